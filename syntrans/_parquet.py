@@ -1,0 +1,96 @@
+"""Strict Parquet: a declared schema on the way out, the same schema demanded on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from syntrans.errors import InputError
+from syntrans.paths import atomic_path
+
+Migration = Callable[[pa.Table], pa.Table]
+
+
+def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
+    """Write ``table`` with key-value ``metadata``, zstd, completely or not at all."""
+    entries = {key.encode(): value.encode() for key, value in metadata.items()}
+    with atomic_path(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(entries), temporary, compression="zstd")
+
+
+def read_table(
+    path: Path, schema_of: Callable[[pa.Schema], pa.Schema], version: int, migrations: Mapping[int, Migration]
+) -> tuple[pa.Table, dict[str, str]]:
+    """Read a file of ours, lifted to schema ``version`` if it is older, and its key-value metadata.
+
+    ``schema_of`` gives the schema demanded of a file with these columns. InputError names missing, extra and
+    mistyped columns, and says when the file is not Parquet, not ours, or newer than this program.
+    """
+    table = _open(path)
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    written = metadata.get("schema_version", "")
+    if not written.isdigit():
+        raise InputError(
+            f"{path} is Parquet, but not written by syntrans (no schema_version in its metadata)"
+        )
+    found = int(written)
+    if found > version:
+        raise InputError(
+            f"{path} has schema_version {found}, this program reads up to {version}; update syntrans"
+        )
+    for step in range(found, version):
+        if step not in migrations:
+            raise InputError(
+                f"{path} has schema_version {found}, too old to be read; write it again with `syntrans`"
+            )
+        table = migrations[step](table)
+    wanted = schema_of(table.schema)
+    check_schema(path, table.schema, wanted)
+    return table.select(wanted.names), {**metadata, "schema_version": str(version)}
+
+
+def check_schema(path: Path, found: pa.Schema, wanted: pa.Schema) -> None:
+    """InputError naming every column that is missing, extra, mistyped or given twice."""
+    missing = [name for name in wanted.names if name not in found.names]
+    extra = [name for name in found.names if name not in wanted.names]
+    mistyped = [
+        f"{name} is {found.field(name).type}, must be {wanted.field(name).type}"
+        for name in wanted.names
+        if found.names.count(name) == 1 and not found.field(name).type.equals(wanted.field(name).type)
+    ]
+    repeated = sorted({name for name in found.names if found.names.count(name) > 1})
+    lists = (("missing", missing), ("extra", extra), ("mistyped", mistyped), ("repeated", repeated))
+    problems = [f"{label}: {', '.join(names)}" for label, names in lists if names]
+    if problems:
+        raise InputError(
+            f"{path} does not keep the contract; columns {'; '.join(problems)} (see artifacts/README.md)"
+        )
+
+
+def rows_to_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """A table of ``schema`` from plain dictionaries; never infers a type."""
+    columns = []
+    for field in schema:
+        values = [row[field.name] for row in rows]
+        # pyarrow does not build dictionary arrays from Python objects with a given index type: encode, then cast.
+        if pa.types.is_dictionary(field.type):
+            columns.append(pa.array(values, pa.string()).dictionary_encode().cast(field.type))
+        else:
+            columns.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _open(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; check the path")
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InputError(
+            f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again"
+        ) from error

@@ -1,0 +1,166 @@
+"""Configuration: YAML checked by frozen pydantic models that know every key."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from syntrans.errors import InputError, UsageError
+from syntrans.paths import shipped
+
+
+class StrictModel(BaseModel):
+    """A pydantic model that refuses unknown keys and does not change once made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML in which a key given twice is an error instead of a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} given twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Sequence[str] = ()) -> M:
+    """Read ``source`` into ``model``.
+
+    ``source`` is a path to a ``.yaml`` file or the name of a config shipped under ``kind``
+    (``mining/configs``, ``training/configs``); ``overrides`` are ``a.b.c=value`` with a YAML value.
+    UsageError names the file and the key, and the keys that look like it.
+    """
+    path = _find(source, kind)
+    values = read_yaml(path)
+    for override in overrides:
+        _set(values, override)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_explain(model, error)}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; UsageError when it is not one."""
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise UsageError(f"cannot read config {path}: {error.strerror}; check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds a {type(values).__name__}; a config is a mapping of keys to values")
+    return values
+
+
+def dump_config(model: BaseModel) -> str:
+    """The resolved config as YAML, in the order of its declaration."""
+    return yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def semantic_hash(obj: Any) -> str:
+    """16 hex digits over the canonical JSON of a model or a plain value; equal content, equal hash."""
+    plain = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _find(source: str | Path, kind: str) -> Path:
+    path = Path(source)
+    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
+        if not path.is_file():
+            raise UsageError(
+                f"config {str(source)!r} is not a file; check the path, or name a shipped config"
+            )
+        return path
+    try:
+        return shipped(kind, str(source))
+    except InputError as error:
+        raise UsageError(str(error)) from error
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        raise UsageError(f"--set {override!r}: write it as key.sub=value")
+    try:
+        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override!r}: {text!r} is not a YAML value") from error
+    here: Any = values
+    for depth, step in enumerate(steps[:-1]):
+        here = _child(here, step, ".".join(steps[: depth + 1]))
+    if isinstance(here, list):
+        here[_index(here, steps[-1], key)] = value
+    else:
+        here[steps[-1]] = value
+
+
+def _child(here: Any, step: str, so_far: str) -> Any:
+    below = here[_index(here, step, so_far)] if isinstance(here, list) else here.setdefault(step, {})
+    if below is None and isinstance(here, dict):
+        below = here[step] = {}
+    if not isinstance(below, dict | list):
+        raise UsageError(f"--set {so_far}...: {so_far} is a value, it has no keys below it")
+    return below
+
+
+def _index(here: list[Any], step: str, key: str) -> int:
+    if not step.isdigit() or int(step) >= len(here):
+        raise UsageError(f"--set {key}: a list of {len(here)}; give a position from 0 to {len(here) - 1}")
+    return int(step)
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> str:
+    first, *rest = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    place = ".".join(str(step) for step in first["loc"]) or "the config"
+    more = f" (and {len(rest)} more)" if rest else ""
+    if first["type"] == "extra_forbidden":
+        fields = _fields_at(model, first["loc"][:-1])
+        close = difflib.get_close_matches(str(first["loc"][-1]), fields, n=3, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(close)}?" if close else f"known here: {', '.join(fields) or 'none'}"
+        )
+        return f"unknown key {place!r}; {hint}{more}"
+    given = "" if first["type"] == "missing" else f", given {first['input']!r:.80}"
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The known keys of the sub-model at ``location``; unions (tags in the location) are looked through."""
+    candidates: list[type[BaseModel]] = [model]
+    for step in location:
+        found = [
+            below
+            for candidate in candidates
+            if step in candidate.model_fields
+            for below in _models_in(candidate.model_fields[str(step)].annotation)
+        ]
+        candidates = found or candidates
+    return list(dict.fromkeys(name for candidate in candidates for name in candidate.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in typing.get_args(annotation) for model in _models_in(part)]

@@ -1,0 +1,344 @@
+"""The contract between mining and training: two Parquet files, declared once.
+
+``descriptors.parquet`` has one row per candidate descriptor, kept or not; ``semantics.parquet`` one row per
+class. The pydantic models are what programs hold, the pyarrow schemas what the files hold; a test keeps the two
+in step. Floats are 32 bits wide in both, so that what is read equals what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pyarrow as pa
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from syntrans._parquet import Migration, read_table, rows_to_table, write_table
+from syntrans.config import StrictModel
+from syntrans.errors import InputError
+
+SCHEMA_VERSION = 1
+FACETS = ("shape", "colour", "texture", "part", "material", "size", "pose", "context", "other")
+STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose")
+REASONS = (
+    "malformed",  # empty, too long, or not one statement
+    "names_class",  # says the class name instead of describing it
+    "not_visual",  # cannot be seen in a picture
+    "duplicate_of",  # says the same as another row of the class, whose authors it joined
+    "no_agreement",  # the other models do not believe it
+    "not_seen",  # the vision-language model does not see it in the pictures
+    "not_distinctive",  # as true of the nearest other class
+    "over_budget",  # good, but the class has enough better ones
+)
+
+MIGRATIONS: dict[int, Migration] = {}
+"""From schema version n to n + 1, for both files; empty as long as there is one version."""
+
+_ARTICLE = re.compile(r"^(a|an|the)\s+")
+
+
+def _float32(value: float) -> float:
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError as error:
+        raise ValueError("does not fit into 32 bits") from error
+
+
+def _member_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return value
+
+    return check
+
+
+Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_float32)]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(_float32)]
+Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Facet = Annotated[str, AfterValidator(_member_of(FACETS))]
+Stage = Annotated[str, AfterValidator(_member_of(STAGES))]
+Reason = Annotated[str, AfterValidator(_member_of(REASONS))]
+Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class Author(StrictModel):
+    """Who proposed a descriptor: model and revision, prompt id, sample number, seed, and its own words."""
+
+    model: str
+    revision: str
+    prompt: str
+    sample: Int32
+    seed: Int64
+    raw: str
+
+
+class Vote(StrictModel):
+    """One judge's probability that the descriptor is true of the class; never the author's own."""
+
+    model: str
+    revision: str
+    p_yes: Probability
+
+
+class Grounding(StrictModel):
+    """What the vision-language model saw: mean P(yes) on pictures of the class, and of the contrast class."""
+
+    model: str
+    revision: str
+    p_yes: Probability
+    p_yes_contrast: Probability | None = None
+    contrast_class: str | None = None
+    images: list[str] = []
+    """sha256 of the encoded pictures."""
+
+
+class Clip(StrictModel):
+    """CLIP's view: cosine similarity to pictures of the class, and its lead over the nearest other class."""
+
+    model: str
+    similarity: Float32
+    margin: Float32 | None = None
+    neighbour: str | None = None
+    tokens: Int32
+    truncated: bool
+
+
+class DescriptorRow(StrictModel):
+    """One candidate descriptor of one class. What a stage that did not run would say is None."""
+
+    class_id: str = Field(min_length=1)
+    class_name: str = Field(min_length=1)
+    descriptor_id: Hex16
+    text: str
+    facet: Facet
+    authors: list[Author]
+    votes: list[Vote] = []
+    agreement: Probability | None = None
+    grounding: Grounding | None = None
+    clip: Clip | None = None
+    kept: bool
+    stage: Stage | None = None
+    reason: Reason | None = None
+    rank: Int32 | None = None
+    weight: Float32 | None = None
+
+    @model_validator(mode="after")
+    def _kept_or_dropped(self) -> DescriptorRow:
+        dropped = self.stage is not None and self.reason is not None
+        if self.kept and (self.stage is not None or self.reason is not None):
+            raise ValueError("a kept row has neither stage nor reason")
+        if not self.kept and not dropped:
+            raise ValueError("a dropped row says stage and reason")
+        return self
+
+
+class SemanticsRow(StrictModel):
+    """The knowledge about one class: a summary text and its embedding (any dimension, one per file)."""
+
+    class_id: str = Field(min_length=1)
+    class_name: str = Field(min_length=1)
+    summary: str
+    n_kept: Int32
+    encoder: str
+    encoder_revision: str
+    embedding: list[Float32] = Field(min_length=1)
+
+
+class FileMetadata(StrictModel):
+    """The key-value metadata of both files."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    config: dict[str, Any] = {}
+    class_list_sha256: str
+    prompt_sha256: dict[str, str] = {}
+    model_revisions: dict[str, str] = {}
+    package_versions: dict[str, str] = {}
+    images_seen: list[str] = []
+    """sha256 of every picture that any stage looked at; none may serve as a query of an evaluation."""
+    git_commit: str | None = None
+    notes: dict[str, Any] = {}
+    """What else a reader must know, e.g. ``{"skipped": {"ground": "no images"}}``."""
+
+
+def _list(item: pa.DataType) -> pa.DataType:
+    return pa.list_(
+        pa.field("element", item)
+    )  # the name that Parquet prescribes, so that reading changes nothing
+
+
+_TEXT, _F32, _ENUM = pa.string(), pa.float32(), pa.dictionary(pa.int32(), pa.string())
+_AUTHOR = {
+    "model": _TEXT,
+    "revision": _TEXT,
+    "prompt": _TEXT,
+    "sample": pa.int32(),
+    "seed": pa.int64(),
+    "raw": _TEXT,
+}
+_VOTE = {"model": _TEXT, "revision": _TEXT, "p_yes": _F32}
+_GROUNDING = {**_VOTE, "p_yes_contrast": _F32, "contrast_class": _TEXT, "images": _list(_TEXT)}
+_CLIP = {
+    "model": _TEXT,
+    "similarity": _F32,
+    "margin": _F32,
+    "neighbour": _TEXT,
+    "tokens": pa.int32(),
+    "truncated": pa.bool_(),
+}
+
+DESCRIPTOR_SCHEMA = pa.schema(
+    {
+        "class_id": _TEXT,
+        "class_name": _TEXT,
+        "descriptor_id": _TEXT,
+        "text": _TEXT,
+        "facet": _ENUM,
+        "authors": _list(pa.struct(_AUTHOR)),
+        "votes": _list(pa.struct(_VOTE)),
+        "agreement": _F32,
+        "grounding": pa.struct(_GROUNDING),
+        "clip": pa.struct(_CLIP),
+        "kept": pa.bool_(),
+        "stage": _ENUM,
+        "reason": _ENUM,
+        "rank": pa.int32(),
+        "weight": _F32,
+    }
+)
+
+
+def SEMANTICS_SCHEMA(dim: int) -> pa.Schema:  # noqa: N802 - a schema with one parameter, named like its sibling
+    """The schema of ``semantics.parquet`` for embeddings of ``dim`` numbers."""
+    return pa.schema(
+        {
+            "class_id": _TEXT,
+            "class_name": _TEXT,
+            "summary": _TEXT,
+            "n_kept": pa.int32(),
+            "encoder": _TEXT,
+            "encoder_revision": _TEXT,
+            "embedding": pa.list_(pa.field("element", _F32), dim),
+        }
+    )
+
+
+def normalise_text(text: str) -> str:
+    """The form in which two descriptors are the same: casefolded, one space, no leading article, no final stop."""
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".!?;:, ")
+    return _ARTICLE.sub("", plain)
+
+
+def descriptor_id(class_id: str, text: str) -> str:
+    """16 hex digits of sha256 over the class id and the normalised text."""
+    return hashlib.sha256(f"{class_id}\n{normalise_text(text)}".encode()).hexdigest()[:16]
+
+
+Row = TypeVar("Row", DescriptorRow, SemanticsRow)
+
+
+def write_descriptors(path: str | Path, rows: Iterable[DescriptorRow], meta: FileMetadata) -> Path:
+    """Write ``rows``, sorted by class id (otherwise in the given order), completely or not at all."""
+    return _write(Path(path), list(rows), DESCRIPTOR_SCHEMA, meta)
+
+
+def write_semantics(path: str | Path, rows: Iterable[SemanticsRow], meta: FileMetadata) -> Path:
+    """Write one row per class; InputError when there is none, or when embeddings differ in length."""
+    listed = list(rows)
+    dims = sorted({len(row.embedding) for row in listed})
+    if len(dims) != 1:
+        raise InputError(
+            f"{path}: embeddings of lengths {dims}; a semantics file holds one length, and one class at least"
+        )
+    return _write(Path(path), listed, SEMANTICS_SCHEMA(dims[0]), meta)
+
+
+def read_descriptor_table(path: str | Path) -> pa.Table:
+    """The checked table, without making objects of its rows."""
+    return read_table(Path(path), _descriptor_schema, SCHEMA_VERSION, MIGRATIONS)[0]
+
+
+def read_descriptors(path: str | Path) -> tuple[list[DescriptorRow], FileMetadata]:
+    """Rows and metadata of a ``descriptors.parquet``; InputError if the file does not keep the contract."""
+    return _read(Path(path), _descriptor_schema, DescriptorRow)
+
+
+def read_semantics(path: str | Path) -> tuple[list[SemanticsRow], FileMetadata]:
+    """Rows and metadata of a ``semantics.parquet``; InputError if the file does not keep the contract."""
+    return _read(Path(path), _semantics_schema, SemanticsRow)
+
+
+def check_file(path: str | Path) -> None:
+    """InputError unless ``path`` is one of the two files and every row keeps the contract."""
+    if Path(path).name.startswith("semantics"):
+        read_semantics(path)
+    else:
+        read_descriptors(path)
+
+
+def _descriptor_schema(_found: pa.Schema) -> pa.Schema:
+    return DESCRIPTOR_SCHEMA
+
+
+def _semantics_schema(found: pa.Schema) -> pa.Schema:
+    embedding = found.field("embedding").type if "embedding" in found.names else None
+    return SEMANTICS_SCHEMA(embedding.list_size if pa.types.is_fixed_size_list(embedding) else 1)
+
+
+def _write(path: Path, rows: list[Any], schema: pa.Schema, meta: FileMetadata) -> Path:
+    ordered = sorted(rows, key=lambda row: str(row.class_id))
+    table = rows_to_table([row.model_dump() for row in ordered], schema)
+    write_table(path, table, _to_pairs(meta))
+    return path
+
+
+def _read(
+    path: Path, schema_of: Callable[[pa.Schema], pa.Schema], model: type[Row]
+) -> tuple[list[Row], FileMetadata]:
+    table, pairs = read_table(path, schema_of, SCHEMA_VERSION, MIGRATIONS)
+    rows: list[Row] = []
+    for number, values in enumerate(table.to_pylist()):
+        try:
+            rows.append(model.model_validate(values))
+        except ValidationError as error:
+            raise InputError(
+                f"{path}, row {number}: {_first_problem(error)}; write the file again"
+            ) from error
+    return rows, _from_pairs(path, pairs)
+
+
+def _to_pairs(meta: FileMetadata) -> dict[str, str]:
+    """Texts as they are, everything else as JSON; what is None is left out."""
+    values = meta.model_dump(mode="json", exclude_none=True)
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+        for key, value in values.items()
+    }
+
+
+def _from_pairs(path: Path, pairs: dict[str, str]) -> FileMetadata:
+    fields = FileMetadata.model_fields
+    try:
+        values = {
+            key: text if fields[key].annotation in (str, str | None) else json.loads(text)
+            for key, text in pairs.items()
+            if key in fields
+        }
+        return FileMetadata.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: metadata {_first_problem(error)}; write the file again") from error
+    except ValueError as error:
+        raise InputError(f"{path}: metadata is not JSON ({error}); write the file again") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(step) for step in first['loc']) or 'it'}: {first['msg'].removeprefix('Value error, ')}"

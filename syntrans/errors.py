@@ -1,0 +1,46 @@
+"""Every failure a user can cause or cure, each with the exit code the command line ends with.
+
+The text of an error is one line: what was given, the rule, what to do.
+"""
+
+from __future__ import annotations
+
+
+class SyntransError(Exception):
+    """Base of all expected failures. The command line prints its text and ends with ``exit_code``."""
+
+    exit_code: int = 1
+
+    def __str__(self) -> str:
+        """The message on one line, whatever line breaks its parts brought along."""
+        return " ".join(super().__str__().split())
+
+
+class UsageError(SyntransError):
+    """The command or its configuration asks for something that does not exist or contradicts itself."""
+
+    exit_code = 2
+
+
+class InputError(SyntransError):
+    """A file the user gave is missing, damaged or does not say what it must say."""
+
+    exit_code = 3
+
+
+class EnvironmentProblem(SyntransError):
+    """The machine cannot do it: no room, no permission, no such device, a package is missing."""
+
+    exit_code = 4
+
+
+class ModelLoadError(SyntransError):
+    """A model is not there, not in a safe format, or does not load."""
+
+    exit_code = 5
+
+
+class PartialResult(SyntransError):
+    """The work stopped half way; what was done is kept, and the same command goes on from there."""
+
+    exit_code = 6

@@ -1,0 +1,190 @@
+"""Where things are: outputs, shipped files, models; and the one way in which files are written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+
+_PACKAGE_DIR = Path(__file__).resolve().parent
+_SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+_MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_DISK_ERRORS = {
+    errno.ENOSPC: ("the disk is full", "free some room"),
+    errno.EDQUOT: ("the disk quota is used up", "free some room"),
+    errno.EROFS: ("the disk is read-only", "write somewhere else"),
+    errno.EACCES: ("writing there is not permitted", "write somewhere else"),
+    errno.EPERM: ("writing there is not permitted", "write somewhere else"),
+    errno.ENOTDIR: ("part of that path is a file, not a folder", "name another folder"),
+    errno.EEXIST: ("there is already something of another kind", "name another path"),
+    errno.EISDIR: ("there is a folder of that name", "name another file"),
+}
+
+
+def artifacts_root() -> Path:
+    """The folder of all outputs: ``$SYNTRANS_ARTIFACTS``, else ``./artifacts``."""
+    return Path(os.environ.get("SYNTRANS_ARTIFACTS") or "artifacts")
+
+
+def new_run_id() -> str:
+    """A sortable run id, ``YYYYmmdd-HHMMSS-xxxx``."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def new_run_dir(kind: str, run_id: str | None = None) -> Path:
+    """Make and return ``artifacts/<kind>/<run_id>/``; an existing folder of that id is taken up again."""
+    return make_dir(artifacts_root() / kind / (run_id or new_run_id()))
+
+
+def make_dir(path: Path) -> Path:
+    """Make ``path`` and its parents, or raise EnvironmentProblem."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_problem(path, error) from error
+    return path
+
+
+def newest(kind: str, filename: str) -> Path | None:
+    """The most recently finished ``artifacts/<kind>/*/<filename>``, or None."""
+    found = [path for path in (artifacts_root() / kind).glob(f"*/{filename}") if path.is_file()]
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.parent.name), default=None)
+
+
+def shipped_dir(kind: str) -> Path:
+    """The folder of the files of ``kind`` that come with the package (wheel or checkout)."""
+    if kind not in _SHIPPED_KINDS:
+        raise ValueError(f"{kind!r} is not one of {', '.join(_SHIPPED_KINDS)}")
+    in_wheel = _PACKAGE_DIR / "_shipped" / kind
+    return in_wheel if in_wheel.is_dir() else _PACKAGE_DIR.parent / kind
+
+
+def shipped(kind: str, name: str) -> Path:
+    """The shipped file ``name`` (with or without ``.yaml``) of ``kind``; InputError names the alternatives."""
+    folder = shipped_dir(kind)
+    for candidate in (name, f"{name}.yaml"):
+        path = folder / candidate
+        if path.parent == folder and path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
+    raise InputError(f"{name!r} is not among the shipped {kind}; give a path, or one of: {known}")
+
+
+def resolve_model(ref: str, *, download: bool = True) -> Path:
+    """The local folder of a model.
+
+    ``ref`` is a folder, ``package:<import_name>[/sub/folder]`` (an installed package, found without importing
+    it), or a Hub id ``org/name[@revision]``, looked up in the local cache and then, unless ``HF_HUB_OFFLINE``
+    is set or ``download`` is false, fetched (safetensors and their JSON only, never a pickle).
+    ModelLoadError if nothing is there.
+    """
+    if ref.startswith("package:"):
+        return _model_in_package(ref)
+    path = Path(ref).expanduser()
+    if path.is_dir():
+        return path
+    if _HUB_ID.fullmatch(ref) and not ref.startswith("."):
+        return _model_of_hub(ref, download=download)
+    what = "is a file, but a model is a folder" if path.is_file() else "is not there"
+    raise ModelLoadError(
+        f"model {ref!r} {what}; give a folder with safetensors and config.json, a Hub id 'org/name', or "
+        f"'package:<name>/<folder>'; --config world needs no other model"
+    )
+
+
+def _model_in_package(ref: str) -> Path:
+    name, _, below = ref.removeprefix("package:").partition("/")
+    # Only the top-level name is looked up: find_spec of a dotted name would import its parents.
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelLoadError(
+            f"model {ref!r}: no package {name!r} is installed here; install it, or name a folder"
+        )
+    path = Path(next(iter(spec.submodule_search_locations))) / below
+    if not path.is_dir():
+        raise ModelLoadError(
+            f"model {ref!r}: package {name!r} has no folder {below!r}; reinstall it, or name a folder"
+        )
+    return path
+
+
+def _model_of_hub(ref: str, *, download: bool) -> Path:
+    try:
+        from huggingface_hub import constants, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise ModelLoadError(
+            f"model {ref!r} is a Hub id, and huggingface_hub is not installed; install syntrans[cpu] or "
+            f"syntrans[cuda], or name a folder"
+        ) from error
+    repo, _, revision = ref.partition("@")
+    offline = constants.HF_HUB_OFFLINE or not download
+    for local_only in (True,) if offline else (True, False):
+        try:
+            return Path(
+                snapshot_download(
+                    repo, revision=revision or None, local_files_only=local_only, allow_patterns=_MODEL_FILES
+                )
+            )
+        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+            failure = error
+    why = (
+        "and HF_HUB_OFFLINE forbids fetching it"
+        if offline
+        else f"and fetching it failed ({type(failure).__name__})"
+    )
+    raise ModelLoadError(
+        f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network and copy "
+        f"the cache, or name a folder; --config world needs no other model"
+    ) from failure
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; when the block ends well it is synced and takes the final name.
+
+    On any failure, Ctrl-C included, the temporary file is removed and ``path`` is as it was.
+    A full, read-only or forbidden disk raises EnvironmentProblem.
+    """
+    final = Path(path)
+    make_dir(final.parent)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, final)
+    except OSError as error:
+        raise disk_problem(final, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def disk_problem(path: Path, error: OSError) -> Exception:
+    """EnvironmentProblem for what a user can cure; any other OSError is a bug and comes back unchanged."""
+    known = _DISK_ERRORS.get(error.errno or 0)
+    if known is None:
+        return error
+    return EnvironmentProblem(f"cannot write {path}: {known[0]}; {known[1]} (--out, or SYNTRANS_ARTIFACTS)")
+
+
+def atomic_write_bytes(path: str | Path, data: bytes) -> Path:
+    """Write ``data`` to ``path`` completely or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
+def atomic_write_text(path: str | Path, text: str) -> Path:
+    """Write ``text`` (UTF-8, line ends as given) to ``path`` completely or not at all."""
+    return atomic_write_bytes(path, text.encode("utf-8"))
