@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
 
+from syntrans.config import first_problem
 from syntrans.errors import InputError
 from syntrans.paths import atomic_path
 
+M = TypeVar("M", bound=BaseModel)
 Migration = Callable[[pa.Table], pa.Table]
 
 
@@ -34,9 +38,7 @@ def read_table(
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     written = metadata.get("schema_version", "")
     if not written.isdigit():
-        raise InputError(
-            f"{path} is Parquet, but not written by syntrans (no schema_version in its metadata)"
-        )
+        raise InputError(f"{path} is Parquet, but not of syntrans (its metadata lacks schema_version)")
     found = int(written)
     if found > version:
         raise InputError(
@@ -76,7 +78,7 @@ def rows_to_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Ta
     columns = []
     for field in schema:
         values = [row[field.name] for row in rows]
-        # pyarrow does not build dictionary arrays from Python objects with a given index type: encode, then cast.
+        # pyarrow makes no dictionary array with a given index type from Python objects: encode, then cast.
         if pa.types.is_dictionary(field.type):
             columns.append(pa.array(values, pa.string()).dictionary_encode().cast(field.type))
         else:
@@ -94,3 +96,28 @@ def _open(path: Path) -> pa.Table:
         raise InputError(
             f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again"
         ) from error
+
+
+def to_pairs(meta: BaseModel) -> dict[str, str]:
+    """Metadata as key-value pairs: texts as they are, everything else as JSON; what is None is left out."""
+    values = meta.model_dump(mode="json", exclude_none=True)
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+        for key, value in values.items()
+    }
+
+
+def from_pairs(path: Path, pairs: Mapping[str, str], model: type[M]) -> M:
+    """The metadata of a file; keys that are not ours (Arrow's, pandas') are passed over."""
+    fields = model.model_fields
+    try:
+        values = {
+            key: text if fields[key].annotation in (str, str | None) else json.loads(text)
+            for key, text in pairs.items()
+            if key in fields
+        }
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: metadata {first_problem(error)}; write the file again") from error
+    except ValueError as error:
+        raise InputError(f"{path}: metadata is not JSON ({error}); write the file again") from error

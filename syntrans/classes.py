@@ -19,7 +19,7 @@ _LISTS = Path(__file__).resolve().parent / "class_lists"
 
 
 class ClassEntry(NamedTuple):
-    """One class: a stable id (wnid, folder name or slug), a display name, and optionally what is meant by it."""
+    """One class: a stable id (wnid, folder name or slug), a display name, and perhaps what is meant by it."""
 
     id: str
     name: str
@@ -92,9 +92,8 @@ def _read_lines(text: str, path: Path) -> Records:
             continue
         parts = [part.strip() for part in line.split("\t")]
         if len(parts) > 3:
-            raise InputError(
-                f"{path}, line {number}: {len(parts)} columns; write name, or id<TAB>name<TAB>definition"
-            )
+            rule = "write name, or id<TAB>name<TAB>definition"
+            raise InputError(f"{path}, line {number}: {len(parts)} columns; {rule}")
         keys = ("name",) if len(parts) == 1 else ("id", "name", "definition")
         records.append((f"{path}, line {number}", dict(zip(keys, parts, strict=False))))
     return records
@@ -166,7 +165,7 @@ def _entry(record: dict[str, Any], place: str) -> ClassEntry:
 
 
 class LintFinding(NamedTuple):
-    """One thing that is wrong (error) or will probably hurt (warning), and the ids of the entries it is about."""
+    """One thing that is wrong (error) or will probably hurt (warning), and the ids of its entries."""
 
     level: Literal["error", "warning"]
     rule: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """Safe YAML in which a key given twice is an error instead of a silent choice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the parent does, after looking for repeated keys."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1 and key != "<<":
@@ -82,6 +82,13 @@ def semantic_hash(obj: Any) -> str:
     plain = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where and what, of the first thing that pydantic found wrong."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"]) or "it"
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _find(source: str | Path, kind: str) -> Path:
@@ -161,6 +168,7 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+    parts = typing.get_args(annotation)
+    if parts:
+        return [model for part in parts for model in _models_in(part)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []

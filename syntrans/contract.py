@@ -1,16 +1,14 @@
 """The contract between mining and training: two Parquet files, declared once.
 
 ``descriptors.parquet`` has one row per candidate descriptor, kept or not; ``semantics.parquet`` one row per
-class. The pydantic models are what programs hold, the pyarrow schemas what the files hold; a test keeps the two
+class. The pydantic models are what programs hold, the pyarrow schemas what the files hold; a test keeps them
 in step. Floats are 32 bits wide in both, so that what is read equals what was written.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import struct
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,8 +17,9 @@ from typing import Annotated, Any, TypeVar
 import pyarrow as pa
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from syntrans._parquet import Migration, read_table, rows_to_table, write_table
-from syntrans.config import StrictModel
+from syntrans._parquet import Migration, from_pairs, read_table, rows_to_table, to_pairs, write_table
+from syntrans._scalars import Float32, Hex16, Int32, Int64, Probability, one_of
+from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -43,30 +42,9 @@ MIGRATIONS: dict[int, Migration] = {}
 _ARTICLE = re.compile(r"^(a|an|the)\s+")
 
 
-def _float32(value: float) -> float:
-    try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
-    except OverflowError as error:
-        raise ValueError("does not fit into 32 bits") from error
-
-
-def _member_of(names: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}")
-        return value
-
-    return check
-
-
-Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_float32)]
-Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(_float32)]
-Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Facet = Annotated[str, AfterValidator(_member_of(FACETS))]
-Stage = Annotated[str, AfterValidator(_member_of(STAGES))]
-Reason = Annotated[str, AfterValidator(_member_of(REASONS))]
-Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Facet = Annotated[str, AfterValidator(one_of(FACETS))]
+Stage = Annotated[str, AfterValidator(one_of(STAGES))]
+Reason = Annotated[str, AfterValidator(one_of(REASONS))]
 
 
 class Author(StrictModel):
@@ -232,7 +210,7 @@ def SEMANTICS_SCHEMA(dim: int) -> pa.Schema:  # noqa: N802 - a schema with one p
 
 
 def normalise_text(text: str) -> str:
-    """The form in which two descriptors are the same: casefolded, one space, no leading article, no final stop."""
+    """The form in which two descriptors are the same: casefolded, no leading article, no final stop."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".!?;:, ")
     return _ARTICLE.sub("", plain)
 
@@ -255,9 +233,7 @@ def write_semantics(path: str | Path, rows: Iterable[SemanticsRow], meta: FileMe
     listed = list(rows)
     dims = sorted({len(row.embedding) for row in listed})
     if len(dims) != 1:
-        raise InputError(
-            f"{path}: embeddings of lengths {dims}; a semantics file holds one length, and one class at least"
-        )
+        raise InputError(f"{path}: embeddings of lengths {dims}; one length, and one class at least")
     return _write(Path(path), listed, SEMANTICS_SCHEMA(dims[0]), meta)
 
 
@@ -290,13 +266,13 @@ def _descriptor_schema(_found: pa.Schema) -> pa.Schema:
 
 def _semantics_schema(found: pa.Schema) -> pa.Schema:
     embedding = found.field("embedding").type if "embedding" in found.names else None
-    return SEMANTICS_SCHEMA(embedding.list_size if pa.types.is_fixed_size_list(embedding) else 1)
+    return SEMANTICS_SCHEMA(getattr(embedding, "list_size", 1))
 
 
 def _write(path: Path, rows: list[Any], schema: pa.Schema, meta: FileMetadata) -> Path:
     ordered = sorted(rows, key=lambda row: str(row.class_id))
     table = rows_to_table([row.model_dump() for row in ordered], schema)
-    write_table(path, table, _to_pairs(meta))
+    write_table(path, table, to_pairs(meta))
     return path
 
 
@@ -309,36 +285,5 @@ def _read(
         try:
             rows.append(model.model_validate(values))
         except ValidationError as error:
-            raise InputError(
-                f"{path}, row {number}: {_first_problem(error)}; write the file again"
-            ) from error
-    return rows, _from_pairs(path, pairs)
-
-
-def _to_pairs(meta: FileMetadata) -> dict[str, str]:
-    """Texts as they are, everything else as JSON; what is None is left out."""
-    values = meta.model_dump(mode="json", exclude_none=True)
-    return {
-        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-        for key, value in values.items()
-    }
-
-
-def _from_pairs(path: Path, pairs: dict[str, str]) -> FileMetadata:
-    fields = FileMetadata.model_fields
-    try:
-        values = {
-            key: text if fields[key].annotation in (str, str | None) else json.loads(text)
-            for key, text in pairs.items()
-            if key in fields
-        }
-        return FileMetadata.model_validate(values)
-    except ValidationError as error:
-        raise InputError(f"{path}: metadata {_first_problem(error)}; write the file again") from error
-    except ValueError as error:
-        raise InputError(f"{path}: metadata is not JSON ({error}); write the file again") from error
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(step) for step in first['loc']) or 'it'}: {first['msg'].removeprefix('Value error, ')}"
+            raise InputError(f"{path}, row {number}: {first_problem(error)}; write the file again") from error
+    return rows, from_pairs(path, pairs, FileMetadata)

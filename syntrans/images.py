@@ -1,4 +1,4 @@
-"""Pictures by class, from folders or from Parquet files in the Hugging Face image form; decoded with limits."""
+"""Pictures by class, from folders or Parquet files in the Hugging Face image form; decoded with limits."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class ImageRef(NamedTuple):
 def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[str, list[ImageRef]]:
     """Pictures by class key (folder name, or class column as it is), classes and pictures in a stable order.
 
-    ``path`` is a class-per-folder tree, one Parquet file, or a folder of either (``base.parquet``, ``val/`` ...);
-    Parquet has ``image: struct<bytes, path>`` and ``class`` or ``label`` as text. With ``limit_per_class`` only the
-    first so many of each class are read. Pictures from Parquet are held in memory.
+    ``path`` is a class-per-folder tree, one Parquet file, or a folder of either (``base.parquet``, ``val/``).
+    Parquet has ``image: struct<bytes, path>`` and ``class`` or ``label`` as text. With ``limit_per_class`` only
+    the first so many of each class are read. Pictures from Parquet are held in memory.
     """
     found: dict[str, list[ImageRef]] = {}
     for ref in _walk(Path(path), limit_per_class):
@@ -51,9 +51,7 @@ def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[st
         if limit_per_class is None or len(refs) < limit_per_class:
             refs.append(ref)
     if not found:
-        raise InputError(
-            f"{path} holds no picture; give folders of pictures by class, or Parquet with image and class"
-        )
+        raise InputError(f"{path} holds no picture; give one folder a class, or Parquet with image and class")
     return dict(sorted(found.items()))
 
 
@@ -80,8 +78,8 @@ def match_classes(
         listed = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
         have = ", ".join(list(images)[:3])
         raise InputError(
-            f"{len(without)} of {len(entries)} classes have no picture: {listed}; name the folders like the classes "
-            f"(pictures are there for: {have} ...), or take the classes off the list"
+            f"{len(without)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
+            f"classes (pictures are there for: {have} ...), or take the classes off the list"
         )
     return matched
 
@@ -97,9 +95,8 @@ def decode(data: bytes, origin: str = "a picture") -> Image.Image:
             picture = Image.open(io.BytesIO(data))
         width, height = picture.size
         if width * height > MAX_PIXELS:
-            raise InputError(
-                f"{origin} is {width}x{height}; more than {MAX_PIXELS:,} pixels are refused, make it smaller"
-            )
+            rule = f"more than {MAX_PIXELS:,} pixels are refused; make it smaller"
+            raise InputError(f"{origin} is {width}x{height}; {rule}")
         return ImageOps.exif_transpose(picture).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{origin} is not a readable picture ({error}); replace or remove it") from error

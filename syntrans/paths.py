@@ -69,7 +69,7 @@ def shipped_dir(kind: str) -> Path:
 
 
 def shipped(kind: str, name: str) -> Path:
-    """The shipped file ``name`` (with or without ``.yaml``) of ``kind``; InputError names the alternatives."""
+    """The shipped file ``name`` (``.yaml`` may be left off); InputError names the alternatives of its kind."""
     folder = shipped_dir(kind)
     for candidate in (name, f"{name}.yaml"):
         path = folder / candidate
@@ -107,12 +107,12 @@ def _model_in_package(ref: str) -> Path:
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ModelLoadError(
-            f"model {ref!r}: no package {name!r} is installed here; install it, or name a folder"
+            f"model {ref!r}: package {name!r} is not installed; install it, or name a folder"
         )
     path = Path(next(iter(spec.submodule_search_locations))) / below
     if not path.is_dir():
         raise ModelLoadError(
-            f"model {ref!r}: package {name!r} has no folder {below!r}; reinstall it, or name a folder"
+            f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder"
         )
     return path
 
@@ -143,8 +143,8 @@ def _model_of_hub(ref: str, *, download: bool) -> Path:
         else f"and fetching it failed ({type(failure).__name__})"
     )
     raise ModelLoadError(
-        f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network and copy "
-        f"the cache, or name a folder; --config world needs no other model"
+        f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network "
+        f"and copy the cache, or name a folder; --config world needs no other model"
     ) from failure
 
 
@@ -162,7 +162,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        os.replace(temporary, final)
+        os.replace(temporary, final)  # noqa: PTH105 - the one call of its kind, and the seam of the tests
     except OSError as error:
         raise disk_problem(final, error) from error
     finally:

@@ -1,0 +1,34 @@
+"""Numbers exactly as wide as the files hold them, and texts from a fixed list, as pydantic types."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+
+def _float32(value: float) -> float:
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError as error:
+        raise ValueError("does not fit into 32 bits") from error
+
+
+def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    """A check that a text is one of ``names``, for an AfterValidator."""
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return value
+
+    return check
+
+
+Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_float32)]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(_float32)]
+Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
