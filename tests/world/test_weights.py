@@ -1,0 +1,101 @@
+"""The shipped weights: the manifest is true, the prompts are those of training, the packing is exact."""
+
+import json
+import random
+
+import pytest
+import yaml
+
+from syntrans.paths import shipped
+from syntrans_training.world.build import corpus
+from syntrans_training.world.build.__main__ import NAMES, WEIGHTS
+from syntrans_training.world.build.manifest import file_hashes
+from syntrans_training.world.spec import CLASSES, SLOTS
+
+MANIFEST = json.loads((WEIGHTS / "manifest.json").read_text())
+
+
+def test_every_shipped_file_has_the_hash_that_the_manifest_states() -> None:
+    assert file_hashes(WEIGHTS) == MANIFEST["files"]
+
+
+def test_the_weights_fit_the_size_they_may_have() -> None:
+    sizes = [entry["bytes"] for entry in MANIFEST["files"].values()]
+    assert max(sizes) <= 8 * 2**20
+    assert sum(sizes) <= 16 * 10**6
+
+
+def test_every_model_is_there_as_safetensors_and_nothing_is_pickled() -> None:
+    for name in NAMES:
+        assert list((WEIGHTS / name).glob("*.safetensors")), name
+    assert not [p for p in WEIGHTS.rglob("*") if p.suffix in {".bin", ".pt", ".pth", ".pkl"}]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "variables"),
+    [
+        ("world_propose.v1", corpus.PROPOSE, {"name": "brinan"}),
+        ("world_crosscheck.v1", corpus.CROSSCHECK, {"name": "brinan", "descriptor": "a red body"}),
+        ("world_ground.v1", corpus.GROUND, {"descriptor": "a red body"}),
+    ],
+)
+def test_the_prompt_files_say_what_the_models_were_trained_on(prompt: str, text: str, variables) -> None:
+    from jinja2 import Template
+
+    messages = yaml.safe_load(shipped("prompts", f"{prompt}.yaml").read_text())["messages"]
+    content = messages[-1]["content"]
+    if isinstance(content, list):
+        content = next(part["text"] for part in content if part["type"] == "text")
+    assert Template(content).render(**variables).strip() == text.format(**variables)
+
+
+def test_a_description_is_compact_json_of_five_to_nine_items() -> None:
+    beliefs = corpus.draw_beliefs(1)
+    rng = random.Random(0)
+    for entry in CLASSES:
+        text = corpus.description(rng, beliefs[entry.id])
+        items = json.loads(text)["descriptors"]
+        assert 5 <= len(items) <= 9
+        assert ": " not in text
+
+
+def test_models_believe_about_four_fifths_of_the_truth_and_err_differently() -> None:
+    first, second = corpus.draw_beliefs(101), corpus.draw_beliefs(102)
+    pairs = [(c.id, slot, c.truth()[slot]) for c in CLASSES for slot in SLOTS]
+    known = [first[i][s] == v for i, s, v in pairs]
+    assert 0.75 < sum(known) / len(known) < 0.85
+    shared_errors = [first[i][s] == second[i][s] != v for i, s, v in pairs]
+    assert sum(shared_errors) / len(shared_errors) < 0.03
+
+
+@pytest.mark.slow
+def test_packed_questions_get_the_answers_that_separate_ones_get() -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from syntrans_training.world.build.packing import Continuation, pack
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS / "llm-a")
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "llm-a", dtype=torch.float32, attn_implementation="eager")
+    prefix = tokenizer.encode('<|user|>Is brinan described by "', add_special_tokens=False)
+    tails = [
+        tokenizer.encode(f'{d}"?<|end|><|assistant|>', add_special_tokens=False) for d in ("a red body", "nested rings")
+    ]
+    packed = pack([(prefix, [Continuation([*t, 0], [False] * len(t) + [True]) for t in tails])])
+    with torch.no_grad():
+        hidden = model.model(
+            input_ids=packed.ids, attention_mask=packed.mask, position_ids=packed.positions
+        ).last_hidden_state
+        together = model.lm_head(hidden[packed.rows, packed.columns])
+        apart = torch.stack([model(torch.tensor([prefix + t])).logits[0, -1] for t in tails])
+    torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_measured_quality_is_what_the_manifest_states() -> None:
+    from syntrans_training.world.build.measure import measure_clip, measure_vlm
+
+    for name, measure, n in (("vlm", measure_vlm, 100), ("clip", measure_clip, 500)):
+        stated = MANIFEST["quality"][name]
+        for slot, accuracy in measure(WEIGHTS / name, n=n).items():
+            assert accuracy == pytest.approx(stated[slot], abs=0.06), (name, slot)

@@ -1,0 +1,66 @@
+"""Write the world's pictures as an ordinary data set: Parquet files in the Hugging Face image form."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from syntrans.paths import atomic_path
+from syntrans_training.world.render import render, typical
+from syntrans_training.world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED
+
+_SCHEMA = pa.schema(
+    [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("class", pa.string())]
+).with_metadata(
+    {
+        "huggingface": '{"info": {"features": {"image": {"_type": "Image"}, '
+        '"class": {"dtype": "string", "_type": "Value"}}}}'
+    }
+)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def export(out_dir: Path, per_class: int = 60, seed: int = 0) -> Path:
+    """Write base.parquet, val.parquet and novel.parquet (columns image{bytes, path}, class = the class's name).
+
+    Picture i of class c depends on (seed, c, i) alone, so a smaller export is a prefix of a larger one.
+    Files that already hold as many pictures of the same seed are left as they are.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stamp = {"world_seed": str(WORLD_SEED), "seed": str(seed), "per_class": str(per_class)}
+    for split in SPLIT_SIZES:
+        target = out_dir / f"{split}.parquet"
+        if not _is_current(target, stamp):
+            _write_split(target, split, per_class, seed, stamp)
+    return out_dir
+
+
+def _is_current(target: Path, stamp: dict[str, str]) -> bool:
+    if not target.is_file():
+        return False
+    metadata = pq.read_schema(target).metadata or {}
+    return all(metadata.get(key.encode()) == value.encode() for key, value in stamp.items())
+
+
+def _write_split(target: Path, split: str, per_class: int, seed: int, stamp: dict[str, str]) -> None:
+    images, names = [], []
+    for number, entry in enumerate(CLASSES):
+        if entry.split != split:
+            continue
+        for i in range(per_class):
+            rng = np.random.default_rng((WORLD_SEED, seed, number, i))
+            picture = render(typical(entry.attributes, rng), rng)
+            images.append({"bytes": _png(picture), "path": f"{entry.id}_{i:04d}.png"})
+            names.append(entry.name)
+    schema = _SCHEMA.with_metadata({**(_SCHEMA.metadata or {}), **{k.encode(): v.encode() for k, v in stamp.items()}})
+    table = pa.Table.from_arrays([pa.array(images, _SCHEMA.field("image").type), pa.array(names)], schema=schema)
+    with atomic_path(target) as temporary:
+        pq.write_table(table, temporary, compression="none", row_group_size=1000)
