@@ -41,14 +41,10 @@ def read_table(
         raise InputError(f"{path} is Parquet, but not of syntrans (its metadata lacks schema_version)")
     found = int(written)
     if found > version:
-        raise InputError(
-            f"{path} has schema_version {found}, this program reads up to {version}; update syntrans"
-        )
+        raise InputError(f"{path} has schema_version {found}, this program reads up to {version}; update syntrans")
     for step in range(found, version):
         if step not in migrations:
-            raise InputError(
-                f"{path} has schema_version {found}, too old to be read; write it again with `syntrans`"
-            )
+            raise InputError(f"{path} has schema_version {found}, too old to be read; write it again with `syntrans`")
         table = migrations[step](table)
     wanted = schema_of(table.schema)
     check_schema(path, table.schema, wanted)
@@ -68,9 +64,7 @@ def check_schema(path: Path, found: pa.Schema, wanted: pa.Schema) -> None:
     lists = (("missing", missing), ("extra", extra), ("mistyped", mistyped), ("repeated", repeated))
     problems = [f"{label}: {', '.join(names)}" for label, names in lists if names]
     if problems:
-        raise InputError(
-            f"{path} does not keep the contract; columns {'; '.join(problems)} (see artifacts/README.md)"
-        )
+        raise InputError(f"{path} does not keep the contract; columns {'; '.join(problems)} (see artifacts/README.md)")
 
 
 def rows_to_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -93,9 +87,7 @@ def _open(path: Path) -> pa.Table:
         with pq.ParquetFile(path) as file:
             return file.read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(
-            f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again"
-        ) from error
+        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again") from error
 
 
 def to_pairs(meta: BaseModel) -> dict[str, str]:

@@ -17,7 +17,7 @@ _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
 _ARTICLE = re.compile(r"^(a|an|the) ")
 # Names with a second visual meaning that language models may describe instead. Not complete, and cannot be.
 _HOMONYMS = frozenset(
-    (
+    (  # noqa: SIM905 - as a list it would be seventy lines
         "bass bat bow buck bulb can cardinal cock crane date drill drumstick fan file fly hawk horn jaguar jay "
         "kite mole monitor mouse mustang nail nut orange palm pen perch pipe pitcher plane pool press puck ray "
         "ring ruler seal skate sole spring squash suit swallow tank tick tie trunk turkey vault"
@@ -49,13 +49,9 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
         settled = len(ids) == len(group) and (all(map(_has_wnid, group)) or len(senses) == len(group))
         names = ", ".join(repr(entry.name) for entry in group)
         if settled:
-            yield LintFinding(
-                "warning", "same_name", f"{names}: one name, told apart by {', '.join(ids)}", ids
-            )
+            yield LintFinding("warning", "same_name", f"{names}: one name, told apart by {', '.join(ids)}", ids)
         else:
-            text = (
-                f"{names}: the same name {len(group)} times; remove one, or give each an id and a definition"
-            )
+            text = f"{names}: the same name {len(group)} times; remove one, or give each an id and a definition"
             yield LintFinding("error", "duplicate_name", text, ids)
 
 
@@ -125,9 +121,7 @@ RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (
 )
 
 
-def _groups(
-    entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]
-) -> Iterator[tuple[str, list[ClassEntry]]]:
+def _groups(entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]) -> Iterator[tuple[str, list[ClassEntry]]]:
     found: dict[str, list[ClassEntry]] = defaultdict(list)
     for entry in entries:
         found[key(entry)].append(entry)

@@ -74,9 +74,7 @@ def _read_text(path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text (byte {error.start}); a class list is plain text"
-        ) from error
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}); a class list is plain text") from error
     if "\0" in text:
         raise InputError(f"{path} is a binary file; a class list is plain text, one class per line")
     return text
@@ -103,9 +101,7 @@ def _read_csv(text: str, path: Path) -> Records:
     reader = csv.DictReader(io.StringIO(text))
     columns = [column.strip().lower() for column in reader.fieldnames or []]
     if "name" not in columns:
-        raise InputError(
-            f"{path} has no column 'name' in its first line; CSV columns are id, name, definition"
-        )
+        raise InputError(f"{path} has no column 'name' in its first line; CSV columns are id, name, definition")
     reader.fieldnames = columns
     return [(f"{path}, line {reader.line_num}", row) for row in reader if any(row.values())]
 
@@ -121,9 +117,7 @@ def _read_jsonl(text: str, path: Path) -> Records:
         except ValueError as error:
             raise InputError(f"{place} is not JSON ({error}); write one object per line") from error
         if not isinstance(value, dict):
-            raise InputError(
-                f"{place} is a {type(value).__name__}; write an object with id, name, definition"
-            )
+            raise InputError(f"{place} is a {type(value).__name__}; write an object with id, name, definition")
         records.append((place, value))
     return records
 

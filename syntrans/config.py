@@ -34,9 +34,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} given twice", node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -95,9 +93,7 @@ def _find(source: str | Path, kind: str) -> Path:
     path = Path(source)
     if path.suffix in {".yaml", ".yml"} or path.parent != Path():
         if not path.is_file():
-            raise UsageError(
-                f"config {str(source)!r} is not a file; check the path, or name a shipped config"
-            )
+            raise UsageError(f"config {str(source)!r} is not a file; check the path, or name a shipped config")
         return path
     try:
         return shipped(kind, str(source))
@@ -145,9 +141,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         fields = _fields_at(model, first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), fields, n=3, cutoff=0.5)
-        hint = (
-            f"did you mean {' or '.join(close)}?" if close else f"known here: {', '.join(fields) or 'none'}"
-        )
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known here: {', '.join(fields) or 'none'}"
         return f"unknown key {place!r}; {hint}{more}"
     given = "" if first["type"] == "missing" else f", given {first['input']!r:.80}"
     return f"{place}: {first['msg'].removeprefix('Value error, ')}{given}{more}"

@@ -148,9 +148,7 @@ class FileMetadata(StrictModel):
 
 
 def _list(item: pa.DataType) -> pa.DataType:
-    return pa.list_(
-        pa.field("element", item)
-    )  # the name that Parquet prescribes, so that reading changes nothing
+    return pa.list_(pa.field("element", item))  # the name that Parquet prescribes, so that reading changes nothing
 
 
 _TEXT, _F32, _ENUM = pa.string(), pa.float32(), pa.dictionary(pa.int32(), pa.string())
@@ -276,9 +274,7 @@ def _write(path: Path, rows: list[Any], schema: pa.Schema, meta: FileMetadata) -
     return path
 
 
-def _read(
-    path: Path, schema_of: Callable[[pa.Schema], pa.Schema], model: type[Row]
-) -> tuple[list[Row], FileMetadata]:
+def _read(path: Path, schema_of: Callable[[pa.Schema], pa.Schema], model: type[Row]) -> tuple[list[Row], FileMetadata]:
     table, pairs = read_table(path, schema_of, SCHEMA_VERSION, MIGRATIONS)
     rows: list[Row] = []
     for number, values in enumerate(table.to_pylist()):

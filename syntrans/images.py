@@ -55,9 +55,7 @@ def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[st
     return dict(sorted(found.items()))
 
 
-def match_classes(
-    images: dict[str, list[ImageRef]], entries: Sequence[ClassEntry]
-) -> dict[str, list[ImageRef]]:
+def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntry]) -> dict[str, list[ImageRef]]:
     """Pictures by class id: a class key is looked up as id, then as name, then as slug of either.
 
     InputError names the classes without pictures. Pictures of other classes are left out.
@@ -113,9 +111,7 @@ def _walk(path: Path, limit: int | None) -> Iterator[ImageRef]:
     parquet = sorted(path.glob("*.parquet"))
     for file in parquet:
         yield from _from_parquet(file, limit)
-    folders = sorted(
-        folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")
-    )
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     for folder in folders:
         is_split = folder.name in SPLITS and any(below.is_dir() for below in folder.iterdir())
         for class_folder in sorted(folder.iterdir()) if is_split else [folder]:
@@ -161,9 +157,7 @@ def _rows(path: Path, file: pq.ParquetFile, column: str, limit: int | None) -> I
                 data = images[offset]["bytes"].as_py()
                 origin = f"{path}, row {row + offset}"
                 if not isinstance(key, str) or not data:
-                    raise InputError(
-                        f"{origin} lacks a class or picture bytes; write the file again with both"
-                    )
+                    raise InputError(f"{origin} lacks a class or picture bytes; write the file again with both")
                 yield ImageRef(key, hashlib.sha256(data).hexdigest(), partial(bytes, data), origin)
         row += batch.num_rows
 
@@ -174,9 +168,7 @@ def _check_types(path: Path, schema: pa.Schema, column: str) -> None:
     label, image = schema.field(column).type, schema.field("image").type
     text = pa.types.is_dictionary(label) or pa.types.is_string(label) or pa.types.is_large_string(label)
     if not text:
-        raise InputError(
-            f"{path}: column {column!r} is {label}; classes must be text, so that they can be matched"
-        )
+        raise InputError(f"{path}: column {column!r} is {label}; classes must be text, so that they can be matched")
     if not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
         raise InputError(f"{path}: column 'image' is {image}; it must be struct<bytes: binary, path: string>")
 

@@ -106,14 +106,10 @@ def _model_in_package(ref: str) -> Path:
     # Only the top-level name is looked up: find_spec of a dotted name would import its parents.
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise ModelLoadError(
-            f"model {ref!r}: package {name!r} is not installed; install it, or name a folder"
-        )
+        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; install it, or name a folder")
     path = Path(next(iter(spec.submodule_search_locations))) / below
     if not path.is_dir():
-        raise ModelLoadError(
-            f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder"
-        )
+        raise ModelLoadError(f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder")
     return path
 
 
@@ -137,11 +133,7 @@ def _model_of_hub(ref: str, *, download: bool) -> Path:
             )
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
             failure = error
-    why = (
-        "and HF_HUB_OFFLINE forbids fetching it"
-        if offline
-        else f"and fetching it failed ({type(failure).__name__})"
-    )
+    why = "and HF_HUB_OFFLINE forbids fetching it" if offline else f"and fetching it failed ({type(failure).__name__})"
     raise ModelLoadError(
         f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network "
         f"and copy the cache, or name a folder; --config world needs no other model"

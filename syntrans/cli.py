@@ -1,0 +1,297 @@
+"""The command line. A command's body reads its options, builds a config and makes one call.
+
+Data goes to stdout, everything else to stderr. Heavy packages are imported inside the command that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from syntrans import __version__
+from syntrans.cli_options import Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
+from syntrans.errors import SyntransError
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+app = typer.Typer(
+    name="syntrans",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=_CONTEXT,
+)
+classes_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check class lists.")
+app.add_typer(classes_app, name="classes")
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"syntrans {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Say it and end.")
+    ] = False,
+) -> None:
+    """From class names and a few pictures to a better classifier, all on your own machine.
+
+    \b
+    syntrans demo                        everything, on the embedded world, in minutes
+    syntrans mine --classes mini         write, question and check descriptors
+    syntrans train && syntrans evaluate  and what they are worth
+
+    \b
+    Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
+    """
+
+
+@app.command(context_settings=_CONTEXT)
+def mine(
+    classes: Classes = None,
+    images: Images = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    limit: Limit = None,
+    resume: Resume = True,
+    dry_run: DryRun = False,
+) -> None:
+    """Write, question and check descriptors of classes.
+
+    \b
+    syntrans mine --classes birds.txt --images photos/
+    syntrans mine --config world --limit 3
+
+    Without --config the shipped one that fits this machine is taken. Without --images nothing is checked
+    against pictures. --limit takes the first N classes. Prints the path of descriptors.parquet.
+    """
+    from syntrans.cli_steps import mine as run
+
+    typer.echo(run(classes, images, config, set_ or [], out, limit, resume=resume, dry_run=dry_run))
+
+
+@app.command(context_settings=_CONTEXT)
+def train(
+    descriptors: Annotated[
+        Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    seed: Seed = None,
+    device: Device = None,
+    limit: Limit = None,
+    resume: Resume = True,
+    dry_run: DryRun = False,
+) -> None:
+    """Train an encoder and a bridge from text to pictures.
+
+    \b
+    syntrans train
+    syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
+
+    --limit takes the first N pictures of each class. Prints the folder of the checkpoint.
+    """
+    from syntrans.cli_steps import train as run
+
+    settings = _settings(set_, seed=seed, device=device, **{"data.limit_per_class": limit})
+    typer.echo(run(descriptors, config, settings, out, resume=resume, dry_run=dry_run))
+
+
+@app.command(context_settings=_CONTEXT)
+def evaluate(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="Folder that train left; the newest one if left out.", metavar="[DIR]"),
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    seed: Seed = None,
+    device: Device = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Say what the descriptors are worth, with controls.
+
+    \b
+    syntrans evaluate
+    syntrans evaluate --json > summary.json
+
+    --limit takes N episodes. Prints the table, or with --json the summary.
+    """
+    from syntrans.cli_steps import evaluate as run
+
+    settings = _settings(set_, device=device, **{"episodes.seed": seed, "episodes.episodes": limit})
+    typer.echo(run(checkpoint, config, settings, out, dry_run=dry_run, as_json=json_))
+
+
+@app.command(context_settings=_CONTEXT)
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or the folder it lies in.")],
+    class_: Annotated[
+        str | None, typer.Option("--class", help="The class to show in full: id or name.", metavar="NAME")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Show what a descriptor file says.
+
+    \b
+    syntrans inspect artifacts/mine/20260101-120000-ab12/descriptors.parquet --class goldfinch
+    """
+    from syntrans.inspect import render, summarise
+
+    summary = summarise(file / "descriptors.parquet" if file.is_dir() else file, class_)
+    if json_:
+        _print_json(summary)
+    else:
+        render(summary, _console())
+
+
+@app.command("import", context_settings=_CONTEXT)
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON: class names, each with a list of descriptions.")],
+    format_: Annotated[str, typer.Option("--format", help="cupl or dclip.", metavar="NAME")],
+    classes: Classes = None,
+    out: Out = None,
+) -> None:
+    """Bring published descriptions into the contract.
+
+    \b
+    syntrans import cupl_descriptions.json --format cupl
+
+    Prints the path of descriptors.parquet.
+    """
+    from syntrans.classes import read_classes
+    from syntrans.importers import import_descriptions
+    from syntrans.paths import new_run_dir
+
+    entries = read_classes(classes) if classes else None
+    done = import_descriptions(file, format_, out or new_run_dir("import"), entries)
+    _say(f"{done.n_rows:,} descriptions of {done.n_classes:,} classes")
+    if done.left_out:
+        _say(f"{len(done.left_out):,} classes of the source are not on the list and were left out")
+    typer.echo(done.descriptors)
+
+
+@classes_app.command("check", context_settings=_CONTEXT)
+def classes_check(
+    classes: Annotated[str | None, typer.Argument(help="A file, or a built-in name.", show_default=False)] = None,
+    option: Annotated[
+        str | None, typer.Option("--classes", help="The same, as an option.", metavar="FILE|NAME")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Say what is wrong with a class list, or will hurt later.
+
+    \b
+    syntrans classes check mini
+    syntrans classes check my_classes.txt
+
+    Ends with 3 if there is an error; warnings do not change the exit code.
+    """
+    from syntrans.cli_steps import check_classes
+
+    source = classes or option
+    if source is None:
+        raise typer.BadParameter("name a class list: syntrans classes check FILE")
+    findings, text = check_classes(source)
+    if json_:
+        _print_json(findings)
+    else:
+        typer.echo(text)
+    if findings["errors"]:
+        raise typer.Exit(3)
+
+
+@app.command(context_settings=_CONTEXT)
+def demo(out: Out = None, seed: Seed = None) -> None:
+    """Do everything once, on the embedded world.
+
+    \b
+    syntrans demo
+
+    Prints the two tables; the same figures go to artifacts/demo/summary.json.
+    """
+    from syntrans.demo import run
+    from syntrans.paths import artifacts_root
+
+    run(out or artifacts_root() / "demo", seed=seed or 0)
+
+
+@app.command(context_settings=_CONTEXT)
+def doctor(json_: Json = False) -> None:
+    """Say what this machine has, and what fits it.
+
+    \b
+    syntrans doctor
+    """
+    from syntrans.machine import facts
+    from syntrans.paths import artifacts_root
+
+    found = facts(artifacts_root())
+    if json_:
+        _print_json(found)
+    else:
+        typer.echo("\n".join(f"{key:<16} {value}" for key, value in found.items()))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the program's own) and return its exit code."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except SyntransError as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    except typer.TyperException as error:
+        _say(f"error: {error.format_message()} (see syntrans --help)")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; keep Python from complaining at exit.
+        sys.stdout = None
+        return 0
+    if code == 130:
+        _say("interrupted; the same command goes on from here where the command can resume")
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `syntrans` program."""
+    raise SystemExit(run())
+
+
+def _settings(given: list[str] | None, **options: Any) -> list[str]:
+    """Options as config overrides, after those of --set so that the plainer word wins."""
+    return [*(given or []), *(f"{key}={value}" for key, value in options.items() if value is not None)]
+
+
+def _say(message: str) -> None:
+    typer.echo(f"syntrans: {message}", err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    # Piped output has no width of its own; the widest table is given the room it needs.
+    return console if console.is_terminal else Console(width=150)
+
+
+if __name__ == "__main__":
+    main()
