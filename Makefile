@@ -1,0 +1,79 @@
+# One entry for people and CI. `make` lists the targets; every target that needs the environment builds it first.
+#   EXTRA=cuda make setup     the CUDA build of vLLM instead of the one for CPUs
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+EXTRA ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(EXTRA)
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+PYTHONS := >=3.11,<3.14
+export HF_HUB_OFFLINE ?= 1
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup demo test test-fast test-engines lint fix bench docs wheel wheel-check lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## Make .venv from requirements/$(EXTRA).txt and install the project into it
+
+demo: $(STAMP) ## Mine, train and evaluate on the embedded world; prints two tables
+	$(BIN)/syntrans demo
+
+test: lint test-fast test-engines wheel-check ## Everything that CI runs
+
+test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
+	$(BIN)/pytest -q -m "not vllm and not slow and not gpu"
+
+test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
+	$(BIN)/pytest -q -m "(vllm or slow) and not gpu"
+
+lint: $(STAMP) ## ruff, mypy, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP) ## Format, and repair what ruff can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Time the commands on this machine
+	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP) ## Write docs/commands.md again from --help
+	$(BIN)/python scripts/make_docs.py
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+wheel-check: wheel ## Install the wheel into a clean environment outside the checkout and use it there
+	UV=$(UV) scripts/check_wheel.sh $(EXTRA)
+
+lock: | $(UV) ## Resolve again and write requirements/*.txt
+	for extra in cpu cuda; do \
+	  $(UV) export -q --extra $$extra --extra minilm --no-emit-project --no-header --no-annotate \
+	    --format requirements-txt --output-file requirements/$$extra.txt; \
+	done
+	! grep -nE '^--|://' requirements/*.txt
+
+clean: ## Remove what can be built again, but neither .venv nor artifacts
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# --no-deps: the list is complete, and a second resolution would only disagree with the overrides in pyproject.toml.
+$(STAMP): requirements/$(EXTRA).txt pyproject.toml | $(UV)
+	[ -x $(BIN)/python ] || $(UV) venv --python '$(PYTHONS)' --no-python-downloads $(VENV)
+	$(UV) pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/$(EXTRA).txt
+	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet uv
