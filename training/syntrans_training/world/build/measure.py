@@ -34,7 +34,7 @@ def balanced(hits: Tensor, positive: Tensor) -> float:
 
 @torch.no_grad()
 def measure_llm(folder: Path) -> dict[str, float]:
-    """Yes/no accuracy against the model's beliefs and the truth, and the share of its visual statements that it believes.
+    """Yes/no accuracy against the model's beliefs and the truth, and how often it says what it believes.
 
     `believed_when_describing` is sampled at temperature 1; its ceiling is the same figure of the training texts.
     """

@@ -1,0 +1,70 @@
+"""Scoring a run against the truth, and choosing thresholds from it."""
+
+import pytest
+
+from syntrans.contract import Author, Clip, DescriptorRow, Grounding, descriptor_id
+from syntrans_training.world.score import stage_scores
+from syntrans_training.world.spec import CLASSES, PHRASES
+from syntrans_training.world.thresholds import choose
+
+VAL = [c for c in CLASSES if c.split == "val"]
+
+
+def row(class_id: str, text: str, *, stage: str | None = None, reason: str | None = None, score: float = 0.9):
+    """A row that was kept unless a stage is named, all of whose scores are `score`."""
+    return DescriptorRow(
+        class_id=class_id,
+        class_name=class_id,
+        descriptor_id=descriptor_id(class_id, text),
+        text=text,
+        facet="other",
+        authors=[Author(model="m", revision="r", prompt="p", sample=0, seed=0, raw=text)],
+        votes=[],
+        agreement=score,
+        grounding=Grounding(model="v", revision="r", p_yes=score, p_yes_contrast=0.1),
+        clip=Clip(model="c", similarity=score, margin=score, neighbour="x", tokens=4, truncated=False),
+        kept=stage is None,
+        stage=stage,
+        reason=reason,
+    )
+
+
+def true_text(entry) -> str:
+    """A true statement about a class."""
+    return PHRASES["fill"][entry.truth()["fill"]][0]
+
+
+def test_a_row_counts_until_the_stage_that_dropped_it() -> None:
+    entry = VAL[0]
+    rows = [
+        row(entry.id, true_text(entry)),
+        row(entry.id, "many variations", stage="ground", reason="not_seen"),
+        row(entry.id, "visible details", stage="merge", reason="duplicate_of"),
+    ]
+    assert [(line.stage, line.rows) for line in stage_scores(rows, "val")] == [
+        ("propose", 3),
+        ("merge", 2),
+        ("crosscheck", 2),
+        ("ground", 1),
+        ("filter", 1),
+    ]
+    assert stage_scores(rows, "val")[-1].precision == 1.0
+
+
+def test_thresholds_are_chosen_on_val_and_separate_true_from_false() -> None:
+    rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
+    chosen = choose(rows)
+    assert chosen.precision == 1.0
+    assert chosen.rows == len(VAL)
+    assert max(chosen.thresholds.values()) > 0.1
+
+
+def test_thresholds_do_not_depend_on_novel_classes() -> None:
+    rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
+    misleading = [row(c.id, "many variations", score=0.9) for c in CLASSES if c.split == "novel"]
+    assert choose(rows) == choose(rows + misleading)
+
+
+def test_choosing_from_a_file_without_val_rows_is_an_error() -> None:
+    with pytest.raises(ValueError, match="val"):
+        choose([])
