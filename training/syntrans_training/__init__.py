@@ -1,0 +1,1 @@
+"""Few-shot training and evaluation: encoder, features, bridge, episodes, methods, controls."""

@@ -1,0 +1,99 @@
+"""Configuration of `syntrans train` and `syntrans evaluate`: frozen, complete, no unknown keys.
+
+A config ends at the builders in `train.py` and `evaluate.py`; modules and methods take plain arguments.
+"""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from syntrans.config import StrictModel
+
+
+class DataConfig(StrictModel):
+    """Where the pictures are: a folder with base, val and novel (Parquet or class-per-folder), or "world"."""
+
+    path: str = "world"
+    size: PositiveInt = 64  # side of the stored square pictures
+    per_class: PositiveInt = 60  # pictures per class drawn when path is "world"
+    limit_per_class: PositiveInt | None = None
+    max_broken_share: float = Field(default=0.01, ge=0.0, le=1.0)
+
+
+class AugmentConfig(StrictModel):
+    """Random views of a training picture; a picture is stored at data.size and cropped from there."""
+
+    crop_area: tuple[float, float] = (0.35, 1.0)  # share of the picture's area a crop keeps
+    flip: float = Field(default=0.5, ge=0.0, le=1.0)
+    jitter: NonNegativeFloat = 0.4  # brightness, contrast and saturation vary by 1 +- jitter
+
+
+class EncoderConfig(StrictModel):
+    """Encoder and its cross-entropy training on the base classes."""
+
+    backbone: Literal["resnet12", "resnet12-narrow", "resnet12-tiny"] = "resnet12-narrow"
+    drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)
+    train_size: PositiveInt = 64  # side of a training view
+    test_size: PositiveInt = 64  # side of the picture that features are extracted from
+    epochs: PositiveInt = 25
+    batch_size: PositiveInt = 64
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.05
+    weight_decay: NonNegativeFloat = 5e-4
+    warmup_epochs: NonNegativeFloat = 1.0
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    val_every: PositiveInt = 5  # epochs between looks at val accuracy (logged, never selected on)
+    augment: AugmentConfig = AugmentConfig()
+
+
+class TextConfig(StrictModel):
+    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name."""
+
+    encoder: str = "package:syntrans_training/world/weights/clip"
+    descriptor_template: str = "{text}"
+    name_template: str = "a photo of a {name}"
+
+
+class BridgeConfig(StrictModel):
+    """Grids from which the bridge is chosen on val episodes."""
+
+    shrinkages: tuple[PositiveFloat | None, ...] = (None, 0.1, 0.3, 1.0, 3.0, 10.0)  # None: features are only made unit
+    lambdas: tuple[PositiveFloat, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # in units of the class vectors' spread
+    name_shares: tuple[float, ...] = (0.0, 0.5)  # share of the class name in the class vector
+    alpha_step: float = Field(default=0.05, gt=0.0, le=1.0)
+    episodes: PositiveInt = 1000
+    seed: NonNegativeInt = 1
+
+
+class EpisodesConfig(StrictModel):
+    """Shape of the few-shot tasks."""
+
+    ways: PositiveInt = 5
+    shots: tuple[PositiveInt, ...] = (1, 5)
+    queries: PositiveInt = 15
+    episodes: PositiveInt = 2000
+    seed: NonNegativeInt = 0
+
+
+class TrainConfig(StrictModel):
+    """Everything `syntrans train` needs besides the descriptor file."""
+
+    seed: NonNegativeInt = 0
+    device: str = "auto"
+    data: DataConfig = DataConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    text: TextConfig = TextConfig()
+    bridge: BridgeConfig = BridgeConfig()
+    episodes: EpisodesConfig = EpisodesConfig()
+
+
+class EvaluateConfig(StrictModel):
+    """Everything `syntrans evaluate` needs besides the checkpoint."""
+
+    device: str = "auto"
+    split: Literal["novel"] = "novel"
+    episodes: EpisodesConfig = EpisodesConfig()
+    interval: Literal["normal", "t"] = "normal"
+    shuffles: PositiveInt = 5  # derangements over which the shuffled control is averaged
+    chunk: PositiveInt = 500  # episodes held in memory at once

@@ -1,0 +1,140 @@
+"""Decode every picture of a split once, in parallel, into a memory-mapped uint8 array.
+
+The array lives under `artifacts/cache/images/<key>/` where the key hashes the encoded bytes, the class names and the
+size: the same pictures are never decoded twice, and no changed picture is ever served stale.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syntrans.errors import InputError
+from syntrans.images import ImageRef, decode
+from syntrans.paths import artifacts_root, disk_problem, make_dir
+from syntrans_training.progress import track
+
+STORE_VERSION = 1  # raise it when the same bytes would decode to other pixels
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures of a split: `pixels` [n, S, S, 3] uint8, `labels` [n] into `classes`, `sha256` of the encoded bytes."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    sha256: tuple[str, ...]
+    broken: tuple[str, ...]
+    key: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def seen(self, hashes: Sequence[str]) -> NDArray[np.bool_]:
+        """[n], true where the picture is one of `hashes`."""
+        known = frozenset(hashes)
+        return np.array([sha in known for sha in self.sha256], dtype=bool)
+
+
+def load_split(
+    name: str,
+    images: Mapping[str, Sequence[ImageRef]],
+    *,
+    size: int,
+    max_broken_share: float,
+    cache: Path | None = None,
+) -> Split:
+    """The pictures of one split at `size` x `size`; decoded now or taken from the cache.
+
+    Raises `InputError` when there are none, a class has lost all of its, or too many are broken.
+    """
+    classes = tuple(sorted(images))
+    refs = [(label, ref) for label, c in enumerate(classes) for ref in images[c]]
+    if not refs:
+        raise InputError(f"split {name} holds no images")
+    text = json.dumps([STORE_VERSION, size, classes, [(label, ref.sha256) for label, ref in refs]])
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = (cache or artifacts_root() / "cache" / "images") / key
+    if not (folder / "index.json").exists():
+        _decode_all(name, refs, folder, size)
+    return _open(name, folder, classes, refs, key, max_broken_share)
+
+
+def _open(
+    name: str,
+    folder: Path,
+    classes: tuple[str, ...],
+    refs: list[tuple[int, ImageRef]],
+    key: str,
+    max_broken_share: float,
+) -> Split:
+    broken = json.loads((folder / "index.json").read_text())["broken"]
+    positions = {int(i) for i in broken}
+    good = [pair for i, pair in enumerate(refs) if i not in positions]
+    named = tuple(broken.values())
+    if len(named) > max_broken_share * len(refs):
+        raise InputError(
+            f"{len(named)} of {len(refs)} images of {name} are broken, data.max_broken_share allows "
+            f"{max_broken_share:.1%}: {'; '.join(named[:3])}"
+        )
+    labels = np.array([label for label, _ in good], dtype=np.int64)
+    empty = [c for i, c in enumerate(classes) if i not in set(labels.tolist())]
+    if empty:
+        raise InputError(f"classes of {name} without a readable image: {', '.join(empty[:5])}")
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    return Split(name, pixels, labels, classes, tuple(ref.sha256 for _, ref in good), named, key)
+
+
+def _decode_all(name: str, refs: list[tuple[int, ImageRef]], folder: Path, size: int) -> None:
+    """Fill a private folder, then rename it: a reader sees all of it or nothing."""
+    private = folder.with_name(f".{folder.name}.{os.getpid()}")
+    make_dir(private)
+    try:
+        table = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            private / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(refs), size, size, 3)
+        )
+        good, broken = 0, {}
+        # Pillow releases the interpreter lock while it decodes and resizes, so threads are enough.
+        with ThreadPoolExecutor(os.cpu_count()) as pool, track(f"decode {name}", len(refs), "images") as progress:
+            for i, result in enumerate(pool.map(lambda pair: _decode_one(pair[1], size), refs)):
+                if isinstance(result, str):
+                    broken[str(i)] = result
+                else:
+                    table[good] = result
+                    good += 1
+                progress.advance(1)
+        table.flush()
+        _shrink(private / "pixels.npy", table, good)
+        (private / "index.json").write_text(json.dumps({"images": good, "broken": broken}))
+        if not (folder / "index.json").exists():
+            private.replace(folder)
+    except OSError as error:
+        raise disk_problem(folder, error) from error
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _shrink(path: Path, table: NDArray[np.uint8], good: int) -> None:
+    if good < len(table):
+        np.save(path.with_name("good.npy"), table[:good])
+        path.with_name("good.npy").replace(path)
+
+
+def _decode_one(ref: ImageRef, size: int) -> NDArray[np.uint8] | str:
+    """[size, size, 3], the whole picture squeezed into a square; or one line saying what is wrong with it."""
+    from PIL import Image
+
+    try:
+        picture = decode(ref.load(), ref.origin or f"{ref.class_key} {ref.sha256[:12]}")
+    except InputError as error:
+        return str(error)
+    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0), dtype=np.uint8)

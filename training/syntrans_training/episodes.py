@@ -1,0 +1,163 @@
+"""Few-shot episodes as values: drawn from a seed, frozen in a file, shared by every method.
+
+Episode i is drawn from `np.random.default_rng((seed, i))`, so it depends neither on how many are drawn nor on their
+order. Within an episode the classes and the order of the images do not depend on the number of shots: the supports of
+the 1-shot episode i are among those of its 5-shot twin.
+
+Sizes: E episodes, N ways (classes), K shots (supports per class), Q queries per class.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from syntrans.config import semantic_hash
+from syntrans.errors import InputError
+from syntrans.paths import atomic_path
+
+EPISODE_SCHEMA = pa.schema(
+    [
+        ("episode", pa.int32()),
+        ("classes", pa.list_(pa.int32())),
+        ("support", pa.list_(pa.list_(pa.int32()))),
+        ("query", pa.list_(pa.list_(pa.int32()))),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One task. `classes` [N] are class numbers of the split; `support` [N, K] and `query` [N, Q] are image numbers."""
+
+    classes: NDArray[np.int64]
+    support: NDArray[np.int64]
+    query: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """E tasks at once: `classes` [E, N], `support` [E, N, K], `query` [E, N, Q]; `key` names their recipe."""
+
+    classes: NDArray[np.int64]
+    support: NDArray[np.int64]
+    query: NDArray[np.int64]
+    key: str = ""
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, i: int) -> Episode:
+        return Episode(self.classes[i], self.support[i], self.query[i])
+
+    def chunks(self, size: int) -> Iterator["Episodes"]:
+        """The same tasks in runs of at most `size`, which bounds the memory of an evaluation."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Episodes(self.classes[part], self.support[part], self.query[part], self.key)
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """What an episode looks like; the recipe together with the data decides every draw."""
+
+    ways: int = 5
+    shots: int = 1
+    queries: int = 15
+    episodes: int = 2000
+    seed: int = 0
+
+
+def draw(spec: EpisodeSpec, labels: NDArray[np.int64], *, barred: NDArray[np.bool_] | None = None) -> Episodes:
+    """Draw `spec.episodes` tasks from images with class numbers `labels` [n].
+
+    `barred` [n] marks images that may be supports but never queries (pictures that mining has looked at).
+    Raises `InputError` when a class has too few images or the split too few classes.
+    """
+    members = _members(labels)
+    barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
+    _check(spec, members, barred)
+    # [C, M] table of image numbers; -1 pads the classes that have fewer than M images.
+    table = np.full((len(members), max(map(len, members))), -1, dtype=np.int64)
+    for row, images in zip(table, members, strict=True):
+        row[: len(images)] = images
+    not_query = np.where(table >= 0, barred[table], True)
+    parts = [_draw_one(spec, i, table, not_query) for i in range(spec.episodes)]
+    classes, support, query = (np.stack(column) for column in zip(*parts, strict=True))
+    return Episodes(classes, support, query, episodes_key(spec, labels, barred))
+
+
+def _draw_one(
+    spec: EpisodeSpec, i: int, table: NDArray[np.int64], not_query: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    rng = np.random.default_rng((spec.seed, i))
+    classes = rng.permutation(len(table))[: spec.ways]
+    images = table[classes]
+    lottery = np.where(images >= 0, rng.random(images.shape), np.inf)
+    support = np.argsort(lottery, axis=1)[:, : spec.shots]
+    lottery[not_query[classes]] = np.inf
+    np.put_along_axis(lottery, support, np.inf, axis=1)
+    query = np.argsort(lottery, axis=1)[:, : spec.queries]
+    return classes, np.take_along_axis(images, support, 1), np.take_along_axis(images, query, 1)
+
+
+def _members(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [np.flatnonzero(labels == c) for c in range(int(labels.max(initial=-1)) + 1)]
+
+
+def _check(spec: EpisodeSpec, members: Sequence[NDArray[np.int64]], barred: NDArray[np.bool_]) -> None:
+    if len(members) < spec.ways:
+        raise InputError(f"{spec.ways}-way episodes need {spec.ways} classes, the split has {len(members)}")
+    for c, images in enumerate(members):
+        free = int((~barred[images]).sum())
+        # In the worst draw every support is an image that could have been a query.
+        if free < spec.shots + spec.queries:
+            raise InputError(
+                f"class number {c} has {len(images)} images, {free} of them allowed as queries; {spec.shots} shots and "
+                f"{spec.queries} queries need {spec.shots + spec.queries}: lower episodes.queries or add images"
+            )
+
+
+def episodes_key(spec: EpisodeSpec, labels: NDArray[np.int64], barred: NDArray[np.bool_]) -> str:
+    """16 hex over everything the draw depends on."""
+    import hashlib
+
+    data = hashlib.sha256(labels.astype("<i8").tobytes() + np.packbits(barred).tobytes()).hexdigest()
+    return semantic_hash({"spec": vars(spec), "data": data, "version": 1})
+
+
+def frozen(
+    spec: EpisodeSpec, labels: NDArray[np.int64], folder: Path, *, barred: NDArray[np.bool_] | None = None
+) -> Episodes:
+    """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
+    barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
+    path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
+    if not path.exists():
+        write(draw(spec, labels, barred=barred), path)
+    return read(path)
+
+
+def write(episodes: Episodes, path: Path) -> None:
+    """Write the tasks as one Parquet row each, atomically."""
+    columns = {
+        "episode": np.arange(len(episodes), dtype=np.int32),
+        "classes": episodes.classes.tolist(),
+        "support": episodes.support.tolist(),
+        "query": episodes.query.tolist(),
+    }
+    table = pa.table(columns, schema=EPISODE_SCHEMA).replace_schema_metadata({"key": episodes.key})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read(path: Path) -> Episodes:
+    """Read a file of `write`; raises `InputError` when the columns are not those of `EPISODE_SCHEMA`."""
+    table = pq.read_table(path)
+    if table.schema.names != EPISODE_SCHEMA.names:
+        raise InputError(f"{path} holds columns {table.schema.names}, episodes need {EPISODE_SCHEMA.names}")
+    classes, support, query = (np.array(table[name].to_pylist(), np.int64) for name in ("classes", "support", "query"))
+    return Episodes(classes, support, query, (table.schema.metadata or {}).get(b"key", b"").decode())

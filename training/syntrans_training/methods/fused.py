@@ -1,0 +1,28 @@
+"""Visual prototypes and semantic weights, convexly fused (modules/fusion.py, equation (6))."""
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from syntrans_training.modules.fusion import fuse
+
+from .prototype import prototypes
+
+
+class Fused:
+    """Args: weights: [C, d] semantic weights of the split's classes; alpha: their share, 0 visual to 1 semantic."""
+
+    def __init__(self, weights: Float[Tensor, "c d"], *, alpha: float) -> None:
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
+        self.weights, self.alpha = weights, alpha
+
+    def scores(
+        self,
+        support: Float[Tensor, "e n k d"],
+        query: Float[Tensor, "e m d"],
+        classes: Int[Tensor, "e n"],
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        weights = fuse(prototypes(support), self.weights[classes], alpha=self.alpha)
+        return F.normalize(query, dim=-1) @ weights.mT

@@ -1,0 +1,1 @@
+"""Parts of a classifier: pure functions and modules that import nothing else of ours."""

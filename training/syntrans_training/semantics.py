@@ -1,0 +1,132 @@
+"""From a descriptor file to one vector per class, in several variants.
+
+kept        weighted mean of the unit embeddings of the kept descriptors, renormalised
+raw         the same over every merged candidate (rows not dropped as `duplicate_of`), unweighted: no checking at all
+name        the class name alone
+With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
+Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syntrans.classes import slug
+from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
+from syntrans.errors import InputError
+
+from .progress import say
+from .text import TextEncoder
+
+VARIANTS = ("kept", "raw", "name")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A descriptor file, looked up by the class names of a data set."""
+
+    rows: dict[str, list[DescriptorRow]]  # by data class
+    names: dict[str, str]  # data class -> display name
+    meta: FileMetadata | None
+
+    @property
+    def images_seen(self) -> tuple[str, ...]:
+        """sha256 of the pictures that mining looked at."""
+        return tuple(self.meta.images_seen) if self.meta else ()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What this file can be asked for: `raw` only where the ledger holds rejected rows."""
+        rows = [row for group in self.rows.values() for row in group]
+        if not rows:
+            return ("name",)
+        rejected = any(not row.kept and row.reason != "duplicate_of" for row in rows)
+        return ("kept", "raw", "name") if rejected else ("kept", "name")
+
+
+def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
+    """The descriptors of `classes`; without a path only their names.
+
+    A data class meets a row by class id, then by class name, then by their slugs.
+    Raises `InputError` naming the classes that the file does not know.
+    """
+    if path is None:
+        return Knowledge({}, {c: c for c in classes}, None)
+    rows, meta = read_descriptors(path)
+    groups: dict[str, list[DescriptorRow]] = {}
+    for row in rows:
+        groups.setdefault(row.class_id, []).append(row)
+    index: dict[str, str] = {}
+    for spell in (
+        lambda r: slug(r.class_name),
+        lambda r: slug(r.class_id),
+        lambda r: r.class_name,
+        lambda r: r.class_id,
+    ):
+        index |= {spell(group[0]): class_id for class_id, group in groups.items()}
+    found = {c: index.get(c, index.get(slug(c))) for c in classes}
+    missing = [c for c, class_id in found.items() if class_id is None]
+    if missing:
+        raise InputError(
+            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({', '.join(missing[:4])}, ...); "
+            "mine or import them with the class names of the data"
+        )
+    matched = {c: groups[class_id] for c, class_id in found.items() if class_id is not None}
+    return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
+
+
+def class_vectors(
+    knowledge: Knowledge,
+    classes: Sequence[str],
+    encoder: TextEncoder,
+    variant: str,
+    *,
+    name_share: float = 0.0,
+    descriptor_template: str = "{text}",
+    name_template: str = "a photo of a {name}",
+) -> NDArray[np.float32]:
+    """One unit vector per class [C, dim]. A class with no descriptor left is described by its name, and said so."""
+    names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
+    if variant == "name" or name_share >= 1:
+        return names
+    chosen = [_weighted_texts(knowledge, c, variant, descriptor_template) for c in classes]
+    embedded = iter(encoder.encode([text for texts in chosen for text, _ in texts] or [""]))
+    vectors = []
+    for texts, name in zip(chosen, names, strict=True):
+        own = [weight * next(embedded) for _, weight in texts]
+        mean = _unit(np.sum(own, axis=0)) if own else name
+        vectors.append(_unit(name_share * name + (1 - name_share) * mean))
+    empty = [c for c, texts in zip(classes, chosen, strict=True) if not texts]
+    if empty:
+        say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
+    return np.stack(vectors)
+
+
+def _weighted_texts(knowledge: Knowledge, c: str, variant: str, template: str) -> list[tuple[str, float]]:
+    name = knowledge.names[c]
+    rows = [row for row in knowledge.rows[c] if row.reason != "duplicate_of"]
+    if variant == "kept":
+        rows = [row for row in rows if row.kept]
+    weights = [1.0 if variant == "raw" or row.weight is None else float(row.weight) for row in rows]
+    if not any(w > 0 for w in weights):
+        weights = [1.0] * len(rows)
+    return [(template.format(text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def derangement(n: int, seed: int) -> NDArray[np.int64]:
+    """A random permutation of 0..n-1 without fixed points (Sattolo's algorithm: one cycle); needs n >= 2."""
+    if n < 2:
+        raise ValueError(f"a derangement needs at least 2 classes, got {n}")
+    rng = np.random.default_rng((seed, n))
+    order = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        j = int(rng.integers(i))
+        order[i], order[j] = order[j], order[i]
+    return order

@@ -1,0 +1,1 @@
+"""Training tasks: modules and named losses, trained by `loop.fit`."""

@@ -1,0 +1,94 @@
+"""`syntrans train`: encoder, features, bridge. Each stage leaves a file and is skipped when its file fits.
+
+A run folder holds
+    encoder.safetensors   weights of the encoder; note: identity, backbone, feature size, val accuracies
+    bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
+    metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
+    train.json            config, seed, stages with seconds, data, descriptors, and what made it
+    state.safetensors     only while the encoder is in training: where an interrupted run goes on
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syntrans.paths import atomic_write_text, make_dir
+
+from .config import DataConfig, TrainConfig
+from .data import Split, load_splits
+from .provenance import made_by
+from .seeding import pick_device
+from .stages import BRIDGE, ENCODER, METRICS, STATE, bridge_stage, encoder_stage, feature_stage
+
+REPORT = "train.json"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a training run left its files, and what train.json says."""
+
+    folder: Path
+    encoder: Path
+    bridge: Path
+    report: dict[str, Any]
+
+
+def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, resume: bool = True) -> TrainResult:
+    """Run what is missing in `out`; without `descriptors` the bridge knows class names only.
+
+    With `resume=False` every stage is run again although its file is there.
+    Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
+    """
+    make_dir(out)
+    if not resume:
+        for name in (ENCODER, BRIDGE, STATE, METRICS):
+            (out / name).unlink(missing_ok=True)
+    device = pick_device(config.device)
+    seconds: dict[str, float] = {}
+    with _clock(seconds, "data"):
+        splits = open_data(config.data, ("base", "val"))
+    with _clock(seconds, "encoder"):
+        encoder, encoder_note = encoder_stage(
+            config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
+        )
+    with _clock(seconds, "features"):
+        base, val = (
+            feature_stage(encoder, encoder_note, splits[name], device, config.encoder.test_size)
+            for name in ("base", "val")
+        )
+    with _clock(seconds, "bridge"):
+        bridge_note = bridge_stage(config, base, val, descriptors, out)
+    report = {
+        "config": config.model_dump(mode="json"),
+        "seed": config.seed,
+        "seconds": seconds,
+        "data": {name: {"images": len(s), "classes": len(s.classes), "key": s.key} for name, s in splits.items()},
+        "encoder": encoder_note,
+        "bridge": bridge_note,
+        "made_by": made_by(),
+    }
+    atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+    return TrainResult(out, out / ENCODER, out / BRIDGE, report)
+
+
+def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:
+    """The named splits of a data config."""
+    return load_splits(
+        data.path,
+        size=data.size,
+        names=names,
+        per_class=data.per_class,
+        limit_per_class=data.limit_per_class,
+        max_broken_share=data.max_broken_share,
+    )
+
+
+@contextmanager
+def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds[name] = round(time.monotonic() - began, 2)
