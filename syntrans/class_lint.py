@@ -34,6 +34,8 @@ def normalised(name: str) -> str:
 def duplicate_ids(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """Two lines with one id (error)."""
     for identifier, group in _groups(entries, lambda entry: entry.id):
+        if all(entry.id == _default_id(entry) for entry in group):
+            continue  # nobody gave these ids: duplicate_names says it in the user's words
         names = ", ".join(repr(entry.name) for entry in group)
         text = f"id {identifier!r} is given to {names}; ids must differ"
         yield LintFinding("error", "duplicate_id", text, (identifier,))
@@ -44,7 +46,7 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     for _, group in _groups(entries, lambda entry: normalised(entry.name)):
         ids = tuple(dict.fromkeys(entry.id for entry in group))
         if len(ids) == 1 and len(group) > 1 and group[0].id != _default_id(group[0]):
-            continue  # already said by duplicate_ids
+            continue  # said by duplicate_ids
         senses = {entry.definition for entry in group if entry.definition}
         settled = len(ids) == len(group) and (all(map(_has_wnid, group)) or len(senses) == len(group))
         names = ", ".join(repr(entry.name) for entry in group)

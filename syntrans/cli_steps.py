@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean
+from syntrans.classes import class_list_sha256, lint, read_classes, require_clean, slug
 from syntrans.config import dump_config, load_config, semantic_hash
+from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import UsageError
-from syntrans.images import ImageRef, match_classes, open_images
+from syntrans.images import class_keys, open_images
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
 
 WORLD = "world"
@@ -49,15 +50,14 @@ def mine(
     dry_run: bool,
 ) -> str:
     """Mine; returns the path of descriptors.parquet, or the plan of a dry run."""
+    from syntrans.machine import fitting_mining_config
     from syntrans_mining.config import MiningConfig
 
-    from syntrans.machine import fitting_mining_config
-
     name = config or fitting_mining_config()
-    settled = load_config(MiningConfig, name, kind="mining/configs", overrides=settings)
     is_world = Path(name).stem == WORLD
     if classes is None and not is_world:
         raise UsageError("mine needs --classes: a file with one class a line, a built-in list, or --config world")
+    settled = load_config(MiningConfig, name, kind="mining/configs", overrides=settings)
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
@@ -66,7 +66,6 @@ def mine(
         return f"{plan}\n{dump_config(settled)}".rstrip()
     if images is None and is_world:
         images = export_world()
-    pictures = _pictures(images, entries[:limit])
     request = {
         "config": settled.model_dump(mode="json"),
         "classes": class_list_sha256(entries),
@@ -78,6 +77,7 @@ def mine(
 
     from syntrans_mining.pipeline import mine as mine_classes
 
+    pictures = None if images is None else open_images(images)
     result = mine_classes(settled, entries, pictures, target, limit=limit, resume=resume)
     say(f"look at it: syntrans inspect {result.descriptors}")
     return str(result.descriptors)
@@ -93,7 +93,29 @@ def train(
     dry_run: bool,
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
-    raise NotImplementedError
+    from syntrans_training.config import TrainConfig
+
+    settled = load_config(TrainConfig, config or WORLD, kind="training/configs", overrides=settings)
+    data = settled.data.path
+    if descriptors is None:
+        descriptors = newest_descriptors(_class_keys(data))
+        found = "none fits, so the bridge knows class names only" if descriptors is None else f"taking {descriptors}"
+        say(f"descriptors: {found}")
+    elif descriptors.is_dir():
+        descriptors /= "descriptors.parquet"
+    if descriptors is not None:
+        check_file(descriptors)
+    if dry_run:
+        return f"# data {data}, descriptors {descriptors}\n{dump_config(settled)}".rstrip()
+    request = {"config": settled.model_dump(mode="json"), "descriptors": str(descriptors)}
+    target = run_dir("train", out, request, "train.json", resume=resume)
+    say(f"training on {data} into {target}")
+
+    from syntrans_training.train import train as run
+
+    folder = run(settled, out=target, descriptors=descriptors, resume=resume).folder
+    say(f"what it is worth: syntrans evaluate {folder}")
+    return str(folder)
 
 
 def evaluate(
@@ -106,7 +128,26 @@ def evaluate(
     as_json: bool,
 ) -> str:
     """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
-    raise NotImplementedError
+    from syntrans_training.config import EvaluateConfig
+
+    settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)
+    if checkpoint is None:
+        report = newest("train", "train.json")
+        if report is None:
+            rule = "give the folder of a checkpoint, or run `syntrans train` first"
+            raise UsageError(f"there is no checkpoint below {artifacts_root() / 'train'}; {rule}")
+        checkpoint = report.parent
+    say(f"evaluating {checkpoint}")
+    if dry_run:
+        return f"# checkpoint {checkpoint}\n{dump_config(settled)}".rstrip()
+
+    from syntrans_training.evaluate import evaluate as run
+    from syntrans_training.report import render
+
+    target = make_dir(out) if out else new_run_dir("evaluate")
+    summary = run(checkpoint, settled, out=target)
+    say(f"written: {target / 'summary.json'}")
+    return json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary)
 
 
 def export_world(per_class: int = 60) -> Path:
@@ -133,11 +174,18 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
     return target
 
 
-def newest_descriptors() -> Path | None:
-    """The newest descriptors.parquet, mined or imported."""
-    found = [path for kind in ("mine", "import") if (path := newest(kind, "descriptors.parquet"))]
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
+    """The newest descriptors.parquet, mined or imported, that has every one of these classes; None without one."""
+    wanted = {slug(key) for key in class_keys}
+    folders = [artifacts_root() / kind for kind in ("mine", "import")]
+    found = [path for folder in folders for path in folder.glob("*/descriptors.parquet")]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        table = read_descriptor_table(path)
+        known = {*table["class_id"].to_pylist(), *table["class_name"].to_pylist()}
+        if wanted <= {slug(name) for name in known}:
+            return path
+    return None
 
 
-def _pictures(images: Path | None, entries: Sequence[ClassEntry]) -> dict[str, list[ImageRef]] | None:
-    return None if images is None else match_classes(open_images(images), entries)
+def _class_keys(data: str) -> list[str]:
+    return [entry.name for entry in read_classes(WORLD)] if data == WORLD else class_keys(data)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +56,18 @@ def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[st
     return dict(sorted(found.items()))
 
 
+def class_keys(path: str | Path) -> list[str]:
+    """The class keys below ``path``, sorted, without reading a picture; same forms and errors as `open_images`."""
+    keys: set[str] = set()
+    for place in _places(Path(path)):
+        if place.is_dir():
+            keys.add(place.name)
+        else:
+            with _opened(place) as (file, column):
+                keys.update(file.read(columns=[column])[column].to_pylist())
+    return sorted(keys)
+
+
 def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntry]) -> dict[str, list[ImageRef]]:
     """Pictures by class id: a class key is looked up as id, then as name, then as slug of either.
 
@@ -101,26 +114,30 @@ def decode(data: bytes, origin: str = "a picture") -> Image.Image:
 
 
 def _walk(path: Path, limit: int | None) -> Iterator[ImageRef]:
+    for place in _places(path):
+        yield from _from_folder(place, limit) if place.is_dir() else _from_parquet(place, limit)
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """The Parquet files and class folders that make up ``path``, in a stable order."""
     if path.is_file():
         if path.suffix != ".parquet":
             raise InputError(f"{path} is a file; give a folder of pictures by class, or a Parquet file")
-        yield from _from_parquet(path, limit)
+        yield path
         return
     if not path.is_dir():
         raise InputError(f"images {str(path)!r} is not there; give a folder, or a Parquet file")
-    parquet = sorted(path.glob("*.parquet"))
-    for file in parquet:
-        yield from _from_parquet(file, limit)
-    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    for folder in folders:
-        is_split = folder.name in SPLITS and any(below.is_dir() for below in folder.iterdir())
-        for class_folder in sorted(folder.iterdir()) if is_split else [folder]:
-            yield from _from_folder(class_folder, limit)
+    yield from sorted(path.glob("*.parquet"))
+    for folder in sorted(below for below in path.iterdir() if _is_visible_folder(below)):
+        inside = sorted(below for below in folder.iterdir() if _is_visible_folder(below))
+        yield from inside if folder.name in SPLITS and inside else [folder]
+
+
+def _is_visible_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
 
 
 def _from_folder(folder: Path, limit: int | None) -> Iterator[ImageRef]:
-    if not folder.is_dir():
-        return
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     for file in files[:limit]:
         try:
@@ -131,17 +148,25 @@ def _from_folder(folder: Path, limit: int | None) -> Iterator[ImageRef]:
 
 
 def _from_parquet(path: Path, limit: int | None) -> Iterator[ImageRef]:
+    with _opened(path) as (file, column):
+        yield from _rows(path, file, column, limit)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[pq.ParquetFile, str]]:
+    """The open file and the name of its class column; InputError if it is not in the Hugging Face image form."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            column = next((name for name in _LABEL_COLUMNS if name in file.schema_arrow.names), None)
-            if column is None or "image" not in file.schema_arrow.names:
-                columns = ", ".join(file.schema_arrow.names)
+            schema = file.schema_arrow
+            column = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
+            if column is None or "image" not in schema.names:
+                columns = ", ".join(schema.names)
                 raise InputError(f"{path} has columns {columns}; it needs 'image' and 'class' (or 'label')")
-            _check_types(path, file.schema_arrow, column)
-            yield from _rows(path, file, column, limit)
+            _check_types(path, schema, column)
+            yield file, column
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]})") from error
 

@@ -1,0 +1,31 @@
+"""Who imports whom, and what `import syntrans.cli` costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "vllm", "transformers", "open_clip", "datasets", "pyarrow", "pydantic", "numpy", "PIL", "sklearn")
+BASE = ("contract", "config", "classes", "images", "inspect", "importers", "machine", "paths", "errors")
+
+
+def loaded_by(module: str, names: tuple[str, ...]) -> list[str]:
+    code = f"import sys, {module}; print(*[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    assert loaded_by("syntrans.cli", HEAVY) == []
+
+
+@pytest.mark.parametrize("module", ["syntrans_mining", "syntrans_training"])
+def test_the_packages_themselves_import_nothing_heavy(module: str) -> None:
+    assert loaded_by(module, HEAVY) == []
+
+
+def test_the_base_imports_neither_torch_nor_vllm() -> None:
+    modules = ", ".join(f"syntrans.{name}" for name in BASE)
+    assert loaded_by(modules, ("torch", "vllm", "transformers", "open_clip", "datasets")) == []

@@ -1,0 +1,312 @@
+"""What the readers and writers of the contract promise."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from syntrans import contract
+from syntrans.contract import (
+    DESCRIPTOR_SCHEMA,
+    FACETS,
+    REASONS,
+    SEMANTICS_SCHEMA,
+    STAGES,
+    Author,
+    Clip,
+    DescriptorRow,
+    FileMetadata,
+    Grounding,
+    SemanticsRow,
+    Vote,
+    check_file,
+    descriptor_id,
+    normalise_text,
+    read_descriptor_table,
+    read_descriptors,
+    read_semantics,
+    write_descriptors,
+    write_semantics,
+)
+from syntrans.errors import EnvironmentProblem, InputError
+
+GOLDEN = Path(__file__).resolve().parent / "assets" / "descriptors.parquet"
+META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+share = st.floats(0, 1, width=32)
+number = st.floats(-100, 100, width=32)
+int32 = st.integers(-(2**31), 2**31 - 1)
+int64 = st.integers(-(2**63), 2**63 - 1)
+authors = st.builds(Author, model=text, revision=text, prompt=text, sample=int32, seed=int64, raw=text)
+votes = st.builds(Vote, model=text, revision=text, p_yes=share)
+groundings = st.builds(
+    Grounding,
+    model=text,
+    revision=text,
+    p_yes=share,
+    p_yes_contrast=st.none() | share,
+    contrast_class=st.none() | text,
+    images=st.lists(text, max_size=2),
+)
+clips = st.builds(
+    Clip,
+    model=text,
+    similarity=number,
+    margin=st.none() | number,
+    neighbour=st.none() | text,
+    tokens=int32,
+    truncated=st.booleans(),
+)
+
+
+@st.composite
+def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
+    kept = draw(st.booleans())
+    return DescriptorRow(
+        class_id=draw(name),
+        class_name=draw(name),
+        descriptor_id=draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
+        text=draw(text),
+        facet=draw(st.sampled_from(FACETS)),
+        authors=draw(st.lists(authors, max_size=2)),
+        votes=draw(st.lists(votes, max_size=2)),
+        agreement=draw(st.none() | share),
+        grounding=draw(st.none() | groundings),
+        clip=draw(st.none() | clips),
+        kept=kept,
+        stage=None if kept else draw(st.sampled_from(STAGES)),
+        reason=None if kept else draw(st.sampled_from(REASONS)),
+        rank=draw(st.none() | int32),
+        weight=draw(st.none() | number),
+    )
+
+
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@quick
+@given(rows=st.lists(descriptor_rows(), max_size=6))
+def test_whatever_is_written_is_read_back(rows: list[DescriptorRow], tmp_path: Path) -> None:
+    path = write_descriptors(tmp_path / "descriptors.parquet", rows, META)
+    assert read_descriptors(path) == (sorted(rows, key=lambda row: row.class_id), META)
+
+
+@quick
+@given(
+    embeddings=st.integers(1, 4).flatmap(
+        lambda dim: st.lists(st.lists(number, min_size=dim, max_size=dim), min_size=1, max_size=4)
+    )
+)
+def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]], tmp_path: Path) -> None:
+    rows = [
+        SemanticsRow(
+            class_id=f"{i}", class_name="c", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
+        )
+        for i, e in enumerate(embeddings)
+    ]
+    path = write_semantics(tmp_path / "semantics.parquet", rows, META)
+    assert read_semantics(path) == (rows, META)
+
+
+@pytest.mark.parametrize(
+    ("model", "schema"),
+    [(DescriptorRow, DESCRIPTOR_SCHEMA), (SemanticsRow, SEMANTICS_SCHEMA(2))],
+)
+def test_models_and_schemas_have_the_same_fields(model: type[BaseModel], schema: pa.Schema) -> None:
+    assert list(model.model_fields) == schema.names
+
+
+@pytest.mark.parametrize(
+    ("model", "column"), [(Author, "authors"), (Vote, "votes"), (Grounding, "grounding"), (Clip, "clip")]
+)
+def test_nested_models_and_structs_have_the_same_fields(model: type[BaseModel], column: str) -> None:
+    kind = DESCRIPTOR_SCHEMA.field(column).type
+    struct = kind.value_type if pa.types.is_list(kind) else kind
+    assert list(model.model_fields) == [field.name for field in struct]
+
+
+def rewritten(tmp_path: Path, change: Any, metadata: dict[bytes, bytes] | None = None) -> Path:
+    """The golden file after ``change`` of its table."""
+    table = pq.read_table(GOLDEN)
+    kept = table.schema.metadata if metadata is None else metadata
+    path = tmp_path / "descriptors.parquet"
+    pq.write_table(change(table).replace_schema_metadata(kept), path)
+    return path
+
+
+def test_a_missing_column_is_refused_by_name(tmp_path: Path) -> None:
+    path = rewritten(tmp_path, lambda table: table.drop_columns(["votes", "rank"]))
+    with pytest.raises(InputError, match=r"missing: votes, rank"):
+        read_descriptors(path)
+
+
+def test_an_extra_column_is_refused_by_name(tmp_path: Path) -> None:
+    path = rewritten(tmp_path, lambda table: table.append_column("note", pa.nulls(table.num_rows)))
+    with pytest.raises(InputError, match=r"extra: note"):
+        read_descriptors(path)
+
+
+def test_a_mistyped_column_is_refused_with_both_types(tmp_path: Path) -> None:
+    def widen(table: pa.Table) -> pa.Table:
+        place = table.column_names.index("weight")
+        return table.set_column(place, "weight", table["weight"].cast(pa.float64()))
+
+    with pytest.raises(InputError, match=r"mistyped: weight is double, must be float"):
+        read_descriptors(rewritten(tmp_path, widen))
+
+
+def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
+    table = pq.read_table(GOLDEN)
+    path = tmp_path / "descriptors.parquet"
+    pq.write_table(table.append_column("text", table["text"]), path)
+    with pytest.raises(InputError, match="repeated: text|Parquet"):
+        read_descriptors(path)
+
+
+def test_columns_in_another_order_are_put_in_order(tmp_path: Path) -> None:
+    path = rewritten(tmp_path, lambda table: table.select(table.column_names[::-1]))
+    assert read_descriptor_table(path).column_names == DESCRIPTOR_SCHEMA.names
+
+
+def test_an_embedding_of_no_fixed_size_is_refused(tmp_path: Path) -> None:
+    table = pq.read_table(GOLDEN.parent / "semantics.parquet")
+    place = table.column_names.index("embedding")
+    loose = table.set_column(place, "embedding", table["embedding"].cast(pa.list_(pa.float32())))
+    pq.write_table(loose, tmp_path / "semantics.parquet")
+    with pytest.raises(InputError, match="mistyped: embedding"):
+        check_file(tmp_path / "semantics.parquet")
+
+
+def test_a_value_outside_its_enum_is_refused_with_its_row(tmp_path: Path) -> None:
+    def spoil(table: pa.Table) -> pa.Table:
+        facets = pa.array(["smell"] * table.num_rows).dictionary_encode()
+        return table.set_column(table.column_names.index("facet"), "facet", facets)
+
+    with pytest.raises(InputError, match=r"row 0: facet: must be one of shape"):
+        read_descriptors(rewritten(tmp_path, spoil))
+
+
+def test_a_parquet_file_of_others_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lacks schema_version"):
+        read_descriptors(rewritten(tmp_path, lambda table: table, metadata={}))
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"class_id,text\n"])
+def test_a_file_that_is_not_parquet_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "descriptors.parquet"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="descriptors.parquet is not a readable Parquet file"):
+        read_descriptors(path)
+
+
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere.parquet is not a file"):
+        read_descriptors(tmp_path / "nowhere.parquet")
+
+
+def test_a_newer_schema_version_asks_for_an_update(tmp_path: Path) -> None:
+    metadata = {**pq.read_schema(GOLDEN).metadata, b"schema_version": b"99"}
+    with pytest.raises(InputError, match="schema_version 99, this program reads up to 1; update syntrans"):
+        read_descriptors(rewritten(tmp_path, lambda table: table, metadata))
+
+
+def test_an_older_file_is_migrated_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A version 0 that never was: `text` was called `descriptor`.
+    metadata = {**pq.read_schema(GOLDEN).metadata, b"schema_version": b"0"}
+    path = rewritten(tmp_path, lambda table: table.rename_columns({"text": "descriptor"}), metadata)
+    monkeypatch.setitem(contract.MIGRATIONS, 0, lambda table: table.rename_columns({"descriptor": "text"}))
+    rows, meta = read_descriptors(path)
+    assert rows == read_descriptors(GOLDEN)[0]
+    assert meta.schema_version == 1
+
+
+def test_a_version_without_a_migration_is_refused(tmp_path: Path) -> None:
+    metadata = {**pq.read_schema(GOLDEN).metadata, b"schema_version": b"0"}
+    with pytest.raises(InputError, match="too old"):
+        read_descriptors(rewritten(tmp_path, lambda table: table, metadata))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_descriptors(tmp_path / "descriptors.parquet", [], META)
+    before = path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(EnvironmentProblem, match=r"cannot write .*descriptors.parquet"):
+        write_descriptors(path, read_descriptors(GOLDEN)[0], META)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["descriptors.parquet"]
+
+
+def test_embeddings_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    rows = [row.model_copy(update={"embedding": [0.0] * n}) for n, row in enumerate(_semantics(), start=1)]
+    with pytest.raises(InputError, match=r"lengths \[1, 2\]"):
+        write_semantics(tmp_path / "semantics.parquet", rows, META)
+
+
+def test_a_kept_row_cannot_have_a_reason() -> None:
+    with pytest.raises(ValidationError, match="neither stage nor reason"):
+        DescriptorRow(**_minimal(), kept=True, stage="merge", reason="duplicate_of")
+
+
+def test_a_dropped_row_must_have_a_reason() -> None:
+    with pytest.raises(ValidationError, match="says stage and reason"):
+        DescriptorRow(**_minimal(), kept=False)
+
+
+def test_a_number_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        DescriptorRow(**_minimal(), kept=True, weight=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("A Red Breast.", "red breast"),
+        ("  the   long\ttail ", "long tail"),
+        ("anchor-shaped!", "anchor-shaped"),
+        ("STRASSE", "strasse"),
+        ("Straße", "strasse"),
+        ("a", "a"),
+    ],
+)
+def test_normalised_text_forgets_case_spaces_article_and_final_stop(raw: str, expected: str) -> None:
+    assert normalise_text(raw) == expected
+
+
+def test_an_id_depends_on_the_class_and_the_normalised_text_only() -> None:
+    assert descriptor_id("crane", "A long neck.") == descriptor_id("crane", "long  neck")
+    assert descriptor_id("crane", "long neck") != descriptor_id("heron", "long neck")
+
+
+def _minimal() -> dict[str, Any]:
+    return {
+        "class_id": "c",
+        "class_name": "C",
+        "descriptor_id": "0" * 16,
+        "text": "t",
+        "facet": "other",
+        "authors": [],
+    }
+
+
+def _semantics() -> list[SemanticsRow]:
+    return read_semantics(GOLDEN.parent / "semantics.parquet")[0]
