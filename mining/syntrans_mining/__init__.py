@@ -1,1 +1,1 @@
-"""Mining: local language and vision models write, question and check descriptors of classes."""
+"""From class names to descriptors that several models wrote, questioned and saw."""

@@ -1,0 +1,155 @@
+"""The configuration of a mining run, every key of it; the files are in ``mining/configs``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from syntrans.config import StrictModel
+
+Unit = Field(ge=0.0, le=1.0)
+
+
+class ModelConfig(StrictModel):
+    """One language or vision-language model.
+
+    ``path`` is a folder, ``package:<name>/<folder>``, a Hub id ``org/name[@revision]``, or a name on a server.
+    ``args`` go to the engine as they are. ``replicas``: on how many workers it is loaded.
+    """
+
+    name: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    replicas: PositiveInt = 1
+    args: dict[str, Any] = {}
+
+
+class ClipConfig(StrictModel):
+    """The CLIP model, an open_clip folder or Hub id, and the sentence into which a descriptor is put.
+
+    ``template`` knows ``{descriptor}`` and ``{name}``; ``name_template`` embeds a class about which nothing is kept.
+    """
+
+    path: str = Field(min_length=1)
+    template: str = "a photo of a {name}, which has {descriptor}"
+    name_template: str = "a photo of a {name}"
+    batch: PositiveInt = 64
+
+    @model_validator(mode="after")
+    def _templates_render(self) -> ClipConfig:
+        for template in (self.template, self.name_template):
+            try:
+                template.format(name="x", descriptor="y")
+            except (KeyError, IndexError, ValueError) as error:
+                raise ValueError(f"template {template!r} may use {{name}} and {{descriptor}} only") from error
+        if "{descriptor}" not in self.template:
+            raise ValueError("clip.template must hold {descriptor}")
+        return self
+
+
+class EngineConfig(StrictModel):
+    """What runs the models, and where.
+
+    ``workers`` processes share the cores of a CPU; 0 keeps servers and fakes in this process.
+    ``chunk`` requests go to a worker at a time: what a crash can lose.
+    """
+
+    kind: Literal["vllm", "openai", "fake"] = "vllm"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(default=1, ge=0)
+    kv_gib: float = Field(default=1.0, gt=0)
+    chunk: PositiveInt = 256
+    args: dict[str, Any] = {}
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EngineConfig:
+        if self.kind == "openai" and not self.base_url:
+            raise ValueError("engine.kind openai needs engine.base_url, e.g. http://127.0.0.1:8000/v1")
+        if self.kind == "vllm" and self.workers == 0:
+            raise ValueError("engine.kind vllm needs at least one worker")
+        return self
+
+
+class ProposeConfig(StrictModel):
+    """``samples`` answers of each LLM for each class and prompt; an answer that is cut off is drawn again."""
+
+    prompts: tuple[str, ...] = Field(default=("propose.v1",), min_length=1)
+    samples: PositiveInt = 2
+    n: PositiveInt = 10
+    temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    top_p: float = Field(default=0.95, gt=0.0, le=1.0)
+    max_tokens: PositiveInt = 600
+    tries: PositiveInt = 3
+
+
+class MergeConfig(StrictModel):
+    """Two statements about a class are one when CLIP's text vectors are at least so close (1: only when equal)."""
+
+    similarity: float = Field(default=0.95, ge=-1.0, le=1.0)
+    max_words: PositiveInt = 16
+
+
+class CrosscheckConfig(StrictModel):
+    """``threshold``: the least mean of authorship (1 for each author) and the other models' P(yes)."""
+
+    prompt: str = "crosscheck.v1"
+    threshold: float = Unit
+
+
+class GroundConfig(StrictModel):
+    """``images`` pictures of the class and as many of its nearest class; ``threshold``: the least mean P(yes).
+
+    ``gap``: by how much P(yes) must at least exceed P(yes) on the contrast class; null for no such demand.
+    """
+
+    prompt: str = "ground.v1"
+    images: PositiveInt = 4
+    contrast: bool = True
+    threshold: float = Unit
+    gap: float | None = Field(default=None, ge=-1.0, le=1.0)
+
+
+class FilterConfig(StrictModel):
+    """``margin``: by how much a statement must fit the class's pictures better than its neighbours'.
+
+    The margin is the cosine similarity to the ``images`` pictures of the class minus the mean similarity to those
+    of the ``neighbours`` nearest classes. ``budget``: at most so many statements per class.
+    """
+
+    images: PositiveInt = 16
+    neighbours: PositiveInt = 1
+    margin: float = 0.0
+    budget: PositiveInt = 12
+
+
+class ComposeConfig(StrictModel):
+    """``summary`` knows ``{name}`` and ``{descriptors}``; ``separator`` stands between descriptors."""
+
+    summary: str = "{name}: {descriptors}."
+    separator: str = "; "
+
+
+class MiningConfig(StrictModel):
+    """Everything that decides what a run finds, and what it runs on."""
+
+    llms: tuple[ModelConfig, ...] = Field(min_length=1)
+    vlm: ModelConfig | None = None
+    clip: ClipConfig
+    engine: EngineConfig = EngineConfig()
+    propose: ProposeConfig = ProposeConfig()
+    merge: MergeConfig = MergeConfig()
+    crosscheck: CrosscheckConfig = CrosscheckConfig(threshold=0.5)
+    ground: GroundConfig = GroundConfig(threshold=0.5)
+    filter: FilterConfig = FilterConfig()
+    compose: ComposeConfig = ComposeConfig()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> MiningConfig:
+        names = [model.name for model in self.llms] + ([self.vlm.name] if self.vlm else [])
+        twice = sorted({name for name in names if names.count(name) > 1} | ({"clip"} & set(names)))
+        if twice:
+            raise ValueError(f"model names must differ, and 'clip' is taken: {', '.join(twice)}")
+        return self

@@ -1,0 +1,1 @@
+"""Engines answer requests and encode texts and pictures; one protocol, and one file each."""

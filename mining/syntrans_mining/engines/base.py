@@ -1,0 +1,122 @@
+"""What every engine speaks: plain, frozen, picklable values, keyed by id and never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from syntrans.errors import PartialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EngineKind = Literal["vllm", "openai", "fake", "clip", "fake-clip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; ``picture`` says that the request's picture stands before the text."""
+
+    role: str
+    text: str
+    picture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture and the sha256 of its bytes; equal pictures in one batch should be one object."""
+
+    sha256: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw an answer. ``seed`` belongs to this request alone."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to one model.
+
+    Either ``schema`` (a JSON schema as JSON text) binds the answer, or ``yes_no`` asks for the probability of
+    yes against no as the first token, or the answer is free text.
+    """
+
+    id: str
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    picture: Picture | None = None
+    schema: str | None = None
+    yes_no: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer. ``error`` is set, and everything else empty, when there is none.
+
+    ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``passing`` marks an
+    error that another try may not meet (a server that was away): it is not journalled.
+    """
+
+    id: str
+    text: str = ""
+    finish_reason: str = "stop"
+    p_yes: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str | None = None
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Everything a worker needs to build one engine. ``path`` is a folder, or a name on a server."""
+
+    name: str
+    kind: EngineKind
+    path: str
+    device: str = "cpu"
+    kv_gib: float = 1.0
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """Unit vectors [n, dim] of texts, their length in tokens [n], and which were cut off [n]."""
+
+    vectors: NDArray[np.float32]
+    tokens: list[int]
+    truncated: list[bool]
+
+
+class Engine(Protocol):
+    """A language or vision-language model."""
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """One response per request, in any order. A request that cannot be answered gets an error."""
+        ...
+
+
+class Encoder(Protocol):
+    """A two-tower model such as CLIP."""
+
+    def embed_texts(self, texts: Sequence[str]) -> TextVectors:
+        """Unit vectors of ``texts``, cut to the model's context length where needed."""
+        ...
+
+    def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Unit vectors [n, dim] of ``pictures``."""
+        ...
+
+
+class EngineCrashed(PartialResult):
+    """A worker process died; what was answered until then is in the journal."""

@@ -1,0 +1,27 @@
+"""From an `EngineSpec` to a live engine, in the process that will host it; heavy imports happen here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syntrans_mining.engines.base import Encoder, Engine, EngineSpec
+
+
+def build_engine(spec: EngineSpec) -> Engine | Encoder:
+    """Load what ``spec`` describes. ModelLoadError if the model does not load."""
+    if spec.kind == "vllm":
+        from syntrans_mining.engines.vllm import VllmEngine
+
+        return VllmEngine(spec.path, device=spec.device, kv_gib=spec.kv_gib, **spec.args)
+    if spec.kind == "clip":
+        from syntrans_mining.engines.clip import ClipEncoder
+
+        return ClipEncoder(spec.path, device=spec.device, **spec.args)
+    if spec.kind == "openai":
+        from syntrans_mining.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(spec.path, **spec.args)
+    from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
+
+    return FakeEncoder(**spec.args) if spec.kind == "fake-clip" else FakeEngine(spec.name, **spec.args)

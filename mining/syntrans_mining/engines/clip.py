@@ -1,0 +1,77 @@
+"""An open_clip model from a folder with ``open_clip_config.json`` and safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.images import decode
+from syntrans_mining.engines.base import Picture, TextVectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ClipEncoder:
+    """Both towers, in evaluation mode, float32 on CPUs. ``batch`` is the number of inputs a forward pass takes."""
+
+    def __init__(self, path: str, *, device: str = "cpu", batch: int = 64) -> None:
+        try:
+            import open_clip
+        except ImportError as error:
+            raise EnvironmentProblem(f"open_clip does not import ({error}); install syntrans[cpu]") from error
+        self._device, self._batch = device, batch
+        try:
+            # Wrong preprocessing is silent and costly, so both come from the same folder as the weights.
+            self._model, self._preprocess = open_clip.create_model_from_pretrained(f"local-dir:{path}", device=device)
+            self._tokenizer = open_clip.get_tokenizer(f"local-dir:{path}")
+        except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
+            raise ModelLoadError(f"{path} does not load in open_clip: {type(error).__name__}: {error}") from error
+        self._model.eval()
+
+    def embed_texts(self, texts: Sequence[str]) -> TextVectors:
+        """Unit vectors, token counts with both end marks, and which texts exceed the context length."""
+        import torch
+
+        limit = int(self._tokenizer.context_length)
+        counts = [self._count(text) for text in texts]
+        vectors = [
+            self._normalised(self._model.encode_text, self._tokenizer(list(part)).to(self._device))
+            for part in _parts(texts, self._batch)
+        ]
+        joined = torch.cat(vectors).numpy() if vectors else self._empty()
+        return TextVectors(joined, counts, [count > limit for count in counts])
+
+    def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Unit vectors of the pictures, preprocessed as the folder's configuration says."""
+        import torch
+
+        vectors = []
+        for part in _parts(pictures, self._batch):
+            images = [self._preprocess(decode(p.data, f"picture {p.sha256[:12]}")) for p in part]
+            vectors.append(self._normalised(self._model.encode_image, torch.stack(images).to(self._device)))
+        return torch.cat(vectors).numpy() if vectors else self._empty()
+
+    def _normalised(self, encode: Any, inputs: Any) -> Any:
+        import torch
+
+        with torch.inference_mode():
+            return torch.nn.functional.normalize(encode(inputs).float(), dim=-1).cpu()
+
+    def _count(self, text: str) -> int:
+        """Length in tokens before any cut; begin and end marks included."""
+        inner = getattr(self._tokenizer, "tokenizer", None)  # a Hugging Face tokenizer counts its own marks
+        if inner is not None:
+            return len(inner(text)["input_ids"])
+        return len(self._tokenizer.encode(text)) + 2
+
+    def _empty(self) -> NDArray[np.float32]:
+        import numpy as np
+
+        return np.zeros((0, 1), dtype=np.float32)
+
+
+def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

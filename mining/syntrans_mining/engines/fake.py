@@ -1,0 +1,116 @@
+"""Engines without a model: deterministic answers from hashes, and failures on demand. For tests only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from syntrans_mining.engines.base import EngineCrashed, Picture, Request, Response, TextVectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange")
+_PARTS = {"shape": "body", "colour": "head", "texture": "skin", "part": "tail", "size": "legs"}
+_DIM = 32
+
+
+class FakeEngine:
+    """Answers like a language model would, from hashes of model name, messages, seed and picture.
+
+    ``fail``: requests whose text contains one of these get an error. ``truncate``: such requests end in the
+    middle of their answer the first ``truncate_times`` times. ``crash_after``: the engine dies when it has
+    given so many answers; with ``hard`` the process goes with it. ``delay``: seconds per answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fail: Sequence[str] = (),
+        truncate: Sequence[str] = (),
+        truncate_times: int = 1,
+        crash_after: int | None = None,
+        hard: bool = False,
+        delay: float = 0.0,
+    ) -> None:
+        self._name, self._fail, self._truncate, self._delay = name, fail, truncate, delay
+        self._truncate_times, self._left, self._hard = truncate_times, crash_after, hard
+        self.answered: list[str] = []
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """One response each; equal requests get equal answers."""
+        for request in requests:
+            if self._left is not None:
+                self._die_if_due()
+            time.sleep(self._delay)
+            self.answered.append(request.id)
+            yield self._answer(request)
+
+    def _die_if_due(self) -> None:
+        assert self._left is not None
+        if self._left == 0 and self._hard:
+            os._exit(9)
+        if self._left == 0:
+            raise EngineCrashed(f"fake engine {self._name} crashed as told")
+        self._left -= 1
+
+    def _answer(self, request: Request) -> Response:
+        text = " ".join(message.text for message in request.messages)
+        if any(part in text for part in self._fail):
+            return Response(request.id, finish_reason="error", error="failed as told")
+        where = request.picture.sha256 if request.picture else ""
+        n_tokens = len(text.split())
+        if request.yes_no:
+            p_yes = _number(self._name, text, where) / 2**64
+            return Response(request.id, p_yes=p_yes, prompt_tokens=n_tokens, completion_tokens=1)
+        answer = json.dumps({"descriptors": self._descriptors(text, request.sampling.seed)})
+        if any(part in text for part in self._truncate) and self._truncate_times > 0:
+            self._truncate_times -= 1
+            return Response(request.id, answer[:40], "length", prompt_tokens=n_tokens, completion_tokens=10)
+        return Response(request.id, answer, prompt_tokens=n_tokens, completion_tokens=len(answer.split()))
+
+    def _descriptors(self, text: str, seed: int) -> list[dict[str, str]]:
+        """Mostly what every model would say about ``text``, and one thing of its own."""
+        shared = [(facet, _number(text, facet)) for facet in _PARTS]
+        own = ("colour", _number(self._name, text, str(seed)))
+        chosen = [pair for pair in shared if (pair[1] + _number(self._name, str(seed))) % 4]
+        return [
+            {"facet": facet, "text": f"a {_COLOURS[number % len(_COLOURS)]} {_PARTS[facet]}"}
+            for facet, number in [*chosen, own]
+        ]
+
+
+class FakeEncoder:
+    """Unit vectors from hashes; equal inputs are equal vectors, all others nearly orthogonal."""
+
+    def __init__(self, *, context_length: int = 77) -> None:
+        self._limit = context_length
+
+    def embed_texts(self, texts: Sequence[str]) -> TextVectors:
+        """Vectors of the texts; a token is a word."""
+        counts = [len(text.split()) + 2 for text in texts]
+        return TextVectors(_vectors(texts), counts, [count > self._limit for count in counts])
+
+    def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Vectors of the pictures' hashes."""
+        return _vectors([picture.sha256 for picture in pictures])
+
+
+def _number(*parts: str) -> int:
+    return int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()[:8], "big")
+
+
+def _vectors(keys: Sequence[str]) -> NDArray[np.float32]:
+    import numpy as np
+
+    if not keys:
+        return np.zeros((0, _DIM), dtype=np.float32)
+    drawn = np.stack([np.random.default_rng(_number(key)).standard_normal(_DIM) for key in keys])
+    unit: NDArray[np.float32] = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return unit

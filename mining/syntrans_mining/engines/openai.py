@@ -1,0 +1,131 @@
+"""Any server that speaks the OpenAI protocol: vLLM serve, Ollama, llama.cpp, LM Studio."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans_mining.engines.base import Message, Picture, Request, Response
+
+TOP_LOGPROBS = 20  # the most that servers give
+
+
+class OpenAIEngine:
+    """One model on a server. The key is read from the environment here and is written nowhere.
+
+    A request that still fails after ``retries`` is a response with an error; a server that cannot be reached or
+    does not know the model at all is a ModelLoadError when the engine starts.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key_env: str = "OPENAI_API_KEY",
+        concurrency: int = 16,
+        timeout: float = 120.0,
+        retries: int = 4,
+        extra_body: dict[str, Any] | None = None,
+    ) -> None:
+        try:
+            import openai
+        except ImportError as error:
+            raise EnvironmentProblem(f"the openai package does not import ({error}); install it") from error
+        self._errors = openai.OpenAIError
+        self._model, self._concurrency, self._extra = model, concurrency, extra_body
+        # Local servers want some key and read none.
+        key = os.environ.get(api_key_env) or "none"
+        self._client = openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
+        try:
+            known = [item.id for item in self._client.models.list()]
+        except openai.OpenAIError as error:
+            raise ModelLoadError(
+                f"no answer from {base_url} ({type(error).__name__}); start the server, or set engine.base_url"
+            ) from error
+        if known and model not in known:
+            raise ModelLoadError(f"{base_url} does not serve {model!r}; it serves {', '.join(known[:5])}")
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Answers as they come, several requests at a time."""
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            for future in as_completed([pool.submit(self._ask, request) for request in requests]):
+                yield future.result()
+
+    def _ask(self, request: Request) -> Response:
+        try:
+            answer = self._client.chat.completions.create(
+                model=self._model,
+                messages=[_message(m, request.picture) for m in request.messages],  # type: ignore[misc]
+                extra_body=self._extra,
+                **_parameters(request),
+            )
+        except self._errors as error:
+            # The type says enough; a server's message may repeat what was sent to it, headers included.
+            text = f"server: {type(error).__name__}"
+            return Response(request.id, finish_reason="error", error=text, passing=True)
+        return _response(request, answer)
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    if request.yes_no:
+        return {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    sampling = request.sampling
+    values: dict[str, Any] = {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed % 2**31,
+    }
+    if request.schema:
+        schema = {"name": "answer", "strict": True, "schema": json.loads(request.schema)}
+        values["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return values
+
+
+def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
+    if not message.picture or picture is None:
+        return {"role": message.role, "content": message.text}
+    url = f"data:image/*;base64,{base64.b64encode(picture.data).decode()}"
+    return {
+        "role": message.role,
+        "content": [
+            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "text", "text": message.text},
+        ],
+    }
+
+
+def _response(request: Request, answer: Any) -> Response:
+    choice, usage = answer.choices[0], answer.usage
+    p_yes, error = None, None
+    if request.yes_no:
+        content = choice.logprobs.content if choice.logprobs else None
+        p_yes = p_of_yes({item.token: item.logprob for item in content[0].top_logprobs}) if content else None
+        error = None if p_yes is not None else "the server gave no log-probability of yes or no"
+    return Response(
+        request.id,
+        text=choice.message.content or "",
+        finish_reason="error" if error else choice.finish_reason,
+        p_yes=p_yes,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        completion_tokens=usage.completion_tokens if usage else 0,
+        error=error,
+    )
+
+
+def p_of_yes(logprobs: dict[str, float]) -> float | None:
+    """P(yes) / (P(yes) + P(no)) over the spellings among the top tokens; None when neither is there."""
+    mass = {"yes": 0.0, "no": 0.0}
+    for token, logprob in logprobs.items():
+        word = token.strip(" ▁Ġ\n").lower()
+        if word in mass:
+            mass[word] += math.exp(logprob)
+    total = sum(mass.values())
+    return mass["yes"] / total if total > 0 else None

@@ -1,0 +1,21 @@
+"""Imported once by the fork server, so that every CPU worker starts with vLLM and torch already there.
+
+Importing vLLM takes ten seconds of one core; two workers that each import it on two cores take twice that.
+Nothing here may start a thread or touch a device: what is forked afterwards must be clean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from syntrans_mining.engines.vllm import quiet_environment
+from syntrans_mining.engines.worker import LOG_VARIABLE, redirect_output
+
+if LOG_VARIABLE in os.environ:
+    redirect_output(os.environ[LOG_VARIABLE])
+    quiet_environment()
+    with contextlib.suppress(ImportError):  # said properly when an engine needs it
+        import open_clip  # noqa: F401
+        from vllm import LLM, SamplingParams  # noqa: F401
+        from vllm.sampling_params import StructuredOutputsParams  # noqa: F401

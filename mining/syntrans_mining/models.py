@@ -1,0 +1,189 @@
+"""From the configuration to checked model folders: safetensors only, no code of theirs, and which revision it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
+from syntrans.paths import resolve_model
+from syntrans_mining.engines.base import EngineKind, EngineSpec
+
+if TYPE_CHECKING:
+    from syntrans_mining.config import EngineConfig, MiningConfig, ModelConfig
+
+CLIP = "clip"
+_SAMPLE = 1 << 20
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+# What changes how fast an answer comes, not what it says.
+_RESOURCE_ARGS = frozenset(
+    [
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "gpu_memory_utilization",
+        "tensor_parallel_size",
+        "kv_cache_memory_bytes",
+        "concurrency",
+        "timeout",
+        "retries",
+        "swap_space",
+        "enable_prefix_caching",
+        "disable_log_stats",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is there: its spec for the engine, its revision, and what of its settings decides answers."""
+
+    spec: EngineSpec
+    revision: str
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """The name by which requests and the ledger call it."""
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a run."""
+
+    llms: tuple[Model, ...]
+    vlm: Model | None
+    clip: Model
+
+    @property
+    def all(self) -> tuple[Model, ...]:
+        """Language models, vision-language model, CLIP: the order in which they are needed."""
+        return (*self.llms, *((self.vlm,) if self.vlm else ()), self.clip)
+
+    def revisions(self) -> dict[str, str]:
+        """Revision by model name."""
+        return {model.name: model.revision for model in self.all}
+
+
+def resolve_models(config: MiningConfig) -> Models:
+    """Find and check every model of ``config``; ModelLoadError (exit 5) names all that are missing."""
+    device = _device(config.engine)
+    wanted = [(model, "llm") for model in (*config.llms, *((config.vlm,) if config.vlm else ()))]
+    found: dict[str, Model] = {}
+    problems: list[SyntransError] = []
+    for model, _ in wanted:
+        try:
+            found[model.name] = _language_model(model, config.engine, device)
+        except ModelLoadError as error:
+            problems.append(error)
+    try:
+        clip = _clip(config, device)
+    except ModelLoadError as error:
+        problems.append(error)
+    if problems:
+        more = f" (and {len(problems) - 1} more models are missing)" if len(problems) > 1 else ""
+        raise ModelLoadError(f"{problems[0]}{more}")
+    llms = tuple(found[model.name] for model in config.llms)
+    return Models(llms, found[config.vlm.name] if config.vlm else None, clip)
+
+
+def check_model_dir(path: Path, *, config_file: str = "config.json") -> None:
+    """ModelLoadError unless the folder holds a config, safetensors, and no code to run."""
+    if not (path / config_file).is_file():
+        raise ModelLoadError(f"{path} has no {config_file}; give the folder of a model as the Hub stores it")
+    if not any(path.glob("*.safetensors")):
+        pickles = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.glob(pattern)]
+        have = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
+        raise ModelLoadError(f"{path} holds no *.safetensors ({have}); convert it, or take a safetensors revision")
+    for name in (config_file, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"):
+        file = path / name
+        if file.is_file() and "auto_map" in _read_json(file):
+            raise ModelLoadError(f"{file} asks to run the repository's own code (auto_map); use a model without it")
+
+
+def check_chat_template(path: Path) -> None:
+    """ModelLoadError unless the folder says how its conversations are written."""
+    in_config = "chat_template" in _read_json(path / "tokenizer_config.json")
+    if not in_config and not any((path / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        raise ModelLoadError(f"{path} has no chat template; use the instruction-tuned version of the model")
+
+
+def revision_of(path: Path) -> str:
+    """A Hub snapshot's commit, else ``local-`` and 12 hex over the folder's content.
+
+    Of weight files the size and both ends are hashed: reading 14 GB before every run would cost minutes.
+    """
+    if _COMMIT.fullmatch(path.name):
+        return path.name
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")):
+        size = file.stat().st_size
+        digest.update(f"{file.name}\n{size}\n".encode())
+        with file.open("rb") as data:
+            digest.update(data.read(_SAMPLE))
+            if size > 2 * _SAMPLE:
+                data.seek(-_SAMPLE, 2)
+            digest.update(data.read())
+    return f"local-{digest.hexdigest()[:12]}"
+
+
+def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Model:
+    args = {**engine.args, **model.args}
+    if engine.kind == "openai":
+        args = {"base_url": engine.base_url, "api_key_env": engine.api_key_env, **args}
+    if engine.kind != "vllm":
+        spec = EngineSpec(model.name, engine.kind, model.path, args=args)
+        return Model(spec, "remote" if engine.kind == "openai" else "fake", _identity(model.path, "", {}))
+    try:
+        path = resolve_model(model.path)
+        check_model_dir(path)
+        check_chat_template(path)
+    except ModelLoadError as error:
+        raise ModelLoadError(f"model {model.name!r}: {error}") from error
+    revision = revision_of(path)
+    spec = EngineSpec(model.name, "vllm", str(path), device=device, kv_gib=engine.kv_gib, args=args)
+    return Model(spec, revision, _identity(engine.kind, revision, args))
+
+
+def _clip(config: MiningConfig, device: str) -> Model:
+    if config.engine.kind == "fake":
+        return Model(EngineSpec(CLIP, "fake-clip", config.clip.path), "fake", "fake")
+    try:
+        path = resolve_model(config.clip.path)
+        check_model_dir(path, config_file="open_clip_config.json")
+    except ModelLoadError as error:
+        raise ModelLoadError(f"model 'clip': {error}") from error
+    kind: EngineKind = "clip"
+    spec = EngineSpec(CLIP, kind, str(path), device=device, args={"batch": config.clip.batch})
+    revision = revision_of(path)
+    return Model(spec, revision, _identity(kind, revision, {}))
+
+
+def _identity(kind: str, revision: str, args: Mapping[str, Any]) -> str:
+    telling = {name: value for name, value in args.items() if name not in _RESOURCE_ARGS}
+    return json.dumps([kind, revision, telling], sort_keys=True, default=str)
+
+
+def _device(engine: EngineConfig) -> Literal["cpu", "cuda"]:
+    """Where the models run. Asked of the driver's files, since importing torch here would cost seconds."""
+    has_gpu = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
+    if engine.device == "cuda" and not has_gpu:
+        raise EnvironmentProblem("engine.device is cuda, and no NVIDIA driver is here; set engine.device=cpu")
+    if engine.device == "auto":
+        return "cuda" if has_gpu else "cpu"
+    return engine.device
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+    except ValueError as error:
+        raise ModelLoadError(f"{path} is not JSON ({error}); download the model again") from error
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,314 @@
+"""A mining run: the order of the steps, what passes between them, and the files at the end.
+
+lint → propose → merge → crosscheck → ground → filter → compose. Every answer goes to the journal in the output
+folder; the same command in the same folder goes on where the last one stopped. Final files appear whole or not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syntrans.classes import ClassEntry, class_list_sha256, require_clean
+from syntrans.config import dump_config
+from syntrans.contract import FileMetadata, SemanticsRow, write_descriptors, write_semantics
+from syntrans.errors import InputError
+from syntrans.images import ImageRef, match_classes
+from syntrans.paths import atomic_write_text, make_dir
+from syntrans_mining.asking import Asker
+from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.engines.base import EngineSpec, Picture, TextVectors
+from syntrans_mining.engines.pool import Host, Inline, Pool, Ticket, place, text_vectors
+from syntrans_mining.journal import Journal
+from syntrans_mining.models import CLIP, Models, resolve_models
+from syntrans_mining.pictures import choose_pictures
+from syntrans_mining.progress import Bars, Plain, Progress
+from syntrans_mining.prompts import Prompt, load_prompt
+from syntrans_mining.provenance import git_commit, hardware, lock, package_versions
+from syntrans_mining.report import Report
+from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
+from syntrans_mining.steps import filter as filtering
+
+if TYPE_CHECKING:
+    from syntrans_mining.config import MiningConfig
+
+
+@dataclass(frozen=True)
+class MineResult:
+    """The files of a finished run, and what ``run.json`` says."""
+
+    descriptors: Path
+    semantics: Path
+    run_json: Path
+    run: dict[str, Any] = field(repr=False)
+
+
+def mine(
+    config: MiningConfig,
+    classes: Sequence[ClassEntry],
+    images: dict[str, list[ImageRef]] | None,
+    out: Path,
+    *,
+    limit: int | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> MineResult:
+    """Mine descriptors of ``classes`` into the folder ``out``.
+
+    ``images`` by class id, name or folder name; without them nothing is grounded or filtered by CLIP, and the files
+    say so. ``limit`` takes the first classes only; ``resume=False`` forgets the folder's journal.
+    Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
+    """
+    entries = list(classes)[:limit]
+    with ExitStack() as stack:
+        progress = progress or _default_progress(stack)
+        for finding in require_clean(entries):
+            progress.say(f"class list: {finding.message}")
+        prompts = _Prompts.load(config)
+        models = resolve_models(config)
+        make_dir(out)
+        stack.enter_context(lock(out))
+        journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
+        report = Report()
+        host = stack.enter_context(_host(config, models, out / "logs"))  # loads while the pictures are read
+        asker = Asker(host, journal, progress)
+        pictures = _pictures(config, entries, images)
+        run = _Run(config, entries, prompts, models, asker, report, pictures)
+        candidates, semantics = run.all_steps()
+    return _write(run, candidates, semantics, out, host)
+
+
+@dataclass(frozen=True)
+class _Prompts:
+    propose: tuple[Prompt, ...]
+    crosscheck: Prompt
+    ground: Prompt
+
+    @classmethod
+    def load(cls, config: MiningConfig) -> _Prompts:
+        return cls(
+            tuple(load_prompt(source, "propose") for source in config.propose.prompts),
+            load_prompt(config.crosscheck.prompt, "crosscheck"),
+            load_prompt(config.ground.prompt, "ground"),
+        )
+
+    def sha256(self) -> dict[str, str]:
+        return {prompt.id: prompt.sha256 for prompt in (*self.propose, self.crosscheck, self.ground)}
+
+
+@dataclass
+class _Run:
+    """The steps, bound to one run's models and settings."""
+
+    config: MiningConfig
+    entries: list[ClassEntry]
+    prompts: _Prompts
+    models: Models
+    asker: Asker
+    report: Report
+    pictures: dict[str, list[Picture]]
+
+    def all_steps(self) -> tuple[list[Candidate], list[SemanticsRow]]:
+        shown = self._start_image_vectors()
+        candidates: list[Candidate] = []
+        with self._stage("propose", candidates):
+            candidates += self._propose()
+        with self._stage("merge", candidates):
+            self._merge(candidates)
+        with self._stage("crosscheck", candidates):
+            self._crosscheck(candidates)
+        images = self._class_images(shown)
+        with self._stage("ground", candidates):
+            self._ground(candidates, images)
+        with self._stage("filter", candidates):
+            self._filter(candidates, images)
+        with self._stage("compose", candidates):
+            semantics = self._compose(candidates)
+        return candidates, semantics
+
+    @contextmanager
+    def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
+        self.asker.progress.stage(name)
+        with self.report.stage(name, candidates, self.asker):
+            yield
+
+    def _skip(self, stage: str, why: str) -> None:
+        self.report.skipped[stage] = why
+        self.asker.progress.say(f"{stage} skipped: {why}")
+
+    def _start_image_vectors(self) -> Ticket | None:
+        """CLIP's image vectors, computed while the LLMs propose."""
+        flat = [picture for pictures in self.pictures.values() for picture in pictures]
+        return self.asker.host.embed(CLIP, "embed_images", flat) if flat else None
+
+    def _class_images(self, shown: Ticket | None) -> filtering.ClassImages | None:
+        if shown is None:
+            return None
+        class_ids = [class_id for class_id, pictures in self.pictures.items() for _ in pictures]
+        n_neighbours = self.config.filter.neighbours
+        return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
+
+    def _propose(self) -> list[Candidate]:
+        settings = self.config.propose
+        draw = propose.Draw(
+            samples=settings.samples,
+            n=settings.n,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            tries=settings.tries,
+            seed=self.config.seed,
+        )
+        found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, draw)
+        if not found:
+            error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
+            raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
+        return found
+
+    def _merge(self, candidates: list[Candidate]) -> None:
+        settings = self.config.merge
+        names = [entry.name for entry in self.entries]
+        merge.check_texts(candidates, names, max_words=settings.max_words)
+        if settings.similarity < 1.0:
+            vectors = self._embed(candidates).vectors
+            merge.merge_duplicates(candidates, vectors, similarity=settings.similarity)
+
+    def _crosscheck(self, candidates: list[Candidate]) -> None:
+        if len(self.models.llms) < 2:
+            self._skip("crosscheck", "there is only one LLM, and authors do not vote on their own")
+            return
+        by_id = {entry.id: entry for entry in self.entries}
+        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck)
+        crosscheck.drop_disagreed(candidates, threshold=self.config.crosscheck.threshold)
+
+    def _ground(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
+        settings = self.config.ground
+        if images is None or self.models.vlm is None:
+            self._skip("ground", "no images were given" if images is None else "the config names no vlm")
+            return
+        contrast = {class_id: others[0] for class_id, others in images.neighbours.items() if others}
+        pictures = {class_id: chosen[: settings.images] for class_id, chosen in self.pictures.items()}
+        ground.ground(
+            self.asker,
+            candidates,
+            pictures,
+            contrast if settings.contrast else {},
+            self.models.vlm,
+            self.prompts.ground,
+        )
+        ground.drop_unseen(candidates, threshold=settings.threshold, gap=settings.gap)
+
+    def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
+        settings = self.config.filter
+        if images is None:
+            self._skip("filter", "no images were given; only the budget applies")
+        else:
+            texts = self._embed(candidates)
+            filtering.measure(candidates, texts, images, model=CLIP)
+            filtering.drop_indistinct(candidates, margin=settings.margin)
+        filtering.rank(candidates, budget=settings.budget)
+
+    def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
+        settings, template = self.config.compose, self.config.clip.name_template
+        names = [template.format(name=entry.name, descriptor="") for entry in self.entries]
+        return compose.compose(
+            candidates,
+            self.entries,
+            self._embed(candidates).vectors,
+            text_vectors(self.asker.host, CLIP, names).vectors,
+            encoder=(self.config.clip.path, self.models.clip.revision),
+            summary=settings.summary,
+            separator=settings.separator,
+        )
+
+    def _embed(self, candidates: list[Candidate]) -> TextVectors:
+        """CLIP's text vectors of the kept candidates, in their order; equal sentences are encoded once."""
+        template = self.config.clip.template
+        texts = [template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)]
+        distinct = list(dict.fromkeys(texts))
+        found = text_vectors(self.asker.host, CLIP, distinct)
+        rows = [distinct.index(text) for text in texts]
+        return TextVectors(
+            found.vectors[rows], [found.tokens[row] for row in rows], [found.truncated[row] for row in rows]
+        )
+
+
+def _pictures(
+    config: MiningConfig, entries: Sequence[ClassEntry], images: dict[str, list[ImageRef]] | None
+) -> dict[str, list[Picture]]:
+    if images is None:
+        return {}
+    per_class = max(config.filter.images, config.ground.images)
+    return choose_pictures(match_classes(images, entries), per_class=per_class, seed=config.seed)
+
+
+@contextmanager
+def _journal(path: Path, *, resume: bool) -> Iterator[Journal]:
+    if not resume:
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            file.unlink(missing_ok=True)
+    journal = Journal(path)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@contextmanager
+def _host(config: MiningConfig, models: Models, logs: Path) -> Iterator[Host]:
+    specs: list[EngineSpec] = [model.spec for model in models.all]
+    replicas = {model.name: model.replicas for model in (*config.llms, *([config.vlm] if config.vlm else []))}
+    host: Host
+    if config.engine.workers == 0:
+        host = Inline(specs)
+    else:
+        host = Pool(place(specs, replicas, config.engine.workers), logs, chunk=config.engine.chunk)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def _default_progress(stack: ExitStack) -> Progress:
+    return stack.enter_context(Bars()) if sys.stderr.isatty() else Plain()
+
+
+def _write(run: _Run, candidates: list[Candidate], semantics: list[SemanticsRow], out: Path, host: Host) -> MineResult:
+    seen = sorted({picture.sha256 for pictures in run.pictures.values() for picture in pictures})
+    meta = FileMetadata(
+        run_id=out.resolve().name,
+        config=run.config.model_dump(mode="json"),
+        class_list_sha256=class_list_sha256(run.entries),
+        prompt_sha256=run.prompts.sha256(),
+        model_revisions=run.models.revisions(),
+        package_versions=package_versions(),
+        images_seen=seen,
+        git_commit=git_commit(),
+        notes={"skipped": run.report.skipped} if run.report.skipped else {},
+    )
+    result = {
+        "run_id": meta.run_id,
+        **run.report.as_dict(),
+        "load_seconds": {name: round(seconds, 2) for name, seconds in host.load_seconds.items()},
+        "classes": len(run.entries),
+        "images_seen": len(seen),
+        "rows": len(candidates),
+        "kept": len(kept(candidates)),
+        "failures": run.asker.failures,
+        "seed": run.config.seed,
+        "model_revisions": meta.model_revisions,
+        "package_versions": meta.package_versions,
+        "git_commit": meta.git_commit,
+        "hardware": hardware(),
+    }
+    rows = [candidate.row() for candidate in candidates]
+    atomic_write_text(out / "config.yaml", dump_config(run.config))
+    descriptors = write_descriptors(out / "descriptors.parquet", rows, meta)
+    written = write_semantics(out / "semantics.parquet", semantics, meta)
+    run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return MineResult(descriptors, written, run_json, result)

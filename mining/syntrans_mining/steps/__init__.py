@@ -1,0 +1,1 @@
+"""The steps of mining: one verb, one file each. Each takes candidates and says which stay, and why the others go."""

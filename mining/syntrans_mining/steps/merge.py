@@ -1,0 +1,71 @@
+"""Merge: what is no statement goes, what names a class goes, and what says the same becomes one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from syntrans.contract import normalise_text
+from syntrans_mining.candidates import Candidate, by_class, kept
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STAGE = "merge"
+# Marks that chat templates and markup are made of; a descriptor that holds them could leave its place in a prompt.
+_MARKUP = re.compile(r"<\||\|>|</?\w+>|\[/?INST\]|\{\{|\}\}|https?://")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_words: int) -> None:
+    """Drop what is empty, too long or markup (malformed), and what says a class's name (names_class)."""
+    names = _name_pattern(class_names)
+    for candidate in kept(candidates):
+        text = candidate.text
+        if not _LETTER.search(text) or len(text.split()) > max_words or _MARKUP.search(text):
+            candidate.drop(STAGE, "malformed")
+        elif names.search(normalise_text(text)):
+            candidate.drop(STAGE, "names_class")
+
+
+def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], *, similarity: float) -> None:
+    """Unite statements of one class whose unit ``vectors`` (one per kept candidate) are ``similarity`` close.
+
+    The statement with most authors stays; it gains the authors of those that go as duplicate_of it.
+    Greedy, from the most to the least supported, so that the result does not depend on the order of answers.
+    """
+    row_of = {id(candidate): row for row, candidate in enumerate(kept(candidates))}
+    for group in by_class(kept(candidates)).values():
+        ordered = sorted(group, key=lambda c: (-len(c.author_models), -len(c.authors), c.text))
+        survivors: list[Candidate] = []
+        for candidate in ordered:
+            same = _closest(candidate, survivors, vectors, row_of, similarity)
+            if same is None:
+                survivors.append(candidate)
+            else:
+                same.authors.extend(candidate.authors)
+                candidate.drop(STAGE, "duplicate_of")
+
+
+def _closest(
+    candidate: Candidate,
+    survivors: Sequence[Candidate],
+    vectors: NDArray[np.float32],
+    row_of: dict[int, int],
+    similarity: float,
+) -> Candidate | None:
+    best, best_value = None, similarity
+    for other in survivors:
+        value = float(vectors[row_of[id(candidate)]] @ vectors[row_of[id(other)]])
+        if value >= best_value:
+            best, best_value = other, value
+    return best
+
+
+def _name_pattern(names: Iterable[str]) -> re.Pattern[str]:
+    """Any class name as whole words, singular or plural; 'bat' is not found in 'combat'."""
+    plain = sorted({normalise_text(name) for name in names}, key=len, reverse=True)
+    alternatives = "|".join(re.escape(name).replace(r"\ ", r"[\s_-]+") for name in plain if name)
+    return re.compile(rf"(?<!\w)(?:{alternatives})(?:e?s)?(?!\w)")

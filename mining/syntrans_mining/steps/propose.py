@@ -1,0 +1,164 @@
+"""Propose: every LLM writes descriptors of every class, several times."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syntrans.contract import FACETS, Author, descriptor_id
+from syntrans_mining.candidates import Candidate
+from syntrans_mining.engines.base import Request, Response, Sampling
+from syntrans_mining.journal import request_key
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans_mining.asking import Asker
+    from syntrans_mining.models import Model
+    from syntrans_mining.prompts import Prompt
+
+STAGE = "propose"
+RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How to draw answers: see `syntrans_mining.config.ProposeConfig`. ``seed`` is the run's."""
+
+    samples: int
+    n: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    tries: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One answer that is wanted."""
+
+    entry: ClassEntry
+    model: Model
+    prompt: Prompt
+    sample: int
+
+
+def propose(
+    asker: Asker, entries: Sequence[ClassEntry], models: Sequence[Model], prompts: Sequence[Prompt], draw: Draw
+) -> list[Candidate]:
+    """Statements of all models about all classes, equal ones united.
+
+    An answer that is cut off or not what the schema says is drawn again with another seed, ``draw.tries`` times
+    in all, and then given up; it is never repaired.
+    """
+    open_calls = [
+        _Call(entry, model, prompt, sample)
+        for model in models
+        for prompt in prompts
+        for entry in entries
+        for sample in range(draw.samples)
+    ]
+    said: list[tuple[_Call, int, list[tuple[str, str]]]] = []
+    for attempt in range(draw.tries):
+        seeds = {call: _seed(draw.seed, call, attempt) for call in open_calls}
+        requests = {call: _request(call, draw, seeds[call]) for call in open_calls}
+        answers = asker.ask(STAGE, list(requests.values()))
+        again = []
+        for call, request in requests.items():
+            response = answers[request.id]
+            statements = parse_statements(response)
+            if statements is not None:
+                said.append((call, seeds[call], statements))
+            elif not response.error:  # a request that cannot be answered will not be, however often it is asked
+                again.append(call)
+        open_calls = again
+        if not open_calls:
+            break
+    for call in open_calls:
+        error = f"no usable answer about {call.entry.name!r} in {draw.tries} tries"
+        asker.failures.append({"stage": STAGE, "model": call.model.name, "error": error})
+    return _unite(said, [model.name for model in models])
+
+
+def parse_statements(response: Response) -> list[tuple[str, str]] | None:
+    """(facet, text) pairs of an answer; None if it was cut off or is not what was asked for.
+
+    A bare list of strings is an answer too: servers without structured outputs give it.
+    """
+    if response.error or response.finish_reason == "length":
+        return None
+    try:
+        values = json.loads(response.text)
+    except (ValueError, RecursionError):
+        return None
+    items = values.get("descriptors") if isinstance(values, dict) else values
+    if not isinstance(items, list) or not items:
+        return None
+    statements = [_statement(item) for item in items]
+    return [statement for statement in statements if statement] or None
+
+
+def clean_text(text: str) -> str:
+    """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
+    visible = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
+    return re.sub(r"\s+", " ", visible).strip()[:RAW_LIMIT]
+
+
+def _statement(item: Any) -> tuple[str, str] | None:
+    if isinstance(item, str):
+        return "other", clean_text(item)
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+        return None
+    facet = item.get("facet")
+    return (facet if facet in FACETS else "other"), clean_text(item["text"])
+
+
+def _request(call: _Call, draw: Draw, seed: int) -> Request:
+    values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.n}
+    messages = call.prompt.render(values)
+    sampling = Sampling(draw.max_tokens, draw.temperature, draw.top_p, seed)
+    key = request_key(
+        identity=f"{call.model.name}\n{call.model.identity}",
+        prompt_sha256=call.prompt.sha256,
+        messages=messages,
+        sampling=sampling,
+        schema=call.prompt.answer_schema,
+    )
+    return Request(key, call.model.name, messages, sampling, schema=call.prompt.answer_schema)
+
+
+def _seed(run_seed: int, call: _Call, attempt: int) -> int:
+    """31 bits from everything that tells this answer from others, so that no two draw the same numbers."""
+    parts = [run_seed, call.entry.id, call.model.name, call.prompt.id, call.sample, attempt]
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _unite(said: Sequence[tuple[_Call, int, list[tuple[str, str]]]], model_order: Sequence[str]) -> list[Candidate]:
+    """One candidate per class and normalised text, with everyone who said it, in an order that does not depend
+    on who answered first.
+    """
+    candidates: dict[tuple[str, str], Candidate] = {}
+    ordered = sorted(said, key=lambda item: (item[0].entry.id, model_order.index(item[0].model.name), item[0].sample))
+    for call, seed, statements in ordered:
+        for facet, text in statements:
+            model = call.model
+            author = Author(
+                model=model.name,
+                revision=model.revision,
+                prompt=call.prompt.id,
+                sample=call.sample,
+                seed=seed,
+                raw=text,
+            )
+            key = (call.entry.id, descriptor_id(call.entry.id, text))
+            if key in candidates:
+                candidates[key].authors.append(author)
+            else:
+                candidates[key] = Candidate(call.entry.id, call.entry.name, text, facet, [author])
+    return list(candidates.values())
