@@ -72,15 +72,22 @@ class EpisodeSpec:
     seed: int = 0
 
 
-def draw(spec: EpisodeSpec, labels: NDArray[np.int64], *, barred: NDArray[np.bool_] | None = None) -> Episodes:
+def draw(
+    spec: EpisodeSpec,
+    labels: NDArray[np.int64],
+    *,
+    barred: NDArray[np.bool_] | None = None,
+    names: Sequence[str] | None = None,
+) -> Episodes:
     """Draw `spec.episodes` tasks from images with class numbers `labels` [n].
 
-    `barred` [n] marks images that may be supports but never queries (pictures that mining has looked at).
+    `barred` [n] marks images that may be supports but never queries (pictures that mining has looked at); `names` are
+    the classes' names, for messages.
     Raises `InputError` when a class has too few images or the split too few classes.
     """
     members = _members(labels)
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
-    _check(spec, members, barred)
+    _check(spec, members, barred, names or [f"number {c}" for c in range(len(members))])
     # [C, M] table of image numbers; -1 pads the classes that have fewer than M images.
     table = np.full((len(members), max(map(len, members))), -1, dtype=np.int64)
     for row, images in zip(table, members, strict=True):
@@ -109,15 +116,17 @@ def _members(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(labels == c) for c in range(int(labels.max(initial=-1)) + 1)]
 
 
-def _check(spec: EpisodeSpec, members: Sequence[NDArray[np.int64]], barred: NDArray[np.bool_]) -> None:
+def _check(
+    spec: EpisodeSpec, members: Sequence[NDArray[np.int64]], barred: NDArray[np.bool_], names: Sequence[str]
+) -> None:
     if len(members) < spec.ways:
         raise InputError(f"{spec.ways}-way episodes need {spec.ways} classes, the split has {len(members)}")
-    for c, images in enumerate(members):
+    for name, images in zip(names, members, strict=True):
         free = int((~barred[images]).sum())
         # In the worst draw every support is an image that could have been a query.
         if free < spec.shots + spec.queries:
             raise InputError(
-                f"class number {c} has {len(images)} images, {free} of them allowed as queries; {spec.shots} shots and "
+                f"class {name} has {len(images)} images, {free} of them allowed as queries; {spec.shots} shots and "
                 f"{spec.queries} queries need {spec.shots + spec.queries}: lower episodes.queries or add images"
             )
 
@@ -131,13 +140,18 @@ def episodes_key(spec: EpisodeSpec, labels: NDArray[np.int64], barred: NDArray[n
 
 
 def frozen(
-    spec: EpisodeSpec, labels: NDArray[np.int64], folder: Path, *, barred: NDArray[np.bool_] | None = None
+    spec: EpisodeSpec,
+    labels: NDArray[np.int64],
+    folder: Path,
+    *,
+    barred: NDArray[np.bool_] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Episodes:
     """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
     path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
     if not path.exists():
-        write(draw(spec, labels, barred=barred), path)
+        write(draw(spec, labels, barred=barred, names=names), path)
     return read(path)
 
 

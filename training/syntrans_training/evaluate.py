@@ -141,7 +141,7 @@ def _features(folder: Path, trained: TrainConfig, split: Split, device_name: str
 def _episodes(config: EvaluateConfig, shots: int, split: Split, seen: NDArray[np.bool_]) -> Episodes:
     shape = config.episodes
     spec = EpisodeSpec(shape.ways, shots, shape.queries, shape.episodes, shape.seed)
-    return frozen(spec, split.labels, artifacts_root() / "cache" / "episodes", barred=seen)
+    return frozen(spec, split.labels, artifacts_root() / "cache" / "episodes", barred=seen, names=split.classes)
 
 
 def _results(

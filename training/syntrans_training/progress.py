@@ -37,6 +37,8 @@ class Progress:
 
 def say(message: str) -> None:
     """One line on stderr."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

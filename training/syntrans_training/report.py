@@ -46,7 +46,10 @@ def _caption(summary: Mapping[str, Any]) -> str:
     alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in fused.items())
     seen = summary["data"]["seen_by_mining"]
     barred = f" {seen} images seen by mining are no queries." if seen else ""
-    return f"Percent with 95 % intervals. Differences (row − visual only, fused − row) are paired by episode. Alpha chosen on val: {alphas}.{barred}"
+    return (
+        "Percent with 95 % intervals. Differences (row − visual only, fused − row) are paired by episode. "
+        f"Alpha chosen on val: {alphas}.{barred}"
+    )
 
 
 def _number(value: Mapping[str, float]) -> str:

@@ -36,7 +36,6 @@ ENCODER, BRIDGE, STATE, METRICS = (
     "state.safetensors",
     "metrics.jsonl",
 )
-PEEK = EpisodeSpec(ways=5, shots=1, queries=15, episodes=300, seed=2)  # val episodes for the training log
 
 
 def encoder_stage(
@@ -139,7 +138,10 @@ def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device) -> fl
     values = features.run_encoder(encoder, val, size=size, device=device)
     labels = torch.from_numpy(val.labels)
     unit = fit_whitening(values, labels, shrinkage=None)(values)
-    return visual_accuracy(unit, {1: draw(PEEK, val.labels)})
+    # Only a number for the log: as many queries as the smallest class allows, up to the usual 15.
+    queries = min(15, int(np.bincount(val.labels).min()) - 1)
+    spec = EpisodeSpec(min(5, len(val.classes)), 1, queries, episodes=300, seed=2)
+    return visual_accuracy(unit, {1: draw(spec, val.labels, names=val.classes)})
 
 
 def feature_stage(
@@ -199,6 +201,7 @@ def val_episodes(config: TrainConfig, val: Features) -> dict[int, Episodes]:
         shots: draw(
             EpisodeSpec(shape.ways, shots, shape.queries, config.bridge.episodes, config.bridge.seed),
             val.labels.numpy(),
+            names=val.classes,
         )
         for shots in shape.shots
     }

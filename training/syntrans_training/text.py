@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +101,8 @@ def _open_clip(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
+            found: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
+        return found
 
     return encode
 
@@ -121,16 +123,16 @@ def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]
         batch = tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
         with torch.inference_mode():
             hidden = model(**batch).last_hidden_state
-        if by_cls:
-            return hidden[:, 0].numpy()
         mask = batch["attention_mask"].unsqueeze(-1).float()
-        return ((hidden * mask).sum(1) / mask.sum(1).clamp(min=1)).numpy()
+        pooled = hidden[:, 0] if by_cls else (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        found: NDArray[np.float32] = pooled.numpy()
+        return found
 
     return encode
 
 
-def _read_json(path: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(path.read_text()) if path.exists() else {}
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found
 
 

@@ -1,0 +1,126 @@
+"""Shape checks for the tensor code, a toy data set, its descriptors, and a tiny real text encoder."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from jaxtyping import install_import_hook
+from PIL import Image
+
+# Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
+install_import_hook(
+    ["syntrans_training.modules", "syntrans_training.methods", "syntrans_training.backbones", "syntrans_training.data"],
+    "beartype.beartype",
+)
+
+COLOURS = ["red", "green", "blue", "yellow", "purple", "white"]
+SHAPES = ["disc", "bar", "frame"]
+ASSETS = Path(__file__).parent / "assets"
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Numbers recorded from the authors' own code: `reference("ci")`, its arrays as numpy arrays."""
+
+    def as_array(value):
+        if value.keys() >= {"dtype", "shape", "data"}:
+            return np.array(value["data"], value["dtype"]).reshape(value["shape"])
+        return value
+
+    return lambda name: json.loads((ASSETS / f"{name}.json").read_text(), object_hook=as_array)
+
+
+def toy_picture(colour: int, shape: int, rng: np.random.Generator) -> bytes:
+    rgb = np.array([[220, 40, 40], [40, 200, 40], [40, 40, 220], [220, 220, 40], [170, 40, 190], [230, 230, 230]])
+    y, x = np.mgrid[:20, :20] - 9.5 + rng.normal(0, 1.5, (2, 1, 1))
+    inside = [np.hypot(x, y) < 6, np.abs(y) < 3, (np.maximum(abs(x), abs(y)) < 7) & (np.maximum(abs(x), abs(y)) > 4)]
+    pixels = np.where(inside[shape][..., None], rgb[colour], 70) + rng.normal(0, 45, (20, 20, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory) -> Path:
+    """18 classes (6 colours x 3 shapes) as base 8, val 5, novel 5; 14 pictures each, in Parquet."""
+    folder = tmp_path_factory.mktemp("toy")
+    rng = np.random.default_rng(0)
+    pairs = [(c, s) for s in range(3) for c in range(6)]
+    order = rng.permutation(len(pairs))
+    for split, part in {"base": order[:8], "val": order[8:13], "novel": order[13:]}.items():
+        rows = [(pairs[i], toy_picture(*pairs[i], rng)) for i in part for _ in range(14)]
+        table = {
+            "image": [{"bytes": data, "path": ""} for _, data in rows],
+            "class": [f"{COLOURS[c]} {SHAPES[s]}" for (c, s), _ in rows],
+        }
+        pq.write_table(pa.table(table), folder / f"{split}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_classes(toy_data) -> list[str]:
+    return sorted({c for f in toy_data.glob("*.parquet") for c in pq.read_table(f)["class"].to_pylist()})
+
+
+@pytest.fixture(scope="session")
+def tiny_text_encoder(tmp_path_factory) -> Path:
+    """A random one-layer BERT in the sentence-transformers form: real code path, no download."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("text") / "tiny"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "of", "photo", "thing", "is", "it", *COLOURS, *SHAPES]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(words), **shape)).eval().save_pretrained(folder)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def descriptor_row():
+    """Makes a row of the contract from a class name and a text."""
+    from syntrans.contract import DescriptorRow, descriptor_id
+
+    def make(name: str, text: str, *, kept: bool = True, **more) -> DescriptorRow:
+        rest = {"stage": None, "reason": None, "weight": 1.0} if kept else {"stage": "ground", "reason": "not_seen"}
+        return DescriptorRow(
+            class_id=name.replace(" ", "-"),
+            class_name=name,
+            descriptor_id=descriptor_id(name, text),
+            text=text,
+            facet="other",
+            authors=[],
+            kept=kept,
+            **{**rest, **more},
+        )
+
+    return make
+
+
+@pytest.fixture
+def write_toy_descriptors(toy_classes, descriptor_row, tmp_path):
+    """Writes a descriptor file of all toy classes; returns its path."""
+    from syntrans.contract import FileMetadata, write_descriptors
+
+    def write(images_seen=(), rejected: bool = True) -> Path:
+        rows = []
+        for name in toy_classes:
+            colour, shape = name.split()
+            rows += [descriptor_row(name, f"it is {colour}"), descriptor_row(name, f"it is a {shape}")]
+            if rejected:
+                rows.append(descriptor_row(name, "it is a thing", kept=False))
+        path = tmp_path / "descriptors.parquet"
+        meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=list(images_seen))
+        write_descriptors(path, rows, meta)
+        return path
+
+    return write

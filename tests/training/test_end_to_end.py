@@ -1,0 +1,164 @@
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from syntrans.errors import InputError, UsageError
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.data import load_splits
+from syntrans_training.evaluate import evaluate
+from syntrans_training.report import render
+from syntrans_training.train import train
+
+
+@pytest.fixture(scope="module")
+def config(toy_data, tiny_text_encoder):
+    return TrainConfig.model_validate(
+        {
+            "device": "cpu",
+            "data": {"path": str(toy_data), "size": 20},
+            "encoder": {
+                "backbone": "resnet12-tiny",
+                "train_size": 16,
+                "test_size": 16,
+                "epochs": 4,
+                "batch_size": 16,
+                "precision": "fp32",
+                "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1},
+            },
+            "text": {"encoder": str(tiny_text_encoder)},
+            "bridge": {"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
+            "episodes": {"shots": [1, 3], "queries": 5},
+        }
+    )
+
+
+EVALUATE = EvaluateConfig.model_validate(
+    {"device": "cpu", "episodes": {"shots": [1, 3], "queries": 5, "episodes": 60}, "shuffles": 2, "chunk": 25}
+)
+
+
+@pytest.fixture(scope="module")
+def trained_once(config, tmp_path_factory):
+    """An encoder and its caches, trained once for this file; see `trained`."""
+    root = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root))
+        train(config, out=root / "train" / "encoder")
+    return root
+
+
+@pytest.fixture
+def warm(trained_once, artifacts):
+    """This test's artifacts, with that encoder and those caches in them."""
+    shutil.copytree(trained_once, artifacts)
+    return artifacts
+
+
+@pytest.fixture
+def trained(config, warm, write_toy_descriptors):
+    return train(config, out=warm / "train" / "one", descriptors=write_toy_descriptors())
+
+
+def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
+    out = artifacts / "evaluate" / "one"
+    summary = evaluate(trained.folder, EVALUATE, out=out)
+    rows = ["plain_prototypes", "visual_only", "semantic_only", "fused", "name_only", "raw", "shuffled"]
+    assert list(summary["results"]["1"]) == rows
+    assert summary == json.loads((out / "summary.json").read_text())
+    visual = summary["results"]["1"]["visual_only"]
+    assert visual["n"] == 60
+    assert visual["mean"] > 30  # chance is 20
+    table = pq.read_table(out / "accuracies.parquet").to_pandas()
+    one = table[table.shots == 1]
+    assert 100 * one.visual_only.mean() == pytest.approx(visual["mean"], abs=1e-3)
+    difference = summary["contrasts"]["1"]["fused - visual_only"]
+    assert difference["mean"] == pytest.approx(100 * (one.fused - one.visual_only).mean(), abs=1e-3)
+    text = render(summary)
+    assert "shuffled classes" in text
+    assert f"{visual['mean']:.2f}" in text
+    assert {"command", "git_commit", "hardware", "versions"} <= summary["made_by"].keys()
+
+
+def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
+    first, again = (evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / n) for n in ("a", "b"))
+    assert first["results"] == again["results"]
+    assert len(list((artifacts / "cache" / "episodes").glob("*.parquet"))) == 2  # one a shot, reused
+
+
+def test_a_second_train_skips_the_encoder_and_the_features(
+    trained, config, artifacts, write_toy_descriptors, monkeypatch
+):
+    monkeypatch.setattr("syntrans_training.stages.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("syntrans_training.features.run_encoder", lambda *_, **__: pytest.fail("extracted again"))
+    other = train(config, out=artifacts / "train" / "two", descriptors=write_toy_descriptors(rejected=False))
+    assert other.encoder.read_bytes() == trained.encoder.read_bytes()
+    assert other.report["bridge"]["identity"] != trained.report["bridge"]["identity"]
+
+
+def test_another_seed_trains_another_encoder(trained, config, artifacts):
+    other = train(config.model_copy(update={"seed": 1}), out=artifacts / "train" / "two")
+    assert other.encoder.read_bytes() != trained.encoder.read_bytes()
+
+
+def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifacts, write_toy_descriptors, monkeypatch):
+    from syntrans_training import stages
+
+    peek = stages._peek
+
+    def interrupt(*arguments):
+        peek(*arguments)
+        raise KeyboardInterrupt
+
+    slow = config.model_copy(update={"encoder": config.encoder.model_copy(update={"val_every": 2})})
+    out = artifacts / "elsewhere" / "two"
+    monkeypatch.setattr(stages, "_peek", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(slow, out=out)
+    assert not (out / "encoder.safetensors").exists()
+    monkeypatch.setattr(stages, "_peek", peek)
+    again = train(slow, out=out)
+    weights = [stages.checkpoint.load(r.encoder)[0] for r in (trained, again)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data, write_toy_descriptors):
+    novel = load_splits(str(toy_data), size=20, names=("novel",))["novel"]
+    shown = [novel.sha256[int(np.flatnonzero(novel.labels == c)[0])] for c in range(5)]
+    run = train(config, out=artifacts / "train" / "one", descriptors=write_toy_descriptors(images_seen=shown))
+    summary = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+    assert summary["data"]["seen_by_mining"] == 5
+    seen = np.flatnonzero(novel.seen(shown))
+    for name in summary["episodes"]["files"].values():
+        queries = pq.read_table(artifacts / "cache" / "episodes" / name)["query"].to_pylist()
+        assert not np.isin(np.array(queries), seen).any()
+
+
+def test_without_descriptors_the_names_are_the_text(config, warm, artifacts):
+    run = train(config, out=artifacts / "train" / "one")
+    summary = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+    assert list(summary["results"]["1"]) == ["plain_prototypes", "visual_only", "semantic_only", "fused", "shuffled"]
+    assert summary["descriptors"] is None
+
+
+def test_training_never_opens_the_novel_split(config, warm, artifacts, toy_data, tmp_path):
+    folder = tmp_path / "without-novel"
+    folder.mkdir()
+    for name in ("base", "val"):
+        (folder / f"{name}.parquet").write_bytes((toy_data / f"{name}.parquet").read_bytes())
+    blind = config.model_copy(update={"data": config.data.model_copy(update={"path": str(folder)})})
+    assert train(blind, out=artifacts / "train" / "one").bridge.exists()
+
+
+def test_an_unfinished_run_cannot_be_evaluated(tmp_path):
+    with pytest.raises(InputError, match=r"holds no encoder\.safetensors"):
+        evaluate(tmp_path, EVALUATE, out=tmp_path / "out")
+
+
+def test_shots_that_were_not_trained_are_refused(trained, artifacts):
+    five = EVALUATE.model_copy(update={"episodes": EVALUATE.episodes.model_copy(update={"shots": (5,)})})
+    with pytest.raises(UsageError, match=r"trained for \[1, 3\]"):
+        evaluate(trained.folder, five, out=artifacts / "evaluate" / "one")

