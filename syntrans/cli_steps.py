@@ -52,6 +52,7 @@ def mine(
     """Mine; returns the path of descriptors.parquet, or the plan of a dry run."""
     from syntrans.machine import fitting_mining_config
     from syntrans_mining.config import MiningConfig
+    from syntrans_mining.models import resolve_models
 
     name = config or fitting_mining_config()
     is_world = Path(name).stem == WORLD
@@ -64,6 +65,7 @@ def mine(
     if dry_run:
         plan = f"# config {name}, {len(entries[:limit])} classes, images: {images or (is_world and 'world') or 'none'}"
         return f"{plan}\n{dump_config(settled)}".rstrip()
+    resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
         images = export_world()
     request = {

@@ -1,0 +1,149 @@
+"""`syntrans mine` as a user runs it, on the fake engine; the last test is the one on real vLLM."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from syntrans.cli import run
+from syntrans.contract import check_file, read_descriptors
+
+FAKE = """
+llms:
+  - {name: a, path: fake/a, args: {A}}
+  - {name: b, path: fake/b}
+vlm: {name: v, path: fake/v}
+clip: {path: fake/clip}
+engine: {kind: fake, workers: 0}
+propose: {samples: 1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "fake.yaml"
+    path.write_text(FAKE.replace("{A}", "{}"))
+    return path
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    path = tmp_path / "birds.txt"
+    path.write_text("goldfinch\nhouse finch\n")
+    return path
+
+
+def mine(*arguments: object) -> int:
+    return run(["mine", *map(str, arguments)])
+
+
+def test_the_path_of_the_result_is_all_that_goes_to_stdout(
+    config: Path, classes: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mine("--config", config, "--classes", classes) == 0
+    written = Path(capsys.readouterr().out.rstrip("\n"))
+    assert written.parent.parent == artifacts / "mine"
+    for name in ("descriptors.parquet", "semantics.parquet"):
+        check_file(written.parent / name)
+    assert json.loads((written.parent / "run.json").read_text())["classes"] == 2
+
+
+def test_stages_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
+    assert mine("--config", config, "--classes", classes, "--out", tmp_path / "out") == 0
+    _, meta = read_descriptors(tmp_path / "out" / "descriptors.parquet")
+    assert set(meta.notes["skipped"]) == {"ground", "filter"}
+    assert meta.images_seen == []
+
+
+def test_pictures_that_were_seen_are_recorded(config: Path, classes: Path, picture_tree: Path, tmp_path: Path) -> None:
+    arguments = ("--config", config, "--classes", classes, "--images", picture_tree, "--out", tmp_path / "out")
+    assert mine(*arguments) == 0
+    _, meta = read_descriptors(tmp_path / "out" / "descriptors.parquet")
+    assert len(meta.images_seen) == 6
+
+
+def test_a_limit_takes_the_first_classes(config: Path, classes: Path, tmp_path: Path) -> None:
+    assert mine("--config", config, "--classes", classes, "--limit", 1, "--out", tmp_path / "out") == 0
+    rows, _ = read_descriptors(tmp_path / "out" / "descriptors.parquet")
+    assert {row.class_name for row in rows} == {"goldfinch"}
+
+
+def test_a_class_without_pictures_ends_with_3_and_is_named(
+    config: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text("goldfinch\nwolf\n")
+    assert mine("--config", config, "--classes", tmp_path / "list.txt", "--images", picture_tree) == 3
+    assert "1 of 2 classes have no picture: wolf" in capsys.readouterr().err
+
+
+def test_a_broken_picture_ends_with_3_and_is_named(
+    config: Path, classes: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (picture_tree / "goldfinch" / "1.png").write_bytes(b"\x89PNG no more")
+    arguments = ("--config", config, "--classes", classes, "--images", picture_tree, "--out", tmp_path / "out")
+    assert mine(*arguments) == 3
+    assert "goldfinch/1.png is not a readable picture" in capsys.readouterr().err
+    assert list((tmp_path / "out").glob("*.parquet")) == []
+
+
+def test_a_crash_ends_with_6_and_the_same_command_goes_on(
+    config: Path, classes: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(FAKE.replace("{A}", "{crash_after: 1}"))
+    assert mine("--config", config, "--classes", classes) == 6
+    folders = list((artifacts / "mine").iterdir())
+    assert len(folders) == 1
+    assert list(folders[0].glob("*.parquet")) == []
+    # Every run gets one answer further; each takes up the folder of the one before.
+    for _ in range(20):
+        if mine("--config", config, "--classes", classes) == 0:
+            break
+    assert list((artifacts / "mine").iterdir()) == folders
+    check_file(folders[0] / "descriptors.parquet")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_refuses_ends_with_4_and_leaves_no_result(
+    number: int, config: Path, classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert mine("--config", config, "--classes", classes, "--out", tmp_path / "out") == 4
+    assert list((tmp_path / "out").glob("*.parquet")) == []
+
+
+def test_models_that_are_nowhere_end_with_5_and_the_way_out(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mine("--config", "cpu", "--classes", classes) == 5
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "not in the local cache" in message
+    assert "hf download" in message
+    assert "--config world" in message
+
+
+def test_a_model_that_is_no_safetensors_ends_with_5(
+    classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "pickled"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "pytorch_model.bin").write_bytes(b"x")
+    assert mine("--config", "world", "--classes", classes, "--set", f"llms.0.path={model}") == 5
+    assert "safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(600)
+def test_three_classes_of_the_world_are_mined_on_real_engines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert mine("--config", "world", "--limit", 3) == 0
+    rows, meta = read_descriptors(Path(capsys.readouterr().out.rstrip("\n")))
+    assert len({row.class_id for row in rows}) == 3
+    assert {model for row in rows for author in row.authors for model in [author.model]} == {"llm-a", "llm-b", "llm-c"}
+    assert any(row.kept and row.grounding and row.clip for row in rows)
+    assert len(meta.images_seen) > 0
+    assert "skipped" not in meta.notes
