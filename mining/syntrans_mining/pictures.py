@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from syntrans.images import decode
 from syntrans_mining.engines.base import Picture
 
 if TYPE_CHECKING:
@@ -16,14 +17,21 @@ def choose_pictures(images: Mapping[str, Sequence[ImageRef]], *, per_class: int,
     """At most ``per_class`` pictures of each class, by class id.
 
     Drawn by a hash of seed and content: the same pictures whatever the order of files, and a larger
-    ``per_class`` takes the same ones and more. Copies of one picture count once.
+    ``per_class`` takes the same ones and more. Copies of one picture count once. InputError names a broken one.
     """
     chosen: dict[str, list[Picture]] = {}
     for class_id, refs in images.items():
         distinct = {ref.sha256: ref for ref in refs}
         drawn = sorted(distinct, key=lambda sha256: _draw(seed, sha256))[:per_class]
-        chosen[class_id] = [Picture(sha256, distinct[sha256].load()) for sha256 in drawn]
+        chosen[class_id] = [_checked(distinct[sha256]) for sha256 in drawn]
     return chosen
+
+
+def _checked(ref: ImageRef) -> Picture:
+    """The encoded picture; a broken one is named now, not after an hour of proposals."""
+    data = ref.load()
+    decode(data, ref.origin)
+    return Picture(ref.sha256, data)
 
 
 def _draw(seed: int, sha256: str) -> str:
