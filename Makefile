@@ -10,6 +10,7 @@ EXTRA ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
+PACKAGES := $(VENV)/.packages-$(EXTRA)
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
@@ -66,12 +67,15 @@ lock: | $(UV) ## Resolve again and write requirements/*.txt
 clean: ## Remove what can be built again, but neither .venv nor artifacts
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+$(STAMP): $(PACKAGES) pyproject.toml
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
 # --no-deps: the list is complete, and a second resolution would only disagree with the overrides in pyproject.toml.
-$(STAMP): requirements/$(EXTRA).txt pyproject.toml | $(UV)
+$(PACKAGES): requirements/$(EXTRA).txt | $(UV)
 	[ -x $(BIN)/python ] || $(UV) venv --python '$(PYTHONS)' --no-python-downloads $(VENV)
 	$(UV) pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/$(EXTRA).txt
-	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
-	rm -f $(VENV)/.installed-*
+	rm -f $(VENV)/.packages-* $(VENV)/.installed-*
 	touch $@
 
 .tools/bin/uv:

@@ -180,6 +180,8 @@ def _class_tables(one: dict[str, Any]) -> Iterable[RenderableType]:
     evidence = [_evidence(row) for row in one["rows"]]
     # A column that nobody filled in (no votes, no pictures) is left out.
     shown = [name for name in evidence[0] if any(row[name] != "-" for row in evidence)]
+    if all(row["contrast"] in {"-", row["nearest"]} for row in evidence):
+        shown = [name for name in shown if name != "contrast"]
     if kept:
         yield from _heading(f"{title}: {len(kept)} kept", _class_table(kept, ("rank", "weight"), shown))
     if dropped:
@@ -210,8 +212,8 @@ def _evidence(row: dict[str, Any]) -> dict[str, str]:
         "seen": _cell(seen.get("p_yes")),
         "elsewhere": _cell(seen.get("p_yes_contrast")),
         "contrast": plain(seen.get("contrast_class") or "-"),
-        "CLIP": _cell(clip.get("similarity")),
-        "margin": _cell(clip.get("margin"), sign=True),
+        "CLIP": _cell(clip.get("similarity"), digits=3),
+        "margin": _cell(clip.get("margin"), digits=3, sign="+"),
         "nearest": plain(clip.get("neighbour") or "-"),
     }
 
@@ -220,10 +222,10 @@ def _said_by(row: dict[str, Any]) -> Counter[str]:
     return Counter(short(author["model"]) for author in row["authors"])
 
 
-def _cell(value: float | str | None, *, sign: bool = False) -> str:
+def _cell(value: float | str | None, *, digits: int = 2, sign: str = "") -> str:
     if value is None:
         return "-"
-    return f"{value:{'+' if sign else ''}.2f}" if isinstance(value, float) else str(value)
+    return f"{value:{sign}.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def _share(part: int, whole: int) -> str:

@@ -49,7 +49,7 @@ def test_an_unknown_class_names_close_ones() -> None:
 def test_a_class_is_shown_in_full_with_who_said_what() -> None:
     lines = [line for line in shown("goldfinch").splitlines() if "a yellow body" in line]
     assert len(lines) == 1
-    for part in ("llm-a, llm-b", "llm-c 0.90", "0.97", "0.80", "0.10", "crane", "0.31", "+0.05"):
+    for part in ("llm-a, llm-b", "llm-c 0.90", "0.97", "0.80", "0.10", "crane", "0.310", "+0.050"):
         assert part in lines[0]
 
 
