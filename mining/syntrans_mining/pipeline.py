@@ -67,8 +67,7 @@ def mine(
     entries = list(classes)[:limit]
     with ExitStack() as stack:
         progress = progress or _default_progress(stack)
-        for finding in require_clean(entries):
-            progress.say(f"class list: {finding.message}")
+        require_clean(entries)
         prompts = _Prompts.load(config)
         models = resolve_models(config)
         make_dir(out)

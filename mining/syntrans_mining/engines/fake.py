@@ -48,7 +48,8 @@ class FakeEngine:
         for request in requests:
             if self._left is not None:
                 self._die_if_due()
-            time.sleep(self._delay)
+            if self._delay:
+                time.sleep(self._delay)
             self.answered.append(request.id)
             yield self._answer(request)
 

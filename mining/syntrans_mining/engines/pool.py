@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from syntrans.errors import SyntransError
 from syntrans_mining.engines.build import build_engine
-from syntrans_mining.engines.worker import LOG_VARIABLE, WorkerHandle, make_workers
+from syntrans_mining.engines.worker import LOG_VARIABLE, WorkerHandle, make_worker
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec, Request, Response, TextVectors
+
+
+ENCODERS = ("clip", "fake-clip")
 
 
 class Host(Protocol):
@@ -81,11 +84,11 @@ class Pool:
         self._failure: SyntransError | None = None
         self._closing = False
         self.load_seconds: dict[str, float] = {}
-        specs = [spec for worker in placement for spec in worker]
-        # A fork server pays off where an import takes long, and is allowed where no GPU is involved.
-        fork = specs[0].device == "cpu" and any(spec.kind == "vllm" for spec in specs)
         with _worker_environment(len(placement), logs / "imports.log"):
-            self._workers = make_workers(len(placement), logs, fork=fork)
+            self._workers = [
+                make_worker(number, logs / f"worker-{number}.log", fork=_may_fork(hosted))
+                for number, hosted in enumerate(placement)
+            ]
         for worker, hosted in zip(self._workers, placement, strict=True):
             threading.Thread(target=self._drive, args=(worker, list(hosted)), daemon=True).start()
 
@@ -209,11 +212,16 @@ class Inline:
 
 
 def place(specs: Sequence[EngineSpec], replicas: Mapping[str, int], n_workers: int) -> list[list[EngineSpec]]:
-    """Which worker hosts which engines: each engine on ``replicas`` workers, always the emptiest ones."""
+    """Which worker hosts which engines: each on ``replicas`` of ``n_workers``, always the emptiest ones.
+
+    Encoders share one more worker: they are small, and needed while the large models are still loading.
+    """
     workers: list[list[EngineSpec]] = [[] for _ in range(n_workers)]
     for spec in specs:
-        for worker in sorted(workers, key=len)[: min(replicas.get(spec.name, 1), n_workers)]:
-            worker.append(spec)
+        if spec.kind not in ENCODERS:
+            for worker in sorted(workers, key=len)[: min(replicas.get(spec.name, 1), n_workers)]:
+                worker.append(spec)
+    workers.append([spec for spec in specs if spec.kind in ENCODERS])
     return [worker for worker in workers if worker]
 
 
@@ -221,6 +229,11 @@ def text_vectors(host: Host, model: str, texts: Sequence[str]) -> TextVectors:
     """Unit vectors of ``texts`` by the encoder ``model``."""
     result: TextVectors = host.embed(model, "embed_texts", list(texts)).result()
     return result
+
+
+def _may_fork(hosted: Sequence[EngineSpec]) -> bool:
+    """Forking pays off where the import is long, and is allowed where no GPU is involved."""
+    return all(spec.kind == "vllm" and spec.device == "cpu" for spec in hosted)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ that yields is sent on in parts. When the process ends, its memory is free; when
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -77,22 +78,20 @@ class WorkerHandle:
             self._process.join()
 
 
-def make_workers(count: int, logs: Path, *, fork: bool) -> list[WorkerHandle]:
-    """Worker processes: forked from a server that imports vLLM once (CPUs), or spawned, each importing its own.
+def make_worker(number: int, log: Path, *, fork: bool) -> WorkerHandle:
+    """A worker process: forked from a server that imports vLLM once (CPUs), or spawned, importing for itself.
 
-    Of forked ones only the server is started here; `WorkerHandle.start` waits for it. A GPU's worker must be
+    Of a forked one only the server is started here; `WorkerHandle.start` waits for it. A GPU's worker must be
     spawned: a forked process cannot use CUDA that its parent has touched.
     """
     if fork and sys.platform == "linux":
         forking = multiprocessing.get_context("forkserver")
         forking.set_forkserver_preload(["syntrans_mining.engines.preload"])
         ensure_running()
-        return [WorkerHandle(number, forking, logs / f"worker-{number}.log") for number in range(count)]
-    spawning = multiprocessing.get_context("spawn")
-    workers = [WorkerHandle(number, spawning, logs / f"worker-{number}.log") for number in range(count)]
-    for worker in workers:
-        worker.start()
-    return workers
+        return WorkerHandle(number, forking, log)
+    worker = WorkerHandle(number, multiprocessing.get_context("spawn"), log)
+    worker.start()
+    return worker
 
 
 def redirect_output(path: str) -> None:
@@ -154,9 +153,7 @@ def _load(spec: EngineSpec) -> Any:
 def _keep_tqdm_in_process() -> None:
     """Give tqdm a thread lock: its default is a semaphore between processes, which an ended worker would leak."""
     with contextlib.suppress(ImportError):
-        from tqdm import tqdm  # type: ignore[import-untyped]
-
-        tqdm.set_lock(threading.RLock())
+        importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
 
 
 def _die_with_parent() -> None:

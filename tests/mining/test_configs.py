@@ -1,0 +1,66 @@
+"""Every shipped mining config is valid, and says in its header what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from syntrans.config import load_config
+from syntrans.errors import UsageError
+from syntrans.paths import shipped_dir
+from syntrans_mining.config import ClipConfig, MiningConfig
+from syntrans_mining.prompts import load_prompt
+
+CONFIGS = sorted(shipped_dir("mining/configs").rglob("*.yaml"))
+
+
+def test_the_promised_configs_are_there() -> None:
+    assert {"world", "cpu", "gpu24", "gpu80"} <= {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_is_valid_and_its_prompts_are_there(path: Path) -> None:
+    config = load_config(MiningConfig, path.stem, kind="mining/configs")
+    for source in config.propose.prompts:
+        load_prompt(source, "propose")
+    load_prompt(config.crosscheck.prompt, "crosscheck")
+    load_prompt(config.ground.prompt, "ground")
+    assert len({model.path for model in config.llms}) == 3
+    assert config.vlm is not None
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_has_a_header(path: Path) -> None:
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    for field in ("licence", "size", "hardware", "command"):
+        assert any(line.startswith(f"# {field}") for line in header), field
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_shipped_config_trusts_remote_code(path: Path) -> None:
+    assert "trust_remote_code" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("crosscheck.treshold=1", "did you mean threshold"),
+        ("ground.threshold=2", "less than or equal to 1"),
+        ("engine.kind=openai", "needs engine.base_url"),
+        ("engine.workers=0", "needs at least one worker"),
+        ("llms.1.name=llm-a", "names must differ"),
+        ("vlm.name=clip", "'clip' is taken"),
+        ("clip.template=x {class}", "may use {name} and {descriptor} only"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_reason(override: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_config(MiningConfig, "world", kind="mining/configs", overrides=[override])
+    assert message in str(caught.value)
+
+
+def test_a_clip_template_without_descriptor_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must hold"):
+        ClipConfig(path="x", template="a photo of a {name}")

@@ -1,0 +1,219 @@
+"""A whole run on fake engines: what it writes, what it records, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syntrans.classes import ClassEntry
+from syntrans.contract import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.errors import EnvironmentProblem, InputError, PartialResult
+from syntrans_mining.engines.base import EngineCrashed
+from syntrans_mining.pipeline import MineResult
+from syntrans_mining.provenance import lock
+from syntrans_mining.report import stage_table
+
+Run = Callable[..., MineResult]
+
+
+def test_every_candidate_is_in_the_ledger_with_its_reason(run: Run, configure: Callable) -> None:
+    result = run(configure(crosscheck={"threshold": 0.5}, filter={"margin": 0.0, "budget": 3}))
+    check_file(result.descriptors)
+    rows, meta = read_descriptors(result.descriptors)
+    assert result.run["rows"] == len(rows)
+    assert result.run["rejected"] == Counter(row.reason for row in rows if not row.kept)
+    assert {"no_agreement", "not_seen", "not_distinctive"} <= set(result.run["rejected"])
+    assert {row.stage for row in rows if not row.kept} <= set(STAGES)
+    assert set(meta.prompt_sha256) == {"propose.v1", "crosscheck.v1", "ground.v1"}
+    assert set(meta.model_revisions) == {"ann", "bob", "cleo", "eye", "clip"}
+    assert len(meta.images_seen) == 24
+
+
+def test_scores_are_kept_for_every_row_that_reached_a_stage(run: Run, configure: Callable) -> None:
+    rows, _ = read_descriptors(run(configure()).descriptors)
+    position = {name: place for place, name in enumerate(STAGES)}
+    for row in rows:
+        reached = position[row.stage] if row.stage else len(STAGES)
+        assert (row.agreement is not None) == (reached >= position["crosscheck"])
+        assert (row.grounding is not None) == (reached >= position["ground"])
+        assert (row.clip is not None) == (reached >= position["filter"])
+        assert (row.weight is not None) == row.kept == (row.rank is not None)
+
+
+def test_nobody_votes_on_their_own_statement(run: Run, configure: Callable) -> None:
+    rows, _ = read_descriptors(run(configure()).descriptors)
+    judged = [row for row in rows if row.agreement is not None]
+    for row in judged:
+        authors, voters = {a.model for a in row.authors}, {v.model for v in row.votes}
+        assert authors & voters == set()
+        assert authors | voters == {"ann", "bob", "cleo"}
+    assert any(row.votes for row in judged)
+
+
+def test_weights_of_a_class_sum_to_one_and_follow_the_rank(run: Run, configure: Callable) -> None:
+    rows, _ = read_descriptors(run(configure()).descriptors)
+    for class_id in {row.class_id for row in rows}:
+        kept = sorted((r for r in rows if r.kept and r.class_id == class_id), key=lambda r: r.rank)
+        assert [row.rank for row in kept] == list(range(1, len(kept) + 1))
+        assert sum(row.weight for row in kept) == pytest.approx(1, abs=1e-5)
+        assert [row.weight for row in kept] == sorted((row.weight for row in kept), reverse=True)
+
+
+def test_semantics_hold_one_unit_vector_per_class(run: Run, configure: Callable, entries: list[ClassEntry]) -> None:
+    rows, _ = read_semantics(run(configure()).semantics)
+    assert [row.class_id for row in rows] == [entry.id for entry in entries]
+    for row in rows:
+        assert sum(x * x for x in row.embedding) == pytest.approx(1, abs=1e-5)
+        assert row.class_name in row.summary
+
+
+def test_without_images_the_run_says_what_it_skipped(run: Run, configure: Callable) -> None:
+    result = run(configure(), images=None)
+    rows, meta = read_descriptors(result.descriptors)
+    assert result.run["skipped"].keys() == {"ground", "filter"} == meta.notes["skipped"].keys()
+    assert meta.images_seen == []
+    assert all(row.grounding is None and row.clip is None for row in rows)
+    assert any(row.kept for row in rows)
+
+
+def test_one_llm_has_nobody_to_ask(run: Run, configure: Callable) -> None:
+    result = run(configure(llms=[{"name": "ann", "path": "ann"}]))
+    assert "crosscheck" in result.run["skipped"]
+
+
+def test_a_run_without_vlm_skips_ground(run: Run, configure: Callable) -> None:
+    assert run(configure(vlm=None)).run["skipped"] == {"ground": "the config names no vlm"}
+
+
+def test_one_class_has_no_neighbour_and_still_finishes(
+    run: Run, configure: Callable, entries: list[ClassEntry], images: dict
+) -> None:
+    rows, _ = read_descriptors(run(configure(), classes=entries[:1]).descriptors)
+    grounded = [row.grounding for row in rows if row.grounding]
+    assert grounded
+    assert all(g.contrast_class is None and g.p_yes_contrast is None for g in grounded)
+
+
+def test_failing_requests_cost_only_themselves(run: Run, configure: Callable) -> None:
+    result = run(configure({"fail": ["recognise heron"]}))
+    assert {failure["stage"] for failure in result.run["failures"]} == {"propose"}
+    rows, _ = read_descriptors(result.descriptors)
+    assert {row.class_id for row in rows} == {"ibis", "kestrel", "linnet"}
+    semantics, _ = read_semantics(result.semantics)
+    assert {row.class_id: row.n_kept for row in semantics}["heron"] == 0
+
+
+def test_truncated_answers_are_drawn_again_with_another_seed(run: Run, configure: Callable) -> None:
+    result = run(configure({"truncate": ["recognise heron"], "truncate_times": 1}))
+    asked = result.run["stages"]["propose"]["models"]["ann"]["asked"]
+    assert asked == 4 * 2 + 1
+    assert result.run["failures"] == []
+
+
+def test_answers_that_stay_truncated_are_given_up_not_repaired(run: Run, configure: Callable) -> None:
+    result = run(configure({"truncate": ["recognise heron"], "truncate_times": 99}))
+    assert len(result.run["failures"]) == 2 * 3
+    assert "in 3 tries" in result.run["failures"][0]["error"]
+    rows, _ = read_descriptors(result.descriptors)
+    assert "heron" not in {row.class_id for row in rows}
+
+
+def test_nothing_proposed_at_all_is_an_error(run: Run, configure: Callable) -> None:
+    with pytest.raises(InputError, match="no model proposed anything"):
+        run(configure({"fail": ["recognise"]}))
+
+
+def test_the_same_command_again_asks_nothing_and_writes_the_same(run: Run, configure: Callable) -> None:
+    first = run(configure())
+    before = first.descriptors.read_bytes()
+    second = run(configure())
+    asked = [m["asked"] for stage in second.run["stages"].values() for m in stage["models"].values()]
+    assert sum(asked) == 0
+    assert second.descriptors.read_bytes() == before
+
+
+def test_no_resume_asks_everything_again(run: Run, configure: Callable) -> None:
+    run(configure())
+    again = run(configure(), resume=False)
+    models = [m for stage in again.run["stages"].values() for m in stage["models"].values()]
+    assert sum(m["from_journal"] for m in models) == 0
+
+
+def test_other_thresholds_use_the_same_answers(run: Run, configure: Callable) -> None:
+    run(configure(crosscheck={"threshold": 0.0}))
+    stricter = run(configure(crosscheck={"threshold": 0.6}))
+    models = [m for stage in stricter.run["stages"].values() for m in stage["models"].values()]
+    assert sum(m["asked"] for m in models) == 0
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(points=st.lists(st.integers(0, 40), min_size=1, max_size=3))
+def test_a_run_that_dies_anywhere_ends_up_the_same_and_asks_nothing_twice(
+    run: Run, configure: Callable, points: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    out = tmp_path_factory.mktemp("died") / "run"
+    whole = tmp_path_factory.mktemp("whole") / "run"
+    asked = 0
+    for point in points:
+        try:
+            run(configure({"crash_after": point}), out)
+        except EngineCrashed:
+            asked = _answers(out)
+            assert not (out / "descriptors.parquet").exists()
+    finished = run(configure(), out)
+    fresh = sum(m["asked"] for s in finished.run["stages"].values() for m in s["models"].values())
+    undisturbed = run(configure(), whole)
+    total = sum(m["asked"] for s in undisturbed.run["stages"].values() for m in s["models"].values())
+    assert fresh + asked == total or fresh == 0
+    assert read_descriptors(finished.descriptors)[0] == read_descriptors(undisturbed.descriptors)[0]
+
+
+def test_a_crash_is_a_partial_result_with_exit_code_6(run: Run, configure: Callable) -> None:
+    with pytest.raises(PartialResult) as caught:
+        run(configure({"crash_after": 3}))
+    assert caught.value.exit_code == 6
+
+
+def test_ctrl_c_leaves_the_journal_and_no_final_file(
+    run: Run, configure: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syntrans_mining.steps.crosscheck.crosscheck", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(configure())
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(("journal", "."))) == []
+    assert _answers(tmp_path / "out") == 24
+
+
+def test_a_folder_in_use_is_refused_with_the_pid(run: Run, configure: Callable, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with lock(tmp_path / "out"), pytest.raises(EnvironmentProblem, match=r"pid \d+"):
+        run(configure())
+
+
+def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:
+    result = run(configure())
+    values = json.loads(result.run_json.read_text())
+    assert values == result.run
+    assert list(values["stages"]) == ["propose", "merge", "crosscheck", "ground", "filter", "compose"]
+    table = stage_table(values)
+    for stage in values["stages"]:
+        assert stage in table
+
+
+def _answers(out: Path) -> int:
+    from syntrans_mining.journal import Journal
+
+    journal = Journal(out / "journal.sqlite")
+    try:
+        return journal.count()
+    finally:
+        journal.close()
