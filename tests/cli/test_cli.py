@@ -185,7 +185,8 @@ def test_every_error_has_its_exit_code_and_one_line(
 
 
 def test_exit_codes_are_those_of_the_documentation() -> None:
-    codes = {error.__name__: error.exit_code for error in SyntransError.__subclasses__()}
+    known = [error for error in SyntransError.__subclasses__() if error.__module__ == "syntrans.errors"]
+    codes = {error.__name__: error.exit_code for error in known}
     assert codes == {
         "UsageError": 2,
         "InputError": 3,
