@@ -1,7 +1,8 @@
 """Build the world's weights: `python -m syntrans_training.world.build [NAME ...] [--out DIR]`.
 
-NAME is any of llm-a, llm-b, llm-c, vlm, clip (default: all). Each model is written as soon as it is trained; the
-manifest (sha256, script version, measured quality) is written by `python -m syntrans_training.world.build manifest`.
+NAME is any of llm-a, llm-b, llm-c, vlm-vision, vlm-language, clip, manifest (default: all, in this order). Each is
+written as soon as it is done; vlm-language starts from the vision tower that vlm-vision wrote. The manifest holds
+every file's sha256, the version of these scripts and the measured quality.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import torch
 from syntrans_training.world.build.corpus import everything_said
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-NAMES = ("llm-a", "llm-b", "llm-c", "vlm", "clip")
+VLM_STAGES = ("vlm-vision", "vlm-language")
+NAMES = ("llm-a", "llm-b", "llm-c", *VLM_STAGES, "clip")
 
 
 def build(name: str, out: Path) -> None:
@@ -26,10 +28,10 @@ def build(name: str, out: Path) -> None:
     from syntrans_training.world.build import tokenizer as tokenizers
 
     tokenizer = tokenizers.train_chat_tokenizer(everything_said())
-    if name == "vlm":
-        from syntrans_training.world.build.vlm import build_vlm
+    if name in VLM_STAGES:
+        from syntrans_training.world.build.vlm import build_language, build_vision
 
-        build_vlm(tokenizer, out / name)
+        (build_vision if name == "vlm-vision" else build_language)(tokenizer, out / "vlm")
         return
     from syntrans_training.world.build.llm import RECIPES, train_llm
 

@@ -61,8 +61,20 @@ def caption(rng: random.Random, attributes: list[int]) -> str:
     return TEMPLATE.format(descriptor=", ".join(parts))
 
 
+# Shape and pattern are learned last; they weigh more so that all slots arrive together.
+SLOT_WEIGHT = {"shape": 3.0, "pattern": 1.5}
+
+
+def encode_text(model: Any, ids: Tensor) -> Tensor:
+    """Text vectors [B, d] of padded ids [B, L], L <= context; equals `model.encode_text` without its padding."""
+    length = ids.shape[1]
+    x = model.token_embedding(ids) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    return x[torch.arange(len(ids)), ids.argmax(-1)] @ model.text_projection  # type: ignore[no-any-return]
+
+
 def attribute_loss(image: Tensor, phrases: Tensor, scale: Tensor, attributes: Tensor) -> Tensor:
-    """Cross-entropy of each slot's value among the slot's phrases, mean over slots and both phrasings.
+    """Weighted cross-entropy of each slot's value among the slot's phrases, mean over slots and both phrasings.
 
     image [B, d] and phrases [62, d] of unit length, attributes [B, 6].
     """
@@ -73,7 +85,8 @@ def attribute_loss(image: Tensor, phrases: Tensor, scale: Tensor, attributes: Te
         for way in range(2):
             columns = [k for k, row in enumerate(table) if row[1] == i][way::2]
             assert len(columns) == len(VALUES[slot])
-            losses.append(functional.cross_entropy(logits[:, columns], attributes[:, i]))
+            weight = SLOT_WEIGHT.get(slot, 1.0)
+            losses.append(weight * functional.cross_entropy(logits[:, columns], attributes[:, i]))
     return torch.stack(losses).mean()
 
 
@@ -84,7 +97,7 @@ def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     return (functional.cross_entropy(logits, labels) + functional.cross_entropy(logits.T, labels)) / 2
 
 
-def build_clip(out: Path, *, steps: int = 2000, batch: int = 96) -> None:
+def build_clip(out: Path, *, steps: int = 2600, batch: int = 96) -> None:
     """Train and write open_clip_config.json, open_clip_model.safetensors and the tokenizer."""
     import open_clip
     from safetensors.torch import save_file
@@ -101,7 +114,7 @@ def build_clip(out: Path, *, steps: int = 2000, batch: int = 96) -> None:
 
     def ids(texts: list[str]) -> Tensor:
         return tokenizer(  # type: ignore[no-any-return]
-            texts, return_tensors="pt", max_length=CONTEXT, padding="max_length", truncation=True
+            texts, return_tensors="pt", max_length=CONTEXT, padding="longest", truncation=True
         ).input_ids
 
     phrase_ids = ids([TEMPLATE.format(descriptor=row[3]) for row in phrase_table()])
@@ -110,13 +123,13 @@ def build_clip(out: Path, *, steps: int = 2000, batch: int = 96) -> None:
         index = torch.randint(len(pictures), (batch,), generator=generator)
         shown = attributes[index]
         image = functional.normalize(model.encode_image(pixels(pictures[index])), dim=-1)
-        captions = [caption(rng, row) for row in shown.tolist()]
-        text = functional.normalize(model.encode_text(torch.cat([phrase_ids, ids(captions)])), dim=-1)
+        captions = ids([caption(rng, row) for row in shown[: batch // 3].tolist()])
+        phrases = functional.normalize(encode_text(model, phrase_ids), dim=-1)
+        sentences = functional.normalize(encode_text(model, captions), dim=-1)
         scale = model.logit_scale.exp().clamp(max=100)
-        phrases, sentences = text[: len(phrase_ids)], text[len(phrase_ids) :]
         return {
             "attribute": attribute_loss(image, phrases, scale, shown),
-            "contrastive": 0.5 * contrastive_loss(image, sentences, scale),
+            "contrastive": 0.3 * contrastive_loss(image[: batch // 3], sentences, scale),
         }
 
     optimise("clip", model.parameters(), losses, steps=steps, lr=2e-3, warmup=100)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from syntrans_training.world.build.corpus import GROUND, questions
-from syntrans_training.world.build.packing import Continuation, pack
+from syntrans_training.world.build.corpus import GROUND, phrase, questions
+from syntrans_training.world.build.packing import Continuation, Packed, pack
 from syntrans_training.world.build.pictures import draw_pool
 from syntrans_training.world.build.schedule import optimise, say
 from syntrans_training.world.build.tokenizer import (
@@ -26,6 +26,7 @@ from syntrans_training.world.spec import SLOTS, VALUES
 
 IMAGE_TOKENS = 16
 N_QUESTIONS = 16
+N_PICTURES = 24000
 
 
 def new_model(tokenizer: Any) -> Any:
@@ -77,22 +78,36 @@ _SPECIAL = {
 }
 
 
-def _question_batch(tokenizer: Any, rng: random.Random, shown: list[dict[str, str]]) -> Any:
-    """Pack yes/no questions behind the picture's prefix, one row per picture."""
+def _question_batch(tokenizer: Any, rng: random.Random, shown: list[dict[str, str]]) -> Packed:
+    """Pack questions behind the picture's prefix, one row per picture.
+
+    Yes/no questions, where the words of true descriptors are learned too, and what each slot shows: without these
+    the tokens of a picture are slow to take on the meaning of words.
+    """
     before, after = GROUND.format(descriptor="|").split("|")
 
     def ids(text: str) -> list[int]:
         return tokenizer.encode(text, add_special_tokens=False)  # type: ignore[no-any-return]
 
-    prefix = ids(USER + VISION_START + IMAGE_PAD * IMAGE_TOKENS + VISION_END + before)
+    def answered(asked: list[int], answer: list[int], told: int = 0) -> Continuation:
+        targets = [i < told for i in range(len(asked))] + [True] * (len(answer) - 1) + [False]
+        return Continuation(asked + answer, targets)
+
+    picture = ids(USER + VISION_START + IMAGE_PAD * IMAGE_TOKENS + VISION_END)
+    start = ids(before)
     rows = []
     for believed in shown:
         parts = []
         for text, true in questions(rng, believed, N_QUESTIONS):
-            asked, answer = ids(text + after + END + ASSISTANT), ids(("yes" if true else "no") + END)
-            parts.append(Continuation(asked + answer, [False] * len(asked) + [True, False]))
-        rows.append((prefix, parts))
-    return pack(rows), len(prefix)
+            asked = start + ids(text + after + END + ASSISTANT)
+            told = len(start) + len(ids(text)) if true else 0
+            part = answered(asked, ids(("yes" if true else "no") + END), told)
+            parts.append(Continuation(part.ids, [i >= len(start) and t for i, t in enumerate(part.targets)]))
+        parts += [
+            answered(ids(f"{slot}?{END}{ASSISTANT}"), ids(phrase(rng, slot, believed[slot]) + END)) for slot in SLOTS
+        ]
+        rows.append((picture, parts))
+    return pack(rows)
 
 
 def mrope_positions(positions: Tensor) -> Tensor:
@@ -110,12 +125,11 @@ def mrope_positions(positions: Tensor) -> Tensor:
 
 
 def answer_loss(model: Any, tokenizer: Any, tokens: Tensor, shown: list[dict[str, str]], rng: random.Random) -> Tensor:
-    """Cross-entropy of yes/no on cached image tokens [B, 16, dim]."""
-    packed, prefix_length = _question_batch(tokenizer, rng, shown)
+    """Cross-entropy of the answers on cached image tokens [B, 16, dim]."""
+    packed = _question_batch(tokenizer, rng, shown)
     language = model.model.language_model
     embedded = language.embed_tokens(packed.ids).clone()
     embedded[:, 2 : 2 + IMAGE_TOKENS] = tokens
-    assert prefix_length > 2 + IMAGE_TOKENS
     hidden = language(
         inputs_embeds=embedded,
         attention_mask={"full_attention": packed.mask},
@@ -129,28 +143,42 @@ def _shown(attributes: Tensor) -> list[dict[str, str]]:
     return [{slot: VALUES[slot][int(i)] for slot, i in zip(SLOTS, row, strict=True)} for row in attributes]
 
 
-def build_vlm(tokenizer: Any, out: Path, *, vision_steps: int = 1800, language_steps: int = 1300) -> None:
-    """Train and write the model with its processor files."""
+def build_vision(tokenizer: Any, out: Path, *, steps: int = 1800) -> None:
+    """First stage: train the vision tower and write it, with an untrained language part."""
     model = new_model(tokenizer)
     visual = model.model.visual
-    pictures, attributes = draw_pool(24000, seed=21, held_out=False)
-    heads = train_vision(visual, pictures, attributes, steps=vision_steps)
+    pictures, attributes = draw_pool(N_PICTURES, seed=21, held_out=False)
+    heads = train_vision(visual, pictures, attributes, steps=steps)
     gap = agrees(visual, pictures[:4])
     if gap > 1e-3:
         raise RuntimeError(f"the batched vision forward differs from the library's by {gap}")
     with torch.no_grad():
         held, held_attributes = draw_pool(1000, seed=22, held_out=True)
         say(f"vlm heads {heads.accuracy(encode(visual, held), held_attributes)}")
+    model.eval().half().save_pretrained(out)
+    write_processor(tokenizer, out)
+
+
+def build_language(tokenizer: Any, out: Path, *, steps: int = 2500, batch: int = 12) -> None:
+    """Second stage: train the language part on the cached tokens of the vision tower that the first stage wrote."""
+    from safetensors.torch import load_file
+
+    model = new_model(tokenizer)
+    visual = model.model.visual
+    written = load_file(out / "model.safetensors")
+    visual.load_state_dict({k.split("visual.", 1)[1]: v.float() for k, v in written.items() if "visual." in k})
+    pictures, attributes = draw_pool(N_PICTURES, seed=21, held_out=False)
+    with torch.no_grad():
         cached = torch.cat([encode(visual, part) for part in pictures.split(500)])
     rng = random.Random("vlm")
     generator = torch.Generator().manual_seed(6)
 
     def losses() -> dict[str, Tensor]:
-        index = torch.randint(len(cached), (12,), generator=generator)
-        return {"yes/no": answer_loss(model, tokenizer, cached[index], _shown(attributes[index]), rng)}
+        index = torch.randint(len(cached), (batch,), generator=generator)
+        return {"answers": answer_loss(model, tokenizer, cached[index], _shown(attributes[index]), rng)}
 
     language = [*model.model.language_model.parameters()]
-    optimise("vlm language", language, losses, steps=language_steps, lr=2e-3)
+    optimise("vlm language", language, losses, steps=steps, lr=3e-3, warmup=100)
     model.eval().half().save_pretrained(out)
     write_processor(tokenizer, out)
 
