@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
@@ -53,6 +53,7 @@ def test_a_seed_counts_where_it_is_used(request: dict) -> None:
     assert (request_key(**request) == request_key(**other)) == request["yes_no"]
 
 
+@settings(max_examples=25, deadline=None)
 @given(responses=st.lists(_response, unique_by=lambda response: response.id, max_size=20))
 def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.sqlite"

@@ -5,6 +5,8 @@ vLLM's API moves with every minor release; here it is met in `_import`, `_prompt
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import math
 import os
@@ -46,6 +48,7 @@ class VllmEngine:
     def __init__(self, path: str, *, device: str = "cpu", kv_gib: float = 1.0, **args: Any) -> None:
         quiet_environment()
         llm_type, self._sampling_params, self._structured = _import()
+        self._refusals = _refusals()
         self._template_args: Mapping[str, Any] = args.pop("chat_template_kwargs", {})
         self._longest_side: int | None = args.pop("pixels", None)
         self.max_len: int = args.get("max_model_len", DEFAULT_MAX_LEN)
@@ -53,7 +56,7 @@ class VllmEngine:
             args = {"enforce_eager": True, "kv_cache_memory_bytes": int(kv_gib * 2**30), **args}
         try:
             self._llm = llm_type(path, **{**_DEFAULTS, "max_model_len": self.max_len, **args}, trust_remote_code=False)
-        except (ValueError, RuntimeError, OSError, KeyError, TypeError, AttributeError) as error:
+        except (*self._refusals, RuntimeError, OSError, AttributeError) as error:
             # vLLM reports an unusable model by any of these, depending on which layer noticed.
             raise ModelLoadError(f"{path} does not load in vLLM: {type(error).__name__}: {error}") from error
         self._tokenizer = self._llm.get_tokenizer()
@@ -89,7 +92,7 @@ class VllmEngine:
         try:
             prompts = [self._prompt(request, tokens) for request, tokens in ready]
             outputs = self._llm.generate(prompts, [self._params(r) for r, _ in ready], use_tqdm=False)
-        except (ValueError, TypeError, KeyError, InputError) as error:
+        except self._refusals as error:
             if len(ready) == 1:
                 yield Response(ready[0][0].id, finish_reason="error", error=f"{type(error).__name__}: {error}")
                 return
@@ -189,6 +192,14 @@ def _import() -> tuple[Any, Any, Any]:
             f"--set engine.kind=openai"
         ) from error
     return LLM, SamplingParams, StructuredOutputsParams
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request that it does not take: ValueError in earlier versions, its own family since."""
+    refusals: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError, InputError)
+    with contextlib.suppress(ImportError, AttributeError):
+        refusals += (importlib.import_module("vllm.exceptions").VLLMClientError,)
+    return refusals
 
 
 def _content(message: Any) -> Any:

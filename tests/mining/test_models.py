@@ -1,0 +1,97 @@
+"""Model folders: what is refused, why, and what a revision is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from syntrans.config import load_config
+from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.models import check_chat_template, check_model_dir, resolve_models, revision_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text('{"model_type": "llama"}')
+    (path / "model.safetensors").write_bytes(b"\0" * 64)
+    (path / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
+    return path
+
+
+def test_a_complete_folder_passes(folder: Path) -> None:
+    check_model_dir(folder)
+    check_chat_template(folder)
+
+
+def test_a_folder_without_config_is_named(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelLoadError, match=r"has no config\.json"):
+        check_model_dir(folder)
+
+
+def test_pickled_weights_are_refused_and_named(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match=r"only pytorch_model\.bin, and pickles can run code"):
+        check_model_dir(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_a_repository_with_its_own_code_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text(json.dumps({"auto_map": {"AutoModel": "code.Model"}}))
+    with pytest.raises(ModelLoadError, match=rf"{name} asks to run the repository's own code"):
+        check_model_dir(folder)
+
+
+def test_a_model_without_chat_template_is_refused(folder: Path) -> None:
+    (folder / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(ModelLoadError, match="instruction-tuned"):
+        check_chat_template(folder)
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    check_chat_template(folder)
+
+
+def test_broken_json_is_named(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelLoadError, match=r"config\.json is not JSON"):
+        check_model_dir(folder)
+
+
+def test_a_revision_follows_the_content_and_not_the_place(folder: Path, tmp_path: Path) -> None:
+    before = revision_of(folder)
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert revision_of(moved) == before
+    (moved / "model.safetensors").write_bytes(b"\1" * 64)
+    assert revision_of(moved) != before
+
+
+def test_the_revision_of_a_hub_snapshot_is_its_commit(tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    assert revision_of(tmp_path / commit) == commit
+
+
+def test_a_change_at_the_end_of_a_large_file_is_seen(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(b"\0" * (3 << 20))
+    before = revision_of(folder)
+    weights.write_bytes(b"\0" * ((3 << 20) - 1) + b"\1")
+    assert revision_of(folder) != before
+
+
+def test_missing_models_end_with_5_and_say_how_many_and_what_works_without() -> None:
+    overrides = [f"llms.{i}.path=/nowhere/{i}" for i in range(3)] + ["vlm.path=/nowhere/v", "clip.path=/nowhere/c"]
+    config = load_config(MiningConfig, "world", kind="mining/configs", overrides=overrides)
+    with pytest.raises(ModelLoadError, match=r"/nowhere/0.*--config world.*and 4 more") as caught:
+        resolve_models(config)
+    assert caught.value.exit_code == 5
+
+
+def test_cuda_where_there_is_none_ends_with_4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _path: False)
+    config = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.device=cuda"])
+    with pytest.raises(EnvironmentProblem, match=r"engine\.device=cpu"):
+        resolve_models(config)

@@ -1,0 +1,121 @@
+"""The server engine against a small server of our own on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from syntrans.errors import ModelLoadError
+from syntrans_mining.engines.base import Message, Picture, Request, Sampling
+from syntrans_mining.engines.openai import OpenAIEngine, p_of_yes
+
+KEY = "sk-secret-value"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Knows one model; remembers what it was asked; fails on the word 'broken'."""
+
+    asked: list[dict[str, Any]] = []
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Handler.asked.append(body)
+        if "broken" in json.dumps(body["messages"]):
+            self._send(400, {"error": {"message": f"bad request, key {self.headers['Authorization']}"}})
+            return
+        top = [{"token": " Yes", "logprob": -0.5, "bytes": None}, {"token": "no", "logprob": -1.5, "bytes": None}]
+        content = [{"token": "yes", "logprob": -0.5, "bytes": None, "top_logprobs": top}]
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": '{"descriptors":[]}'},
+            "logprobs": {"content": content} if body.get("logprobs") else None,
+        }
+        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+        self._send(
+            200,
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "tiny",
+                "choices": [choice],
+                "usage": usage,
+            },
+        )
+
+    def _send(self, status: int, value: dict[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_args: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    Handler.asked = []
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}/v1"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def request(text: str, **values: Any) -> Request:
+    picture = values.get("picture")
+    return Request(
+        text, "tiny", (Message("user", text, picture=picture is not None),), Sampling(9, 0.5, seed=2**40), **values
+    )
+
+
+def test_answers_come_back_by_id_with_structure_probability_and_picture(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    engine = OpenAIEngine("tiny", base_url=server, api_key_env="MY_KEY", retries=0)
+    asked = [
+        request("describe", schema='{"type":"object"}'),
+        request("is it?", yes_no=True),
+        request("seen?", yes_no=True, picture=Picture("ab", b"\x89PNG")),
+        request("broken"),
+    ]
+    answers = {response.id: response for response in engine.generate(asked)}
+    assert answers["describe"].text == '{"descriptors":[]}'
+    assert answers["describe"].completion_tokens == 2
+    assert answers["is it?"].p_yes == pytest.approx(1 / (1 + 2.718281828**-1))
+    assert answers["seen?"].p_yes is not None
+    assert answers["broken"].passing
+    assert KEY not in str(answers)
+    by_text = {json.dumps(body["messages"]): body for body in Handler.asked}
+    structured = next(body for text, body in by_text.items() if "describe" in text)
+    assert structured["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert 0 <= structured["seed"] < 2**31
+    assert any("data:image/*;base64,iVBORw==" in text for text in by_text)
+
+
+def test_a_model_that_is_not_served_is_named_with_those_that_are(server: str) -> None:
+    with pytest.raises(ModelLoadError, match="does not serve 'huge'; it serves tiny"):
+        OpenAIEngine("huge", base_url=server)
+
+
+def test_no_server_at_all_is_a_model_that_does_not_load() -> None:
+    with pytest.raises(ModelLoadError, match="start the server"):
+        OpenAIEngine("tiny", base_url="http://127.0.0.1:9/v1", retries=0, timeout=2)
+
+
+def test_no_mention_of_yes_or_no_is_no_probability() -> None:
+    assert p_of_yes({"maybe": -0.1}) is None
+    assert p_of_yes({"Yes": -1.0, "yes ": -1.0, "NO": -50.0}) == pytest.approx(1.0)

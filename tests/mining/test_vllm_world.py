@@ -1,0 +1,111 @@
+"""One run on real vLLM with the world's models; everything here looks at that one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syntrans.classes import read_classes
+from syntrans.config import load_config
+from syntrans.contract import check_file, read_descriptors, read_semantics
+from syntrans.images import open_images
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
+from syntrans_mining.engines.pool import Pool
+from syntrans_mining.models import resolve_models
+from syntrans_mining.pipeline import MineResult, mine
+from syntrans_mining.progress import Silent
+from syntrans_training.world.export import export
+
+pytestmark = pytest.mark.vllm
+N_CLASSES = 6
+
+
+@pytest.fixture(scope="session")
+def config() -> MiningConfig:
+    return load_config(MiningConfig, "world", kind="mining/configs")
+
+
+@pytest.fixture(scope="session")
+def mined(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> MineResult:
+    folder = tmp_path_factory.mktemp("world")
+    images = open_images(export(folder / "pictures", per_class=config.filter.images))
+    return mine(config, read_classes("world"), images, folder / "run", limit=N_CLASSES, progress=Silent())
+
+
+def test_the_files_keep_the_contract(mined: MineResult) -> None:
+    check_file(mined.descriptors)
+    check_file(mined.semantics)
+    assert len(read_semantics(mined.semantics)[0]) == N_CLASSES
+
+
+def test_every_stage_ran_and_every_model_answered(mined: MineResult) -> None:
+    assert mined.run["skipped"] == {}
+    assert mined.run["failures"] == []
+    stages = mined.run["stages"]
+    for stage, models in {"propose": 3, "crosscheck": 3, "ground": 1}.items():
+        assert len(stages[stage]["models"]) == models
+        assert all(m["asked"] and m["prompt_tokens"] for m in stages[stage]["models"].values())
+
+
+def test_the_models_say_what_they_know(mined: MineResult) -> None:
+    from syntrans_training.world.truth import judge
+
+    rows, _ = read_descriptors(mined.descriptors)
+    kept = [judge(row.class_id, row.text) for row in rows if row.kept]
+    said = [judge(row.class_id, row.text) for row in rows]
+    assert sum(kept) / len(kept) > sum(said) / len(said)
+    assert {vote.p_yes < 0.5 for row in rows for vote in row.votes} == {True, False}
+
+
+def test_the_same_command_again_asks_nothing(mined: MineResult, config: MiningConfig) -> None:
+    images = open_images(mined.run_json.parent.parent / "pictures")
+    before = read_descriptors(mined.descriptors)
+    out = mined.run_json.parent
+    again = mine(config, read_classes("world"), images, out, limit=N_CLASSES, progress=Silent())
+    models = [m for stage in again.run["stages"].values() for m in stage["models"].values()]
+    assert sum(m["asked"] for m in models) == 0
+    assert read_descriptors(again.descriptors) == before
+
+
+def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Path) -> None:
+    model = resolve_models(config).llms[0].spec
+
+    def request(name: str, text: str, **values: object) -> Request:
+        return Request(name, model.name, (Message("user", text),), Sampling(8), **values)  # type: ignore[arg-type]
+
+    pool = Pool([[model]], tmp_path)
+    try:
+        asked = [
+            request("long", "star " * 5000),
+            request("schema", "Describe it.", schema='{"type": "no such type"}'),
+            request("empty", ""),
+            request("odd", "\ufffd\u200b\x00"),
+            request("good", 'Is it described by "a star shape"?', yes_no=True),
+        ]
+        answers = {response.id: response for response in pool.generate(asked)}
+    finally:
+        pool.close()
+    assert set(answers) == {"long", "schema", "empty", "odd", "good"}
+    assert "tokens" in (answers["long"].error or "")
+    assert answers["schema"].error
+    assert answers["empty"].error is None
+    p_yes = answers["good"].p_yes
+    assert p_yes is not None
+    assert 0 <= p_yes <= 1
+
+
+def test_a_folder_that_vllm_cannot_load_ends_with_its_name(tmp_path: Path) -> None:
+    from syntrans.errors import ModelLoadError
+
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
+    (broken / "model.safetensors").write_bytes(b"\0" * 8)
+    pool = Pool([[EngineSpec("broken", "vllm", str(broken), args={"max_model_len": 64})]], tmp_path / "logs")
+    try:
+        with pytest.raises(ModelLoadError, match="'broken'"):
+            list(pool.generate([Request("a", "broken", (Message("user", "x"),), Sampling(1))]))
+    finally:
+        pool.close()
