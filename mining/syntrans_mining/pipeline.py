@@ -6,20 +6,17 @@ folder; the same command in the same folder goes on where the last one stopped. 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from syntrans.classes import ClassEntry, class_list_sha256, require_clean
-from syntrans.config import dump_config
-from syntrans.contract import FileMetadata, SemanticsRow, write_descriptors, write_semantics
+from syntrans.classes import ClassEntry, require_clean
 from syntrans.errors import InputError
 from syntrans.images import ImageRef, match_classes
-from syntrans.paths import atomic_write_text, make_dir
+from syntrans.paths import make_dir
 from syntrans_mining.asking import Asker
 from syntrans_mining.candidates import Candidate, kept
 from syntrans_mining.engines.base import EngineSpec, Picture, TextVectors
@@ -29,23 +26,15 @@ from syntrans_mining.models import CLIP, Models, resolve_models
 from syntrans_mining.pictures import choose_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompt, load_prompt
-from syntrans_mining.provenance import git_commit, hardware, lock, package_versions
+from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
+from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
 
 if TYPE_CHECKING:
+    from syntrans.contract import SemanticsRow
     from syntrans_mining.config import MiningConfig
-
-
-@dataclass(frozen=True)
-class MineResult:
-    """The files of a finished run, and what ``run.json`` says."""
-
-    descriptors: Path
-    semantics: Path
-    run_json: Path
-    run: dict[str, Any] = field(repr=False)
 
 
 def mine(
@@ -79,7 +68,8 @@ def mine(
         pictures = _pictures(config, entries, images)
         run = _Run(config, entries, prompts, models, asker, report, pictures)
         candidates, semantics = run.all_steps()
-    return _write(run, candidates, semantics, out, host)
+    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, host.load_seconds)
+    return write_result(out, facts, candidates, semantics)
 
 
 @dataclass(frozen=True)
@@ -275,39 +265,3 @@ def _host(config: MiningConfig, models: Models, logs: Path) -> Iterator[Host]:
 
 def _default_progress(stack: ExitStack) -> Progress:
     return stack.enter_context(Bars()) if sys.stderr.isatty() else Plain()
-
-
-def _write(run: _Run, candidates: list[Candidate], semantics: list[SemanticsRow], out: Path, host: Host) -> MineResult:
-    seen = sorted({picture.sha256 for pictures in run.pictures.values() for picture in pictures})
-    meta = FileMetadata(
-        run_id=out.resolve().name,
-        config=run.config.model_dump(mode="json"),
-        class_list_sha256=class_list_sha256(run.entries),
-        prompt_sha256=run.prompts.sha256(),
-        model_revisions=run.models.revisions(),
-        package_versions=package_versions(),
-        images_seen=seen,
-        git_commit=git_commit(),
-        notes={"skipped": run.report.skipped} if run.report.skipped else {},
-    )
-    result = {
-        "run_id": meta.run_id,
-        **run.report.as_dict(),
-        "load_seconds": {name: round(seconds, 2) for name, seconds in host.load_seconds.items()},
-        "classes": len(run.entries),
-        "images_seen": len(seen),
-        "rows": len(candidates),
-        "kept": len(kept(candidates)),
-        "failures": run.asker.failures,
-        "seed": run.config.seed,
-        "model_revisions": meta.model_revisions,
-        "package_versions": meta.package_versions,
-        "git_commit": meta.git_commit,
-        "hardware": hardware(),
-    }
-    rows = [candidate.row() for candidate in candidates]
-    atomic_write_text(out / "config.yaml", dump_config(run.config))
-    descriptors = write_descriptors(out / "descriptors.parquet", rows, meta)
-    written = write_semantics(out / "semantics.parquet", semantics, meta)
-    run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    return MineResult(descriptors, written, run_json, result)

@@ -54,10 +54,11 @@ class VllmEngine:
         self.max_len: int = args.get("max_model_len", DEFAULT_MAX_LEN)
         if device == "cpu":
             args = {"enforce_eager": True, "kv_cache_memory_bytes": int(kv_gib * 2**30), **args}
+        # vLLM reports an unusable model by any of these, depending on which layer noticed.
+        load_failures: tuple[type[Exception], ...] = (*self._refusals, RuntimeError, OSError, AttributeError)
         try:
             self._llm = llm_type(path, **{**_DEFAULTS, "max_model_len": self.max_len, **args}, trust_remote_code=False)
-        except (*self._refusals, RuntimeError, OSError, AttributeError) as error:
-            # vLLM reports an unusable model by any of these, depending on which layer noticed.
+        except load_failures as error:
             raise ModelLoadError(f"{path} does not load in vLLM: {type(error).__name__}: {error}") from error
         self._tokenizer = self._llm.get_tokenizer()
         self._yes, self._no = _single_tokens(self._tokenizer, YES), _single_tokens(self._tokenizer, NO)

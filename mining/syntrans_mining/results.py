@@ -1,0 +1,94 @@
+"""The files at the end of a run: descriptors, semantics, config and ``run.json``, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syntrans.classes import ClassEntry, class_list_sha256
+from syntrans.config import dump_config
+from syntrans.contract import FileMetadata, write_descriptors, write_semantics
+from syntrans.paths import atomic_write_text
+from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.provenance import git_commit, hardware, package_versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syntrans.contract import SemanticsRow
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.base import Picture
+    from syntrans_mining.models import Models
+    from syntrans_mining.report import Report
+
+
+@dataclass(frozen=True)
+class MineResult:
+    """The files of a finished run, and what ``run.json`` says."""
+
+    descriptors: Path
+    semantics: Path
+    run_json: Path
+    run: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run was and did, apart from what it found."""
+
+    config: MiningConfig
+    entries: Sequence[ClassEntry]
+    prompt_sha256: dict[str, str]
+    models: Models
+    pictures: Mapping[str, Sequence[Picture]]
+    report: Report
+    failures: list[dict[str, str]]
+    load_seconds: Mapping[str, float]
+
+    def images_seen(self) -> list[str]:
+        """sha256 of every picture that any model was shown."""
+        return sorted({picture.sha256 for pictures in self.pictures.values() for picture in pictures})
+
+
+def write_result(
+    out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
+) -> MineResult:
+    """Write everything into ``out``; ``run.json`` last, so that its presence means that the run is finished."""
+    skipped = facts.report.skipped
+    meta = FileMetadata(
+        run_id=out.resolve().name,
+        config=facts.config.model_dump(mode="json"),
+        class_list_sha256=class_list_sha256(facts.entries),
+        prompt_sha256=facts.prompt_sha256,
+        model_revisions=facts.models.revisions(),
+        package_versions=package_versions(),
+        images_seen=facts.images_seen(),
+        git_commit=git_commit(),
+        notes={"skipped": skipped} if skipped else {},
+    )
+    result = _run_values(facts, meta, candidates)
+    atomic_write_text(out / "config.yaml", dump_config(facts.config))
+    descriptors = write_descriptors(out / "descriptors.parquet", [row.row() for row in candidates], meta)
+    written = write_semantics(out / "semantics.parquet", semantics, meta)
+    run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return MineResult(descriptors, written, run_json, result)
+
+
+def _run_values(facts: RunFacts, meta: FileMetadata, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    return {
+        "run_id": meta.run_id,
+        **facts.report.as_dict(),
+        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
+        "classes": len(facts.entries),
+        "images_seen": len(meta.images_seen),
+        "rows": len(candidates),
+        "kept": len(kept(list(candidates))),
+        "failures": facts.failures,
+        "seed": facts.config.seed,
+        "model_revisions": meta.model_revisions,
+        "package_versions": meta.package_versions,
+        "git_commit": meta.git_commit,
+        "hardware": hardware(),
+    }
