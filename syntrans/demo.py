@@ -57,7 +57,7 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
         "seed": seed,
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
         "stages": scores,
-        "stage_seconds": mined["seconds"],
+        "stage_seconds": {stage: entry["seconds"] for stage, entry in mined["stages"].items()},
         "few_shot": _few_shot(evaluation),
         "episodes": evaluation["episodes"],
         "images_barred_as_queries": evaluation["data"]["seen_by_mining"],
@@ -136,7 +136,7 @@ def _print_stages(console: Console, scores: list[dict[str, Any]], report: dict[s
         table.add_column(heading, justify="left" if heading == "after stage" else "right")
     for line in scores:
         if line["split"] == "novel":
-            spent = report["seconds"].get(line["stage"])
+            spent = report["stages"].get(line["stage"], {}).get("seconds")
             table.add_row(
                 line["stage"],
                 f"{line['rows']:,}",

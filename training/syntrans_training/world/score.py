@@ -14,10 +14,14 @@ STAGE_ORDER = ("merge", "crosscheck", "ground", "filter")
 class Row(Protocol):
     """What scoring needs of a descriptor row."""
 
-    class_id: str
-    text: str
-    kept: bool
-    stage: str
+    @property
+    def class_id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def kept(self) -> bool: ...
+    @property
+    def stage(self) -> str | None: ...
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def _draw_code(rng: random.Random, n: int) -> list[tuple[int, ...]]:
 
 def _draw_names(rng: random.Random, n: int) -> list[str]:
     """Draw n pronounceable two-syllable names, no one contained in another."""
-    onsets = ("b", "br", "d", "dr", "f", "fl", "g", "gl", "k", "kr", "l")
+    onsets: tuple[str, ...] = ("b", "br", "d", "dr", "f", "fl", "g", "gl", "k", "kr", "l")
     onsets += ("m", "n", "p", "pr", "r", "s", "st", "t", "tr", "v", "z")
     vowels = tuple("aeiou")
     codas = tuple("klmnprstx")

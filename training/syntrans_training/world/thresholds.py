@@ -55,7 +55,7 @@ def scores(rows: Sequence[DescriptorRow]) -> NDArray[np.float64]:
     return np.array([of(row) for row in rows], np.float64).reshape(-1, len(GRID))
 
 
-def choose(rows: Sequence[DescriptorRow], *, split: str = "val", precision: float = 0.98) -> Chosen:
+def choose(rows: Sequence[DescriptorRow], *, split: str = "val", precision: float = 0.99) -> Chosen:
     """Search GRID on the classes of one split. ValueError if no point of the grid keeps a row."""
     ids = {entry.id for entry in CLASSES if entry.split == split}
     alive = [row for row in rows if row.class_id in ids and row.reason != "duplicate_of"]
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the chosen thresholds as JSON."""
     parser = argparse.ArgumentParser(prog="syntrans_training.world.thresholds", description="See the module's text.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--precision", type=float, default=0.98, help="to be reached on val")
+    parser.add_argument("--precision", type=float, default=0.99, help="to be reached on val")
     given = parser.parse_args(arguments)
     rows, _ = read_descriptors(given.file)
     chosen = choose(rows, precision=given.precision)
