@@ -59,7 +59,16 @@ class BridgeConfig(StrictModel):
     """Grids from which the bridge is chosen on val episodes."""
 
     shrinkages: tuple[PositiveFloat | None, ...] = (None, 0.1, 0.3, 1.0, 3.0, 10.0)  # None: features are only made unit
-    lambdas: tuple[PositiveFloat, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # in units of the class vectors' spread
+    lambdas: tuple[PositiveFloat, ...] = (
+        0.01,
+        0.03,
+        0.1,
+        0.3,
+        1.0,
+        3.0,
+        10.0,
+        30.0,
+    )  # relative to the class vectors' spread
     name_shares: tuple[float, ...] = (0.0, 0.5)  # share of the class name in the class vector
     alpha_step: float = Field(default=0.05, gt=0.0, le=1.0)
     episodes: PositiveInt = 1000

@@ -115,7 +115,7 @@ def _train_encoder(
     def after_epoch(epoch: int) -> dict[str, float]:
         if epoch % config.val_every and epoch != config.epochs:
             return {}
-        peeks[str(epoch)] = round(_peek(encoder, val, config.test_size, device), 4)
+        peeks[str(epoch)] = round(_peek(encoder, val, config.test_size, device, precision), 4)
         return {"val_accuracy_1_shot": peeks[str(epoch)]}
 
     fit(
@@ -134,8 +134,8 @@ def _train_encoder(
     (out / STATE).unlink(missing_ok=True)
 
 
-def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device) -> float:
-    values = features.run_encoder(encoder, val, size=size, device=device)
+def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device, precision: str) -> float:
+    values = features.run_encoder(encoder, val, size=size, device=device, precision=precision)
     labels = torch.from_numpy(val.labels)
     unit = fit_whitening(values, labels, shrinkage=None)(values)
     # Only a number for the log: as many queries as the smallest class allows, up to the usual 15.
@@ -148,7 +148,9 @@ def feature_stage(
     encoder: nn.Module, note: Mapping[str, Any], split: Split, device: torch.device, size: int
 ) -> Features:
     """Cached features of a split."""
-    return features.extract(encoder, split, weights=note["weights"], size=size, device=device)
+    return features.extract(
+        encoder, split, weights=note["weights"], size=size, device=device, precision=note["precision"]
+    )
 
 
 def bridge_stage(
