@@ -5,6 +5,7 @@ import random
 
 import pytest
 import yaml
+from jinja2 import Template
 
 from syntrans.paths import shipped
 from syntrans_training.world.build import corpus
@@ -40,13 +41,9 @@ def test_every_model_is_there_as_safetensors_and_nothing_is_pickled() -> None:
     ],
 )
 def test_the_prompt_files_say_what_the_models_were_trained_on(prompt: str, text: str, variables) -> None:
-    from jinja2 import Template
-
     messages = yaml.safe_load(shipped("prompts", f"{prompt}.yaml").read_text())["messages"]
-    content = messages[-1]["content"]
-    if isinstance(content, list):
-        content = next(part["text"] for part in content if part["type"] == "text")
-    assert Template(content).render(**variables).strip() == text.format(**variables)
+    assert messages[-1]["role"] == "user"
+    assert Template(messages[-1]["text"]).render(**variables).strip() == text.format(**variables)
 
 
 def test_a_description_is_compact_json_of_five_to_nine_items() -> None:
