@@ -44,21 +44,20 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
         descriptors, run_json = _mine(pictures, out / "mine", seed)
     scores = _score(descriptors, run_json)
     console = Console() if Console().is_terminal else Console(width=110)
-    _print_stages(console, scores, json.loads(run_json.read_text()))
+    _print_stages(console, scores)
     with _clock(seconds, "train"):
         _train(descriptors, out / "train", seed)
     with _clock(seconds, "evaluate"):
         evaluation = _evaluate(out / "train", out / "evaluate")
     _print_few_shot(console, evaluation)
-    mined = json.loads(run_json.read_text())
     summary = {
         "schema_version": 1,
         "command": "syntrans demo" + (f" --seed {seed}" if seed else ""),
         "seed": seed,
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
         "stages": scores,
-        "stage_seconds": {stage: entry["seconds"] for stage, entry in mined["stages"].items()},
         "few_shot": _few_shot(evaluation),
+        "contrasts": evaluation["contrasts"],
         "episodes": evaluation["episodes"],
         "images_barred_as_queries": evaluation["data"]["seen_by_mining"],
         "made_by": evaluation["made_by"],
@@ -87,8 +86,11 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     from syntrans.contract import read_descriptors
     from syntrans_training.world.score import all_stage_scores
 
-    scores = [line.as_dict() for line in all_stage_scores(read_descriptors(descriptors)[0])]
     report = json.loads(run_json.read_text())
+    scores = [
+        {**line.as_dict(), "seconds": report["stages"].get(line.stage, {}).get("seconds")}
+        for line in all_stage_scores(read_descriptors(descriptors)[0])
+    ]
     atomic_write_text(run_json, json.dumps({**report, "truth": scores}, indent=2) + "\n")
     return scores
 
@@ -128,15 +130,16 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _print_stages(console: Console, scores: list[dict[str, Any]], report: dict[str, Any]) -> None:
+def _print_stages(console: Console, scores: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    table = Table(title="Mining, against the truth of the world (novel classes; thresholds chosen on val)")
+    console.print("\nMining, against the truth of the world (novel classes; thresholds chosen on val)")
+    table = Table()
     for heading in ("after stage", "rows", "precision", "recall", "seconds"):
         table.add_column(heading, justify="left" if heading == "after stage" else "right")
     for line in scores:
         if line["split"] == "novel":
-            spent = report["stages"].get(line["stage"], {}).get("seconds")
+            spent = line["seconds"]
             table.add_row(
                 line["stage"],
                 f"{line['rows']:,}",
@@ -152,7 +155,8 @@ def _print_few_shot(console: Console, evaluation: dict[str, Any]) -> None:
 
     shots = list(evaluation["results"])
     n = evaluation["episodes"]["episodes"]
-    table = Table(title=f"Accuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals")
+    console.print(f"\nAccuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals")
+    table = Table()
     table.add_column("classifier")
     for k in shots:
         table.add_column(f"{k}-shot", justify="right")
@@ -167,6 +171,12 @@ def _print_few_shot(console: Console, evaluation: dict[str, Any]) -> None:
             cells.append(f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}" if paired else "")
         table.add_row(label, *cells)
     console.print(table)
+    for k in shots:
+        for name in ("raw", "name_only", "shuffled"):
+            paired = evaluation["contrasts"][k].get(f"fused - {name}")
+            if paired:
+                difference = f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}"
+                console.print(f"{k}-shot: fused minus {FEW_SHOT_ROWS[name].removeprefix('fused, ')} {difference}")
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""The demonstration clears the bars it was built for: real engines, real training, novel classes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from syntrans.demo import SUMMARY, run
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """summary.json of one whole demo in an empty artifacts folder."""
+    root = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
+        run(root / "out")
+    return json.loads((root / "out" / SUMMARY).read_text())
+
+
+def stage(summary: dict[str, Any], name: str) -> dict[str, Any]:
+    """The line of one stage on the novel classes."""
+    return next(line for line in summary["stages"] if line["split"] == "novel" and line["stage"] == name)
+
+
+def test_mining_turns_noisy_proposals_into_precise_descriptors_on_novel_classes(summary: dict[str, Any]) -> None:
+    assert stage(summary, "merge")["precision"] <= 0.40
+    assert stage(summary, "filter")["precision"] >= 0.95
+    assert stage(summary, "filter")["recall"] >= 0.60
+
+
+def test_every_stage_of_mining_raises_precision(summary: dict[str, Any]) -> None:
+    precisions = [stage(summary, name)["precision"] for name in ("propose", "merge", "crosscheck", "ground", "filter")]
+    assert precisions == sorted(precisions)
+
+
+def test_descriptors_help_at_one_shot_and_checking_them_helps_more(summary: dict[str, Any]) -> None:
+    gain = summary["contrasts"]["1"]["fused - visual_only"]
+    assert gain["mean"] - gain["half_width"] > 0
+    assert summary["contrasts"]["1"]["fused - raw"]["mean"] >= 0
+    assert summary["contrasts"]["1"]["fused - name_only"]["mean"] > 0
+
+
+def test_the_wrong_classes_knowledge_hurts(summary: dict[str, Any]) -> None:
+    assert summary["contrasts"]["1"]["shuffled - visual_only"]["mean"] < 0
+
+
+def test_pictures_that_mining_saw_are_no_queries(summary: dict[str, Any]) -> None:
+    assert summary["images_barred_as_queries"] == 20 * 16
