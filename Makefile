@@ -74,7 +74,7 @@ $(STAMP): $(PACKAGES) pyproject.toml
 # --no-deps: the list is complete, and a second resolution would only disagree with the overrides in pyproject.toml.
 $(PACKAGES): requirements/$(EXTRA).txt | $(UV)
 	[ -x $(BIN)/python ] || $(UV) venv --python '$(PYTHONS)' --no-python-downloads $(VENV)
-	$(UV) pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/$(EXTRA).txt
+	$(UV) pip install --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements/$(EXTRA).txt
 	rm -f $(VENV)/.packages-* $(VENV)/.installed-*
 	touch $@
 
