@@ -43,7 +43,7 @@ def read_classes(source: str | Path) -> list[ClassEntry]:
         records = _read_parquet(path)
     else:
         text = _read_text(path)
-        records = _READERS.get(path.suffix, _read_lines)(text, path)
+        records = _READERS.get(path.suffix.lower(), _read_lines)(text, path)
     entries = [_entry(record, place) for place, record in records]
     if not entries:
         raise InputError(f"{path} names no class; write one class per line")
@@ -98,12 +98,15 @@ def _read_lines(text: str, path: Path) -> Records:
 
 
 def _read_csv(text: str, path: Path) -> Records:
-    reader = csv.DictReader(io.StringIO(text))
-    columns = [column.strip().lower() for column in reader.fieldnames or []]
-    if "name" not in columns:
-        raise InputError(f"{path} has no column 'name' in its first line; CSV columns are id, name, definition")
-    reader.fieldnames = columns
-    return [(f"{path}, line {reader.line_num}", row) for row in reader if any(row.values())]
+    reader = csv.DictReader(io.StringIO(text, newline=None))  # line ends of every system
+    try:
+        columns = [column.strip().lower() for column in reader.fieldnames or []]
+        if "name" not in columns:
+            raise InputError(f"{path} has no column 'name' in its first line; CSV columns are id, name, definition")
+        reader.fieldnames = columns
+        return [(f"{path}, line {reader.line_num}", row) for row in reader if any(row.values())]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num} is not CSV ({error}); correct the line") from error
 
 
 def _read_jsonl(text: str, path: Path) -> Records:

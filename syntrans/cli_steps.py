@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import class_list_sha256, lint, read_classes, require_clean, slug
+from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
 from syntrans.config import dump_config, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
-from syntrans.errors import UsageError
+from syntrans.errors import InputError, UsageError
 from syntrans.images import class_keys, open_images
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
 
@@ -67,6 +67,7 @@ def mine(
         return f"{plan}\n{dump_config(settled)}".rstrip()
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
+        _require_world_classes(entries)
         images = export_world()
     request = {
         "config": settled.model_dump(mode="json"),
@@ -74,7 +75,7 @@ def mine(
         "images": None if images is None else str(images),
         "limit": limit,
     }
-    target = run_dir("mine", out, request, "descriptors.parquet", resume=resume)
+    target = run_dir("mine", out, request, "run.json", resume=resume)
     say(f"mining {len(entries[:limit])} classes with config {name} into {target}")
 
     from syntrans_mining.pipeline import mine as mine_classes
@@ -189,6 +190,16 @@ def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
         if wanted <= {slug(name) for name in known}:
             return path
     return None
+
+
+def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
+    """InputError if the embedded world, whose pictures are to be taken, does not know one of the classes."""
+    known = {slug(key) for entry in read_classes(WORLD) for key in (entry.id, entry.name)}
+    strangers = [entry.name for entry in entries if not {slug(entry.id), slug(entry.name)} & known]
+    if strangers:
+        listed = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        rule = "leave out --classes, or take another --config"
+        raise InputError(f"config world knows the classes of the embedded world only, not {listed}; {rule}")
 
 
 def _class_keys(data: str) -> list[str]:

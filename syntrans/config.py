@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UsageError(f"cannot read config {path}: {error.strerror}; check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     if values is None:
         return {}
@@ -108,7 +108,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         raise UsageError(f"--set {override!r}: write it as key.sub=value")
     try:
         value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
         raise UsageError(f"--set {override!r}: {text!r} is not a YAML value") from error
     here: Any = values
     for depth, step in enumerate(steps[:-1]):

@@ -120,7 +120,7 @@ def _parts(summary: dict[str, Any]) -> Iterable[RenderableType]:
     yield Text(summary["file"], style="bold")
     models = ", ".join(dict.fromkeys(short(model) for model in summary["models"])) or "none recorded"
     spread = summary["kept_per_class"]
-    yield f"run {summary['run_id']}, schema {summary['schema_version']}, models: {models}"
+    yield Text(plain(f"run {summary['run_id']}, schema {summary['schema_version']}, models: {models}"))
     yield (
         f"{summary['classes']:,} classes, {summary['rows']:,} rows, {summary['kept']:,} kept "
         f"({_share(summary['kept'], summary['rows'])}); per class {spread['min']} to {spread['max']}, "
@@ -166,10 +166,12 @@ def _reasons_table(summary: dict[str, Any]) -> Table:
 
 
 def _authors_table(summary: dict[str, Any]) -> Table:
+    from rich.text import Text
+
     table = _table("author", ">rows", ">kept", ">share kept")
     for line in summary["kept_by_author"]:
         share = _share(line["kept"], line["rows"])
-        table.add_row(short(line["model"]), f"{line['rows']:,}", f"{line['kept']:,}", share)
+        table.add_row(Text(short(line["model"])), f"{line['rows']:,}", f"{line['kept']:,}", share)
     return table
 
 

@@ -11,6 +11,15 @@ from syntrans.config import StrictModel
 Unit = Field(ge=0.0, le=1.0)
 
 
+def _check_template(template: str, *fields: str) -> None:
+    """ValueError unless ``template`` can be filled in with ``fields``."""
+    try:
+        template.format(**dict.fromkeys(fields, "x"))
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        known = " and ".join(f"{{{name}}}" for name in fields)
+        raise ValueError(f"template {template!r} may use {known} only") from error
+
+
 class ModelConfig(StrictModel):
     """One language or vision-language model.
 
@@ -38,10 +47,7 @@ class ClipConfig(StrictModel):
     @model_validator(mode="after")
     def _templates_render(self) -> ClipConfig:
         for template in (self.template, self.name_template):
-            try:
-                template.format(name="x", descriptor="y")
-            except (KeyError, IndexError, ValueError) as error:
-                raise ValueError(f"template {template!r} may use {{name}} and {{descriptor}} only") from error
+            _check_template(template, "name", "descriptor")
         if "{descriptor}" not in self.template:
             raise ValueError("clip.template must hold {descriptor}")
         return self
@@ -129,6 +135,11 @@ class ComposeConfig(StrictModel):
 
     summary: str = "{name}: {descriptors}."
     separator: str = "; "
+
+    @model_validator(mode="after")
+    def _summary_renders(self) -> ComposeConfig:
+        _check_template(self.summary, "name", "descriptors")
+        return self
 
 
 class MiningConfig(StrictModel):

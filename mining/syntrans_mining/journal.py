@@ -58,10 +58,14 @@ class Journal:
     def get(self, keys: Iterable[str]) -> dict[str, Response]:
         """The answers that are there, by key."""
         found: dict[str, Response] = {}
-        for part in _parts(list(keys), _BATCH):
-            marks = ",".join("?" * len(part))
-            query = f"SELECT key, answer FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
-            found.update((key, Response(key, **json.loads(answer))) for key, answer in self._db.execute(query, part))
+        try:
+            for part in _parts(list(keys), _BATCH):
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, answer FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
+                rows = self._db.execute(query, part)
+                found.update((key, Response(key, **json.loads(answer))) for key, answer in rows)
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or give --no-resume") from error
         return found
 
     def put(self, stage: str, answers: Iterable[tuple[str, Response]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
+from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.paths import resolve_model
 from syntrans_mining.engines.base import EngineKind, EngineSpec
 
@@ -73,23 +73,23 @@ class Models:
 def resolve_models(config: MiningConfig) -> Models:
     """Find and check every model of ``config``; ModelLoadError (exit 5) names all that are missing."""
     device = _device(config.engine)
-    wanted = [(model, "llm") for model in (*config.llms, *((config.vlm,) if config.vlm else ()))]
     found: dict[str, Model] = {}
-    problems: list[SyntransError] = []
-    for model, _ in wanted:
+    problems: dict[str, ModelLoadError] = {}
+    for model in (*config.llms, *((config.vlm,) if config.vlm else ())):
         try:
             found[model.name] = _language_model(model, config.engine, device)
         except ModelLoadError as error:
-            problems.append(error)
+            problems[model.path] = error
     try:
-        clip = _clip(config, device)
+        found[CLIP] = _clip(config, device)
     except ModelLoadError as error:
-        problems.append(error)
+        problems[config.clip.path] = error
     if problems:
-        more = f" (and {len(problems) - 1} more models are missing)" if len(problems) > 1 else ""
-        raise ModelLoadError(f"{problems[0]}{more}")
+        first, *others = problems
+        more = f" (and {len(others)} more cannot be used: {', '.join(others)})" if others else ""
+        raise ModelLoadError(f"{problems[first]}{more}")
     llms = tuple(found[model.name] for model in config.llms)
-    return Models(llms, found[config.vlm.name] if config.vlm else None, clip)
+    return Models(llms, found[config.vlm.name] if config.vlm else None, found[CLIP])
 
 
 def check_model_dir(path: Path, *, config_file: str = "config.json") -> None:
@@ -100,10 +100,29 @@ def check_model_dir(path: Path, *, config_file: str = "config.json") -> None:
         pickles = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.glob(pattern)]
         have = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
         raise ModelLoadError(f"{path} holds no *.safetensors ({have}); convert it, or take a safetensors revision")
+    for file in sorted(path.glob("*.safetensors")):
+        _check_complete(file)
     for name in (config_file, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"):
         file = path / name
         if file.is_file() and "auto_map" in _read_json(file):
             raise ModelLoadError(f"{file} asks to run the repository's own code (auto_map); use a model without it")
+
+
+def _check_complete(file: Path) -> None:
+    """ModelLoadError if the file is not as long as its header says: a download that broke off."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as data:
+            header_size = int.from_bytes(data.read(8), "little")
+            header = json.loads(data.read(min(header_size, size)))
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        complete = size == 8 + header_size + max(ends, default=0)
+    except OSError as error:
+        raise ModelLoadError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise ModelLoadError(f"{file} is damaged or incomplete; download the model again")
 
 
 def check_chat_template(path: Path) -> None:
@@ -135,10 +154,13 @@ def revision_of(path: Path) -> str:
 def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Model:
     args = {**engine.args, **model.args}
     if engine.kind == "openai":
-        args = {"base_url": engine.base_url, "api_key_env": engine.api_key_env, **args}
-    if engine.kind != "vllm":
-        spec = EngineSpec(model.name, engine.kind, model.path, args=args)
-        return Model(spec, "remote" if engine.kind == "openai" else "fake", _identity(model.path, "", {}))
+        spec_args = {"base_url": engine.base_url, "api_key_env": engine.api_key_env, **args}
+        spec = EngineSpec(model.name, "openai", model.path, args=spec_args)
+        # Where the server is does not matter, what is asked of it (extra_body) does.
+        return Model(spec, "remote", _identity(model.path, "", args))
+    if engine.kind == "fake":
+        spec = EngineSpec(model.name, "fake", model.path, args=args)
+        return Model(spec, "fake", _identity(model.path, "", {}))
     try:
         path = resolve_model(model.path)
         check_model_dir(path)

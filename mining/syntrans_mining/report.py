@@ -78,5 +78,9 @@ def stage_table(run: dict[str, Any]) -> str:
         numbers = f"{stage['rows_in']:>8}{stage['rows_out']:>9}{answers or '':>9}{stage['seconds']:>9.1f}"
         lines.append(f"{name:<11}{numbers}  {dropped}".rstrip())
     lines += [f"{name:<11} skipped: {why}" for name, why in run["skipped"].items()]
+    if run["failures"]:
+        first = run["failures"][0]
+        what = f"{first['stage']}, {first['model']}: {first['error']}"
+        lines.append(f"{len(run['failures'])} requests have no answer, see failures in run.json; the first: {what}")
     lines.append(f"in all {run['wall_seconds']:.1f} s")
     return "\n".join(lines)

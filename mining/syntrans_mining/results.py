@@ -69,6 +69,7 @@ def write_result(
         notes={"skipped": skipped} if skipped else {},
     )
     result = _run_values(facts, meta, candidates)
+    (out / "run.json").unlink(missing_ok=True)  # of an earlier run in this folder
     atomic_write_text(out / "config.yaml", dump_config(facts.config))
     descriptors = write_descriptors(out / "descriptors.parquet", [row.row() for row in candidates], meta)
     written = write_semantics(out / "semantics.parquet", semantics, meta)

@@ -66,6 +66,7 @@ def test_a_parquet_list_gives_the_same_classes(tmp_path: Path) -> None:
         ("a.txt", "???", "gives no class name"),
         ("a.csv", "goldfinch\ncrane\n", "no column 'name'"),
         ("a.csv", "", "no column 'name'"),
+        ("a.csv", "name\n" + "x" * 200_000, "is not CSV"),
         ("a.jsonl", '{"name": "a"}\n{', "line 2 is not JSON"),
         ("a.jsonl", '["a"]', "write one with id, name|write an object"),
         ("a.jsonl", '{"name": ["a"]}', "must be text"),

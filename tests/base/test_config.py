@@ -55,6 +55,8 @@ def test_a_config_does_not_change_once_made(tmp_path: Path) -> None:
         ("", ("see=1",), r"unknown key 'see'; did you mean seed"),
         ("", ("seed",), r"--set 'seed': write it as key.sub=value"),
         ("", ("seed=[",), r"not a YAML value"),
+        ("", ("seed=2020-13-45",), r"not a YAML value"),
+        ("seed: 2020-13-45", (), r"is not YAML"),
         ("seed: 1", ("seed.x=1",), r"seed is a value, it has no keys below it"),
         ("models: [{name: a}]", ("models.3.name=b",), r"a list of 1"),
         ("seed: many", (), r"seed: .*integer.*given 'many'"),

@@ -73,6 +73,16 @@ def test_markup_of_a_model_stays_text() -> None:
     assert plain("[bold]x[/bold]\x07\r\n  y") == "[bold]x[/bold] y"
 
 
+def test_markup_in_the_name_of_a_model_or_run_stays_text() -> None:
+    summary = summarise(GOLDEN)
+    summary["run_id"] = "x[/red]\x1b[2J"
+    summary["kept_by_author"][0]["model"] = "[/bold]"
+    sink = io.StringIO()
+    render(summary, Console(file=sink, width=150))
+    assert "run x[/red][2J, schema" in sink.getvalue()
+    assert "bold]" in sink.getvalue()
+
+
 @pytest.mark.parametrize(
     ("model", "expected"), [("package:a/b/llm-a", "llm-a"), ("org/name", "name"), ("/x/y/", "y"), ("m", "m")]
 )

@@ -137,6 +137,11 @@ def test_a_model_that_is_no_safetensors_ends_with_5(
     assert "safetensors" in capsys.readouterr().err
 
 
+def test_the_world_knows_its_own_classes_only(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mine("--config", "world", "--classes", classes) == 3
+    assert "not goldfinch, house finch; leave out --classes" in capsys.readouterr().err
+
+
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
 def test_three_classes_of_the_world_are_mined_on_real_engines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,8 @@ def test_no_shipped_config_trusts_remote_code(path: Path) -> None:
         ("engine.workers=0", "needs at least one worker"),
         ("llms.1.name=llm-a", "names must differ"),
         ("vlm.name=clip", "'clip' is taken"),
+        ("compose.summary='{nmae}'", "may use {name} and {descriptors} only"),
+        ("compose.summary='{name'", "may use {name} and {descriptors} only"),
         ("clip.template=x {class}", "may use {name} and {descriptor} only"),
     ],
 )

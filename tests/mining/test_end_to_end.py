@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +199,29 @@ def test_a_folder_in_use_is_refused_with_the_pid(run: Run, configure: Callable, 
     (tmp_path / "out").mkdir()
     with lock(tmp_path / "out"), pytest.raises(EnvironmentProblem, match=r"pid \d+"):
         run(configure())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_folder_that_takes_no_lock_ends_with_4(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(EnvironmentProblem, match=r"cannot write .*\.lock"), lock(tmp_path):
+        pass
+
+
+def test_a_file_in_the_place_of_a_folder_ends_with_4(run: Run, configure: Callable, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "logs").write_text("x")
+    with pytest.raises(EnvironmentProblem, match="something of another kind"):
+        run(configure(workers=1))
+
+
+def test_requests_without_an_answer_are_said(run: Run, configure: Callable) -> None:
+    table = stage_table(run(configure({"fail": ["recognise heron"]})).run)
+    assert "6 requests have no answer" in table
+    assert "propose, ann: failed as told" in table
 
 
 def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:

@@ -82,6 +82,18 @@ def test_more_keys_than_sqlite_takes_in_one_query(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.put("ground", [("eye", Response("aa"))])
+    journal.close()
+    data = journal.path.read_bytes()
+    journal.path.write_bytes(data[:4096] + b"U" * (len(data) - 4096))
+    again = Journal(journal.path)
+    with pytest.raises(InputError, match=r"journal\.sqlite is damaged .*--no-resume"):
+        again.get(["aa"])
+    again.close()
+
+
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"not a database, " * 100)

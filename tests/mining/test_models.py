@@ -13,12 +13,17 @@ from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import check_chat_template, check_model_dir, resolve_models, revision_of
 
 
+def weights(size: int) -> bytes:
+    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(size)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "model"
     path.mkdir()
     (path / "config.json").write_text('{"model_type": "llama"}')
-    (path / "model.safetensors").write_bytes(b"\0" * 64)
+    (path / "model.safetensors").write_bytes(weights(16))
     (path / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
     return path
 
@@ -37,6 +42,13 @@ def test_a_folder_without_config_is_named(folder: Path) -> None:
 def test_pickled_weights_are_refused_and_named(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ModelLoadError, match=r"only pytorch_model\.bin, and pickles can run code"):
+        check_model_dir(folder)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 64, b"\xff" * 64, weights(16)[:-1], b"\x02" + bytes(7) + b"[]"])
+def test_weights_that_are_cut_off_are_named(folder: Path, data: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(data)
+    with pytest.raises(ModelLoadError, match=r"model\.safetensors is damaged or incomplete; download"):
         check_model_dir(folder)
 
 
@@ -85,9 +97,22 @@ def test_a_change_at_the_end_of_a_large_file_is_seen(folder: Path) -> None:
 def test_missing_models_end_with_5_and_say_how_many_and_what_works_without() -> None:
     overrides = [f"llms.{i}.path=/nowhere/{i}" for i in range(3)] + ["vlm.path=/nowhere/v", "clip.path=/nowhere/c"]
     config = load_config(MiningConfig, "world", kind="mining/configs", overrides=overrides)
-    with pytest.raises(ModelLoadError, match=r"/nowhere/0.*--config world.*and 4 more") as caught:
+    with pytest.raises(
+        ModelLoadError, match=r"/nowhere/0.*--config world.*and 4 more.*/nowhere/1, .*/nowhere/c"
+    ) as caught:
         resolve_models(config)
     assert caught.value.exit_code == 5
+
+
+def test_what_a_server_is_asked_beside_the_messages_is_part_of_the_key_and_its_place_is_not() -> None:
+    def identity(*overrides: str) -> str:
+        server = ["engine.kind=openai", "engine.base_url=http://127.0.0.1:1/v1", *overrides]
+        return (
+            resolve_models(load_config(MiningConfig, "world", kind="mining/configs", overrides=server)).llms[0].identity
+        )
+
+    assert identity() == identity("engine.base_url=http://127.0.0.1:2/v1", "engine.args.timeout=5")
+    assert identity() != identity("llms.0.args.extra_body={top_k: 1}")
 
 
 def test_cuda_where_there_is_none_ends_with_4(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +19,7 @@ KEY = "sk-secret-value"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Knows one model; remembers what it was asked; fails on the word 'broken'."""
+    """Knows one model; remembers what it was asked; fails on the words 'broken' and 'empty'."""
 
     asked: list[dict[str, Any]] = []
 
@@ -28,6 +29,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Handler.asked.append(body)
+        time.sleep(0.2 if "slow" in json.dumps(body["messages"]) else 0)
+        if "empty" in json.dumps(body["messages"]):
+            self._send(200, {"error": "overloaded"})
+            return
         if "broken" in json.dumps(body["messages"]):
             self._send(400, {"error": {"message": f"bad request, key {self.headers['Authorization']}"}})
             return
@@ -104,6 +109,22 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
     assert structured["response_format"]["json_schema"]["schema"] == {"type": "object"}
     assert 0 <= structured["seed"] < 2**31
     assert any("data:image/*;base64,iVBORw==" in text for text in by_text)
+
+
+def test_an_answer_that_is_none_is_an_error_that_passes(server: str) -> None:
+    (answer,) = OpenAIEngine("tiny", base_url=server, retries=0).generate([request("empty")])
+    assert answer.passing
+    assert answer.error == "server: an answer without choices"
+
+
+def test_who_stops_listening_has_nothing_more_asked(server: str) -> None:
+    answers = OpenAIEngine("tiny", base_url=server, retries=0, concurrency=2).generate(
+        [request(f"slow {number}") for number in range(50)]
+    )
+    next(answers)
+    answers.close()
+    time.sleep(0.5)
+    assert len(Handler.asked) < 10
 
 
 def test_a_model_that_is_not_served_is_named_with_those_that_are(server: str) -> None:

@@ -175,6 +175,14 @@ def test_the_margin_is_the_lead_over_the_neighbours() -> None:
     assert [row.reason for row in rows] == [None, "not_distinctive"]
 
 
+def test_where_nothing_is_left_nothing_is_measured() -> None:
+    images = filtering.class_images(np.eye(2, dtype=np.float32), ["heron", "ibis"], n_neighbours=1)
+    gone = candidate("grey wings")
+    gone.drop("crosscheck", "no_agreement")
+    filtering.measure([gone], TextVectors(np.zeros((0, 1), dtype=np.float32), [], []), images, model="clip")
+    assert gone.clip is None
+
+
 def test_the_budget_keeps_the_best_and_weights_them() -> None:
     rows = [candidate(text) for text in ("a", "b", "c")]
     for row, agreement in zip(rows, (0.5, 1.0, 0.25), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -79,6 +80,24 @@ def test_a_model_that_does_not_load_is_named(tmp_path: Path, monkeypatch: pytest
     pool = Pool([[spec("ann")]], tmp_path)
     try:
         with pytest.raises(ModelLoadError, match="'ann': broken"):
+            list(pool.generate([question(1)]))
+    finally:
+        pool.close()
+
+
+def test_a_worker_that_does_not_start_is_a_crash_and_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        pid = None
+
+        def start(self) -> None:
+            raise EOFError("unexpected EOF")
+
+    monkeypatch.setattr("syntrans_mining.engines.pool.make_worker", lambda *_, **__: handle)
+    handle = WorkerHandle(0, multiprocessing.get_context("spawn"), tmp_path / "worker-0.log")
+    handle._process = Gone()
+    pool = Pool([[spec("ann")]], tmp_path)
+    try:
+        with pytest.raises(EngineCrashed, match="worker 0 did not start"):
             list(pool.generate([question(1)]))
     finally:
         pool.close()

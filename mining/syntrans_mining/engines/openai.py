@@ -54,9 +54,12 @@ class OpenAIEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answers as they come, several requests at a time."""
-        with ThreadPoolExecutor(self._concurrency) as pool:
+        pool = ThreadPoolExecutor(self._concurrency)
+        try:
             for future in as_completed([pool.submit(self._ask, request) for request in requests]):
                 yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing more is sent
 
     def _ask(self, request: Request) -> Response:
         try:
@@ -103,6 +106,8 @@ def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
 
 
 def _response(request: Request, answer: Any) -> Response:
+    if not answer.choices:  # some servers say an error in an answer that is none
+        return Response(request.id, finish_reason="error", error="server: an answer without choices", passing=True)
     choice, usage = answer.choices[0], answer.usage
     p_yes, error = None, None
     if request.yes_no:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from syntrans.errors import SyntransError
+from syntrans.paths import make_dir
 from syntrans_mining.engines.build import build_engine
 from syntrans_mining.engines.worker import LOG_VARIABLE, WorkerHandle, make_worker
 
@@ -138,7 +139,11 @@ class Pool:
     def _drive(self, worker: WorkerHandle, pending: list[EngineSpec]) -> None:
         """One worker's thread: answer what its loaded models are asked, load the next model otherwise."""
         loaded: set[str] = set()
-        worker.start()
+        try:
+            worker.start()
+        except SyntransError as error:
+            self._fail(error, None)
+            return
         while True:
             ticket = self._next(loaded, idle=bool(pending))
             if self._closing:
@@ -239,7 +244,7 @@ def _may_fork(hosted: Sequence[EngineSpec]) -> bool:
 @contextmanager
 def _worker_environment(n_workers: int, log: Path) -> Iterator[None]:
     """The environment in which workers are born: their share of the cores, and where their words go."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_dir(log.parent)
     share = str(max(1, len(os.sched_getaffinity(0)) // n_workers)) if hasattr(os, "sched_getaffinity") else "1"
     values = {LOG_VARIABLE: str(log), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", share)}
     before = {name: os.environ.get(name) for name in values}

@@ -42,10 +42,17 @@ class WorkerHandle:
         self._theirs = theirs
 
     def start(self) -> None:
-        """Start the process, unless it has been."""
-        if self._process.pid is None:
+        """Start the process, unless it has been. EngineCrashed if the server that forks it is gone."""
+        if self._process.pid is not None:
+            return
+        try:
             self._process.start()
-            self._theirs.close()
+        except (EOFError, OSError) as error:
+            raise EngineCrashed(
+                f"worker {self.number} did not start ({type(error).__name__}, see {self.log.parent}); check the free "
+                f"memory, the same command goes on from there"
+            ) from error
+        self._theirs.close()
 
     def call(self, *message: Any) -> Iterator[Any]:
         """Send one message and yield the parts of its answer. EngineCrashed if the process dies over it."""

@@ -51,6 +51,8 @@ def measure(candidates: list[Candidate], texts: TextVectors, images: ClassImages
 
     The margin is the similarity to the class less the mean similarity to its neighbours (None without any).
     """
+    if not kept(candidates):
+        return  # vectors of no text have no dimension either
     similarities = texts.vectors @ images.means.T
     for row, candidate in enumerate(kept(candidates)):
         own = float(similarities[row, images.row_of[candidate.class_id]])
