@@ -59,7 +59,7 @@ def evaluate(
 
     `descriptors` defaults to the file that the bridge was trained with.
     """
-    began = time.monotonic()
+    began, origin = time.monotonic(), made_by()
     make_dir(out)
     trained, bridge, note = read_run(checkpoint_dir)
     _check_shots(bridge, config)
@@ -105,7 +105,7 @@ def evaluate(
         "text_encoder": note["text_encoder"],
         "config": config.model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 2),
-        "made_by": made_by(),
+        "made_by": origin,
     }
     atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
     return summary

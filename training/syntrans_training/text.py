@@ -110,6 +110,9 @@ def _open_clip(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
 def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # our own bar is enough
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     model = AutoModel.from_pretrained(

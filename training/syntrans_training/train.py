@@ -43,6 +43,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     With `resume=False` every stage is run again although its file is there.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
+    origin = made_by()  # the code as it is now; hours later the checkout may be another
     make_dir(out)
     if not resume:
         for name in (ENCODER, BRIDGE, STATE, METRICS):
@@ -69,7 +70,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
         "data": {name: {"images": len(s), "classes": len(s.classes), "key": s.key} for name, s in splits.items()},
         "encoder": encoder_note,
         "bridge": bridge_note,
-        "made_by": made_by(),
+        "made_by": origin,
     }
     atomic_write_text(out / REPORT, json.dumps(report, indent=2))
     return TrainResult(out, out / ENCODER, out / BRIDGE, report)
