@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+WIDE = 130
+DETAILS = ("elsewhere", "contrast", "CLIP", "nearest")
+"""Columns that only consoles of at least WIDE characters show."""
+
 
 def summarise(path: Path, class_ref: str | None = None) -> dict[str, Any]:
     """Everything `render` shows, as plain values; ``class_ref`` is an id, a name or its slug.
@@ -54,12 +58,16 @@ def summarise(path: Path, class_ref: str | None = None) -> dict[str, Any]:
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
-    """Print a summary as aligned tables without vertical lines; a pipe gets no blanks at the ends of lines."""
+    """Print a summary as aligned tables without vertical lines; a pipe gets no blanks at the ends of lines.
+
+    A narrow terminal gets fewer columns rather than words in pieces; all of them are in the JSON.
+    """
+    parts = list(_parts(summary, narrow=console.width < WIDE))
     if console.is_terminal:
-        console.print(*_parts(summary), sep="\n", highlight=False)
+        console.print(*parts, sep="\n", highlight=False)
         return
     with console.capture() as captured:
-        console.print(*_parts(summary), sep="\n", highlight=False)
+        console.print(*parts, sep="\n", highlight=False)
     lines = (line.rstrip() for line in captured.get().splitlines())
     console.file.write("\n".join(lines) + "\n")
 
@@ -114,7 +122,7 @@ def _one_class(path: Path, rows: Sequence[DescriptorRow], class_ref: str | None)
     }
 
 
-def _parts(summary: dict[str, Any]) -> Iterable[RenderableType]:
+def _parts(summary: dict[str, Any], *, narrow: bool) -> Iterable[RenderableType]:
     from rich.text import Text
 
     yield Text(summary["file"], style="bold")
@@ -134,7 +142,7 @@ def _parts(summary: dict[str, Any]) -> Iterable[RenderableType]:
         yield Text(plain(f"skipped: {', '.join(stages)} ({why})"))
     yield from _heading("where rows ended", _reasons_table(summary))
     yield from _heading("who said it", _authors_table(summary))
-    yield from _class_tables(summary["class"])
+    yield from _class_tables(summary["class"], narrow=narrow)
 
 
 def _heading(title: str, table: Table) -> Iterable[RenderableType]:
@@ -151,7 +159,9 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+        # What people wrote may be wrapped; numbers and the contract's words are read as a whole.
+        whole = column.startswith(">") or column in {"stage", "reason"}
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=whole)
     return table
 
 
@@ -175,7 +185,7 @@ def _authors_table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _class_tables(one: dict[str, Any]) -> Iterable[RenderableType]:
+def _class_tables(one: dict[str, Any], *, narrow: bool) -> Iterable[RenderableType]:
     title = f"{plain(one['class_name'])} ({plain(one['class_id'])})"
     kept = [row for row in one["rows"] if row["kept"]]
     dropped = [row for row in one["rows"] if not row["kept"]]
@@ -184,6 +194,8 @@ def _class_tables(one: dict[str, Any]) -> Iterable[RenderableType]:
     shown = [name for name in evidence[0] if any(row[name] != "-" for row in evidence)]
     if all(row["contrast"] in {"-", row["nearest"]} for row in evidence):
         shown = [name for name in shown if name != "contrast"]
+    if narrow:
+        shown = [name for name in shown if name not in DETAILS]
     if kept:
         yield from _heading(f"{title}: {len(kept)} kept", _class_table(kept, ("rank", "weight"), shown))
     if dropped:

@@ -16,9 +16,9 @@ from syntrans.inspect import plain, render, short, summarise
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
 
-def shown(class_ref: str | None = None) -> str:
+def shown(class_ref: str | None = None, width: int = 150) -> str:
     sink = io.StringIO()
-    render(summarise(GOLDEN, class_ref), Console(file=sink, width=150))
+    render(summarise(GOLDEN, class_ref), Console(file=sink, width=width))
     return sink.getvalue()
 
 
@@ -59,6 +59,14 @@ def test_every_row_of_a_table_is_one_line_of_text() -> None:
         ["crosscheck", "no_agreement", "1", "25.0", "%"],
         ["crosscheck", "no_agreement", "a", "large", "bird", "llm-b", "llm-a", "0.25", "0.62"],
     ]
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_words() -> None:
+    page = shown("crane", width=80)
+    assert "…" not in page
+    assert [line.split()[:2] for line in page.splitlines() if "large bird" in line] == [["crosscheck", "no_agreement"]]
+    assert "elsewhere" in shown("goldfinch")
+    assert "elsewhere" not in shown("goldfinch", width=100)
 
 
 def test_a_pipe_gets_no_control_characters_and_no_blanks_at_line_ends() -> None:
