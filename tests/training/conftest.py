@@ -22,6 +22,14 @@ SHAPES = ["disc", "bar", "frame"]
 ASSETS = Path(__file__).parent / "assets"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Tensors here are tiny: threads only fight over them, and one thread makes every sum the same."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def reference():
     """Numbers recorded from the authors' own code: `reference("ci")`, its arrays as numpy arrays."""
