@@ -47,6 +47,7 @@ class Asker:
         Raises when the engine dies, and PartialResult when some answers are missing only for the time being.
         """
         by_id = {request.id: request for request in requests}
+        self.progress.expect(len(by_id))
         answers = self.journal.get(by_id)
         for key, response in answers.items():
             counts = self.counts[stage, by_id[key].model]

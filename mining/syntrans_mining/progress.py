@@ -15,8 +15,12 @@ PLAIN_SECONDS = 30.0
 class Progress(Protocol):
     """What the pipeline tells while it works."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins, of ``total`` requests if that is known."""
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        ...
+
+    def expect(self, n: int) -> None:
+        """The stage has so many requests more."""
         ...
 
     def advance(self, n: int) -> None:
@@ -31,7 +35,10 @@ class Progress(Protocol):
 class Silent:
     """No progress at all."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str) -> None:
+        """Nothing."""
+
+    def expect(self, n: int) -> None:
         """Nothing."""
 
     def advance(self, n: int) -> None:
@@ -48,10 +55,14 @@ class Plain:
         self._name, self._done, self._total = "", 0, 0
         self._start = self._last = time.monotonic()
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str) -> None:
         """Note the stage; a stage that is over within 30 seconds says nothing more."""
-        self._name, self._done, self._total = name, 0, total or 0
+        self._name, self._done, self._total = name, 0, 0
         self._last = time.monotonic()
+
+    def expect(self, n: int) -> None:
+        """Count them."""
+        self._total += n
 
     def advance(self, n: int) -> None:
         """Say how far it is, if the last line is 30 seconds old."""
@@ -59,8 +70,7 @@ class Plain:
         now = time.monotonic()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
-            of = f"/{self._total}" if self._total else ""
-            self.say(f"{self._name}: {self._done}{of} answers, {now - self._start:.0f} s since the start")
+            self.say(f"{self._name}: {self._done}/{self._total} answers, {now - self._start:.0f} s since the start")
 
     def say(self, message: str) -> None:
         """One line on stderr."""
@@ -69,7 +79,7 @@ class Plain:
 
 
 class Bars:
-    """A rich bar per stage, on stderr. A context manager: the terminal is given back at the end."""
+    """A rich bar for each stage that asks something, on stderr. A context manager: it gives the terminal back."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -84,6 +94,7 @@ class Bars:
             console=Console(stderr=True),
         )
         self._task: Any = None
+        self._name, self._total = "", 0
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -94,11 +105,18 @@ class Bars:
     ) -> None:
         self._rich.stop()
 
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A new bar; the one before it stops."""
+    def stage(self, name: str) -> None:
+        """The bar before it stops; a new one begins with the first requests."""
         if self._task is not None:
             self._rich.stop_task(self._task)
-        self._task = self._rich.add_task(name, total=total)
+        self._name, self._task, self._total = name, None, 0
+
+    def expect(self, n: int) -> None:
+        """Make the bar longer."""
+        self._total += n
+        if self._task is None:
+            self._task = self._rich.add_task(self._name)
+        self._rich.update(self._task, total=self._total)
 
     def advance(self, n: int) -> None:
         """Move the bar."""

@@ -64,6 +64,7 @@ def run(entries: list[ClassEntry], images: dict[str, list[ImageRef]], tmp_path: 
     def go(config: MiningConfig, out: Path | None = None, **options: Any) -> MineResult:
         shown = options.pop("images", images)
         named = options.pop("classes", entries)
-        return mine(config, named, shown, out or tmp_path / "out", progress=Silent(), **options)
+        progress = options.pop("progress", None) or Silent()
+        return mine(config, named, shown, out or tmp_path / "out", progress=progress, **options)
 
     return go

@@ -18,6 +18,7 @@ from syntrans.contract import STAGES, check_file, read_descriptors, read_semanti
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans_mining.engines.base import EngineCrashed
 from syntrans_mining.pipeline import MineResult
+from syntrans_mining.progress import Plain
 from syntrans_mining.provenance import lock
 from syntrans_mining.report import stage_table
 
@@ -222,6 +223,14 @@ def test_requests_without_an_answer_are_said(run: Run, configure: Callable) -> N
     table = stage_table(run(configure({"fail": ["recognise heron"]})).run)
     assert "6 requests have no answer" in table
     assert "propose, ann: failed as told" in table
+
+
+def test_progress_says_how_many_answers_of_how_many(
+    run: Run, configure: Callable, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syntrans_mining.progress.PLAIN_SECONDS", 0.0)
+    run(configure(vlm=None), images=None, progress=Plain())
+    assert "propose: 24/24 answers" in capsys.readouterr().err
 
 
 def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:

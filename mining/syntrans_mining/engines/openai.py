@@ -95,7 +95,7 @@ def _parameters(request: Request) -> dict[str, Any]:
 def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
     if not message.picture or picture is None:
         return {"role": message.role, "content": message.text}
-    url = f"data:image/*;base64,{base64.b64encode(picture.data).decode()}"
+    url = f"data:{_media_type(picture.data)};base64,{base64.b64encode(picture.data).decode()}"
     return {
         "role": message.role,
         "content": [
@@ -103,6 +103,15 @@ def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
             {"type": "text", "text": message.text},
         ],
     }
+
+
+def _media_type(data: bytes) -> str:
+    """From the first bytes; some servers take a picture only if its type is named."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else "image/*"
 
 
 def _response(request: Request, answer: Any) -> Response:
