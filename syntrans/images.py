@@ -97,7 +97,7 @@ def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntr
 
 def decode(data: bytes, origin: str = "a picture") -> Image.Image:
     """RGB picture, upright; InputError naming ``origin`` if it is broken or larger than MAX_PIXELS."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -109,6 +109,8 @@ def decode(data: bytes, origin: str = "a picture") -> Image.Image:
             rule = f"more than {MAX_PIXELS:,} pixels are refused; make it smaller"
             raise InputError(f"{origin} is {width}x{height}; {rule}")
         return ImageOps.exif_transpose(picture).convert("RGB")
+    except UnidentifiedImageError as error:  # its text is the address of our buffer
+        raise InputError(f"{origin} is not a readable picture (no known format); replace or remove it") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{origin} is not a readable picture ({error}); replace or remove it") from error
 

@@ -86,7 +86,7 @@ def test_a_broken_picture_ends_with_3_and_is_named(
     (picture_tree / "goldfinch" / "1.png").write_bytes(b"\x89PNG no more")
     arguments = ("--config", config, "--classes", classes, "--images", picture_tree, "--out", tmp_path / "out")
     assert mine(*arguments) == 3
-    assert "goldfinch/1.png is not a readable picture" in capsys.readouterr().err
+    assert "goldfinch/1.png is not a readable picture (no known format)" in capsys.readouterr().err
     assert list((tmp_path / "out").glob("*.parquet")) == []
 
 
