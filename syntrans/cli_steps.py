@@ -65,6 +65,8 @@ def mine(
     if dry_run:
         plan = f"# config {name}, {len(entries[:limit])} classes, images: {images or (is_world and 'world') or 'none'}"
         return f"{plan}\n{dump_config(settled)}".rstrip()
+    if images is not None and not images.exists():
+        raise InputError(f"images {str(images)!r} is not there; give a folder, or a Parquet file")
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
         _require_world_classes(entries)

@@ -126,6 +126,14 @@ def test_models_that_are_nowhere_end_with_5_and_the_way_out(classes: Path, capsy
     assert "--config world" in message
 
 
+def test_pictures_that_are_nowhere_are_said_before_models_are_looked_for(
+    classes: Path, capsys: pytest.CaptureFixture[str], artifacts: Path
+) -> None:
+    assert mine("--config", "cpu", "--classes", classes, "--images", "photos") == 3
+    assert "'photos' is not there" in capsys.readouterr().err
+    assert not (artifacts / "mine").exists()
+
+
 def test_a_model_that_is_no_safetensors_ends_with_5(
     classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

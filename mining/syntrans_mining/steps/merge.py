@@ -20,13 +20,18 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_words: int) -> None:
-    """Drop what is empty, too long or markup (malformed), and what says a class's name (names_class)."""
-    names = _name_pattern(class_names)
+    """Drop what is empty, too long or markup (malformed), and what names a class instead of describing (names_class).
+
+    The class's own name never helps. Another class's name does harm in a comparison, when it is all that is said,
+    or when it has several words; otherwise "orange" and "plate" are words like others, whatever else is on the list.
+    """
+    own = {candidate.class_name: _name_pattern([candidate.class_name]) for candidate in candidates}
+    others = _mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
         if not _LETTER.search(text) or len(text.split()) > max_words or _MARKUP.search(text):
             candidate.drop(STAGE, "malformed")
-        elif names.search(normalise_text(text)):
+        elif own[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
             candidate.drop(STAGE, "names_class")
 
 
@@ -66,6 +71,20 @@ def _closest(
 
 def _name_pattern(names: Iterable[str]) -> re.Pattern[str]:
     """Any class name as whole words, singular or plural; 'bat' is not found in 'combat'."""
+    return re.compile(rf"(?<!\w)(?:{_alternatives(names)})(?:e?s)?(?!\w)")
+
+
+def _mention_pattern(names: Iterable[str]) -> re.Pattern[str]:
+    """Any class name after a word of comparison, as the whole text, or, if it has several words, anywhere."""
+    names = list(names)
+    name = rf"(?:{_alternatives(names)})(?:e?s)?(?!\w)"
+    compared = rf"(?<!\w)(?:like|unlike|than|resembl\w+|similar to|compared (?:to|with))\s+(?:(?:an?|the)\s+)?{name}"
+    several_words = [n for n in names if len(re.split(r"[\s_-]+", n.strip())) > 1]
+    anywhere = rf"|(?<!\w)(?:{_alternatives(several_words)})(?:e?s)?(?!\w)" if several_words else ""
+    return re.compile(rf"^{name}$|{compared}{anywhere}")
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """The names as a regular expression, longest first; a space also matches a hyphen or an underscore."""
     plain = sorted({normalise_text(name) for name in names}, key=len, reverse=True)
-    alternatives = "|".join(re.escape(name).replace(r"\ ", r"[\s_-]+") for name in plain if name)
-    return re.compile(rf"(?<!\w)(?:{alternatives})(?:e?s)?(?!\w)")
+    return "|".join(re.escape(name).replace(r"\ ", r"[\s_-]+") for name in plain if name)

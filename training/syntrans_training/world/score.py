@@ -15,13 +15,24 @@ class Row(Protocol):
     """What scoring needs of a descriptor row."""
 
     @property
-    def class_id(self) -> str: ...
+    def class_id(self) -> str:
+        """The stable id."""
+        ...
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The statement."""
+        ...
+
     @property
-    def kept(self) -> bool: ...
+    def kept(self) -> bool:
+        """Whether it stayed."""
+        ...
+
     @property
-    def stage(self) -> str | None: ...
+    def stage(self) -> str | None:
+        """Where it was dropped; None if kept."""
+        ...
 
 
 @dataclass(frozen=True)
