@@ -219,9 +219,9 @@ class _Run:
         """CLIP's text vectors of the kept candidates, in their order; equal sentences are encoded once."""
         template = self.config.clip.template
         texts = [template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)]
-        distinct = list(dict.fromkeys(texts))
-        found = text_vectors(self.asker.host, CLIP, distinct)
-        rows = [distinct.index(text) for text in texts]
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        found = text_vectors(self.asker.host, CLIP, list(row_of))
+        rows = [row_of[text] for text in texts]
         return TextVectors(
             found.vectors[rows], [found.tokens[row] for row in rows], [found.truncated[row] for row in rows]
         )

@@ -27,7 +27,10 @@ def crosscheck(
     models: Sequence[Model],
     prompt: Prompt,
 ) -> None:
-    """Add each other model's P(yes) to every kept candidate, and the agreement that follows."""
+    """Add each other model's P(yes) to every kept candidate, and the agreement that follows.
+
+    A candidate whose judges all failed to answer has no agreement: its authors alone are no check.
+    """
     pairs = [(c, model) for model in models for c in kept(candidates) if model.name not in c.author_models]
     requests = [_request(candidate, entries[candidate.class_id], model, prompt) for candidate, model in pairs]
     answers = asker.ask(STAGE, requests)
@@ -35,14 +38,16 @@ def crosscheck(
         p_yes = answers[request.id].p_yes
         if p_yes is not None:
             candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=p_yes))
+    unanswered = {id(candidate) for candidate, _ in pairs if not candidate.votes}
     for candidate in kept(candidates):
-        candidate.agreement = agreement(len(candidate.author_models), [vote.p_yes for vote in candidate.votes])
+        if id(candidate) not in unanswered:
+            candidate.agreement = agreement(len(candidate.author_models), [vote.p_yes for vote in candidate.votes])
 
 
 def drop_disagreed(candidates: list[Candidate], *, threshold: float) -> None:
-    """Drop what the models do not agree on."""
+    """Drop what the models do not agree on, and what was asked about without an answer."""
     for candidate in kept(candidates):
-        if candidate.agreement is not None and candidate.agreement < threshold:
+        if candidate.agreement is None or candidate.agreement < threshold:
             candidate.drop(STAGE, "no_agreement")
 
 
