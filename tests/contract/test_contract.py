@@ -29,8 +29,6 @@ from syntrans.contract import (
     SemanticsRow,
     Vote,
     check_file,
-    descriptor_id,
-    normalise_text,
     read_descriptor_table,
     read_descriptors,
     read_semantics,
@@ -275,26 +273,6 @@ def test_a_dropped_row_must_have_a_reason() -> None:
 def test_a_number_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="finite"):
         DescriptorRow(**_minimal(), kept=True, weight=float("nan"))
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ("A Red Breast.", "red breast"),
-        ("  the   long\ttail ", "long tail"),
-        ("anchor-shaped!", "anchor-shaped"),
-        ("STRASSE", "strasse"),
-        ("Straße", "strasse"),
-        ("a", "a"),
-    ],
-)
-def test_normalised_text_forgets_case_spaces_article_and_final_stop(raw: str, expected: str) -> None:
-    assert normalise_text(raw) == expected
-
-
-def test_an_id_depends_on_the_class_and_the_normalised_text_only() -> None:
-    assert descriptor_id("crane", "A long neck.") == descriptor_id("crane", "long  neck")
-    assert descriptor_id("crane", "long neck") != descriptor_id("heron", "long neck")
 
 
 def _minimal() -> dict[str, Any]:
