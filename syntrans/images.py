@@ -64,7 +64,10 @@ def class_keys(path: str | Path) -> list[str]:
             keys.add(place.name)
         else:
             with _opened(place) as (file, column):
-                keys.update(file.read(columns=[column])[column].to_pylist())
+                found = file.read(columns=[column])[column].to_pylist()
+            if None in found:
+                raise InputError(f"{place}, row {found.index(None)} lacks a class; write the file again with all")
+            keys.update(found)
     return sorted(keys)
 
 

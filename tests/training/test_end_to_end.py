@@ -162,3 +162,47 @@ def test_shots_that_were_not_trained_are_refused(trained, artifacts):
     five = EVALUATE.model_copy(update={"episodes": EVALUATE.episodes.model_copy(update={"shots": (5,)})})
     with pytest.raises(UsageError, match=r"trained for \[1, 3\]"):
         evaluate(trained.folder, five, out=artifacts / "evaluate" / "one")
+
+
+def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, artifacts, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syntrans_training.train.bridge_stage", interrupt)
+    short = config.model_copy(update={"encoder": config.encoder.model_copy(update={"epochs": 1})})
+    with pytest.raises(KeyboardInterrupt):
+        train(short, out=trained.folder)
+    with pytest.raises(InputError, match="of different runs"):
+        evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"config": {"epochs": 3}}'])
+def test_a_report_that_is_none_is_named(trained, artifacts, text):
+    (trained.folder / "train.json").write_text(text)
+    with pytest.raises(InputError, match=r"train\.json is not the report"):
+        evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+
+
+def test_descriptors_that_changed_since_training_are_not_taken_for_those_of_then(
+    trained, artifacts, write_toy_descriptors
+):
+    write_toy_descriptors(rejected=False)
+    with pytest.raises(InputError, match="has changed since"):
+        evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+
+
+def test_a_class_that_was_trained_on_is_not_novel(config, warm, artifacts, toy_data, tmp_path):
+    folder = tmp_path / "leaky"
+    folder.mkdir()
+    for name, source in (("base", "base"), ("val", "val"), ("novel", "base")):
+        (folder / f"{name}.parquet").write_bytes((toy_data / f"{source}.parquet").read_bytes())
+    leaky = config.model_copy(update={"data": config.data.model_copy(update={"path": str(folder)})})
+    run = train(leaky, out=artifacts / "train" / "one")
+    with pytest.raises(InputError, match="is in base and in novel"):
+        evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+
+
+def test_a_damaged_encoder_of_another_run_is_passed_over(config, warm, artifacts):
+    (artifacts / "train" / "zzz").mkdir()
+    (artifacts / "train" / "zzz" / "encoder.safetensors").write_bytes(b"garbage")
+    assert train(config, out=artifacts / "train" / "one").bridge.exists()

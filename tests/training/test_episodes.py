@@ -98,5 +98,8 @@ def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
     with pytest.raises(InputError, match="columns"):
         read(tmp_path / "other.parquet")
+    (tmp_path / "damaged.parquet").write_bytes(b"garbage")
+    with pytest.raises(InputError, match=r"damaged\.parquet is not readable"):
+        read(tmp_path / "damaged.parquet")
     write(draw(EpisodeSpec(queries=2, episodes=2), LABELS), tmp_path / "good.parquet")
     assert len(read(tmp_path / "good.parquet")) == 2

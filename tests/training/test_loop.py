@@ -49,6 +49,7 @@ def test_state_of_another_configuration_is_not_taken_up(tmp_path, capsys):
     run(tmp_path, 1, identity="a")
     run(tmp_path, 1, identity="b")
     assert "starting from scratch" in capsys.readouterr().err
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1  # nothing of the other one's
 
 
 def test_every_epoch_leaves_a_line(tmp_path):
@@ -63,8 +64,9 @@ def test_nan_stops_the_run_and_names_the_steps(tmp_path):
     with torch.no_grad():
         task.head.weight[0, 0] = float("nan")
     files = {"state_file": tmp_path / "s.safetensors", "metrics_file": tmp_path / "m.jsonl"}
-    with pytest.raises(NanStop, match="between steps 0 and 2"):
+    with pytest.raises(NanStop, match="between steps 0 and 2") as stopped:
         fit(task, Recipe(1, 8, 0.1), device=CPU, identity="a", **files)
+    assert stopped.value.exit_code == 2
 
 
 def test_the_rate_warms_up_and_falls_to_nothing():

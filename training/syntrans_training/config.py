@@ -1,13 +1,25 @@
 """Configuration of `syntrans train` and `syntrans evaluate`: frozen, complete, no unknown keys.
 
-A config ends at the builders in `train.py` and `evaluate.py`; modules and methods take plain arguments.
+A config ends at the builders in `train.py`, `stages.py` and `evaluate.py`; modules and methods take plain arguments.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
 
 from syntrans.config import StrictModel
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
+ViewSize = Annotated[int, Field(ge=16)]  # the encoders halve a picture four times
 
 
 class DataConfig(StrictModel):
@@ -23,7 +35,7 @@ class DataConfig(StrictModel):
 class AugmentConfig(StrictModel):
     """Random views of a training picture; a picture is stored at data.size and cropped from there."""
 
-    crop_area: tuple[float, float] = (0.35, 1.0)  # share of the picture's area a crop keeps
+    crop_area: tuple[PositiveShare, PositiveShare] = (0.35, 1.0)  # share of the picture's area a crop keeps
     flip: float = Field(default=0.5, ge=0.0, le=1.0)
     jitter: NonNegativeFloat = 0.4  # brightness, contrast and saturation vary by 1 +- jitter
 
@@ -33,8 +45,8 @@ class EncoderConfig(StrictModel):
 
     backbone: Literal["resnet12", "resnet12-narrow", "resnet12-tiny"] = "resnet12-narrow"
     drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)
-    train_size: PositiveInt = 64  # side of a training view
-    test_size: PositiveInt = 64  # side of the picture that features are extracted from
+    train_size: ViewSize = 64  # side of a training view
+    test_size: ViewSize = 64  # side of the picture that features are extracted from
     epochs: PositiveInt = 25
     batch_size: PositiveInt = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -54,22 +66,27 @@ class TextConfig(StrictModel):
     descriptor_template: str = "{text}"
     name_template: str = "a photo of a {name}"
 
+    @field_validator("descriptor_template", "name_template")
+    @classmethod
+    def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:
+        known = {"name": ""} if info.field_name == "name_template" else {"text": "", "name": ""}
+        try:
+            template.format(**known)
+        except (LookupError, ValueError, AttributeError) as error:
+            places = " and ".join(f"{{{name}}}" for name in known)
+            raise ValueError(f"a template knows {places} and no other braces") from error
+        return template
+
 
 class BridgeConfig(StrictModel):
     """Grids from which the bridge is chosen on val episodes."""
 
-    shrinkages: tuple[PositiveFloat | None, ...] = (None, 0.1, 0.3, 1.0, 3.0, 10.0)  # None: features are only made unit
-    lambdas: tuple[PositiveFloat, ...] = (
-        0.01,
-        0.03,
-        0.1,
-        0.3,
-        1.0,
-        3.0,
-        10.0,
-        30.0,
-    )  # relative to the class vectors' spread
-    name_shares: tuple[float, ...] = (0.0, 0.5)  # share of the class name in the class vector
+    # None: features are only made unit
+    shrinkages: tuple[PositiveFloat | None, ...] = Field(default=(None, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
+    # relative to the class vectors' spread
+    lambdas: tuple[PositiveFloat, ...] = Field(default=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0), min_length=1)
+    # share of the class name in the class vector
+    name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
     alpha_step: float = Field(default=0.05, gt=0.0, le=1.0)
     episodes: PositiveInt = 1000
     seed: NonNegativeInt = 1
@@ -78,10 +95,10 @@ class BridgeConfig(StrictModel):
 class EpisodesConfig(StrictModel):
     """Shape of the few-shot tasks."""
 
-    ways: PositiveInt = 5
-    shots: tuple[PositiveInt, ...] = (1, 5)
+    ways: int = Field(default=5, ge=2)
+    shots: tuple[PositiveInt, ...] = Field(default=(1, 5), min_length=1)
     queries: PositiveInt = 15
-    episodes: PositiveInt = 2000
+    episodes: int = Field(default=2000, ge=2)  # one alone has no interval
     seed: NonNegativeInt = 0
 
 

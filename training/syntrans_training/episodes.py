@@ -169,8 +169,11 @@ def write(episodes: Episodes, path: Path) -> None:
 
 
 def read(path: Path) -> Episodes:
-    """Read a file of `write`; raises `InputError` when the columns are not those of `EPISODE_SCHEMA`."""
-    table = pq.read_table(path)
+    """Read a file of `write`; raises `InputError` when it is damaged or holds other columns than `EPISODE_SCHEMA`."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} is not readable ({str(error)[:80]}); delete it and run again") from error
     if table.schema.names != EPISODE_SCHEMA.names:
         raise InputError(f"{path} holds columns {table.schema.names}, episodes need {EPISODE_SCHEMA.names}")
     classes, support, query = (np.array(table[name].to_pylist(), np.int64) for name in ("classes", "support", "query"))

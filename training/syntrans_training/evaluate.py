@@ -10,7 +10,7 @@ The only module that opens the test split; nothing is chosen here. Rows, in perc
     shuffled           fused, the novel classes' vectors dealt to the wrong classes, mean over several derangements
 
 summary.json holds
-    episodes     n, ways, shots, queries, seed, interval, files {shots: name}
+    episodes     ways, shots, queries, episodes, seed, interval, files {shots: name}
     data         classes, images, seen_by_mining (images that were barred as queries)
     results      {shots: {row: {mean, half_width, n, alpha, lambda, name_share}}}, the last three for rows with text
     contrasts    {shots: {"fused - visual_only": {mean, half_width, n, verdict}, ...}}, paired over episodes
@@ -61,10 +61,12 @@ def evaluate(
     """
     began, origin = time.monotonic(), made_by()
     make_dir(out)
-    trained, bridge, note = read_run(checkpoint_dir)
+    trained, bridge, report = read_run(checkpoint_dir)
+    note = report["bridge"]
     _check_shots(bridge, config)
     split = open_data(trained.data, (config.split,))[config.split]
-    path = descriptors or (Path(note["descriptors"]["path"]) if note["descriptors"] else None)
+    _check_novel(split, report)
+    path = descriptors or _descriptors_of(note)
     knowledge = read_knowledge(path, split.classes)
     seen = split.seen(knowledge.images_seen)
     if seen.any():
@@ -112,13 +114,39 @@ def evaluate(
 
 
 def read_run(folder: Path) -> tuple[TrainConfig, Bridge, dict[str, Any]]:
-    """Config, bridge and bridge note of a run folder; `InputError` when it is none."""
+    """Config, bridge and train.json of a run folder; `InputError` when it is none, or of several runs."""
     for name in (ENCODER, BRIDGE, REPORT):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
-    config = TrainConfig.model_validate(json.loads((folder / REPORT).read_text())["config"])
+    try:
+        report = json.loads((folder / REPORT).read_text())
+        config = TrainConfig.model_validate(report["config"])
+        made = report["encoder"]["weights"], report["bridge"]["identity"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{folder / REPORT} is not the report of a training that this program reads ({type(error).__name__}); "
+            "run `syntrans train` again"
+        ) from error
     tensors, note = checkpoint.load(folder / BRIDGE)
-    return config, unpack(tensors, note), note
+    if made != (checkpoint.read_note(folder / ENCODER).get("weights"), note.get("identity")):
+        raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
+    return config, unpack(tensors, note), report
+
+
+def _check_novel(split: Split, report: Mapping[str, Any]) -> None:
+    for name, part in report["data"].items():
+        both = sorted(set(split.classes) & set(part.get("names", ())))
+        if both:
+            raise InputError(f"class {both[0]!r} is in {name} and in {split.name}; few-shot splits share no class")
+
+
+def _descriptors_of(note: Mapping[str, Any]) -> Path | None:
+    if not note["descriptors"]:
+        return None
+    path = Path(note["descriptors"]["path"])
+    if path.is_file() and file_sha256(path) != note["descriptors"]["sha256"]:
+        raise InputError(f"{path} has changed since the bridge was trained with it; run `syntrans train` again")
+    return path
 
 
 def _check_shots(bridge: Bridge, config: EvaluateConfig) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from syntrans.errors import SyntransError
+from syntrans.errors import UsageError
 from syntrans.paths import disk_problem
 
 from . import checkpoint
@@ -26,7 +26,7 @@ from .seeding import epoch_generator
 WINDOW = 20  # steps between looks at the loss: a look waits for the device
 
 
-class NanStop(SyntransError):
+class NanStop(UsageError):
     """The loss is not a number any more; the message names the steps."""
 
 
@@ -146,7 +146,7 @@ def _stop_on_nan(total: Tensor, first: int, last: int) -> None:
     if not torch.isfinite(total):
         raise NanStop(
             f"the loss stopped being a number between steps {first} and {last}; lower encoder.lr or set "
-            "encoder.precision=fp32 and run the same command again (it continues after the last good epoch)"
+            "encoder.precision=fp32 and train again"
         )
 
 
@@ -175,8 +175,9 @@ def _save(module: nn.Module, optimizer: torch.optim.Optimizer, state_file: Path,
 
 def _append(path: Path, row: dict[str, float]) -> None:
     # A resumed run may repeat an epoch whose state was lost; readers keep the last line of an epoch.
+    # The first epoch begins the file anew: what stood there was another run's.
     try:
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("w" if row["epoch"] == 1 else "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise disk_problem(path, error) from error

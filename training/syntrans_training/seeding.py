@@ -2,11 +2,20 @@
 
 import torch
 
+from syntrans.errors import EnvironmentProblem
+
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU."""
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises `EnvironmentProblem` when there is no such device.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:  # a torch without CUDA asserts
+            reason = str(error).splitlines()[0]
+            raise EnvironmentProblem(f"device {name!r} is not there ({reason}); take auto or cpu") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -5,6 +5,7 @@ An identity hashes everything that changes the result and nothing else (no paths
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
+from syntrans.errors import InputError
 from syntrans.paths import atomic_path
 
 from . import backbones, checkpoint, features
@@ -38,6 +40,15 @@ ENCODER, BRIDGE, STATE, METRICS = (
 )
 
 
+def check_inputs(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> None:
+    """Everything the bridge will ask for, looked at before the encoder's hours: texts, their encoder, val episodes."""
+    read_knowledge(descriptors, [*base.classes, *val.classes])
+    open_text_encoder(config.text.encoder)
+    shape = config.episodes
+    most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
+    draw(most, val.labels, names=val.classes)
+
+
 def encoder_stage(
     config: EncoderConfig, base: Split, val: Split, out: Path, *, seed: int, device: torch.device, reuse: bool
 ) -> tuple[nn.Module, dict[str, Any]]:
@@ -61,9 +72,12 @@ def encoder_stage(
 
 def _find_encoder(out: Path, identity: str) -> Path | None:
     neighbours = sorted(out.parent.glob(f"*/{ENCODER}"), reverse=True)
-    for path in [out / ENCODER, *neighbours]:
-        if path.exists() and checkpoint.read_note(path).get("identity") == identity:
-            return path
+    if (out / ENCODER).exists() and checkpoint.read_note(out / ENCODER).get("identity") == identity:
+        return out / ENCODER
+    for path in neighbours:
+        with suppress(InputError):  # another run's damage is no matter of this one
+            if checkpoint.read_note(path).get("identity") == identity:
+                return path
     return None
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from syntrans.errors import ModelLoadError
 from syntrans.paths import artifacts_root, atomic_path, resolve_model
@@ -73,7 +74,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
             return TextEncoder(folder.name, revision, _open_clip(folder))
         if (folder / "config.json").exists():
             return TextEncoder(_name(folder), revision, _transformer(folder))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
     raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
 

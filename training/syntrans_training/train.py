@@ -1,7 +1,7 @@
 """`syntrans train`: encoder, features, bridge. Each stage leaves a file and is skipped when its file fits.
 
 A run folder holds
-    encoder.safetensors   weights of the encoder; note: identity, backbone, feature size, val accuracies
+    encoder.safetensors   weights of the encoder; note: identity, backbone, precision, val accuracies
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
@@ -22,7 +22,7 @@ from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
 from .provenance import made_by
 from .seeding import pick_device
-from .stages import BRIDGE, ENCODER, METRICS, STATE, bridge_stage, encoder_stage, feature_stage
+from .stages import BRIDGE, ENCODER, METRICS, STATE, bridge_stage, check_inputs, encoder_stage, feature_stage
 
 REPORT = "train.json"
 
@@ -40,7 +40,7 @@ class TrainResult:
 def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, resume: bool = True) -> TrainResult:
     """Run what is missing in `out`; without `descriptors` the bridge knows class names only.
 
-    With `resume=False` every stage is run again although its file is there.
+    With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
     origin = made_by()  # the code as it is now; hours later the checkout may be another
@@ -52,6 +52,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     seconds: dict[str, float] = {}
     with _clock(seconds, "data"):
         splits = open_data(config.data, ("base", "val"))
+        check_inputs(config, splits["base"], splits["val"], descriptors)
     with _clock(seconds, "encoder"):
         encoder, encoder_note = encoder_stage(
             config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
@@ -67,7 +68,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
         "seconds": seconds,
-        "data": {name: {"images": len(s), "classes": len(s.classes), "key": s.key} for name, s in splits.items()},
+        "data": {name: _described(split) for name, split in splits.items()},
         "encoder": encoder_note,
         "bridge": bridge_note,
         "made_by": origin,
@@ -86,6 +87,10 @@ def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:
         limit_per_class=data.limit_per_class,
         max_broken_share=data.max_broken_share,
     )
+
+
+def _described(split: Split) -> dict[str, Any]:
+    return {"images": len(split), "classes": len(split.classes), "key": split.key, "names": list(split.classes)}
 
 
 @contextmanager
