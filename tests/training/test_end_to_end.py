@@ -109,20 +109,27 @@ def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifact
 
     peek = stages._peek
 
-    def interrupt(*arguments):
-        peek(*arguments)
-        raise KeyboardInterrupt
+    looks = []
 
-    slow = config.model_copy(update={"encoder": config.encoder.model_copy(update={"val_every": 2})})
+    def interrupt(*arguments):
+        looks.append(peek(*arguments))
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        return looks[-1]
+
+    slow = config.model_copy(update={"encoder": config.encoder.model_copy(update={"val_every": 1})})
     out = artifacts / "elsewhere" / "two"
     monkeypatch.setattr(stages, "_peek", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(slow, out=out)
     assert not (out / "encoder.safetensors").exists()
     monkeypatch.setattr(stages, "_peek", peek)
+    with (out / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"epoch": 2, "lo\n')  # a full disk cuts a line short
     again = train(slow, out=out)
     weights = [stages.checkpoint.load(r.encoder)[0] for r in (trained, again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert list(again.report["encoder"]["val_1_shot"]) == ["1", "2", "3", "4"]  # the looks before the stop too
 
 
 def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data, write_toy_descriptors):

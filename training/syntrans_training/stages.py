@@ -3,6 +3,7 @@
 An identity hashes everything that changes the result and nothing else (no paths, no run ids).
 """
 
+import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,6 +39,7 @@ ENCODER, BRIDGE, STATE, METRICS = (
     "state.safetensors",
     "metrics.jsonl",
 )
+_LOOK = "val_accuracy_1_shot"
 
 
 def check_inputs(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> None:
@@ -124,13 +126,11 @@ def _train_encoder(
         precision=precision,
         seed=seed,
     )
-    peeks: dict[str, float] = {}
 
     def after_epoch(epoch: int) -> dict[str, float]:
         if epoch % config.val_every and epoch != config.epochs:
             return {}
-        peeks[str(epoch)] = round(_peek(encoder, val, config.test_size, device, precision), 4)
-        return {"val_accuracy_1_shot": peeks[str(epoch)]}
+        return {_LOOK: round(_peek(encoder, val, config.test_size, device, precision), 4)}
 
     fit(
         task,
@@ -142,10 +142,22 @@ def _train_encoder(
         after_epoch=after_epoch,
     )
     # The last epoch is kept (METHOD.md section 2: no selection); the looks at val are only written down.
-    note = {"identity": identity, "backbone": config.backbone, "precision": precision, "val_1_shot": peeks}
+    looks = _looks(out / METRICS)
+    note = {"identity": identity, "backbone": config.backbone, "precision": precision, "val_1_shot": looks}
     weights = encoder.state_dict()
     checkpoint.save(out / ENCODER, weights, {**note, "weights": checkpoint.weights_hash(weights)})
     (out / STATE).unlink(missing_ok=True)
+
+
+def _looks(metrics: Path) -> dict[str, float]:
+    # From the file, not from memory: a resumed run made the first of them in another process.
+    found: dict[str, float] = {}
+    for line in metrics.read_text().splitlines():
+        with suppress(ValueError):  # a line that a full disk cut short
+            row = json.loads(line)
+            if _LOOK in row:
+                found[str(row["epoch"])] = row[_LOOK]
+    return found
 
 
 def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device, precision: str) -> float:
