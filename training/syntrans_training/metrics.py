@@ -5,7 +5,7 @@ as SKD, RFS and Meta-Baseline do. Both treat episodes as independent; images rec
 speaks about this set of images.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -32,10 +32,6 @@ class Interval:
     def percent(self) -> dict[str, float | int]:
         """The same in percent, rounded to 0.001, for summaries."""
         return {"mean": round(100 * self.mean, 3), "half_width": round(100 * self.half_width, 3), "n": self.n}
-
-    def asdict(self) -> dict[str, float | int]:
-        """Unrounded, as plain values."""
-        return asdict(self)
 
 
 def interval(values: NDArray[np.floating], *, kind: Literal["normal", "t"] = "normal") -> Interval:

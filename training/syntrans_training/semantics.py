@@ -21,8 +21,6 @@ from syntrans.errors import InputError
 from .progress import say
 from .text import TextEncoder
 
-VARIANTS = ("kept", "raw", "name")
-
 
 @dataclass(frozen=True)
 class Knowledge:
