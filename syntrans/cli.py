@@ -5,7 +5,6 @@ Data goes to stdout, everything else to stderr. Heavy packages are imported insi
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,21 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
-from syntrans import __version__
-from syntrans.cli_options import Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
+from syntrans import __version__, cli_files
+from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.errors import SyntransError
+from syntrans.output import print_json, say
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
     name="syntrans",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings=_CONTEXT,
+    context_settings=CONTEXT,
 )
-classes_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check class lists.")
-app.add_typer(classes_app, name="classes")
+app.add_typer(cli_files.app)  # its commands stand beside those of this file
 
 
 def _version(*, value: bool) -> None:
@@ -54,7 +52,7 @@ def _root(
     """
 
 
-@app.command(context_settings=_CONTEXT)
+@app.command(context_settings=CONTEXT)
 def mine(
     classes: Classes = None,
     images: Images = None,
@@ -79,7 +77,7 @@ def mine(
     typer.echo(run(classes, images, config, set_ or [], out, limit, resume=resume, dry_run=dry_run))
 
 
-@app.command(context_settings=_CONTEXT)
+@app.command(context_settings=CONTEXT)
 def train(
     descriptors: Annotated[
         Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
@@ -107,7 +105,7 @@ def train(
     typer.echo(run(descriptors, config, settings, out, resume=resume, dry_run=dry_run))
 
 
-@app.command(context_settings=_CONTEXT)
+@app.command(context_settings=CONTEXT)
 def evaluate(
     checkpoint: Annotated[
         Path | None,
@@ -136,85 +134,7 @@ def evaluate(
     typer.echo(run(checkpoint, config, settings, out, dry_run=dry_run, as_json=json_))
 
 
-@app.command(context_settings=_CONTEXT)
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or the folder it lies in.")],
-    class_: Annotated[
-        str | None, typer.Option("--class", help="The class to show in full: id or name.", metavar="NAME")
-    ] = None,
-    json_: Json = False,
-) -> None:
-    """Show what a descriptor file says.
-
-    \b
-    syntrans inspect artifacts/mine/20260101-120000-ab12/descriptors.parquet --class goldfinch
-    """
-    from syntrans.inspect import render, summarise
-
-    summary = summarise(file / "descriptors.parquet" if file.is_dir() else file, class_)
-    if json_:
-        _print_json(summary)
-    else:
-        render(summary, _console())
-
-
-@app.command("import", context_settings=_CONTEXT)
-def import_(
-    file: Annotated[Path, typer.Argument(help="JSON: class names, each with a list of descriptions.")],
-    format_: Annotated[str, typer.Option("--format", help="cupl or dclip.", metavar="NAME")],
-    classes: Classes = None,
-    out: Out = None,
-) -> None:
-    """Bring published descriptions into the contract.
-
-    \b
-    syntrans import cupl_descriptions.json --format cupl
-
-    Prints the path of descriptors.parquet.
-    """
-    from syntrans.classes import read_classes
-    from syntrans.importers import import_descriptions
-    from syntrans.paths import new_run_dir
-
-    entries = read_classes(classes) if classes else None
-    done = import_descriptions(file, format_, out or new_run_dir("import"), entries)
-    _say(f"{done.n_rows:,} descriptions of {done.n_classes:,} classes")
-    if done.left_out:
-        _say(f"{len(done.left_out):,} classes of the source are not on the list and were left out")
-    typer.echo(done.descriptors)
-
-
-@classes_app.command("check", context_settings=_CONTEXT)
-def classes_check(
-    classes: Annotated[str | None, typer.Argument(help="A file, or a built-in name.", show_default=False)] = None,
-    option: Annotated[
-        str | None, typer.Option("--classes", help="The same, as an option.", metavar="FILE|NAME")
-    ] = None,
-    json_: Json = False,
-) -> None:
-    """Say what is wrong with a class list, or will hurt later.
-
-    \b
-    syntrans classes check mini
-    syntrans classes check my_classes.txt
-
-    Ends with 3 if there is an error; warnings do not change the exit code.
-    """
-    from syntrans.cli_steps import check_classes
-
-    source = classes or option
-    if source is None:
-        raise typer.BadParameter("name a class list: syntrans classes check FILE")
-    findings, text = check_classes(source)
-    if json_:
-        _print_json(findings)
-    else:
-        typer.echo(text)
-    if findings["errors"]:
-        raise typer.Exit(3)
-
-
-@app.command(context_settings=_CONTEXT)
+@app.command(context_settings=CONTEXT)
 def demo(out: Out = None, seed: Seed = None) -> None:
     """Do everything once, on the embedded world.
 
@@ -229,7 +149,7 @@ def demo(out: Out = None, seed: Seed = None) -> None:
     run(out or artifacts_root() / "demo", seed=seed or 0)
 
 
-@app.command(context_settings=_CONTEXT)
+@app.command(context_settings=CONTEXT)
 def doctor(json_: Json = False) -> None:
     """Say what this machine has, and what fits it.
 
@@ -241,7 +161,7 @@ def doctor(json_: Json = False) -> None:
 
     found = facts(artifacts_root())
     if json_:
-        _print_json(found)
+        print_json(found)
     else:
         typer.echo("\n".join(f"{key:<16} {value}" for key, value in found.items()))
 
@@ -251,10 +171,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
     except SyntransError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return error.exit_code
     except typer.TyperException as error:
-        _say(f"error: {error.format_message()} (see syntrans --help)")
+        say(f"error: {error.format_message()} (see syntrans --help)")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -263,7 +183,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 0
     if code == 130:
-        _say("interrupted; the same command goes on from here where the command can resume")
+        say("interrupted; the same command goes on from here where the command can resume")
     return code if isinstance(code, int) else 0
 
 
@@ -275,22 +195,6 @@ def main() -> None:
 def _settings(given: list[str] | None, **options: Any) -> list[str]:
     """Options as config overrides, after those of --set so that the plainer word wins."""
     return [*(given or []), *(f"{key}={value}" for key, value in options.items() if value is not None)]
-
-
-def _say(message: str) -> None:
-    typer.echo(f"syntrans: {message}", err=True)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    # Piped output has no width of its own; the widest table is given the room it needs.
-    return console if console.is_terminal else Console(width=150)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 Classes = Annotated[
     str | None,
     typer.Option(help="Class list: a file (txt, tsv, csv, jsonl, parquet) or a built-in name.", metavar="FILE|NAME"),

@@ -16,15 +16,11 @@ from syntrans.config import dump_config, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
 from syntrans.images import class_keys, open_images
+from syntrans.output import say
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
 
 WORLD = "world"
 _REQUEST = "request.json"
-
-
-def say(message: str) -> None:
-    """One line on stderr."""
-    print(f"syntrans: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
 
 
 def check_classes(source: str) -> tuple[dict[str, Any], str]:

@@ -21,7 +21,7 @@ def small(toy_data, tiny_text_encoder, **more) -> TrainConfig:
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr("syntrans_training.stages.fit", lambda *_, **__: pytest.fail("trained before the check"))
+    monkeypatch.setattr("syntrans_training.encoder.fit", lambda *_, **__: pytest.fail("trained before the check"))
 
 
 @pytest.mark.usefixtures("no_training")

@@ -92,7 +92,7 @@ def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
 def test_a_second_train_skips_the_encoder_and_the_features(
     trained, config, artifacts, write_toy_descriptors, monkeypatch
 ):
-    monkeypatch.setattr("syntrans_training.stages.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("syntrans_training.encoder.fit", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr("syntrans_training.features.run_encoder", lambda *_, **__: pytest.fail("extracted again"))
     other = train(config, out=artifacts / "train" / "two", descriptors=write_toy_descriptors(rejected=False))
     assert other.encoder.read_bytes() == trained.encoder.read_bytes()
@@ -105,9 +105,9 @@ def test_another_seed_trains_another_encoder(trained, config, artifacts):
 
 
 def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifacts, write_toy_descriptors, monkeypatch):
-    from syntrans_training import stages
+    from syntrans_training import encoder
 
-    peek = stages._peek
+    peek = encoder._peek
 
     looks = []
 
@@ -119,15 +119,15 @@ def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifact
 
     slow = config.model_copy(update={"encoder": config.encoder.model_copy(update={"val_every": 1})})
     out = artifacts / "elsewhere" / "two"
-    monkeypatch.setattr(stages, "_peek", interrupt)
+    monkeypatch.setattr(encoder, "_peek", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(slow, out=out)
     assert not (out / "encoder.safetensors").exists()
-    monkeypatch.setattr(stages, "_peek", peek)
+    monkeypatch.setattr(encoder, "_peek", peek)
     with (out / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"epoch": 2, "lo\n')  # a full disk cuts a line short
     again = train(slow, out=out)
-    weights = [stages.checkpoint.load(r.encoder)[0] for r in (trained, again)]
+    weights = [encoder.checkpoint.load(r.encoder)[0] for r in (trained, again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert list(again.report["encoder"]["val_1_shot"]) == ["1", "2", "3", "4"]  # the looks before the stop too
 

@@ -37,6 +37,7 @@ from . import backbones, checkpoint
 from .bridge import Bridge, unpack
 from .config import EvaluateConfig, TrainConfig
 from .data import Split
+from .encoder import ENCODER
 from .episodes import Episodes, EpisodeSpec, frozen
 from .features import Features
 from .metrics import interval, paired
@@ -45,7 +46,7 @@ from .provenance import file_sha256, made_by
 from .rows import Row, build_rows, score
 from .seeding import pick_device
 from .semantics import read_knowledge
-from .stages import BRIDGE, ENCODER, feature_stage
+from .stages import BRIDGE, feature_stage
 from .text import open_text_encoder
 from .train import REPORT, open_data
 

@@ -20,9 +20,10 @@ from syntrans.paths import atomic_write_text, make_dir
 
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
+from .encoder import ENCODER, METRICS, STATE, encoder_stage
 from .provenance import made_by
 from .seeding import pick_device
-from .stages import BRIDGE, ENCODER, METRICS, STATE, bridge_stage, check_inputs, encoder_stage, feature_stage
+from .stages import BRIDGE, bridge_stage, check_inputs, feature_stage
 
 REPORT = "train.json"
 
