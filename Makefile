@@ -59,7 +59,7 @@ wheel-check: wheel ## Install the wheel into a clean environment outside the che
 
 lock: | $(UV) ## Resolve again and write requirements/*.txt
 	for extra in cpu cuda; do \
-	  $(UV) export -q --extra $$extra --extra minilm --no-emit-project --no-header --no-annotate \
+	  $(UV) export -q --extra $$extra --extra minilm --extra ray --no-emit-project --no-header --no-annotate \
 	    --format requirements-txt --output-file requirements/$$extra.txt; \
 	done
 	! grep -nE '^--|://' requirements/*.txt
