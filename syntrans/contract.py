@@ -17,12 +17,13 @@ from typing import Annotated, Any, TypeVar
 import pyarrow as pa
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from syntrans._parquet import Migration, from_pairs, read_table, rows_to_table, to_pairs, write_table
+from syntrans._migrations import MIGRATIONS
+from syntrans._parquet import from_pairs, read_table, rows_to_table, to_pairs, write_table
 from syntrans._scalars import Float32, Hex16, Int32, Int64, Probability, one_of
 from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FACETS = ("shape", "colour", "texture", "part", "material", "size", "pose", "context", "other")
 STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose")
 REASONS = (
@@ -34,10 +35,13 @@ REASONS = (
     "not_seen",  # the vision-language model does not see it in the pictures
     "not_distinctive",  # as true of the nearest other class
     "over_budget",  # good, but the class has enough better ones
+    "no_answer",  # asked in every try, and nothing usable came (of a judge or a vision model: nothing at all)
+    "refused",  # the model declined to answer
+    "cut_off",  # every try ran into the token limit
+    "too_long",  # the question does not fit into the model's context
+    "engine_failed",  # the engine died or failed over this request
+    "not_scored",  # thresholds were applied again: it would pass, but the next stage never looked at it
 )
-
-MIGRATIONS: dict[int, Migration] = {}
-"""From schema version n to n + 1, for both files; empty as long as there is one version."""
 
 _ARTICLE = re.compile(r"^(a|an|the)\s+")
 
@@ -59,11 +63,15 @@ class Author(StrictModel):
 
 
 class Vote(StrictModel):
-    """One judge's probability that the descriptor is true of the class; never the author's own."""
+    """One judge's probability that the descriptor is true of the class; never the author's own.
+
+    ``p_calibrated`` is what that judge's "yes" has turned out to be worth; None where nothing was calibrated.
+    """
 
     model: str
     revision: str
     p_yes: Probability
+    p_calibrated: Probability | None = None
 
 
 class Grounding(StrictModel):
@@ -90,13 +98,19 @@ class Clip(StrictModel):
 
 
 class DescriptorRow(StrictModel):
-    """One candidate descriptor of one class. What a stage that did not run would say is None."""
+    """One candidate descriptor of one class. What a stage that did not run would say is None.
+
+    ``contrast_with`` is the class id from which the statement tells the class apart, if it was asked for so;
+    ``duplicate_of`` the descriptor id of the row that says the same and has its authors. A request that no try
+    could answer is a dropped row too: ``text`` says what was asked, ``authors[0].raw`` what came instead.
+    """
 
     class_id: str = Field(min_length=1)
     class_name: str = Field(min_length=1)
     descriptor_id: Hex16
     text: str
     facet: Facet
+    contrast_with: str | None = None
     authors: list[Author]
     votes: list[Vote] = []
     agreement: Probability | None = None
@@ -105,6 +119,7 @@ class DescriptorRow(StrictModel):
     kept: bool
     stage: Stage | None = None
     reason: Reason | None = None
+    duplicate_of: Hex16 | None = None
     rank: Int32 | None = None
     weight: Float32 | None = None
 
@@ -152,16 +167,10 @@ def _list(item: pa.DataType) -> pa.DataType:
 
 
 _TEXT, _F32, _ENUM = pa.string(), pa.float32(), pa.dictionary(pa.int32(), pa.string())
-_AUTHOR = {
-    "model": _TEXT,
-    "revision": _TEXT,
-    "prompt": _TEXT,
-    "sample": pa.int32(),
-    "seed": pa.int64(),
-    "raw": _TEXT,
-}
-_VOTE = {"model": _TEXT, "revision": _TEXT, "p_yes": _F32}
-_GROUNDING = {**_VOTE, "p_yes_contrast": _F32, "contrast_class": _TEXT, "images": _list(_TEXT)}
+_AUTHOR = {"model": _TEXT, "revision": _TEXT, "prompt": _TEXT, "sample": pa.int32(), "seed": pa.int64(), "raw": _TEXT}
+_SEEN = {"model": _TEXT, "revision": _TEXT, "p_yes": _F32}
+_VOTE = {**_SEEN, "p_calibrated": _F32}
+_GROUNDING = {**_SEEN, "p_yes_contrast": _F32, "contrast_class": _TEXT, "images": _list(_TEXT)}
 _CLIP = {
     "model": _TEXT,
     "similarity": _F32,
@@ -178,6 +187,7 @@ DESCRIPTOR_SCHEMA = pa.schema(
         "descriptor_id": _TEXT,
         "text": _TEXT,
         "facet": _ENUM,
+        "contrast_with": _TEXT,
         "authors": _list(pa.struct(_AUTHOR)),
         "votes": _list(pa.struct(_VOTE)),
         "agreement": _F32,
@@ -186,6 +196,7 @@ DESCRIPTOR_SCHEMA = pa.schema(
         "kept": pa.bool_(),
         "stage": _ENUM,
         "reason": _ENUM,
+        "duplicate_of": _TEXT,
         "rank": pa.int32(),
         "weight": _F32,
     }

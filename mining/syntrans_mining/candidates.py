@@ -9,19 +9,25 @@ from syntrans.contract import Author, Clip, DescriptorRow, Grounding, Vote, desc
 
 @dataclass
 class Candidate:
-    """One statement about one class. ``stage`` and ``reason`` are set when it is dropped."""
+    """One statement about one class. ``stage`` and ``reason`` are set when it is dropped.
+
+    ``contrast_with``: the class id from which it was asked to tell the class apart. ``duplicate_of``: the
+    descriptor id of the candidate that says the same and took over its authors.
+    """
 
     class_id: str
     class_name: str
     text: str
     facet: str
     authors: list[Author]
+    contrast_with: str | None = None
     votes: list[Vote] = field(default_factory=list)
     agreement: float | None = None
     grounding: Grounding | None = None
     clip: Clip | None = None
     stage: str | None = None
     reason: str | None = None
+    duplicate_of: str | None = None
     rank: int | None = None
     weight: float | None = None
 
@@ -52,6 +58,7 @@ class Candidate:
             descriptor_id=self.id,
             text=self.text,
             facet=self.facet,
+            contrast_with=self.contrast_with,
             authors=self.authors,
             votes=self.votes,
             agreement=self.agreement,
@@ -60,6 +67,7 @@ class Candidate:
             kept=self.kept,
             stage=self.stage,
             reason=self.reason,
+            duplicate_of=self.duplicate_of,
             rank=self.rank,
             weight=self.weight,
         )

@@ -27,7 +27,7 @@ def test_counts_are_those_of_the_file() -> None:
     assert (summary["classes"], summary["rows"], summary["kept"]) == (2, 4, 2)
     assert summary["kept_per_class"] == {"min": 1, "median": 1.0, "max": 1}
     assert summary["dropped"] == [
-        {"stage": "merge", "reason": "not_visual", "rows": 1},
+        {"stage": "merge", "reason": "duplicate_of", "rows": 1},
         {"stage": "crosscheck", "reason": "no_agreement", "rows": 1},
     ]
     assert summary["kept_by_author"] == [

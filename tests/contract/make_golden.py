@@ -3,6 +3,7 @@
 Usage: python tests/contract/make_golden.py
 
 Run it only when the contract changes on purpose: a difference in these files is a difference for every user.
+The files of earlier versions, assets/v<N>/, stay as they were written.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def rows() -> list[DescriptorRow]:
             text="a yellow body",
             facet="colour",
             authors=[_author("org/llm-a", 0, "Yellow body"), _author("org/llm-b", 1, "a yellow body")],
-            votes=[Vote(model="org/llm-c", revision="r3", p_yes=0.9)],
+            contrast_with="crane",
+            votes=[Vote(model="org/llm-c", revision="r3", p_yes=0.9, p_calibrated=0.75)],
             agreement=0.966,
             grounding=Grounding(
                 model="org/vlm",
@@ -93,7 +95,8 @@ def rows() -> list[DescriptorRow]:
             authors=[_author("org/llm-b", 2, "line\nbreak\ttab")],
             kept=False,
             stage="merge",
-            reason="not_visual",
+            reason="duplicate_of",
+            duplicate_of=descriptor_id("n01531178", "a yellow body"),
         ),
     ]
 

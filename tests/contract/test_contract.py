@@ -47,7 +47,7 @@ number = st.floats(-100, 100, width=32)
 int32 = st.integers(-(2**31), 2**31 - 1)
 int64 = st.integers(-(2**63), 2**63 - 1)
 authors = st.builds(Author, model=text, revision=text, prompt=text, sample=int32, seed=int64, raw=text)
-votes = st.builds(Vote, model=text, revision=text, p_yes=share)
+votes = st.builds(Vote, model=text, revision=text, p_yes=share, p_calibrated=st.none() | share)
 groundings = st.builds(
     Grounding,
     model=text,
@@ -77,6 +77,7 @@ def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
         descriptor_id=draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         text=draw(text),
         facet=draw(st.sampled_from(FACETS)),
+        contrast_with=draw(st.none() | name),
         authors=draw(st.lists(authors, max_size=2)),
         votes=draw(st.lists(votes, max_size=2)),
         agreement=draw(st.none() | share),
@@ -85,6 +86,7 @@ def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
         kept=kept,
         stage=None if kept else draw(st.sampled_from(STAGES)),
         reason=None if kept else draw(st.sampled_from(REASONS)),
+        duplicate_of=draw(st.none() | st.text("0123456789abcdef", min_size=16, max_size=16)),
         rank=draw(st.none() | int32),
         weight=draw(st.none() | number),
     )
@@ -217,18 +219,29 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_newer_schema_version_asks_for_an_update(tmp_path: Path) -> None:
     metadata = {**pq.read_schema(GOLDEN).metadata, b"schema_version": b"99"}
-    with pytest.raises(InputError, match="schema_version 99, this program reads up to 1; update syntrans"):
+    with pytest.raises(InputError, match="schema_version 99, this program reads up to 2; update syntrans"):
         read_descriptors(rewritten(tmp_path, lambda table: table, metadata))
 
 
 def test_an_older_file_is_migrated_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A version 0 that never was: `text` was called `descriptor`.
-    metadata = {**pq.read_schema(GOLDEN).metadata, b"schema_version": b"0"}
-    path = rewritten(tmp_path, lambda table: table.rename_columns({"text": "descriptor"}), metadata)
+    table = pq.read_table(GOLDEN.parent / "v1" / "descriptors.parquet")
+    metadata = {**table.schema.metadata, b"schema_version": b"0"}
+    path = tmp_path / "descriptors.parquet"
+    pq.write_table(table.rename_columns({"text": "descriptor"}).replace_schema_metadata(metadata), path)
     monkeypatch.setitem(contract.MIGRATIONS, 0, lambda table: table.rename_columns({"descriptor": "text"}))
     rows, meta = read_descriptors(path)
-    assert rows == read_descriptors(GOLDEN)[0]
-    assert meta.schema_version == 1
+    assert rows == read_descriptors(GOLDEN.parent / "v1" / "descriptors.parquet")[0]
+    assert meta.schema_version == 2
+
+
+def test_an_older_file_with_a_mistyped_column_is_refused_by_name(tmp_path: Path) -> None:
+    table = pq.read_table(GOLDEN.parent / "v1" / "descriptors.parquet")
+    path = tmp_path / "descriptors.parquet"
+    votes = pa.array([0.5] * table.num_rows)
+    pq.write_table(table.set_column(table.column_names.index("votes"), "votes", votes), path)
+    with pytest.raises(InputError, match=r"missing: .*mistyped: votes is double"):
+        read_descriptors(path)
 
 
 def test_a_version_without_a_migration_is_refused(tmp_path: Path) -> None:

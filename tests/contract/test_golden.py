@@ -60,6 +60,22 @@ def test_both_golden_files_pass_the_check() -> None:
     check_file(ASSETS / "semantics.parquet")
 
 
+def test_files_of_version_1_read_as_rows_without_what_they_did_not_know(golden: ModuleType) -> None:
+    known = [row.model_dump(exclude={"contrast_with", "duplicate_of"}) for row in golden.rows()]
+    for row in known:
+        row["votes"] = [{**vote, "p_calibrated": None} for vote in row["votes"]]
+        row["reason"] = {"duplicate_of": "not_visual"}.get(row["reason"], row["reason"])
+    rows, meta = read_descriptors(ASSETS / "v1" / "descriptors.parquet")
+    assert [row.model_dump(exclude={"contrast_with", "duplicate_of"}) for row in rows] == sorted(
+        known, key=lambda row: row["class_id"]
+    )
+    assert {(row.contrast_with, row.duplicate_of) for row in rows} == {(None, None)}
+    assert meta == golden.META
+    semantics, meta = read_semantics(ASSETS / "v1" / "semantics.parquet")
+    assert semantics == sorted(golden.semantics(), key=lambda row: row.class_id)
+    assert meta == golden.META
+
+
 def test_files_are_compressed_with_zstd_and_sorted_by_class() -> None:
     with pq.ParquetFile(DESCRIPTORS) as file:
         group = file.metadata.row_group(0)
@@ -70,7 +86,7 @@ def test_files_are_compressed_with_zstd_and_sorted_by_class() -> None:
 
 def test_metadata_is_plain_key_value_pairs_that_any_tool_can_read() -> None:
     pairs = pq.read_schema(DESCRIPTORS).metadata
-    assert pairs[b"schema_version"] == b"1"
+    assert pairs[b"schema_version"] == b"2"
     assert pairs[b"run_id"] == b"20260101-120000-ab12"
     assert pairs[b"config"] == b'{"llms": ["a", "b"], "seed": 7}'
 

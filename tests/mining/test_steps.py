@@ -104,6 +104,7 @@ def test_near_duplicates_join_the_best_supported_one() -> None:
     vectors = np.array([[1, 0], [0.99, 0.14], [0, 1]], dtype=np.float32)
     merge.merge_duplicates(rows, vectors, similarity=0.95)
     assert [row.reason for row in rows] == ["duplicate_of", None, None]
+    assert [row.row().duplicate_of for row in rows] == [rows[1].id, None, None]
     assert rows[1].author_models == {"ann", "bob", "cleo"}
     assert rows[1].authors[-1].raw == "grey wings"
 

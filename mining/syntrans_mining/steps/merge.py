@@ -52,6 +52,7 @@ def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], 
             else:
                 same.authors.extend(candidate.authors)
                 candidate.drop(STAGE, "duplicate_of")
+                candidate.duplicate_of = same.id
 
 
 def _closest(
