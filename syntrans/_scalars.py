@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from syntrans.plain import plain_text
+
 
 def _float32(value: float) -> float:
     try:
@@ -32,3 +34,5 @@ Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(_float32)]
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+PlainText = Annotated[str, AfterValidator(plain_text)]
+"""What a model or a stranger wrote, without control characters."""

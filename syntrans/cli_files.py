@@ -6,7 +6,7 @@ A command's body reads its options and makes one call; see `cli.py`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,20 +24,31 @@ def inspect(
     class_: Annotated[
         str | None, typer.Option("--class", help="The class to show in full: id or name.", metavar="NAME")
     ] = None,
+    other: Annotated[
+        Path | None, typer.Option("--diff", help="Another file or folder: say what differs.", metavar="FILE")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Show what a descriptor file says.
+    """Show what a descriptor file says, or how it differs from another.
 
     \b
-    syntrans inspect artifacts/mine/20260101-120000-ab12/descriptors.parquet --class goldfinch
+    syntrans inspect artifacts/mine/20260101-120000-ab12 --class goldfinch
+    syntrans inspect artifacts/mine/20260101-120000-ab12 --diff artifacts/mine/20260102-090000-cd34
     """
-    from syntrans.inspect import render, summarise
+    from syntrans import diff, inspect_view
+    from syntrans.inspect import descriptor_file, summarise
+    from syntrans.tables import console
 
-    summary = summarise(file / "descriptors.parquet" if file.is_dir() else file, class_)
-    if json_:
-        print_json(summary)
+    if other is None:
+        found = summarise(descriptor_file(file), class_)
+        show = inspect_view.render
     else:
-        render(summary, _console())
+        found = diff.diff(descriptor_file(file), descriptor_file(other), class_)
+        show = diff.render
+    if json_:
+        print_json(found)
+    else:
+        show(found, console())
 
 
 @app.command("import", context_settings=CONTEXT)
@@ -94,11 +105,3 @@ def classes_check(
         typer.echo(text)
     if findings["errors"]:
         raise typer.Exit(3)
-
-
-def _console() -> Any:
-    """A console for tables; piped output has no width of its own, so the widest table is given the room it needs."""
-    from rich.console import Console
-
-    found = Console()
-    return found if found.is_terminal else Console(width=150)

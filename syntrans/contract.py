@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from syntrans._migrations import MIGRATIONS
 from syntrans._parquet import from_pairs, read_table, rows_to_table, to_pairs, write_table
-from syntrans._scalars import Float32, Hex16, Int32, Int64, Probability, one_of
+from syntrans._scalars import Float32, Hex16, Int32, Int64, PlainText, Probability, one_of
 from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
 
@@ -59,7 +59,7 @@ class Author(StrictModel):
     prompt: str
     sample: Int32
     seed: Int64
-    raw: str
+    raw: PlainText
 
 
 class Vote(StrictModel):
@@ -108,7 +108,7 @@ class DescriptorRow(StrictModel):
     class_id: str = Field(min_length=1)
     class_name: str = Field(min_length=1)
     descriptor_id: Hex16
-    text: str
+    text: PlainText
     facet: Facet
     contrast_with: str | None = None
     authors: list[Author]
@@ -138,7 +138,7 @@ class SemanticsRow(StrictModel):
 
     class_id: str = Field(min_length=1)
     class_name: str = Field(min_length=1)
-    summary: str
+    summary: PlainText
     n_kept: Int32
     encoder: str
     encoder_revision: str

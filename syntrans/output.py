@@ -7,10 +7,12 @@ from typing import Any
 
 import typer
 
+from syntrans.plain import plain_text
+
 
 def say(message: str) -> None:
-    """One line on stderr."""
-    typer.echo(f"syntrans: {message}", err=True)
+    """One line on stderr, whatever the message quotes."""
+    typer.echo(f"syntrans: {plain_text(message)}", err=True)
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from syntrans.plain import plain_text
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -74,7 +76,7 @@ class Plain:
 
     def say(self, message: str) -> None:
         """One line on stderr."""
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{plain_text(message)}\n")
         sys.stderr.flush()
 
 
@@ -125,4 +127,4 @@ class Bars:
 
     def say(self, message: str) -> None:
         """A line above the bars."""
-        self._rich.console.print(message, markup=False, highlight=False)
+        self._rich.console.print(plain_text(message), markup=False, highlight=False)

@@ -40,7 +40,7 @@ def test_a_sentence_said_twice_is_one_row_with_two_authors(tmp_path: Path) -> No
     first = read_descriptors(done.descriptors)[0][0]
     assert [(author.model, author.sample, author.raw) for author in first.authors] == [
         ("gpt-3 (CuPL)", 0, "A red breast."),
-        ("gpt-3 (CuPL)", 2, "a red  breast"),
+        ("gpt-3 (CuPL)", 2, "a red breast"),
     ]
 
 

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from syntrans.cli import run
 from syntrans.errors import InputError
-from syntrans.inspect import plain, render, short, summarise
+from syntrans.inspect import short, summarise
+from syntrans.inspect_view import render
+from syntrans.plain import plain_text
 
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
@@ -73,12 +75,12 @@ def test_a_pipe_gets_no_control_characters_and_no_blanks_at_line_ends() -> None:
     page = shown("goldfinch")
     assert "\x1b" not in page
     assert "\N{ZERO WIDTH SPACE}" not in page
-    assert "[31mred" in page
+    assert "日本, red" in page
     assert all(line == line.rstrip() for line in page.splitlines())
 
 
 def test_markup_of_a_model_stays_text() -> None:
-    assert plain("[bold]x[/bold]\x07\r\n  y") == "[bold]x[/bold] y"
+    assert plain_text("[bold]x[/bold]\x07\r\n  y") == "[bold]x[/bold] y"
 
 
 def test_markup_in_the_name_of_a_model_or_run_stays_text() -> None:
@@ -87,7 +89,7 @@ def test_markup_in_the_name_of_a_model_or_run_stays_text() -> None:
     summary["kept_by_author"][0]["model"] = "[/bold]"
     sink = io.StringIO()
     render(summary, Console(file=sink, width=150))
-    assert "run x[/red][2J, schema" in sink.getvalue()
+    assert "run x[/red], schema" in sink.getvalue()
     assert "bold]" in sink.getvalue()
 
 

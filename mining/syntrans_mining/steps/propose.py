@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from syntrans.contract import FACETS, Author, descriptor_id
+from syntrans.plain import plain_text
 from syntrans_mining.candidates import Candidate
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.journal import request_key
@@ -105,8 +104,7 @@ def parse_statements(response: Response) -> list[tuple[str, str]] | None:
 
 def clean_text(text: str) -> str:
     """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
-    visible = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
-    return re.sub(r"\s+", " ", visible).strip()[:RAW_LIMIT]
+    return plain_text(text)[:RAW_LIMIT].strip()
 
 
 def _statement(item: Any) -> tuple[str, str] | None:
