@@ -53,8 +53,8 @@ def inspect(
 
 @app.command("import", context_settings=CONTEXT)
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON: class names, each with a list of descriptions.")],
-    format_: Annotated[str, typer.Option("--format", help="cupl or dclip.", metavar="NAME")],
+    file: Annotated[Path, typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.")],
+    format_: Annotated[str, typer.Option("--format", help="cupl, dclip or jsonl.", metavar="NAME")],
     classes: Classes = None,
     out: Out = None,
 ) -> None:
@@ -62,8 +62,14 @@ def import_(
 
     \b
     syntrans import cupl_descriptions.json --format cupl
+    syntrans import mine.jsonl --format jsonl --classes cub
 
-    Prints the path of descriptors.parquet.
+    \b
+    A line of jsonl, of which class and text must be there:
+    {"class": "house finch", "text": "a red breast", "id": "n01532829", "facet": "colour",
+     "author": "org/model", "revision": "main", "prompt": "describe.v1"}
+
+    --classes gives ids, and leaves the other classes out. Prints the path of descriptors.parquet.
     """
     from syntrans.classes import read_classes
     from syntrans.importers import import_descriptions

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syntrans.classes import ClassEntry, read_classes
 from syntrans.cli import run
-from syntrans.contract import read_descriptors
+from syntrans.contract import descriptor_id, normalise_text, read_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.importers import import_descriptions
+from syntrans.plain import plain_text
 
 
 def source(tmp_path: Path, value: object) -> Path:
@@ -66,6 +70,8 @@ def test_a_listed_class_that_is_not_described_is_named(tmp_path: Path) -> None:
         ({"wolf": "grey"}, "class 'wolf' has no list of texts"),
         ({"wolf": [1]}, "class 'wolf' has no list of texts"),
         ({"wolf": [" "]}, "class 'wolf' has no description"),
+        ({"wolf": [" ."]}, "class 'wolf' has no description"),
+        ({" ": ["a"]}, "a class without a name"),
         ({"wolf": ["a"], "Wolf": ["b"]}, "the same name 2 times"),
     ],
 )
@@ -99,3 +105,64 @@ def test_caltech_comes_in_with_all_its_classes(
 def test_dclip_fits_a_built_in_list(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "descriptors" / "dclip_cub.json"
     assert import_descriptions(path, "dclip", tmp_path, read_classes("cub")).n_classes == 200
+
+
+LINES = """
+{"class": "House Finch", "text": "a red breast", "facet": "colour", "author": "org/llm", "prompt": "p.v1"}
+{"class": "wolf", "text": "grey fur", "id": "n02114367"}
+
+{"class": "House Finch", "text": "A red breast.", "author": "me"}
+"""
+
+
+def test_lines_bring_ids_facets_and_authors_along(tmp_path: Path) -> None:
+    done = import_descriptions(source(tmp_path, LINES), "jsonl", tmp_path / "out")
+    rows, _ = read_descriptors(done.descriptors)
+    assert [(row.class_id, row.class_name, row.text, row.facet) for row in rows] == [
+        ("house-finch", "House Finch", "a red breast", "colour"),
+        ("n02114367", "wolf", "grey fur", "other"),
+    ]
+    assert [(author.model, author.prompt) for author in rows[0].authors] == [("org/llm", "p.v1"), ("me", "jsonl")]
+    assert rows[1].authors[0].model == "unknown"
+
+
+def test_lines_are_found_by_id_as_well(tmp_path: Path) -> None:
+    entries = [ClassEntry("n02114367", "grey wolf")]
+    done = import_descriptions(source(tmp_path, LINES), "jsonl", tmp_path / "out", entries)
+    assert [row.class_name for row in read_descriptors(done.descriptors)[0]] == ["grey wolf"]
+    assert done.left_out == ["House Finch"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds no line"),
+        ("{", "line 1 is not JSON"),
+        ('\n["a"]', "line 2: it: Input should be"),
+        ('{"class": "wolf"}', "line 1: text: Field required"),
+        (
+            '{"class": "wolf", "text": "a", "klass": 1}',
+            "klass: Extra inputs.*the keys are class, text",
+        ),
+        ('{"class": "wolf", "text": "a", "facet": "smell"}', "facet: must be one of shape, colour"),
+        ('{"class": "", "text": "a"}', "class: String should have at least 1"),
+        ('{"class": "wolf", "text": "a", "id": "x"}\n{"class": "wolf", "text": "b", "id": "y"}', "the ids x and y"),
+    ],
+)
+def test_malformed_lines_are_refused_with_their_number(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words):
+        import_descriptions(source(tmp_path, text), "jsonl", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["wolf", "Crow", "鷺"]), st.text()), min_size=1))
+def test_any_text_comes_in_harmless_or_is_refused(said: list[tuple[str, str]]) -> None:
+    lines = "\n".join(json.dumps({"class": name, "text": text}) for name, text in said)
+    with tempfile.TemporaryDirectory() as folder:
+        if any(not any(normalise_text(plain_text(text)) for n, text in said if n == name) for name, _ in said):
+            with pytest.raises(InputError, match="no description"):
+                import_descriptions(source(Path(folder), lines), "jsonl", Path(folder))
+            return
+        rows, _ = read_descriptors(import_descriptions(source(Path(folder), lines), "jsonl", Path(folder)).descriptors)
+    assert all(row.text.isprintable() and row.descriptor_id == descriptor_id(row.class_id, row.text) for row in rows)
+    assert {row.class_name for row in rows} == {name for name, _ in said}
