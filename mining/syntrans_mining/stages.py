@@ -1,0 +1,187 @@
+"""The stages of a run, one method each: what a step is given, and what stays of its result.
+
+A step measures and then drops; nothing here knows how. `pipeline` opens and closes what the stages stand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syntrans.errors import InputError
+from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.engines.base import Picture, TextVectors
+from syntrans_mining.engines.pool import Ticket, text_vectors
+from syntrans_mining.models import CLIP, Models
+from syntrans_mining.prompts import Prompt, load_prompt
+from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
+from syntrans_mining.steps import filter as filtering
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans.contract import SemanticsRow
+    from syntrans_mining.asking import Asker
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.report import Report
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompt files of a run."""
+
+    propose: tuple[Prompt, ...]
+    crosscheck: Prompt
+    ground: Prompt
+
+    @classmethod
+    def load(cls, config: MiningConfig) -> Prompts:
+        """Read them all; InputError names the one that is wrong."""
+        return cls(
+            tuple(load_prompt(source, "propose") for source in config.propose.prompts),
+            load_prompt(config.crosscheck.prompt, "crosscheck"),
+            load_prompt(config.ground.prompt, "ground"),
+        )
+
+    def sha256(self) -> dict[str, str]:
+        """By prompt id."""
+        return {prompt.id: prompt.sha256 for prompt in (*self.propose, self.crosscheck, self.ground)}
+
+
+@dataclass
+class Stages:
+    """The steps, bound to one run's models and settings."""
+
+    config: MiningConfig
+    entries: list[ClassEntry]
+    prompts: Prompts
+    models: Models
+    asker: Asker
+    report: Report
+    pictures: dict[str, list[Picture]]
+
+    def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
+        """All stages, one after the other: the ledger's candidates, and one row per class."""
+        shown = self._start_image_vectors()
+        candidates: list[Candidate] = []
+        with self._stage("propose", candidates):
+            candidates += self._propose()
+        with self._stage("merge", candidates):
+            self._merge(candidates)
+        with self._stage("crosscheck", candidates):
+            self._crosscheck(candidates)
+        images = self._class_images(shown)
+        with self._stage("ground", candidates):
+            self._ground(candidates, images)
+        with self._stage("filter", candidates):
+            self._filter(candidates, images)
+        with self._stage("compose", candidates):
+            semantics = self._compose(candidates)
+        return candidates, semantics
+
+    @contextmanager
+    def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
+        self.asker.progress.stage(name)
+        with self.report.stage(name, candidates, self.asker):
+            yield
+
+    def _skip(self, stage: str, why: str) -> None:
+        self.report.skipped[stage] = why
+        self.asker.progress.say(f"{stage} skipped: {why}")
+
+    def _start_image_vectors(self) -> Ticket | None:
+        """CLIP's image vectors, computed while the LLMs propose."""
+        flat = [picture for pictures in self.pictures.values() for picture in pictures]
+        return self.asker.host.embed(CLIP, "embed_images", flat) if flat else None
+
+    def _class_images(self, shown: Ticket | None) -> filtering.ClassImages | None:
+        if shown is None:
+            return None
+        class_ids = [class_id for class_id, pictures in self.pictures.items() for _ in pictures]
+        n_neighbours = self.config.filter.neighbours
+        return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
+
+    def _propose(self) -> list[Candidate]:
+        settings = self.config.propose
+        draw = propose.Draw(
+            samples=settings.samples,
+            n=settings.n,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            tries=settings.tries,
+            seed=self.config.seed,
+        )
+        found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, draw)
+        if not found:
+            error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
+            raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
+        return found
+
+    def _merge(self, candidates: list[Candidate]) -> None:
+        settings = self.config.merge
+        names = [entry.name for entry in self.entries]
+        merge.check_texts(candidates, names, max_words=settings.max_words)
+        if settings.similarity < 1.0:
+            vectors = self._embed(candidates).vectors
+            merge.merge_duplicates(candidates, vectors, similarity=settings.similarity)
+
+    def _crosscheck(self, candidates: list[Candidate]) -> None:
+        if len(self.models.llms) < 2:
+            self._skip("crosscheck", "there is only one LLM, and authors do not vote on their own")
+            return
+        by_id = {entry.id: entry for entry in self.entries}
+        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck)
+        crosscheck.drop_disagreed(candidates, threshold=self.config.crosscheck.threshold)
+
+    def _ground(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
+        settings = self.config.ground
+        if images is None or self.models.vlm is None:
+            self._skip("ground", "no images were given" if images is None else "the config names no vlm")
+            return
+        contrast = {class_id: others[0] for class_id, others in images.neighbours.items() if others}
+        pictures = {class_id: chosen[: settings.images] for class_id, chosen in self.pictures.items()}
+        ground.ground(
+            self.asker,
+            candidates,
+            pictures,
+            contrast if settings.contrast else {},
+            self.models.vlm,
+            self.prompts.ground,
+        )
+        ground.drop_unseen(candidates, threshold=settings.threshold, gap=settings.gap)
+
+    def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
+        settings = self.config.filter
+        if images is None:
+            self._skip("filter", "no images were given; only the budget applies")
+        else:
+            texts = self._embed(candidates)
+            filtering.measure(candidates, texts, images, model=CLIP)
+            filtering.drop_indistinct(candidates, margin=settings.margin)
+        filtering.rank(candidates, budget=settings.budget)
+
+    def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
+        settings, template = self.config.compose, self.config.clip.name_template
+        names = [template.format(name=entry.name, descriptor="") for entry in self.entries]
+        return compose.compose(
+            candidates,
+            self.entries,
+            self._embed(candidates).vectors,
+            text_vectors(self.asker.host, CLIP, names).vectors,
+            encoder=(self.config.clip.path, self.models.clip.revision),
+            summary=settings.summary,
+            separator=settings.separator,
+        )
+
+    def _embed(self, candidates: list[Candidate]) -> TextVectors:
+        """CLIP's text vectors of the kept candidates, in their order; equal sentences are encoded once."""
+        template = self.config.clip.template
+        texts = [template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)]
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        found = text_vectors(self.asker.host, CLIP, list(row_of))
+        rows = [row_of[text] for text in texts]
+        return TextVectors(
+            found.vectors[rows], [found.tokens[row] for row in rows], [found.truncated[row] for row in rows]
+        )
