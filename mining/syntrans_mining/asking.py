@@ -1,12 +1,16 @@
-"""Asking models: what the journal knows is not asked again, what is answered goes there at once, and it is counted."""
+"""Asking models: what the journal knows is not asked again, what is answered goes there at once, and it is counted.
+
+Requests are rendered, answered and read in windows: while one is being answered, the next one is rendered and the one
+before is read, so that the engines never wait and memory does not grow with the number of classes.
+"""
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 from syntrans.errors import PartialResult
 
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
     from syntrans_mining.journal import Journal
     from syntrans_mining.progress import Progress
 
-COMMIT = 256  # answers per transaction at most; a pause ends one sooner
-COMMIT_SECONDS = 0.5
+WINDOW = 16_384
+"""Requests in a window: a few tens of MB, and many batches of any engine, which runs dry once a window."""
+
+T = TypeVar("T")
 
 
-@dataclass
+@dataclass(slots=True)
 class Counts:
     """What one model did in one stage. ``asked`` went to the engine, ``from_journal`` did not."""
 
@@ -42,52 +48,55 @@ class Asker:
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def ask(self, stage: str, requests: Sequence[Request]) -> dict[str, Response]:
-        """The answer to every request, by id. Errors are answers too.
+        """The answer to every request, by id; for stages that need all of them at once. Otherwise as `stream`."""
+        return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
 
-        Raises when the engine dies, and PartialResult when some answers are missing only for the time being.
+    def stream(self, stage: str, asked: Iterable[tuple[T, Request]]) -> Iterator[tuple[T, Response]]:
+        """The answer to every request, beside what it was handed in with, in the order of the requests.
+
+        Errors are answers too. Raises when the engine dies, and at the end PartialResult when some answers are
+        missing only for the time being.
         """
-        by_id = {request.id: request for request in requests}
-        self.progress.expect(len(by_id))
-        answers = self.journal.get(by_id)
-        for key, response in answers.items():
-            counts = self.counts[stage, by_id[key].model]
-            counts.from_journal += 1
-            self._note_failure(stage, by_id[key].model, response)
-        self.progress.advance(len(answers))
-        missing = [request for key, request in by_id.items() if key not in answers]
-        if missing:
-            self._ask_host(stage, missing, answers)
-        passing = [response for response in answers.values() if response.passing]
+        source = iter(asked)
+        window = list(islice(source, WINDOW))
+        done: deque[tuple[T, Response]] = deque()
+        passing: list[Response] = []
+        while window:
+            answers: dict[str, Response] = {}
+            following: list[tuple[T, Request]] = []
+            for response in self._answers(stage, [request for _, request in window]):
+                answers[response.id] = response
+                following.extend(islice(source, min(2, WINDOW - len(following))))
+                for _ in range(min(2, len(done))):
+                    yield done.popleft()
+            yield from done
+            passing += [response for response in answers.values() if response.passing]
+            done = deque((tag, answers[request.id]) for tag, request in window)
+            window = following + list(islice(source, WINDOW - len(following)))
+        yield from done
         if passing:
             raise PartialResult(
-                f"{stage}: {len(passing)} of {len(by_id)} requests got no answer ({passing[0].error}); what was "
-                f"answered is kept, the same command asks the rest again"
+                f"{stage}: {len(passing)} requests got no answer ({passing[0].error}); what was answered is kept, "
+                f"the same command asks the rest again"
             )
-        return answers
 
-    def _ask_host(self, stage: str, missing: Sequence[Request], answers: dict[str, Response]) -> None:
-        models = {request.id: request.model for request in missing}
-        fresh: list[tuple[str, Response]] = []
-        last = time.monotonic()
-        try:
-            for response in self.host.generate(missing):
-                model = models[response.id]
-                answers[response.id] = response
-                fresh.append((model, response))
-                self._count(stage, model, response)
-                if len(fresh) >= COMMIT or time.monotonic() - last > COMMIT_SECONDS:
-                    self._keep(stage, fresh)
-                    last = time.monotonic()
-        finally:
-            self._keep(stage, fresh)  # also when the engine dies or the user has had enough
-
-    def _keep(self, stage: str, fresh: list[tuple[str, Response]]) -> None:
-        # The list is emptied before the write: an interrupt in between may lose answers, never store one twice.
-        kept = list(fresh)
-        fresh.clear()
-        if kept:
-            self.journal.put(stage, kept)
-            self.progress.advance(len(kept))
+    def _answers(self, stage: str, requests: Sequence[Request]) -> Iterator[Response]:
+        """One answer for each id: those of the journal, then the engines', each kept before it is handed on."""
+        by_id = {request.id: request for request in requests}
+        self.progress.expect(len(by_id))
+        known = self.journal.get(by_id)
+        self.progress.advance(len(known))
+        for key, response in known.items():
+            self.counts[stage, by_id[key].model].from_journal += 1
+            self._note_failure(stage, by_id[key].model, response)
+            yield response
+        missing = [request for key, request in by_id.items() if key not in known]
+        for response in self.host.generate(missing) if missing else ():
+            model = by_id[response.id].model
+            self.journal.put(stage, model, response)
+            self._count(stage, model, response)
+            self.progress.advance(1)
+            yield response
 
     def _count(self, stage: str, model: str, response: Response) -> None:
         counts = self.counts[stage, model]

@@ -1,7 +1,8 @@
-"""Every answer, kept from the moment it arrives: sqlite, keyed by what makes an answer what it is.
+"""Every answer and every CLIP vector, kept from the moment it arrives: sqlite, keyed by what makes it what it is.
 
-A key is a hash of model, prompt, rendered messages, sampling, seed and picture, never of paths or of how many
-workers there are. Killing a run at any moment loses the calls under way and nothing else.
+A key is a hash of model, engine, prompt, rendered messages, sampling, seed and picture, never of paths or of how many
+workers there are. An answer is in the file before it counts as given: killing a run at any moment loses the calls
+under way and nothing else.
 """
 
 from __future__ import annotations
@@ -10,14 +11,32 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans_mining.engines.base import Message, Response, Sampling
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, stage TEXT, model TEXT, answer TEXT) WITHOUT ROWID"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, stage TEXT, model TEXT, answer TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB, tokens INTEGER, truncated INTEGER);
+"""
 _BATCH = 500  # below the number of variables that every sqlite allows
+_DEFAULTS = {field.name: field.default for field in fields(Response)}
+
+
+class Vector(NamedTuple):
+    """A unit vector of CLIP; of a text also its length in tokens, and whether it was cut off."""
+
+    values: NDArray[np.float32]
+    tokens: int = 0
+    truncated: bool = False
 
 
 def request_key(
@@ -30,10 +49,18 @@ def request_key(
     schema: str | None = None,
     yes_no: bool = False,
 ) -> str:
-    """32 hex over everything that changes the answer. ``identity`` is the model's (revision, settings)."""
+    """32 hex over everything that changes the answer. ``identity`` is the model's (revision, engine, settings)."""
     # Greedy scoring has no randomness: there a seed changes nothing, and neither do the other knobs.
     drawn = None if yes_no else asdict(sampling)
-    parts = [identity, prompt_sha256, [asdict(m) for m in messages], drawn, picture, schema, yes_no]
+    return _hash([identity, prompt_sha256, [asdict(m) for m in messages], drawn, picture, schema, yes_no])
+
+
+def vector_key(*, identity: str, content: str) -> str:
+    """32 hex over the encoder's identity and a text, or a picture's sha256."""
+    return _hash([identity, content])
+
+
+def _hash(parts: list[object]) -> str:
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -48,8 +75,7 @@ class Journal:
             # A killed process loses nothing with WAL; a killed machine at most the last commits.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_SCHEMA)
-            self._db.commit()
+            self._db.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
             raise EnvironmentProblem(f"cannot write {path}: {error}; choose another --out") from error
         except sqlite3.DatabaseError as error:
@@ -57,47 +83,67 @@ class Journal:
 
     def get(self, keys: Iterable[str]) -> dict[str, Response]:
         """The answers that are there, by key."""
-        found: dict[str, Response] = {}
-        try:
-            for part in _parts(list(keys), _BATCH):
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, answer FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
-                rows = self._db.execute(query, part)
-                found.update((key, Response(key, **json.loads(answer))) for key, answer in rows)
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            raise InputError(f"{self.path} is damaged ({error}); remove it, or give --no-resume") from error
-        return found
+        with self._reading():
+            return {key: Response(key, **json.loads(answer)) for key, answer in self._select("answer", "answers", keys)}
 
-    def put(self, stage: str, answers: Iterable[tuple[str, Response]]) -> None:
-        """Keep ``(model, response)`` pairs, all of them or none; passing errors are left out."""
-        lasting = [(model, response) for model, response in answers if not response.passing]
-        rows = [(response.id, stage, model, _dump(response)) for model, response in lasting]
-        try:
-            with self._db:
-                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise EnvironmentProblem(
-                f"cannot write {self.path}: {error}; free some room and run the same command again"
-            ) from error
+    def put(self, stage: str, model: str, response: Response) -> None:
+        """Keep an answer, at once; an error that may pass is left out."""
+        if not response.passing:
+            row = (response.id, stage, model, _dump(response))
+            self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", [row])
+
+    def get_vectors(self, keys: Iterable[str]) -> dict[str, Vector]:
+        """The vectors that are there, by key."""
+        import numpy as np
+
+        with self._reading():
+            rows = self._select("vector, tokens, truncated", "vectors", keys)
+            return {key: Vector(np.frombuffer(data, np.float32), n, bool(cut)) for key, data, n, cut in rows}
+
+    def put_vectors(self, vectors: Iterable[tuple[str, Vector]]) -> None:
+        """Keep vectors, all of them or none."""
+        rows = [(key, v.values.tobytes(), v.tokens, int(v.truncated)) for key, v in vectors]
+        self._write("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
 
     def count(self) -> int:
         """How many answers there are."""
         return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def keys(self) -> Iterator[str]:
-        """All keys."""
+        """The keys of all answers."""
         return (key for (key,) in self._db.execute("SELECT key FROM answers"))
 
     def close(self) -> None:
         """Close the file; what was put is there."""
         self._db.close()
 
+    def _select(self, columns: str, table: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        wanted = list(keys)
+        for start in range(0, len(wanted), _BATCH):
+            part = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks})"  # noqa: S608 - names of ours and marks
+            yield from self._db.execute(query, part)
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        try:
+            with self._db:
+                self._db.executemany(statement, rows)
+        except sqlite3.OperationalError as error:
+            raise EnvironmentProblem(
+                f"cannot write {self.path}: {error}; free some room and run the same command again"
+            ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or give --no-resume") from error
+
 
 def _dump(response: Response) -> str:
-    values = asdict(response)
+    """What of it is not as by default; its id is the key."""
+    values = {name: value for name, default in _DEFAULTS.items() if (value := getattr(response, name)) != default}
     del values["id"]
     return json.dumps(values, separators=(",", ":"))
-
-
-def _parts(items: list[str], size: int) -> Iterator[list[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

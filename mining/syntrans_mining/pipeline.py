@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from syntrans.classes import ClassEntry, require_clean
 from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir
 from syntrans_mining.asking import Asker
+from syntrans_mining.engines.late import Late
 from syntrans_mining.engines.pool import Host, Inline, Pool, place
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import Models, resolve_models
@@ -25,6 +27,7 @@ from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
@@ -57,10 +60,12 @@ def mine(
         stack.enter_context(lock(out))
         journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
         report = Report()
-        host = stack.enter_context(_host(config, models, out / "logs"))  # loads while the pictures are read
-        asker = Asker(host, journal, progress)
+        host = stack.enter_context(closing(Late(partial(_host, config, models, out / "logs"))))
+        if journal.count() == 0:
+            host.start()  # something will be asked for sure: models load while the pictures are read
+        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
         pictures = _pictures(config, entries, images)
-        stages = Stages(config, entries, prompts, models, asker, report, pictures)
+        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures)
         candidates, semantics = stages.run()
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, host.load_seconds)
     return write_result(out, facts, candidates, semantics)
@@ -87,19 +92,12 @@ def _journal(path: Path, *, resume: bool) -> Iterator[Journal]:
         journal.close()
 
 
-@contextmanager
-def _host(config: MiningConfig, models: Models, logs: Path) -> Iterator[Host]:
+def _host(config: MiningConfig, models: Models, logs: Path) -> Host:
     specs: list[EngineSpec] = [model.spec for model in models.all]
     replicas = {model.name: model.replicas for model in (*config.llms, *([config.vlm] if config.vlm else []))}
-    host: Host
     if config.engine.workers == 0:
-        host = Inline(specs)
-    else:
-        host = Pool(place(specs, replicas, config.engine.workers), logs, chunk=config.engine.chunk)
-    try:
-        yield host
-    finally:
-        host.close()
+        return Inline(specs)
+    return Pool(place(specs, replicas, config.engine.workers), logs, chunk=config.engine.chunk)
 
 
 def _default_progress(stack: ExitStack) -> Progress:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
 from syntrans_mining.candidates import Candidate, kept
-from syntrans_mining.engines.base import Picture, TextVectors
-from syntrans_mining.engines.pool import Ticket, text_vectors
 from syntrans_mining.models import CLIP, Models
 from syntrans_mining.prompts import Prompt, load_prompt
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
     from syntrans.contract import SemanticsRow
     from syntrans_mining.asking import Asker
     from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.report import Report
+    from syntrans_mining.vectors import PictureVectors, Vectors
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Stages:
     prompts: Prompts
     models: Models
     asker: Asker
+    vectors: Vectors
     report: Report
     pictures: dict[str, list[Picture]]
 
@@ -90,12 +91,12 @@ class Stages:
         self.report.skipped[stage] = why
         self.asker.progress.say(f"{stage} skipped: {why}")
 
-    def _start_image_vectors(self) -> Ticket | None:
+    def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
         flat = [picture for pictures in self.pictures.values() for picture in pictures]
-        return self.asker.host.embed(CLIP, "embed_images", flat) if flat else None
+        return self.vectors.start_pictures(flat) if flat else None
 
-    def _class_images(self, shown: Ticket | None) -> filtering.ClassImages | None:
+    def _class_images(self, shown: PictureVectors | None) -> filtering.ClassImages | None:
         if shown is None:
             return None
         class_ids = [class_id for class_id, pictures in self.pictures.items() for _ in pictures]
@@ -169,19 +170,13 @@ class Stages:
             candidates,
             self.entries,
             self._embed(candidates).vectors,
-            text_vectors(self.asker.host, CLIP, names).vectors,
+            self.vectors.of_texts(names).vectors,
             encoder=(self.config.clip.path, self.models.clip.revision),
             summary=settings.summary,
             separator=settings.separator,
         )
 
     def _embed(self, candidates: list[Candidate]) -> TextVectors:
-        """CLIP's text vectors of the kept candidates, in their order; equal sentences are encoded once."""
+        """CLIP's text vectors of the kept candidates, in their order."""
         template = self.config.clip.template
-        texts = [template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)]
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        found = text_vectors(self.asker.host, CLIP, list(row_of))
-        rows = [row_of[text] for text in texts]
-        return TextVectors(
-            found.vectors[rows], [found.tokens[row] for row in rows], [found.truncated[row] for row in rows]
-        )
+        return self.vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])

@@ -35,6 +35,11 @@ _response = st.builds(
 )
 
 
+def put_all(journal: Journal, responses: list[Response]) -> None:
+    for response in responses:
+        journal.put("ground", "eye", response)
+
+
 @given(_request)
 def test_equal_requests_have_equal_keys(request: dict) -> None:
     assert request_key(**request) == request_key(**dict(request))
@@ -58,7 +63,7 @@ def test_a_seed_counts_where_it_is_used(request: dict) -> None:
 def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.sqlite"
     journal = Journal(path)
-    journal.put("ground", [("eye", response) for response in responses])
+    put_all(journal, responses)
     journal.close()
     again = Journal(path)
     found = again.get([response.id for response in responses] + ["missing"])
@@ -69,7 +74,7 @@ def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: py
 
 def test_passing_errors_are_not_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    journal.put("ground", [("eye", Response("aa", error="server away", passing=True)), ("eye", Response("bb"))])
+    put_all(journal, [Response("aa", error="server away", passing=True), Response("bb")])
     assert list(journal.keys()) == ["bb"]
     journal.close()
 
@@ -77,14 +82,14 @@ def test_passing_errors_are_not_kept(tmp_path: Path) -> None:
 def test_more_keys_than_sqlite_takes_in_one_query(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     responses = [Response(f"{number:08x}") for number in range(1300)]
-    journal.put("ground", [("eye", response) for response in responses])
+    put_all(journal, responses)
     assert len(journal.get([response.id for response in responses])) == 1300
     journal.close()
 
 
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    journal.put("ground", [("eye", Response("aa"))])
+    put_all(journal, [Response("aa")])
     journal.close()
     data = journal.path.read_bytes()
     journal.path.write_bytes(data[:4096] + b"U" * (len(data) - 4096))

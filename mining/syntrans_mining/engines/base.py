@@ -64,7 +64,8 @@ class Response:
     """One answer. ``error`` is set, and everything else empty, when there is none.
 
     ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``passing`` marks an
-    error that another try may not meet (a server that was away): it is not journalled.
+    error that another try may not meet (a server that was away): it is not journalled. ``reason`` is the ledger's
+    word for an error (`syntrans.contract.REASONS`).
     """
 
     id: str
@@ -75,6 +76,7 @@ class Response:
     completion_tokens: int = 0
     error: str | None = None
     passing: bool = False
+    reason: Literal["too_long", "refused", "engine_failed"] = "engine_failed"
 
 
 @dataclass(frozen=True, slots=True)

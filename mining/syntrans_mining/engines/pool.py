@@ -30,9 +30,12 @@ ENCODERS = ("clip", "fake-clip")
 
 
 class Host(Protocol):
-    """Where engines live: a pool of processes, or this process. ``load_seconds`` is by model."""
+    """Where engines live: a pool of processes, or this process."""
 
-    load_seconds: dict[str, float]
+    @property
+    def load_seconds(self) -> dict[str, float]:
+        """Seconds spent loading, by model."""
+        ...
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answers of any models, as they come."""

@@ -1,0 +1,42 @@
+"""A host that starts when it is first needed: a run whose every answer is in the journal loads no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syntrans_mining.engines.base import Request, Response
+    from syntrans_mining.engines.pool import Host, Ticket
+
+
+class Late:
+    """The host that ``make`` makes, once somebody asks it something; ``start`` makes it at once."""
+
+    def __init__(self, make: Callable[[], Host]) -> None:
+        self._make = make
+        self._host: Host | None = None
+
+    @property
+    def load_seconds(self) -> dict[str, float]:
+        """By model, of those that were loaded."""
+        return self._host.load_seconds if self._host else {}
+
+    def start(self) -> Host:
+        """The host itself."""
+        if self._host is None:
+            self._host = self._make()
+        return self._host
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """As the host does."""
+        return self.start().generate(requests)
+
+    def embed(self, model: str, method: str, payload: Any) -> Ticket:
+        """As the host does."""
+        return self.start().embed(model, method, payload)
+
+    def close(self) -> None:
+        """End the host, if there is one."""
+        if self._host is not None:
+            self._host.close()
