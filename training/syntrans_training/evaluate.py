@@ -43,7 +43,8 @@ from .features import Features
 from .metrics import interval, paired
 from .progress import say
 from .provenance import file_sha256, made_by
-from .rows import Row, build_rows, score
+from .rows import Row, build_rows
+from .scoring import score
 from .seeding import pick_device
 from .semantics import read_knowledge
 from .stages import BRIDGE, feature_stage
@@ -89,7 +90,8 @@ def evaluate(
             shots=shots,
             shuffles=config.shuffles,
         )
-        accuracies[shots] = score(rows, episodes, chunk=config.chunk)
+        outcomes = score(rows, episodes, n_classes=len(split.classes), chunk=config.chunk)
+        accuracies[shots] = {name: outcome.accuracy for name, outcome in outcomes.items()}
         results[str(shots)] = _results(rows, accuracies[shots], bridge, shots, config)
         contrasts[str(shots)] = _contrasts(accuracies[shots], config)
     _write_accuracies(out / ACCURACIES, accuracies)

@@ -1,6 +1,6 @@
-"""The rows of an evaluation: which methods and controls there are, and their accuracy on every episode."""
+"""The rows of an evaluation: which methods and controls there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,8 @@ from torch import Tensor
 
 from .bridge import Bridge
 from .config import TextConfig
-from .episodes import Episodes
-from .methods import Fused, Method, Prototype, Semantic, accuracy
+from .methods import Fused, Method, Prototype, Semantic
 from .modules.whiten import fit_whitening
-from .progress import track
 from .semantics import Knowledge, class_vectors, derangement
 from .text import TextEncoder
 
@@ -26,6 +24,8 @@ class Row:
     methods: tuple[Method, ...]
     features: Float[Tensor, "n d"]
     variant: str | None = None  # whose alpha and lambda it uses; None for visual rows
+    temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
+    support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
 
 
 def build_rows(
@@ -74,17 +74,3 @@ def build_rows(
         rows["raw"] = Row((fused("raw"),), standard, "raw")
     rows["shuffled"] = Row(tuple(fused(main, order) for order in orders), standard, main)
     return rows
-
-
-def score(rows: Mapping[str, Row], tasks: Episodes, *, chunk: int) -> dict[str, NDArray[np.float64]]:
-    """Accuracy in [0, 1] of every row on every episode [E]; memory grows with `chunk`, not with E."""
-    found: dict[str, list[Tensor]] = {name: [] for name in rows}
-    with track(f"{tasks.support.shape[2]}-shot episodes", len(tasks), "episodes") as progress, torch.inference_mode():
-        for part in tasks.chunks(chunk):
-            classes, support, query = (torch.from_numpy(a) for a in (part.classes, part.support, part.query))
-            for name, row in rows.items():
-                taken = row.features[support], row.features[query.flatten(1)], classes
-                each = [accuracy(method.scores(*taken)) for method in row.methods]
-                found[name].append(torch.stack(each).mean(0))
-            progress.advance(len(part))
-    return {name: torch.cat(parts).numpy() for name, parts in found.items()}

@@ -1,8 +1,8 @@
 """Few-shot methods: each answers a chunk of episodes with a score per query and class. Composition only."""
 
-from .base import Method, accuracy
+from .base import Heads, Linear, Method, accuracy
 from .fused import Fused
-from .prototype import Prototype
+from .prototype import Euclidean, Prototype
 from .semantic import Semantic
 
-__all__ = ["Fused", "Method", "Prototype", "Semantic", "accuracy"]
+__all__ = ["Euclidean", "Fused", "Heads", "Linear", "Method", "Prototype", "Semantic", "accuracy"]

@@ -1,12 +1,14 @@
-"""What a method is, and how its accuracy is taken.
+"""What a method is, what a linear one adds, and how accuracy is taken.
 
 Sizes: E episodes, N ways, K shots, Q queries per class, d feature dimensions, C classes of the split.
 Queries are ordered by class: query number c * Q + i belongs to class c of its episode.
 """
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -21,6 +23,36 @@ class Method(Protocol):
         classes: Int[Tensor, "e n"],
     ) -> Float[Tensor, "e m n"]:
         """`classes` are the class numbers of the split, for methods that know something about them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Linear classifiers of E episodes: the score of a query is its inner product with a class's weight, plus a bias.
+
+    With `cosine` the queries are taken at unit length.
+    """
+
+    weight: Float[Tensor, "e n d"]
+    bias: Float[Tensor, "e n"] | None = None
+    cosine: bool = False
+
+    def scores(self, query: Float[Tensor, "e m d"]) -> Float[Tensor, "e m n"]:
+        """The scores of queries that lie side by side in memory."""
+        found = (F.normalize(query, dim=-1) if self.cosine else query) @ self.weight.mT
+        return found if self.bias is None else found + self.bias.unsqueeze(1)
+
+
+@runtime_checkable
+class Linear(Method, Protocol):
+    """A method that looks at supports only to make a linear classifier.
+
+    `scores` is then `self.heads(support, classes).scores(query)`. The evaluator asks such methods for their heads
+    alone and scores all of them in one product per episode, without gathering the queries of a chunk.
+    """
+
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
+        """One classifier per episode."""
         ...
 
 

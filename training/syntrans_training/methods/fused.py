@@ -1,11 +1,11 @@
 """Visual prototypes and semantic weights, convexly fused (modules/fusion.py, equation (6))."""
 
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.modules.fusion import fuse
 
+from .base import Heads
 from .prototype import prototypes
 
 
@@ -17,12 +17,12 @@ class Fused:
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
         self.weights, self.alpha = weights, alpha
 
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
+        """See `Linear.heads`."""
+        return Heads(fuse(prototypes(support), self.weights[classes], alpha=self.alpha), cosine=True)
+
     def scores(
-        self,
-        support: Float[Tensor, "e n k d"],
-        query: Float[Tensor, "e m d"],
-        classes: Int[Tensor, "e n"],
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
-        weights = fuse(prototypes(support), self.weights[classes], alpha=self.alpha)
-        return F.normalize(query, dim=-1) @ weights.mT
+        return self.heads(support, classes).scores(query)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .base import Heads
+
 
 def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
     """p_c = norm(mean_k norm(h_ck))."""
@@ -18,11 +20,27 @@ def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
 class Prototype:
     """Nearest visual prototype; knows nothing about classes."""
 
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
+        """See `Linear.heads`."""
+        return Heads(prototypes(support), cosine=True)
+
     def scores(
-        self,
-        support: Float[Tensor, "e n k d"],
-        query: Float[Tensor, "e m d"],
-        classes: Int[Tensor, "e n"],  # noqa: ARG002 - the protocol
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
-        return F.normalize(query, dim=-1) @ prototypes(support).mT
+        return self.heads(support, classes).scores(query)
+
+
+class Euclidean:
+    """Nearest class mean by Euclidean distance, as Snell et al. have it; scores are half of -d^2 + |query|^2."""
+
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
+        """See `Linear.heads`."""
+        means = support.mean(2)
+        return Heads(means, bias=-means.square().sum(-1) / 2)
+
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        return self.heads(support, classes).scores(query)

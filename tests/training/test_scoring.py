@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
+from syntrans_training.metrics import ece, image_interval, interval, per_class
+from syntrans_training.rows import Row
+from syntrans_training.scoring import score
+
+C, PER_CLASS, D = 8, 30, 12
+LABELS = np.repeat(np.arange(C), PER_CLASS)
+
+
+class NearestSupport:
+    """A method that is not linear: the distance to the nearest support."""
+
+    def scores(self, support, query, classes):
+        return -torch.cdist(query, support.flatten(1, 2)).unflatten(-1, support.shape[1:3]).amin(-1)
+
+
+@pytest.fixture(scope="module")
+def features():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(C, D, generator=generator)[LABELS] + 1.5 * torch.randn(len(LABELS), D, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    return draw(EpisodeSpec(5, 5, 6, 40, 3), LABELS)
+
+
+def naive(method, features, tasks):
+    """[E, m] hits, one episode and one call at a time."""
+    found = []
+    for i in range(len(tasks)):
+        episode = tasks[i]
+        support = features[torch.from_numpy(episode.support)].unsqueeze(0)
+        query = features[torch.from_numpy(episode.query).flatten()].unsqueeze(0)
+        guess = method.scores(support, query, torch.from_numpy(episode.classes).unsqueeze(0))[0].argmax(-1)
+        found.append(guess == torch.arange(5).repeat_interleave(6))
+    return torch.stack(found).numpy()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 500])
+def test_every_row_scores_as_one_episode_at_a_time(features, tasks, chunk):
+    weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
+    methods = {
+        "cosine": Prototype(),
+        "euclidean": Euclidean(),
+        "fused": Fused(weights, alpha=0.3),
+        "semantic": Semantic(weights),
+        "nearest": NearestSupport(),
+    }
+    outcomes = score({k: Row((m,), features) for k, m in methods.items()}, tasks, n_classes=C, chunk=chunk)
+    for name, method in methods.items():
+        hits = naive(method, features, tasks)
+        assert np.array_equal(outcomes[name].correct, hits), name
+        assert np.allclose(outcomes[name].accuracy, hits.mean(1))
+
+
+def test_rows_with_other_features_do_not_mix(features, tasks):
+    rows = {"a": Row((Prototype(),), features), "b": Row((Prototype(),), features.flip(1) * torch.arange(D))}
+    both = score(rows, tasks, n_classes=C, chunk=16)
+    for name, row in rows.items():
+        assert np.array_equal(both[name].correct, score({"alone": row}, tasks, n_classes=C, chunk=16)["alone"].correct)
+
+
+def test_a_row_of_several_methods_is_their_mean(features, tasks):
+    weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
+    methods = Prototype(), Semantic(weights), NearestSupport()
+    outcomes = score({"mean": Row(methods, features)}, tasks, n_classes=C, chunk=16)
+    hits = np.mean([naive(method, features, tasks) for method in methods], axis=0)
+    assert np.allclose(outcomes["mean"].correct, hits)
+    assert outcomes["mean"].confusion.sum() == len(methods) * tasks.query.size
+
+
+def test_counts_per_class_and_image_agree_with_the_accuracy(features, tasks):
+    outcome = score({"row": Row((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
+    assert outcome.confusion.sum(1).tolist() == (np.bincount(tasks.classes.ravel(), minlength=C) * 6).tolist()
+    assert outcome.confusion.trace() == outcome.image_correct.sum() == outcome.correct.sum()
+    assert outcome.image_shown.tolist() == np.bincount(tasks.query.ravel(), minlength=len(LABELS)).tolist()
+    assert per_class(outcome.confusion)[2] == pytest.approx(outcome.correct[tasks.classes.repeat(6, 1) == 2].mean())
+
+
+def test_views_stand_in_for_the_supports(features, tasks):
+    views = torch.stack([features, features + 0.5, features - 0.5], 1)
+    found = score({"row": Row((Euclidean(),), features, support_views=views)}, tasks, n_classes=C, chunk=16)
+    plain = score({"row": Row((Euclidean(),), features)}, tasks, n_classes=C, chunk=16)
+    assert np.array_equal(found["row"].correct, plain["row"].correct)  # the views' mean is the picture
+    shifted = Row((Euclidean(),), features, support_views=torch.zeros(len(features), 2, D))
+    assert score({"row": shifted}, tasks, n_classes=C, chunk=16)["row"].accuracy.mean() == pytest.approx(0.2)
+
+
+def test_euclidean_prototypes_order_classes_as_the_distance_does():
+    support, query = torch.randn(3, 5, 4, D), torch.randn(3, 10, D)
+    found = Euclidean().scores(support, query, torch.zeros(3, 5, dtype=torch.long))
+    distance = torch.cdist(query, support.mean(2))
+    assert torch.allclose(2 * found, query.square().sum(-1, keepdim=True) - distance.square(), atol=1e-4)
+
+
+def test_calibration_error_is_the_weighted_gap_of_the_bins():
+    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.35, 0.35])
+    correct = np.array([True, True, True, False, False, True])
+    assert ece(confidence, correct) == pytest.approx((4 * 0.2 + 2 * 0.15) / 6)
+    assert ece(np.array([1.0, 0.0]), np.array([True, False])) == 0.0
+
+
+def test_temperature_sets_the_confidence_of_a_row(features, tasks):
+    rows = {t: Row((Prototype(),), F.normalize(features, dim=-1), temperature=float(t)) for t in ("0.01", "10", "1000")}
+    found = score(rows, tasks, n_classes=C, chunk=16)
+    accuracy = found["10"].accuracy.mean()
+    assert found["0.01"].ece == pytest.approx(accuracy - 0.2, abs=0.01)  # all classes alike
+    assert found["1000"].ece == pytest.approx(1 - accuracy, abs=0.02)  # always sure
+
+
+def test_the_image_interval_contains_the_normal_one(features, tasks):
+    outcome = score({"row": Row((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
+    wide, narrow = image_interval(outcome.correct, tasks), interval(outcome.accuracy)
+    assert wide.mean == pytest.approx(narrow.mean)
+    assert wide.half_width >= narrow.half_width
