@@ -2,7 +2,8 @@
 
 from .base import Heads, Linear, Method, accuracy
 from .fused import Fused
+from .logistic import LogisticRegression
 from .prototype import Euclidean, Prototype
 from .semantic import Semantic
 
-__all__ = ["Euclidean", "Fused", "Heads", "Linear", "Method", "Prototype", "Semantic", "accuracy"]
+__all__ = ["Euclidean", "Fused", "Heads", "Linear", "LogisticRegression", "Method", "Prototype", "Semantic", "accuracy"]
