@@ -13,7 +13,7 @@ from PIL import Image
 
 # Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
 install_import_hook(
-    ["syntrans_training.modules", "syntrans_training.methods", "syntrans_training.backbones", "syntrans_training.data"],
+    [f"syntrans_training.{part}" for part in ("modules", "methods", "backbones", "data", "losses", "tasks")],
     "beartype.beartype",
 )
 

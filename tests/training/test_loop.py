@@ -1,22 +1,23 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from syntrans_training import checkpoint
 from syntrans_training.backbones import build
+from syntrans_training.data.augment import Pictures
 from syntrans_training.loop import NanStop, Recipe, fit, learning_rate
-from syntrans_training.tasks.pretrain import Pretrain
+from syntrans_training.tasks.cross_entropy import CrossEntropy
 
 CPU = torch.device("cpu")
 
 
 def make_task():
-    generator = torch.Generator().manual_seed(3)
-    pixels = torch.randint(0, 256, (24, 16, 16, 3), dtype=torch.uint8, generator=generator)
+    pixels = np.random.default_rng(3).integers(0, 256, (24, 16, 16, 3), np.uint8)
     torch.manual_seed(0)
     encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
-    return Pretrain(encoder, pixels, torch.arange(24) % 3, n_classes=3, device=CPU, view={"size": 16})
+    return CrossEntropy(encoder, Pictures(pixels, np.arange(24) % 3, device=CPU, view={"size": 16}), n_classes=3)
 
 
 def run(folder, epochs, optimizer="sgd", stop_after=None, identity="a"):
@@ -75,6 +76,11 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     assert rates[:10] == pytest.approx([i / 10 for i in range(1, 11)])
     assert max(rates) == 1.0
     assert rates[-1] < 0.01
+
+
+def test_published_steps_fall_after_the_listed_epochs():
+    recipe = Recipe(epochs=5, batch_size=1, lr=1.0, warmup_epochs=0, schedule="steps", decay_epochs=(2, 4))
+    assert [learning_rate(recipe, step, 2) for step in range(10)] == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 2)
 
 
 def test_a_damaged_state_is_named(tmp_path):

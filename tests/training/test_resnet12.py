@@ -35,6 +35,20 @@ def test_one_channel_images_are_refused_by_shape():
         backbones.build("resnet12-tiny")(torch.zeros(2, 1, 32, 32))
 
 
+def test_conv4_gives_the_flattened_map():
+    encoder = backbones.build("conv4", size=84).eval()
+    assert encoder.feature_dim == 1600
+    assert encoder(torch.zeros(2, 3, 84, 84)).shape == (2, 1600)
+
+
+def test_an_encoder_carries_its_normalisation():
+    encoder = backbones.build("resnet12-tiny", mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3)).eval()
+    x = torch.rand(1, 3, 16, 16)
+    by_hand = (x - torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)) / torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
+    assert torch.equal(encoder(x), encoder.tower(by_hand))
+    assert {"mean", "std"} < encoder.state_dict().keys()
+
+
 def test_an_unknown_backbone_lists_the_known():
     with pytest.raises(ValueError, match="resnet12-narrow"):
         backbones.build("resnet50")

@@ -20,6 +20,7 @@ from syntrans.config import StrictModel
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
 ViewSize = Annotated[int, Field(ge=16)]  # the encoders halve a picture four times
+BACKBONES = ("resnet12", "resnet12-narrow", "resnet12-tiny", "conv4")
 
 
 class DataConfig(StrictModel):
@@ -36,27 +37,63 @@ class AugmentConfig(StrictModel):
     """Random views of a training picture; a picture is stored at data.size and cropped from there."""
 
     crop_area: tuple[PositiveShare, PositiveShare] = (0.35, 1.0)  # share of the picture's area a crop keeps
+    # instead: cut train_size x train_size at a random place of the picture, padded with black by so many pixels
+    crop_pad: NonNegativeInt | None = None
     flip: float = Field(default=0.5, ge=0.0, le=1.0)
     jitter: NonNegativeFloat = 0.4  # brightness, contrast and saturation vary by 1 +- jitter
 
 
-class EncoderConfig(StrictModel):
-    """Encoder and its cross-entropy training on the base classes."""
+class NormaliseConfig(StrictModel):
+    """Means and deviations of red, green and blue (values in [0, 1]); default: those of ImageNet."""
 
-    backbone: Literal["resnet12", "resnet12-narrow", "resnet12-tiny"] = "resnet12-narrow"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+
+
+class DistillConfig(StrictModel):
+    """Generation 1 of SKD, for `method: skd-gen1`; what is not here is as in generation 0."""
+
+    epochs: PositiveInt = 8
+    lr: PositiveFloat = 0.001
+    decay_epochs: tuple[PositiveInt, ...] = (5,)
+    temperature: PositiveFloat = 2.0
+    gamma: NonNegativeFloat = 0.1  # weight of the twin turned by 180 degrees
+
+
+class EncoderConfig(StrictModel):
+    """Encoder and its training on the base classes."""
+
+    # skd-gen1 trains skd-gen0 first; frozen trains nothing: features straight from the tower
+    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "frozen"] = "cross_entropy"
+    # resnet12, resnet12-narrow, resnet12-tiny, conv4, timm:<name or folder>, open_clip:<folder>
+    backbone: str = "resnet12-narrow"
     drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)
+    drop_block: PositiveInt = 5  # side of the squares that DropBlock drops
+    drop_ramp_steps: PositiveInt | None = None  # steps until drop_rate is reached; none: half of the training
     train_size: ViewSize = 64  # side of a training view
     test_size: ViewSize = 64  # side of the picture that features are extracted from
     epochs: PositiveInt = 25
     batch_size: PositiveInt = 64
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "sgd-published", "adamw"] = "sgd"  # published: no Nesterov, every parameter decays
     lr: PositiveFloat = 0.05
+    schedule: Literal["cosine", "steps"] = "cosine"
+    decay_epochs: tuple[PositiveInt, ...] = ()  # with steps: lr falls to a tenth after each of these epochs
     weight_decay: NonNegativeFloat = 5e-4
     warmup_epochs: NonNegativeFloat = 1.0
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    rotation_gamma: NonNegativeFloat = 2.0  # weight of SKD's rotation loss
+    distill: DistillConfig = DistillConfig()
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     val_every: PositiveInt = 5  # epochs between looks at val accuracy (logged, never selected on)
     augment: AugmentConfig = AugmentConfig()
+    normalise: NormaliseConfig = NormaliseConfig()
+
+    @field_validator("backbone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in BACKBONES and not name.startswith(("timm:", "open_clip:")):
+            raise ValueError(f"unknown; known are {', '.join(BACKBONES)}, timm:<name or folder>, open_clip:<folder>")
+        return name
 
 
 class TextConfig(StrictModel):

@@ -1,14 +1,22 @@
-"""The encoder stage of `syntrans train`: train it, or take over an equal one (`stages.py` says what an identity is)."""
+"""The encoder stage of `syntrans train`: train its generations, or take over equal ones.
 
+SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors; the last generation
+leaves encoder.safetensors. Either holds `encoder.*` and the heads that the next generation goes on from. A generation
+whose identity is already in this or a neighbouring run is taken over (`stages.py` says what an identity is).
+"""
+
+import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError
@@ -18,82 +26,85 @@ from . import backbones, checkpoint, features
 from .bridge import visual_accuracy
 from .config import EncoderConfig
 from .data import Split
+from .data.augment import Pictures
 from .episodes import EpisodeSpec, draw
-from .loop import Recipe, fit
+from .loop import Recipe, Task, fit
 from .modules.whiten import fit_whitening
 from .progress import say
 from .seeding import pick_precision
-from .tasks.pretrain import Pretrain
+from .tasks.cross_entropy import CrossEntropy
+from .tasks.skd_gen0 import SKDGen0
+from .tasks.skd_gen1 import SKDGen1
 
 ENCODER, STATE, METRICS = "encoder.safetensors", "state.safetensors", "metrics.jsonl"
+TEACHER = "skd-gen0.safetensors"
+FILES = (ENCODER, TEACHER, STATE, METRICS, "skd-gen0.metrics.jsonl")  # what the stage may leave in a run folder
 _LOOK = "val_accuracy_1_shot"
+_VERSION = 2  # raise it when the same configuration would train other weights
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One training of the encoder: what it is, where it goes, and the generation it starts from."""
+
+    method: str
+    identity: str
+    file: str
+    metrics: str
+    recipe: Recipe
+    teacher: "Generation | None" = None
 
 
 def encoder_stage(
     config: EncoderConfig, base: Split, val: Split, out: Path, *, seed: int, device: torch.device, reuse: bool
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained encoder and its note; an equal encoder of this or a neighbouring run is taken over."""
+    """The trained encoder and its note; equal generations of this or a neighbouring run are taken over."""
     precision = pick_precision(config.precision, device)
-    asked = config.model_dump(mode="json", exclude={"val_every", "precision", "test_size"})
-    identity = semantic_hash({"encoder": asked, "precision": precision, "base": base.key, "seed": seed, "version": 1})
-    found = _find_encoder(out, identity) if reuse else None
-    torch.manual_seed(seed)
-    recipe_steps = max(1, len(base) // config.batch_size) * config.epochs
-    encoder = backbones.build(config.backbone, drop_rate=config.drop_rate, drop_ramp_steps=recipe_steps // 2)
-    if found is None:
-        _train_encoder(config, encoder, base, val, out, seed, device, precision, identity)
-    elif found.parent != out:
-        say(f"encoder: the same as in {found.parent.name}, taken over")
-        _copy(found, out / ENCODER)
-    tensors, note = checkpoint.load(out / ENCODER)
-    encoder.load_state_dict(tensors)
+    last = plan(config, base_key=base.key, precision=precision, seed=seed)
+    for generation in [last.teacher, last] if last.teacher else [last]:
+        found = _find(out, generation.identity) if reuse else None
+        if found is None:
+            _train(generation, config, base, val, out, device)
+        elif found != out / generation.file:
+            say(f"{generation.method}: the same as in {found.parent.name}, taken over")
+            _copy(found, out, generation)
+    return open_encoder(out, config, device)
+
+
+def open_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """The encoder of a run folder, on the device, and its note."""
+    tensors, note = checkpoint.load(folder / ENCODER)
+    encoder = build_encoder(config)
+    encoder.load_state_dict(_part(tensors, "encoder"))
     return backbones.place(encoder, device), note
 
 
-def _find_encoder(out: Path, identity: str) -> Path | None:
-    neighbours = sorted(out.parent.glob(f"*/{ENCODER}"), reverse=True)
-    if (out / ENCODER).exists() and checkpoint.read_note(out / ENCODER).get("identity") == identity:
-        return out / ENCODER
-    for path in neighbours:
-        with suppress(InputError):  # another run's damage is no matter of this one
-            if checkpoint.read_note(path).get("identity") == identity:
-                return path
-    return None
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
-    if (source.parent / METRICS).exists():
-        shutil.copyfile(source.parent / METRICS, target.parent / METRICS)
-
-
-def _train_encoder(
-    config: EncoderConfig,
-    encoder: nn.Module,
-    base: Split,
-    val: Split,
-    out: Path,
-    seed: int,
-    device: torch.device,
-    precision: str,
-    identity: str,
-) -> None:
-    augment = config.augment
-    task = Pretrain(
-        encoder,
-        torch.from_numpy(np.array(base.pixels)).to(device),
-        torch.from_numpy(base.labels),
-        n_classes=len(base.classes),
-        device=device,
-        view={
-            "size": config.train_size,
-            "crop_area": augment.crop_area,
-            "flip": augment.flip,
-            "jitter": augment.jitter,
-        },
-        label_smoothing=config.label_smoothing,
+def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder:
+    """The configured encoder with fresh weights, for a training of so many steps."""
+    return backbones.build(
+        config.backbone,
+        size=config.train_size,
+        drop_rate=config.drop_rate,
+        drop_block=config.drop_block,
+        drop_ramp_steps=config.drop_ramp_steps or max(1, steps // 2),
+        mean=config.normalise.mean,
+        std=config.normalise.std,
     )
+
+
+_COMMON = {
+    "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
+    "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "augment", "normalise",
+}  # fmt: skip
+
+
+def plan(config: EncoderConfig, *, base_key: str, precision: str, seed: int) -> Generation:
+    """The generations that `config` asks for; each one's identity holds what changes its weights and nothing else."""
+    first = "skd-gen0" if config.method == "skd-gen1" else config.method
+    asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON), "method": first}
+    if first == "skd-gen0":
+        asked["gamma"] = config.rotation_gamma
+    identity = semantic_hash({**asked, "precision": precision, "base": base_key, "seed": seed, "version": _VERSION})
     recipe = Recipe(
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -101,35 +112,115 @@ def _train_encoder(
         weight_decay=config.weight_decay,
         warmup_epochs=config.warmup_epochs,
         optimizer=config.optimizer,
+        schedule=config.schedule,
+        decay_epochs=config.decay_epochs,
         precision=precision,
         seed=seed,
     )
+    if config.method != "skd-gen1":
+        return Generation(first, identity, ENCODER, METRICS, recipe)
+    teacher = Generation(first, identity, TEACHER, "skd-gen0.metrics.jsonl", recipe)
+    own = config.distill
+    # No warm-up: the weights are trained already.
+    second = dataclasses.replace(recipe, epochs=own.epochs, lr=own.lr, decay_epochs=own.decay_epochs, warmup_epochs=0.0)
+    identity = semantic_hash({"distill": own.model_dump(mode="json"), "teacher": identity})
+    return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
+
+
+def _find(out: Path, identity: str) -> Path | None:
+    for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
+        if path.name not in (ENCODER, TEACHER):
+            continue
+        with suppress(InputError):  # another run's damage is no matter of this one
+            if checkpoint.read_note(path).get("identity") == identity:
+                return path
+    return None
+
+
+def _copy(source: Path, out: Path, generation: Generation) -> None:
+    with atomic_path(out / generation.file) as temporary:
+        shutil.copyfile(source, temporary)
+    name = METRICS if source.name == ENCODER else "skd-gen0.metrics.jsonl"
+    if (source.parent / name).exists():
+        shutil.copyfile(source.parent / name, out / generation.metrics)
+
+
+def _train(
+    generation: Generation, config: EncoderConfig, base: Split, val: Split, out: Path, device: torch.device
+) -> None:
+    if generation.method == "frozen":
+        torch.manual_seed(generation.recipe.seed)
+        _save(generation, config.backbone, nn.ModuleDict({"encoder": build_encoder(config)}), out)
+        return
+    recipe = generation.recipe
+    task, encoder = _task(generation, config, base, out, device)
 
     def after_epoch(epoch: int) -> dict[str, float]:
-        if epoch % config.val_every and epoch != config.epochs:
+        if epoch % config.val_every and epoch != recipe.epochs:
             return {}
-        return {_LOOK: round(_peek(encoder, val, config.test_size, device, precision), 4)}
+        return {_LOOK: round(_peek(encoder, val, config.test_size, device, recipe.precision), 4)}
 
     fit(
         task,
         recipe,
         device=device,
         state_file=out / STATE,
-        identity=identity,
-        metrics_file=out / METRICS,
+        identity=generation.identity,
+        metrics_file=out / generation.metrics,
         after_epoch=after_epoch,
     )
-    # The last epoch is kept (METHOD.md section 2: no selection); the looks at val are only written down.
-    looks = _looks(out / METRICS)
-    note = {"identity": identity, "backbone": config.backbone, "precision": precision, "val_1_shot": looks}
-    weights = encoder.state_dict()
-    checkpoint.save(out / ENCODER, weights, {**note, "weights": checkpoint.weights_hash(weights)})
+    _save(generation, config.backbone, task.module, out)
     (out / STATE).unlink(missing_ok=True)
+
+
+def _task(
+    generation: Generation, config: EncoderConfig, base: Split, out: Path, device: torch.device
+) -> tuple[Task, nn.Module]:
+    """What the generation trains, with the weights it starts from, and the encoder within."""
+    torch.manual_seed(generation.recipe.seed)
+    steps = max(1, len(base) // config.batch_size) * generation.recipe.epochs
+    encoder = build_encoder(config, steps=steps)
+    view = {"size": config.train_size, **config.augment.model_dump()}
+    pictures = Pictures(base.pixels, base.labels, device=device, view=view)
+    n, smoothing = len(base.classes), config.label_smoothing
+    if generation.method == "cross_entropy":
+        return CrossEntropy(encoder, pictures, n_classes=n, label_smoothing=smoothing), encoder
+    if generation.method == "skd-gen0":
+        gamma = config.rotation_gamma
+        return SKDGen0(encoder, pictures, n_classes=n, gamma=gamma, label_smoothing=smoothing), encoder
+    tensors, _ = checkpoint.load(out / TEACHER)
+    head = nn.Linear(encoder.feature_dim, n)
+    encoder.load_state_dict(_part(tensors, "encoder"))
+    head.load_state_dict(_part(tensors, "head"))
+    own = config.distill
+    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma), encoder
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
+def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
+    # The last epoch is kept (METHOD.md section 2: no selection); the looks at val are only written down.
+    tensors = module.state_dict()
+    note: dict[str, Any] = {
+        "identity": generation.identity,
+        "method": generation.method,
+        "backbone": backbone,
+        "precision": generation.recipe.precision,
+        "val_1_shot": _looks(out / generation.metrics),
+        "weights": checkpoint.weights_hash(_part(tensors, "encoder")),
+    }
+    if generation.teacher:
+        note["teacher"] = checkpoint.read_note(out / generation.teacher.file)
+    checkpoint.save(out / generation.file, tensors, note)
 
 
 def _looks(metrics: Path) -> dict[str, float]:
     # From the file, not from memory: a resumed run made the first of them in another process.
     found: dict[str, float] = {}
+    if not metrics.exists():
+        return found
     for line in metrics.read_text().splitlines():
         with suppress(ValueError):  # a line that a full disk cut short
             row = json.loads(line)

@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import artifacts_root, atomic_path, atomic_write_text, make_dir
 
-from . import backbones, checkpoint
+from . import checkpoint
 from .bridge import Bridge, unpack
 from .config import EvaluateConfig, TrainConfig
 from .data import Split
-from .encoder import ENCODER
+from .encoder import ENCODER, open_encoder
 from .episodes import Episodes, EpisodeSpec, frozen
 from .features import Features
 from .metrics import interval, paired
@@ -163,10 +163,8 @@ def _check_shots(bridge: Bridge, config: EvaluateConfig) -> None:
 
 def _features(folder: Path, trained: TrainConfig, split: Split, device_name: str) -> Features:
     device = pick_device(device_name)
-    tensors, note = checkpoint.load(folder / ENCODER)
-    encoder = backbones.build(trained.encoder.backbone, drop_rate=trained.encoder.drop_rate)
-    encoder.load_state_dict(tensors)
-    return feature_stage(backbones.place(encoder, device), note, split, device, trained.encoder.test_size)
+    encoder, note = open_encoder(folder, trained.encoder, device)
+    return feature_stage(encoder, note, split, device, trained.encoder.test_size)
 
 
 def _episodes(config: EvaluateConfig, shots: int, split: Split, seen: NDArray[np.bool_]) -> Episodes:

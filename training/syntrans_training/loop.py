@@ -43,7 +43,11 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast. Learning rate: linear warm-up, then a cosine to zero, step by step."""
+    """How long and how fast.
+
+    Learning rate: linear warm-up, then step by step a cosine to zero, or with `schedule="steps"` a tenth after each of
+    `decay_epochs` (epochs counted from 1, the listed one still at the old rate).
+    """
 
     epochs: int
     batch_size: int
@@ -51,6 +55,8 @@ class Recipe:
     weight_decay: float = 5e-4
     warmup_epochs: float = 1.0
     optimizer: str = "sgd"
+    schedule: str = "cosine"
+    decay_epochs: tuple[int, ...] = ()
     precision: str = "fp32"
     seed: int = 0
 
@@ -128,10 +134,14 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     total, warmup = recipe.epochs * steps_per_epoch, recipe.warmup_epochs * steps_per_epoch
     if step < warmup:
         return recipe.lr * (step + 1) / max(1.0, warmup)
+    if recipe.schedule == "steps":
+        return recipe.lr * 0.1 ** sum(step >= epoch * steps_per_epoch for epoch in recipe.decay_epochs)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1.0, total - warmup)))
 
 
 def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "sgd-published":
+        return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
     # Biases and BatchNorm's vectors are not decayed: shrinking a scale does not regularise what follows it.
     groups = [
         {"params": [p for p in module.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},

@@ -1,9 +1,11 @@
 """`syntrans train`: encoder, features, bridge. Each stage leaves a file and is skipped when its file fits.
 
 A run folder holds
-    encoder.safetensors   weights of the encoder; note: identity, backbone, precision, val accuracies
+    encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
+    skd-gen0.safetensors  with method skd-gen1: the same of generation 0, its teacher
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
+    skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
     state.safetensors     only while the encoder is in training: where an interrupted run goes on
 """
@@ -20,7 +22,7 @@ from syntrans.paths import atomic_write_text, make_dir
 
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
-from .encoder import ENCODER, METRICS, STATE, encoder_stage
+from .encoder import ENCODER, FILES, encoder_stage
 from .provenance import made_by
 from .seeding import pick_device
 from .stages import BRIDGE, bridge_stage, check_inputs, feature_stage
@@ -47,7 +49,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     origin = made_by()  # the code as it is now; hours later the checkout may be another
     make_dir(out)
     if not resume:
-        for name in (ENCODER, BRIDGE, STATE, METRICS):
+        for name in (BRIDGE, *FILES):
             (out / name).unlink(missing_ok=True)
     device = pick_device(config.device)
     seconds: dict[str, float] = {}

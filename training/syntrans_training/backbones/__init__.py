@@ -1,18 +1,62 @@
-"""Encoders: modules with a `feature_dim` that map images `[B, 3, H, W]` to features `[B, feature_dim]`."""
+"""Encoders: a tower behind its normalisation, from pictures `[B, 3, H, W]` in [0, 1] to features `[B, feature_dim]`."""
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from .conv4 import Conv4
 from .resnet12 import NARROW_WIDTHS, TINY_WIDTHS, WIDTHS, ResNet12
 
-BACKBONES = {"resnet12": WIDTHS, "resnet12-narrow": NARROW_WIDTHS, "resnet12-tiny": TINY_WIDTHS}
+RESNETS = {"resnet12": WIDTHS, "resnet12-narrow": NARROW_WIDTHS, "resnet12-tiny": TINY_WIDTHS}
+
+# Means and deviations of natural pictures (ImageNet).
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 
-def build(name: str, *, drop_rate: float = 0.0, drop_ramp_steps: int = 40_000) -> nn.Module:
-    """The named encoder with fresh weights; raises `ValueError` listing the known names."""
-    if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(sorted(BACKBONES))}")
-    return ResNet12(BACKBONES[name], drop_rate=drop_rate, drop_ramp_steps=drop_ramp_steps)
+class Encoder(nn.Module):
+    """Normalises pictures, then applies `tower`.
+
+    The constants are buffers: a checkpoint carries the normalisation that its weights were trained with.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, tower: nn.Module, *, feature_dim: int, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
+    ) -> None:
+        super().__init__()
+        self.tower, self.feature_dim = tower, feature_dim
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Features of pictures with values in [0, 1]."""
+        features: Tensor = self.tower(((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+        return features
+
+
+def build(
+    name: str,
+    *,
+    size: int = 84,
+    drop_rate: float = 0.0,
+    drop_block: int = 5,
+    drop_ramp_steps: int = 40_000,
+    mean: tuple[float, ...] = MEAN,
+    std: tuple[float, ...] = STD,
+) -> Encoder:
+    """The named encoder with fresh weights; `size` is the side of its pictures (Conv-4's features depend on it).
+
+    Raises `ValueError` listing the known names.
+    """
+    if name == "conv4":
+        return Encoder(Conv4(), feature_dim=64 * (size // 16) ** 2, mean=mean, std=std)
+    if name not in RESNETS:
+        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(['conv4', *sorted(RESNETS)])}")
+    tower = ResNet12(RESNETS[name], drop_rate=drop_rate, block_size=drop_block, drop_ramp_steps=drop_ramp_steps)
+    return Encoder(tower, feature_dim=tower.feature_dim, mean=mean, std=std)
 
 
 def place(module: nn.Module, device: torch.device) -> nn.Module:

@@ -1,13 +1,63 @@
-"""Batched augmentation on tensors: one affine resampling and one colour change per batch, on any device."""
+"""Batched augmentation on tensors, on any device: every picture of a batch gets its own crop, flip and colours.
 
+torchvision's batched transforms draw one set of numbers for the whole batch, so the draws are ours: all of a batch at
+once, from a CPU generator. The views therefore do not depend on the device, and of a batch that several processes share
+each makes its rows alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 
-# Means and deviations of natural pictures (ImageNet); fixed, so that a checkpoint does not depend on its data set.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+
+class Pictures:
+    """The labelled pictures of a split and how a task looks at them.
+
+    Args:
+        pixels: [n, S, S, 3] uint8. They stay where they are (a memory map is read batch by batch), except that a GPU
+            takes all of them in when they fill less than half of its free memory.
+        labels: [n] class numbers.
+        view: arguments of `random_views`.
+        shard: which of how many processes this one is; `batch` makes that part of the batch.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        *,
+        device: torch.device,
+        view: Mapping[str, Any],
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.device, self.view, self.shard = device, view, shard
+        self.labels = torch.from_numpy(labels)
+        fits = device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+        self._pixels: NDArray[np.uint8] | Tensor = torch.from_numpy(np.array(pixels)).to(device) if fits else pixels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random views [b, 3, size, size] in [0, 1] and labels [b] of this process's part of the items [B]."""
+        rank, world = self.shard
+        part = len(items) // world
+        rows = slice(rank * part, (rank + 1) * part)
+        mine = items[rows]
+        with torch.autocast(self.device.type, enabled=False):
+            views = random_views(self._look_up(mine), generator, **self.view, rows=rows, of=len(items))
+        return views, self.labels[mine].to(self.device)
+
+    def _look_up(self, items: Tensor) -> Tensor:
+        if isinstance(self._pixels, Tensor):
+            return self._pixels[items.to(self.device)]
+        return torch.from_numpy(np.asarray(self._pixels[items.numpy()])).to(self.device)
 
 
 def random_views(
@@ -16,62 +66,83 @@ def random_views(
     *,
     size: int,
     crop_area: tuple[float, float] = (0.35, 1.0),
+    crop_pad: int | None = None,
     flip: float = 0.5,
     jitter: float = 0.4,
+    rows: slice | None = None,
+    of: int | None = None,
 ) -> Float[Tensor, "b 3 size size"]:
-    """A random crop (side ratio 3/4 to 4/3), flip and colour change of every picture, normalised.
+    """A random crop, flip and colour change of every picture; values in [0, 1].
 
-    Random numbers come from `generator` (a CPU generator), so the views do not depend on the device.
+    Args:
+        pixels: the pictures.
+        generator: a CPU generator, the only source of random numbers.
+        size: side of a view.
+        crop_area: share of the picture's area that a crop (side ratio 3/4 to 4/3) keeps before it is resized.
+        crop_pad: instead, cut `size` x `size` at a random place of the picture padded with black by so many pixels.
+        flip: probability of the mirror image.
+        jitter: brightness, contrast and saturation vary by 1 +- jitter.
+        rows: with `of`, the pictures are these rows of a batch of `of`, and get the numbers that they get there.
+        of: size of the whole batch; default: the pictures are all of it.
     """
-    x = pixels.permute(0, 3, 1, 2).float().div_(255)
-    x = _crop_and_flip(x, generator, size, crop_area, flip)
-    if jitter > 0:
-        x = _colour(x, generator, jitter)
-    return _normalise(x)
+    numbers = torch.rand(8, of or len(pixels), generator=generator)[:, rows or slice(None)]
+    if crop_pad is None:
+        x = _resized_crop(
+            pixels.permute(0, 3, 1, 2).float().div_(255), numbers[:5].to(pixels.device), size, crop_area, flip
+        )
+    else:
+        x = _padded_crop(pixels, numbers[2:5], size, crop_pad, flip).permute(0, 3, 1, 2).float().div_(255)
+    return _colour(x, numbers[5:].to(x.device), jitter) if jitter > 0 else x
 
 
 def whole_views(pixels: UInt8[Tensor, "b h w 3"], *, size: int) -> Float[Tensor, "b 3 size size"]:
-    """The whole picture at `size`, normalised: what features are extracted from."""
+    """The whole picture at `size`, values in [0, 1]: what features are extracted from."""
     x = pixels.permute(0, 3, 1, 2).float().div_(255)
     if x.shape[-1] != size:
         x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    return _normalise(x)
+    return x
 
 
-def _normalise(x: Tensor) -> Tensor:
-    mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+def _between(numbers: Tensor, low: float, high: float) -> Tensor:
+    return numbers * (high - low) + low
 
 
-def _uniform(generator: torch.Generator, n: int, low: float, high: float, like: Tensor) -> Tensor:
-    return (torch.rand(n, generator=generator) * (high - low) + low).to(like.device)
+def _padded_crop(pixels: Tensor, numbers: Tensor, size: int, pad: int, flip: float) -> Tensor:
+    """[b, size, size, 3] of [b, h, w, 3]; one gather cuts and mirrors."""
+    places = pixels.shape[1] + 2 * pad - size + 1
+    top, left = ((row * places).long().clamp(max=places - 1)[:, None] for row in numbers[:2])
+    along = torch.arange(size)
+    across = torch.where((numbers[2] < flip)[:, None], size - 1 - along, along)
+    y, x = (top + along)[:, :, None].to(pixels.device), (left + across)[:, None, :].to(pixels.device)
+    padded = F.pad(pixels, (0, 0, pad, pad, pad, pad))
+    cut: Tensor = padded[torch.arange(len(pixels), device=pixels.device)[:, None, None], y, x]
+    return cut
 
 
-def _crop_and_flip(x: Tensor, generator: torch.Generator, size: int, area: tuple[float, float], flip: float) -> Tensor:
-    b = len(x)
-    area_share = _uniform(generator, b, *area, x)
-    ratio = torch.exp(_uniform(generator, b, -0.2877, 0.2877, x))  # log(4/3)
+def _resized_crop(x: Tensor, numbers: Tensor, size: int, area: tuple[float, float], flip: float) -> Tensor:
+    area_share = _between(numbers[0], *area)
+    ratio = torch.exp(_between(numbers[1], -0.2877, 0.2877))  # log(4/3)
     half_w = (area_share * ratio).sqrt().clamp(max=1.0)
     half_h = (area_share / ratio).sqrt().clamp(max=1.0)
-    centre_x = _uniform(generator, b, -1.0, 1.0, x) * (1 - half_w)
-    centre_y = _uniform(generator, b, -1.0, 1.0, x) * (1 - half_h)
-    mirror = torch.where(_uniform(generator, b, 0.0, 1.0, x) < flip, -1.0, 1.0)
+    centre_x = _between(numbers[2], -1.0, 1.0) * (1 - half_w)
+    centre_y = _between(numbers[3], -1.0, 1.0) * (1 - half_h)
+    mirror = torch.where(numbers[4] < flip, -1.0, 1.0)
     # In grid_sample's coordinates the picture is [-1, 1]^2 and a crop is an affine map of it.
-    theta = torch.zeros(b, 2, 3, device=x.device)
+    theta = torch.zeros(len(x), 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 0, 2] = half_w * mirror, centre_x
     theta[:, 1, 1], theta[:, 1, 2] = half_h, centre_y
-    grid = F.affine_grid(theta, [b, 3, size, size], align_corners=False)
+    grid = F.affine_grid(theta, [len(x), 3, size, size], align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def _colour(x: Tensor, generator: torch.Generator, jitter: float) -> Tensor:
-    brightness, contrast, saturation = (
-        _uniform(generator, len(x), max(0.0, 1 - jitter), 1 + jitter, x).view(-1, 1, 1, 1) for _ in range(3)
-    )
+def _colour(x: Tensor, numbers: Tensor, jitter: float) -> Tensor:
+    # Derived: one order of the three for all pictures, clamped once; torchvision shuffles them and clamps after each.
+    brightness, contrast, saturation = _between(numbers, max(0.0, 1 - jitter), 1 + jitter)[:, :, None, None, None]
     x = x * brightness
     grey = (x * x.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
     middle = grey.mean(dim=(2, 3), keepdim=True)
     # contrast: away from the picture's mean grey; saturation: away from every pixel's own grey.
     x = middle + contrast * (x - middle)
     grey = middle + contrast * (grey - middle)
-    return (grey + saturation * (x - grey)).clamp_(0.0, 1.0)
+    changed: Tensor = (grey + saturation * (x - grey)).clamp_(0.0, 1.0)
+    return changed
