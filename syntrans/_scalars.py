@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field
 from syntrans.plain import plain_text
 
 
-def _float32(value: float) -> float:
+def float32(value: float) -> float:
+    """``value`` as a file keeps it; ValueError if it does not fit."""
     try:
         return float(struct.unpack("<f", struct.pack("<f", value))[0])
     except OverflowError as error:
@@ -29,8 +30,8 @@ def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
-Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_float32)]
-Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(_float32)]
+Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(float32)]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(float32)]
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]

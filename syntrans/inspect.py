@@ -81,7 +81,7 @@ def _by_author(rows: Iterable[DescriptorRow]) -> list[dict[str, Any]]:
     """For every author: rows proposed, and how many of them were kept."""
     proposed: Counter[str] = Counter()
     kept: Counter[str] = Counter()
-    for row in rows:
+    for row in (row for row in rows if row.stage != "propose"):  # dropped there: a question without an answer
         for model in {author.model for author in row.authors}:
             proposed[model] += 1
             kept[model] += row.kept

@@ -1,13 +1,77 @@
-"""A candidate on its way through the stages; at the end it is a row of the ledger."""
+"""A candidate on its way through the stages; at the end it is a row of the ledger.
+
+The records mirror those of `syntrans.contract`, without its checks: a run of ten thousand classes holds a million of
+them. Their probabilities are as wide as the file's, so that a threshold decides the same now and on the file.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 
-from syntrans.contract import Author, Clip, DescriptorRow, Grounding, Vote, descriptor_id
+from syntrans._scalars import float32
+from syntrans.contract import DescriptorRow, descriptor_id
 
 
-@dataclass
+@dataclass(slots=True)
+class Author:
+    """Who said it: see `syntrans.contract.Author`."""
+
+    model: str
+    revision: str
+    prompt: str
+    sample: int
+    seed: int
+    raw: str
+
+
+@dataclass(slots=True)
+class Vote:
+    """What a judge says: see `syntrans.contract.Vote`."""
+
+    model: str
+    revision: str
+    p_yes: float
+    p_calibrated: float | None = None
+
+    def __post_init__(self) -> None:
+        self.p_yes = float32(self.p_yes)
+        self.p_calibrated = None if self.p_calibrated is None else float32(self.p_calibrated)
+
+
+@dataclass(slots=True)
+class Grounding:
+    """What the vision-language model saw: see `syntrans.contract.Grounding`."""
+
+    model: str
+    revision: str
+    p_yes: float
+    p_yes_contrast: float | None = None
+    contrast_class: str | None = None
+    images: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.p_yes = float32(self.p_yes)
+        self.p_yes_contrast = None if self.p_yes_contrast is None else float32(self.p_yes_contrast)
+
+
+@dataclass(slots=True)
+class Clip:
+    """CLIP's view: see `syntrans.contract.Clip`."""
+
+    model: str
+    similarity: float
+    margin: float | None = None
+    neighbour: str | None = None
+    tokens: int = 0
+    truncated: bool = False
+
+    def __post_init__(self) -> None:
+        self.similarity = float32(self.similarity)
+        self.margin = None if self.margin is None else float32(self.margin)
+
+
+@dataclass(slots=True, eq=False)
 class Candidate:
     """One statement about one class. ``stage`` and ``reason`` are set when it is dropped.
 
@@ -52,33 +116,25 @@ class Candidate:
 
     def row(self) -> DescriptorRow:
         """The ledger's row."""
-        return DescriptorRow(
-            class_id=self.class_id,
-            class_name=self.class_name,
-            descriptor_id=self.id,
-            text=self.text,
-            facet=self.facet,
-            contrast_with=self.contrast_with,
-            authors=self.authors,
-            votes=self.votes,
-            agreement=self.agreement,
-            grounding=self.grounding,
-            clip=self.clip,
-            kept=self.kept,
-            stage=self.stage,
-            reason=self.reason,
-            duplicate_of=self.duplicate_of,
-            rank=self.rank,
-            weight=self.weight,
-        )
+        return DescriptorRow.model_validate({**asdict(self), "descriptor_id": self.id, "kept": self.kept})
 
 
-def kept(candidates: list[Candidate]) -> list[Candidate]:
+def from_row(row: DescriptorRow) -> Candidate:
+    """The candidate that a row of a ledger was, as it ended."""
+    values = row.model_dump(exclude={"descriptor_id", "kept"})
+    values["authors"] = [Author(**author) for author in values["authors"]]
+    values["votes"] = [Vote(**vote) for vote in values["votes"]]
+    values["grounding"] = Grounding(**values["grounding"]) if row.grounding else None
+    values["clip"] = Clip(**values["clip"]) if row.clip else None
+    return Candidate(**values)
+
+
+def kept(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Those still in."""
     return [candidate for candidate in candidates if candidate.kept]
 
 
-def by_class(candidates: list[Candidate]) -> dict[str, list[Candidate]]:
+def by_class(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
     """Candidates by class id, both in their order."""
     grouped: dict[str, list[Candidate]] = {}
     for candidate in candidates:

@@ -115,7 +115,7 @@ class Stages:
             seed=self.config.seed,
         )
         found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, draw)
-        if not found:
+        if not kept(found):
             error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes import ClassEntry
-from syntrans.contract import FACETS, Author, Clip, Grounding, Vote
-from syntrans_mining.candidates import Candidate, kept
+from syntrans.contract import FACETS
+from syntrans_mining.candidates import Author, Candidate, Clip, Grounding, Vote, kept
 from syntrans_mining.engines.base import Response, TextVectors
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
@@ -170,9 +171,7 @@ def test_the_margin_is_the_lead_over_the_neighbours() -> None:
     filtering.measure(rows, texts, images, model="clip")
     assert rows[0].clip is not None
     assert rows[0].clip.margin == pytest.approx(0.2, abs=1e-6)
-    assert rows[0].clip.model_copy(update={"margin": None}) == Clip(
-        model="clip", similarity=0.8, neighbour="ibis", tokens=4, truncated=False
-    )
+    assert replace(rows[0].clip, margin=None) == Clip("clip", 0.8, neighbour="ibis", tokens=4, truncated=False)
     assert rows[1].clip is not None
     assert rows[1].clip.truncated
     filtering.drop_indistinct(rows, margin=0.0)

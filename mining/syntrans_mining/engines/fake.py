@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from syntrans_mining.engines.base import EngineCrashed, Picture, Request, Response, TextVectors
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange")
 _PARTS = {"shape": "body", "colour": "head", "texture": "skin", "part": "tail", "size": "legs"}
 _DIM = 32
+_WORDS = {"refuse": "I'm sorry, but I can't help with that.", "garbage": '\x00\x1b[31m{"descriptors": [{{]'}
+Fault = Literal["die", "hang", "too_long", "refuse", "empty", "garbage"]
 
 
 class FakeEngine:
@@ -25,7 +27,8 @@ class FakeEngine:
 
     ``fail``: requests whose text contains one of these get an error. ``truncate``: such requests end in the
     middle of their answer the first ``truncate_times`` times. ``crash_after``: the engine dies when it has
-    given so many answers; with ``hard`` the process goes with it. ``delay``: seconds per answer.
+    given so many answers; with ``hard`` the process goes with it. ``delay``: seconds per answer. ``faults``: what
+    else happens to requests whose text contains the key.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class FakeEngine:
         crash_after: int | None = None,
         hard: bool = False,
         delay: float = 0.0,
+        faults: Mapping[str, Fault] | None = None,
     ) -> None:
         self._name, self._fail, self._truncate, self._delay = name, fail, truncate, delay
         self._truncate_times, self._left, self._hard = truncate_times, crash_after, hard
+        self._faults = faults or {}
         self.answered: list[str] = []
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
@@ -55,16 +60,22 @@ class FakeEngine:
 
     def _die_if_due(self) -> None:
         assert self._left is not None
-        if self._left == 0 and self._hard:
-            os._exit(9)
         if self._left == 0:
-            raise EngineCrashed(f"fake engine {self._name} crashed as told")
+            self._die()
         self._left -= 1
+
+    def _die(self) -> NoReturn:
+        if self._hard:
+            os._exit(9)
+        raise EngineCrashed(f"fake engine {self._name} crashed as told")
 
     def _answer(self, request: Request) -> Response:
         text = " ".join(message.text for message in request.messages)
         if any(part in text for part in self._fail):
             return Response(request.id, finish_reason="error", error="failed as told")
+        fault = next((fault for part, fault in self._faults.items() if part in text), None)
+        if fault:
+            return self._fault(fault, request)
         where = request.picture.sha256 if request.picture else ""
         n_tokens = len(text.split())
         if request.yes_no:
@@ -75,6 +86,17 @@ class FakeEngine:
             self._truncate_times -= 1
             return Response(request.id, answer[:40], "length", prompt_tokens=n_tokens, completion_tokens=10)
         return Response(request.id, answer, prompt_tokens=n_tokens, completion_tokens=len(answer.split()))
+
+    def _fault(self, fault: Fault, request: Request) -> Response:
+        if fault == "die":
+            self._die()
+        if fault == "hang":
+            time.sleep(3600)
+        if fault == "too_long":
+            return Response(request.id, finish_reason="error", error="too long as told", reason="too_long")
+        if fault == "refuse" and request.yes_no:
+            return Response(request.id, finish_reason="error", error="refused as told", reason="refused")
+        return Response(request.id, "" if request.yes_no else _WORDS.get(fault, ""))
 
     def _descriptors(self, text: str, seed: int) -> list[dict[str, str]]:
         """Mostly what every model would say about ``text``, and one thing of its own."""

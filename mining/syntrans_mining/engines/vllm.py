@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
@@ -72,18 +73,20 @@ class VllmEngine:
         for request, tokens in zip(requests, ids, strict=True):
             problem = self._problem(request, len(tokens))
             if problem:
-                yield Response(request.id, finish_reason="error", prompt_tokens=len(tokens), error=problem)
+                yield problem
             else:
                 ready.append((request, tokens))
         yield from self._answer(ready)
         self._pictures.clear()
 
-    def _problem(self, request: Request, n_tokens: int) -> str | None:
+    def _problem(self, request: Request, n_tokens: int) -> Response | None:
+        """The answer to what need not be asked."""
         room = self.max_len - request.sampling.max_tokens
+        refusal = partial(Response, request.id, finish_reason="error", prompt_tokens=n_tokens)
         if n_tokens > room:
-            return f"the prompt has {n_tokens} tokens, {room} fit beside the answer"
+            return refusal(error=f"the prompt has {n_tokens} tokens, {room} fit beside the answer", reason="too_long")
         if request.yes_no and not (self._yes and self._no):
-            return "neither 'yes' nor 'no' is one token of this model's vocabulary"
+            return refusal(error="neither 'yes' nor 'no' is one token of this model's vocabulary")
         return None
 
     def _answer(self, ready: list[tuple[Request, list[int]]]) -> Iterator[Response]:

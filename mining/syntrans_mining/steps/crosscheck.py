@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.contract import Vote
-from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.candidates import Candidate, Vote, kept
 from syntrans_mining.engines.base import Request, Sampling
 from syntrans_mining.journal import request_key
 

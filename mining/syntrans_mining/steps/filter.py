@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syntrans.contract import Clip
-from syntrans_mining.candidates import Candidate, by_class, kept
+from syntrans_mining.candidates import Candidate, Clip, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np

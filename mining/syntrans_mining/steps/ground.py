@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans.contract import Grounding
-from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.candidates import Candidate, Grounding, kept
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.journal import request_key
 

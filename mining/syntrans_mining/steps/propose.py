@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syntrans.contract import FACETS, Author, descriptor_id
+from syntrans.contract import FACETS, descriptor_id
 from syntrans.plain import plain_text
-from syntrans_mining.candidates import Candidate
+from syntrans_mining.candidates import Author, Candidate
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.journal import request_key
+from syntrans_mining.steps.failures import failed_row
 
 if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
@@ -37,7 +38,7 @@ class Draw:
     seed: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Call:
     """One answer that is wanted."""
 
@@ -53,35 +54,34 @@ def propose(
     """Statements of all models about all classes, equal ones united.
 
     An answer that is cut off or not what the schema says is drawn again with another seed, ``draw.tries`` times
-    in all, and then given up; it is never repaired.
+    in all, and then given up; it is never repaired. What stays without an answer is a dropped candidate.
     """
-    open_calls = [
+    calls: Iterable[_Call] = (
         _Call(entry, model, prompt, sample)
         for model in models
         for prompt in prompts
         for entry in entries
         for sample in range(draw.samples)
-    ]
-    said: list[tuple[_Call, int, list[tuple[str, str]]]] = []
+    )
+    said: dict[tuple[str, str], Candidate] = {}
+    failed: list[Candidate] = []
     for attempt in range(draw.tries):
-        seeds = {call: _seed(draw.seed, call, attempt) for call in open_calls}
-        requests = {call: _request(call, draw, seeds[call]) for call in open_calls}
-        answers = asker.ask(STAGE, list(requests.values()))
         again = []
-        for call, request in requests.items():
-            response = answers[request.id]
+        asked = ((call, _request(call, draw, _seed(draw.seed, call, attempt))) for call in calls)
+        for call, response in asker.stream(STAGE, asked):
+            seed = _seed(draw.seed, call, attempt)
             statements = parse_statements(response)
             if statements is not None:
-                said.append((call, seeds[call], statements))
-            elif not response.error:  # a request that cannot be answered will not be, however often it is asked
+                _unite(said, call, seed, statements)
+            # A request that met an error will meet it again, however often it is asked.
+            elif response.error or attempt + 1 == draw.tries:
+                failed.append(failed_row(STAGE, call.entry, _author(call, seed, raw=""), response))
+            else:
                 again.append(call)
-        open_calls = again
-        if not open_calls:
+        calls = again
+        if not calls:
             break
-    for call in open_calls:
-        error = f"no usable answer about {call.entry.name!r} in {draw.tries} tries"
-        asker.failures.append({"stage": STAGE, "model": call.model.name, "error": error})
-    return _unite(said, [model.name for model in models])
+    return [*said.values(), *failed]
 
 
 def parse_statements(response: Response) -> list[tuple[str, str]] | None:
@@ -137,26 +137,19 @@ def _seed(run_seed: int, call: _Call, attempt: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def _unite(said: Sequence[tuple[_Call, int, list[tuple[str, str]]]], model_order: Sequence[str]) -> list[Candidate]:
-    """One candidate per class and normalised text, with everyone who said it, in an order that does not depend
-    on who answered first.
+def _unite(said: dict[tuple[str, str], Candidate], call: _Call, seed: int, statements: list[tuple[str, str]]) -> None:
+    """Add ``statements`` to what was ``said``: one candidate per class and normalised text, with everyone who said it.
+
+    Answers come in the order of the calls, so the result does not depend on who answered first.
     """
-    candidates: dict[tuple[str, str], Candidate] = {}
-    ordered = sorted(said, key=lambda item: (item[0].entry.id, model_order.index(item[0].model.name), item[0].sample))
-    for call, seed, statements in ordered:
-        for facet, text in statements:
-            model = call.model
-            author = Author(
-                model=model.name,
-                revision=model.revision,
-                prompt=call.prompt.id,
-                sample=call.sample,
-                seed=seed,
-                raw=text,
-            )
-            key = (call.entry.id, descriptor_id(call.entry.id, text))
-            if key in candidates:
-                candidates[key].authors.append(author)
-            else:
-                candidates[key] = Candidate(call.entry.id, call.entry.name, text, facet, [author])
-    return list(candidates.values())
+    for facet, text in statements:
+        key = (call.entry.id, descriptor_id(call.entry.id, text))
+        author = _author(call, seed, raw=text)
+        if key in said:
+            said[key].authors.append(author)
+        else:
+            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [author])
+
+
+def _author(call: _Call, seed: int, raw: str) -> Author:
+    return Author(call.model.name, call.model.revision, call.prompt.id, call.sample, seed, raw)

@@ -57,7 +57,11 @@ def alive_after(rows: Sequence[Row], stage: str) -> list[Row]:
 
 
 def stage_scores(rows: Sequence[Row], split: str) -> list[StageScore]:
-    """One line per stage for the classes of one split that occur in `rows`; "propose" is everything written down."""
+    """One line per stage for the classes of one split that occur in `rows`; "propose" is everything written down.
+
+    Requests that no model answered are rows dropped at propose, and nothing written down.
+    """
+    rows = [r for r in rows if r.stage != "propose"]
     present = {r.class_id for r in rows}
     ids = [c.id for c in CLASSES if c.split == split and c.id in present]
     lines = []

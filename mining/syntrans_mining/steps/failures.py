@@ -1,0 +1,42 @@
+"""A request that nobody could answer is a row of the ledger too, with its reason and with what came instead."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from syntrans.plain import plain_text
+from syntrans_mining.candidates import Author, Candidate
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans_mining.engines.base import Response
+
+RAW_LIMIT = 500
+# How instruction-tuned models begin when they decline; only looked for where an answer could not be used anyway.
+_DECLINED = re.compile(
+    r"^\W*(?:i['’]?m sorry|i am sorry|sorry\b|i apologi[sz]e|as an ai\b|"
+    r"i(?:'m| am)? (?:can(?:['’]t|not)|unable|not able|won['’]?t|must decline))",
+    re.IGNORECASE,
+)
+
+
+def reason_of(response: Response) -> str:
+    """Why a response is no usable answer, as a word of the contract."""
+    if response.error:
+        return response.reason
+    if response.finish_reason == "content_filter" or _DECLINED.search(response.text):
+        return "refused"
+    return "cut_off" if response.finish_reason == "length" else "no_answer"
+
+
+def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response) -> Candidate:
+    """The dropped candidate for a request about ``entry`` that ``author`` was asked and did not answer.
+
+    Its text says what was asked, and ``author.raw`` becomes what came instead: the error, or the model's own words.
+    """
+    author.raw = plain_text(response.error or response.text)[:RAW_LIMIT].strip()
+    asked = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
+    row = Candidate(entry.id, entry.name, asked, "other", [author])
+    row.drop(stage, reason_of(response))
+    return row
