@@ -51,6 +51,28 @@ def inspect(
         show(found, console())
 
 
+@app.command(context_settings=CONTEXT)
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of mine or import.", metavar="RUN")],
+    out: Out = None,
+) -> None:
+    """Make a run a folder that can be given away.
+
+    \b
+    syntrans pack artifacts/mine/20260101-120000-ab12
+
+    Parquet files (accepted, rejected, semantics, runs) with a dataset card that a hub reads, the prompts and the
+    configuration. Paths of this machine and pictures stay at home. Prints the folder.
+    """
+    from syntrans.inspect import descriptor_file
+    from syntrans.pack import pack as write
+    from syntrans.paths import artifacts_root
+
+    packed = write(run, out or artifacts_root() / "pack" / descriptor_file(run).absolute().parent.name)
+    say(f"read {packed / 'README.md'} and choose a licence before you publish it")
+    typer.echo(packed)
+
+
 @app.command("import", context_settings=CONTEXT)
 def import_(
     file: Annotated[Path, typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.")],

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,6 +80,17 @@ def semantic_hash(obj: Any) -> str:
     plain = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def dotted(value: Any, prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested mappings and lists by their dotted keys; the items of a list count from 0."""
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        return {prefix: value}
+    return {key: leaf for name, item in items for key, leaf in dotted(item, f"{prefix}.{name}".strip(".")).items()}
 
 
 def first_problem(error: ValidationError) -> str:

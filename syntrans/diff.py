@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.config import dotted
 from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.inspect import find_class
 from syntrans.tables import add_row, heading, line, number, print_parts, table
@@ -65,7 +66,7 @@ def _side(path: Path, rows: list[DescriptorRow], meta: FileMetadata) -> dict[str
 
 def _settings(a: FileMetadata, b: FileMetadata) -> list[dict[str, Any]]:
     """Config keys, models, prompts, versions, class list and pictures that differ; a key that is not there is null."""
-    left, right = _flat(_facts(a)), _flat(_facts(b))
+    left, right = dotted(_facts(a)), dotted(_facts(b))
     keys = sorted(left.keys() | right.keys())
     return [{"key": key, "a": left.get(key), "b": right.get(key)} for key in keys if left.get(key) != right.get(key)]
 
@@ -80,17 +81,6 @@ def _facts(meta: FileMetadata) -> dict[str, Any]:
         "images_seen": len(meta.images_seen),
         "git_commit": meta.git_commit,
     }
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys to plain values; the items of a list count from 0."""
-    if isinstance(value, Mapping):
-        items: Iterable[tuple[Any, Any]] = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        return {prefix: value}
-    return {key: leaf for name, item in items for key, leaf in _flat(item, f"{prefix}.{name}".strip(".")).items()}
 
 
 def _ended(row: DescriptorRow | None) -> str:

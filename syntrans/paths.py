@@ -79,6 +79,11 @@ def shipped(kind: str, name: str) -> Path:
     raise InputError(f"{name!r} is not among the shipped {kind}; give a path, or one of: {known}")
 
 
+def is_hub_id(ref: str) -> bool:
+    """Whether ``ref`` is written like ``org/name[@revision]``; a folder of that name has precedence."""
+    return bool(_HUB_ID.fullmatch(ref)) and not ref.startswith(".")
+
+
 def resolve_model(ref: str, *, download: bool = True) -> Path:
     """The local folder of a model.
 
@@ -92,7 +97,7 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     path = Path(ref).expanduser()
     if path.is_dir():
         return path
-    if _HUB_ID.fullmatch(ref) and not ref.startswith("."):
+    if is_hub_id(ref):
         return _model_of_hub(ref, download=download)
     what = "is a file, but a model is a folder" if path.is_file() else "is not there"
     raise ModelLoadError(

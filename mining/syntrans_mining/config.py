@@ -24,11 +24,14 @@ class ModelConfig(StrictModel):
     """One language or vision-language model.
 
     ``path`` is a folder, ``package:<name>/<folder>``, a Hub id ``org/name[@revision]``, or a name on a server.
-    ``args`` go to the engine as they are. ``replicas``: on how many workers it is loaded.
+    ``args`` go to the engine as they are. ``replicas``: on how many workers it is loaded. ``licence`` (as the Hub
+    spells it) and ``size_gb`` (of the weights) are what is known before it is downloaded: plans and cards tell them.
     """
 
     name: str = Field(min_length=1)
     path: str = Field(min_length=1)
+    licence: str | None = None
+    size_gb: float | None = Field(default=None, gt=0)
     replicas: PositiveInt = 1
     args: dict[str, Any] = {}
 
@@ -40,6 +43,8 @@ class ClipConfig(StrictModel):
     """
 
     path: str = Field(min_length=1)
+    licence: str | None = None
+    size_gb: float | None = Field(default=None, gt=0)
     template: str = "a photo of a {name}, which has {descriptor}"
     name_template: str = "a photo of a {name}"
     batch: PositiveInt = 64

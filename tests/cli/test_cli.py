@@ -68,7 +68,7 @@ def test_help_answers_in_half_a_second() -> None:
 
 
 def test_all_commands_of_the_design_are_there() -> None:
-    expected = {"mine", "train", "evaluate", "inspect", "import", "classes check", "demo", "doctor"}
+    expected = {"mine", "train", "evaluate", "inspect", "import", "classes check", "demo", "doctor", "pack"}
     assert expected <= set(commands())
 
 
