@@ -15,7 +15,7 @@ from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, 
 from syntrans.config import dump_config, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
-from syntrans.images import class_keys, open_images
+from syntrans.images import open_images
 from syntrans.output import say
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
 
@@ -101,7 +101,7 @@ def train(
     settled = load_config(TrainConfig, config or WORLD, kind="training/configs", overrides=settings)
     data = settled.data.path
     if descriptors is None:
-        descriptors = newest_descriptors(_class_keys(data))
+        descriptors = newest_descriptors(_class_names(settled.data))
         found = "none fits, so the bridge knows class names only" if descriptors is None else f"taking {descriptors}"
         say(f"descriptors: {found}")
     elif descriptors.is_dir():
@@ -153,11 +153,11 @@ def evaluate(
     return json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary)
 
 
-def export_world(per_class: int = 60) -> Path:
+def export_world() -> Path:
     """The embedded world's pictures, drawn once into the cache."""
-    from syntrans_training.world.export import export
+    from syntrans_training.world.export import export_cached
 
-    return export(artifacts_root() / "cache" / WORLD, per_class=per_class)
+    return export_cached()
 
 
 def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str, *, resume: bool) -> Path:
@@ -200,5 +200,10 @@ def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
         raise InputError(f"config world knows the classes of the embedded world only, not {listed}; {rule}")
 
 
-def _class_keys(data: str) -> list[str]:
-    return [entry.name for entry in read_classes(WORLD)] if data == WORLD else class_keys(data)
+def _class_names(data: Any) -> list[str]:
+    """The classes of a training config's data; of the world without drawing it."""
+    if data.path == WORLD:
+        return [entry.name for entry in read_classes(WORLD)]
+    from syntrans_training.data.source import class_names
+
+    return class_names(data.path, data.dataset, split_file=data.split_file, columns=data.columns)

@@ -5,25 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from syntrans import image_parquet
 from syntrans.classes import ClassEntry, slug
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
     from PIL import Image
 
 SPLITS = ("base", "val", "novel", "train", "test")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 MAX_PIXELS = 64_000_000
 """Pictures larger than this are refused before they are unpacked (a small file can claim to be enormous)."""
-_LABEL_COLUMNS = ("class", "label", "class_name", "class_id")
 
 
 class ImageRef(NamedTuple):
@@ -34,16 +32,16 @@ class ImageRef(NamedTuple):
     load: Callable[[], bytes]
     origin: str = ""
 
-    def image(self) -> Image.Image:
-        """The decoded picture, RGB; InputError naming its origin if it is broken."""
-        return decode(self.load(), self.origin)
+    def image(self, at_least: int | None = None) -> Image.Image:
+        """The decoded picture, see `decode`; InputError naming its origin if it is broken."""
+        return decode(self.load(), self.origin or f"{self.class_key} {self.sha256[:12]}", at_least=at_least)
 
 
 def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[str, list[ImageRef]]:
     """Pictures by class key (folder name, or class column as it is), classes and pictures in a stable order.
 
     ``path`` is a class-per-folder tree, one Parquet file, or a folder of either (``base.parquet``, ``val/``).
-    Parquet has ``image: struct<bytes, path>`` and ``class`` or ``label`` as text. With ``limit_per_class`` only
+    Parquet is in the form that `image_parquet` reads. With ``limit_per_class`` only
     the first so many of each class are read. Pictures from Parquet are held in memory.
     """
     found: dict[str, list[ImageRef]] = {}
@@ -63,11 +61,7 @@ def class_keys(path: str | Path) -> list[str]:
         if place.is_dir():
             keys.add(place.name)
         else:
-            with _opened(place) as (file, column):
-                found = file.read(columns=[column])[column].to_pylist()
-            if None in found:
-                raise InputError(f"{place}, row {found.index(None)} lacks a class; write the file again with all")
-            keys.update(found)
+            keys.update(image_parquet.labels(place))
     return sorted(keys)
 
 
@@ -98,24 +92,63 @@ def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntr
     return matched
 
 
-def decode(data: bytes, origin: str = "a picture") -> Image.Image:
-    """RGB picture, upright; InputError naming ``origin`` if it is broken or larger than MAX_PIXELS."""
+def decode(data: bytes, origin: str = "a picture", *, at_least: int | None = None) -> Image.Image:
+    """RGB picture, upright, transparency on white; InputError naming ``origin`` if it is broken or too large.
+
+    With ``at_least`` a JPEG may come back smaller than it is, its sides no shorter than that (much faster to unpack).
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    # Pillow warns of odd metadata and of bombs below its own limit. (`catch_warnings` is not safe in threads.)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns of a decompression bomb below twice its limit; ours is checked below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data))
-        width, height = picture.size
-        if width * height > MAX_PIXELS:
-            rule = f"more than {MAX_PIXELS:,} pixels are refused; make it smaller"
-            raise InputError(f"{origin} is {width}x{height}; {rule}")
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        picture = Image.open(io.BytesIO(data))
+        _refuse_bomb(picture, origin)
+        if at_least is not None:
+            picture.draft(None, (at_least, at_least))  # None keeps the mode
+        return _rgb(ImageOps.exif_transpose(picture))
+    except InputError:
+        raise
     except UnidentifiedImageError as error:  # its text is the address of our buffer
         raise InputError(f"{origin} is not a readable picture (no known format); replace or remove it") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders of damaged files raise whatever they stumble over
         raise InputError(f"{origin} is not a readable picture ({error}); replace or remove it") from error
+
+
+def _refuse_bomb(picture: Image.Image, origin: str) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        rule = f"more than {MAX_PIXELS:,} pixels are refused; make it smaller"
+        raise InputError(f"{origin} is {width}x{height}; {rule}")
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
+        return _eight_bits(picture).convert("RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    straight = picture.convert("LA") if picture.mode == "La" else picture
+    page = Image.new("RGBA", picture.size, "white")
+    page.alpha_composite(straight.convert("RGBA"))
+    return page.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey of more than eight bits; white is 65535, or 255 or 1.0 where no pixel is brighter than that."""
+    import numpy as np
+    from PIL import Image
+
+    grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+    brightest = float(grey.max(initial=0))
+    if picture.mode.startswith("I;"):
+        white = 65535.0
+    elif picture.mode == "F" and brightest <= 1:
+        white = 1.0
+    else:
+        white = 255.0 if brightest <= 255 else 65535.0
+    return Image.fromarray((grey * (255 / white)).round().clip(0, 255).astype(np.uint8))
 
 
 def _walk(path: Path, limit: int | None) -> Iterator[ImageRef]:
@@ -149,61 +182,22 @@ def _from_folder(folder: Path, limit: int | None) -> Iterator[ImageRef]:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
             raise InputError(f"cannot read picture {file}: {error.strerror}") from error
-        yield ImageRef(folder.name, digest, partial(_read, file), str(file))
+        yield ImageRef(folder.name, digest, partial(read_file, file), str(file))
 
 
 def _from_parquet(path: Path, limit: int | None) -> Iterator[ImageRef]:
-    with _opened(path) as (file, column):
-        yield from _rows(path, file, column, limit)
+    keys = image_parquet.labels(path)
+    taken: Counter[str] = Counter()
+    rows = []
+    for row, key in enumerate(keys):
+        if limit is None or taken[key] < limit:
+            taken[key] += 1
+            rows.append(row)
+    return image_parquet.pictures(path, keys, rows)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[pq.ParquetFile, str]]:
-    """The open file and the name of its class column; InputError if it is not in the Hugging Face image form."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            column = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
-            if column is None or "image" not in schema.names:
-                columns = ", ".join(schema.names)
-                raise InputError(f"{path} has columns {columns}; it needs 'image' and 'class' (or 'label')")
-            _check_types(path, schema, column)
-            yield file, column
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]})") from error
-
-
-def _rows(path: Path, file: pq.ParquetFile, column: str, limit: int | None) -> Iterator[ImageRef]:
-    taken: dict[str, int] = {}
-    row = 0
-    for batch in file.iter_batches(batch_size=256, columns=["image", column]):
-        images = batch.column("image")
-        for offset, key in enumerate(batch.column(column).to_pylist()):
-            if limit is None or taken.get(key, 0) < limit:
-                taken[key] = taken.get(key, 0) + 1
-                data = images[offset]["bytes"].as_py()
-                origin = f"{path}, row {row + offset}"
-                if not isinstance(key, str) or not data:
-                    raise InputError(f"{origin} lacks a class or picture bytes; write the file again with both")
-                yield ImageRef(key, hashlib.sha256(data).hexdigest(), partial(bytes, data), origin)
-        row += batch.num_rows
-
-
-def _check_types(path: Path, schema: pa.Schema, column: str) -> None:
-    import pyarrow as pa
-
-    label, image = schema.field(column).type, schema.field("image").type
-    text = pa.types.is_dictionary(label) or pa.types.is_string(label) or pa.types.is_large_string(label)
-    if not text:
-        raise InputError(f"{path}: column {column!r} is {label}; classes must be text, so that they can be matched")
-    if not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
-        raise InputError(f"{path}: column 'image' is {image}; it must be struct<bytes: binary, path: string>")
-
-
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a picture file; InputError if they cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from syntrans.classes import ClassEntry
 from syntrans.errors import InputError
@@ -109,10 +116,6 @@ def test_a_small_file_that_claims_to_be_enormous_is_refused() -> None:
 
 
 def test_a_picture_with_alpha_or_palette_becomes_rgb(png: Png) -> None:
-    import io
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png(0))).convert("P").save(buffer, format="GIF")
     assert decode(buffer.getvalue()).mode == "RGB"
@@ -139,9 +142,90 @@ def test_numbers_as_classes_are_refused(tmp_path: Path, png: Png) -> None:
         open_images(parquet(tmp_path / "a.parquet", [png(0)], [3], "label"))  # type: ignore[list-item]
 
 
-def test_a_row_without_bytes_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="row 0 lacks a class or picture bytes"):
-        open_images(parquet(tmp_path / "a.parquet", [None], ["wolf"]))
+def test_a_row_without_bytes_is_a_broken_picture(tmp_path: Path) -> None:
+    images = open_images(parquet(tmp_path / "a.parquet", [None], ["wolf"]))
+    with pytest.raises(InputError, match="row 0 is not a readable picture"):
+        images["wolf"][0].image()
+
+
+def test_a_row_without_a_class_is_named(tmp_path: Path, png: Png) -> None:
+    path = parquet(tmp_path / "a.parquet", [png(0), png(1)], ["wolf", None])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="row 1 lacks a class"):
+        open_images(path)
+
+
+def test_numbers_are_classes_where_the_file_names_them(tmp_path: Path, png: Png) -> None:
+    features = {"img": {"_type": "Image"}, "fine_label": {"_type": "ClassLabel", "names": ["lamb", "wolf"]}}
+    images = pa.array([{"bytes": png(n), "path": None} for n in range(3)], IMAGE)
+    table = pa.table({"img": images, "fine_label": [1, 0, 1]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1)
+    found = open_images(tmp_path)
+    assert [ref.load() for ref in found["wolf"]] == [png(0), png(2)]
+    assert class_keys(tmp_path) == ["lamb", "wolf"]
+
+
+def save(picture: Image.Image, kind: str, **more: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind, **more)
+    return buffer.getvalue()
+
+
+GREY = np.tile(np.linspace(0, 1, 16), (16, 1))
+MODES = {
+    "1": ("PNG", Image.fromarray(GREY > 0.5)),
+    "L": ("PNG", Image.fromarray((GREY * 255).astype(np.uint8))),
+    "P": ("GIF", Image.fromarray((GREY * 255).astype(np.uint8)).convert("P")),
+    "CMYK": ("JPEG", Image.fromarray((GREY * 255).astype(np.uint8)).convert("RGB").convert("CMYK")),
+    "YCbCr": ("JPEG", Image.fromarray((GREY * 255).astype(np.uint8)).convert("YCbCr")),
+    "I;16": ("PNG", Image.fromarray((GREY * 65535).astype(np.uint16))),
+    "I": ("TIFF", Image.fromarray((GREY * 65535).astype(np.int32))),
+    "F": ("TIFF", Image.fromarray(GREY.astype(np.float32))),
+    "LA": ("PNG", Image.fromarray((GREY * 255).astype(np.uint8)).convert("LA")),
+    "RGBA": ("PNG", Image.fromarray((GREY * 255).astype(np.uint8)).convert("RGBA")),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_picture_of_any_mode_comes_back_in_rgb(mode: str) -> None:
+    kind, picture = MODES[mode]
+    pixels = np.asarray(decode(save(picture, kind)), dtype=float)
+    assert pixels.shape == (16, 16, 3)
+    assert pixels[:, 0].mean() < 20
+    assert pixels[:, -1].mean() > 235
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_what_is_transparent_is_white(mode: str) -> None:
+    clear = Image.new("RGBA", (8, 8), (200, 0, 0, 0))
+    clear.paste((0, 0, 255, 255), (0, 0, 4, 8))
+    pixels = np.asarray(decode(save(clear.convert(mode), "PNG")))
+    assert (pixels[:, 4:] == 255).all()
+    assert (pixels[:, :4] == (0, 0, 255)).all()
+
+
+def test_a_photograph_is_turned_upright() -> None:
+    picture = Image.new("RGB", (16, 8), "black")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to show
+    assert decode(save(picture, "JPEG", exif=exif)).size == (8, 16)
+
+
+def test_a_large_jpeg_is_unpacked_no_smaller_than_asked() -> None:
+    data = save(Image.new("RGB", (640, 480), "teal"), "JPEG")
+    assert decode(data).size == (640, 480)
+    assert decode(data, at_least=100).size == (160, 120)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP"]), st.data())
+def test_no_damage_ends_in_anything_but_an_input_error(kind: str, data: st.DataObject) -> None:
+    whole = bytearray(save(Image.fromarray((GREY * 255).astype(np.uint8)).convert("RGB"), kind))
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    damaged = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    with contextlib.suppress(InputError):
+        assert decode(damaged, "it").mode == "RGB"
 
 
 def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:

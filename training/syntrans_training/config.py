@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from syntrans.config import StrictModel
+from syntrans.image_parquet import Columns
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -24,13 +25,23 @@ BACKBONES = ("resnet12", "resnet12-narrow", "resnet12-tiny", "conv4")
 
 
 class DataConfig(StrictModel):
-    """Where the pictures are: a folder with base, val and novel (Parquet or class-per-folder), or "world"."""
+    """Where the pictures are, and which classes are base, val and novel; docs/data.md has every layout."""
 
-    path: str = "world"
+    path: str = "world"  # a folder, Parquet (also a glob), an archive, hf://org/name, or "world"
+    # what it is; auto finds base, val and novel, and whatever can be only one thing
+    dataset: Literal["auto", "mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl", "world"] = "auto"
+    split_file: str | None = None  # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}
+    image_column: str | None = None  # of Parquet; None takes image or img
+    label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label
     size: PositiveInt = 64  # side of the stored square pictures
     per_class: PositiveInt = 60  # pictures per class drawn when path is "world"
     limit_per_class: PositiveInt | None = None
     max_broken_share: float = Field(default=0.01, ge=0.0, le=1.0)
+
+    @property
+    def columns(self) -> Columns:
+        """The Parquet columns, as the readers take them."""
+        return Columns(self.image_column, self.label_column)
 
 
 class AugmentConfig(StrictModel):

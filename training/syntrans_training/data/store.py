@@ -1,7 +1,8 @@
 """Decode every picture of a split once, in parallel, into a memory-mapped uint8 array.
 
-The array lives under `artifacts/cache/images/<key>/` where the key hashes the encoded bytes, the class names and the
-size: the same pictures are never decoded twice, and no changed picture is ever served stale.
+The array lives under `artifacts/cache/images/<key>/` where the key hashes every picture's content (its encoded bytes,
+or its raw pixels where the data set stores those), the class names and the size: the same pictures are never decoded
+twice, and no changed picture is ever served stale.
 """
 
 import hashlib
@@ -10,23 +11,27 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
-from syntrans.images import ImageRef, decode
 from syntrans.paths import artifacts_root, disk_problem, make_dir
 from syntrans_training.progress import track
 
-STORE_VERSION = 1  # raise it when the same bytes would decode to other pixels
+from .pool import Picture
+
+STORE_VERSION = 2  # raise it when the same bytes would decode to other pixels
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures of a split: `pixels` [n, S, S, 3] uint8, `labels` [n] into `classes`, `sha256` of the encoded bytes."""
+    """Pictures of a split: `pixels` [n, S, S, 3] uint8, `labels` [n] into `classes`, `sha256` as in `pool.Picture`.
+
+    `dataset` is the name of the published data set, "" for any other.
+    """
 
     name: str
     pixels: NDArray[np.uint8]
@@ -35,6 +40,7 @@ class Split:
     sha256: tuple[str, ...]
     broken: tuple[str, ...]
     key: str
+    dataset: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,10 +53,11 @@ class Split:
 
 def load_split(
     name: str,
-    images: Mapping[str, Sequence[ImageRef]],
+    images: Mapping[str, Sequence[Picture]],
     *,
     size: int,
     max_broken_share: float,
+    dataset: str = "",
     cache: Path | None = None,
 ) -> Split:
     """The pictures of one split at `size` x `size`; decoded now or taken from the cache.
@@ -66,14 +73,15 @@ def load_split(
     folder = (cache or artifacts_root() / "cache" / "images") / key
     if not (folder / "index.json").exists():
         _decode_all(name, refs, folder, size)
-    return _open(name, folder, classes, refs, key, max_broken_share)
+    split = _open(name, folder, classes, refs, key, max_broken_share)
+    return replace(split, dataset=dataset)
 
 
 def _open(
     name: str,
     folder: Path,
     classes: tuple[str, ...],
-    refs: list[tuple[int, ImageRef]],
+    refs: list[tuple[int, Picture]],
     key: str,
     max_broken_share: float,
 ) -> Split:
@@ -94,7 +102,7 @@ def _open(
     return Split(name, pixels, labels, classes, tuple(ref.sha256 for _, ref in good), named, key)
 
 
-def _decode_all(name: str, refs: list[tuple[int, ImageRef]], folder: Path, size: int) -> None:
+def _decode_all(name: str, refs: list[tuple[int, Picture]], folder: Path, size: int) -> None:
     """Fill a private folder, then rename it: a reader sees all of it or nothing."""
     private = folder.with_name(f".{folder.name}.{os.getpid()}")
     make_dir(private)
@@ -129,12 +137,12 @@ def _shrink(path: Path, table: NDArray[np.uint8], good: int) -> None:
         path.with_name("good.npy").replace(path)
 
 
-def _decode_one(ref: ImageRef, size: int) -> NDArray[np.uint8] | str:
+def _decode_one(ref: Picture, size: int) -> NDArray[np.uint8] | str:
     """[size, size, 3], the whole picture squeezed into a square; or one line saying what is wrong with it."""
     from PIL import Image
 
     try:
-        picture = decode(ref.load(), ref.origin or f"{ref.class_key} {ref.sha256[:12]}")
+        picture = ref.image(at_least=3 * size)  # as much as `reducing_gap` leaves for the resampling below
     except InputError as error:
         return str(error)
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0), dtype=np.uint8)

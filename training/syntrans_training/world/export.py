@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from syntrans.paths import atomic_path
+from syntrans.paths import artifacts_root, atomic_path
 from syntrans_training.world.render import render, typical
 from syntrans_training.world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED
 
@@ -41,6 +41,11 @@ def export(out_dir: Path, per_class: int = 60, seed: int = 0) -> Path:
         if not _is_current(target, stamp):
             _write_split(target, split, per_class, seed, stamp)
     return out_dir
+
+
+def export_cached(per_class: int = 60) -> Path:
+    """The export of that size in the cache, written once; each size has a folder of its own."""
+    return export(artifacts_root() / "cache" / "world" / str(per_class), per_class)
 
 
 def _is_current(target: Path, stamp: dict[str, str]) -> bool:

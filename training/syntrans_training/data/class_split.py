@@ -1,0 +1,99 @@
+"""Which class belongs to base, val and novel: the published splits, or a user's own JSON file.
+
+A file maps train, val and test (or base, val and novel) to lists of classes, each its key or {"id": key, "name": name}.
+The published ones are package data, written by scripts/make_splits.py; `splits/SHA256SUMS` has their checksums.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from syntrans.classes import slug
+from syntrans.errors import InputError, UsageError
+
+from .pool import Part, Pool
+
+PARTS = ("base", "val", "novel")
+ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
+_FOLDER = Path(__file__).parent / "splits"
+PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
+
+
+@dataclass(frozen=True)
+class ClassSplit:
+    """Classes of base, val and novel, each key -> readable name."""
+
+    title: str
+    parts: Mapping[str, Mapping[str, str]]
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of all parts."""
+        return {key for part in self.parts.values() for key in part}
+
+    def divide(self, pool: Pool) -> dict[str, Part]:
+        """The pool's classes by part; a class is met by key, then by the slug of its key, then of its name."""
+        by_slug = {slug(key): key for key in pool.keys}
+        known = set(pool.keys)
+        divided = {}
+        for part, names in self.parts.items():
+            found: dict[str, str] = {}
+            missing = []
+            for key, name in names.items():
+                there = key if key in known else by_slug.get(slug(key), by_slug.get(slug(name)))
+                if there is None:
+                    missing.append(key)
+                else:
+                    found[there] = name
+            divided[part] = Part(pool, found, tuple(missing))
+        return divided
+
+
+@cache
+def published(name: str) -> ClassSplit:
+    """The published split of that name; UsageError names them all."""
+    if name not in PUBLISHED:
+        raise UsageError(f"{name!r} is no published split; known are {', '.join(PUBLISHED)}")
+    return read_split(_FOLDER / f"{name}.json")
+
+
+def read_split(path: Path) -> ClassSplit:
+    """A split file; InputError if it is none, or if a class stands in it twice."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"split file {path} cannot be read as JSON ({str(error)[:80]})") from error
+    rule = "it needs lists of classes under train, val and test (or base, val and novel)"
+    if not isinstance(values, dict):
+        raise InputError(f"split file {path} holds a {type(values).__name__}; {rule}")
+    parts = {part: _classes(path, values, part) for part in PARTS}
+    if not any(parts.values()):
+        raise InputError(f"split file {path} has the keys {', '.join(values) or '(none)'}; {rule}")
+    _check_disjoint(path, parts)
+    return ClassSplit(str(values.get("title", path.name)), parts)
+
+
+def _classes(path: Path, values: Mapping[str, Any], part: str) -> dict[str, str]:
+    items: Any = next((values[alias] for alias in ALIASES[part] if alias in values), [])
+    found: dict[str, str] = {}
+    for item in items if isinstance(items, list) else [items]:
+        entry = {"id": item} if isinstance(item, str) else item
+        key = entry.get("id", entry.get("wnid")) if isinstance(entry, dict) else None
+        if not isinstance(key, str) or not isinstance(entry.get("name", key), str):
+            raise InputError(f"split file {path}, {part}: {item!r:.60} is no class; write its key, or id and name")
+        if key in found:
+            raise InputError(f"split file {path}, {part}: class {key!r} stands there twice")
+        found[key] = entry.get("name", key)
+    return found
+
+
+def _check_disjoint(path: Path, parts: Mapping[str, Iterable[str]]) -> None:
+    owner: dict[str, str] = {}
+    for part, keys in parts.items():
+        for key in keys:
+            if key in owner:
+                raise InputError(f"split file {path}: class {key!r} is in {owner[key]} and in {part}")
+            owner[key] = part

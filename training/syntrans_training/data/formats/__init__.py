@@ -1,0 +1,1 @@
+"""How pictures lie on disk: one file per format, each giving a `Pool`."""

@@ -1,0 +1,107 @@
+"""Data sets of the Hugging Face Hub, or folders in its layout, through the `datasets` library.
+
+`hf://org/name`, `hf://org/name@revision` or `hf://path/to/a/folder`. Data only: no code of a
+repository is run.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from syntrans.errors import InputError
+from syntrans.image_parquet import Columns
+from syntrans.images import ImageRef, read_file
+from syntrans_training.data.class_split import ALIASES
+from syntrans_training.data.pool import Picture
+
+PREFIX = "hf://"
+
+
+class HubPool:
+    """The splits of one data set taken together; pictures stay encoded, and on disk until they are decoded."""
+
+    def __init__(self, tables: Sequence[Any], columns: Columns, ref: str) -> None:
+        self._ref = ref
+        self._image, self._label = _find_columns(tables[0].features, columns, ref)
+        self._names = columns.names or getattr(tables[0].features[self._label], "names", None)
+        self._tables = [_encoded(table, self._image) for table in tables]
+
+    @cached_property
+    def _labels(self) -> list[list[str]]:
+        found = [list(table[self._label]) for table in self._tables]
+        if self._names is not None and found and found[0] and isinstance(found[0][0], int):
+            return [[self._names[label] for label in labels] for labels in found]
+        if not all(isinstance(label, str) for labels in found for label in labels):
+            raise InputError(f"{self._ref}: column {self._label!r} is no text and its numbers have no names")
+        return found
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The class keys of all splits."""
+        return sorted({key for labels in self._labels for key in labels})
+
+    def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
+        """Rows in the order of splits and rows."""
+        found: dict[str, list[Picture]] = {key: [] for key in keys}
+        for table, labels in zip(self._tables, self._labels, strict=True):
+            for row, key in enumerate(labels):
+                if key in found and (limit is None or len(found[key]) < limit):
+                    load = partial(_bytes, table, self._image, row)
+                    origin = f"{self._ref}, {table.split}, row {row}"
+                    found[key].append(ImageRef(key, sha256(load()).hexdigest(), load, origin))
+        return found
+
+
+def open_tables(ref: str) -> dict[str, Any]:
+    """Split name -> table; InputError in one line when the data set is neither here nor to be fetched."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(f"{ref} needs the package datasets; install syntrans[train], or give a local path") from error
+    name, _, revision = ref.removeprefix(PREFIX).partition("@")
+    try:
+        return dict(datasets.load_dataset(name, revision=revision or None))
+    except Exception as error:  # the library's errors have many bases
+        where = "the folder" if Path(name).exists() else "the Hub, or no copy of it is in the local cache"
+        rule = "fetch it where there is a network (HF_HUB_OFFLINE unset) and copy the cache, or give a local folder"
+        raise InputError(
+            f"{ref} cannot be read from {where} ({type(error).__name__}: {str(error)[:90]}); {rule}"
+        ) from error
+
+
+def hub_parts(ref: str, columns: Columns) -> dict[str, HubPool]:
+    """The data set's own splits as parts, by their names."""
+    tables = open_tables(ref)
+    found = {part: [tables[alias] for alias in aliases if alias in tables] for part, aliases in ALIASES.items()}
+    return {part: HubPool(chosen, columns, ref) for part, chosen in found.items() if chosen}
+
+
+def hub_pool(ref: str, columns: Columns) -> HubPool:
+    """All splits together, for a class split to divide."""
+    return HubPool(list(open_tables(ref).values()), columns, ref)
+
+
+def _find_columns(features: Any, columns: Columns, ref: str) -> tuple[str, str]:
+    images = [name for name, kind in features.items() if type(kind).__name__ == "Image"]
+    usual = [name for name in ("class", "label", "class_name", "class_id", "fine_label") if name in features]
+    image = columns.image or next(iter(images), "")
+    label = columns.label or next(iter(usual), "")
+    if image not in features or label not in features:
+        rule = "it needs an image and a label; name them with image_column and label_column"
+        raise InputError(f"{ref} has the columns {', '.join(features)}; {rule}")
+    return image, label
+
+
+def _encoded(table: Any, image: str) -> Any:
+    import datasets
+
+    return table.cast_column(image, datasets.Image(decode=False))
+
+
+def _bytes(table: Any, image: str, row: int) -> bytes:
+    value = table[row][image] or {}
+    if value.get("bytes"):
+        return bytes(value["bytes"])
+    return read_file(Path(value["path"])) if value.get("path") else b""
