@@ -1,9 +1,35 @@
 """Few-shot methods: each answers a chunk of episodes with a score per query and class. Composition only."""
 
+from .am3 import AM3
+from .attention import AttentionWeights
 from .base import Heads, Linear, Method, accuracy
+from .cosine import CosineClassifier
+from .fsktn import KnowledgeTransfer
 from .fused import Fused
 from .logistic import LogisticRegression
 from .prototype import Euclidean, Prototype
+from .ridge import RidgeRegression
+from .semalign import SemanticAlignment
 from .semantic import Semantic
+from .simpleshot import SimpleShot
+from .tip_adapter import TipAdapter
 
-__all__ = ["Euclidean", "Fused", "Heads", "Linear", "LogisticRegression", "Method", "Prototype", "Semantic", "accuracy"]
+__all__ = [
+    "AM3",
+    "AttentionWeights",
+    "CosineClassifier",
+    "Euclidean",
+    "Fused",
+    "Heads",
+    "KnowledgeTransfer",
+    "Linear",
+    "LogisticRegression",
+    "Method",
+    "Prototype",
+    "RidgeRegression",
+    "Semantic",
+    "SemanticAlignment",
+    "SimpleShot",
+    "TipAdapter",
+    "accuracy",
+]

@@ -1,0 +1,27 @@
+"""AM3: prototypes that a gate mixes with what the text is turned into (modules/gate.py), by Euclidean distance."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from syntrans_training.modules.gate import Gate
+
+from .base import Heads
+from .prototype import prototypes
+
+
+class AM3:
+    """Args: gate: trained on base episodes; text: [C, s] class vectors of the split. Features have unit length."""
+
+    def __init__(self, gate: Gate, text: Float[Tensor, "c s"]) -> None:
+        self.gate, self.text = gate.eval(), text
+
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
+        """The distance -scale * |x - p|^2 as a linear score: |x|^2 moves all classes alike and is left out."""
+        mixed = self.gate(prototypes(support), self.text[classes])
+        return Heads(2 * self.gate.scale * mixed, bias=-self.gate.scale * mixed.square().sum(-1))
+
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        return self.heads(support, classes).scores(query)

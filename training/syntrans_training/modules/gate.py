@@ -1,0 +1,30 @@
+"""AM3's gate: how much of a class's prototype comes from its pictures and how much from its text.
+
+Xing et al., "Adaptive Cross-Modal Few-Shot Learning" (NeurIPS 2019, arXiv 1902.07104), equations (3)-(5):
+    w' = g(s),    lambda = 1 / (1 + exp(-h(w'))),    p' = lambda * p + (1 - lambda) * w'
+with g and h of one hidden layer each. Scores are -scale * |x - p'|^2, as in its ProtoNet form.
+What we do differently: the encoder is frozen, features are of unit length, and so is w'; the scale is learned.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Gate(nn.Module):
+    """Args: text_dim, feature_dim: s and d; hidden: of both networks; dropout: inside g."""
+
+    def __init__(self, text_dim: int, feature_dim: int, *, hidden: int = 300, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.transform = nn.Sequential(
+            nn.Linear(text_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, feature_dim)
+        )
+        self.share = nn.Sequential(nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.scale = nn.Parameter(torch.tensor(10.0))
+
+    def forward(self, prototypes: Float[Tensor, "e n d"], text: Float[Tensor, "e n s"]) -> Float[Tensor, "e n d"]:
+        """Mixed prototypes."""
+        semantic = F.normalize(self.transform(text), dim=-1)
+        visual_share = torch.sigmoid(self.share(semantic))
+        return visual_share * prototypes + (1 - visual_share) * semantic

@@ -1,0 +1,25 @@
+"""SemFew's SemAlign: a network that turns a picture's feature and its class's text into the class's centre.
+
+Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, arXiv 2311.18649), section 3.3, as METHOD.md
+section 7 has it: Linear(v + s, hidden) - LeakyReLU(0.2) - Linear(hidden, v) on cat(text, feature), trained with L1 to
+the mean feature of the base class. Published hidden size: 4096.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SemAlign(nn.Module):
+    """Args: text_dim, feature_dim: s and v; hidden: of its one hidden layer."""
+
+    def __init__(self, text_dim: int, feature_dim: int, *, hidden: int = 4096) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(text_dim + feature_dim, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, feature_dim)
+        )
+
+    def forward(self, text: Float[Tensor, "*b s"], features: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Reconstructed class centres."""
+        centres: Tensor = self.layers(torch.cat([text, features], dim=-1))
+        return centres

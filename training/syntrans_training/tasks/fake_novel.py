@@ -1,0 +1,134 @@
+"""Heads that are trained on frozen base features: few-shot tasks of base classes that play novel ones.
+
+Task number i is drawn from (seed, i), so a head trained again ends in the same weights. Besides a task's queries come
+as many of the base classes that were left in memory, where a head asks for them (Gidaris and Komodakis, CVPR 2018).
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from syntrans_training.modules.attention import AttentionGenerator
+from syntrans_training.modules.gate import Gate
+from syntrans_training.modules.semalign import SemAlign
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B tasks: supports, queries ordered by class, the classes' numbers, and queries of the other base classes."""
+
+    support: Float[Tensor, "b n k d"]
+    query: Float[Tensor, "b m d"]
+    classes: Int[Tensor, "b n"]
+    others: Float[Tensor, "b m d"]
+    other_classes: Int[Tensor, "b m"]
+
+
+class FakeNovel:
+    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]."""
+
+    def __init__(
+        self, features: Tensor, labels: Tensor, *, ways: int, shots: int, queries: int, batch: int, seed: int
+    ) -> None:
+        counts = torch.bincount(labels)
+        self.features, self.labels, self.n_classes = features, labels, len(counts)
+        self.ways, self.shots, self.batch, self.seed = min(ways, len(counts) - 1), shots, batch, seed
+        self.queries = min(queries, int(counts.min()) - shots)
+        if self.queries < 1:
+            raise ValueError(f"a base class has {int(counts.min())} images; {shots} shots leave none as a query")
+        self.members = torch.full((len(counts), int(counts.max())), -1)
+        by_class = torch.split(labels.argsort(stable=True), counts.tolist())
+        for row, images in zip(self.members, by_class, strict=True):
+            row[: len(images)] = images
+
+    def draw(self, step: int) -> Batch:
+        """The batch of a step, the same whenever it is asked for."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        order = torch.rand(self.batch, self.n_classes, generator=generator).argsort(1)
+        classes, rest = order[:, : self.ways], order[:, self.ways :]
+        images = self._pick(classes, self.shots + self.queries, generator)
+        m = self.ways * self.queries
+        places = torch.randint(rest.shape[1], (self.batch, m), generator=generator)
+        other_classes = rest.gather(1, places)
+        others = self._pick(other_classes, 1, generator).squeeze(-1)
+        return Batch(
+            support=self.features[images[:, :, : self.shots]],
+            query=self.features[images[:, :, self.shots :].flatten(1)],
+            classes=classes,
+            others=self.features[others],
+            other_classes=other_classes,
+        )
+
+    def _pick(self, classes: Int[Tensor, "b n"], many: int, generator: torch.Generator) -> Int[Tensor, "b n many"]:
+        images = self.members[classes]
+        lottery = torch.rand(images.shape, generator=generator).masked_fill(images < 0, 2.0)
+        return images.gather(-1, lottery.argsort(-1)[..., :many])
+
+
+def attention_loss(generator: AttentionGenerator, batch: Batch) -> Tensor:
+    """Cross-entropy over the fake-novel classes and the base classes left in memory, queries of both."""
+    e, n = batch.classes.shape
+    absent = torch.zeros(e, len(generator.base), dtype=torch.bool).scatter(1, batch.classes, value=True)
+    novel = generator(batch.support, absent)
+    query = torch.cat([batch.query, batch.others], 1)
+    remembered = generator.logits(query, generator.base.expand(e, -1, -1))
+    logits = torch.cat([generator.logits(query, novel), remembered.masked_fill(absent[:, None], float("-inf"))], -1)
+    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).expand(e, -1)
+    return F.cross_entropy(logits.flatten(0, 1), torch.cat([own, batch.other_classes + n], 1).flatten())
+
+
+def gate_loss(gate: Gate, batch: Batch, text: Float[Tensor, "c s"]) -> Tensor:
+    """Cross-entropy over the task's classes, of squared distances to the mixed prototypes."""
+    unit = F.normalize(F.normalize(batch.support, dim=-1).mean(2), dim=-1)
+    mixed = gate(unit, text[batch.classes])
+    logits = -gate.scale * torch.cdist(batch.query, mixed).square()
+    n = mixed.shape[1]
+    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).repeat(len(mixed))
+    return F.cross_entropy(logits.flatten(0, 1), own)
+
+
+def alignment_loss(
+    network: SemAlign, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"], text: Tensor, centres: Tensor
+) -> Tensor:
+    """L1 between the reconstructed and the true centre of each feature's class."""
+    return F.l1_loss(network(text[labels], features), centres[labels])
+
+
+def fit(
+    module: nn.Module,
+    loss: Callable[[int], Tensor],
+    *,
+    steps: int,
+    lr: float,
+    looks: int,
+    validate: Callable[[], float],
+) -> tuple[int, float]:
+    """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best look at val.
+
+    `validate` is asked `looks` times, evenly spread. Returns the step kept and its val accuracy.
+    """
+    optimizer = torch.optim.Adam(module.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    best: tuple[int, float] = (0, -1.0)
+    kept = copy.deepcopy(module.state_dict())
+    every = max(1, steps // looks)
+    for step in range(1, steps + 1):
+        module.train()
+        optimizer.zero_grad()
+        value = loss(step)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        if step % every == 0 or step == steps:
+            module.eval()
+            accuracy = validate()
+            if accuracy > best[1]:
+                best, kept = (step, accuracy), copy.deepcopy(module.state_dict())
+    module.load_state_dict(kept)
+    module.eval()
+    return best
