@@ -34,6 +34,7 @@ REASONS = (
     "no_agreement",  # the other models do not believe it
     "not_seen",  # the vision-language model does not see it in the pictures
     "not_distinctive",  # as true of the nearest other class
+    "unlikely",  # all the evidence together speaks against it
     "over_budget",  # good, but the class has enough better ones
     "no_answer",  # asked in every try, and nothing usable came (of a judge or a vision model: nothing at all)
     "refused",  # the model declined to answer

@@ -103,10 +103,15 @@ class MergeConfig(StrictModel):
 
 
 class CrosscheckConfig(StrictModel):
-    """``threshold``: the least mean of authorship (1 for each author) and the other models' P(yes)."""
+    """``threshold``: the least mean of authorship (1 for each author) and the other models' P(yes).
+
+    ``calibration`` says what a P(yes) is worth: a file (fitted where the truth is known), ``agreement`` (fitted in
+    the run, on what the other judges hold), or null (as it is).
+    """
 
     prompt: str = "crosscheck.v1"
     threshold: float = Unit
+    calibration: str | None = None
 
 
 class GroundConfig(StrictModel):
@@ -122,17 +127,32 @@ class GroundConfig(StrictModel):
     gap: float | None = Field(default=None, ge=-1.0, le=1.0)
 
 
+class FuseConfig(StrictModel):
+    """Weights of a logistic model of all evidence: P(true) = sigmoid(bias + sum of weight * value)."""
+
+    bias: float
+    agreement: float = 0.0
+    p_yes: float = 0.0
+    gap: float = 0.0
+    margin: float = 0.0
+
+
 class FilterConfig(StrictModel):
     """``margin``: by how much a statement must fit the class's pictures better than its neighbours'.
 
     The margin is the cosine similarity to the ``images`` pictures of the class minus the mean similarity to those
-    of the ``neighbours`` nearest classes. ``budget``: at most so many statements per class.
+    of the ``neighbours`` nearest classes (null: of all other classes). With ``fuse`` every statement must have the
+    probability ``threshold`` by all the evidence, and is ranked by it. ``budget``: at most so many statements per
+    class; ``diversity``: how much being unlike those already chosen counts against the score (0: not at all).
     """
 
     images: PositiveInt = 16
-    neighbours: PositiveInt = 1
+    neighbours: PositiveInt | None = 1
     margin: float = 0.0
+    fuse: FuseConfig | None = None
+    threshold: float = Field(default=0.5, ge=0.0, le=1.0)
     budget: PositiveInt = 12
+    diversity: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
 class ComposeConfig(StrictModel):

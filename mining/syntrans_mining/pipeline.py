@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean
 from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir
@@ -27,6 +28,7 @@ from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def mine(
         require_clean(entries)
         prompts = Prompts.load(config)
         models = resolve_models(config)
+        calibration = _calibration(config, models, prompts)
         make_dir(out)
         stack.enter_context(lock(out))
         journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
@@ -65,10 +68,20 @@ def mine(
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
         pictures = _pictures(config, entries, images)
-        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures)
+        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration)
         candidates, semantics = stages.run()
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, host.load_seconds)
     return write_result(out, facts, candidates, semantics)
+
+
+def _calibration(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
+    """The file of fitted judges that the config names, checked against the models; None if it names none."""
+    source = config.crosscheck.calibration
+    if source is None or source == AGREEMENT:
+        return None
+    calibration = read_calibration(source)
+    check_calibration(calibration, models.llms, prompts.crosscheck.sha256)
+    return calibration
 
 
 def _pictures(

@@ -31,6 +31,8 @@ class Report:
 
     stages: list[StageRecord] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What else a stage has to say, by stage: calibrations, chosen senses."""
     start: float = field(default_factory=time.perf_counter)
 
     @contextmanager
@@ -66,6 +68,7 @@ class Report:
             "stages": stages,
             "rejected": dict(sorted(rejected.items())),
             "skipped": self.skipped,
+            "details": self.details,
         }
 
 

@@ -5,19 +5,21 @@ A step measures and then drops; nothing here knows how. `pipeline` opens and clo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
 from syntrans_mining.candidates import Candidate, kept
 from syntrans_mining.models import CLIP, Models
 from syntrans_mining.prompts import Prompt, load_prompt
-from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
+from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
 
 if TYPE_CHECKING:
+    from syntrans.calibration import Calibration, Platt
     from syntrans.classes import ClassEntry
     from syntrans.contract import SemanticsRow
     from syntrans_mining.asking import Asker
@@ -61,6 +63,7 @@ class Stages:
     vectors: Vectors
     report: Report
     pictures: dict[str, list[Picture]]
+    calibration: Calibration | None = None
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
@@ -132,9 +135,23 @@ class Stages:
         if len(self.models.llms) < 2:
             self._skip("crosscheck", "there is only one LLM, and authors do not vote on their own")
             return
+        settings = self.config.crosscheck
         by_id = {entry.id: entry for entry in self.entries}
         crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck)
-        crosscheck.drop_disagreed(candidates, threshold=self.config.crosscheck.threshold)
+        platts = self._platts(candidates)
+        calibrate.calibrate(candidates, platts)
+        crosscheck.agree(candidates, n_models=len(self.models.llms))
+        self.report.details["crosscheck"] = {
+            "calibration": {name: platt.model_dump() for name, platt in platts.items()},
+            "disagreement": crosscheck.mean_disagreement(candidates),
+        }
+        crosscheck.drop_disagreed(candidates, threshold=settings.threshold)
+
+    def _platts(self, candidates: list[Candidate]) -> Mapping[str, Platt]:
+        if self.calibration is not None:
+            return self.calibration.models
+        learn = self.config.crosscheck.calibration == calibrate.AGREEMENT
+        return calibrate.fit_on_agreement(kept(candidates)) if learn else {}
 
     def _ground(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
         settings = self.config.ground
@@ -155,13 +172,19 @@ class Stages:
 
     def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
         settings = self.config.filter
+        texts = self._embed(candidates)
+        vectors = {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
+        score: Callable[[Candidate], float] = filtering.score
         if images is None:
             self._skip("filter", "no images were given; only the budget applies")
         else:
-            texts = self._embed(candidates)
             filtering.measure(candidates, texts, images, model=CLIP)
             filtering.drop_indistinct(candidates, margin=settings.margin)
-        filtering.rank(candidates, budget=settings.budget)
+        if settings.fuse is not None:
+            weights = settings.fuse.model_dump()
+            filtering.drop_unlikely(candidates, weights, threshold=settings.threshold)
+            score = partial(filtering.fused, weights=weights)
+        filtering.rank(candidates, budget=settings.budget, score=score, vectors=vectors, diversity=settings.diversity)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
         settings, template = self.config.compose, self.config.clip.name_template

@@ -186,6 +186,53 @@ def test_where_nothing_is_left_nothing_is_measured() -> None:
     assert gone.clip is None
 
 
+def test_the_margin_may_be_against_all_other_classes_or_against_the_one_asked_about() -> None:
+    vectors = np.array([[1, 0], [0, 1], [0, -1]], dtype=np.float32)
+    images = filtering.class_images(vectors, ["heron", "ibis", "kite"], n_neighbours=None)
+    rows = [candidate("grey wings"), candidate("a bill")]
+    rows[1].contrast_with = "kite"
+    texts = TextVectors(np.array([[0.6, 0.8], [0.6, 0.8]], dtype=np.float32), [4, 4], [False, False])
+    filtering.measure(rows, texts, images, model="clip")
+    assert [row.clip.margin for row in rows if row.clip] == [pytest.approx(0.6), pytest.approx(0.6 + 0.8)]
+    assert [row.clip.neighbour for row in rows if row.clip] == ["ibis", "kite"]
+
+
+def test_neighbours_of_many_classes_are_those_of_a_plain_search() -> None:
+    vectors = np.random.default_rng(0).standard_normal((2100, 8)).astype(np.float32)
+    found = filtering.nearest_rows(vectors, 3)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for row in (0, 1023, 1024, 2099):
+        close = unit @ unit[row]
+        close[row] = -2
+        assert list(found[row]) == list(np.argsort(-close, kind="stable")[:3])
+
+
+def test_the_fused_score_adds_up_what_was_measured() -> None:
+    row = candidate("grey wings")
+    weights = {"bias": -1.0, "agreement": 2.0, "p_yes": 3.0, "gap": 4.0, "margin": 5.0}
+    assert filtering.fused(row, weights) == pytest.approx(1 / (1 + np.exp(1)))
+    row.agreement = 0.5
+    row.grounding = Grounding(model="eye", revision="1", p_yes=0.75, p_yes_contrast=0.25)
+    row.clip = Clip(model="clip", similarity=0.3, margin=0.1, neighbour="ibis", tokens=3, truncated=False)
+    value = -1 + 2 * 0.5 + 3 * 0.75 + 4 * 0.5 + 5 * 0.1
+    assert filtering.fused(row, weights) == pytest.approx(1 / (1 + np.exp(-value)), abs=1e-6)
+    filtering.drop_unlikely([row], weights, threshold=0.999)
+    assert (row.stage, row.reason) == ("filter", "unlikely")
+
+
+def test_diversity_prefers_what_was_not_said_yet() -> None:
+    rows = [candidate(text) for text in ("grey wings", "wings of grey", "long legs")]
+    for row, agreement in zip(rows, (0.9, 0.8, 0.6), strict=True):
+        row.agreement = agreement
+    vectors = dict(zip([row.id for row in rows], np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32), strict=True))
+    filtering.rank(rows, budget=2, vectors=vectors, diversity=0.5)
+    assert [row.rank for row in rows] == [1, None, 2]
+    for row in rows:
+        row.stage = row.reason = row.rank = row.weight = None
+    filtering.rank(rows, budget=2, vectors=vectors)
+    assert [row.rank for row in rows] == [1, 2, None]
+
+
 def test_the_budget_keeps_the_best_and_weights_them() -> None:
     rows = [candidate(text) for text in ("a", "b", "c")]
     for row, agreement in zip(rows, (0.5, 1.0, 0.25), strict=True):

@@ -59,6 +59,21 @@ def test_thresholds_are_chosen_on_val_and_separate_true_from_false() -> None:
     assert max(chosen.thresholds.values()) > 0.1
 
 
+def test_an_earlier_threshold_costs_little_recall_even_where_it_would_raise_precision() -> None:
+    """One true statement of ten has no agreement at all: the floor of 95 percent forbids dropping it at once."""
+    rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
+    rows[0] = rows[0].model_copy(update={"agreement": 0.1})
+    assert choose(rows).thresholds["crosscheck.threshold"] <= 0.1
+    assert choose(rows, floors={"crosscheck.threshold": 0.9}).thresholds["crosscheck.threshold"] > 0.1
+
+
+def test_thresholds_of_a_stage_that_did_not_run_are_not_chosen() -> None:
+    rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
+    chosen = choose([r.model_copy(update={"grounding": None}) for r in rows])
+    assert set(chosen.thresholds) == {"crosscheck.threshold", "filter.threshold"}
+    assert chosen.fuse["p_yes"] == chosen.fuse["gap"] == 0
+
+
 def test_thresholds_do_not_depend_on_novel_classes() -> None:
     rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
     misleading = [row(c.id, "many variations", score=0.9) for c in CLASSES if c.split == "novel"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 from syntrans_mining.candidates import Candidate, Vote, kept
@@ -26,10 +27,7 @@ def crosscheck(
     models: Sequence[Model],
     prompt: Prompt,
 ) -> None:
-    """Add each other model's P(yes) to every kept candidate, and the agreement that follows.
-
-    A candidate whose judges all failed to answer has no agreement: its authors alone are no check.
-    """
+    """Add each other model's P(yes) to every kept candidate."""
     pairs = [(c, model) for model in models for c in kept(candidates) if model.name not in c.author_models]
     requests = [_request(candidate, entries[candidate.class_id], model, prompt) for candidate, model in pairs]
     answers = asker.ask(STAGE, requests)
@@ -37,10 +35,28 @@ def crosscheck(
         p_yes = answers[request.id].p_yes
         if p_yes is not None:
             candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=p_yes))
-    unanswered = {id(candidate) for candidate, _ in pairs if not candidate.votes}
+
+
+def agree(candidates: list[Candidate], *, n_models: int) -> None:
+    """Add to every kept candidate the agreement of authors and judges; votes count as calibrated, if they are.
+
+    A candidate whose judges all failed to answer has no agreement: its authors alone are no check.
+    """
     for candidate in kept(candidates):
-        if id(candidate) not in unanswered:
-            candidate.agreement = agreement(len(candidate.author_models), [vote.p_yes for vote in candidate.votes])
+        n_authors = len(candidate.author_models)
+        if candidate.votes or n_authors == n_models:
+            candidate.agreement = agreement(n_authors, [opinion(vote) for vote in candidate.votes])
+
+
+def opinion(vote: Vote) -> float:
+    """The calibrated probability, or the raw one where nothing was calibrated."""
+    return vote.p_yes if vote.p_calibrated is None else vote.p_calibrated
+
+
+def mean_disagreement(candidates: list[Candidate]) -> float | None:
+    """Mean over statements of the standard deviation of the judges' P(yes), at most 0.5; None without two judges."""
+    spreads = [pstdev([opinion(vote) for vote in c.votes]) for c in kept(candidates) if len(c.votes) > 1]
+    return fmean(spreads) if spreads else None
 
 
 def drop_disagreed(candidates: list[Candidate], *, threshold: float) -> None:

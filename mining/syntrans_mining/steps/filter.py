@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syntrans.calibration import sigmoid
 from syntrans_mining.candidates import Candidate, Clip, by_class, kept
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import TextVectors
 
 STAGE = "filter"
+_BLOCK = 1024  # rows of the class-by-class matrix that are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -22,49 +24,80 @@ class ClassImages:
     """What CLIP knows about the classes from their pictures.
 
     ``means`` [class, dim]: mean of the unit image vectors, not normalised, so that a product with a text vector
-    is the mean cosine similarity. ``neighbours`` are other class ids, nearest first.
+    is the mean cosine similarity; ``total`` [dim] their sum. ``neighbours`` are other class ids, nearest first;
+    with ``against_all`` a statement is compared with all other classes, and those are only the nearest one.
     """
 
     row_of: Mapping[str, int]
     means: NDArray[np.float32]
+    total: NDArray[np.float32]
     neighbours: Mapping[str, list[str]]
+    against_all: bool
 
 
-def class_images(vectors: NDArray[np.float32], class_ids: list[str], *, n_neighbours: int) -> ClassImages:
-    """From unit image ``vectors`` [image, dim] and the class id of each to means and nearest classes."""
+def class_images(vectors: NDArray[np.float32], class_ids: list[str], *, n_neighbours: int | None) -> ClassImages:
+    """From unit image ``vectors`` [image, dim] and the class id of each to means and nearest classes.
+
+    ``n_neighbours``: how many classes a statement is compared with; None for all others.
+    """
     import numpy as np
 
     order = sorted(set(class_ids))
-    rows = np.array([order.index(class_id) for class_id in class_ids])
-    means = np.stack([vectors[rows == row].mean(axis=0) for row in range(len(order))]).astype(np.float32)
-    unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    close = unit @ unit.T
-    np.fill_diagonal(close, -np.inf)
-    nearest = np.argsort(-close, axis=1, kind="stable")[:, : min(n_neighbours, len(order) - 1)]
+    row_of = {class_id: row for row, class_id in enumerate(order)}
+    rows = np.array([row_of[class_id] for class_id in class_ids])
+    sums = np.zeros((len(order), vectors.shape[1]), dtype=np.float64)
+    np.add.at(sums, rows, vectors)
+    means = (sums / np.bincount(rows)[:, None]).astype(np.float32)
+    nearest = nearest_rows(means, n_neighbours or 1)
     neighbours = {class_id: [order[i] for i in nearest[row]] for row, class_id in enumerate(order)}
-    return ClassImages({class_id: row for row, class_id in enumerate(order)}, means, neighbours)
+    return ClassImages(row_of, means, means.sum(axis=0), neighbours, against_all=n_neighbours is None)
+
+
+def nearest_rows(vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """The ``n`` rows nearest by cosine to each row of ``vectors`` [row, dim], nearest first, without itself."""
+    import numpy as np
+
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    found = []
+    for start in range(0, len(unit), _BLOCK):
+        close = unit[start : start + _BLOCK] @ unit.T
+        own = np.arange(len(close))
+        close[own, own + start] = -np.inf
+        found.append(np.argsort(-close, axis=1, kind="stable")[:, : min(n, len(unit) - 1)])
+    return np.concatenate(found)
 
 
 def measure(candidates: list[Candidate], texts: TextVectors, images: ClassImages, *, model: str) -> None:
     """Add CLIP's view to every kept candidate; ``texts`` has one row for each of them, in their order.
 
-    The margin is the similarity to the class less the mean similarity to its neighbours (None without any).
+    The margin is the similarity to the class less the mean similarity to its neighbours (None without any): all
+    other classes, or the nearest, or the one class from which the statement was asked for to tell this one.
     """
-    if not kept(candidates):
-        return  # vectors of no text have no dimension either
-    similarities = texts.vectors @ images.means.T
     for row, candidate in enumerate(kept(candidates)):
-        own = float(similarities[row, images.row_of[candidate.class_id]])
-        others = images.neighbours[candidate.class_id]
-        theirs = [float(similarities[row, images.row_of[other]]) for other in others]
+        vector = texts.vectors[row]
+        own = float(vector @ images.means[images.row_of[candidate.class_id]])
+        neighbour, theirs = _compared(candidate, images)
         candidate.clip = Clip(
             model=model,
             similarity=own,
-            margin=own - sum(theirs) / len(theirs) if theirs else None,
-            neighbour=others[0] if others else None,
+            margin=None if theirs is None else own - float(vector @ theirs),
+            neighbour=neighbour,
             tokens=texts.tokens[row],
             truncated=texts.truncated[row],
         )
+
+
+def _compared(candidate: Candidate, images: ClassImages) -> tuple[str | None, NDArray[np.float32] | None]:
+    """The nearest class a statement is compared with, and the mean of all it is compared with."""
+    nearest = images.neighbours[candidate.class_id]
+    if candidate.contrast_with in images.row_of:
+        return candidate.contrast_with, images.means[images.row_of[str(candidate.contrast_with)]]
+    if not nearest:
+        return None, None
+    if images.against_all:
+        own = images.means[images.row_of[candidate.class_id]]
+        return nearest[0], (images.total - own) / (len(images.means) - 1)
+    return nearest[0], images.means[[images.row_of[other] for other in nearest]].mean(axis=0)
 
 
 def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
@@ -75,20 +108,78 @@ def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
             candidate.drop(STAGE, "not_distinctive")
 
 
+def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, threshold: float) -> None:
+    """Drop what all the evidence together makes less likely than ``threshold``."""
+    for candidate in kept(candidates):
+        if fused(candidate, weights) < threshold:
+            candidate.drop(STAGE, "unlikely")
+
+
+def evidence(candidate: Candidate) -> dict[str, float]:
+    """What was measured of it: agreement, p_yes and gap (over the contrast class) in pictures, CLIP's margin."""
+    seen, clip = candidate.grounding, candidate.clip
+    found = {
+        "agreement": candidate.agreement,
+        "p_yes": seen.p_yes if seen else None,
+        "gap": None if seen is None or seen.p_yes_contrast is None else seen.p_yes - seen.p_yes_contrast,
+        "margin": clip.margin if clip else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def fused(candidate: Candidate, weights: Mapping[str, float]) -> float:
+    """P(true) by a logistic model of the `evidence`, one weight each and a ``bias``; what is missing adds nothing."""
+    found = evidence(candidate)
+    return sigmoid(weights["bias"] + sum(weights[name] * value for name, value in found.items()))
+
+
 def score(candidate: Candidate) -> float:
     """Agreement times P(yes) in the pictures (what was not measured counts as 1); CLIP's margin breaks ties."""
-    believed = 1.0 if candidate.agreement is None else candidate.agreement
-    seen = 1.0 if candidate.grounding is None else candidate.grounding.p_yes
-    margin = candidate.clip.margin if candidate.clip else None
-    return believed * seen * (1.0 + (margin or 0.0))
+    found = evidence(candidate)
+    return found.get("agreement", 1.0) * found.get("p_yes", 1.0) * (1.0 + found.get("margin", 0.0))
 
 
-def rank(candidates: list[Candidate], *, budget: int) -> None:
-    """Keep the ``budget`` best of each class; give those rank (from 1) and weight (the scores, summing to 1)."""
+def rank(
+    candidates: list[Candidate],
+    *,
+    budget: int,
+    score: Callable[[Candidate], float] = score,
+    vectors: Mapping[str, NDArray[np.float32]] | None = None,
+    diversity: float = 0.0,
+) -> None:
+    """Keep the ``budget`` best of each class; give those rank (from 1) and weight (the scores, summing to 1).
+
+    With ``diversity`` above 0 the best are chosen one after the other by maximal marginal relevance (Carbonell and
+    Goldstein, SIGIR 1998): (1 - diversity) * score - diversity * cosine to the nearest one already chosen.
+    ``vectors`` are unit vectors by descriptor id.
+    """
     for group in by_class(kept(candidates)).values():
-        best = sorted(group, key=lambda candidate: (-score(candidate), candidate.text))
-        for candidate in best[budget:]:
+        ordered = sorted(group, key=lambda candidate: (-score(candidate), candidate.text))
+        if diversity and vectors is not None:
+            ordered = _by_marginal_relevance(ordered, [score(c) for c in ordered], vectors, diversity)
+        for candidate in ordered[budget:]:
             candidate.drop(STAGE, "over_budget")
-        scores = [max(score(candidate), 1e-6) for candidate in best[:budget]]
-        for place, (candidate, value) in enumerate(zip(best[:budget], scores, strict=True), start=1):
+        scores = [max(score(candidate), 1e-6) for candidate in ordered[:budget]]
+        for place, (candidate, value) in enumerate(zip(ordered[:budget], scores, strict=True), start=1):
             candidate.rank, candidate.weight = place, value / sum(scores)
+
+
+def _by_marginal_relevance(
+    ordered: list[Candidate],
+    scores: Sequence[float],
+    vectors: Mapping[str, NDArray[np.float32]],
+    diversity: float,
+) -> list[Candidate]:
+    """All of them, in the order in which they are chosen."""
+    import numpy as np
+
+    unit = np.stack([vectors[candidate.id] for candidate in ordered])
+    relevance = (1 - diversity) * np.array(scores)
+    nearest = np.full(len(ordered), -np.inf)
+    chosen: list[int] = []
+    for _ in ordered:
+        value = relevance - diversity * np.where(np.isfinite(nearest), nearest, 0.0)
+        value[chosen] = -np.inf
+        chosen.append(int(np.argmax(value)))
+        nearest = np.maximum(nearest, unit @ unit[chosen[-1]])
+    return [ordered[i] for i in chosen]

@@ -29,7 +29,8 @@ def ground(
 ) -> None:
     """Add to every kept candidate the mean P(yes) over ``pictures`` of its class, and over its contrast class's.
 
-    ``contrast`` is the nearest other class by class id; classes that are not in it get no contrast.
+    ``contrast`` is the nearest other class by class id; classes that are not in it get no contrast. A statement that
+    was asked for to tell the class from another one is looked for in pictures of that one.
     """
     texts = {text: prompt.render({"descriptor": text}) for text in sorted({c.text for c in kept(candidates)})}
     requests: dict[tuple[str, str], Request] = {}  # by (picture, text): a picture serves several classes
@@ -42,7 +43,7 @@ def ground(
     answers = asker.ask(STAGE, [requests[key] for key in sorted(requests)])
     p_yes = {key: answers[request.id].p_yes for key, request in requests.items()}
     for candidate in kept(candidates):
-        candidate.grounding = _grounding(candidate, pictures, contrast.get(candidate.class_id), model, p_yes)
+        candidate.grounding = _grounding(candidate, pictures, _other(candidate, pictures, contrast), model, p_yes)
 
 
 def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | None) -> None:
@@ -63,8 +64,13 @@ def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | N
 def _looked_at(
     candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], contrast: Mapping[str, str]
 ) -> list[Picture]:
-    other = contrast.get(candidate.class_id)
+    other = _other(candidate, pictures, contrast)
     return [*pictures[candidate.class_id], *(pictures[other] if other else ())]
+
+
+def _other(candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], contrast: Mapping[str, str]) -> str | None:
+    nearest = contrast.get(candidate.class_id)
+    return candidate.contrast_with if nearest and candidate.contrast_with in pictures else nearest
 
 
 def _request(messages: tuple[Message, ...], picture: Picture, model: Model, prompt: Prompt) -> Request:
