@@ -21,6 +21,7 @@ _MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "free some room"),
     errno.EDQUOT: ("the disk quota is used up", "free some room"),
+    errno.EFBIG: ("the file would exceed the limit for one file", "raise the limit (ulimit -f)"),
     errno.EROFS: ("the disk is read-only", "write somewhere else"),
     errno.EACCES: ("writing there is not permitted", "write somewhere else"),
     errno.EPERM: ("writing there is not permitted", "write somewhere else"),
@@ -165,6 +166,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_rests(folder: Path) -> None:
+    """Remove what a killed process left half written in ``folder``; only for its one writer, who holds its lock."""
+    for rest in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            rest.unlink()
 
 
 def disk_problem(path: Path, error: OSError) -> Exception:

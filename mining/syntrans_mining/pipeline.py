@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean
 from syntrans.images import ImageRef, match_classes
-from syntrans.paths import make_dir
+from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.engines.pool import Host, Inline, Pool, place
@@ -61,6 +61,7 @@ def mine(
         calibration = _calibration(config, models, prompts)
         make_dir(out)
         stack.enter_context(lock(out))
+        remove_rests(out)
         journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
         report = Report()
         host = stack.enter_context(closing(Late(partial(_host, config, models, out / "logs"))))

@@ -64,7 +64,7 @@ def hardware() -> dict[str, Any]:
 def lock(folder: Path) -> Iterator[None]:
     """Keep ``folder`` for this process; EnvironmentProblem with the other's pid if it is taken.
 
-    The lock is the operating system's, so that of a killed run is gone with it.
+    The lock is the operating system's, so that of a killed run is gone with it, whatever process has its pid now.
     """
     try:
         import fcntl
@@ -79,11 +79,13 @@ def lock(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             pid = os.read(descriptor, 20).decode().strip() or "unknown"
             raise EnvironmentProblem(
                 f"{folder} is in use by another run (pid {pid}); wait for it, or choose another --out"
             ) from error
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot lock {path} ({error.strerror}); choose another --out") from error
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())

@@ -1,0 +1,155 @@
+"""A run that is killed at any moment and started again ends as if nothing had happened, and asks nothing twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syntrans_mining.engines.base import Request, Response
+from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
+from syntrans_mining.journal import Journal
+from syntrans_mining.pipeline import MineResult
+
+Run = Callable[..., MineResult]
+FILES = ("descriptors.parquet", "semantics.parquet")
+
+
+class Killed(BaseException):
+    """What no `except Exception` catches: as close to SIGKILL as one process comes."""
+
+
+@dataclass
+class Death:
+    """Counts what a run does to the world outside; from event ``at`` on the process is dead and does nothing more."""
+
+    at: int | None = None
+    events: int = 0
+    asked: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+    def step(self) -> None:
+        self.events += 1
+        if self.at is not None and self.events > self.at:
+            raise Killed
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            result = function(*args, **kwargs)
+            self.step()
+            return result
+
+        return guarded
+
+    def live(self, at: int | None = None) -> None:
+        self.at, self.events = at, 0
+
+    def forget(self) -> None:
+        self.asked, self.kept, self.twice = [], [], []
+        self.live()
+
+
+@pytest.fixture
+def death(monkeypatch: pytest.MonkeyPatch) -> Death:
+    """Every question, every answer kept, every file synced, renamed or removed is a moment to die at."""
+    death = Death()
+    generate, put = FakeEngine.generate, Journal.put
+
+    def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
+        for request in requests:
+            death.step()
+            death.asked.append(request.id)
+            if request.id in death.kept:
+                death.twice.append(request.id)
+            yield from generate(engine, [request])
+
+    def guarded_put(journal: Journal, stage: str, model: str, response: Response) -> None:
+        death.step()
+        put(journal, stage, model, response)
+        death.kept.append(response.id)
+        death.step()
+
+    monkeypatch.setattr(FakeEngine, "generate", guarded_generate)
+    monkeypatch.setattr(Journal, "put", guarded_put)
+    monkeypatch.setattr(Journal, "put_vectors", death.around(Journal.put_vectors))
+    monkeypatch.setattr(FakeEncoder, "embed_texts", death.around(FakeEncoder.embed_texts))
+    monkeypatch.setattr(FakeEncoder, "embed_images", death.around(FakeEncoder.embed_images))
+    monkeypatch.setattr(os, "fsync", death.around(os.fsync))
+    monkeypatch.setattr(os, "replace", death.around(os.replace))
+    monkeypatch.setattr(Path, "unlink", death.around(Path.unlink))
+    return death
+
+
+@pytest.fixture
+def small(run: Run, configure: Callable, entries: list, images: dict) -> Callable[[Path], MineResult]:
+    """Three classes, two models, two pictures of each class; about one class both models refuse to speak."""
+    config = configure(
+        llms=[
+            {"name": name, "path": name, "args": {"faults": {"recognise ibis": "refuse"}}} for name in ("ann", "bob")
+        ],
+        propose={"samples": 2, "tries": 2},
+        ground={"threshold": 0.3, "images": 2},
+        filter={"margin": -1.0, "images": 2, "budget": 3},
+    )
+    two = {entry.id: images[entry.id][:2] for entry in entries[:3]}
+    return lambda out: run(config, out, classes=entries[:3], images=two)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in FILES}
+
+
+def die_and_go_on(small: Callable, death: Death, out: Path, points: Sequence[int]) -> None:
+    """Run ``small`` in ``out``, dying at each of ``points`` in turn, and then to its end."""
+    death.forget()
+    for point in points:
+        death.live(at=point)
+        try:
+            small(out)
+        except Killed:
+            continue
+    death.live()
+    small(out)
+
+
+@pytest.mark.slow
+def test_whatever_the_moment_of_its_death_a_run_ends_the_same(small: Callable, death: Death, tmp_path: Path) -> None:
+    whole = tmp_path / "whole" / "run"
+    small(whole)
+    expected, questions, n_events = contents(whole), sorted(death.asked), death.events
+    assert n_events >= 250, n_events
+    assert len(set(questions)) == len(questions)
+    for point in range(n_events + 1):
+        out = tmp_path / str(point) / "run"
+        die_and_go_on(small, death, out, [point])
+        assert contents(out) == expected
+        assert death.twice == []
+        # One question more than needed at most: the one that was answered and not yet kept.
+        assert len(death.asked) - len(questions) in {0, 1}
+        assert set(death.asked) == set(questions)
+        assert list(out.glob(".*.tmp")) == []
+
+
+quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@quick
+@given(points=st.lists(st.integers(0, 320), min_size=1, max_size=6))
+def test_a_run_that_dies_again_and_again_ends_the_same_and_asks_nothing_twice(
+    small: Callable, death: Death, points: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole, out = (tmp_path_factory.mktemp("kills") / "run" for _ in range(2))
+    death.forget()
+    small(whole)
+    die_and_go_on(small, death, out, points)
+    assert contents(out) == contents(whole)
+    assert death.twice == []
+    assert len(death.asked) - len(set(death.asked)) <= len(points)
