@@ -16,7 +16,7 @@ from syntrans.errors import PartialResult
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Request, Response
-    from syntrans_mining.engines.pool import Host
+    from syntrans_mining.engines.host import Host
     from syntrans_mining.journal import Journal
     from syntrans_mining.progress import Progress
 

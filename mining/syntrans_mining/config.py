@@ -24,8 +24,11 @@ class ModelConfig(StrictModel):
     """One language or vision-language model.
 
     ``path`` is a folder, ``package:<name>/<folder>``, a Hub id ``org/name[@revision]``, or a name on a server.
-    ``args`` go to the engine as they are. ``replicas``: on how many workers it is loaded. ``licence`` (as the Hub
-    spells it) and ``size_gb`` (of the weights) are what is known before it is downloaded: plans and cards tell them.
+    ``args`` go to the engine as they are, ``chat_template_kwargs`` to the chat template (thinking models are told not
+    to think: ``{enable_thinking: false}``). ``replicas``: on how many workers it is loaded (CPUs; of several GPUs
+    each gets it). ``ignore_auto_map``: take a repository that brings code; it is never run, the built-in class is.
+    ``licence`` (as the Hub spells it) and ``size_gb`` (of the weights) are what is known before it is downloaded:
+    plans and cards tell them.
     """
 
     name: str = Field(min_length=1)
@@ -34,6 +37,8 @@ class ModelConfig(StrictModel):
     size_gb: float | None = Field(default=None, gt=0)
     replicas: PositiveInt = 1
     args: dict[str, Any] = {}
+    chat_template_kwargs: dict[str, Any] = {}
+    ignore_auto_map: bool = False
 
 
 class ClipConfig(StrictModel):
@@ -61,8 +66,10 @@ class ClipConfig(StrictModel):
 class EngineConfig(StrictModel):
     """What runs the models, and where.
 
-    ``workers`` processes share the cores of a CPU; 0 keeps servers and fakes in this process.
-    ``chunk`` requests go to a worker at a time: what a crash can lose.
+    ``workers`` processes share the cores of a CPU, every GPU has one; 0 keeps servers and fakes in this process.
+    ``chunk`` requests are under way at a worker at most: what a crash can lose.
+    ``memory_gib``: plan with so much on each device, not with what is free. ``reproducible``: answers do not depend
+    on what else is asked, at the price of speed (mining/README.md says on which hardware that holds).
     """
 
     kind: Literal["vllm", "openai", "fake"] = "vllm"
@@ -70,6 +77,8 @@ class EngineConfig(StrictModel):
     workers: int = Field(default=1, ge=0)
     kv_gib: float = Field(default=1.0, gt=0)
     chunk: PositiveInt = 256
+    memory_gib: float | None = Field(default=None, gt=0)
+    reproducible: bool = False
     args: dict[str, Any] = {}
     base_url: str | None = None
     api_key_env: str = "OPENAI_API_KEY"

@@ -92,8 +92,11 @@ def resolve_models(config: MiningConfig) -> Models:
     return Models(llms, found[config.vlm.name] if config.vlm else None, found[CLIP])
 
 
-def check_model_dir(path: Path, *, config_file: str = "config.json") -> None:
-    """ModelLoadError unless the folder holds a config, safetensors, and no code to run."""
+def check_model_dir(path: Path, *, config_file: str = "config.json", ignore_auto_map: bool = False) -> None:
+    """ModelLoadError unless the folder holds a config, safetensors, and no code to run.
+
+    With ``ignore_auto_map`` a folder may point to code of its own; nothing here or in the engines would run it.
+    """
     if not (path / config_file).is_file():
         raise ModelLoadError(f"{path} has no {config_file}; give the folder of a model as the Hub stores it")
     if not any(path.glob("*.safetensors")):
@@ -104,8 +107,11 @@ def check_model_dir(path: Path, *, config_file: str = "config.json") -> None:
         _check_complete(file)
     for name in (config_file, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"):
         file = path / name
-        if file.is_file() and "auto_map" in _read_json(file):
-            raise ModelLoadError(f"{file} asks to run the repository's own code (auto_map); use a model without it")
+        if not ignore_auto_map and file.is_file() and "auto_map" in _read_json(file):
+            raise ModelLoadError(
+                f"{file} asks to run the repository's own code (auto_map); use a model without it, or set "
+                f"ignore_auto_map for this model to load it with the built-in class of its architecture"
+            )
 
 
 def _check_complete(file: Path) -> None:
@@ -153,6 +159,8 @@ def revision_of(path: Path) -> str:
 
 def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Model:
     args = {**engine.args, **model.args}
+    if model.chat_template_kwargs and engine.kind != "fake":
+        args = _with_template_args(args, model.chat_template_kwargs, server=engine.kind == "openai")
     if engine.kind == "openai":
         spec_args = {"base_url": engine.base_url, "api_key_env": engine.api_key_env, **args}
         spec = EngineSpec(model.name, "openai", model.path, args=spec_args)
@@ -163,13 +171,21 @@ def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Mo
         return Model(spec, "fake", _identity(model.path, "", {}))
     try:
         path = resolve_model(model.path)
-        check_model_dir(path)
+        check_model_dir(path, ignore_auto_map=model.ignore_auto_map)
         check_chat_template(path)
     except ModelLoadError as error:
         raise ModelLoadError(f"model {model.name!r}: {error}") from error
     revision = revision_of(path)
-    spec = EngineSpec(model.name, "vllm", str(path), device=device, kv_gib=engine.kv_gib, args=args)
-    return Model(spec, revision, _identity(engine.kind, revision, args))
+    exact = engine.reproducible
+    spec = EngineSpec(model.name, "vllm", str(path), device, engine.kv_gib, exact, args)
+    return Model(spec, revision, _identity("vllm", revision, {**args, **({"exact": True} if exact else {})}))
+
+
+def _with_template_args(args: dict[str, Any], template_args: dict[str, Any], *, server: bool) -> dict[str, Any]:
+    """A server takes what is for the chat template in the body of a request."""
+    if not server:
+        return {**args, "chat_template_kwargs": template_args}
+    return {**args, "extra_body": {**(args.get("extra_body") or {}), "chat_template_kwargs": template_args}}
 
 
 def _clip(config: MiningConfig, device: str) -> Model:

@@ -19,7 +19,7 @@ from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
-from syntrans_mining.engines.pool import Host, Inline, Pool, place
+from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import choose_pictures
@@ -33,7 +33,7 @@ from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import EngineSpec, Picture
+    from syntrans_mining.engines.base import Picture
 
 
 def mine(
@@ -64,7 +64,7 @@ def mine(
         remove_rests(out)
         journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
         report = Report()
-        host = stack.enter_context(closing(Late(partial(_host, config, models, out / "logs"))))
+        host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
@@ -104,14 +104,6 @@ def _journal(path: Path, *, resume: bool) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-def _host(config: MiningConfig, models: Models, logs: Path) -> Host:
-    specs: list[EngineSpec] = [model.spec for model in models.all]
-    replicas = {model.name: model.replicas for model in (*config.llms, *([config.vlm] if config.vlm else []))}
-    if config.engine.workers == 0:
-        return Inline(specs)
-    return Pool(place(specs, replicas, config.engine.workers), logs, chunk=config.engine.chunk)
 
 
 def _default_progress(stack: ExitStack) -> Progress:

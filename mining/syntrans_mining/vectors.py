@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syntrans_mining.engines.base import Picture
-    from syntrans_mining.engines.pool import Host, Ticket
+    from syntrans_mining.engines.calls import Ticket
+    from syntrans_mining.engines.host import Host
     from syntrans_mining.journal import Journal
     from syntrans_mining.models import Model
 

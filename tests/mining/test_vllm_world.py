@@ -12,7 +12,7 @@ from syntrans.contract import check_file, read_descriptors, read_semantics
 from syntrans.images import open_images
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.pool import Pool
+from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.pipeline import MineResult, mine
 from syntrans_mining.progress import Silent
@@ -75,7 +75,7 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Pa
     def request(name: str, text: str, **values: object) -> Request:
         return Request(name, model.name, (Message("user", text),), Sampling(8), **values)  # type: ignore[arg-type]
 
-    pool = Pool([[model]], tmp_path)
+    pool = Pool([[WorkerPlan((model,))]], tmp_path)
     try:
         asked = [
             request("long", "star " * 5000),
@@ -103,7 +103,8 @@ def test_a_folder_that_vllm_cannot_load_ends_with_its_name(tmp_path: Path) -> No
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
     (broken / "model.safetensors").write_bytes(b"\0" * 8)
-    pool = Pool([[EngineSpec("broken", "vllm", str(broken), args={"max_model_len": 64})]], tmp_path / "logs")
+    spec = EngineSpec("broken", "vllm", str(broken), args={"max_model_len": 64})
+    pool = Pool([[WorkerPlan((spec,))]], tmp_path / "logs")
     try:
         with pytest.raises(ModelLoadError, match="'broken'"):
             list(pool.generate([Request("a", "broken", (Message("user", "x"),), Sampling(1))]))

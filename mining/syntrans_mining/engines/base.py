@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EngineKind = Literal["vllm", "openai", "fake", "clip", "fake-clip"]
+EngineKind = Literal["vllm", "ray", "openai", "fake", "clip", "fake-clip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Everything a worker needs to build one engine. ``path`` is a folder, or a name on a server."""
+    """Everything a worker needs to build one engine. ``path`` is a folder, or a name on a server.
+
+    ``exact``: one answer must not depend on what else is asked, whatever that costs.
+    """
 
     name: str
     kind: EngineKind
     path: str
     device: str = "cpu"
     kv_gib: float = 1.0
+    exact: bool = False
     args: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder:
     if spec.kind == "vllm":
         from syntrans_mining.engines.vllm import VllmEngine
 
-        return VllmEngine(spec.path, device=spec.device, kv_gib=spec.kv_gib, **spec.args)
+        return VllmEngine(spec.path, device=spec.device, kv_gib=spec.kv_gib, exact=spec.exact, **spec.args)
     if spec.kind == "clip":
         from syntrans_mining.engines.clip import ClipEncoder
 

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from syntrans_mining.engines.base import EngineCrashed, Picture, Request, Response, TextVectors
@@ -110,13 +111,19 @@ class FakeEngine:
 
 
 class FakeEncoder:
-    """Unit vectors from hashes; equal inputs are equal vectors, all others nearly orthogonal."""
+    """Unit vectors from hashes; equal inputs are equal vectors, all others nearly orthogonal.
 
-    def __init__(self, *, context_length: int = 77) -> None:
-        self._limit = context_length
+    ``crash_once``: a file; while it is not there the first call makes it, and ends the process.
+    """
+
+    def __init__(self, *, context_length: int = 77, crash_once: str | None = None) -> None:
+        self._limit, self._crash_once = context_length, crash_once
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
         """Vectors of the texts; a token is a word."""
+        if self._crash_once and not Path(self._crash_once).exists():
+            Path(self._crash_once).touch()
+            os._exit(9)
         counts = [len(text.split()) + 2 for text in texts]
         return TextVectors(_vectors(texts), counts, [count > self._limit for count in counts])
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Request, Response
-    from syntrans_mining.engines.pool import Host, Ticket
+    from syntrans_mining.engines.calls import Ticket
+    from syntrans_mining.engines.host import Host
 
 
 class Late:
@@ -21,6 +22,11 @@ class Late:
     def load_seconds(self) -> dict[str, float]:
         """By model, of those that were loaded."""
         return self._host.load_seconds if self._host else {}
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """By model, how often it was loaded."""
+        return self._host.loads if self._host else {}
 
     def start(self) -> Host:
         """The host itself."""

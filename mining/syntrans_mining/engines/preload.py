@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 
-from syntrans_mining.engines.vllm import quiet_environment
-from syntrans_mining.engines.worker import LOG_VARIABLE, redirect_output
+from syntrans_mining.engines.environment import LOG_VARIABLE, apply_environment
+from syntrans_mining.engines.worker import redirect_output
 
 if LOG_VARIABLE in os.environ:
     redirect_output(os.environ[LOG_VARIABLE])
-    quiet_environment()
+    apply_environment()
     with contextlib.suppress(ImportError):  # said properly when an engine needs it
         import open_clip  # noqa: F401
         from vllm import LLM, SamplingParams  # noqa: F401

@@ -1,104 +1,34 @@
-"""A process that hosts engines for one device, and the handle by which the run speaks to it.
+"""A process that hosts engines for one device; when it ends, its memory is free.
 
-The worker answers one call at a time: ``("load", spec)`` or ``("call", model, method, payload)``. A method
-that yields is sent on in parts. When the process ends, its memory is free; when it dies, the handle says so.
+Messages: ``("load", spec)``, ``("call", model, method, payload)``, and a conversation with one model:
+``("generate", model)``, any number of ``("requests", [...])``, ``("last",)``. Each is answered by parts and an end.
+Requests are read by a thread of their own, so that an engine has the next ones before it is through with the last.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import multiprocessing
 import os
+import queue
 import signal
-import sys
 import threading
-from collections.abc import Iterator
-from multiprocessing.connection import Connection, wait
-from multiprocessing.forkserver import ensure_running
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
-from syntrans_mining.engines.base import EngineCrashed, EngineSpec
 from syntrans_mining.engines.build import build_engine
+from syntrans_mining.engines.environment import apply_environment
 
-LOG_VARIABLE = "SYNTRANS_WORKER_LOG"
-PART = 64  # responses per message: few enough to lose little, many enough to cost nothing
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
+    from syntrans_mining.engines.base import EngineSpec, Request, Response
 
-class WorkerHandle:
-    """The parent's side: starts the process, sends calls, reads the parts of their answers.
+PART, PART_SECONDS = 64, 0.1  # answers per message of an engine that gives them one by one
 
-    `start` may take as long as the fork server takes to import vLLM, so it is a step of its own.
-    """
-
-    def __init__(self, number: int, context: Any, log: Path) -> None:
-        self.number, self.log = number, log
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, str(log)), name=f"syntrans-worker-{number}", daemon=True
-        )
-        self._theirs = theirs
-
-    def start(self) -> None:
-        """Start the process, unless it has been. EngineCrashed if the server that forks it is gone."""
-        if self._process.pid is not None:
-            return
-        try:
-            self._process.start()
-        except (EOFError, OSError) as error:
-            raise EngineCrashed(
-                f"worker {self.number} did not start ({type(error).__name__}, see {self.log.parent}); check the free "
-                f"memory, the same command goes on from there"
-            ) from error
-        self._theirs.close()
-
-    def call(self, *message: Any) -> Iterator[Any]:
-        """Send one message and yield the parts of its answer. EngineCrashed if the process dies over it."""
-        try:
-            self._connection.send(message)
-            while True:
-                kind, payload = self._connection.recv()
-                if kind == "part":
-                    yield payload
-                elif kind == "end":
-                    return
-                else:
-                    raise payload
-        except (EOFError, OSError) as error:
-            self._process.join(timeout=5)
-            code = self._process.exitcode
-            raise EngineCrashed(
-                f"worker {self.number} died (exit code {code}, see {self.log}); what was answered is kept, "
-                f"the same command goes on from there"
-            ) from error
-
-    def stop(self) -> None:
-        """End the process, at once: it holds nothing worth saving."""
-        if self._process.pid is None:
-            return
-        self._process.terminate()
-        self._process.join(timeout=3)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-
-def make_worker(number: int, log: Path, *, fork: bool) -> WorkerHandle:
-    """A worker process: forked from a server that imports vLLM once (CPUs), or spawned, importing for itself.
-
-    Of a forked one only the server is started here; `WorkerHandle.start` waits for it. A GPU's worker must be
-    spawned: a forked process cannot use CUDA that its parent has touched.
-    """
-    if fork and sys.platform == "linux":
-        forking = multiprocessing.get_context("forkserver")
-        forking.set_forkserver_preload(["syntrans_mining.engines.preload"])
-        ensure_running()
-        return WorkerHandle(number, forking, log)
-    worker = WorkerHandle(number, multiprocessing.get_context("spawn"), log)
-    worker.start()
-    return worker
+Inbox = queue.SimpleQueue[tuple[Any, ...]]
 
 
 def redirect_output(path: str) -> None:
@@ -109,20 +39,19 @@ def redirect_output(path: str) -> None:
     os.close(log)
 
 
-def _serve(connection: Connection, log: str) -> None:
-    """The process: answer calls until the other end closes."""
+def serve(connection: Connection, log: str, environment: dict[str, str]) -> None:
+    """The process: answer messages until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends us
     redirect_output(log)
-    _die_with_parent()
+    apply_environment(environment)
     _keep_tqdm_in_process()
+    inbox: Inbox = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(connection, inbox), daemon=True).start()
     engines: dict[str, Any] = {}
     while True:
+        message = inbox.get()
         try:
-            message = connection.recv()
-        except (EOFError, ConnectionError):
-            os._exit(0)
-        try:
-            for part in _handle(engines, message):
+            for part in _handle(engines, message, inbox):
                 connection.send(("part", part))
             connection.send(("end", None))
         except ConnectionError:
@@ -131,23 +60,70 @@ def _serve(connection: Connection, log: str) -> None:
             connection.send(("error", type(error)(str(error))))
 
 
-def _handle(engines: dict[str, Any], message: tuple[Any, ...]) -> Iterator[Any]:
-    if message[0] == "load":
+def _read(connection: Connection, inbox: Inbox) -> None:
+    """A run that is gone, killed outright perhaps, must not leave its workers behind, deep in a batch."""
+    while True:
+        try:
+            inbox.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def _handle(engines: dict[str, Any], message: tuple[Any, ...], inbox: Inbox) -> Iterator[Any]:
+    kind = message[0]
+    if kind == "load":
         spec: EngineSpec = message[1]
         engines[spec.name] = _load(spec)
-        return
-    _, model, method, payload = message
-    result = getattr(engines[model], method)(payload)
-    if method != "generate":
-        yield result
-        return
-    part = []
-    for response in result:
-        part.append(response)
-        if len(part) == PART:
+    elif kind == "generate":
+        yield from _converse(engines[message[1]], Feed(inbox))
+    else:
+        _, model, method, payload = message
+        yield getattr(engines[model], method)(payload)
+
+
+class Feed:
+    """The requests of a conversation, batch by batch, to be iterated once.
+
+    While answers are ``owed`` it does not wait for the next batch but gives an empty one: the engine has work.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self.owed = 0
+
+    def __iter__(self) -> Iterator[Sequence[Request]]:
+        """Batches until the last."""
+        while True:
+            try:
+                message = self._inbox.get(block=self.owed == 0)
+            except queue.Empty:
+                yield ()
+                continue
+            if message[0] == "last":
+                return
+            self.owed += len(message[1])
+            yield message[1]
+
+
+def _converse(engine: Any, feed: Feed) -> Iterator[list[Response]]:
+    """Answers as soon as they are there: of an engine that streams, or of one that takes batch after batch."""
+    parts = engine.stream(feed) if hasattr(engine, "stream") else _bundles(engine, feed)
+    for part in parts:
+        if part:
+            feed.owed -= len(part)
             yield part
-            part = []
-    yield part
+
+
+def _bundles(engine: Any, feed: Feed) -> Iterator[list[Response]]:
+    for batch in feed:
+        part: list[Response] = []
+        last = time.monotonic()
+        for response in engine.generate(batch):
+            part.append(response)
+            if len(part) == PART or time.monotonic() - last > PART_SECONDS:
+                yield part
+                part, last = [], time.monotonic()
+        yield part
 
 
 def _load(spec: EngineSpec) -> Any:
@@ -161,15 +137,3 @@ def _keep_tqdm_in_process() -> None:
     """Give tqdm a thread lock: its default is a semaphore between processes, which an ended worker would leak."""
     with contextlib.suppress(ImportError):
         importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
-
-
-def _die_with_parent() -> None:
-    """A run that is killed outright must not leave its workers behind, deep in a batch."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,136 @@
+"""The one queue of a run: what models are asked, until a worker that hosts the model takes it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syntrans.errors import SyntransError
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One piece of work; ``parts`` fills with ("part", value), and at last ("end", None) or ("error", error).
+
+    ``share``: of a stage's requests, how many one worker may have under way, so that each of its workers gets some.
+    """
+
+    model: str
+    method: str
+    payload: Any
+    share: int = 1
+    parts: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
+
+    def results(self) -> Iterator[Any]:
+        """The parts as they come; raises what the engine raised."""
+        while True:
+            kind, value = self.parts.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+
+    def result(self) -> Any:
+        """The only part."""
+        (value,) = self.results()
+        return value
+
+
+class Calls:
+    """Tickets in the order of their coming. Everything here may be called from any thread."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.closing = False
+        self.failure: SyntransError | None = None
+        self._waiting: deque[Ticket] = deque()
+        self._busy: set[object] = set()
+
+    def submit(self, tickets: Sequence[Ticket]) -> None:
+        """Add work. Raises what ended the run's workers, if something has."""
+        with self.changed:
+            if self.failure:
+                raise self.failure
+            self._waiting.extend(tickets)
+            self.changed.notify_all()
+
+    def put_back(self, ticket: Ticket) -> None:
+        """Work that was taken and not done: it comes first again."""
+        with self.changed:
+            self._waiting.appendleft(ticket)
+            self.changed.notify_all()
+
+    def take(self, model: str) -> Ticket | None:
+        """The next requests to ``model``, if some are waiting."""
+        with self.changed:
+            return self._remove(lambda ticket: ticket.model == model and ticket.method == "generate")
+
+    def next(
+        self, worker: object, loaded: Collection[str], *, idle: bool, retired: Callable[[], bool]
+    ) -> Ticket | None:
+        """The next ticket for one of ``loaded``. None to load another model meanwhile (``idle``), or to stop."""
+        with self.changed:
+            self._busy.discard(worker)
+            self.changed.notify_all()
+            while not (self.closing or retired()):
+                ticket = self._remove(lambda ticket: ticket.model in loaded)
+                if ticket or idle:
+                    self._busy.add(worker)
+                    return ticket
+                self.changed.wait()
+        return None
+
+    def wait_for_others(self, hosted: Callable[[], Collection[str]]) -> str | None:
+        """Wait until no worker is busy and only models that are not ``hosted`` are asked; the first one's name.
+
+        None when the queue closes or has failed.
+        """
+        with self.changed:
+            while not (self.closing or self.failure):
+                asked = [ticket.model for ticket in self._waiting]
+                if asked and not self._busy and not set(asked) & set(hosted()):
+                    return asked[0]
+                self.changed.wait()
+        return None
+
+    def finish(self, worker: object) -> None:
+        """A worker has ended and is no longer busy."""
+        with self.changed:
+            self._busy.discard(worker)
+            self.changed.notify_all()
+
+    def fail(self, error: SyntransError, lost: Sequence[Ticket] = ()) -> None:
+        """No more work will be done: all that waits or will wait learns of it."""
+        with self.changed:
+            if self.closing:
+                return
+            self.failure = self.failure or error
+            waiting = [*self._waiting, *lost]
+            self._waiting.clear()
+            self.changed.notify_all()
+        for ticket in waiting:
+            ticket.parts.put(("error", error))
+
+    def close(self) -> None:
+        """Wake everyone up, to end."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the queue closes meanwhile."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.closing, timeout=seconds)
+
+    def _remove(self, fits: Callable[[Ticket], bool]) -> Ticket | None:
+        for ticket in self._waiting:
+            if fits(ticket):
+                self._waiting.remove(ticket)
+                return ticket
+        return None

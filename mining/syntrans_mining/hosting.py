@@ -1,0 +1,104 @@
+"""From a configuration to the place where its models live: sizes, free memory, the plan, the processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from syntrans_mining.engines.host import Host, Inline
+from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.memory import free_memory, visible_gpus, wait_until_back
+from syntrans_mining.residency import Residency, Seat, plan_residency
+from syntrans_mining.sizes import need_of
+
+if TYPE_CHECKING:
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.base import EngineSpec
+    from syntrans_mining.models import Models
+
+ENCODERS = ("clip", "fake-clip")
+
+
+def residency_of(config: MiningConfig, models: Models) -> Residency:
+    """The plan for this machine as it is now. EnvironmentProblem if a model fits nowhere."""
+    specs = [model.spec for model in models.all]
+    device: Literal["cpu", "cuda"] = "cuda" if any(spec.device == "cuda" for spec in specs) else "cpu"
+    configured = (*config.llms, *([config.vlm] if config.vlm else []))
+    free = _free(config, device)
+    return plan_residency(
+        [need_of(spec, device_bytes=min(free)) for spec in specs if spec.kind not in ENCODERS],
+        free,
+        device=device,
+        resident=[need_of(spec) for spec in specs if spec.kind in ENCODERS],
+        workers=max(1, config.engine.workers),
+        replicas={model.name: model.replicas for model in configured},
+    )
+
+
+def make_host(config: MiningConfig, models: Models, logs: Path, *, say: Callable[[str], None] = lambda _: None) -> Host:
+    """The place where the models live; they begin to load at once. To be closed."""
+    specs = [model.spec for model in models.all]
+    if config.engine.workers == 0:
+        return Inline(specs)
+    residency = residency_of(config, models)
+    if len(residency.rounds) > 1:
+        say(residency.lines()[-1])
+    rounds, resident = worker_plans(residency, specs)
+    return Pool(
+        rounds,
+        logs,
+        resident=resident,
+        chunk=config.engine.chunk,
+        exact=config.engine.reproducible,
+        between=partial(_memory_is_back, config, residency, say),
+        say=say,
+    )
+
+
+def worker_plans(residency: Residency, specs: Sequence[EngineSpec]) -> tuple[list[list[WorkerPlan]], list[WorkerPlan]]:
+    """The workers of each round, and the one that stays."""
+    named = {spec.name: spec for spec in specs}
+    gpus = visible_gpus(len(residency.free)) if residency.device == "cuda" else []
+    rounds = [[_worker(seat, named, residency, gpus) for seat in seats] for seats in residency.rounds]
+    encoders = tuple(named[need.name] for need in residency.resident)
+    return rounds, [WorkerPlan(encoders, tuple(gpus[:1]))] if encoders else []
+
+
+def _worker(seat: Seat, named: dict[str, EngineSpec], residency: Residency, gpus: Sequence[int]) -> WorkerPlan:
+    """``gpus``: the driver's number of each device of the plan, where the user's environment leaves only some."""
+    if residency.device == "cpu":
+        return WorkerPlan(tuple(named[name] for name in seat.models))
+    needs = {need.name: need for need in residency.needs}
+    specs = []
+    for name in seat.models:
+        args = dict(named[name].args)
+        if len(seat.gpus) > 1:
+            args["tensor_parallel_size"] = len(seat.gpus)
+        if named[name].kind == "vllm" and "gpu_memory_utilization" not in args:
+            # vLLM refuses to start where less than this share is free, and once the cache's size is given it uses
+            # the share for nothing else; what really fits is planned here.
+            args |= {"kv_cache_memory_bytes": -(-needs[name].kv // len(seat.gpus)), "gpu_memory_utilization": 0.05}
+        specs.append(replace(named[name], args=args))
+    return WorkerPlan(tuple(specs), tuple(gpus[gpu] for gpu in seat.gpus))
+
+
+def _free(config: MiningConfig, device: Literal["cpu", "cuda"]) -> list[int]:
+    """What is free, or what the configuration allows of it."""
+    given = config.engine.memory_gib
+    if given is None:
+        return free_memory(device)
+    return [int(given * 2**30)] * (len(visible_gpus(None)) if device == "cuda" else 1)
+
+
+def _memory_is_back(config: MiningConfig, residency: Residency, say: Callable[[str], None], number: int) -> None:
+    """Before round ``number`` starts: what the last one held is free again."""
+    if config.engine.memory_gib is not None:
+        return  # planned on less than there is; then what is free says nothing
+    held = sum(need.total for need in residency.resident)
+    expected = [free - (held if gpu == 0 else 0) for gpu, free in enumerate(residency.free)]
+    line = wait_until_back(partial(free_memory, residency.device), expected, residency.round_need(number))
+    if line:
+        say(line)
