@@ -35,7 +35,7 @@ def train(config, splits, out, seed=0):
 
 
 def identity(config, **more):
-    return plan(config, **{"base_key": "k", "precision": "fp32", "seed": 0, **more}).identity
+    return plan(config, **{"base_key": "k", "device": CPU, "seed": 0, **more}).identity
 
 
 def test_generation_1_trains_its_teacher_first_and_keeps_both(splits, tmp_path):

@@ -1,4 +1,6 @@
+import itertools
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -7,43 +9,163 @@ import torch
 from syntrans_training import checkpoint
 from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures
+from syntrans_training.log import read_rows
 from syntrans_training.loop import NanStop, Recipe, fit, learning_rate
 from syntrans_training.tasks.cross_entropy import CrossEntropy
 
 CPU = torch.device("cpu")
 
 
-def make_task():
+def make_task(interrupt_at=()):
+    """24 pictures of 3 classes; the steps of `interrupt_at`, counted over all of the task's, are interrupted."""
     pixels = np.random.default_rng(3).integers(0, 256, (24, 16, 16, 3), np.uint8)
     torch.manual_seed(0)
     encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
-    return CrossEntropy(encoder, Pictures(pixels, np.arange(24) % 3, device=CPU, view={"size": 16}), n_classes=3)
+    task = CrossEntropy(encoder, Pictures(pixels, np.arange(24) % 3, device=CPU, view={"size": 16}), n_classes=3)
+    calls, losses = itertools.count(), task.losses
+
+    def interrupted(items, generator):
+        if next(calls) in interrupt_at:
+            signal.raise_signal(signal.SIGTERM)
+        return losses(items, generator)
+
+    task.losses = interrupted
+    return task
 
 
-def run(folder, epochs, optimizer="sgd", stop_after=None, identity="a"):
-    task = make_task()
-
-    def stop(epoch):
-        if epoch == stop_after:
-            raise KeyboardInterrupt
-        return {}
-
+def run(folder, epochs=3, *, identity="a", task=None, after_epoch=None, **recipe):
+    task = task or make_task()
+    folder.mkdir(exist_ok=True)
     files = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
-    recipe = Recipe(epochs=epochs, batch_size=8, lr=0.01, optimizer=optimizer, seed=5)
-    fit(task, recipe, device=CPU, identity=identity, after_epoch=stop, **files)
+    recipe = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
+    fit(task, recipe, device=CPU, identity=identity, after_epoch=after_epoch, **files)
     return task.module.state_dict()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_stopped_and_resumed_run_ends_in_the_same_bits(tmp_path, optimizer):
-    (tmp_path / "straight").mkdir()
-    (tmp_path / "stopped").mkdir()
-    straight = run(tmp_path / "straight", 3, optimizer)
+def stop(folder, *steps, **more):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "stopped", 3, optimizer, stop_after=2)
-    resumed = run(tmp_path / "stopped", 3, optimizer)
-    assert straight.keys() == resumed.keys()
-    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+        run(folder, task=make_task(interrupt_at=steps), **more)
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+RECIPES = {
+    "sgd": {},
+    "adamw": {"optimizer": "adamw"},
+    "published": {"optimizer": "sgd-published", "schedule": "steps", "decay_epochs": (1,), "warmup_epochs": 0},
+    "average": {"ema": 0.9},
+    "bf16": {"precision": "bf16"},
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_run_stopped_in_an_epoch_ends_in_the_same_bits(tmp_path, recipe):
+    straight = run(tmp_path / "straight", **recipe)
+    stop(tmp_path / "stopped", 4, **recipe)
+    assert same(straight, run(tmp_path / "stopped", **recipe))
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_run_stopped_at_any_step_goes_on_with_the_next(tmp_path, step):
+    straight = run(tmp_path / "straight")
+    stop(tmp_path / "stopped", step)
+    task, taken = make_task(), []
+    losses = task.losses
+    task.losses = lambda items, generator: (taken.append(1), losses(items, generator))[1]
+    assert same(straight, run(tmp_path / "stopped", task=task))
+    assert len(taken) == 8 - step
+
+
+def test_a_run_stopped_again_and_again_leaves_the_same_numbers(tmp_path):
+    run(tmp_path / "straight")
+    for _ in range(4):
+        stop(tmp_path / "stopped", 1)  # its second step
+    run(tmp_path / "stopped")
+    straight, stopped = (read_rows(tmp_path / name / "metrics.jsonl") for name in ("straight", "stopped"))
+    names = ("epoch", "cross_entropy", "loss", "lr")
+    assert [[row[name] for name in names] for row in straight] == [[row[name] for name in names] for row in stopped]
+
+
+def test_a_second_signal_does_not_wait_for_the_step(tmp_path):
+    task = make_task()
+
+    def twice(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("went on")
+
+    task.losses = twice
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, task=task)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_states_are_saved_within_an_epoch_when_it_is_time(tmp_path):
+    def crash(*_):
+        raise RuntimeError
+
+    task = make_task()
+    losses, calls = task.losses, itertools.count()
+    task.losses = lambda *given: crash() if next(calls) == 5 else losses(*given)
+    with pytest.raises(RuntimeError):
+        run(tmp_path / "crashed", task=task, save_minutes=0)
+    assert checkpoint.read_note(tmp_path / "crashed" / "state.safetensors")["step"] == 2
+    assert checkpoint.read_note(tmp_path / "crashed" / "state-before.safetensors")["step"] == 1
+    assert same(run(tmp_path / "straight"), run(tmp_path / "crashed"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit"])
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(tmp_path, capsys, damage):
+    stop(tmp_path / "a", 4)
+    state = tmp_path / "a" / "state.safetensors"
+    data = bytearray(state.read_bytes())
+    data[-8] ^= 1
+    state.write_bytes(data[:-100] if damage == "cut" else data)
+    found = run(tmp_path / "a")
+    said = capsys.readouterr().err
+    assert "state.safetensors is damaged" in said
+    assert "resuming from state-before.safetensors: epoch 2, after step 0" in said
+    assert same(found, run(tmp_path / "straight"))
+
+
+def test_without_a_whole_state_the_run_starts_again(tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "state.safetensors").write_bytes(b"garbage")
+    found = run(tmp_path / "a")
+    assert "no saved state is whole; starting from scratch" in capsys.readouterr().err
+    assert same(found, run(tmp_path / "straight"))
+
+
+def test_the_average_is_what_is_looked_at_and_kept(tmp_path):
+    looked = {}
+    kept = run(tmp_path / "a", ema=0.9, after_epoch=lambda e, module: looked.update(module.state_dict()) or {})
+    plain = run(tmp_path / "b")
+    assert same(kept, looked)
+    assert not torch.equal(kept["head.weight"], plain["head.weight"])
+
+
+def test_the_average_follows_its_decay(tmp_path):
+    weights = []
+    task = make_task()
+    losses = task.losses
+    task.losses = lambda *given: (weights.append(task.head.bias.detach().clone()), losses(*given))[1]
+    kept = run(tmp_path / "a", 1, task=task, ema=0.75, warmup_epochs=0)
+    last = run(tmp_path / "b", 1, warmup_epochs=0)["head.bias"]
+    first, *rest = [*weights[1:], last]
+    for value in rest:
+        first = 0.75 * first + 0.25 * value
+    assert torch.allclose(kept["head.bias"], first, atol=1e-6)
+
+
+def test_curves_are_written_for_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path, 2)
+    curves = EventAccumulator(str(tmp_path / "tensorboard" / "metrics")).Reload()
+    rows = read_rows(tmp_path / "metrics.jsonl")
+    assert [(e.step, e.value) for e in curves.Scalars("loss")] == [(r["epoch"], pytest.approx(r["loss"])) for r in rows]
 
 
 def test_state_of_another_configuration_is_not_taken_up(tmp_path, capsys):
@@ -81,14 +203,6 @@ def test_the_rate_warms_up_and_falls_to_nothing():
 def test_published_steps_fall_after_the_listed_epochs():
     recipe = Recipe(epochs=5, batch_size=1, lr=1.0, warmup_epochs=0, schedule="steps", decay_epochs=(2, 4))
     assert [learning_rate(recipe, step, 2) for step in range(10)] == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 2)
-
-
-def test_a_damaged_state_is_named(tmp_path):
-    from syntrans.errors import InputError
-
-    (tmp_path / "state.safetensors").write_bytes(b"garbage")
-    with pytest.raises(InputError, match=r"state\.safetensors is not a readable checkpoint"):
-        run(tmp_path, 1)
 
 
 def test_a_checkpoint_keeps_tensors_and_note(tmp_path):

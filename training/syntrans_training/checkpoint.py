@@ -50,6 +50,11 @@ def weights_hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Those under `<name>.`, without it."""
+    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state as flat tensors named `<parameter number>.<slot>`."""
     state = optimizer.state_dict()["state"]
@@ -61,5 +66,7 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Ten
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         i, slot = name.split(".", 1)
-        state.setdefault(int(i), {})[slot] = tensor
+        # The layout of the weights (`backbones.place`): sums of tensors of two layouts are slow.
+        layout = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+        state.setdefault(int(i), {})[slot] = tensor.contiguous(memory_format=layout)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

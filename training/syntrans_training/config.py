@@ -94,7 +94,10 @@ class EncoderConfig(StrictModel):
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     rotation_gamma: NonNegativeFloat = 2.0  # weight of SKD's rotation loss
     distill: DistillConfig = DistillConfig()
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    ema: float = Field(default=0.0, ge=0.0, lt=1.0)  # decay per step of a weight average, kept in place of the weights
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Literal["auto", "never", "always"] = "auto"  # torch.compile; auto: on CUDA
+    save_minutes: NonNegativeFloat = 5.0  # between saved states; the end of an epoch always leaves one
     val_every: PositiveInt = 5  # epochs between looks at val accuracy (logged, never selected on)
     augment: AugmentConfig = AugmentConfig()
     normalise: NormaliseConfig = NormaliseConfig()

@@ -6,9 +6,7 @@ whose identity is already in this or a neighbouring run is taken over (`stages.p
 """
 
 import dataclasses
-import json
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +14,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError
 from syntrans.paths import atomic_path
 
-from . import backbones, checkpoint, features
+from . import backbones, checkpoint, features, state
 from .bridge import visual_accuracy
 from .config import EncoderConfig
 from .data import Split
 from .data.augment import Pictures
 from .episodes import EpisodeSpec, draw
+from .log import read_rows
 from .loop import Recipe, Task, fit
 from .modules.whiten import fit_whitening
 from .progress import say
-from .seeding import pick_precision
+from .seeding import pick_compile, pick_precision
 from .tasks.cross_entropy import CrossEntropy
 from .tasks.skd_gen0 import SKDGen0
 from .tasks.skd_gen1 import SKDGen1
 
 ENCODER, STATE, METRICS = "encoder.safetensors", "state.safetensors", "metrics.jsonl"
 TEACHER = "skd-gen0.safetensors"
-FILES = (ENCODER, TEACHER, STATE, METRICS, "skd-gen0.metrics.jsonl")  # what the stage may leave in a run folder
+FILES = (
+    ENCODER,
+    TEACHER,
+    STATE,
+    METRICS,
+    "state-before.safetensors",
+    "skd-gen0.metrics.jsonl",
+)  # what the stage may leave in a run folder
 _LOOK = "val_accuracy_1_shot"
 _VERSION = 2  # raise it when the same configuration would train other weights
 
@@ -59,8 +65,7 @@ def encoder_stage(
     config: EncoderConfig, base: Split, val: Split, out: Path, *, seed: int, device: torch.device, reuse: bool
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The trained encoder and its note; equal generations of this or a neighbouring run are taken over."""
-    precision = pick_precision(config.precision, device)
-    last = plan(config, base_key=base.key, precision=precision, seed=seed)
+    last = plan(config, base_key=base.key, device=device, seed=seed)
     for generation in [last.teacher, last] if last.teacher else [last]:
         found = _find(out, generation.identity) if reuse else None
         if found is None:
@@ -75,7 +80,7 @@ def open_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> t
     """The encoder of a run folder, on the device, and its note."""
     tensors, note = checkpoint.load(folder / ENCODER)
     encoder = build_encoder(config)
-    encoder.load_state_dict(_part(tensors, "encoder"))
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     return backbones.place(encoder, device), note
 
 
@@ -94,12 +99,13 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
 
 _COMMON = {
     "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
-    "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "augment", "normalise",
+    "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "ema", "augment", "normalise",
 }  # fmt: skip
 
 
-def plan(config: EncoderConfig, *, base_key: str, precision: str, seed: int) -> Generation:
+def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: int) -> Generation:
     """The generations that `config` asks for; each one's identity holds what changes its weights and nothing else."""
+    precision = pick_precision(config.precision, device)
     first = "skd-gen0" if config.method == "skd-gen1" else config.method
     asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON), "method": first}
     if first == "skd-gen0":
@@ -115,6 +121,9 @@ def plan(config: EncoderConfig, *, base_key: str, precision: str, seed: int) -> 
         schedule=config.schedule,
         decay_epochs=config.decay_epochs,
         precision=precision,
+        compiled=pick_compile(config.compile, device),
+        ema=config.ema,
+        save_minutes=config.save_minutes,
         seed=seed,
     )
     if config.method != "skd-gen1":
@@ -153,12 +162,14 @@ def _train(
         _save(generation, config.backbone, nn.ModuleDict({"encoder": build_encoder(config)}), out)
         return
     recipe = generation.recipe
-    task, encoder = _task(generation, config, base, out, device)
+    task = _task(generation, config, base, out, device)
 
-    def after_epoch(epoch: int) -> dict[str, float]:
+    def after_epoch(epoch: int, module: nn.Module) -> dict[str, float]:
         if epoch % config.val_every and epoch != recipe.epochs:
             return {}
-        return {_LOOK: round(_peek(encoder, val, config.test_size, device, recipe.precision), 4)}
+        return {
+            _LOOK: round(_peek(module.get_submodule("encoder"), val, config.test_size, device, recipe.precision), 4)
+        }
 
     fit(
         task,
@@ -170,13 +181,11 @@ def _train(
         after_epoch=after_epoch,
     )
     _save(generation, config.backbone, task.module, out)
-    (out / STATE).unlink(missing_ok=True)
+    state.remove(out / STATE)
 
 
-def _task(
-    generation: Generation, config: EncoderConfig, base: Split, out: Path, device: torch.device
-) -> tuple[Task, nn.Module]:
-    """What the generation trains, with the weights it starts from, and the encoder within."""
+def _task(generation: Generation, config: EncoderConfig, base: Split, out: Path, device: torch.device) -> Task:
+    """What the generation trains, with the weights it starts from."""
     torch.manual_seed(generation.recipe.seed)
     steps = max(1, len(base) // config.batch_size) * generation.recipe.epochs
     encoder = build_encoder(config, steps=steps)
@@ -184,20 +193,16 @@ def _task(
     pictures = Pictures(base.pixels, base.labels, device=device, view=view)
     n, smoothing = len(base.classes), config.label_smoothing
     if generation.method == "cross_entropy":
-        return CrossEntropy(encoder, pictures, n_classes=n, label_smoothing=smoothing), encoder
+        return CrossEntropy(encoder, pictures, n_classes=n, label_smoothing=smoothing)
     if generation.method == "skd-gen0":
         gamma = config.rotation_gamma
-        return SKDGen0(encoder, pictures, n_classes=n, gamma=gamma, label_smoothing=smoothing), encoder
+        return SKDGen0(encoder, pictures, n_classes=n, gamma=gamma, label_smoothing=smoothing)
     tensors, _ = checkpoint.load(out / TEACHER)
     head = nn.Linear(encoder.feature_dim, n)
-    encoder.load_state_dict(_part(tensors, "encoder"))
-    head.load_state_dict(_part(tensors, "head"))
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+    head.load_state_dict(checkpoint.part(tensors, "head"))
     own = config.distill
-    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma), encoder
-
-
-def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
@@ -209,7 +214,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
         "backbone": backbone,
         "precision": generation.recipe.precision,
         "val_1_shot": _looks(out / generation.metrics),
-        "weights": checkpoint.weights_hash(_part(tensors, "encoder")),
+        "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
     if generation.teacher:
         note["teacher"] = checkpoint.read_note(out / generation.teacher.file)
@@ -218,15 +223,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
 
 def _looks(metrics: Path) -> dict[str, float]:
     # From the file, not from memory: a resumed run made the first of them in another process.
-    found: dict[str, float] = {}
-    if not metrics.exists():
-        return found
-    for line in metrics.read_text().splitlines():
-        with suppress(ValueError):  # a line that a full disk cut short
-            row = json.loads(line)
-            if _LOOK in row:
-                found[str(row["epoch"])] = row[_LOOK]
-    return found
+    return {str(row["epoch"]): row[_LOOK] for row in read_rows(metrics) if _LOOK in row}
 
 
 def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device, precision: str) -> float:

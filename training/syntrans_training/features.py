@@ -15,6 +15,7 @@ from . import checkpoint
 from .data.augment import whole_views
 from .data.store import Split
 from .progress import track
+from .seeding import autocast
 
 FEATURES_VERSION = 1  # raise it when the same weights and pictures would give other features
 
@@ -68,12 +69,11 @@ def run_encoder(
     """Features of every picture of a split, on the CPU; leaves the encoder in eval mode."""
     encoder.eval()
     batch_size = 512 if device.type == "cuda" else 64  # activations of 64 pictures still fit a CPU's cache
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     found = []
     with track(f"features of {split.name}", len(split), "images") as progress:
         for start in range(0, len(split), batch_size):
             batch = torch.from_numpy(np.array(split.pixels[start : start + batch_size])).to(device)
-            with autocast:
+            with autocast(device, precision):
                 found.append(encode_batch(encoder, batch, size).cpu())
             progress.advance(len(batch))
     return torch.cat(found)

@@ -1,11 +1,11 @@
-"""One training loop for every task: shuffled epochs, warm-up and cosine, mixed precision, resume, NaN stop.
+"""One training loop for every task: shuffled epochs, learning rates, mixed precision, weight average, resume, NaN stop.
 
 A task owns its modules and turns a batch of item numbers into named losses; the loop owns everything else.
-State is saved after every epoch and every epoch draws its random numbers from (seed, epoch), so a run that was stopped
-and started again ends in the same weights, bit for bit on a CPU with the same number of threads.
+A run that is stopped at any step and started again ends in the same weights, bit for bit on a CPU with the same number
+of threads: every epoch draws its numbers from (seed, epoch), and `state.py` keeps where in it a run stopped.
+Launched as several processes (`accelerate launch`), each takes its part of every batch and the first one writes.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,13 +15,17 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from syntrans.errors import UsageError
-from syntrans.paths import disk_problem
 
-from . import checkpoint
-from .progress import say, track
-from .seeding import epoch_generator
+from . import state
+from .interrupts import deferred
+from .log import Log
+from .parallel import Processes, join, spread
+from .progress import Progress, track
+from .seeding import autocast, epoch_generator
+from .state import Training
 
 WINDOW = 20  # steps between looks at the loss: a look waits for the device
 
@@ -58,6 +62,9 @@ class Recipe:
     schedule: str = "cosine"
     decay_epochs: tuple[int, ...] = ()
     precision: str = "fp32"
+    compiled: bool = False
+    ema: float = 0.0  # decay per step of the average of the weights that is kept in their place; 0: none is
+    save_minutes: float = 5.0  # between states within an epoch; the end of an epoch always leaves one
     seed: int = 0
 
 
@@ -69,64 +76,152 @@ def fit(
     state_file: Path,
     identity: str,
     metrics_file: Path,
-    after_epoch: Callable[[int], dict[str, float]] | None = None,
+    after_epoch: Callable[[int, nn.Module], dict[str, float]] | None = None,
 ) -> None:
     """Train `task.module` in place.
 
-    `state_file` is written after every epoch and taken up again when its note carries the same `identity`.
-    `metrics_file` gets one JSON line an epoch; `after_epoch(epoch)` may add numbers to it.
-    Raises `NanStop` when the loss is not finite.
+    `state_file` is taken up again when its note carries the same `identity`. `metrics_file` gets a JSON line an epoch,
+    to which `after_epoch(epoch, module)` may add numbers. SIGINT and SIGTERM save the state after the step they came in
+    and raise `KeyboardInterrupt`. Raises `NanStop` when the loss is not finite.
     """
-    optimizer = _optimizer(task.module, recipe)
-    steps_per_epoch = max(1, task.n_items // recipe.batch_size)
-    start = _resume(task.module, optimizer, state_file, identity, device)
-    with track("train", recipe.epochs * steps_per_epoch, "steps") as progress:
-        progress.advance(start * steps_per_epoch)
-        for epoch in range(start, recipe.epochs):
-            began = time.monotonic()
-            losses = _epoch(task, recipe, optimizer, epoch, steps_per_epoch, device, progress.advance)
-            seconds = time.monotonic() - began
-            row = {"epoch": epoch + 1, **losses, "lr": optimizer.param_groups[0]["lr"], "seconds": round(seconds, 2)}
-            row["images_per_s"] = round(steps_per_epoch * recipe.batch_size / seconds, 1)
-            row |= after_epoch(epoch + 1) if after_epoch else {}
-            _append(metrics_file, row)
-            _save(task.module, optimizer, state_file, identity, epoch + 1)
+    processes = join(device)
+    training = _start(task, recipe, device)
+    state.restore(training, state_file, identity)
+    run = _Run(task, recipe, training, processes, lambda: state.save(training, state_file, identity))
+    log = Log(metrics_file, training.epoch) if processes.first else None
+    done = (training.epoch * run.steps + training.step) * run.batch
+    with deferred() as asked, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
+        while training.epoch < recipe.epochs:
+            row = run.epoch(asked, bar)
+            if log:
+                log.add(row | (after_epoch(training.epoch + 1, run.result) if after_epoch else {}))
+            training.next_epoch()
+            run.save()
+        if run.stop(asked):
+            raise KeyboardInterrupt
+    task.module.load_state_dict(run.result.state_dict())
 
 
-def _epoch(
-    task: Task,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    steps: int,
-    device: torch.device,
-    advance: Callable[[int, str], None],
-) -> dict[str, float]:
-    generator = epoch_generator(recipe.seed, epoch)
-    order = torch.randperm(task.n_items, generator=generator)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
-    task.module.train()
-    sums: dict[str, Tensor] = {}
-    status = ""
-    for step in range(steps):
-        now = epoch * steps + step
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, now, steps)
+def _start(task: Task, recipe: Recipe, device: torch.device) -> Training:
+    average = None
+    if recipe.ema:
+        rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+        average = AveragedModel(task.module, multi_avg_fn=rule, use_buffers=True)
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
+    return Training(task.module, _optimizer(task.module, recipe), scaler, average, device)
+
+
+class _Step(nn.Module):
+    """A task's losses as a forward pass, so that it can be spread over processes."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.module, self.losses = task.module, task.losses
+
+    def forward(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The task's named losses."""
+        return self.losses(items, generator)
+
+
+class _Run:
+    """This process's way through the epochs of a training."""
+
+    def __init__(
+        self, task: Task, recipe: Recipe, training: Training, processes: Processes, write: Callable[[], None]
+    ) -> None:
+        self.recipe, self.training, self.processes, self.write = recipe, training, processes, write
+        self.n_items = task.n_items
         # A last incomplete batch is dropped; with fewer items than a batch the only batch is short.
-        items = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        with autocast:
-            named = task.losses(items, generator)
+        self.steps, self.batch = max(1, task.n_items // recipe.batch_size), min(task.n_items, recipe.batch_size)
+        if self.batch % processes.count:
+            raise UsageError(
+                f"{processes.count} processes cannot share batches of {self.batch}; set encoder.batch_size"
+            )
+        if recipe.compiled:
+            for child in task.module.children():
+                child.compile()
+        step = _Step(task)
+        self.losses = spread(step) if processes.count > 1 else step
+        self.generator = torch.Generator()
+        self.saved, self.looked = time.monotonic(), training.step
+
+    @property
+    def result(self) -> nn.Module:
+        """What the training has come to: the module, or its average."""
+        module: nn.Module = self.training.average.module if self.training.average else self.training.module
+        return module
+
+    def epoch(self, asked: Callable[[], bool], bar: Progress) -> dict[str, float]:
+        """Take the steps of the epoch that are left; its row of numbers."""
+        now = self.training
+        self.generator = epoch_generator(self.recipe.seed, now.epoch, self.processes.rank)
+        order = torch.randperm(self.n_items, generator=self.generator)
+        now.set_random(self.generator, first=self.processes.first)
+        now.module.train()
+        began, self.looked, status = time.monotonic() - now.seconds, now.step, ""
+        while now.step < self.steps:
+            if self.stop(asked):
+                raise KeyboardInterrupt
+            named = self._step(order[now.step * self.batch : (now.step + 1) * self.batch])
+            for name, value in named.items():
+                now.sums[name] = now.sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
+            now.step += 1
+            now.seconds = time.monotonic() - began
+            if now.step % WINDOW == 0 or now.step == self.steps:
+                status = f"epoch {now.epoch + 1}/{self.recipe.epochs} loss {self._look() / now.step:.3f}"
+            bar.advance(self.batch, status)
+        return self._row()
+
+    def stop(self, asked: Callable[[], bool]) -> bool:
+        """Whether to stop here; leaves a state if so, and when it is time to."""
+        stop = self.processes.any(asked(), self.training.device)
+        if stop or time.monotonic() - self.saved > 60 * self.recipe.save_minutes:
+            self.save()
+        return stop
+
+    def save(self) -> None:
+        """Leave a state."""
+        if self.training.step:
+            self._look()
+        self.training.keep_random(self.generator)
+        if self.processes.first:
+            self.write()
+        self.saved = time.monotonic()
+
+    def _step(self, items: Tensor) -> dict[str, Tensor]:
+        now, recipe = self.training, self.recipe
+        for group in now.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, now.epoch * self.steps + now.step, self.steps)
+        with autocast(now.device, recipe.precision):
+            named = self.losses(items, self.generator)
         loss = torch.stack(list(named.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        for name, value in {**named, "loss": loss}.items():
-            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach().float()
-        if (step + 1) % WINDOW == 0 or step + 1 == steps:
-            _stop_on_nan(sums["loss"], max(0, now + 1 - WINDOW), now)
-            status = f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'].item() / (step + 1):.3f}"
-        advance(1, status)
-    return {name: round(value.item() / steps, 5) for name, value in sums.items()}
+        now.optimizer.zero_grad(set_to_none=True)
+        now.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        now.scaler.step(now.optimizer)
+        now.scaler.update()
+        if now.average:
+            now.average.update_parameters(now.module)
+        return {**named, "loss": loss}
+
+    def _look(self) -> float:
+        """The sum of the epoch's losses so far; this waits for the device. Raises `NanStop` when it is no number."""
+        now = self.training
+        total = now.sums["loss"].item()
+        if not math.isfinite(total):
+            first = now.epoch * self.steps
+            raise NanStop(
+                f"the loss stopped being a number between steps {first + self.looked} and {first + now.step - 1}; "
+                "lower encoder.lr or set encoder.precision=fp32 and train again"
+            )
+        self.looked = now.step
+        return total
+
+    def _row(self) -> dict[str, float]:
+        now = self.training
+        losses = {name: round(self.processes.mean(v).item() / self.steps, 5) for name, v in now.sums.items()}
+        rate = now.optimizer.param_groups[0]["lr"]
+        speed = round(self.steps * self.batch / now.seconds, 1)
+        return {"epoch": now.epoch + 1, **losses, "lr": rate, "seconds": round(now.seconds, 2), "images_per_s": speed}
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
@@ -150,44 +245,3 @@ def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.lr)
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=0.9, nesterov=True)
-
-
-def _stop_on_nan(total: Tensor, first: int, last: int) -> None:
-    if not torch.isfinite(total):
-        raise NanStop(
-            f"the loss stopped being a number between steps {first} and {last}; lower encoder.lr or set "
-            "encoder.precision=fp32 and train again"
-        )
-
-
-def _resume(
-    module: nn.Module, optimizer: torch.optim.Optimizer, state_file: Path, identity: str, device: torch.device
-) -> int:
-    if not state_file.exists():
-        return 0
-    tensors, note = checkpoint.load(state_file)
-    if note.get("identity") != identity:
-        say(f"{state_file.name} belongs to another configuration; starting from scratch")
-        return 0
-    module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
-    module.to(device)
-    slots = {k.removeprefix("optim."): v for k, v in tensors.items() if k.startswith("optim.")}
-    checkpoint.unpack_optimizer(optimizer, slots)
-    say(f"resuming after epoch {note['epoch']}")
-    return int(note["epoch"])
-
-
-def _save(module: nn.Module, optimizer: torch.optim.Optimizer, state_file: Path, identity: str, epoch: int) -> None:
-    tensors = {f"module.{k}": v for k, v in module.state_dict().items()}
-    tensors |= {f"optim.{k}": v for k, v in checkpoint.pack_optimizer(optimizer).items()}
-    checkpoint.save(state_file, tensors, {"epoch": epoch, "identity": identity})
-
-
-def _append(path: Path, row: dict[str, float]) -> None:
-    # A resumed run may repeat an epoch whose state was lost; readers keep the last line of an epoch.
-    # The first epoch begins the file anew: what stood there was another run's.
-    try:
-        with path.open("w" if row["epoch"] == 1 else "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-    except OSError as error:
-        raise disk_problem(path, error) from error

@@ -11,26 +11,32 @@ PLAIN_INTERVAL_S = 30.0
 class Progress:
     """Counts `done` of `total`; `advance` prints rate, ETA and a short status when it is time to."""
 
-    def __init__(self, label: str, total: int, unit: str, bar: "object | None" = None) -> None:
+    def __init__(self, label: str, total: int, unit: str, done: int = 0, bar: "object | None" = None) -> None:
         self.label, self.total, self.unit = label, total, unit
-        self.done = 0
+        self.done = self._before = done
         self._start = self._last = time.monotonic()
         self._bar = bar
-        self._task = bar.add_task(label, total=total, status="") if bar is not None else None  # type: ignore[attr-defined]
+        if bar is not None:
+            self._task = bar.add_task(label, total=total, completed=done, status="")  # type: ignore[attr-defined]
 
     def advance(self, n: int, status: str = "") -> None:
         """Count `n` more; `status` is shown beside the numbers."""
         self.done += n
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, status=status)  # type: ignore[attr-defined]
-            return
         now = time.monotonic()
+        if self._bar is not None:
+            shown = f"{self._rate(now):.0f} {self.unit}/s {status}"
+            self._bar.update(self._task, completed=self.done, status=shown)  # type: ignore[attr-defined]
+            return
         if now - self._last >= PLAIN_INTERVAL_S:
             self._last = now
             say(f"{self.label}: {self.done}/{self.total} {self.unit}, {self._eta(now)} {status}".rstrip())
 
+    def _rate(self, now: float) -> float:
+        # What an earlier process did took none of this one's time.
+        return (self.done - self._before) / max(now - self._start, 1e-9)
+
     def _eta(self, now: float) -> str:
-        rate = self.done / max(now - self._start, 1e-9)
+        rate = self._rate(now)
         left = (self.total - self.done) / max(rate, 1e-9)
         return f"{rate:.0f} {self.unit}/s, {left:.0f} s left"
 
@@ -42,10 +48,10 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def track(label: str, total: int, unit: str = "items") -> Iterator[Progress]:
-    """A `Progress` for a block of work."""
+def track(label: str, total: int, unit: str = "items", done: int = 0) -> Iterator[Progress]:
+    """A `Progress` for a block of work, of which `done` was done before."""
     if not sys.stderr.isatty():
-        yield Progress(label, total, unit)
+        yield Progress(label, total, unit, done)
         return
     from rich import progress
     from rich.console import Console
@@ -58,4 +64,4 @@ def track(label: str, total: int, unit: str = "items") -> Iterator[Progress]:
         progress.TextColumn("{task.fields[status]}"),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Progress(label, total, unit, bar)
+        yield Progress(label, total, unit, done, bar)

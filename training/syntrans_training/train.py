@@ -7,7 +7,7 @@ A run folder holds
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
-    state.safetensors     only while the encoder is in training: where an interrupted run goes on
+    state.safetensors     only while an encoder is in training: where a stopped run goes on (-before: the one before it)
 """
 
 import json

@@ -1,0 +1,114 @@
+"""Several processes that train one encoder, as `accelerate launch` starts them; one process alone pays nothing."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+# A process waits for the first one as long as features of a large data set may take.
+PATIENCE = dt.timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which of how many processes this one is. All methods are collective: every process calls them."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is up in any process."""
+        if self.count == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=device)
+        dist.all_reduce(raised)
+        return raised.item() > 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes."""
+        if self.count == 1:
+            return value
+        total = value.clone()
+        dist.all_reduce(total)
+        return total / self.count
+
+    def wait(self) -> None:
+        """Go on when all have come here."""
+        if self.count > 1:
+            dist.barrier()
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process runs the block, then the others do, and find in the caches what it left."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
+
+def join(device: torch.device) -> Processes:
+    """The processes that this one was launched with (`WORLD_SIZE` says how many)."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return Processes()
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    return Processes(state.process_index, state.num_processes)
+
+
+def spread(step: nn.Module) -> nn.Module:
+    """`step` with gradients averaged over the processes, and BatchNorm over the whole batch instead of one's share."""
+    for module in step.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = WholeBatchNorm2d
+    return nn.parallel.DistributedDataParallel(step, broadcast_buffers=False)
+
+
+class WholeBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm with the statistics of all processes' pictures (torch's SyncBatchNorm refuses CPUs)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the parent, over the whole batch; all processes have equally many rows."""
+        if not self.training:
+            return super().forward(x)
+        values = x.float()
+        own = torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))])
+        mean, square = cast(Tensor, _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
+        variance = square - mean.square()
+        with torch.no_grad():
+            n = x.numel() / x.shape[1] * dist.get_world_size()
+            momentum = self.momentum or 0.1
+            cast(Tensor, self.running_mean).lerp_(mean, momentum)
+            cast(Tensor, self.running_var).lerp_(variance * n / (n - 1), momentum)
+            cast(Tensor, self.num_batches_tracked).add_(1)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        normalised: Tensor = values * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return normalised.to(x.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
