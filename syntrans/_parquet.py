@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,15 @@ from syntrans.config import first_problem
 from syntrans.errors import InputError
 from syntrans.paths import atomic_path
 
+
+class _OfClass(Protocol):
+    @property
+    def class_id(self) -> str: ...
+
+
 M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=_OfClass)
+ROW_GROUP = 4096
 Migration = Callable[[pa.Table], pa.Table]
 
 
@@ -24,6 +33,31 @@ def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> Non
     entries = {key.encode(): value.encode() for key, value in metadata.items()}
     with atomic_path(path) as temporary:
         pq.write_table(table.replace_schema_metadata(entries), temporary, compression="zstd")
+
+
+def write_rows(path: Path, rows: Iterator[BaseModel], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+    """Write ``rows`` as they come, a group of ROW_GROUP at a time: as `write_table`, in little memory."""
+    entries = {key.encode(): value.encode() for key, value in metadata.items()}
+    groups = iter(lambda: [row.model_dump() for row in itertools.islice(rows, ROW_GROUP)], [])
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema.with_metadata(entries), compression="zstd") as writer,
+    ):
+        for group in groups:
+            writer.write_table(rows_to_table(group, schema))
+
+
+def in_class_order(rows: Iterable[R]) -> Iterator[R]:
+    """``rows`` by class id: a list sorted, an iterator as it comes; ValueError if that is not sorted."""
+    if isinstance(rows, Sequence):
+        yield from sorted(rows, key=lambda row: row.class_id)
+        return
+    before = ""
+    for row in rows:
+        if row.class_id < before:
+            raise ValueError(f"class {row.class_id!r} comes after {before!r}: give a list, or sort")
+        before = row.class_id
+        yield row
 
 
 def read_table(

@@ -8,9 +8,10 @@ in step. Floats are 32 bits wide in both, so that what is read equals what was w
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from syntrans._migrations import MIGRATIONS
-from syntrans._parquet import from_pairs, read_table, rows_to_table, to_pairs, write_table
+from syntrans._parquet import from_pairs, in_class_order, read_table, to_pairs, write_rows
 from syntrans._scalars import Float32, Hex16, Int32, Int64, PlainText, Probability, one_of
 from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
@@ -234,17 +235,33 @@ Row = TypeVar("Row", DescriptorRow, SemanticsRow)
 
 
 def write_descriptors(path: str | Path, rows: Iterable[DescriptorRow], meta: FileMetadata) -> Path:
-    """Write ``rows``, sorted by class id (otherwise in the given order), completely or not at all."""
-    return _write(Path(path), list(rows), DESCRIPTOR_SCHEMA, meta)
+    """Write ``rows``, sorted by class id (otherwise in the given order), completely or not at all.
+
+    A list is sorted here; an iterator must come sorted, and is written as it comes, however long it is.
+    """
+    write_rows(Path(path), in_class_order(rows), DESCRIPTOR_SCHEMA, to_pairs(meta))
+    return Path(path)
 
 
 def write_semantics(path: str | Path, rows: Iterable[SemanticsRow], meta: FileMetadata) -> Path:
-    """Write one row per class; InputError when there is none, or when embeddings differ in length."""
-    listed = list(rows)
-    dims = sorted({len(row.embedding) for row in listed})
-    if len(dims) != 1:
-        raise InputError(f"{path}: embeddings of lengths {dims}; one length, and one class at least")
-    return _write(Path(path), listed, SEMANTICS_SCHEMA(dims[0]), meta)
+    """Write one row per class, in an order as of `write_descriptors`.
+
+    InputError when there is none, or when embeddings differ in length.
+    """
+    ordered = in_class_order(rows)
+    first = next(ordered, None)
+    dim = len(first.embedding) if first else 0
+
+    def checked() -> Iterator[SemanticsRow]:
+        for row in itertools.chain([first] if first else [], ordered):
+            if len(row.embedding) != dim:
+                raise InputError(f"{path}: embeddings of lengths {dim} and {len(row.embedding)}; one length for all")
+            yield row
+
+    if first is None:
+        raise InputError(f"{path}: there is no class; one at least")
+    write_rows(Path(path), checked(), SEMANTICS_SCHEMA(dim), to_pairs(meta))
+    return Path(path)
 
 
 def read_descriptor_table(path: str | Path) -> pa.Table:
@@ -277,13 +294,6 @@ def _descriptor_schema(_found: pa.Schema) -> pa.Schema:
 def _semantics_schema(found: pa.Schema) -> pa.Schema:
     embedding = found.field("embedding").type if "embedding" in found.names else None
     return SEMANTICS_SCHEMA(getattr(embedding, "list_size", 1))
-
-
-def _write(path: Path, rows: list[Any], schema: pa.Schema, meta: FileMetadata) -> Path:
-    ordered = sorted(rows, key=lambda row: str(row.class_id))
-    table = rows_to_table([row.model_dump() for row in ordered], schema)
-    write_table(path, table, to_pairs(meta))
-    return path
 
 
 def _read(path: Path, schema_of: Callable[[pa.Schema], pa.Schema], model: type[Row]) -> tuple[list[Row], FileMetadata]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models
     from syntrans_mining.report import Report
+
+
+CLASSES = "classes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RunFacts:
 def write_result(
     out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
 ) -> MineResult:
-    """Write everything into ``out``; ``run.json`` last, so that its presence means that the run is finished."""
+    """Write what a run found into ``out``."""
     skipped = facts.report.skipped
     meta = FileMetadata(
         run_id=out.resolve().name,
@@ -68,26 +71,55 @@ def write_result(
         git_commit=git_commit(),
         notes={"skipped": skipped} if skipped else {},
     )
-    result = _run_values(facts, meta, candidates)
+    extra = {
+        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
+        "failures": facts.failures,
+    }
+    return write_files(out, facts.config, facts.entries, meta, facts.report, extra, candidates, semantics)
+
+
+def write_files(
+    out: Path,
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    meta: FileMetadata,
+    report: Report,
+    extra: Mapping[str, Any],
+    candidates: Sequence[Candidate],
+    semantics: Iterable[SemanticsRow],
+) -> MineResult:
+    """Write all files; ``run.json`` last, so that its presence means that the run is finished.
+
+    ``extra`` goes to ``run.json`` beside what ``report`` and ``meta`` say.
+    """
+    result = {**_run_values(config, entries, meta, report, candidates), **extra}
     (out / "run.json").unlink(missing_ok=True)  # of an earlier run in this folder
-    atomic_write_text(out / "config.yaml", dump_config(facts.config))
-    descriptors = write_descriptors(out / "descriptors.parquet", [row.row() for row in candidates], meta)
+    atomic_write_text(out / "config.yaml", dump_config(config))
+    atomic_write_text(
+        out / CLASSES, "".join(f"{json.dumps(entry._asdict(), ensure_ascii=False)}\n" for entry in entries)
+    )
+    ordered = sorted(candidates, key=lambda candidate: candidate.class_id)
+    descriptors = write_descriptors(out / "descriptors.parquet", (row.row() for row in ordered), meta)
     written = write_semantics(out / "semantics.parquet", semantics, meta)
     run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return MineResult(descriptors, written, run_json, result)
 
 
-def _run_values(facts: RunFacts, meta: FileMetadata, candidates: Sequence[Candidate]) -> dict[str, Any]:
+def _run_values(
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    meta: FileMetadata,
+    report: Report,
+    candidates: Sequence[Candidate],
+) -> dict[str, Any]:
     return {
         "run_id": meta.run_id,
-        **facts.report.as_dict(),
-        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
-        "classes": len(facts.entries),
+        **report.as_dict(),
+        "classes": len(entries),
         "images_seen": len(meta.images_seen),
         "rows": len(candidates),
-        "kept": len(kept(list(candidates))),
-        "failures": facts.failures,
-        "seed": facts.config.seed,
+        "kept": len(kept(candidates)),
+        "seed": config.seed,
         "model_revisions": meta.model_revisions,
         "package_versions": meta.package_versions,
         "git_commit": meta.git_commit,

@@ -128,7 +128,7 @@ class Stages:
         names = [entry.name for entry in self.entries]
         merge.check_texts(candidates, names, max_words=settings.max_words)
         if settings.similarity < 1.0:
-            vectors = self._embed(candidates).vectors
+            vectors = embed(self.config, candidates, self.vectors).vectors
             merge.merge_duplicates(candidates, vectors, similarity=settings.similarity)
 
     def _crosscheck(self, candidates: list[Candidate]) -> None:
@@ -171,35 +171,47 @@ class Stages:
         ground.drop_unseen(candidates, threshold=settings.threshold, gap=settings.gap)
 
     def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
-        settings = self.config.filter
-        texts = self._embed(candidates)
-        vectors = {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
-        score: Callable[[Candidate], float] = filtering.score
+        texts = embed(self.config, candidates, self.vectors)
         if images is None:
             self._skip("filter", "no images were given; only the budget applies")
         else:
             filtering.measure(candidates, texts, images, model=CLIP)
-            filtering.drop_indistinct(candidates, margin=settings.margin)
-        if settings.fuse is not None:
-            weights = settings.fuse.model_dump()
-            filtering.drop_unlikely(candidates, weights, threshold=settings.threshold)
-            score = partial(filtering.fused, weights=weights)
-        filtering.rank(candidates, budget=settings.budget, score=score, vectors=vectors, diversity=settings.diversity)
+        choose(self.config, candidates, texts)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
-        settings, template = self.config.compose, self.config.clip.name_template
-        names = [template.format(name=entry.name, descriptor="") for entry in self.entries]
-        return compose.compose(
-            candidates,
-            self.entries,
-            self._embed(candidates).vectors,
-            self.vectors.of_texts(names).vectors,
-            encoder=(self.config.clip.path, self.models.clip.revision),
-            summary=settings.summary,
-            separator=settings.separator,
-        )
+        return semantics_of(self.config, self.entries, candidates, self.vectors)
 
-    def _embed(self, candidates: list[Candidate]) -> TextVectors:
-        """CLIP's text vectors of the kept candidates, in their order."""
-        template = self.config.clip.template
-        return self.vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
+
+def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors) -> TextVectors:
+    """CLIP's text vectors of the kept candidates, in their order."""
+    template = config.clip.template
+    return vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
+
+
+def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors) -> None:
+    """Drop and rank by all that was measured; ``texts`` are of the kept candidates, in their order."""
+    settings = config.filter
+    vectors = {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
+    score: Callable[[Candidate], float] = filtering.score
+    filtering.drop_indistinct(candidates, margin=settings.margin)
+    if settings.fuse is not None:
+        weights = settings.fuse.model_dump()
+        filtering.drop_unlikely(candidates, weights, threshold=settings.threshold)
+        score = partial(filtering.fused, weights=weights)
+    filtering.rank(candidates, budget=settings.budget, score=score, vectors=vectors, diversity=settings.diversity)
+
+
+def semantics_of(
+    config: MiningConfig, entries: list[ClassEntry], candidates: list[Candidate], vectors: Vectors
+) -> list[SemanticsRow]:
+    """One row per class, from the kept candidates."""
+    names = [config.clip.name_template.format(name=entry.name, descriptor="") for entry in entries]
+    return compose.compose(
+        candidates,
+        entries,
+        embed(config, candidates, vectors).vectors,
+        vectors.of_texts(names).vectors,
+        encoder=(config.clip.path, vectors.model.revision),
+        summary=config.compose.summary,
+        separator=config.compose.separator,
+    )

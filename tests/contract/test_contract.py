@@ -267,9 +267,20 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["descriptors.parquet"]
 
 
+def test_an_iterator_is_written_as_it_comes_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syntrans._parquet.ROW_GROUP", 3)
+    rows = [DescriptorRow(**{**_minimal(), "class_id": f"{n // 4}"}, kept=True, rank=n) for n in range(10)]
+    path = write_descriptors(tmp_path / "descriptors.parquet", iter(rows), META)
+    assert pq.ParquetFile(path).num_row_groups == 4
+    assert read_descriptors(path)[0] == rows
+    with pytest.raises(ValueError, match="class '1' comes after '2'"):
+        write_descriptors(path, iter(rows[::-4]), META)
+    assert read_descriptors(path)[0] == rows
+
+
 def test_embeddings_of_different_lengths_are_refused(tmp_path: Path) -> None:
     rows = [row.model_copy(update={"embedding": [0.0] * n}) for n, row in enumerate(_semantics(), start=1)]
-    with pytest.raises(InputError, match=r"lengths \[1, 2\]"):
+    with pytest.raises(InputError, match=r"lengths 1 and 2"):
         write_semantics(tmp_path / "semantics.parquet", rows, META)
 
 

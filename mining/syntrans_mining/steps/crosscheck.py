@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
+from syntrans._scalars import float32
 from syntrans_mining.candidates import Candidate, Vote, kept
 from syntrans_mining.engines.base import Request, Sampling
 from syntrans_mining.journal import request_key
@@ -45,7 +46,7 @@ def agree(candidates: list[Candidate], *, n_models: int) -> None:
     for candidate in kept(candidates):
         n_authors = len(candidate.author_models)
         if candidate.votes or n_authors == n_models:
-            candidate.agreement = agreement(n_authors, [opinion(vote) for vote in candidate.votes])
+            candidate.agreement = float32(agreement(n_authors, [opinion(vote) for vote in candidate.votes]))
 
 
 def opinion(vote: Vote) -> float:
@@ -63,7 +64,7 @@ def drop_disagreed(candidates: list[Candidate], *, threshold: float) -> None:
     """Drop what the models do not agree on, and what was asked about without an answer."""
     for candidate in kept(candidates):
         if candidate.agreement is None or candidate.agreement < threshold:
-            candidate.drop(STAGE, "no_agreement")
+            candidate.drop(STAGE, "no_answer" if candidate.agreement is None else "no_agreement")
 
 
 def agreement(n_authors: int, votes: Sequence[float]) -> float:

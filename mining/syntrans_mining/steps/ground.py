@@ -49,12 +49,12 @@ def ground(
 def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | None) -> None:
     """Drop what is not seen in the class's pictures, or (``gap``) not seen more than in the contrast's.
 
-    What the model gave no answer about was not seen.
+    What the model gave no answer about does not stay either.
     """
     for candidate in kept(candidates):
         seen = candidate.grounding
         if seen is None:
-            candidate.drop(STAGE, "not_seen")
+            candidate.drop(STAGE, "no_answer")
             continue
         lead = None if seen.p_yes_contrast is None else seen.p_yes - seen.p_yes_contrast
         if seen.p_yes < threshold or (gap is not None and lead is not None and lead < gap):
