@@ -1,0 +1,273 @@
+"""Every data set in its true format, at toy size: what is read, under which names, and what is refused."""
+
+import hashlib
+import json
+import tarfile
+
+import archives
+import numpy as np
+import pytest
+
+from syntrans.errors import InputError, UsageError
+from syntrans_training.data import load_splits
+from syntrans_training.data.class_split import published
+from syntrans_training.data.opening import open_source
+from syntrans_training.data.source import class_names
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """The toy copy of a data set, made once."""
+    made = {}
+
+    def make(name, per_class=2):
+        if name not in made:
+            made[name] = archives.MAKERS[name](tmp_path_factory.mktemp(name) / "data", per_class)
+        return made[name]
+
+    return make
+
+
+def sizes(splits):
+    return {name: (len(split.classes), len(split)) for name, split in splits.items()}
+
+
+def test_mini_imagenet_is_known_by_its_lists(toy):
+    splits = load_splits(str(toy("mini")), size=24)
+    assert sizes(splits) == {"base": (64, 128), "val": (16, 32), "novel": (20, 40)}
+    assert {split.dataset for split in splits.values()} == {"mini"}
+    assert "house finch" in splits["base"].classes
+    label = splits["base"].classes.index("house finch")
+    first = (toy("mini") / "images" / "n0153282900000001.jpg").read_bytes()
+    assert splits["base"].sha256[list(splits["base"].labels).index(label)] == hashlib.sha256(first).hexdigest()
+
+
+def test_lists_of_other_classes_are_a_data_set_without_a_name(tmp_path):
+    keys = {"train": ["n01532829", "n2"], "val": ["n3"], "test": ["n4"]}
+    splits = load_splits(str(archives.mini_csv(tmp_path / "d", 2, keys)), size=8)
+    assert splits["base"].classes == ("n01532829", "n2")
+    assert splits["base"].dataset == ""
+
+
+def test_lists_that_name_imagenets_files_find_them_in_class_folders(tmp_path):
+    archives.class_folders(tmp_path / "train", ["n1", "n2", "n3"], 2)
+    for part, wnid in (("train", "n1"), ("val", "n2"), ("test", "n3")):
+        (tmp_path / f"{part}.csv").write_text(f"class_name,image_name\n{wnid},{wnid}_1.JPEG\n")
+    splits = load_splits(str(tmp_path), size=8)
+    assert sizes(splits) == {"base": (1, 1), "val": (1, 1), "novel": (1, 1)}
+
+
+def test_a_listed_picture_that_is_not_there_is_broken_and_named(toy, tmp_path, capsys):
+    root = archives.mini_csv(tmp_path / "d", 3, {"train": ["n1"], "val": ["n2"], "test": ["n3"]})
+    (root / "images" / "n200000002.jpg").unlink()
+    val = load_splits(str(root), size=8, names=("val",), max_broken_share=0.5)["val"]
+    assert len(val) == 2
+    assert "n200000002.jpg" in val.broken[0]
+
+
+@pytest.mark.parametrize("line", ["../secret.jpg,n1", "/etc/passwd,n1", ",n1", "a.jpg,"])
+def test_a_list_that_leads_elsewhere_is_refused(line, tmp_path):
+    (tmp_path / "val.csv").write_text(f"filename,label\n{line}\n")
+    with pytest.raises(InputError, match="line 2: .* is no class and file name"):
+        load_splits(str(tmp_path), size=8, names=("val",))
+
+
+def test_lists_without_pictures_say_where_they_belong(tmp_path):
+    (tmp_path / "val.csv").write_text("filename,label\na.jpg,n1\n")
+    with pytest.raises(InputError, match="put them into .*images"):
+        load_splits(str(tmp_path), size=8, names=("val",))
+
+
+def test_imagenets_folders_give_mini_when_asked(toy):
+    splits = load_splits(str(toy("mini-wnid")), size=16, dataset="mini", names=("novel",))
+    assert sizes(splits) == {"novel": (20, 40)}
+    assert "golden retriever" in {name.lower() for name in splits["novel"].classes}
+
+
+def test_imagenets_folders_give_tiered_when_asked(toy):
+    assert len(class_names(str(toy("tiered")), "tiered")) == 608
+    splits = load_splits(str(toy("tiered")), size=8, dataset="tiered", names=("val",))
+    assert sizes(splits) == {"val": (97, 194)}
+
+
+def test_folders_of_exactly_one_published_data_set_need_no_name(tmp_path):
+    keys = [key for part in archives.classes("mini").values() for key in part]
+    archives.class_folders(tmp_path, keys, 1, 8)
+    assert open_source(str(tmp_path)).dataset == "mini"
+
+
+def test_training_pictures_are_meant_where_imagenet_has_both(tmp_path):
+    keys = [key for part in archives.classes("mini").values() for key in part]
+    archives.class_folders(tmp_path / "train", keys, 2, 8)
+    archives.class_folders(tmp_path / "val", keys, 1, 8)
+    assert sizes(load_splits(str(tmp_path), size=8, dataset="mini", names=("val",))) == {"val": (16, 32)}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("cifar-fs", (64, 16, 20)), ("fc100", (60, 20, 20))], ids=["cifar-fs", "fc100"]
+)
+def test_the_cifar_archive_gives_both_data_sets(name, expected, toy):
+    splits = load_splits(str(toy("cifar", 6)), size=32, dataset=name)
+    assert tuple(len(split.classes) for split in splits.values()) == expected
+    assert all(len(split) == 6 * len(split.classes) for split in splits.values())
+    whale = splits["novel"].classes.index("whale")
+    shown = splits["novel"].pixels[splits["novel"].labels == whale]
+    number = archives.cifar_names().index("whale")
+    assert {p.tobytes() for p in shown} == {archives.pixels(number, i, 32).tobytes() for i in range(6)}
+
+
+def test_the_hash_of_a_cifar_picture_is_that_of_its_raw_pixels(toy):
+    val = load_splits(str(toy("cifar", 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
+    number = archives.cifar_names().index("otter")
+    raw = archives.pixels(number, 0, 32).transpose(2, 0, 1).tobytes()
+    assert val.seen([hashlib.sha256(raw).hexdigest()]).sum() == 1
+
+
+def test_the_unpacked_cifar_archive_is_the_same(toy, tmp_path):
+    with tarfile.open(toy("cifar", 6) / "cifar-100-python.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    packed = toy("cifar", 6) / "cifar-100-python.tar.gz"
+    keys = {
+        load_splits(str(path), size=32, dataset="fc100", names=("val",))["val"].key
+        for path in (packed, tmp_path, tmp_path / "cifar-100-python")
+    }
+    assert len(keys) == 1
+
+
+def test_a_parquet_copy_of_cifar_has_the_same_pictures_and_names(toy):
+    archive, copy = (
+        load_splits(str(toy(name, 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
+        for name in ("cifar", "cifar-parquet")
+    )
+    assert archive.classes == copy.classes  # the copy writes 'cra' for 'crab'
+    pictures = [sorted(p.tobytes() for p in split.pixels[split.labels == 3]) for split in (archive, copy)]
+    assert pictures[0] == pictures[1]
+
+
+def test_cifar_without_a_name_is_ambiguous(toy):
+    with pytest.raises(InputError, match="data.dataset=cifar-fs or fc100"):
+        load_splits(str(toy("cifar", 6)), size=32)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("cub", (100, 50, 50)), ("cub-feat", (100, 50, 50)), ("cub-easyfsl", (140, 30, 30))]
+)
+def test_cub_has_three_published_splits(name, expected, toy):
+    source = open_source(str(toy("cub")), name)
+    assert tuple(len(source.part(part).classes) for part in ("base", "val", "novel")) == expected
+
+
+def test_cub_is_read_from_any_of_its_folders_and_named_by_its_birds(toy):
+    root = toy("cub") / "CUB_200_2011"
+    for path in (root, root / "images"):
+        val = load_splits(str(path), size=8, dataset="cub", names=("val",))["val"]
+        assert sizes({"val": val}) == {"val": (50, 100)}
+        assert "Laysan Albatross" in val.classes
+
+
+def test_cub_without_a_name_says_which_splits_there_are(toy):
+    with pytest.raises(InputError, match="could be cub, cub-feat, cub-easyfsl"):
+        open_source(str(toy("cub")))
+
+
+def test_a_copy_that_lacks_classes_says_how_many(toy, tmp_path):
+    keys = [key for part in archives.classes("mini").values() for key in part]
+    archives.class_folders(tmp_path, keys[:70], 1, 8)
+    with pytest.raises(InputError, match=r"lacks 10 of the 16 val classes: n\d+"):
+        load_splits(str(tmp_path), size=8, dataset="mini", names=("val",))
+
+
+def test_folders_divided_like_a_published_split_carry_its_name(tmp_path):
+    for part, keys in archives.classes("cub-feat").items():
+        archives.class_folders(tmp_path / part, keys, 1, 8)
+    source = open_source(str(tmp_path))
+    assert source.dataset == "cub-feat"
+    assert "Sooty Albatross" in source.part("base").classes
+
+
+def test_a_flat_tree_is_divided_by_a_file_of_ones_own(tmp_path):
+    archives.class_folders(tmp_path / "photos", ["ant", "bee", "cat", "dog"], 2, 8)
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"base": ["ant", "bee"], "val": [{"id": "cat", "name": "a cat"}], "novel": ["dog"]}))
+    splits = load_splits(str(tmp_path / "photos"), size=8, split_file=str(split))
+    assert {name: split.classes for name, split in splits.items()} == {
+        "base": ("ant", "bee"),
+        "val": ("a cat",),
+        "novel": ("dog",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "holds a list"),
+        ("{", "cannot be read as JSON"),
+        ('{"a": []}', "has the keys a"),
+        ('{"base": ["x"], "novel": ["x"]}', "'x' is in base and in novel"),
+        ('{"base": ["x", "x"]}', "stands there twice"),
+        ('{"base": [3]}', "3 is no class"),
+        ('{"base": [{"id": "a", "name": 3}]}', "is no class"),
+        ('{"base": "ant"}', "lacks 1 of the 1 base"),
+    ],
+)
+def test_a_split_file_that_is_none_is_refused(text, message, tmp_path):
+    archives.class_folders(tmp_path / "photos", ["bee"], 1, 8)
+    (tmp_path / "split.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_splits(str(tmp_path / "photos"), size=8, split_file=str(tmp_path / "split.json"), names=("base",))
+
+
+def test_a_published_data_set_takes_no_split_file(tmp_path):
+    with pytest.raises(UsageError, match="leave out split_file"):
+        open_source(str(tmp_path), "mini", split_file="x.json")
+
+
+def test_several_parquet_files_are_one_data_set(toy, tmp_path):
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"base": ["apple"], "val": ["bear"], "novel": ["wolf"]}))
+    pattern = str(toy("cifar-parquet", 6) / "cifar100" / "*.parquet")
+    splits = load_splits(pattern, size=32, split_file=str(split))
+    assert sizes(splits) == {"base": (1, 6), "val": (1, 6), "novel": (1, 6)}
+    limited = load_splits(pattern, size=32, split_file=str(split), limit_per_class=2)
+    assert len(limited["base"]) == 2
+
+
+def test_shards_named_after_parts_are_parts(toy_data, tmp_path):
+    for name, part in (("base", "train"), ("val", "validation"), ("novel", "test")):
+        data = (toy_data / f"{name}.parquet").read_bytes()
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"{part}-00000-of-00001.parquet").write_bytes(data)
+    assert sizes(load_splits(str(tmp_path), size=8)) == {"base": (8, 112), "val": (5, 70), "novel": (5, 70)}
+
+
+def test_a_glob_that_fits_nothing_is_said(tmp_path):
+    (tmp_path / "split.json").write_text('{"base": ["a"]}')
+    with pytest.raises(InputError, match="no Parquet file fits"):
+        load_splits(str(tmp_path / "*.parquet"), size=8, split_file=str(tmp_path / "split.json"))
+
+
+def test_a_pickled_cache_is_said_to_be_never_read(tmp_path):
+    (tmp_path / "mini-imagenet-cache-train.pkl").write_bytes(b"x")
+    with pytest.raises(InputError, match="is a pickle, which is never read"):
+        load_splits(str(tmp_path), size=8)
+
+
+def test_world_exports_of_different_sizes_do_not_overwrite_each_other(artifacts):
+    small, large = (load_splits("world", size=16, names=("val",), per_class=n)["val"] for n in (1, 2))
+    assert (len(small), len(large)) == (16, 32)
+    assert {path.name for path in (artifacts / "cache" / "world").iterdir()} == {"1", "2"}
+
+
+def test_names_within_a_published_split_are_unique():
+    from syntrans.classes import slug
+
+    for name in ("mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"):
+        names = [slug(n) for part in published(name).parts.values() for n in part.values()]
+        assert len(names) == len(set(names)) > 0
+
+
+def test_cifar_pictures_are_stored_without_any_loss(toy):
+    val = load_splits(str(toy("cifar", 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
+    number = archives.cifar_names().index("otter")
+    otter = val.pixels[val.labels == val.classes.index("otter")]
+    assert any(np.array_equal(p, archives.pixels(number, 0, 32)) for p in otter)
