@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli_options import CONTEXT, Classes, Json, Out
+from syntrans.cli_options import CONTEXT, Classes, Json, Out, Set
 from syntrans.output import print_json, say
 
 app = typer.Typer(rich_markup_mode=None)
 classes_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check class lists.")
 app.add_typer(classes_app, name="classes")
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
+app.add_typer(data_app, name="data")
 
 
 @app.command(context_settings=CONTEXT)
@@ -132,4 +134,39 @@ def classes_check(
     else:
         typer.echo(text)
     if findings["errors"]:
+        raise typer.Exit(3)
+
+
+@data_app.command("check", context_settings=CONTEXT)
+def data_check(
+    path: Annotated[
+        str | None,
+        typer.Argument(help="A folder, an archive, Parquet (or a glob), or hf://NAME.", show_default=False),
+    ] = None,
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.", metavar="NAME"),
+    ] = None,
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Say whether a data set is complete, or where to get it.
+
+    \b
+    syntrans data check --as cifar-fs
+    syntrans data check downloads/cifar-100-python.tar.gz --as cifar-fs
+    syntrans data check photos/ --set split_file=split.json --set size=84
+
+    Looks at the number of pictures and classes, at broken pictures, at classes and pictures that are in two parts
+    (also nearly the same ones), and says which published split it equals. --set takes the keys that a training
+    config has below `data`. Without PATH it says where to get the data. Ends with 3 if there is an error.
+    """
+    from syntrans.cli_steps import check_data
+
+    report, text = check_data(path, as_, set_ or ())
+    if json_:
+        print_json(report)
+    else:
+        typer.echo(text)
+    if report.get("errors"):
         raise typer.Exit(3)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
-from syntrans.config import dump_config, load_config, semantic_hash
+from syntrans.config import dump_config, from_values, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
 from syntrans.images import open_images
@@ -32,6 +32,23 @@ def check_classes(source: str) -> tuple[dict[str, Any], str]:
     lines = [f"{finding['level']:<8} {finding['rule']:<15} {finding['message']}" for finding in findings]
     total = f"{source}: {counts['classes']} classes, {errors} errors, {counts['warnings']} warnings"
     return {"file": source, **counts, "findings": findings}, "\n".join([*lines, total])
+
+
+def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """The report about the data at `path`, as plain values and as text; without a path, where to get it."""
+    from syntrans_training.config import DataConfig
+    from syntrans_training.data.check import check, where
+    from syntrans_training.data.check_table import render, where_text
+    from syntrans_training.data.datasets import DATASETS
+
+    if dataset is not None and dataset not in DATASETS:
+        raise UsageError(f"--as {dataset!r} is not known; known are {', '.join(DATASETS)}")
+    if path is None:
+        places = where(dataset or "")
+        return {"where": places}, where_text(places)
+    given = {"path": path} | ({"dataset": dataset} if dataset else {})
+    report = check(from_values(DataConfig, given, settings))
+    return report, render(report)
 
 
 def mine(

@@ -46,13 +46,17 @@ def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Seq
     UsageError names the file and the key, and the keys that look like it.
     """
     path = _find(source, kind)
-    values = read_yaml(path)
+    return from_values(model, read_yaml(path), overrides, source=str(path))
+
+
+def from_values(model: type[M], values: dict[str, Any], overrides: Sequence[str] = (), *, source: str = "--set") -> M:
+    """Plain values, changed by ``overrides``, as a model; UsageError as in `load_config`, ``source`` leading it."""
     for override in overrides:
         _set(values, override)
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explain(model, error)}") from error
+        raise UsageError(f"{source}: {_explain(model, error)}") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def test_the_wheel_has_three_import_names(wheel: zipfile.ZipFile) -> None:
         ("training/configs", "syntrans/_shipped/training/configs"),
         ("syntrans/class_lists", "syntrans/class_lists"),
         ("training/syntrans_training/world/weights", "syntrans_training/world/weights"),
+        ("training/syntrans_training/data/splits", "syntrans_training/data/splits"),
     ],
 )
 def test_data_files_are_in_the_wheel(folder: str, place: str, wheel: zipfile.ZipFile, repository: Path) -> None:

@@ -19,6 +19,11 @@ class Picture(Protocol):
         """64 hex digits."""
         ...
 
+    @property
+    def origin(self) -> str:
+        """Where it came from, for messages."""
+        ...
+
     def image(self, at_least: int | None = None) -> Image.Image:
         """The RGB picture, see `syntrans.images.decode`; InputError naming it if it is broken."""
         ...

@@ -34,6 +34,7 @@ class PixelPicture:
     """A picture that is stored as pixels: 3072 bytes, the red plane, then green, then blue, each 32 x 32."""
 
     planes: _Raw
+    origin: str
 
     @property
     def sha256(self) -> str:
@@ -55,7 +56,7 @@ class CifarPool:
     def _content(self) -> tuple[list[str], list[tuple[_Raw, NDArray[np.int64]]]]:
         files = _read_files(self._archive)
         names = _texts(files["meta"], "fine_label_names", self._archive)
-        return names, [_pictures(files[name], len(names), f"{self._archive}, {name}") for name in ("train", "test")]
+        return names, [_pictures(files[name], len(names), f"{self._archive}, {name}") for name in _FILES[:2]]
 
     @property
     def keys(self) -> Sequence[str]:
@@ -67,8 +68,12 @@ class CifarPool:
         names, blocks = self._content
         found: dict[str, list[Picture]] = {}
         for key in keys:
-            rows = [row for data, labels in blocks for row in data[labels == names.index(key)]]
-            found[key] = [PixelPicture(row) for row in rows[:limit]]
+            label = names.index(key)
+            rows = [(file, n) for file, (_, labels) in enumerate(blocks) for n in np.flatnonzero(labels == label)]
+            found[key] = [
+                PixelPicture(blocks[file][0][n], f"{self._archive}, {_FILES[file]}, row {n}")
+                for file, n in rows[:limit]
+            ]
         return found
 
 

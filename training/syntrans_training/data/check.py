@@ -1,0 +1,182 @@
+"""`syntrans data check`: is what a user placed complete, readable, divided without overlap, and which split is it?"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from syntrans.errors import InputError
+from syntrans_training.config import DataConfig
+
+from .class_split import PARTS
+from .compare import Difference, difference, nearest
+from .datasets import DATASETS
+from .duplicates import Pair, find_duplicates
+from .opening import Source, open_source
+from .source import check_disjoint
+from .store import Split, load_split
+
+_FEW = 20  # 5 shots and 15 queries
+_SHOWN = 5
+
+
+def check(data: DataConfig) -> dict[str, Any]:
+    """Everything that is to be said about a data config, as plain values.
+
+    `findings` are errors (training would stop), warnings (it would run, look at them) and notes. Pictures are decoded
+    into the cache that training uses.
+    """
+    findings: list[dict[str, str]] = []
+    report: dict[str, Any] = {"path": data.path, "dataset": data.dataset, "parts": {}, "duplicates": []}
+    try:
+        source = open_source(
+            data.path, data.dataset, split_file=data.split_file, columns=data.columns, per_class=data.per_class
+        )
+    except InputError as error:
+        _add(findings, "error", "layout", str(error))
+        return _finished(report, findings, data.dataset)
+    report["dataset"] = source.dataset or "own"
+    _check_classes(source, findings)
+    origins: dict[tuple[str, str], str] = {}
+    splits = _decode(source, data, findings, origins)
+    report["parts"] = {name: _counts(split) for name, split in splits.items()}
+    _check_repeats(splits, findings)
+    pairs = find_duplicates(splits)
+    report["duplicates"] = [_described(pair, splits, origins) for pair in pairs]
+    _check_pairs(report["duplicates"], findings)
+    found = difference(source.dataset, source.parts) if source.dataset else nearest(source.parts)
+    report["published_split"] = _compared(found, splits, findings, limited=data.limit_per_class is not None)
+    return _finished(report, findings, source.dataset)
+
+
+def where(dataset: str) -> list[dict[str, str]]:
+    """What a copy looks like and where to get it, of one data set or of all."""
+    wanted = [dataset] if dataset in DATASETS else list(DATASETS)
+    return [
+        {"name": d.name, "title": d.title, "layout": d.layout, "where": d.where} for d in map(DATASETS.get, wanted) if d
+    ]
+
+
+def _add(findings: list[dict[str, str]], level: str, rule: str, message: str) -> None:
+    findings.append({"level": level, "rule": rule, "message": message})
+
+
+def _finished(report: dict[str, Any], findings: list[dict[str, str]], dataset: str) -> dict[str, Any]:
+    counts = Counter(finding["level"] for finding in findings)
+    incomplete = any(finding["rule"] in ("layout", "classes") for finding in findings)
+    help_ = where(dataset) if incomplete and dataset in DATASETS else []
+    return report | {"errors": counts["error"], "warnings": counts["warning"], "findings": findings, "where": help_}
+
+
+def _check_classes(source: Source, findings: list[dict[str, str]]) -> None:
+    for name in PARTS:
+        try:
+            source.part(name)
+        except InputError as error:
+            _add(findings, "error", "classes", str(error).partition("; see")[0].partition("; `syntrans")[0])
+    try:
+        check_disjoint({name: part.classes for name, part in source.parts.items()})
+    except InputError as error:
+        _add(findings, "error", "disjoint", str(error))
+
+
+def _decode(
+    source: Source, data: DataConfig, findings: list[dict[str, str]], origins: dict[tuple[str, str], str]
+) -> dict[str, Split]:
+    """The splits that can be opened; `origins` learns where each picture came from, by part and hash."""
+    splits = {}
+    for name, part in source.parts.items():
+        try:
+            pictures = part.pictures(data.limit_per_class)
+            split = load_split(name, pictures, size=data.size, max_broken_share=1.0)
+        except InputError as error:
+            _add(findings, "error", "readable", str(error))
+            continue
+        splits[name] = split
+        origins.update(((name, ref.sha256), ref.origin) for refs in pictures.values() for ref in refs)
+        share = len(split.broken) / (len(split) + len(split.broken))
+        if split.broken:
+            level = "error" if share > data.max_broken_share else "warning"
+            listed = "; ".join(split.broken[:_SHOWN])
+            _add(findings, level, "readable", f"{name}: {len(split.broken)} broken pictures ({share:.2%}): {listed}")
+        few = [c for c, n in zip(split.classes, np.bincount(split.labels), strict=True) if n < _FEW]
+        if few:
+            text = f"{name}: {len(few)} classes with fewer than {_FEW} pictures (5 shots and 15 queries): {_list(few)}"
+            _add(findings, "warning", "counts", text)
+    return splits
+
+
+def _counts(split: Split) -> dict[str, Any]:
+    counts = np.bincount(split.labels)
+    return {
+        "classes": len(split.classes),
+        "images": len(split),
+        "broken": len(split.broken),
+        "per_class": {"min": int(counts.min()), "median": float(np.median(counts)), "max": int(counts.max())},
+        "key": split.key,
+    }
+
+
+def _check_repeats(splits: Mapping[str, Split], findings: list[dict[str, str]]) -> None:
+    """The same picture twice in a part: harmless within a class, a wrong label somewhere between two."""
+    for name, split in splits.items():
+        seen: dict[str, set[int]] = {}
+        for sha, label in zip(split.sha256, split.labels.tolist(), strict=True):
+            seen.setdefault(sha, set()).add(label)
+        twice = len(split) - len(seen)
+        torn = [split.classes[min(labels)] for labels in seen.values() if len(labels) > 1]
+        if torn:
+            _add(findings, "warning", "repeats", f"{name}: {len(torn)} pictures are in two classes: {_list(torn)}")
+        elif twice:
+            _add(findings, "note", "repeats", f"{name}: {twice} pictures are there more than once, within their class")
+
+
+def _described(pair: Pair, splits: Mapping[str, Split], origins: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    sides = [(pair.one, pair.first), (pair.other, pair.second)]
+    return {
+        "parts": [part for part, _ in sides],
+        "classes": [splits[part].classes[splits[part].labels[i]] for part, i in sides],
+        "sha256": [splits[part].sha256[i] for part, i in sides],
+        "pictures": [origins[part, splits[part].sha256[i]] for part, i in sides],
+        "bits": pair.bits,
+        "exact": pair.exact,
+    }
+
+
+def _check_pairs(pairs: list[dict[str, Any]], findings: list[dict[str, str]]) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for pair in pairs:
+        groups.setdefault((*pair["parts"], "exact" if pair["exact"] else "near"), []).append(pair)
+    for (one, other, kind), found in groups.items():
+        what = "the same picture" if kind == "exact" else "nearly the same picture"
+        examples = _list([f"{pair['classes'][0]} / {pair['classes'][1]}" for pair in found])
+        _add(findings, "warning", "duplicates", f"{one} and {other} share {what} {len(found)} times: {examples}")
+
+
+def _compared(
+    found: Difference | None, splits: Mapping[str, Split], findings: list[dict[str, str]], *, limited: bool
+) -> dict[str, Any] | None:
+    if found is None:
+        _add(findings, "note", "split", "the classes are divided like no published split")
+        return None
+    title = f"{found.name} ({DATASETS[found.name].split.title})"
+    if found.equal:
+        _add(findings, "note", "split", f"equals the published split {title}")
+    for part in PARTS:
+        for word, classes in (("lacks", found.missing[part]), ("adds", found.extra[part])):
+            if classes:
+                _add(
+                    findings,
+                    "warning",
+                    "split",
+                    f"{part} {word} {len(classes)} classes against {title}: {_list(classes)}",
+                )
+    expected, have = DATASETS[found.name].pictures, sum(len(split) + len(split.broken) for split in splits.values())
+    if found.equal and have != expected and not limited:
+        _add(findings, "warning", "counts", f"{have:,} pictures; the published {found.name} has {expected:,}")
+    return {"name": found.name, "equal": found.equal, "missing": dict(found.missing), "extra": dict(found.extra)}
+
+
+def _list(items: list[str]) -> str:
+    return ", ".join(items[:_SHOWN]) + (f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")

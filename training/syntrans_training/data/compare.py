@@ -1,0 +1,52 @@
+"""Which published class split a division of classes equals, or how it differs from the nearest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syntrans.classes import slug
+
+from .class_split import PARTS, ClassSplit
+from .datasets import DATASETS
+from .pool import Part
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a division lacks of a published split, and has beyond it, by part; class keys as published or as found."""
+
+    name: str
+    missing: Mapping[str, list[str]]
+    extra: Mapping[str, list[str]]
+    shared: int  # classes that are in the same part of both
+
+    @property
+    def equal(self) -> bool:
+        """The same classes in every part."""
+        return not any(self.missing.values()) and not any(self.extra.values())
+
+
+def difference(name: str, parts: Mapping[str, Part]) -> Difference:
+    """Between a division and the published split `name`; a class is met by key or name, whatever its spelling."""
+    split = DATASETS[name].split
+    spelled = _spellings(split)
+    missing, extra, shared = {}, {}, 0
+    for part in PARTS:
+        ours = parts[part].names if part in parts else {}
+        known = {key: spelled.get(slug(key), spelled.get(slug(name))) for key, name in ours.items()}
+        published = set(split.parts[part])
+        missing[part] = sorted(published - set(known.values()))
+        extra[part] = sorted(key for key, found in known.items() if found not in published)
+        shared += len(published & set(known.values()))
+    return Difference(name, missing, extra, shared)
+
+
+def nearest(parts: Mapping[str, Part]) -> Difference | None:
+    """The published split that shares the most classes part by part; None if all share less than half of them."""
+    found = [difference(name, parts) for name in DATASETS]
+    best = max(found, key=lambda d: (d.equal, d.shared / sum(map(len, DATASETS[d.name].split.parts.values()))))
+    return best if 2 * best.shared >= sum(len(part.names) for part in parts.values()) > 0 else None
+
+
+def _spellings(split: ClassSplit) -> dict[str, str]:
+    names = {slug(name): key for part in split.parts.values() for key, name in part.items()}
+    return names | {slug(key): key for part in split.parts.values() for key in part}
