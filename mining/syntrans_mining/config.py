@@ -70,9 +70,10 @@ class EngineConfig(StrictModel):
     ``chunk`` requests are under way at a worker at most: what a crash can lose.
     ``memory_gib``: plan with so much on each device, not with what is free. ``reproducible``: answers do not depend
     on what else is asked, at the price of speed (mining/README.md says on which hardware that holds).
+    ``ray_address``: of the cluster for kind ray (``auto``: the one this machine belongs to); null starts one here.
     """
 
-    kind: Literal["vllm", "openai", "fake"] = "vllm"
+    kind: Literal["vllm", "ray", "openai", "fake"] = "vllm"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(default=1, ge=0)
     kv_gib: float = Field(default=1.0, gt=0)
@@ -81,14 +82,15 @@ class EngineConfig(StrictModel):
     reproducible: bool = False
     args: dict[str, Any] = {}
     base_url: str | None = None
+    ray_address: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
 
     @model_validator(mode="after")
     def _consistent(self) -> EngineConfig:
         if self.kind == "openai" and not self.base_url:
             raise ValueError("engine.kind openai needs engine.base_url, e.g. http://127.0.0.1:8000/v1")
-        if self.kind == "vllm" and self.workers == 0:
-            raise ValueError("engine.kind vllm needs at least one worker")
+        if self.kind in ("vllm", "ray") and self.workers == 0:
+            raise ValueError(f"engine.kind {self.kind} needs at least one worker")
         return self
 
 

@@ -25,7 +25,8 @@ ENCODERS = ("clip", "fake-clip")
 def residency_of(config: MiningConfig, models: Models) -> Residency:
     """The plan for this machine as it is now. EnvironmentProblem if a model fits nowhere."""
     specs = [model.spec for model in models.all]
-    device: Literal["cpu", "cuda"] = "cuda" if any(spec.device == "cuda" for spec in specs) else "cpu"
+    here = [spec.device for spec in specs if spec.kind != "ray"]
+    device: Literal["cpu", "cuda"] = "cuda" if "cuda" in here else "cpu"
     configured = (*config.llms, *([config.vlm] if config.vlm else []))
     free = _free(config, device)
     return plan_residency(
@@ -33,7 +34,7 @@ def residency_of(config: MiningConfig, models: Models) -> Residency:
         free,
         device=device,
         resident=[need_of(spec) for spec in specs if spec.kind in ENCODERS],
-        workers=max(1, config.engine.workers),
+        workers=1 if config.engine.kind == "ray" else config.engine.workers,  # a cluster is joined once
         replicas={model.name: model.replicas for model in configured},
     )
 

@@ -81,7 +81,7 @@ def resolve_models(config: MiningConfig) -> Models:
         except ModelLoadError as error:
             problems[model.path] = error
     try:
-        found[CLIP] = _clip(config, device)
+        found[CLIP] = _clip(config, _device(config.engine, here=True))
     except ModelLoadError as error:
         problems[config.clip.path] = error
     if problems:
@@ -177,7 +177,9 @@ def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Mo
         raise ModelLoadError(f"model {model.name!r}: {error}") from error
     revision = revision_of(path)
     exact = engine.reproducible
-    spec = EngineSpec(model.name, "vllm", str(path), device, engine.kv_gib, exact, args)
+    where = {"address": engine.ray_address, "replicas": model.replicas} if engine.kind == "ray" else {}
+    kind: EngineKind = "ray" if where else "vllm"
+    spec = EngineSpec(model.name, kind, str(path), device, engine.kv_gib, exact, {**args, **where})
     return Model(spec, revision, _identity("vllm", revision, {**args, **({"exact": True} if exact else {})}))
 
 
@@ -207,9 +209,14 @@ def _identity(kind: str, revision: str, args: Mapping[str, Any]) -> str:
     return json.dumps([kind, revision, telling], sort_keys=True, default=str)
 
 
-def _device(engine: EngineConfig) -> Literal["cpu", "cuda"]:
-    """Where the models run. Asked of the driver's files, since importing torch here would cost seconds."""
+def _device(engine: EngineConfig, *, here: bool = False) -> Literal["cpu", "cuda"]:
+    """Where the models run. Asked of the driver's files, since importing torch here would cost seconds.
+
+    A cluster's machines may have what this one has not; what runs ``here`` cannot.
+    """
     has_gpu = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
+    if engine.kind == "ray" and engine.device != "auto":
+        return "cuda" if engine.device == "cuda" and (has_gpu or not here) else "cpu"
     if engine.device == "cuda" and not has_gpu:
         raise EnvironmentProblem("engine.device is cuda, and no NVIDIA driver is here; set engine.device=cpu")
     if engine.device == "auto":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -16,12 +17,19 @@ from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.openai import OpenAIEngine, p_of_yes
 
 KEY = "sk-secret-value"
+SLEEPS = {"slow": 0.2, "silent": 2.0}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Knows one model; remembers what it was asked; fails on the words 'broken' and 'empty'."""
+    """Knows one model; remembers what it was asked; fails on the words in the message.
+
+    ``refuse``: fields of the body that it does not know. ``busy``: so often it answers 429 or 503 first.
+    """
 
     asked: list[dict[str, Any]] = []
+    refuse: tuple[str, ...] = ()
+    busy: list[tuple[int, dict[str, str]]] = []
+    most_logprobs = 20
 
     def do_GET(self) -> None:
         self._send(200, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
@@ -29,7 +37,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Handler.asked.append(body)
-        time.sleep(0.2 if "slow" in json.dumps(body["messages"]) else 0)
+        if Handler.busy:
+            status, headers = Handler.busy.pop()
+            self._send(status, {"error": {"message": "busy"}}, headers)
+            return
+        if any(body.get(name) for name in Handler.refuse) or body.get("top_logprobs", 0) > Handler.most_logprobs:
+            self._send(400, {"error": {"message": "unknown field"}})
+            return
+        time.sleep(next((s for word, s in SLEEPS.items() if word in json.dumps(body["messages"])), 0))
         if "empty" in json.dumps(body["messages"]):
             self._send(200, {"error": "overloaded"})
             return
@@ -57,13 +72,16 @@ class Handler(BaseHTTPRequestHandler):
             },
         )
 
-    def _send(self, status: int, value: dict[str, Any]) -> None:
+    def _send(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()
         self.send_response(status)
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(ConnectionError):  # who asked may be gone
+            self.end_headers()
+            self.wfile.write(data)
 
     def log_message(self, *_args: object) -> None:
         """Silence."""
@@ -71,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    Handler.asked = []
+    Handler.asked, Handler.refuse, Handler.busy, Handler.most_logprobs = [], (), [], 20
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}/v1"
@@ -102,13 +120,67 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
     assert answers["describe"].completion_tokens == 2
     assert answers["is it?"].p_yes == pytest.approx(1 / (1 + 2.718281828**-1))
     assert answers["seen?"].p_yes is not None
-    assert answers["broken"].passing
+    assert not answers["broken"].passing  # asking again would not help
+    assert answers["broken"].error == "server: BadRequestError (HTTP 400)"
+    assert answers["broken"].reason == "refused"
     assert KEY not in str(answers)
     by_text = {json.dumps(body["messages"]): body for body in Handler.asked}
     structured = next(body for text, body in by_text.items() if "describe" in text)
     assert structured["response_format"]["json_schema"]["schema"] == {"type": "object"}
     assert 0 <= structured["seed"] < 2**31
     assert any("data:image/png;base64,iVBORw==" in text for text in by_text)
+
+
+def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str) -> None:
+    Handler.busy = [(429, {"Retry-After": "0.3"}), (503, {})]
+    start = time.monotonic()
+    (answer,) = OpenAIEngine("tiny", base_url=server, retries=3).generate([request("describe")])
+    assert answer.error is None
+    assert time.monotonic() - start > 0.3
+    assert len(Handler.asked) == 3
+
+
+def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str) -> None:
+    Handler.busy = [(429, {"Retry-After": "0.01"})] * 5
+    (answer,) = OpenAIEngine("tiny", base_url=server, retries=1).generate([request("describe")])
+    assert (answer.passing, answer.error) == (True, "server: RateLimitError (HTTP 429)")
+    Handler.busy = []
+    (answer,) = OpenAIEngine("tiny", base_url=server, retries=0, timeout=1).generate([request("silent")])
+    assert (answer.passing, answer.error) == (True, "server: APITimeoutError")
+
+
+@pytest.mark.parametrize(
+    ("refuse", "takes"),
+    [
+        (("response_format",), "structured_outputs"),
+        (("response_format", "structured_outputs"), "guided_json"),
+        (("response_format", "structured_outputs", "guided_json"), "messages"),
+    ],
+)
+def test_a_server_is_asked_for_json_in_the_way_it_takes_and_the_way_is_remembered(
+    server: str, refuse: tuple[str, ...], takes: str
+) -> None:
+    Handler.refuse = refuse
+    engine = OpenAIEngine("tiny", base_url=server, retries=0, concurrency=1)
+    for number in range(2):
+        (answer,) = engine.generate([request(f"describe {number}", schema='{"type":"object"}')])
+        assert answer.error is None
+        assert takes in Handler.asked[-1]
+    assert "describe 1" not in str(Handler.asked[:-1])
+
+
+def test_a_server_with_few_logprobs_is_asked_for_few(server: str) -> None:
+    Handler.most_logprobs = 5
+    engine = OpenAIEngine("tiny", base_url=server, retries=0)
+    (answer,) = engine.generate([request("is it?", yes_no=True)])
+    assert answer.p_yes is not None
+    assert Handler.asked[-1]["top_logprobs"] == 5
+
+
+def test_what_is_for_the_chat_template_goes_into_the_body(server: str) -> None:
+    extra = {"chat_template_kwargs": {"enable_thinking": False}}
+    list(OpenAIEngine("tiny", base_url=server, extra_body=extra).generate([request("describe")]))
+    assert Handler.asked[-1]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
 def test_an_answer_that_is_none_is_an_error_that_passes(server: str) -> None:

@@ -14,6 +14,10 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder:
         from syntrans_mining.engines.vllm import VllmEngine
 
         return VllmEngine(spec.path, device=spec.device, kv_gib=spec.kv_gib, exact=spec.exact, **spec.args)
+    if spec.kind == "ray":
+        from syntrans_mining.engines.ray import RayEngine
+
+        return RayEngine(spec.path, device=spec.device, kv_gib=spec.kv_gib, exact=spec.exact, **spec.args)
     if spec.kind == "clip":
         from syntrans_mining.engines.clip import ClipEncoder
 

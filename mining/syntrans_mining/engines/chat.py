@@ -28,7 +28,7 @@ class Chat:
         template_args: Mapping[str, Any] | None = None,
         longest_side: int | None = None,
     ) -> None:
-        self._tokenizer, self._max_len = tokenizer, max_len
+        self.tokenizer, self._max_len = tokenizer, max_len
         self._template_args, self._longest_side = dict(template_args or {}), longest_side
         self._pictures: OrderedDict[str, Any] = OrderedDict()
         self.yes, self.no = single_tokens(tokenizer, YES), single_tokens(tokenizer, NO)
@@ -36,7 +36,7 @@ class Chat:
     def tokens(self, requests: Sequence[Request]) -> list[list[int]]:
         """The prompt tokens of each request."""
         texts = [self._render(request.messages) for request in requests]
-        found: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         return found
 
     def problem(self, request: Request, n_tokens: int) -> Response | None:
@@ -62,7 +62,7 @@ class Chat:
 
     def _render(self, messages: Sequence[Message]) -> str:
         turns = [{"role": message.role, "content": _content(message)} for message in messages]
-        text = self._tokenizer.apply_chat_template(
+        text = self.tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, **self._template_args
         )
         return str(text)

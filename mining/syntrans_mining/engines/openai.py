@@ -1,4 +1,8 @@
-"""Any server that speaks the OpenAI protocol: vLLM serve, Ollama, llama.cpp, LM Studio."""
+"""Any server that speaks the OpenAI protocol: vLLM serve, Ollama, llama.cpp, LM Studio.
+
+Servers differ in how an answer is bound to a JSON schema and in how many log-probabilities they give; both are found
+out by asking. Retries, with the pauses that a server asks for (``Retry-After``), are the client library's.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,23 @@ import base64
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans_mining.engines.base import Message, Picture, Request, Response
 
-TOP_LOGPROBS = 20  # the most that servers give
+TOP_LOGPROBS = (20, 5)  # the most that servers give, and what the others give
+_REFUSED = (400, 413, 422)  # asking again would not help
+_TOO_LONG = ("context length", "context_length", "too long", "maximum model length")
 
 
 class OpenAIEngine:
     """One model on a server. The key is read from the environment here and is written nowhere.
 
-    A request that still fails after ``retries`` is a response with an error; a server that cannot be reached or
-    does not know the model at all is a ModelLoadError when the engine starts.
+    What the server refuses is a response with an error; what it had no answer to after ``retries`` is one that may
+    pass. A server that cannot be reached or does not know the model at all is a ModelLoadError when the engine starts.
     """
 
     def __init__(
@@ -31,24 +37,26 @@ class OpenAIEngine:
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
         timeout: float = 120.0,
-        retries: int = 4,
+        retries: int = 6,
         extra_body: dict[str, Any] | None = None,
     ) -> None:
         try:
             import openai
         except ImportError as error:
             raise EnvironmentProblem(f"the openai package does not import ({error}); install it") from error
-        self._errors = openai.OpenAIError
-        self._model, self._concurrency, self._extra = model, concurrency, extra_body
+        self._errors, self._status_error = openai.OpenAIError, openai.APIStatusError
+        self._model, self._concurrency, self._extra = model, concurrency, extra_body or {}
         # Local servers want some key and read none.
         key = os.environ.get(api_key_env) or "none"
         self._client = openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
+        self._ways: dict[bool, int] = {}  # by whether it is a yes/no question: the way of asking that has worked
         try:
             known = [item.id for item in self._client.models.list()]
         except openai.OpenAIError as error:
-            raise ModelLoadError(
-                f"no answer from {base_url} ({type(error).__name__}); start the server, or set engine.base_url"
-            ) from error
+            hint = "start the server, or set engine.base_url"
+            if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+                hint = f"put its key into the variable {api_key_env}"
+            raise ModelLoadError(f"no answer from {base_url} ({type(error).__name__}); {hint}") from error
         if known and model not in known:
             raise ModelLoadError(f"{base_url} does not serve {model!r}; it serves {', '.join(known[:5])}")
 
@@ -62,34 +70,72 @@ class OpenAIEngine:
             pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing more is sent
 
     def _ask(self, request: Request) -> Response:
-        try:
-            answer = self._client.chat.completions.create(
-                model=self._model,
-                messages=[_message(m, request.picture) for m in request.messages],  # type: ignore[misc]
-                extra_body=self._extra,
-                **_parameters(request),
-            )
-        except self._errors as error:
-            # The type says enough; a server's message may repeat what was sent to it, headers included.
-            text = f"server: {type(error).__name__}"
+        """Ask in the way that has worked, or in one way after the other until the server takes it."""
+        ways = _ways(request)
+        first = self._ways.get(request.yes_no) if len(ways) > 1 else 0
+        refusal: Response | None = None
+        for number in range(len(ways)) if first is None else [first]:
+            try:
+                answer = self._create(request, ways[number])
+            except self._errors as error:
+                refusal = self._refusal(request, error)
+                if refusal.passing:
+                    return refusal
+            else:
+                if len(ways) > 1:
+                    self._ways.setdefault(request.yes_no, number)
+                return _response(request, answer)
+        assert refusal is not None
+        return refusal
+
+    def _create(self, request: Request, way: Mapping[str, Any]) -> Any:
+        values = dict(way)
+        extra = {**self._extra, **values.pop("extra_body", {})}
+        return self._client.chat.completions.create(
+            model=self._model,
+            messages=[_message(m, request.picture) for m in request.messages],  # type: ignore[misc]
+            extra_body=extra or None,
+            **_sampling(request),
+            **values,
+        )
+
+    def _refusal(self, request: Request, error: Exception) -> Response:
+        """The type and status say enough; a server's message may repeat what was sent to it, headers included."""
+        status = error.status_code if isinstance(error, self._status_error) else None
+        text = f"server: {type(error).__name__}" + (f" (HTTP {status})" if status else "")
+        if status not in _REFUSED:
             return Response(request.id, finish_reason="error", error=text, passing=True)
-        return _response(request, answer)
+        too_long = any(words in str(error).lower() for words in _TOO_LONG)
+        return Response(request.id, finish_reason="error", error=text, reason="too_long" if too_long else "refused")
 
 
-def _parameters(request: Request) -> dict[str, Any]:
+def _ways(request: Request) -> list[dict[str, Any]]:
+    """How the kind of answer can be asked for, the most usual way first."""
     if request.yes_no:
-        return {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return [{"logprobs": True, "top_logprobs": count} for count in TOP_LOGPROBS]
+    if not request.schema:
+        return [{}]
+    schema = json.loads(request.schema)
+    named = {"name": "answer", "strict": True, "schema": schema}
+    return [
+        {"response_format": {"type": "json_schema", "json_schema": named}},
+        {"extra_body": {"structured_outputs": {"json": schema}}},  # vLLM's own
+        {"extra_body": {"guided_json": schema}},  # vLLM's own, before 0.12
+        {"response_format": {"type": "json_object"}},
+        {},
+    ]
+
+
+def _sampling(request: Request) -> dict[str, Any]:
+    if request.yes_no:
+        return {"max_tokens": 1, "temperature": 0.0}
     sampling = request.sampling
-    values: dict[str, Any] = {
+    return {
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed % 2**31,
     }
-    if request.schema:
-        schema = {"name": "answer", "strict": True, "schema": json.loads(request.schema)}
-        values["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return values
 
 
 def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
