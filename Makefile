@@ -47,7 +47,7 @@ fix: $(STAMP) ## Format, and repair what ruff can
 bench: $(STAMP) ## Time the commands on this machine
 	$(BIN)/python benchmarks/run.py
 
-docs: $(STAMP) ## Write docs/commands.md again from --help
+docs: $(STAMP) ## Write docs/commands.md and docs/leaderboard.md again
 	$(BIN)/python scripts/make_docs.py
 
 wheel: $(STAMP) ## Build the wheel into dist/

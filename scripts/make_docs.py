@@ -1,4 +1,6 @@
-"""Write docs/commands.md from --help of every command. A test fails when the page is out of date.
+"""Write docs/commands.md from --help of every command, and docs/leaderboard.md from its data.
+
+A test fails when a page is out of date.
 
 Usage: python scripts/make_docs.py [--check]
 """
@@ -12,8 +14,9 @@ import typer
 from typer.testing import CliRunner
 
 from syntrans.cli import app
+from syntrans_training import leaderboard
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = "# Commands\n\nWritten by `make docs` from `--help`; do not edit.\n"
 
 
@@ -39,12 +42,15 @@ def _help(name: list[str]) -> str:
 
 
 def main() -> None:
-    """Write the page, or with --check say whether it is current."""
-    if "--check" in sys.argv:
-        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page()
-        raise SystemExit(0 if current else f"{PAGE.name} is out of date; run `make docs`")
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write the pages, or with --check say whether they are current."""
+    pages = {DOCS / "commands.md": page(), DOCS / "leaderboard.md": leaderboard.page()}
+    for path, text in pages.items():
+        if "--check" in sys.argv:
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                raise SystemExit(f"{path.name} is out of date; run `make docs`")
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

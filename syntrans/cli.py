@@ -114,9 +114,9 @@ def evaluate(
     config: Config = None,
     set_: Set = None,
     out: Out = None,
-    seed: Seed = None,
     device: Device = None,
     limit: Limit = None,
+    against: Annotated[bool, typer.Option("--against", help="Print published numbers of the same data too.")] = False,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
@@ -124,14 +124,14 @@ def evaluate(
 
     \b
     syntrans evaluate
-    syntrans evaluate --json > summary.json
+    syntrans evaluate --set episodes.seed=1 --json > summary.json
 
     --limit takes N episodes. Prints the table, or with --json the summary.
     """
     from syntrans.cli_steps import evaluate as run
 
-    settings = _settings(set_, device=device, **{"episodes.seed": seed, "episodes.episodes": limit})
-    typer.echo(run(checkpoint, config, settings, out, dry_run=dry_run, as_json=json_))
+    settings = _settings(set_, device=device, **{"episodes.episodes": limit})
+    typer.echo(run(checkpoint, config, settings, out, against=against, dry_run=dry_run, as_json=json_))
 
 
 @app.command(context_settings=CONTEXT)

@@ -107,6 +107,30 @@ def import_(
     typer.echo(done.descriptors)
 
 
+@app.command(context_settings=CONTEXT)
+def compare(
+    a: Annotated[str, typer.Argument(help="Folder of an evaluation; with :ROW another row than fused.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="The same, of what it is compared with.", metavar="B")],
+    json_: Json = False,
+) -> None:
+    """Say whether one result is better than another, paired by episode.
+
+    \b
+    syntrans compare artifacts/evaluate/20260101-120000-ab12 artifacts/evaluate/20260102-090000-cd34
+    syntrans compare RUN:fused RUN:am3
+
+    Both must have used the same frozen episodes. Prints the difference with its 95 % interval, on how many
+    episodes A wins, ties and loses, and the verdict.
+    """
+    from syntrans.cli_steps import compare as run
+
+    found, text = run(a, b)
+    if json_:
+        print_json(found)
+    else:
+        typer.echo(text)
+
+
 @classes_app.command("check", context_settings=CONTEXT)
 def classes_check(
     classes: Annotated[str | None, typer.Argument(help="A file, or a built-in name.", show_default=False)] = None,

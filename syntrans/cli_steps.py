@@ -144,6 +144,7 @@ def evaluate(
     settings: Sequence[str],
     out: Path | None,
     *,
+    against: bool = False,
     dry_run: bool,
     as_json: bool,
 ) -> str:
@@ -162,12 +163,24 @@ def evaluate(
         return f"# checkpoint {checkpoint}\n{dump_config(settled)}".rstrip()
 
     from syntrans_training.evaluate import evaluate as run
+    from syntrans_training.leaderboard import against as published
     from syntrans_training.report import render
 
     target = make_dir(out) if out else new_run_dir("evaluate")
     summary = run(checkpoint, settled, out=target)
     say(f"written: {target / 'summary.json'}")
-    return json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary)
+    if as_json:
+        return json.dumps(summary, indent=2, ensure_ascii=False)
+    return f"{render(summary)}\n\n{published(summary)}" if against else render(summary)
+
+
+def compare(a: str, b: str) -> tuple[dict[str, Any], str]:
+    """The paired comparison of two evaluations, as plain values and as text."""
+    from syntrans_training.compare import compare as pair
+    from syntrans_training.compare import render
+
+    found = pair(a, b)
+    return found, render(found)
 
 
 def export_world() -> Path:

@@ -29,6 +29,7 @@ FEW_SHOT_ROWS = {
     "fused": "fused",
     "raw": "fused, raw proposals",
     "name_only": "fused, names only",
+    "random_words": "fused, random words",
     "shuffled": "fused, shuffled classes",
 }
 
@@ -173,7 +174,7 @@ def _print_few_shot(console: Console, evaluation: dict[str, Any]) -> None:
         table.add_row(label, *cells)
     console.print(table)
     for k in shots:
-        for name in ("raw", "name_only", "shuffled"):
+        for name in ("raw", "name_only", "random_words", "shuffled"):
             paired = evaluation["contrasts"][k].get(f"fused - {name}")
             if paired:
                 difference = f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}"

@@ -26,11 +26,11 @@ def test_classes_are_met_by_name_and_by_slug(write_toy_descriptors, toy_classes)
     spelled = [name.replace(" ", "_").upper() for name in toy_classes]
     knowledge = read_knowledge(path, spelled)
     assert [knowledge.names[c] for c in spelled] == toy_classes
-    assert knowledge.variants == ("kept", "raw", "name")
+    assert knowledge.variants == ("kept", "raw", "random", "name")
 
 
 def test_a_file_without_rejected_rows_has_no_raw_variant(write_toy_descriptors, toy_classes):
-    assert read_knowledge(write_toy_descriptors(rejected=False), toy_classes).variants == ("kept", "name")
+    assert read_knowledge(write_toy_descriptors(rejected=False), toy_classes).variants == ("kept", "random", "name")
 
 
 def test_without_a_file_only_names_are_known(toy_classes):

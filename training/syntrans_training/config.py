@@ -3,7 +3,7 @@
 A config ends at the builders in `train.py`, `stages.py` and `evaluate.py`; modules and methods take plain arguments.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     Field,
@@ -143,6 +143,36 @@ class BridgeConfig(StrictModel):
     seed: NonNegativeInt = 1
 
 
+MethodName = Literal[
+    "euclidean",
+    "simpleshot",
+    "logistic",
+    "ridge",
+    "cosine",
+    "gidaris",
+    "fsktn",
+    "am3",
+    "semalign",
+    "zero_shot_name",
+    "zero_shot_descriptors",
+    "tip_adapter",
+    "tip_adapter_f",
+]
+
+
+class MethodsConfig(StrictModel):
+    """Other methods that `train` chooses and trains on base and val, to stand in the table beside ours."""
+
+    names: tuple[MethodName, ...] = get_args(MethodName)  # the last four only where the encoder is CLIP's
+    episodes: PositiveInt = 600  # val episodes that settings are chosen on
+    views: NonNegativeInt = 5  # augmented views per support for logistic regression; 0: the supports themselves
+    steps: PositiveInt = 400  # of training a head (gidaris, am3, semalign)
+    batch: PositiveInt = 8  # tasks in a step
+    lr: PositiveFloat = 1e-3
+    hidden: PositiveInt = 1024  # of SemAlign; published: 4096
+    seed: NonNegativeInt = 0
+
+
 class EpisodesConfig(StrictModel):
     """Shape of the few-shot tasks."""
 
@@ -151,6 +181,12 @@ class EpisodesConfig(StrictModel):
     queries: PositiveInt = 15
     episodes: int = Field(default=2000, ge=2)  # one alone has no interval
     seed: NonNegativeInt = 0
+
+
+class FrozenEpisodesConfig(EpisodesConfig):
+    """The tasks of an evaluation: drawn from the seed, or those of a file."""
+
+    file: str | None = None  # an episodes file, or the folder of an evaluation whose tasks are to be taken
 
 
 class TrainConfig(StrictModel):
@@ -162,6 +198,7 @@ class TrainConfig(StrictModel):
     encoder: EncoderConfig = EncoderConfig()
     text: TextConfig = TextConfig()
     bridge: BridgeConfig = BridgeConfig()
+    methods: MethodsConfig = MethodsConfig()
     episodes: EpisodesConfig = EpisodesConfig()
 
 
@@ -170,7 +207,8 @@ class EvaluateConfig(StrictModel):
 
     device: str = "auto"
     split: Literal["novel"] = "novel"
-    episodes: EpisodesConfig = EpisodesConfig()
+    episodes: FrozenEpisodesConfig = FrozenEpisodesConfig()
+    leak: Literal["bar", "refuse", "drop"] = "bar"  # where queries meet pictures that mining saw; see README
     interval: Literal["normal", "t"] = "normal"
-    shuffles: PositiveInt = 5  # derangements over which the shuffled control is averaged
+    shuffles: PositiveInt = 5  # draws over which the shuffled and random controls are averaged
     chunk: PositiveInt = 500  # episodes held in memory at once

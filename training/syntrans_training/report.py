@@ -5,14 +5,29 @@ from collections.abc import Mapping
 from typing import Any
 
 LABELS = {
-    "plain_prototypes": "plain prototypes",
+    "plain_prototypes": "prototypes (cosine)",
+    "euclidean": "prototypes (Euclidean)",
+    "simpleshot": "SimpleShot (CL2N)",
+    "logistic": "logistic regression",
+    "ridge": "ridge regression",
+    "cosine": "cosine classifier",
+    "gidaris": "attention (Gidaris)",
     "visual_only": "visual only",
+    "zero_shot_name": "CLIP zero-shot, names",
+    "zero_shot_descriptors": "CLIP zero-shot, descriptors",
+    "tip_adapter": "Tip-Adapter",
+    "tip_adapter_f": "Tip-Adapter-F",
+    "fsktn": "1/K rule (FS-KTN)",
+    "am3": "gate (AM3)",
+    "semalign": "SemAlign (SemFew)",
     "semantic_only": "semantic only",
     "fused": "fused",
-    "name_only": "· class names only",
-    "raw": "· unchecked (raw)",
-    "shuffled": "· shuffled classes",
+    "name_only": "class names only",
+    "raw": "unchecked (raw)",
+    "random_words": "random words",
+    "shuffled": "shuffled classes",
 }
+GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control": "fused, with other text"}
 
 
 def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
@@ -29,27 +44,46 @@ def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)
         table.add_column("− visual", justify="right", no_wrap=True)
         table.add_column("fused −", justify="right", no_wrap=True)
-    for row in summary["results"][shots[0]]:
-        cells = [LABELS.get(row, row)]
-        for k in shots:
-            cells.append(_number(summary["results"][k][row]))
-            cells.append(_signed(summary["contrasts"][k].get(f"{row} - visual_only")))
-            cells.append(_signed(summary["contrasts"][k].get(f"fused - {row}")))
-        table.add_row(*cells, style="bold" if row == "fused" else None)
+    rows = list(summary["results"][shots[0]])
+    for group, heading in GROUPS.items():
+        members = [row for row in rows if summary["groups"][row] == group]
+        if members:
+            table.add_section()
+            table.add_row(heading, style="italic")
+        for row in members:
+            cells = [cell for k in shots for cell in _cells(summary, k, row)]
+            table.add_row(f"  {LABELS.get(row, row)}", *cells, style="bold" if row == "fused" else None)
     sink = io.StringIO()
     Console(file=sink, width=width, highlight=False).print(table)
     return sink.getvalue().rstrip()
 
 
+def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str, str]:
+    contrasts = summary["contrasts"][shots]
+    return (
+        _number(summary["results"][shots][row]),
+        _signed(contrasts.get(f"{row} - visual_only")),
+        _signed(contrasts.get(f"fused - {row}")),
+    )
+
+
 def _caption(summary: Mapping[str, Any]) -> str:
     fused = {k: rows["fused"] for k, rows in summary["results"].items()}
     alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in fused.items())
-    seen = summary["data"]["seen_by_mining"]
-    barred = f" {seen} images seen by mining are no queries." if seen else ""
-    return (
-        "Percent with 95 % intervals. Differences (row − visual only, fused − row) are paired by episode. "
-        f"Alpha chosen on val: {alphas}.{barred}"
-    )
+    other = ", ".join(f"{k}-shot ±{row['image_half_width']:.2f}" for k, row in fused.items())
+    data = summary["data"]
+    lines = [
+        "Percent with 95 % intervals over episodes; differences (row − visual only, fused − row) paired by episode.",
+        f"Of fused with other pictures of these classes: {other}.",
+        f"All settings chosen on val; α of fused: {alphas}.",
+    ]
+    if dropped := max(summary["episodes"]["dropped"].values()):
+        lines.append(f"Up to {dropped} episodes left out: mining had seen a query of theirs.")
+    elif data["seen_by_mining"]:
+        lines.append(f"{data['seen_by_mining']} images seen by mining are no queries.")
+    times = data["looks_at_novel"]
+    lines.append(f"The novel split has been looked at {times} time{'s' if times > 1 else ''} here.")
+    return " ".join(lines)
 
 
 def _number(value: Mapping[str, float]) -> str:

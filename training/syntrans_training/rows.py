@@ -1,20 +1,19 @@
 """The rows of an evaluation: which methods and controls there are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from .bridge import Bridge
-from .config import TextConfig
 from .methods import Fused, Method, Prototype, Semantic
-from .modules.whiten import fit_whitening
-from .semantics import Knowledge, class_vectors, derangement
-from .text import TextEncoder
+from .semantics import derangement
+from .sides import Side
+
+Group = Literal["visual", "semantic", "control"]
 
 
 @dataclass(frozen=True)
@@ -26,51 +25,43 @@ class Row:
     variant: str | None = None  # whose alpha and lambda it uses; None for visual rows
     temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
     support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
+    group: Group = "visual"
 
 
-def build_rows(
-    values: Float[Tensor, "n d"],
-    labels: Tensor,
-    bridge: Bridge,
-    knowledge: Knowledge,
-    classes: Sequence[str],
-    encoder: TextEncoder,
-    text: TextConfig,
-    *,
-    shots: int,
-    shuffles: int,
-) -> dict[str, Row]:
-    """Every row for one number of shots, in the order of the table; `values` are raw features."""
-    plain = fit_whitening(values, labels, shrinkage=None)(values)
-    standard = bridge.whitening(values)
-    main = "kept" if "kept" in bridge.variants else "name"
+def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+    """Every row for one number of shots, in the order of the table.
 
-    def vectors(variant: str) -> Tensor:
-        found = class_vectors(
-            knowledge,
-            classes,
-            encoder,
-            variant,
-            name_share=bridge.choices[variant, shots].name_share,
-            descriptor_template=text.descriptor_template,
-            name_template=text.name_template,
-        )
-        return torch.from_numpy(found)
+    `peers` are the rows of other methods (choose.py); controls that are random are averaged over `draws` draws.
+    """
+    rows = {"plain_prototypes": Row((Prototype(),), side.unit)}
+    rows |= {name: row for name, row in peers.items() if row.group == "visual"}
+    rows["visual_only"] = Row((Prototype(),), side.standard)
+    rows |= {name: row for name, row in peers.items() if row.group == "semantic"}
+    own = Semantic(side.semantic(side.main, shots))
+    rows["semantic_only"] = Row((own,), side.standard, side.main, group="semantic")
+    rows["fused"] = Row((_fused(side, shots, side.main),), side.standard, side.main, group="semantic")
+    return rows | _controls(side, n_classes, shots, draws)
 
-    def fused(variant: str, order: NDArray[np.int64] | None = None) -> Fused:
-        s = vectors(variant) if order is None else vectors(variant)[torch.from_numpy(order)]
-        return Fused(bridge.ridges[variant, shots](s), alpha=bridge.choices[variant, shots].alpha)
 
-    orders = [derangement(len(classes), seed) for seed in range(shuffles)]
-    rows = {
-        "plain_prototypes": Row((Prototype(),), plain),
-        "visual_only": Row((Prototype(),), standard),
-        "semantic_only": Row((Semantic(bridge.ridges[main, shots](vectors(main))),), standard, main),
-        "fused": Row((fused(main),), standard, main),
-    }
-    if main != "name":
-        rows["name_only"] = Row((fused("name"),), standard, "name")
-    if "raw" in bridge.variants and "raw" in knowledge.variants:
-        rows["raw"] = Row((fused("raw"),), standard, "raw")
-    rows["shuffled"] = Row(tuple(fused(main, order) for order in orders), standard, main)
+def _controls(side: Side, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+    """What remains when the text says only the name, is unchecked, says nothing, or is another class's."""
+
+    def control(variant: str, *methods: Method) -> Row:
+        return Row(methods, side.standard, variant, group="control")
+
+    fused = partial(_fused, side, shots)
+    rows = {}
+    if side.main != "name":
+        rows["name_only"] = control("name", fused("name"))
+    if "raw" in side.bridge.variants:
+        rows["raw"] = control("raw", fused("raw"))
+    if "random" in side.bridge.variants:
+        rows["random_words"] = control("random", *(fused("random", draw=i) for i in range(draws)))
+    orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
+    rows["shuffled"] = control(side.main, *(fused(side.main, order=order) for order in orders))
     return rows
+
+
+def _fused(side: Side, shots: int, variant: str, *, draw: int = 0, order: Tensor | None = None) -> Fused:
+    weights = side.semantic(variant, shots, draw)
+    return Fused(weights if order is None else weights[order], alpha=side.bridge.choices[variant, shots].alpha)

@@ -2,14 +2,18 @@
 
 kept        weighted mean of the unit embeddings of the kept descriptors, renormalised
 raw         the same over every merged candidate (rows not dropped as `duplicate_of`), unweighted: no checking at all
+random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
+            for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +46,7 @@ class Knowledge:
         if not rows:
             return ("name",)
         rejected = any(not row.kept and row.reason != "duplicate_of" for row in rows)
-        return ("kept", "raw", "name") if rejected else ("kept", "name")
+        return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
 
 
 def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
@@ -85,12 +89,19 @@ def class_vectors(
     name_share: float = 0.0,
     descriptor_template: str = "{text}",
     name_template: str = "a photo of a {name}",
+    draw: int = 0,
 ) -> NDArray[np.float32]:
-    """One unit vector per class [C, dim]. A class with no descriptor left is described by its name, and said so."""
+    """One unit vector per class [C, dim]. A class with no descriptor left is described by its name, and said so.
+
+    `draw` numbers the random texts of variant `random`.
+    """
     names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
     if variant == "name" or name_share >= 1:
         return names
-    chosen = [_weighted_texts(knowledge, c, variant, descriptor_template) for c in classes]
+    if variant == "random":
+        chosen = [_random_texts(knowledge, c, draw, descriptor_template) for c in classes]
+    else:
+        chosen = [_weighted_texts(knowledge, c, variant, descriptor_template) for c in classes]
     embedded = iter(encoder.encode([text for texts in chosen for text, _ in texts] or [""]))
     vectors = []
     for texts, name in zip(chosen, names, strict=True):
@@ -112,6 +123,21 @@ def _weighted_texts(knowledge: Knowledge, c: str, variant: str, template: str) -
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
     return [(template.format(text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+
+
+def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
+    """One random text per kept descriptor, of as many words: words of the file by turns with letters without sense."""
+    pool = sorted({word for rows in knowledge.rows.values() for row in rows for word in row.text.split()})
+    rng = np.random.default_rng([draw, *hashlib.sha256(c.encode()).digest()])
+    texts = []
+    for i, row in enumerate(row for row in knowledge.rows[c] if row.kept):
+        words = row.text.split()
+        if i % 2:
+            drawn = ["".join(rng.choice(list(ascii_lowercase), len(word))) for word in words]
+        else:
+            drawn = [pool[j] for j in rng.integers(len(pool), size=len(words))]
+        texts.append((template.format(text=" ".join(drawn), name=knowledge.names[c]), 1.0))
+    return texts
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

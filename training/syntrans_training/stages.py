@@ -1,37 +1,72 @@
-"""The stages of `syntrans train`: each reads files, leaves a file, and is skipped when that file's identity fits.
+"""The stages of `syntrans train` after the encoder: each reads files, leaves a file, is skipped when that file fits.
 
 An identity hashes everything that changes the result and nothing else (no paths, no run ids).
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from syntrans.config import semantic_hash
+from syntrans.paths import resolve_model
 
 from . import checkpoint, features
-from .bridge import Grid, alpha_grid, build_bridge, pack
+from .bridge import Grid, alpha_grid, build_bridge, pack, unpack
+from .choose import METHODS, choose_methods
 from .config import TrainConfig
 from .data import Split
 from .episodes import Episodes, EpisodeSpec, draw
 from .features import Features
+from .peers import Base, Training
 from .provenance import file_sha256
-from .semantics import class_vectors, read_knowledge
-from .text import open_text_encoder
+from .semantics import Knowledge, read_knowledge
+from .sides import Side, Vectors, embedder
+from .text import TextEncoder, open_text_encoder
 
 BRIDGE = "bridge.safetensors"
+_VERSION = 2  # raise it when the same configuration would choose otherwise
 
 
-def check_inputs(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> None:
-    """Everything the bridge will ask for, looked at before the encoder's hours: texts, their encoder, val episodes."""
-    read_knowledge(descriptors, [*base.classes, *val.classes])
-    open_text_encoder(config.text.encoder)
+@dataclass(frozen=True)
+class Texts:
+    """What is known of the base and val classes, and the encoder that reads it."""
+
+    knowledge: Knowledge
+    encoder: TextEncoder
+    base: Vectors
+    val: Vectors
+    file: dict[str, str] | None  # path and sha256 of the descriptors
+
+
+@dataclass(frozen=True)
+class Val:
+    """Features of the val split; `seen` [n] marks the pictures that mining looked at, which are no queries."""
+
+    features: Features
+    seen: NDArray[np.bool_]
+
+
+def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> Texts:
+    """Read the descriptors and open their encoder; raises `InputError` or `ModelLoadError` before the long work."""
+    knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
+    encoder = open_text_encoder(config.text.encoder)
+    file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
+    of_base, of_val = (embedder(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    return Texts(knowledge, encoder, of_base, of_val, file)
+
+
+def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
+    """`InputError` when the val split is too small for the episodes that choices are made on."""
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
-    draw(most, val.labels, names=val.classes)
+    draw(most, val.labels, barred=seen, names=val.classes)
 
 
 def feature_stage(
@@ -43,57 +78,85 @@ def feature_stage(
     )
 
 
-def bridge_stage(
-    config: TrainConfig, base: Features, val: Features, descriptors: Path | None, out: Path
-) -> dict[str, Any]:
+def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and fit the bridge on val; returns its note."""
-    text = open_text_encoder(config.text.encoder)
     asked = config.model_dump(
         mode="json", include={"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
     )
-    file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
     identity = semantic_hash(
-        {"asked": asked, "text": text.revision, "base": base.key, "val": val.key, "file": file and file["sha256"]}
+        {
+            "version": _VERSION,
+            "asked": asked,
+            "text": texts.encoder.revision,
+            "base": base.key,
+            "val": val.features.key,
+            "seen": hashlib.sha256(np.packbits(val.seen).tobytes()).hexdigest(),
+            "file": texts.file and texts.file["sha256"],
+        }
     )
     path = out / BRIDGE
     if path.exists() and checkpoint.read_note(path).get("identity") == identity:
         return checkpoint.read_note(path)
-    knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
-
-    def vectors(variant: str, share: float) -> tuple[Tensor, Tensor]:
-        found = class_vectors(
-            knowledge,
-            [*base.classes, *val.classes],
-            text,
-            variant,
-            name_share=share,
-            descriptor_template=config.text.descriptor_template,
-            name_template=config.text.name_template,
-        )
-        both = torch.from_numpy(found)
-        return both[: len(base.classes)], both[len(base.classes) :]
-
-    grid = Grid(
-        shrinkages=config.bridge.shrinkages,
-        lambdas=config.bridge.lambdas,
-        alphas=alpha_grid(config.bridge.alpha_step),
-        name_shares=config.bridge.name_shares,
+    bridge = build_bridge(
+        base,
+        val.features,
+        lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
+        val_episodes(config, val, config.bridge.episodes),
+        texts.knowledge.variants,
+        Grid(
+            shrinkages=config.bridge.shrinkages,
+            lambdas=config.bridge.lambdas,
+            alphas=alpha_grid(config.bridge.alpha_step),
+            name_shares=config.bridge.name_shares,
+        ),
     )
-    bridge = build_bridge(base, val, vectors, val_episodes(config, val), knowledge.variants, grid)
     tensors, note = pack(bridge)
-    note |= {"identity": identity, "descriptors": file, "text_encoder": {"name": text.name, "revision": text.revision}}
+    encoder = {"name": texts.encoder.name, "revision": texts.encoder.revision}
+    note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
     checkpoint.save(path, tensors, note)
     return note
 
 
-def val_episodes(config: TrainConfig, val: Features) -> dict[int, Episodes]:
+def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and train the other methods on the bridge's features; returns their note."""
+    tensors, note = checkpoint.load(out / BRIDGE)
+    bridge, how = unpack(tensors, note), config.methods
+    side = Side(val.features.values, bridge, texts.val, in_clip=in_clip(config))
+    asked = how.model_dump(mode="json")
+    shape = config.episodes
+    return choose_methods(
+        how.names,
+        lambda shots: Base(
+            base.values,
+            bridge.whitening(base.values),
+            base.labels,
+            texts.base(side.main, bridge.choices[side.main, shots].name_share, 0),
+        ),
+        side,
+        val_episodes(config, val, how.episodes),
+        Training(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
+        n_classes=len(val.features.classes),
+        draws=2,
+        path=out / METHODS,
+        identity=semantic_hash({"version": _VERSION, "asked": asked, "bridge": note["identity"], "clip": side.in_clip}),
+    )
+
+
+def in_clip(config: TrainConfig) -> bool:
+    """Whether encoder and text encoder are the two towers of one CLIP, so that features and texts share a space."""
+    kind, _, folder = config.encoder.backbone.partition(":")
+    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(config.text.encoder).resolve()
+
+
+def val_episodes(config: TrainConfig, val: Val, episodes: int) -> dict[int, Episodes]:
     """The val episodes that choices are made on, by number of shots."""
     shape = config.episodes
     return {
         shots: draw(
-            EpisodeSpec(shape.ways, shots, shape.queries, config.bridge.episodes, config.bridge.seed),
-            val.labels.numpy(),
-            names=val.classes,
+            EpisodeSpec(shape.ways, shots, shape.queries, episodes, config.bridge.seed),
+            val.features.labels.numpy(),
+            barred=val.seen,
+            names=val.features.classes,
         )
         for shots in shape.shots
     }

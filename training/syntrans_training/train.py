@@ -4,6 +4,7 @@ A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
     skd-gen0.safetensors  with method skd-gen1: the same of generation 0, its teacher
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
+    methods.safetensors   heads of other methods; note: identity, settings that val chose, temperatures
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
@@ -20,12 +21,14 @@ from typing import Any
 
 from syntrans.paths import atomic_write_text, make_dir
 
+from .choose import METHODS
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
 from .encoder import ENCODER, FILES, encoder_stage
+from .guard import selecting
 from .provenance import made_by
 from .seeding import pick_device
-from .stages import BRIDGE, bridge_stage, check_inputs, feature_stage
+from .stages import BRIDGE, Val, bridge_stage, check_val, feature_stage, methods_stage, open_texts
 
 REPORT = "train.json"
 
@@ -49,13 +52,23 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     origin = made_by()  # the code as it is now; hours later the checkout may be another
     make_dir(out)
     if not resume:
-        for name in (BRIDGE, *FILES):
+        for name in (BRIDGE, METHODS, *FILES):
             (out / name).unlink(missing_ok=True)
+    with selecting():
+        report = _run(config, out, descriptors, resume=resume) | {"made_by": origin}
+    atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+    return TrainResult(out, out / ENCODER, out / BRIDGE, report)
+
+
+def _run(config: TrainConfig, out: Path, descriptors: Path | None, *, resume: bool) -> dict[str, Any]:
+    """All stages in order; returns the report."""
     device = pick_device(config.device)
     seconds: dict[str, float] = {}
     with _clock(seconds, "data"):
         splits = open_data(config.data, ("base", "val"))
-        check_inputs(config, splits["base"], splits["val"], descriptors)
+        texts = open_texts(config, splits["base"], splits["val"], descriptors)
+        seen = splits["val"].seen(texts.knowledge.images_seen)
+        check_val(config, splits["val"], seen)
     with _clock(seconds, "encoder"):
         encoder, encoder_note = encoder_stage(
             config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
@@ -66,18 +79,18 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
             for name in ("base", "val")
         )
     with _clock(seconds, "bridge"):
-        bridge_note = bridge_stage(config, base, val, descriptors, out)
-    report = {
+        bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
+    with _clock(seconds, "methods"):
+        methods_note = methods_stage(config, base, Val(val, seen), texts, out)
+    return {
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
         "seconds": seconds,
         "data": {name: _described(split) for name, split in splits.items()},
         "encoder": encoder_note,
         "bridge": bridge_note,
-        "made_by": origin,
+        "methods": methods_note,
     }
-    atomic_write_text(out / REPORT, json.dumps(report, indent=2))
-    return TrainResult(out, out / ENCODER, out / BRIDGE, report)
 
 
 def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from syntrans.errors import InputError
 from syntrans.image_parquet import ANY, Columns
+from syntrans_training.guard import may_open
 from syntrans_training.progress import say
 
 from .class_split import PARTS
@@ -25,8 +26,10 @@ def load_splits(
 ) -> dict[str, Split]:
     """The named splits of a source, decoded to `size` x `size` (from the cache when they were decoded before).
 
-    Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split.
+    Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split;
+    `guard.ClosedSplit` when the novel split is asked for while something is being chosen.
     """
+    may_open(names)
     source = open_source(path, dataset, split_file=split_file, columns=columns, per_class=per_class)
     check_disjoint({name: part.classes for name, part in source.parts.items()})
     splits = {}

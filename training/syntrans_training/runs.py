@@ -1,0 +1,77 @@
+"""Reading the folder of a finished training: its config, its bridge, its methods, its report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syntrans.errors import InputError, UsageError
+
+from . import checkpoint
+from .bridge import Bridge, unpack
+from .choose import METHODS, Chosen
+from .config import TrainConfig
+from .encoder import ENCODER
+from .provenance import file_sha256
+from .stages import BRIDGE
+from .train import REPORT
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `syntrans train` left in a folder."""
+
+    folder: Path
+    config: TrainConfig
+    bridge: Bridge
+    chosen: Chosen
+    report: dict[str, Any]
+
+    @property
+    def descriptors(self) -> Path | None:
+        """The file that the bridge was trained with; `InputError` when it has changed since."""
+        made_with = self.report["bridge"]["descriptors"]
+        if not made_with:
+            return None
+        path = Path(made_with["path"])
+        if path.is_file() and file_sha256(path) != made_with["sha256"]:
+            raise InputError(f"{path} has changed since the bridge was trained with it; run `syntrans train` again")
+        return path
+
+    def check_shots(self, asked: tuple[int, ...]) -> None:
+        """`UsageError` when the bridge was not trained for these numbers of shots."""
+        known = sorted({shots for _, shots in self.bridge.choices})
+        unknown = sorted(set(asked) - set(known))
+        if unknown:
+            raise UsageError(
+                f"episodes.shots {unknown}: the bridge was trained for {known}; train it for them or ask for those"
+            )
+
+    def check_novel(self, classes: tuple[str, ...]) -> None:
+        """`InputError` when one of these classes was trained or chosen on."""
+        for name, part in self.report["data"].items():
+            both = sorted(set(classes) & set(part.get("names", ())))
+            if both:
+                raise InputError(f"class {both[0]!r} is in {name} and in novel; few-shot splits share no class")
+
+
+def read_run(folder: Path) -> Run:
+    """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
+    for name in (ENCODER, BRIDGE, METHODS, REPORT):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
+    try:
+        report = json.loads((folder / REPORT).read_text())
+        config = TrainConfig.model_validate(report["config"])
+        made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "methods"))]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{folder / REPORT} is not the report of a training that this program reads ({type(error).__name__}); "
+            "run `syntrans train` again"
+        ) from error
+    bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
+    notes: list[Mapping[str, Any]] = [bridge[1], methods[1]]
+    if made != [checkpoint.read_note(folder / ENCODER).get("weights"), *(note.get("identity") for note in notes)]:
+        raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
+    return Run(folder, config, unpack(*bridge), Chosen(methods[1], methods[0]), report)

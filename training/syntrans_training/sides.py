@@ -1,0 +1,70 @@
+"""One split as the rows of a table see it: its features in three forms, and what is known of its classes."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from .bridge import Bridge
+from .config import TextConfig
+from .semantics import Knowledge, class_vectors
+from .text import TextEncoder
+
+# (variant, name share, draw) -> unit class vectors [C, s] of a split
+Vectors = Callable[[str, float, int], Tensor]
+
+
+class Side:
+    """Features and class vectors of a split.
+
+    Args:
+        values: [n, d] raw features.
+        bridge: whose standardisation, ridge maps and choices the rows use.
+        vectors: the classes' texts, embedded.
+        views: [n, V, d] raw features of augmented views of every picture, where there are some.
+        in_clip: the encoder and the text encoder are the two towers of one CLIP.
+    """
+
+    def __init__(
+        self,
+        values: Float[Tensor, "n d"],
+        bridge: Bridge,
+        vectors: Vectors,
+        *,
+        views: Float[Tensor, "n v d"] | None = None,
+        in_clip: bool = False,
+    ) -> None:
+        self.raw, self.unit, self.standard = values, F.normalize(values, dim=-1), bridge.whitening(values)
+        self.bridge, self.vectors, self.views, self.in_clip = bridge, vectors, views, in_clip
+        self.main = "kept" if "kept" in bridge.variants else "name"
+
+    def text(self, variant: str, shots: int, draw: int = 0) -> Float[Tensor, "c s"]:
+        """Class vectors with the share of the class name that val chose."""
+        return self.vectors(variant, self.bridge.choices[variant, shots].name_share, draw)
+
+    def semantic(self, variant: str, shots: int, draw: int = 0) -> Float[Tensor, "c d"]:
+        """Unit classifier weights that the bridge predicts from the text, for standardised features."""
+        return F.normalize(self.bridge.ridges[variant, shots](self.text(variant, shots, draw)), dim=-1)
+
+
+def embedder(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig) -> Vectors:
+    """The `Vectors` of these classes, each computed once."""
+
+    @cache  # many rows ask for the same vectors
+    def vectors(variant: str, share: float, draw: int) -> Tensor:
+        found = class_vectors(
+            knowledge,
+            classes,
+            encoder,
+            variant,
+            name_share=share,
+            descriptor_template=text.descriptor_template,
+            name_template=text.name_template,
+            draw=draw,
+        )
+        return torch.from_numpy(found)
+
+    return vectors
