@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from syntrans.cli import run
+from syntrans.images import open_images
 from syntrans_training.config import DataConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
@@ -97,8 +98,8 @@ def saved(picture, kind="PNG", **more):
 COPIES = {
     "exact": saved,
     "recompressed": lambda p: saved(p, "JPEG", quality=30),
-    "resized": lambda p: saved(p.resize((60, 60))),
-    "brightened": lambda p: saved(ImageEnhance.Brightness(p).enhance(1.15)),
+    "resized": lambda p: saved(p.resize((p.width // 2, p.height // 2))),
+    "brightened": lambda p: saved(ImageEnhance.Brightness(p).enhance(1.2)),
 }
 
 
@@ -127,6 +128,18 @@ def test_different_photographs_of_a_class_are_no_copies(tmp_path):
 def test_real_photographs_share_nothing_across_parts(shared_data):
     splits = load_splits(str(shared_data / "caltech101"), size=64, limit_per_class=6)
     assert find_duplicates(splits) == []
+
+
+@pytest.mark.parametrize("how", ["recompressed", "resized", "brightened"])
+def test_nine_in_ten_copies_of_real_photographs_are_found(how, shared_data, tmp_path):
+    photos = [
+        ref.image()
+        for refs in open_images(shared_data / "caltech101" / "val.parquet", limit_per_class=5).values()
+        for ref in refs
+    ]
+    root = tree(tmp_path, base={"ant": map(saved, photos)}, val={"bee": map(COPIES[how], photos)})
+    pairs = find_duplicates(load_splits(str(root), size=64, names=("base", "val")))
+    assert len({pair.first for pair in pairs if pair.first == pair.second}) >= 0.9 * len(photos)
 
 
 def test_the_hash_is_that_of_imagehash(tmp_path):

@@ -1,25 +1,65 @@
-"""sha256 of picture files, read in parallel."""
+"""sha256 of picture files: read in parallel, and remembered as long as a file is untouched.
+
+ImageNet's 608 classes of tieredImageNet are tens of gigabytes; reading them anew for every run would take longer than
+most runs. A file counts as untouched while its size, inode, and times of modification and of status change are the
+same (what git looks at). One that is younger than two seconds is not remembered: it could change again within a tick.
+"""
 
 import hashlib
 import os
+import sqlite3
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+from syntrans.paths import artifacts_root, make_dir
 from syntrans_training.progress import track
 
 UNREADABLE = hashlib.sha256(b"").hexdigest()
 """Stands for a file that cannot be read; decoding it will say why."""
+_FRESH_NS = 2_000_000_000
 
 
 def sha256_of(files: Sequence[Path]) -> list[str]:
     """64 hex digits per file, in their order. Hashing releases the interpreter lock, so threads are enough."""
-    found = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool, track("hash", len(files), "images") as progress:
-        for digest in pool.map(_sha256, files):
-            found.append(digest)
+    path = artifacts_root() / "cache" / "hashes.sqlite"
+    make_dir(path.parent)
+    files = [file.absolute() for file in files]
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as store, store:
+            store.execute("create table if not exists hashes (file text primary key, stamp text, sha256 text)")
+            return _sha256_of(files, store)
+    except sqlite3.DatabaseError:  # a cache that cannot be read or written is no reason to stop
+        return [_sha256(file) for file in files]
+
+
+def _sha256_of(files: list[Path], store: sqlite3.Connection) -> list[str]:
+    stamps = [_stamp(file) for file in files]
+    known: dict[int, str] = {}
+    for i, (file, stamp) in enumerate(zip(files, stamps, strict=True)):
+        row = store.execute("select stamp, sha256 from hashes where file = ?", (str(file),)).fetchone()
+        if row and row[0] == stamp:
+            known[i] = row[1]
+    unknown = [i for i in range(len(files)) if i not in known]
+    with ThreadPoolExecutor(os.cpu_count()) as pool, track("hash", len(unknown), "images") as progress:
+        for i, sha in zip(unknown, pool.map(lambda i: _sha256(files[i]), unknown), strict=True):
+            known[i] = sha
             progress.advance(1)
-    return found
+    rows = [(str(files[i]), stamps[i], known[i]) for i in unknown if stamps[i] is not None]
+    store.executemany("insert or replace into hashes values (?, ?, ?)", rows)
+    return [known[i] for i in range(len(files))]
+
+
+def _stamp(file: Path) -> str | None:
+    """What changes when the file does; None if it is too fresh to tell, or cannot be looked at."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    fresh = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < _FRESH_NS
+    return None if fresh else f"{stat.st_size} {stat.st_ino} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 def _sha256(file: Path) -> str:

@@ -1,0 +1,63 @@
+"""Hashes of picture files: remembered while a file is untouched, never longer."""
+
+import hashlib
+import os
+
+import pytest
+
+from syntrans_training.data import hashes
+from syntrans_training.data.hashes import UNREADABLE, sha256_of
+
+
+@pytest.fixture
+def files(tmp_path):
+    made = [tmp_path / f"{i}.png" for i in range(5)]
+    for i, file in enumerate(made):
+        file.write_bytes(bytes([i]) * 100)
+    return made
+
+
+@pytest.fixture
+def old(monkeypatch):
+    """Files count as old enough to be remembered."""
+    monkeypatch.setattr(hashes, "_FRESH_NS", 0)
+
+
+def expected(files):
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def test_hashes_come_in_the_order_of_the_files(files):
+    assert sha256_of(files[::-1]) == expected(files)[::-1]
+
+
+def test_untouched_files_are_read_once(files, old, monkeypatch):
+    first = sha256_of(files)
+    monkeypatch.setattr(hashes, "_sha256", lambda _: pytest.fail("read again"))
+    assert sha256_of(files) == first
+
+
+def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files, old):
+    sha256_of(files)
+    stat = files[2].stat()
+    files[2].write_bytes(b"x" * 100)
+    os.utime(files[2], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert sha256_of(files) == expected(files)
+
+
+def test_a_file_that_was_just_written_is_not_remembered(files, monkeypatch):
+    sha256_of(files)
+    seen = []
+    monkeypatch.setattr(hashes, "_sha256", lambda file: seen.append(file) or UNREADABLE)
+    sha256_of(files)
+    assert len(seen) == 5
+
+
+def test_a_file_that_is_not_there_has_the_hash_of_nothing(files, tmp_path):
+    assert sha256_of([files[0], tmp_path / "none.png"]) == [*expected(files[:1]), UNREADABLE]
+
+
+def test_a_damaged_cache_only_costs_time(files, artifacts):
+    (artifacts / "cache").mkdir(parents=True)
+    (artifacts / "cache" / "hashes.sqlite").write_bytes(b"no database" * 100)
+    assert sha256_of(files) == expected(files)
