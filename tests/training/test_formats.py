@@ -103,6 +103,15 @@ def test_training_pictures_are_meant_where_imagenet_has_both(tmp_path):
     assert sizes(load_splits(str(tmp_path), size=8, dataset="mini", names=("val",))) == {"val": (16, 32)}
 
 
+def test_a_whole_imagenet_asks_which_data_set_is_meant(tmp_path):
+    keys = {key for name in ("mini", "tiered") for part in archives.classes(name).values() for key in part}
+    for part in ("train", "val"):
+        for key in sorted(keys):
+            (tmp_path / part / key).mkdir(parents=True)
+    with pytest.raises(InputError, match="could be mini, tiered, by its classes; say data.dataset=NAME"):
+        open_source(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "expected"), [("cifar-fs", (64, 16, 20)), ("fc100", (60, 20, 20))], ids=["cifar-fs", "fc100"]
 )

@@ -15,7 +15,7 @@ from .class_split import ALIASES, PARTS, read_split
 from .datasets import DATASETS
 from .formats.cifar import CifarPool, find_archive
 from .formats.csv_lists import find_lists, listed_files
-from .formats.folders import class_folders
+from .formats.folders import FolderPool, class_folders
 from .formats.hub import PREFIX, hub_parts, hub_pool
 from .formats.parquet import ParquetPool, parquet_files
 from .pool import Part, Pool
@@ -81,19 +81,24 @@ def _detect(path: str, columns: Columns) -> Source:
     if find_archive(root):
         raise InputError(f"{path} is CIFAR-100, which two data sets divide; say data.dataset=cifar-fs or fc100")
     divided = {name: pool for name in PARTS if (pool := _named_part(root, name, columns))}
-    if divided:
+    pool = class_folders(root) if root.is_dir() else FolderPool({})
+    within = [name for name, known in DATASETS.items() if known.split.keys <= set(pool.keys)]
+    if divided and not (within and _overlap(divided)):  # ImageNet's train and val have the same classes
         return _own(path, divided)
     if not root.is_dir():
-        raise InputError(f"data.path {path!r} is not a folder; give one, 'world', or name what it is with data.dataset")
-    pool = class_folders(root)
-    fitting = [name for name, known in DATASETS.items() if set(pool.keys) == known.split.keys]
-    if len(fitting) == 1:
-        return Source(fitting[0], path, DATASETS[fitting[0]].split.divide(pool))
-    if fitting:
-        rule = "the same classes, divided differently; say data.dataset=NAME"
-        raise InputError(f"{path} could be {', '.join(fitting)}: {rule}")
+        rule = "give one, 'world', or Parquet together with data.split_file or data.dataset"
+        raise InputError(f"data.path {path!r} is not a folder; {rule}")
+    exact = [name for name in within if len(pool.keys) == len(DATASETS[name].split.keys)]
+    if len(exact) == 1:
+        return Source(exact[0], path, DATASETS[exact[0]].split.divide(pool))
+    if within:
+        raise InputError(f"{path} could be {', '.join(exact or within)}, by its classes; say data.dataset=NAME")
     rule = "name a published data set with data.dataset, or divide the classes with data.split_file"
     raise InputError(f"{path} has no parts base, val and novel ({_holds(root)}); {rule}")
+
+
+def _overlap(pools: Mapping[str, Pool]) -> bool:
+    return len({key for pool in pools.values() for key in pool.keys}) < sum(len(pool.keys) for pool in pools.values())
 
 
 def _pool(path: str, columns: Columns) -> Pool:
@@ -139,7 +144,9 @@ def _cifar_labels() -> list[str]:
 
 
 def _holds(root: Path) -> str:
-    found = sorted(below.name for below in root.iterdir() if not below.name.startswith(".")) if root.is_dir() else []
+    if not root.is_dir():
+        return "it is not a local folder"
+    found = sorted(below.name for below in root.iterdir() if not below.name.startswith("."))
     pickled = next((name for name in found if name.endswith((".pkl", ".pickle"))), None)
     note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else ""
     return f"it holds {', '.join(found[:8]) or 'nothing'}{note}"
