@@ -60,21 +60,29 @@ def mine(
     set_: Set = None,
     out: Out = None,
     limit: Limit = None,
-    resume: Resume = True,
     dry_run: DryRun = False,
+    refilter: Annotated[
+        Path | None, typer.Option(help="Apply other thresholds (--set) to a finished run.", metavar="RUN")
+    ] = None,
 ) -> None:
     """Write, question and check descriptors of classes.
 
     \b
     syntrans mine --classes birds.txt --images photos/
     syntrans mine --config world --limit 3
+    syntrans mine --refilter artifacts/mine/RUN --set crosscheck.threshold=0.7
 
     Without --config the shipped one that fits this machine is taken. Without --images nothing is checked
-    against pictures. --limit takes the first N classes. Prints the path of descriptors.parquet.
+    against pictures. --limit takes the first N classes. An unfinished run of the same command goes on;
+    another --out begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
     """
-    from syntrans.cli_steps import mine as run
+    from syntrans import cli_steps
 
-    typer.echo(run(classes, images, config, set_ or [], out, limit, resume=resume, dry_run=dry_run))
+    if refilter is not None:
+        cli_steps.only_with_refilter(classes=classes, images=images, config=config, limit=limit, dry_run=dry_run)
+        typer.echo(cli_steps.refilter(refilter, set_ or [], out))
+        return
+    typer.echo(cli_steps.mine(classes, images, config, set_ or [], out, limit, dry_run=dry_run))
 
 
 @app.command(context_settings=CONTEXT)

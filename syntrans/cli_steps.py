@@ -59,7 +59,6 @@ def mine(
     out: Path | None,
     limit: int | None,
     *,
-    resume: bool,
     dry_run: bool,
 ) -> str:
     """Mine; returns the path of descriptors.parquet, or the plan of a dry run."""
@@ -90,17 +89,39 @@ def mine(
         "images": None if images is None else str(images),
         "limit": limit,
     }
-    target = run_dir("mine", out, request, "run.json", resume=resume)
+    target = run_dir("mine", out, request, "run.json", resume=True)
     say(f"mining {len(entries[:limit])} classes with config {name} into {target}")
 
     from syntrans_mining.pipeline import mine as mine_classes
     from syntrans_mining.report import stage_table
 
     pictures = None if images is None else open_images(images)
-    result = mine_classes(settled, entries, pictures, target, limit=limit, resume=resume)
+    result = mine_classes(settled, entries, pictures, target, limit=limit)
     print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
     say(f"look at it: syntrans inspect {result.descriptors}")
     return str(result.descriptors)
+
+
+def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
+    """Decide again on a finished run; returns the path of the new descriptors.parquet."""
+    from syntrans_mining.refilter import refilter as decide_again
+    from syntrans_mining.report import stage_table
+
+    result = decide_again(run, settings, out or new_run_dir("mine"))
+    print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
+    if result.run["not_scored"]:
+        say(
+            f"{result.run['not_scored']} rows would pass now and were never looked at by a later stage (not_scored); "
+            f"the run's own command with these --set and --out {run} asks about them, and about nothing else"
+        )
+    return str(result.descriptors)
+
+
+def only_with_refilter(**given: object) -> None:
+    """UsageError for an option that a finished run has settled already."""
+    settled = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if settled:
+        raise UsageError(f"--refilter takes classes, images and config from the run; leave out {settled[0]}")
 
 
 def train(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syntrans_mining.journal import Journal
     from syntrans_mining.progress import Progress
 
-WINDOW = 16_384
+WINDOW = 8192
 """Requests in a window: a few tens of MB, and many batches of any engine, which runs dry once a window."""
 
 T = TypeVar("T")

@@ -6,11 +6,14 @@ them. Their probabilities are as wide as the file's, so that a threshold decides
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 from syntrans._scalars import float32
 from syntrans.contract import DescriptorRow, descriptor_id
+
+BLOCK = 256  # classes
 
 
 @dataclass(slots=True)
@@ -140,3 +143,10 @@ def by_class(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
     for candidate in candidates:
         grouped.setdefault(candidate.class_id, []).append(candidate)
     return grouped
+
+
+def class_blocks(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """The candidates of BLOCK classes at a time: what is embedded together."""
+    groups = iter(by_class(candidates).values())
+    while block := [candidate for group in islice(groups, BLOCK) for candidate in group]:
+        yield block

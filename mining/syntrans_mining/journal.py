@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+JOURNAL = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, stage TEXT, model TEXT, answer TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB, tokens INTEGER, truncated INTEGER);
@@ -139,7 +140,7 @@ class Journal:
         try:
             yield
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            raise InputError(f"{self.path} is damaged ({error}); remove it, or give --no-resume") from error
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
 
 
 def _dump(response: Response) -> str:

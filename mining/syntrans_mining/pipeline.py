@@ -20,7 +20,7 @@ from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
-from syntrans_mining.journal import Journal
+from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import choose_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
@@ -62,7 +62,7 @@ def mine(
         make_dir(out)
         stack.enter_context(lock(out))
         remove_rests(out)
-        journal = stack.enter_context(_journal(out / "journal.sqlite", resume=resume))
+        journal = stack.enter_context(_journal(out / JOURNAL, resume=resume))
         report = Report()
         host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
         if journal.count() == 0:

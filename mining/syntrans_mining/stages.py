@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
-from syntrans_mining.candidates import Candidate, kept
+from syntrans_mining.candidates import BLOCK, Candidate, by_class, class_blocks, kept
 from syntrans_mining.models import CLIP, Models
 from syntrans_mining.prompts import Prompt, load_prompt
 from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose
@@ -128,8 +128,9 @@ class Stages:
         names = [entry.name for entry in self.entries]
         merge.check_texts(candidates, names, max_words=settings.max_words)
         if settings.similarity < 1.0:
-            vectors = embed(self.config, candidates, self.vectors).vectors
-            merge.merge_duplicates(candidates, vectors, similarity=settings.similarity)
+            for block in class_blocks(candidates):
+                vectors = embed(self.config, block, self.vectors).vectors
+                merge.merge_duplicates(block, vectors, similarity=settings.similarity)
 
     def _crosscheck(self, candidates: list[Candidate]) -> None:
         if len(self.models.llms) < 2:
@@ -171,12 +172,13 @@ class Stages:
         ground.drop_unseen(candidates, threshold=settings.threshold, gap=settings.gap)
 
     def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
-        texts = embed(self.config, candidates, self.vectors)
         if images is None:
             self._skip("filter", "no images were given; only the budget applies")
-        else:
-            filtering.measure(candidates, texts, images, model=CLIP)
-        choose(self.config, candidates, texts)
+        for block in class_blocks(candidates):
+            texts = embed(self.config, block, self.vectors)
+            if images is not None:
+                filtering.measure(block, texts, images, model=CLIP)
+            choose(self.config, block, texts)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
         return semantics_of(self.config, self.entries, candidates, self.vectors)
@@ -205,13 +207,19 @@ def semantics_of(
     config: MiningConfig, entries: list[ClassEntry], candidates: list[Candidate], vectors: Vectors
 ) -> list[SemanticsRow]:
     """One row per class, from the kept candidates."""
-    names = [config.clip.name_template.format(name=entry.name, descriptor="") for entry in entries]
-    return compose.compose(
-        candidates,
-        entries,
-        embed(config, candidates, vectors).vectors,
-        vectors.of_texts(names).vectors,
-        encoder=(config.clip.path, vectors.model.revision),
-        summary=config.compose.summary,
-        separator=config.compose.separator,
-    )
+    groups = by_class(kept(candidates))
+    rows: list[SemanticsRow] = []
+    for start in range(0, len(entries), BLOCK):
+        block = entries[start : start + BLOCK]
+        chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
+        names = [config.clip.name_template.format(name=entry.name, descriptor="") for entry in block]
+        rows += compose.compose(
+            chosen,
+            block,
+            embed(config, chosen, vectors).vectors,
+            vectors.of_texts(names).vectors,
+            encoder=(config.clip.path, vectors.model.revision),
+            summary=config.compose.summary,
+            separator=config.compose.separator,
+        )
+    return rows

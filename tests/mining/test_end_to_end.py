@@ -140,6 +140,20 @@ def test_the_same_command_again_asks_nothing_and_writes_the_same(run: Run, confi
     assert second.descriptors.read_bytes() == before
 
 
+def test_a_run_whose_every_answer_is_known_starts_no_engine(
+    run: Run, configure: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(configure()).descriptors.read_bytes()
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("an engine was started")
+
+    monkeypatch.setattr("syntrans_mining.pipeline.make_host", refuse)
+    again = run(configure())
+    assert again.descriptors.read_bytes() == first
+    assert again.run["load_seconds"] == {}
+
+
 def test_no_resume_asks_everything_again(run: Run, configure: Callable) -> None:
     run(configure())
     again = run(configure(), resume=False)

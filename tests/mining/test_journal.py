@@ -94,7 +94,7 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     data = journal.path.read_bytes()
     journal.path.write_bytes(data[:4096] + b"U" * (len(data) - 4096))
     again = Journal(journal.path)
-    with pytest.raises(InputError, match=r"journal\.sqlite is damaged .*--no-resume"):
+    with pytest.raises(InputError, match=r"journal\.sqlite is damaged .*another --out"):
         again.get(["aa"])
     again.close()
 

@@ -29,13 +29,15 @@ def crosscheck(
     prompt: Prompt,
 ) -> None:
     """Add each other model's P(yes) to every kept candidate."""
-    pairs = [(c, model) for model in models for c in kept(candidates) if model.name not in c.author_models]
-    requests = [_request(candidate, entries[candidate.class_id], model, prompt) for candidate, model in pairs]
-    answers = asker.ask(STAGE, requests)
-    for (candidate, model), request in zip(pairs, requests, strict=True):
-        p_yes = answers[request.id].p_yes
-        if p_yes is not None:
-            candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=p_yes))
+    asked = (
+        ((candidate, model), _request(candidate, entries[candidate.class_id], model, prompt))
+        for model in models
+        for candidate in kept(candidates)
+        if model.name not in candidate.author_models
+    )
+    for (candidate, model), response in asker.stream(STAGE, asked):
+        if response.p_yes is not None:
+            candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
 
 
 def agree(candidates: list[Candidate], *, n_models: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syntrans_mining.candidates import Candidate, Grounding, kept
@@ -32,18 +32,17 @@ def ground(
     ``contrast`` is the nearest other class by class id; classes that are not in it get no contrast. A statement that
     was asked for to tell the class from another one is looked for in pictures of that one.
     """
-    texts = {text: prompt.render({"descriptor": text}) for text in sorted({c.text for c in kept(candidates)})}
-    requests: dict[tuple[str, str], Request] = {}  # by (picture, text): a picture serves several classes
+    seen = {id(candidate): _Seen() for candidate in kept(candidates)}
+    for (class_id, asking), response in asker.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
+        if response.p_yes is not None:
+            for candidate in asking:
+                seen[id(candidate)].add(response.p_yes, own=candidate.class_id == class_id)
+    shas = {class_id: [picture.sha256 for picture in shown] for class_id, shown in pictures.items()}
     for candidate in kept(candidates):
-        for picture in _looked_at(candidate, pictures, contrast):
-            key = (picture.sha256, candidate.text)
-            if key not in requests:
-                requests[key] = _request(texts[candidate.text], picture, model, prompt)
-    # All questions about a picture one after the other: their shared beginning is then in the prefix cache.
-    answers = asker.ask(STAGE, [requests[key] for key in sorted(requests)])
-    p_yes = {key: answers[request.id].p_yes for key, request in requests.items()}
-    for candidate in kept(candidates):
-        candidate.grounding = _grounding(candidate, pictures, _other(candidate, pictures, contrast), model, p_yes)
+        other = _other(candidate, pictures, contrast)
+        candidate.grounding = seen[id(candidate)].grounding(
+            model, other, [*shas[candidate.class_id], *(shas[other] if other else ())]
+        )
 
 
 def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | None) -> None:
@@ -61,11 +60,27 @@ def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | N
             candidate.drop(STAGE, "not_seen")
 
 
-def _looked_at(
-    candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], contrast: Mapping[str, str]
-) -> list[Picture]:
-    other = _other(candidate, pictures, contrast)
-    return [*pictures[candidate.class_id], *(pictures[other] if other else ())]
+def _asked(
+    candidates: list[Candidate],
+    pictures: Mapping[str, Sequence[Picture]],
+    contrast: Mapping[str, str],
+    model: Model,
+    prompt: Prompt,
+) -> Iterator[tuple[tuple[str, list[Candidate]], Request]]:
+    """Every question, with the class that is looked at and the candidates that ask.
+
+    All questions about a picture come one after the other: their shared beginning is then in the prefix cache.
+    """
+    looking: dict[str, dict[str, list[Candidate]]] = {}  # by class looked at and text
+    for candidate in kept(candidates):
+        for class_id in (candidate.class_id, _other(candidate, pictures, contrast)):
+            if class_id:
+                looking.setdefault(class_id, {}).setdefault(candidate.text, []).append(candidate)
+    for class_id in sorted(looking):
+        messages = {text: prompt.render({"descriptor": text}) for text in sorted(looking[class_id])}
+        for picture in pictures[class_id]:
+            for text, rendered in messages.items():
+                yield (class_id, looking[class_id][text]), _request(rendered, picture, model, prompt)
 
 
 def _other(candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], contrast: Mapping[str, str]) -> str | None:
@@ -85,29 +100,25 @@ def _request(messages: tuple[Message, ...], picture: Picture, model: Model, prom
     return Request(key, model.name, messages, ONE_TOKEN, picture=picture, yes_no=True)
 
 
-def _grounding(
-    candidate: Candidate,
-    pictures: Mapping[str, Sequence[Picture]],
-    other: str | None,
-    model: Model,
-    p_yes: Mapping[tuple[str, str], float | None],
-) -> Grounding | None:
-    """The mean over the pictures that got an answer; None when none did."""
+@dataclass(slots=True)
+class _Seen:
+    """The sums of a candidate's answers on pictures of its class and of the other one, and how many there were."""
 
-    def mean(class_id: str) -> float | None:
-        values = [p_yes[picture.sha256, candidate.text] for picture in pictures[class_id]]
-        answered = [value for value in values if value is not None]
-        return fmean(answered) if answered else None
+    own: float = 0.0
+    n_own: int = 0
+    other: float = 0.0
+    n_other: int = 0
 
-    own = mean(candidate.class_id)
-    if own is None:
-        return None
-    shown = [*pictures[candidate.class_id], *(pictures[other] if other else ())]
-    return Grounding(
-        model=model.name,
-        revision=model.revision,
-        p_yes=own,
-        p_yes_contrast=mean(other) if other else None,
-        contrast_class=other,
-        images=[picture.sha256 for picture in shown],
-    )
+    def add(self, p_yes: float, *, own: bool) -> None:
+        """Count an answer."""
+        if own:
+            self.own, self.n_own = self.own + p_yes, self.n_own + 1
+        else:
+            self.other, self.n_other = self.other + p_yes, self.n_other + 1
+
+    def grounding(self, model: Model, other: str | None, images: list[str]) -> Grounding | None:
+        """The means over the pictures that got an answer; None when none of the class's did."""
+        if not self.n_own:
+            return None
+        contrast = self.other / self.n_other if self.n_other else None
+        return Grounding(model.name, model.revision, self.own / self.n_own, contrast, other, images)

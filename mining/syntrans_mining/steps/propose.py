@@ -144,11 +144,10 @@ def _unite(said: dict[tuple[str, str], Candidate], call: _Call, seed: int, state
     """
     for facet, text in statements:
         key = (call.entry.id, descriptor_id(call.entry.id, text))
-        author = _author(call, seed, raw=text)
-        if key in said:
-            said[key].authors.append(author)
-        else:
-            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [author])
+        if key not in said:
+            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [])
+        raw = said[key].text if text == said[key].text else text  # one string in memory for the same words
+        said[key].authors.append(_author(call, seed, raw))
 
 
 def _author(call: _Call, seed: int, raw: str) -> Author:
