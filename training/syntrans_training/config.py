@@ -55,7 +55,7 @@ class AugmentConfig(StrictModel):
 
 
 class NormaliseConfig(StrictModel):
-    """Means and deviations of red, green and blue (values in [0, 1]); default: those of ImageNet."""
+    """Means and deviations of red, green and blue (values in [0, 1]); default: ImageNet's. Towers bring their own."""
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)

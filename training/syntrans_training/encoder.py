@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 from syntrans.config import semantic_hash
-from syntrans.errors import InputError
+from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path
 
 from . import backbones, checkpoint, features, state
+from .backbones.towers import revision
 from .bridge import visual_accuracy
 from .config import EncoderConfig
 from .data import Split
@@ -85,8 +86,11 @@ def open_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> t
 
 
 def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder:
-    """The configured encoder with fresh weights, for a training of so many steps."""
-    return backbones.build(
+    """The configured encoder with fresh weights, for a training of so many steps.
+
+    Raises `UsageError` when it does not take pictures of the configured sizes.
+    """
+    encoder = backbones.build(
         config.backbone,
         size=config.train_size,
         drop_rate=config.drop_rate,
@@ -95,6 +99,13 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
         mean=config.normalise.mean,
         std=config.normalise.std,
     )
+    sizes = {config.test_size} if config.method == "frozen" else {config.train_size, config.test_size}
+    if encoder.size and sizes != {encoder.size}:
+        raise UsageError(
+            f"{config.backbone} takes pictures of {encoder.size} px; set encoder.train_size, encoder.test_size and "
+            f"data.size to {encoder.size}"
+        )
+    return encoder
 
 
 _COMMON = {
@@ -108,6 +119,9 @@ def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: in
     precision = pick_precision(config.precision, device)
     first = "skd-gen0" if config.method == "skd-gen1" else config.method
     asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON), "method": first}
+    weights = revision(config.backbone)
+    if weights:
+        asked["encoder"]["backbone"] = weights  # what is in the folder, wherever it lies
     if first == "skd-gen0":
         asked["gamma"] = config.rotation_gamma
     identity = semantic_hash({**asked, "precision": precision, "base": base_key, "seed": seed, "version": _VERSION})

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from .conv4 import Conv4
 from .resnet12 import NARROW_WIDTHS, TINY_WIDTHS, WIDTHS, ResNet12
+from .towers import is_tower, open_tower
 
 RESNETS = {"resnet12": WIDTHS, "resnet12-narrow": NARROW_WIDTHS, "resnet12-tiny": TINY_WIDTHS}
 
@@ -15,7 +16,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 class Encoder(nn.Module):
-    """Normalises pictures, then applies `tower`.
+    """Normalises pictures, then applies `tower`, which takes only pictures of side `size` if that is given.
 
     The constants are buffers: a checkpoint carries the normalisation that its weights were trained with.
     """
@@ -24,10 +25,16 @@ class Encoder(nn.Module):
     std: Tensor
 
     def __init__(
-        self, tower: nn.Module, *, feature_dim: int, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
+        self,
+        tower: nn.Module,
+        *,
+        feature_dim: int,
+        mean: tuple[float, ...] = MEAN,
+        std: tuple[float, ...] = STD,
+        size: int | None = None,
     ) -> None:
         super().__init__()
-        self.tower, self.feature_dim = tower, feature_dim
+        self.tower, self.feature_dim, self.size = tower, feature_dim, size
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
@@ -47,10 +54,14 @@ def build(
     mean: tuple[float, ...] = MEAN,
     std: tuple[float, ...] = STD,
 ) -> Encoder:
-    """The named encoder with fresh weights; `size` is the side of its pictures (Conv-4's features depend on it).
+    """The named encoder with fresh weights, or as its folder holds it (`towers.py`).
 
+    `size` is the side of its pictures, on which Conv-4's features depend. Towers bring their own `mean` and `std`.
     Raises `ValueError` listing the known names.
     """
+    if is_tower(name):
+        found = open_tower(name)
+        return Encoder(found.model, feature_dim=found.feature_dim, mean=found.mean, std=found.std, size=found.size)
     if name == "conv4":
         return Encoder(Conv4(), feature_dim=64 * (size // 16) ** 2, mean=mean, std=std)
     if name not in RESNETS:
