@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.encoder import plan
+from syntrans_training.loop import learning_rate
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 
@@ -29,3 +32,28 @@ def test_the_defaults_of_evaluate_are_the_shipped_protocol():
 def test_an_unknown_key_is_an_error():
     with pytest.raises(UsageError, match="epoch"):
         load_config(TrainConfig, "smoke", kind="training/configs", overrides=["encoder.epoch=3"])
+
+
+@pytest.mark.parametrize("name", ["miniimagenet", "tieredimagenet", "cifar-fs", "fc100"])
+def test_a_published_recipe_keeps_its_numbers(name):
+    encoder = load_config(TrainConfig, name, kind="training/configs").encoder
+    assert (encoder.method, encoder.backbone, encoder.batch_size) == ("skd-gen1", "resnet12", 64)
+    assert (encoder.lr, encoder.weight_decay, encoder.rotation_gamma, encoder.distill.temperature) == (0.05, 5e-4, 2, 2)
+    small = name in ("cifar-fs", "fc100")
+    shape = (encoder.train_size, encoder.augment.crop_pad, encoder.drop_block)
+    assert shape == ((32, 4, 2) if small else (84, 8, 5))
+    recipe = plan(encoder, base_key="", device=torch.device("cpu"), seed=0)
+    assert learning_rate(recipe.teacher.recipe, 0, 1) == 0.05
+    assert learning_rate(recipe.teacher.recipe, encoder.epochs - 1, 1) == pytest.approx(
+        5e-5 if name == "tieredimagenet" else 5e-3
+    )
+    assert learning_rate(recipe.recipe, encoder.distill.epochs - 1, 1) == pytest.approx(1e-4)
+
+
+def test_the_members_of_the_ladder_differ_in_the_method_alone():
+    ladder = load_config(TrainConfig, "caltech101-skd", kind="training/configs").encoder
+    one, zero = (
+        plan(ladder.model_copy(update={"method": m}), base_key="", device=torch.device("cpu"), seed=0)
+        for m in ("skd-gen1", "skd-gen0")
+    )
+    assert one.teacher.identity == zero.identity

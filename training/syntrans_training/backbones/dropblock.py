@@ -30,7 +30,7 @@ class DropBlock(nn.Module):
         if not self.training:
             return x
         self.steps += 1
-        rate = self.rate * min(1.0, self.steps.item() / self.ramp_steps)
+        rate = self.rate * (self.steps / self.ramp_steps).clamp(max=1.0)  # a tensor: reading it would stop a GPU
         h, w = x.shape[-2:]
         side = min(self.block_size, h, w)
         # gamma of the paper's equation (1): seeds per position such that the expected dropped share is `rate`.
