@@ -149,10 +149,14 @@ def train(
     if dry_run:
         return f"# data {data}, descriptors {descriptors}\n{dump_config(settled)}".rstrip()
     request = {"config": settled.model_dump(mode="json"), "descriptors": str(descriptors)}
-    target = run_dir("train", out, request, "train.json", resume=resume)
-    say(f"training on {data} into {target}")
 
+    from syntrans_training.parallel import join
+    from syntrans_training.seeding import pick_device
     from syntrans_training.train import train as run
+
+    processes = join(pick_device(settled.device))
+    target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
+    say(f"training on {data} into {target}")
 
     folder = run(settled, out=target, descriptors=descriptors, resume=resume).folder
     say(f"what it is worth: syntrans evaluate {folder}")

@@ -9,6 +9,7 @@ import dataclasses
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .episodes import EpisodeSpec, draw
 from .log import read_rows
 from .loop import Recipe, Task, fit
 from .modules.whiten import fit_whitening
+from .parallel import Processes, join
 from .progress import say
 from .seeding import pick_compile, pick_precision
 from .tasks.cross_entropy import CrossEntropy
@@ -67,13 +69,15 @@ def encoder_stage(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The trained encoder and its note; equal generations of this or a neighbouring run are taken over."""
     last = plan(config, base_key=base.key, device=device, seed=seed)
+    processes = join(device)
     for generation in [last.teacher, last] if last.teacher else [last]:
-        found = _find(out, generation.identity) if reuse else None
-        if found is None:
-            _train(generation, config, base, val, out, device)
-        elif found != out / generation.file:
-            say(f"{generation.method}: the same as in {found.parent.name}, taken over")
-            _copy(found, out, generation)
+        found = processes.same(partial(_find, out, generation.identity) if reuse else str)
+        if not found:
+            _train(generation, config, base, val, out, processes, device)
+        elif Path(found) != out / generation.file and processes.first:
+            say(f"{generation.method}: the same as in {Path(found).parent.name}, taken over")
+            _copy(Path(found), out, generation)
+        processes.wait()
     return open_encoder(out, config, device)
 
 
@@ -150,14 +154,14 @@ def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: in
     return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
 
 
-def _find(out: Path, identity: str) -> Path | None:
+def _find(out: Path, identity: str) -> str:
     for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
         if path.name not in (ENCODER, TEACHER):
             continue
         with suppress(InputError):  # another run's damage is no matter of this one
             if checkpoint.read_note(path).get("identity") == identity:
-                return path
-    return None
+                return str(path)
+    return ""
 
 
 def _copy(source: Path, out: Path, generation: Generation) -> None:
@@ -169,50 +173,62 @@ def _copy(source: Path, out: Path, generation: Generation) -> None:
 
 
 def _train(
-    generation: Generation, config: EncoderConfig, base: Split, val: Split, out: Path, device: torch.device
+    generation: Generation,
+    config: EncoderConfig,
+    base: Split,
+    val: Split,
+    out: Path,
+    processes: Processes,
+    device: torch.device,
 ) -> None:
-    if generation.method == "frozen":
-        torch.manual_seed(generation.recipe.seed)
-        _save(generation, config.backbone, nn.ModuleDict({"encoder": build_encoder(config)}), out)
-        return
     recipe = generation.recipe
-    task = _task(generation, config, base, out, device)
+    torch.manual_seed(recipe.seed)
+    encoder = build_encoder(config, steps=max(1, len(base) // recipe.batch_size) * recipe.epochs)
+    module: nn.Module = nn.ModuleDict({"encoder": encoder})
+    if generation.method != "frozen":
+        view = {"size": config.train_size, **config.augment.model_dump()}
+        shard = (processes.rank, processes.count)
+        pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
+        task = _task(generation, config, encoder, pictures, len(base.classes), out)
+        module = task.module
 
-    def after_epoch(epoch: int, module: nn.Module) -> dict[str, float]:
-        if epoch % config.val_every and epoch != recipe.epochs:
-            return {}
-        return {
-            _LOOK: round(_peek(module.get_submodule("encoder"), val, config.test_size, device, recipe.precision), 4)
-        }
+        def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
+            if epoch % config.val_every and epoch != recipe.epochs:
+                return {}
+            seen = now.get_submodule("encoder")
+            return {_LOOK: round(_peek(seen, val, config.test_size, device, recipe.precision), 4)}
 
-    fit(
-        task,
-        recipe,
-        device=device,
-        state_file=out / STATE,
-        identity=generation.identity,
-        metrics_file=out / generation.metrics,
-        after_epoch=after_epoch,
-    )
-    _save(generation, config.backbone, task.module, out)
-    state.remove(out / STATE)
+        fit(
+            task,
+            recipe,
+            device=device,
+            state_file=out / STATE,
+            identity=generation.identity,
+            metrics_file=out / generation.metrics,
+            after_epoch=after_epoch,
+        )
+    if processes.first:
+        _save(generation, config.backbone, module, out)
+        state.remove(out / STATE)
 
 
-def _task(generation: Generation, config: EncoderConfig, base: Split, out: Path, device: torch.device) -> Task:
+def _task(
+    generation: Generation,
+    config: EncoderConfig,
+    encoder: backbones.Encoder,
+    pictures: Pictures,
+    n_classes: int,
+    out: Path,
+) -> Task:
     """What the generation trains, with the weights it starts from."""
-    torch.manual_seed(generation.recipe.seed)
-    steps = max(1, len(base) // config.batch_size) * generation.recipe.epochs
-    encoder = build_encoder(config, steps=steps)
-    view = {"size": config.train_size, **config.augment.model_dump()}
-    pictures = Pictures(base.pixels, base.labels, device=device, view=view)
-    n, smoothing = len(base.classes), config.label_smoothing
+    smoothing = config.label_smoothing
     if generation.method == "cross_entropy":
-        return CrossEntropy(encoder, pictures, n_classes=n, label_smoothing=smoothing)
+        return CrossEntropy(encoder, pictures, n_classes=n_classes, label_smoothing=smoothing)
     if generation.method == "skd-gen0":
         gamma = config.rotation_gamma
-        return SKDGen0(encoder, pictures, n_classes=n, gamma=gamma, label_smoothing=smoothing)
+        return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
     tensors, _ = checkpoint.load(out / TEACHER)
-    head = nn.Linear(encoder.feature_dim, n)
+    head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
     own = config.distill

@@ -174,7 +174,7 @@ class _Run:
 
     def stop(self, asked: Callable[[], bool]) -> bool:
         """Whether to stop here; leaves a state if so, and when it is time to."""
-        stop = self.processes.any(asked(), self.training.device)
+        stop = self.processes.any(asked())
         if stop or time.monotonic() - self.saved > 60 * self.recipe.save_minutes:
             self.save()
         return stop

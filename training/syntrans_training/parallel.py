@@ -2,9 +2,11 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -21,17 +23,18 @@ class Processes:
 
     rank: int = 0
     count: int = 1
+    device: torch.device | None = None
 
     @property
     def first(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def any(self, flag: bool, device: torch.device) -> bool:
+    def any(self, flag: bool) -> bool:
         """Whether the flag is up in any process."""
         if self.count == 1:
             return flag
-        raised = torch.tensor(float(flag), device=device)
+        raised = torch.tensor(float(flag), device=self.device)
         dist.all_reduce(raised)
         return raised.item() > 0
 
@@ -42,6 +45,21 @@ class Processes:
         total = value.clone()
         dist.all_reduce(total)
         return total / self.count
+
+    def same(self, make: Callable[[], str]) -> str:
+        """What `make` gives in the first process, which alone calls it."""
+        if self.count == 1:
+            return make()
+        text = make().encode() if self.first else b""
+        length = torch.tensor(len(text), device=self.device)
+        dist.broadcast(length, 0)
+        room = torch.zeros(int(length.item()), dtype=torch.uint8)
+        if self.first:
+            room = torch.tensor(list(text), dtype=torch.uint8)
+        room = room.to(self.device)
+        if len(room):
+            dist.broadcast(room, 0)
+        return bytes(room.tolist()).decode()
 
     def wait(self) -> None:
         """Go on when all have come here."""
@@ -65,7 +83,9 @@ def join(device: torch.device) -> Processes:
     from accelerate import PartialState
 
     state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
-    return Processes(state.process_index, state.num_processes)
+    if not state.is_main_process:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for good: one answer on stdout is enough
+    return Processes(state.process_index, state.num_processes, state.device)
 
 
 def spread(step: nn.Module) -> nn.Module:

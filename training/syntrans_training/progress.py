@@ -1,5 +1,6 @@
 """Progress on stderr: a rich bar on a terminal, a plain line every 30 seconds elsewhere. stdout stays for data."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ class Progress:
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
+    """One line on stderr; of several processes that train together the first one speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
 
@@ -50,7 +53,7 @@ def say(message: str) -> None:
 @contextmanager
 def track(label: str, total: int, unit: str = "items", done: int = 0) -> Iterator[Progress]:
     """A `Progress` for a block of work, of which `done` was done before."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
         yield Progress(label, total, unit, done)
         return
     from rich import progress

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from syntrans.paths import atomic_write_text, make_dir
 
 from .choose import METHODS
@@ -26,6 +28,7 @@ from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
 from .encoder import ENCODER, FILES, encoder_stage
 from .guard import selecting
+from .parallel import Processes, join
 from .provenance import made_by
 from .seeding import pick_device
 from .stages import BRIDGE, Val, bridge_stage, check_val, feature_stage, methods_stage, open_texts
@@ -51,20 +54,30 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     """
     origin = made_by()  # the code as it is now; hours later the checkout may be another
     make_dir(out)
-    if not resume:
+    device = pick_device(config.device)
+    processes = join(device)
+    if not resume and processes.first:
         for name in (BRIDGE, METHODS, *FILES):
             (out / name).unlink(missing_ok=True)
     with selecting():
-        report = _run(config, out, descriptors, resume=resume) | {"made_by": origin}
-    atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+        report = _run(config, out, descriptors, device, processes, resume=resume) | {"made_by": origin}
+    if processes.first:
+        atomic_write_text(out / REPORT, json.dumps(report, indent=2))
     return TrainResult(out, out / ENCODER, out / BRIDGE, report)
 
 
-def _run(config: TrainConfig, out: Path, descriptors: Path | None, *, resume: bool) -> dict[str, Any]:
+def _run(
+    config: TrainConfig,
+    out: Path,
+    descriptors: Path | None,
+    device: torch.device,
+    processes: Processes,
+    *,
+    resume: bool,
+) -> dict[str, Any]:
     """All stages in order; returns the report."""
-    device = pick_device(config.device)
     seconds: dict[str, float] = {}
-    with _clock(seconds, "data"):
+    with _clock(seconds, "data"), processes.first_alone():
         splits = open_data(config.data, ("base", "val"))
         texts = open_texts(config, splits["base"], splits["val"], descriptors)
         seen = splits["val"].seen(texts.knowledge.images_seen)
@@ -73,14 +86,14 @@ def _run(config: TrainConfig, out: Path, descriptors: Path | None, *, resume: bo
         encoder, encoder_note = encoder_stage(
             config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
         )
-    with _clock(seconds, "features"):
+    with _clock(seconds, "features"), processes.first_alone():
         base, val = (
             feature_stage(encoder, encoder_note, splits[name], device, config.encoder.test_size)
             for name in ("base", "val")
         )
-    with _clock(seconds, "bridge"):
+    with _clock(seconds, "bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
-    with _clock(seconds, "methods"):
+    with _clock(seconds, "methods"), processes.first_alone():
         methods_note = methods_stage(config, base, Val(val, seen), texts, out)
     return {
         "config": config.model_dump(mode="json"),

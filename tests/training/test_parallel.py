@@ -1,0 +1,94 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from syntrans_training.log import read_rows
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def command(toy_data, tiny_text_encoder):
+    """`syntrans train` of a tiny encoder on the toy data, as arguments."""
+    settings = {
+        "device": "cpu",
+        "data.path": toy_data,
+        "data.size": 20,
+        "encoder.method": "skd-gen1",
+        "encoder.epochs": 4,
+        "encoder.batch_size": 16,
+        "encoder.train_size": 16,
+        "encoder.test_size": 16,
+        "encoder.lr": 0.02,
+        "encoder.val_every": 4,
+        "encoder.distill.epochs": 2,
+        "text.encoder": tiny_text_encoder,
+        "bridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
+        "episodes": "{shots: [1], queries: 5}",
+    }
+    return [
+        "train",
+        "--config",
+        "smoke",
+        *[part for key, value in settings.items() for part in ("--set", f"{key}={value}")],
+    ]
+
+
+def environment(artifacts):
+    return {**os.environ, "SYNTRANS_ARTIFACTS": str(artifacts), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def run_one(command, artifacts, out):
+    arguments = [sys.executable, "-m", "syntrans.cli", *command, "--out", str(out)]
+    subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
+
+
+def test_two_processes_draw_the_curve_of_one(command, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
+    found = subprocess.run(
+        [sys.executable, "-m", *launch, "--module", "syntrans.cli", *command],
+        env=environment(tmp_path / "two"),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    (folder,) = found.stdout.split()  # one process answers
+    run_one(command, tmp_path / "one", tmp_path / "one" / "run")
+    for name in ("skd-gen0.metrics.jsonl", "metrics.jsonl"):
+        one, two = (read_rows(path) for path in (tmp_path / "one" / "run" / name, (tmp_path / folder / name)))
+        assert [row["epoch"] for row in one] == [row["epoch"] for row in two]
+        for key in ("loss", "lr"):
+            assert [row[key] for row in two] == pytest.approx([row[key] for row in one], rel=2e-3)
+    assert json.loads((tmp_path / folder / "train.json").read_text())["encoder"]["method"] == "skd-gen1"
+
+
+def test_a_killed_training_ends_in_the_same_bits(command, tmp_path):
+    run_one(command, tmp_path / "a", tmp_path / "a" / "run")
+    out = tmp_path / "b" / "run"
+    arguments = [sys.executable, "-m", "syntrans.cli", *command, "--out", str(out), "--set", "encoder.save_minutes=0"]
+    process = subprocess.Popen(
+        arguments, env=environment(tmp_path / "b"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "state-before.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "encoder.safetensors").exists()
+    run_one(command, tmp_path / "b", out)
+    one, other = (load_file(tmp_path / name / "run" / "encoder.safetensors") for name in ("a", "b"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
