@@ -16,7 +16,7 @@ PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test test-fast test-engines lint fix bench docs wheel wheel-check lock clean
+.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder docs wheel wheel-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ bench: $(STAMP) ## Time the commands on this machine
 
 docs: $(STAMP) ## Write docs/commands.md and docs/leaderboard.md again
 	$(BIN)/python scripts/make_docs.py
+
+bench-encoder: $(STAMP) ## Time the encoder's training beside the authors' data path
+	$(BIN)/python benchmarks/encoder_throughput.py
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	rm -rf dist
