@@ -52,10 +52,8 @@ def check(data: DataConfig) -> dict[str, Any]:
 
 def where(dataset: str) -> list[dict[str, str]]:
     """What a copy looks like and where to get it, of one data set or of all."""
-    wanted = [dataset] if dataset in DATASETS else list(DATASETS)
-    return [
-        {"name": d.name, "title": d.title, "layout": d.layout, "where": d.where} for d in map(DATASETS.get, wanted) if d
-    ]
+    wanted = [DATASETS[dataset]] if dataset in DATASETS else list(DATASETS.values())
+    return [{"name": d.name, "title": d.title, "layout": d.layout, "where": d.where} for d in wanted]
 
 
 def _add(findings: list[dict[str, str]], level: str, rule: str, message: str) -> None:
