@@ -8,27 +8,50 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 from syntrans.classes import ClassEntry, LintFinding
 
 _WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
 _ARTICLE = re.compile(r"^(a|an|the) ")
-# Names with a second visual meaning that language models may describe instead. Not complete, and cannot be.
-_HOMONYMS = frozenset(
-    (  # noqa: SIM905 - as a list it would be seventy lines
-        "bass bat bow buck bulb can cardinal cock crane date drill drumstick fan file fly hawk horn jaguar jay "
-        "kite mole monitor mouse mustang nail nut orange palm pen perch pipe pitcher plane pool press puck ray "
-        "ring ruler seal skate sole spring squash suit swallow tank tick tie trunk turkey vault"
-    ).split()
-)
+_IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman", "children": "child"}
+_ALTERNATIVES = re.compile(r"\s*(?:[,;/]|\bor\b)\s*")
+
+
+@cache
+def homonyms() -> Mapping[str, tuple[str, ...]]:
+    """Known names with several visual meanings: normalised name -> short definitions, the most usual one first."""
+    lines = Path(__file__).with_name("homonyms.tsv").read_text(encoding="utf-8").splitlines()
+    fields = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return {name: tuple(senses) for name, *senses in fields}
+
+
+def is_settled(entry: ClassEntry) -> bool:
+    """Whether a wnid or a definition says which sense of the name is meant."""
+    return bool(entry.definition) or _has_wnid(entry)
 
 
 def normalised(name: str) -> str:
     """The form in which two names are the same: case, spaces, '_', '-' and a leading article do not count."""
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
     return _ARTICLE.sub("", words)
+
+
+def _number_free(name: str) -> str:
+    """A normalised name whose last word is spelt alike in singular and plural, as far as English tells."""
+    *before, last = name.split(" ")
+    if last in _IRREGULAR:
+        last = _IRREGULAR[last]
+    elif last.endswith("ies") and len(last) > 4:
+        last = f"{last[:-3]}y"
+    elif last.endswith(("ches", "shes", "sses", "xes", "zes")):
+        last = last[:-2]
+    elif last.endswith("s") and not last.endswith(("ss", "us", "is")):
+        last = last[:-1]
+    return " ".join([*before, re.sub(r"(f|fe|ve)$", "v", last)])
 
 
 def duplicate_ids(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
@@ -53,14 +76,45 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
         if settled:
             yield LintFinding("warning", "same_name", f"{names}: one name, told apart by {', '.join(ids)}", ids)
         else:
-            text = f"{names}: the same name {len(group)} times; remove one, or give each an id and a definition"
+            senses_known = homonyms().get(normalised(group[0].name))
+            meanings = f" (it may mean {'; '.join(senses_known)})" if senses_known else ""
+            rule = "remove one, or give each an id and a definition"
+            text = f"{names}: the same name {len(group)} times{meanings}; {rule}"
             yield LintFinding("error", "duplicate_name", text, ids)
 
 
+def shared_synonyms(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
+    """'missile' beside 'projectile, missile': one class under two lists of names, unless something settles it."""
+    found: dict[str, list[ClassEntry]] = defaultdict(list)
+    for entry in entries:
+        for part in dict.fromkeys(_ALTERNATIVES.split(normalised(entry.name))):
+            found[part].append(entry)
+    for part, group in found.items():
+        whole = {normalised(entry.name) for entry in group}
+        if part and len(whole) > 1 and not all(map(is_settled, group)):
+            names = ", ".join(repr(entry.name) for entry in group)
+            text = f"{names}: both are called {part!r}; keep one name each, or add definitions"
+            yield LintFinding("error", "shared_synonym", text, tuple(entry.id for entry in group))
+
+
+def plural_twins(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
+    """'cat' and 'cats': language models describe both alike."""
+    for _, group in _groups(entries, lambda entry: _number_free(normalised(entry.name))):
+        if len({normalised(entry.name) for entry in group}) > 1 and not all(map(is_settled, group)):
+            names = ", ".join(repr(entry.name) for entry in group)
+            text = f"{names}: singular and plural of one name; merge the classes, or add definitions"
+            yield LintFinding("warning", "plural_twin", text, tuple(entry.id for entry in group))
+
+
 def contained_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
-    """A name inside another one ('bear' in 'polar bear'): statements about one drift to the other."""
+    """A name inside another one ('bear' in 'polar bear'): statements about one drift to the other.
+
+    A wnid or a definition says that the shorter name means its own class.
+    """
     by_name = {f" {normalised(entry.name)} ": entry for entry in entries}
     for name, entry in by_name.items():
+        if is_settled(entry):
+            continue
         longer = [other for text, other in by_name.items() if name in text and text != name]
         if longer:
             listed = ", ".join(repr(other.name) for other in longer[:3]) + (" ..." if len(longer) > 3 else "")
@@ -71,8 +125,10 @@ def contained_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 def ambiguous_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """A name known to mean two things, with neither wnid nor definition to settle it."""
     for entry in entries:
-        if normalised(entry.name) in _HOMONYMS and not entry.definition and not _has_wnid(entry):
-            text = f"{entry.name!r} means more than one thing; add a definition (id<TAB>name<TAB>definition)"
+        senses = homonyms().get(normalised(entry.name))
+        if senses and not is_settled(entry):
+            meanings = "; ".join(senses)
+            text = f"{entry.name!r} may mean {meanings}; add a definition (id<TAB>name<TAB>definition)"
             yield LintFinding("warning", "ambiguous", text, (entry.id,))
 
 
@@ -114,6 +170,8 @@ def too_few(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (
     duplicate_ids,
     duplicate_names,
+    shared_synonyms,
+    plural_twins,
     contained_names,
     ambiguous_names,
     wnids_as_names,

@@ -50,6 +50,15 @@ def read_classes(source: str | Path) -> list[ClassEntry]:
     return entries
 
 
+def blank_lines(source: str | Path) -> list[int]:
+    """Numbers of the empty lines between the classes of a text list: a name may be missing there."""
+    path = _locate(source)
+    if path.suffix.lower() in {".parquet", *_READERS}:
+        return []
+    lines = _read_text(path).rstrip().splitlines()
+    return [number for number, line in enumerate(lines, start=1) if not line.strip()]
+
+
 def class_list_sha256(entries: Iterable[ClassEntry]) -> str:
     """sha256 over ids, names and definitions, whatever file form they came in; the order does not matter."""
     lines = sorted("\t".join([entry.id, entry.name, entry.definition or ""]) for entry in entries)

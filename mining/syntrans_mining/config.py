@@ -94,6 +94,33 @@ class EngineConfig(StrictModel):
         return self
 
 
+class LintConfig(StrictModel):
+    """What happens to class names that mean several things and have neither definition nor wnid.
+
+    Every LLM is asked for the senses of known homonyms, with ``ask_senses`` of all such names. ``senses`` chooses by
+    class (id, name or slug): a number of the list that is then shown, or a definition. ``ambiguous``: ``ask`` ends
+    the run while a choice is missing, ``first`` takes the first sense.
+    """
+
+    prompt: str = "senses.v1"
+    ambiguous: Literal["ask", "first"] = "ask"
+    ask_senses: bool = False
+    senses: dict[str, int | str] = {}
+
+
+class ContrastConfig(StrictModel):
+    """Each LLM is asked what tells a class from its ``neighbours`` most similar ones; no ``prompt``: nothing is asked.
+
+    Similar are classes whose pictures CLIP holds for similar, without pictures those whose names it does. ``samples``
+    answers about each pair; the other ways of drawing are propose's.
+    """
+
+    prompt: str | None = None
+    neighbours: PositiveInt = 1
+    samples: PositiveInt = 1
+    n: PositiveInt = 6
+
+
 class ProposeConfig(StrictModel):
     """``samples`` answers of each LLM for each class and prompt; an answer that is cut off is drawn again."""
 
@@ -128,11 +155,13 @@ class CrosscheckConfig(StrictModel):
 class GroundConfig(StrictModel):
     """``images`` pictures of the class and as many of its nearest class; ``threshold``: the least mean P(yes).
 
-    ``gap``: by how much P(yes) must at least exceed P(yes) on the contrast class; null for no such demand.
+    ``gap``: by how much P(yes) must at least exceed P(yes) on the contrast class; null for no such demand. Larger
+    pictures are reduced to ``max_pixels`` in all before the model sees them.
     """
 
     prompt: str = "ground.v1"
     images: PositiveInt = 4
+    max_pixels: PositiveInt | None = None
     contrast: bool = True
     threshold: float = Unit
     gap: float | None = Field(default=None, ge=-1.0, le=1.0)
@@ -166,11 +195,42 @@ class FilterConfig(StrictModel):
     diversity: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
-class ComposeConfig(StrictModel):
-    """``summary`` knows ``{name}`` and ``{descriptors}``; ``separator`` stands between descriptors."""
+class EncoderConfig(StrictModel):
+    """A further text encoder, a folder or Hub id of open_clip's or of transformers' (sentence-transformers') kind.
 
+    ``name`` is that of its file, ``semantics-<name>.parquet``; the templates are as CLIP's.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    path: str = Field(min_length=1)
+    template: str = "{descriptor}"
+    name_template: str = "{name}"
+    batch: PositiveInt = 64
+
+    @model_validator(mode="after")
+    def _templates_render(self) -> EncoderConfig:
+        for template in (self.template, self.name_template):
+            _check_template(template, "name", "descriptor")
+        return self
+
+
+class ComposeConfig(StrictModel):
+    """A summary and a vector for every class, from what is kept.
+
+    ``llm`` names the model (the strongest) that writes the summary by ``prompt``; the others strike each sentence to
+    whose ``support`` by the kept statements, or to whose truth, they give less than ``threshold`` on average. Without
+    it, and where no sentence stays, ``summary`` is filled in: it knows ``{name}`` and ``{descriptors}``, between
+    which stands ``separator``. ``encoders`` embed the classes besides CLIP.
+    """
+
+    llm: str | None = None
+    prompt: str = "compose.v1"
+    support: str = "support.v1"
+    threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    max_tokens: PositiveInt = 300
     summary: str = "{name}: {descriptors}."
     separator: str = "; "
+    encoders: tuple[EncoderConfig, ...] = ()
 
     @model_validator(mode="after")
     def _summary_renders(self) -> ComposeConfig:
@@ -185,7 +245,9 @@ class MiningConfig(StrictModel):
     vlm: ModelConfig | None = None
     clip: ClipConfig
     engine: EngineConfig = EngineConfig()
+    lint: LintConfig = LintConfig()
     propose: ProposeConfig = ProposeConfig()
+    contrast: ContrastConfig = ContrastConfig()
     merge: MergeConfig = MergeConfig()
     crosscheck: CrosscheckConfig = CrosscheckConfig(threshold=0.5)
     ground: GroundConfig = GroundConfig(threshold=0.5)
@@ -196,7 +258,20 @@ class MiningConfig(StrictModel):
     @model_validator(mode="after")
     def _names_differ(self) -> MiningConfig:
         names = [model.name for model in self.llms] + ([self.vlm.name] if self.vlm else [])
+        names += [encoder.name for encoder in self.compose.encoders]
         twice = sorted({name for name in names if names.count(name) > 1} | ({"clip"} & set(names)))
         if twice:
             raise ValueError(f"model names must differ, and 'clip' is taken: {', '.join(twice)}")
+        encoders = [self.clip.path, *(encoder.path for encoder in self.compose.encoders)]
+        if len(set(encoders)) < len(encoders):
+            raise ValueError("compose.encoders names an encoder twice, or CLIP again; give each once")
+        return self
+
+    @model_validator(mode="after")
+    def _writer_has_readers(self) -> MiningConfig:
+        writer, names = self.compose.llm, [model.name for model in self.llms]
+        if writer is not None and writer not in names:
+            raise ValueError(f"compose.llm is {writer!r}; it must be one of {', '.join(names)}")
+        if writer is not None and len(names) < 2:
+            raise ValueError("compose.llm needs a second LLM that checks what it writes")
         return self

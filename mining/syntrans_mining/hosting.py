@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec
     from syntrans_mining.models import Models
 
-ENCODERS = ("clip", "fake-clip")
+ENCODERS = ("clip", "sentence", "fake-clip")
 
 
 def residency_of(config: MiningConfig, models: Models) -> Residency:

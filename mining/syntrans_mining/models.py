@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.paths import resolve_model
+from syntrans_mining.config import EncoderConfig
 from syntrans_mining.engines.base import EngineKind, EngineSpec
 from syntrans_mining.provenance import package_versions
 
 if TYPE_CHECKING:
-    from syntrans_mining.config import EngineConfig, MiningConfig, ModelConfig
+    from syntrans_mining.config import ClipConfig, EngineConfig, MiningConfig, ModelConfig
 
 CLIP = "clip"
 _SAMPLE = 1 << 20
@@ -60,11 +61,12 @@ class Models:
     llms: tuple[Model, ...]
     vlm: Model | None
     clip: Model
+    encoders: tuple[Model, ...] = ()
 
     @property
     def all(self) -> tuple[Model, ...]:
-        """Language models, vision-language model, CLIP: the order in which they are needed."""
-        return (*self.llms, *((self.vlm,) if self.vlm else ()), self.clip)
+        """Language models, vision-language model, CLIP, further encoders: the order in which they are needed."""
+        return (*self.llms, *((self.vlm,) if self.vlm else ()), self.clip, *self.encoders)
 
     def revisions(self) -> dict[str, str]:
         """Revision by model name."""
@@ -76,21 +78,26 @@ def resolve_models(config: MiningConfig) -> Models:
     device = _device(config.engine)
     found: dict[str, Model] = {}
     problems: dict[str, ModelLoadError] = {}
-    for model in (*config.llms, *((config.vlm,) if config.vlm else ())):
+    for model in (*config.llms, *((_with_pixels(config.vlm, config.ground.max_pixels),) if config.vlm else ())):
         try:
             found[model.name] = _language_model(model, config.engine, device)
         except ModelLoadError as error:
             problems[model.path] = error
-    try:
-        found[CLIP] = _clip(config, _device(config.engine, here=True))
-    except ModelLoadError as error:
-        problems[config.clip.path] = error
+    here = _device(config.engine, here=True)
+    encoders: tuple[ClipConfig | EncoderConfig, ...] = (config.clip, *config.compose.encoders)
+    for encoder in encoders:
+        name = encoder.name if isinstance(encoder, EncoderConfig) else CLIP
+        try:
+            found[name] = _encoder(name, encoder, config.engine, here)
+        except ModelLoadError as error:
+            problems[encoder.path] = error
     if problems:
         first, *others = problems
         more = f" (and {len(others)} more cannot be used: {', '.join(others)})" if others else ""
         raise ModelLoadError(f"{problems[first]}{more}")
     llms = tuple(found[model.name] for model in config.llms)
-    return Models(llms, found[config.vlm.name] if config.vlm else None, found[CLIP])
+    further = tuple(found[encoder.name] for encoder in config.compose.encoders)
+    return Models(llms, found[config.vlm.name] if config.vlm else None, found[CLIP], further)
 
 
 def check_model_dir(path: Path, *, config_file: str = "config.json", ignore_auto_map: bool = False) -> None:
@@ -193,16 +200,23 @@ def _with_template_args(args: dict[str, Any], template_args: dict[str, Any], *, 
     return {**args, "extra_body": {**(args.get("extra_body") or {}), "chat_template_kwargs": template_args}}
 
 
-def _clip(config: MiningConfig, device: str) -> Model:
-    if config.engine.kind == "fake":
-        return Model(EngineSpec(CLIP, "fake-clip", config.clip.path), "fake", "fake")
+def _with_pixels(vlm: ModelConfig, max_pixels: int | None) -> ModelConfig:
+    """The engine reduces pictures; how far is part of what decides its answers."""
+    return vlm if max_pixels is None else vlm.model_copy(update={"args": {**vlm.args, "max_pixels": max_pixels}})
+
+
+def _encoder(name: str, encoder: ClipConfig | EncoderConfig, engine: EngineConfig, device: str) -> Model:
+    """CLIP, or a text encoder: a folder of open_clip's or of transformers' kind."""
+    if engine.kind == "fake":
+        return Model(EngineSpec(name, "fake-clip", encoder.path), "fake", "fake" if name == CLIP else f"fake {name}")
     try:
-        path = resolve_model(config.clip.path)
-        check_model_dir(path, config_file="open_clip_config.json")
+        path = resolve_model(encoder.path)
+        is_clip = name == CLIP or (path / "open_clip_config.json").is_file()
+        check_model_dir(path, config_file="open_clip_config.json" if is_clip else "config.json")
     except ModelLoadError as error:
-        raise ModelLoadError(f"model 'clip': {error}") from error
-    kind: EngineKind = "clip"
-    spec = EngineSpec(CLIP, kind, str(path), device=device, args={"batch": config.clip.batch})
+        raise ModelLoadError(f"model {name!r}: {error}") from error
+    kind: EngineKind = "clip" if is_clip else "sentence"
+    spec = EngineSpec(name, kind, str(path), device=device, args={"batch": encoder.batch})
     revision = revision_of(path)
     return Model(spec, revision, _identity(f"{kind} {_version('open_clip_torch')} {device}", revision, {}))
 

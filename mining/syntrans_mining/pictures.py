@@ -1,4 +1,4 @@
-"""Which pictures of each class are looked at, read once and passed on as they are on disk."""
+"""Which pictures of each class are looked at; only references travel, the bytes are read where a model looks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from syntrans.images import decode
 from syntrans_mining.engines.base import Picture
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from syntrans.images import ImageRef
 
 
@@ -27,11 +29,19 @@ def choose_pictures(images: Mapping[str, Sequence[ImageRef]], *, per_class: int,
     return chosen
 
 
+def fit(image: Image.Image, max_pixels: int | None) -> Image.Image:
+    """The picture with at most ``max_pixels`` pixels in all, its shape kept; itself where it fits."""
+    width, height = image.size
+    if max_pixels is None or width * height <= max_pixels:
+        return image
+    scale = (max_pixels / (width * height)) ** 0.5
+    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))))
+
+
 def _checked(ref: ImageRef) -> Picture:
-    """The encoded picture; a broken one is named now, not after an hour of proposals."""
-    data = ref.load()
-    decode(data, ref.origin)
-    return Picture(ref.sha256, data)
+    """A reference to the picture; a broken one is named now, not after an hour of proposals."""
+    decode(ref.load(), ref.origin)
+    return Picture(ref.sha256, ref.load)
 
 
 def _draw(seed: int, sha256: str) -> str:

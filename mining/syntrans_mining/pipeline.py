@@ -29,6 +29,7 @@ from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Prompts, Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
+from syntrans_mining.steps.senses import in_question
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def mine(
     with ExitStack() as stack:
         progress = progress or _default_progress(stack)
         require_clean(entries)
-        prompts = Prompts.load(config)
+        unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
+        prompts = Prompts.load(config, ask_senses=bool(unsettled))
         models = resolve_models(config)
         calibration = _calibration(config, models, prompts)
         make_dir(out)

@@ -18,7 +18,8 @@ from syntrans.errors import InputError
 from syntrans.paths import shipped
 from syntrans_mining.engines.base import Message
 
-Purpose = Literal["propose", "crosscheck", "ground"]
+Purpose = Literal["senses", "propose", "contrast", "crosscheck", "ground", "compose", "support"]
+_ANSWERS = {"senses": "schema", "propose": "schema", "contrast": "schema", "compose": "text"}  # of the others: yes_no
 # Sandboxed, because a prompt file may come from anywhere; autoescaping would put HTML into prompts.
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
@@ -39,7 +40,7 @@ class Prompt(StrictModel):
     purpose: Purpose
     variables: tuple[str, ...]
     messages: tuple[PromptMessage, ...] = Field(min_length=1)
-    answer: Literal["yes_no"] | dict[str, Any]
+    answer: Literal["yes_no", "text"] | dict[str, Any]
     sha256: str
     _templates: tuple[Template, ...] = PrivateAttr(default=())
 
@@ -49,8 +50,8 @@ class Prompt(StrictModel):
 
     @property
     def answer_schema(self) -> str | None:
-        """The answer's JSON schema, canonical, or None for yes/no."""
-        if self.answer == "yes_no":
+        """The answer's JSON schema, canonical, or None for yes/no and for free text."""
+        if isinstance(self.answer, str):
             return None
         return json.dumps(self.answer, sort_keys=True, separators=(",", ":"))
 
@@ -107,10 +108,11 @@ def _check(prompt: Prompt, path: Path, used: set[str], purpose: Purpose) -> None
         raise InputError(f"prompt {path} uses {', '.join(undeclared)} but does not declare it in 'variables'")
     if prompt.purpose != purpose:
         raise InputError(f"prompt {path} is for {prompt.purpose}, and was given for {purpose}")
-    if (purpose == "propose") == (prompt.answer == "yes_no"):
-        raise InputError(
-            f"prompt {path}: {purpose} needs {'a JSON schema' if purpose == 'propose' else 'yes_no'} as answer"
-        )
+    wanted = _ANSWERS.get(purpose, "yes_no")
+    found = prompt.answer if isinstance(prompt.answer, str) else "schema"
+    if found != wanted:
+        needs = "a JSON schema" if wanted == "schema" else wanted
+        raise InputError(f"prompt {path}: {purpose} needs {needs} as answer")
     pictures = sum(message.picture for message in prompt.messages)
     if pictures != (1 if purpose == "ground" else 0):
         raise InputError(f"prompt {path}: {purpose} takes {1 if purpose == 'ground' else 0} pictures, found {pictures}")

@@ -59,7 +59,9 @@ def write_result(
     out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
 ) -> MineResult:
     """Write what a run found into ``out``."""
-    skipped = facts.report.skipped
+    report = facts.report
+    notes: dict[str, Any] = {"skipped": report.skipped} if report.skipped else {}
+    notes |= report.details.get("lint", {})
     meta = FileMetadata(
         run_id=out.resolve().name,
         config=facts.config.model_dump(mode="json"),
@@ -69,13 +71,13 @@ def write_result(
         package_versions=package_versions(),
         images_seen=facts.images_seen(),
         git_commit=git_commit(),
-        notes={"skipped": skipped} if skipped else {},
+        notes=notes,
     )
     extra = {
         "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
         "failures": facts.failures,
     }
-    return write_files(out, facts.config, facts.entries, meta, facts.report, extra, candidates, semantics)
+    return write_files(out, facts.config, facts.entries, meta, report, extra, candidates, semantics)
 
 
 def write_files(
@@ -100,9 +102,21 @@ def write_files(
     )
     ordered = sorted(candidates, key=lambda candidate: candidate.class_id)
     descriptors = write_descriptors(out / "descriptors.parquet", (row.row() for row in ordered), meta)
-    written = write_semantics(out / "semantics.parquet", semantics, meta)
+    written = _write_semantics(out, config, list(semantics), meta)
     run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return MineResult(descriptors, written, run_json, result)
+
+
+def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path:
+    """One file per encoder, since a file's vectors are of one length; the path of CLIP's."""
+    for encoder in config.compose.encoders:
+        path = out / f"semantics-{encoder.name}.parquet"
+        own = [row for row in rows if row.encoder == encoder.path]
+        if own:
+            write_semantics(path, own, meta)
+        else:
+            path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
+    return write_semantics(out / "semantics.parquet", [row for row in rows if row.encoder == config.clip.path], meta)
 
 
 def _run_values(

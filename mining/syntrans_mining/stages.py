@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from syntrans.errors import InputError
 from syntrans_mining.candidates import BLOCK, Candidate, by_class, class_blocks, kept
 from syntrans_mining.models import CLIP, Models
 from syntrans_mining.prompts import Prompt, load_prompt
-from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose
+from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
     from syntrans.contract import SemanticsRow
     from syntrans_mining.asking import Asker
-    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
     from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.report import Report
     from syntrans_mining.vectors import PictureVectors, Vectors
@@ -36,19 +36,29 @@ class Prompts:
     propose: tuple[Prompt, ...]
     crosscheck: Prompt
     ground: Prompt
+    senses: Prompt | None = None
+    contrast: Prompt | None = None
+    compose: Prompt | None = None
+    support: Prompt | None = None
 
     @classmethod
-    def load(cls, config: MiningConfig) -> Prompts:
-        """Read them all; InputError names the one that is wrong."""
+    def load(cls, config: MiningConfig, *, ask_senses: bool = False) -> Prompts:
+        """Read those that will be needed; InputError names the one that is wrong."""
+        contrast, writes = config.contrast.prompt, config.compose.llm is not None
         return cls(
             tuple(load_prompt(source, "propose") for source in config.propose.prompts),
             load_prompt(config.crosscheck.prompt, "crosscheck"),
             load_prompt(config.ground.prompt, "ground"),
+            load_prompt(config.lint.prompt, "senses") if ask_senses else None,
+            load_prompt(contrast, "contrast") if contrast else None,
+            load_prompt(config.compose.prompt, "compose") if writes else None,
+            load_prompt(config.compose.support, "support") if writes else None,
         )
 
     def sha256(self) -> dict[str, str]:
         """By prompt id."""
-        return {prompt.id: prompt.sha256 for prompt in (*self.propose, self.crosscheck, self.ground)}
+        optional = [prompt for prompt in (self.senses, self.contrast, self.compose, self.support) if prompt]
+        return {prompt.id: prompt.sha256 for prompt in (*self.propose, *optional, self.crosscheck, self.ground)}
 
 
 @dataclass
@@ -69,8 +79,11 @@ class Stages:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
         shown = self._start_image_vectors()
         candidates: list[Candidate] = []
+        self._settle_senses()
         with self._stage("propose", candidates):
             candidates += self._propose()
+            if self.prompts.contrast:
+                candidates[:] = propose.unite(candidates, self._contrast(self.prompts.contrast, shown))
         with self._stage("merge", candidates):
             self._merge(candidates)
         with self._stage("crosscheck", candidates):
@@ -106,22 +119,47 @@ class Stages:
         n_neighbours = self.config.filter.neighbours
         return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
 
+    def _settle_senses(self) -> None:
+        """Give ambiguous names a definition, or end the run with the list to choose from."""
+        settings = self.config.lint
+        known: dict[str, list[senses.Sense]] = {}
+        if self.prompts.senses:
+            asked = senses.in_question(self.entries, settings.senses, ask_all=settings.ask_senses)
+            with self._stage("lint", []):
+                known = senses.find_senses(self.asker, asked, self.models.llms, self.prompts.senses)
+            for line in senses.listing(asked, known):
+                self.asker.progress.say(line)
+        first = settings.ambiguous == "first"
+        self.entries, taken = senses.settle(self.entries, known, settings.senses, first=first)
+        if taken:
+            self.report.details["lint"] = {"senses": taken}
+
     def _propose(self) -> list[Candidate]:
-        settings = self.config.propose
-        draw = propose.Draw(
-            samples=settings.samples,
-            n=settings.n,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            max_tokens=settings.max_tokens,
-            tries=settings.tries,
-            seed=self.config.seed,
-        )
-        found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, draw)
+        found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, self._draw())
         if not kept(found):
             error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
         return found
+
+    def _contrast(self, prompt: Prompt, shown: PictureVectors | None) -> list[Candidate]:
+        """What tells each class from those that CLIP takes for similar, by their pictures or else by their names."""
+        settings = self.config.contrast
+        images = self._class_images(shown)
+        if images is None:
+            template = self.config.clip.name_template
+            order = self.entries
+            vectors = self.vectors.of_texts([template.format(name=e.name, descriptor="") for e in order]).vectors
+        else:
+            order = sorted(self.entries, key=lambda entry: images.row_of[entry.id])
+            vectors = images.means
+        nearest = filtering.nearest_rows(vectors, settings.neighbours)
+        pairs = [(entry, order[int(other)]) for entry, others in zip(order, nearest, strict=True) for other in others]
+        draw = self._draw(samples=settings.samples, n=settings.n)
+        return propose.contrast(self.asker, pairs, self.models.llms, prompt, draw)
+
+    def _draw(self, **changes: int) -> propose.Draw:
+        values = self.config.propose.model_dump(exclude={"prompts"}) | changes
+        return propose.Draw(**values, seed=self.config.seed)
 
     def _merge(self, candidates: list[Candidate]) -> None:
         settings = self.config.merge
@@ -181,7 +219,37 @@ class Stages:
             choose(self.config, block, texts)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
-        return semantics_of(self.config, self.entries, candidates, self.vectors)
+        """One row per class and encoder, those of CLIP first."""
+        summaries = self._summaries(candidates)
+        encoders: list[ClipConfig | EncoderConfig] = [self.config.clip, *self.config.compose.encoders]
+        rows = []
+        for encoder, model in zip(encoders, (self.models.clip, *self.models.encoders), strict=True):
+            vectors = replace(self.vectors, model=model)
+            rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
+        return rows
+
+    def _summaries(self, candidates: list[Candidate]) -> dict[str, str]:
+        """The checked paragraphs by class id; empty if no LLM is to write any."""
+        settings, prompts = self.config.compose, self.prompts
+        if prompts.compose is None or prompts.support is None:
+            return {}
+        (writer,) = (model for model in self.models.llms if model.name == settings.llm)
+        found = summarise.summarise(
+            self.asker,
+            candidates,
+            self.entries,
+            writer,
+            [model for model in self.models.llms if model is not writer],
+            summarise.Reading(prompts.compose, prompts.support, prompts.crosscheck),
+            max_tokens=settings.max_tokens,
+            threshold=settings.threshold,
+        )
+        self.report.details["compose"] = {
+            "written_by": writer.name,
+            "sentences": sum(len(summary.stays) + len(summary.struck) for summary in found.values()),
+            "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
+        }
+        return {class_id: summary.text for class_id, summary in found.items()}
 
 
 def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors) -> TextVectors:
@@ -204,21 +272,29 @@ def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors
 
 
 def semantics_of(
-    config: MiningConfig, entries: list[ClassEntry], candidates: list[Candidate], vectors: Vectors
+    config: MiningConfig,
+    entries: list[ClassEntry],
+    candidates: list[Candidate],
+    vectors: Vectors,
+    encoder: ClipConfig | EncoderConfig | None = None,
+    summaries: Mapping[str, str] | None = None,
 ) -> list[SemanticsRow]:
-    """One row per class, from the kept candidates."""
+    """One row per class, from the kept candidates; ``vectors`` are of ``encoder`` (CLIP, if none is named)."""
+    encoder = encoder or config.clip
     groups = by_class(kept(candidates))
     rows: list[SemanticsRow] = []
     for start in range(0, len(entries), BLOCK):
         block = entries[start : start + BLOCK]
         chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
-        names = [config.clip.name_template.format(name=entry.name, descriptor="") for entry in block]
+        names = [encoder.name_template.format(name=entry.name, descriptor="") for entry in block]
+        texts = [encoder.template.format(name=c.class_name, descriptor=c.text) for c in chosen]
         rows += compose.compose(
             chosen,
             block,
-            embed(config, chosen, vectors).vectors,
+            vectors.of_texts(texts).vectors,
             vectors.of_texts(names).vectors,
-            encoder=(config.clip.path, vectors.model.revision),
+            encoder=(encoder.path, vectors.model.revision),
+            summaries=summaries or {},
             summary=config.compose.summary,
             separator=config.compose.separator,
         )

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from syntrans.class_lint import homonyms, normalised
 from syntrans.classes import (
     BUILTIN,
     ClassEntry,
+    blank_lines,
     class_list_sha256,
     lint,
     read_classes,
@@ -97,9 +99,9 @@ def test_a_list_that_is_not_there_names_the_built_in_ones(tmp_path: Path) -> Non
     ("name", "size"),
     [("mini", 100), ("tiered", 608), ("cifar-fs", 100), ("fc100", 100), ("cub", 200), ("world", 100)],
 )
-def test_a_built_in_list_has_its_classes_and_no_error(name: str, size: int) -> None:
+def test_a_built_in_list_has_its_classes_and_no_finding(name: str, size: int) -> None:
     entries = read_classes(name)
-    require_clean(entries)
+    assert lint(entries) == []
     assert len(entries) == len({entry.id for entry in entries}) == size
 
 
@@ -171,6 +173,14 @@ def test_wnids_or_definitions_settle_one_name_of_two_things(pair: tuple[ClassEnt
     [
         (("bear", "polar bear"), "name_in_name"),
         (("crane", "wolf"), "ambiguous"),
+        (("The Sunglasses", "wolf"), "ambiguous"),
+        (("cat", "cats"), "plural_twin"),
+        (("wolf", "Wolves"), "plural_twin"),
+        (("house mouse", "house mice"), "plural_twin"),
+        (("glove", "gloves"), "plural_twin"),
+        (("kitchen knife", "kitchen knives"), "plural_twin"),
+        (("berry", "berries"), "plural_twin"),
+        (("finch", "finches"), "plural_twin"),
         (("n02012849", "wolf"), "wnid_as_name"),
         (("house_finch", "wolf"), "file_like"),
         (("001.Albatross", "wolf"), "file_like"),
@@ -181,6 +191,45 @@ def test_wnids_or_definitions_settle_one_name_of_two_things(pair: tuple[ClassEnt
 )
 def test_what_will_hurt_later_is_a_warning(names: tuple[str, ...], rule: str) -> None:
     assert findings(*names) == {("warning", rule)}
+
+
+@pytest.mark.parametrize("pair", [("bus", "walrus"), ("glass", "glasses of wine"), ("iris", "iri"), ("boss", "bos")])
+def test_what_only_ends_like_a_plural_is_no_twin(pair: tuple[str, str]) -> None:
+    assert "plural_twin" not in {rule for _, rule in findings(*pair)}
+
+
+def test_one_class_under_two_lists_of_names_is_an_error() -> None:
+    assert ("error", "shared_synonym") in findings("missile", "projectile, missile", "wolf")
+    settled = ClassEntry("n03773504", "missile"), ClassEntry("n04008634", "projectile, missile")
+    assert findings(*settled, "wolf") == set()
+
+
+def test_the_same_homonym_twice_is_an_error_that_says_its_senses() -> None:
+    found = lint([ClassEntry("a", "crane"), ClassEntry("b", "Crane")])
+    assert found[0].level == "error"
+    assert "wading bird" in found[0].message
+    assert "machine that lifts" in found[0].message
+
+
+@pytest.mark.parametrize("entry", [ClassEntry("n02012849", "crane"), ClassEntry("crane", "crane", "a bird")])
+def test_a_wnid_or_a_definition_settles_a_homonym(entry: ClassEntry) -> None:
+    assert findings(entry, "wolf") == set()
+
+
+def test_every_known_homonym_has_two_senses_and_a_normalised_name() -> None:
+    for name, senses in homonyms().items():
+        assert name == normalised(name)
+        assert len(senses) >= 2, name
+
+
+def test_empty_lines_between_classes_are_said(tmp_path: Path) -> None:
+    from syntrans.cli_steps import check_classes
+
+    path = written(tmp_path, "a.txt", "wolf\n\nlamb\n   \nbear\n\n\n")
+    assert blank_lines(path) == [2, 4]
+    found, text = check_classes(str(path))
+    assert found["warnings"] == 1
+    assert "2 empty lines (2, 4)" in text
 
 
 def test_a_name_inside_a_word_is_no_name_in_a_name() -> None:

@@ -14,7 +14,16 @@ from syntrans.paths import shipped_dir
 from syntrans_mining.prompts import load_prompt
 
 SHIPPED = sorted(shipped_dir("prompts").rglob("*.yaml"))
-VALUES = {"name": "heron", "definition": None, "descriptor": "a long neck", "n": 8}
+VALUES = {
+    "name": "heron",
+    "definition": None,
+    "descriptor": "a long neck",
+    "n": 8,
+    "other": "ibis",
+    "other_definition": "a wader",
+    "descriptors": ["a long neck", "grey wings"],
+    "sentence": "It is grey.",
+}
 GOOD = {
     "id": "mine.v1",
     "version": 1,
@@ -43,7 +52,7 @@ def test_a_shipped_prompt_loads_and_renders(path: Path) -> None:
     assert f".v{prompt.version}" in path.name
     text = prompt.render(VALUES)[-1].text
     assert not re.search(r"[{}]|None", text)
-    if purpose == "propose":
+    if purpose in {"propose", "contrast"}:
         item = prompt.answer["properties"]["descriptors"]["items"]
         assert set(item["properties"]["facet"]["enum"]) <= set(FACETS)
         assert item["properties"]["text"]["maxLength"] < 100
@@ -102,3 +111,17 @@ def test_templates_cannot_reach_python(tmp_path: Path) -> None:
 def test_a_prompt_that_is_not_there_is_named_with_the_alternatives() -> None:
     with pytest.raises(InputError, match=r"one of: .*world_propose\.v1"):
         load_prompt("propose.v99", "propose")
+
+
+def test_a_list_of_statements_is_one_line_each() -> None:
+    text = load_prompt("support.v1", "support").render(VALUES)[-1].text
+    assert "looks:\n- a long neck\n- grey wings\nDoes everything" in text
+
+
+@pytest.mark.parametrize(
+    ("purpose", "answer", "needs"),
+    [("senses", "yes_no", "a JSON schema"), ("compose", "yes_no", "text"), ("support", "text", "yes_no")],
+)
+def test_a_prompt_must_ask_for_the_answer_of_its_purpose(purpose: str, answer: str, needs: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{purpose} needs {needs}"):
+        load_prompt(write(tmp_path, purpose=purpose, answer=answer), purpose)  # type: ignore[arg-type]

@@ -259,6 +259,7 @@ def test_a_class_vector_is_the_weighted_mean_and_a_summary_is_in_order_of_rank()
         np.eye(2, dtype=np.float32),
         np.array([[1, 0], [0, 1]], dtype=np.float32),
         encoder=("clip", "1"),
+        summaries={},
         summary="{name}: {descriptors}.",
         separator="; ",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EngineKind = Literal["vllm", "ray", "openai", "fake", "clip", "fake-clip"]
+EngineKind = Literal["vllm", "ray", "openai", "fake", "clip", "sentence", "fake-clip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture and the sha256 of its bytes; equal pictures in one batch should be one object."""
+    """An encoded picture and the sha256 of its bytes; equal pictures in one batch should be one object.
+
+    ``source`` is the bytes, or what reads them: then a picture of a file costs memory only where it is looked at.
+    """
 
     sha256: str
-    data: bytes = field(repr=False)
+    source: bytes | Callable[[], bytes] = field(repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,16 @@ class Engine(Protocol):
         ...
 
 
-class Encoder(Protocol):
-    """A two-tower model such as CLIP."""
+class TextEncoder(Protocol):
+    """A sentence encoder, or the text tower of CLIP."""
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
         """Unit vectors of ``texts``, cut to the model's context length where needed."""
         ...
+
+
+class Encoder(TextEncoder, Protocol):
+    """A two-tower model such as CLIP."""
 
     def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Unit vectors [n, dim] of ``pictures``."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from syntrans_mining.engines.base import Encoder, Engine, EngineSpec
+    from syntrans_mining.engines.base import Encoder, Engine, EngineSpec, TextEncoder
 
 
-def build_engine(spec: EngineSpec) -> Engine | Encoder:
+def build_engine(spec: EngineSpec) -> Engine | Encoder | TextEncoder:
     """Load what ``spec`` describes. ModelLoadError if the model does not load."""
     if spec.kind == "vllm":
         from syntrans_mining.engines.vllm import VllmEngine
@@ -22,6 +22,10 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder:
         from syntrans_mining.engines.clip import ClipEncoder
 
         return ClipEncoder(spec.path, device=spec.device, **spec.args)
+    if spec.kind == "sentence":
+        from syntrans_mining.engines.sentence import SentenceEncoder
+
+        return SentenceEncoder(spec.path, device=spec.device, **spec.args)
     if spec.kind == "openai":
         from syntrans_mining.engines.openai import OpenAIEngine
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.images import decode
 from syntrans_mining.engines.base import Response
+from syntrans_mining.pictures import fit
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Message, Picture, Request
@@ -18,7 +19,7 @@ _PICTURES = 64  # decoded pictures kept: questions about one come one after the 
 
 
 class Chat:
-    """One model's way of writing conversations. ``longest_side``: pictures are reduced to it first."""
+    """One model's way of writing conversations. Pictures are reduced to ``max_pixels`` first."""
 
     def __init__(
         self,
@@ -26,10 +27,10 @@ class Chat:
         *,
         max_len: int,
         template_args: Mapping[str, Any] | None = None,
-        longest_side: int | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         self.tokenizer, self._max_len = tokenizer, max_len
-        self._template_args, self._longest_side = dict(template_args or {}), longest_side
+        self._template_args, self._max_pixels = dict(template_args or {}), max_pixels
         self._pictures: OrderedDict[str, Any] = OrderedDict()
         self.yes, self.no = single_tokens(tokenizer, YES), single_tokens(tokenizer, NO)
 
@@ -53,9 +54,7 @@ class Chat:
         """The picture as PIL image, decoded once however many questions it gets in a row."""
         if picture.sha256 not in self._pictures:
             image = decode(picture.data, f"picture {picture.sha256[:12]}")
-            if self._longest_side:
-                image.thumbnail((self._longest_side, self._longest_side))
-            self._pictures[picture.sha256] = image
+            self._pictures[picture.sha256] = fit(image, self._max_pixels)
             if len(self._pictures) > _PICTURES:
                 self._pictures.popitem(last=False)
         return self._pictures[picture.sha256]

@@ -82,11 +82,19 @@ class FakeEngine:
         if request.yes_no:
             p_yes = _number(self._name, text, where) / 2**64
             return Response(request.id, p_yes=p_yes, prompt_tokens=n_tokens, completion_tokens=1)
-        answer = json.dumps({"descriptors": self._descriptors(text, request.sampling.seed)})
+        answer = self._written(text, request)
         if any(part in text for part in self._truncate) and self._truncate_times > 0:
             self._truncate_times -= 1
             return Response(request.id, answer[:40], "length", prompt_tokens=n_tokens, completion_tokens=10)
         return Response(request.id, answer, prompt_tokens=n_tokens, completion_tokens=len(answer.split()))
+
+    def _written(self, text: str, request: Request) -> str:
+        """An answer in the form that the request asks for: senses of a name, statements, or plain sentences."""
+        if request.schema is None:
+            return "It has " + ". It has ".join(item["text"] for item in self._descriptors(text, 0)) + "."
+        if '"senses"' in request.schema:
+            return json.dumps({"senses": [f"a {_COLOURS[_number(text, str(i)) % 8]} thing" for i in range(2)]})
+        return json.dumps({"descriptors": self._descriptors(text, request.sampling.seed)})
 
     def _fault(self, fault: Fault, request: Request) -> Response:
         if fault == "die":

@@ -7,6 +7,7 @@ out by asking. Retries, with the pauses that a server asks for (``Retry-After``)
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import os
@@ -15,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.images import decode
 from syntrans_mining.engines.base import Message, Picture, Request, Response
+from syntrans_mining.pictures import fit
 
 TOP_LOGPROBS = (20, 5)  # the most that servers give, and what the others give
 _REFUSED = (400, 413, 422)  # asking again would not help
@@ -39,6 +42,7 @@ class OpenAIEngine:
         timeout: float = 120.0,
         retries: int = 6,
         extra_body: dict[str, Any] | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         try:
             import openai
@@ -46,6 +50,7 @@ class OpenAIEngine:
             raise EnvironmentProblem(f"the openai package does not import ({error}); install it") from error
         self._errors, self._status_error = openai.OpenAIError, openai.APIStatusError
         self._model, self._concurrency, self._extra = model, concurrency, extra_body or {}
+        self._max_pixels = max_pixels
         # Local servers want some key and read none.
         key = os.environ.get(api_key_env) or "none"
         self._client = openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
@@ -93,7 +98,7 @@ class OpenAIEngine:
         extra = {**self._extra, **values.pop("extra_body", {})}
         return self._client.chat.completions.create(
             model=self._model,
-            messages=[_message(m, request.picture) for m in request.messages],  # type: ignore[misc]
+            messages=[_message(m, request.picture, self._max_pixels) for m in request.messages],  # type: ignore[misc]
             extra_body=extra or None,
             **_sampling(request),
             **values,
@@ -138,10 +143,11 @@ def _sampling(request: Request) -> dict[str, Any]:
     }
 
 
-def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
+def _message(message: Message, picture: Picture | None, max_pixels: int | None) -> dict[str, Any]:
     if not message.picture or picture is None:
         return {"role": message.role, "content": message.text}
-    url = f"data:{_media_type(picture.data)};base64,{base64.b64encode(picture.data).decode()}"
+    data = _fitting(picture, max_pixels)
+    url = f"data:{_media_type(data)};base64,{base64.b64encode(data).decode()}"
     return {
         "role": message.role,
         "content": [
@@ -149,6 +155,20 @@ def _message(message: Message, picture: Picture | None) -> dict[str, Any]:
             {"type": "text", "text": message.text},
         ],
     }
+
+
+def _fitting(picture: Picture, max_pixels: int | None) -> bytes:
+    """The picture as it is, or reduced and encoded anew if it is larger than the model is meant to see."""
+    data = picture.data
+    if max_pixels is None:
+        return data
+    image = decode(data, f"picture {picture.sha256[:12]}")
+    reduced = fit(image, max_pixels)
+    if reduced is image:
+        return data
+    buffer = io.BytesIO()
+    reduced.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _media_type(data: bytes) -> str:

@@ -40,14 +40,14 @@ class RayEngine:
     ) -> None:
         apply_environment()
         self._path, self._device, self._replicas = path, device, replicas
-        template_args, longest_side = args.pop("chat_template_kwargs", None), args.pop("pixels", None)
+        template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         self._arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
         _join(address)
         self._chat = Chat(
             _tokenizer(path),
             max_len=self._arguments["max_model_len"],
             template_args=template_args,
-            longest_side=longest_side,
+            max_pixels=max_pixels,
         )
         self._ends = _end_tokens(path, self._chat.tokenizer)
 

@@ -34,7 +34,7 @@ class _Batch:
 class VllmEngine:
     """One model folder behind `vllm.LLM`.
 
-    ``args`` go to ``LLM`` as they are, except ``pixels`` (the longest side to which pictures are reduced first) and
+    ``args`` go to ``LLM`` as they are, except ``max_pixels`` (to how many pictures are reduced first) and
     ``chat_template_kwargs`` (to the chat template). ``exact``: answers do not depend on what else is asked.
     """
 
@@ -44,7 +44,7 @@ class VllmEngine:
         apply_environment()
         llm_type, self._sampling_params, self._structured = _import()
         self._refusals = _refusals()
-        template_args, longest_side = args.pop("chat_template_kwargs", None), args.pop("pixels", None)
+        template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
         # vLLM reports an unusable model by any of these, depending on which layer noticed.
         load_failures: tuple[type[Exception], ...] = (*self._refusals, RuntimeError, OSError, AttributeError)
@@ -56,7 +56,7 @@ class VllmEngine:
             self._llm.get_tokenizer(),
             max_len=arguments["max_model_len"],
             template_args=template_args,
-            longest_side=longest_side,
+            max_pixels=max_pixels,
         )
         self._streaming = _Streaming(self._llm) if _Streaming.is_offered_by(self._llm) else None
 

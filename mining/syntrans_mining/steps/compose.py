@@ -24,10 +24,11 @@ def compose(
     name_vectors: NDArray[np.float32],
     *,
     encoder: tuple[str, str],
+    summaries: Mapping[str, str],
     summary: str,
     separator: str,
 ) -> list[SemanticsRow]:
-    """One row per class.
+    """One row per class. ``summaries`` are by class id; where there is none, ``summary`` is filled in.
 
     ``vectors`` [kept candidate, dim] and ``name_vectors`` [class, dim] are unit; a class's vector is the weighted
     mean of its statements' vectors, normalised again (derived), or its name's vector when nothing is kept.
@@ -42,7 +43,7 @@ def compose(
             SemanticsRow(
                 class_id=entry.id,
                 class_name=entry.name,
-                summary=_summary(entry, chosen, summary, separator),
+                summary=summaries.get(entry.id) or _summary(entry, chosen, summary, separator),
                 n_kept=len(chosen),
                 encoder=encoder[0],
                 encoder_revision=encoder[1],

@@ -25,8 +25,8 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     The class's own name never helps. Another class's name does harm in a comparison, when it is all that is said,
     or when it has several words; otherwise "orange" and "plate" are words like others, whatever else is on the list.
     """
-    own = {candidate.class_name: _name_pattern([candidate.class_name]) for candidate in candidates}
-    others = _mention_pattern(class_names)
+    own = {candidate.class_name: name_pattern([candidate.class_name]) for candidate in candidates}
+    others = mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
         if not _LETTER.search(text) or len(text.split()) > max_words or _MARKUP.search(text):
@@ -70,12 +70,12 @@ def _closest(
     return best
 
 
-def _name_pattern(names: Iterable[str]) -> re.Pattern[str]:
+def name_pattern(names: Iterable[str]) -> re.Pattern[str]:
     """Any class name as whole words, singular or plural; 'bat' is not found in 'combat'."""
     return re.compile(rf"(?<!\w)(?:{_alternatives(names)})(?:e?s)?(?!\w)")
 
 
-def _mention_pattern(names: Iterable[str]) -> re.Pattern[str]:
+def mention_pattern(names: Iterable[str]) -> re.Pattern[str]:
     """Any class name after a word of comparison, as the whole text, or, if it has several words, anywhere."""
     names = list(names)
     name = rf"(?:{_alternatives(names)})(?:e?s)?(?!\w)"

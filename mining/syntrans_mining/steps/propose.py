@@ -46,6 +46,7 @@ class _Call:
     model: Model
     prompt: Prompt
     sample: int
+    other: ClassEntry | None = None
 
 
 def propose(
@@ -56,13 +57,48 @@ def propose(
     An answer that is cut off or not what the schema says is drawn again with another seed, ``draw.tries`` times
     in all, and then given up; it is never repaired. What stays without an answer is a dropped candidate.
     """
-    calls: Iterable[_Call] = (
+    calls = (
         _Call(entry, model, prompt, sample)
         for model in models
         for prompt in prompts
         for entry in entries
         for sample in range(draw.samples)
     )
+    return _draw(asker, calls, draw)
+
+
+def contrast(
+    asker: Asker,
+    pairs: Sequence[tuple[ClassEntry, ClassEntry]],
+    models: Sequence[Model],
+    prompt: Prompt,
+    draw: Draw,
+) -> list[Candidate]:
+    """What all models say that tells the first of each pair from the second; the statements carry the second's id."""
+    calls = (
+        _Call(entry, model, prompt, sample, other)
+        for model in models
+        for entry, other in pairs
+        for sample in range(draw.samples)
+    )
+    return _draw(asker, calls, draw)
+
+
+def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candidate]:
+    """Both, with equal statements about a class made one: it has all authors, and the pair if one was asked about."""
+    united: dict[tuple[str, str], Candidate] = {}
+    for candidate in (*first, *second):
+        known = united.get((candidate.class_id, candidate.id)) if candidate.kept else None
+        if known is not None and known.kept:
+            known.authors.extend(candidate.authors)
+            known.contrast_with = known.contrast_with or candidate.contrast_with
+        else:
+            key = candidate.id if candidate.kept else f"{candidate.id} {len(united)}"
+            united[candidate.class_id, key] = candidate
+    return list(united.values())
+
+
+def _draw(asker: Asker, calls: Iterable[_Call], draw: Draw) -> list[Candidate]:
     said: dict[tuple[str, str], Candidate] = {}
     failed: list[Candidate] = []
     for attempt in range(draw.tries):
@@ -75,13 +111,21 @@ def propose(
                 _unite(said, call, seed, statements)
             # A request that met an error will meet it again, however often it is asked.
             elif response.error or attempt + 1 == draw.tries:
-                failed.append(failed_row(STAGE, call.entry, _author(call, seed, raw=""), response))
+                failed.append(_failed(call, seed, response))
             else:
                 again.append(call)
         calls = again
         if not calls:
             break
     return [*said.values(), *failed]
+
+
+def _failed(call: _Call, seed: int, response: Response) -> Candidate:
+    row = failed_row(STAGE, call.entry, _author(call, seed, raw=""), response)
+    if call.other is not None:
+        row.contrast_with = call.other.id
+        row.text = f"{row.text[:-1]}, against {call.other.name})"
+    return row
 
 
 def parse_statements(response: Response) -> list[tuple[str, str]] | None:
@@ -118,6 +162,8 @@ def _statement(item: Any) -> tuple[str, str] | None:
 
 def _request(call: _Call, draw: Draw, seed: int) -> Request:
     values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.n}
+    if call.other is not None:
+        values |= {"other": call.other.name, "other_definition": call.other.definition}
     messages = call.prompt.render(values)
     sampling = Sampling(draw.max_tokens, draw.temperature, draw.top_p, seed)
     key = request_key(
@@ -133,6 +179,7 @@ def _request(call: _Call, draw: Draw, seed: int) -> Request:
 def _seed(run_seed: int, call: _Call, attempt: int) -> int:
     """31 bits from everything that tells this answer from others, so that no two draw the same numbers."""
     parts = [run_seed, call.entry.id, call.model.name, call.prompt.id, call.sample, attempt]
+    parts += [call.other.id] if call.other else []
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -145,7 +192,8 @@ def _unite(said: dict[tuple[str, str], Candidate], call: _Call, seed: int, state
     for facet, text in statements:
         key = (call.entry.id, descriptor_id(call.entry.id, text))
         if key not in said:
-            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [])
+            pair = call.other.id if call.other else None
+            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [], contrast_with=pair)
         raw = said[key].text if text == said[key].text else text  # one string in memory for the same words
         said[key].authors.append(_author(call, seed, raw))
 

@@ -1,0 +1,175 @@
+"""What each step of mining is worth, on the embedded world: precision, recall, and few-shot accuracy.
+
+Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--out DIR] [--train KEY=VALUE ...]
+
+Every setting chooses its own weights and thresholds on val (`syntrans_training.world.thresholds`) and is scored on the
+novel classes. One journal serves all settings of a seed, one encoder all descriptor files; the accuracies come from
+the same frozen episodes and are compared in pairs. Writes ablation.json and ablation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from syntrans.classes import read_classes
+from syntrans.cli_steps import export_world
+from syntrans.config import load_config
+from syntrans.contract import DescriptorRow, read_descriptors, write_descriptors
+from syntrans.images import open_images
+from syntrans.paths import atomic_write_text, make_dir, new_run_dir
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.pipeline import mine
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.evaluate import evaluate
+from syntrans_training.metrics import interval, paired
+from syntrans_training.train import train
+from syntrans_training.world.score import STAGE_ORDER, alive_after, stage_scores
+from syntrans_training.world.thresholds import Chosen, choose
+
+FULL = "all steps"
+OPEN = ["crosscheck.threshold=0", "ground.threshold=0", "filter.margin=-1", "filter.fuse=null", "filter.budget=1000"]
+WEIGHTS = "package:syntrans_training/world/weights"
+SETTINGS = {
+    FULL: [],
+    "no crosscheck": [],
+    "no ground": ["vlm=null"],
+    "no filter": [],
+    **{
+        f"one LLM ({name})": [f"llms=[{{name: {name}, path: '{WEIGHTS}/{name}'}}]", "propose.samples=12"]
+        for name in ("llm-a", "llm-b", "llm-c")
+    },
+}
+
+
+def mine_setting(name: str, seed: int, folder: Path, pictures: Path) -> Path:
+    """Choose on val, then mine; the descriptor file of the setting."""
+    common = [*SETTINGS[name], f"seed={seed}"]
+    rows, _ = read_descriptors(_mine([*common, *OPEN], folder, pictures))
+    if name == "no crosscheck":
+        rows = [row.model_copy(update={"agreement": None}) for row in rows]
+    written = _mine([*common, *_overrides(name, choose(rows))], folder, pictures)
+    target = folder / f"{name.replace(' ', '-')}.parquet"
+    shutil.copyfile(written, target)
+    return target
+
+
+def _overrides(name: str, chosen: Chosen) -> list[str]:
+    """The config of what was chosen; a step that is left out drops nothing and weighs nothing."""
+    values = [f"{key}={value}" for key, value in chosen.thresholds.items()]
+    weights = ", ".join(f"{key}: {value}" for key, value in chosen.fuse.items())
+    fuse = "filter.fuse=null" if name == "no filter" else f"filter.fuse={{{weights}}}"
+    unchecked = ["crosscheck.threshold=0"] if name == "no crosscheck" else []
+    unbounded = ["filter.budget=1000"] if name == "no filter" else []
+    return [*values, fuse, *unchecked, *unbounded]
+
+
+def _mine(overrides: Sequence[str], folder: Path, pictures: Path) -> Path:
+    config = load_config(MiningConfig, "world", kind="mining/configs", overrides=list(overrides))
+    return mine(config, read_classes("world"), open_images(pictures), folder).descriptors
+
+
+def stage_files(full: Path, folder: Path) -> dict[str, Path]:
+    """Descriptor files as they would be if mining had ended after a stage: its survivors, all of one weight."""
+    rows, meta = read_descriptors(full)
+    files = {}
+    for stage in STAGE_ORDER:
+        alive = {id(row) for row in alive_after(rows, stage)}
+        ended = [_ended(row) if id(row) in alive else row for row in rows]
+        files[f"after {stage}"] = write_descriptors(folder / f"after-{stage}.parquet", ended, meta)
+    return files
+
+
+def _ended(row: DescriptorRow) -> DescriptorRow:
+    return row.model_copy(update={"kept": True, "stage": None, "reason": None, "rank": None, "weight": None})
+
+
+def accuracies(descriptors: Path, folder: Path, overrides: Sequence[str]) -> dict[str, np.ndarray]:
+    """Accuracy of the fused and the visual row on every episode, by row and shots ("fused 1"); the encoder stays."""
+    train(
+        load_config(TrainConfig, "world", kind="training/configs", overrides=overrides),
+        out=folder,
+        descriptors=descriptors,
+    )
+    out = make_dir(folder / "evaluate")
+    evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs"), out=out)
+    table = pq.read_table(out / "accuracies.parquet")
+    shots = np.array(table["shots"])
+    return {f"{row} {k}": np.array(table[row])[shots == k] for row in ("fused", "visual_only") for k in (1, 5)}
+
+
+def one_seed(seed: int, out: Path, pictures: Path, training: Sequence[str]) -> dict[str, Any]:
+    """All settings and stages of one mining seed."""
+    folder = make_dir(out / f"seed-{seed}")
+    files = {name: mine_setting(name, seed, folder, pictures) for name in SETTINGS}
+    truth = {name: stage_scores(read_descriptors(file)[0], "novel")[-1] for name, file in files.items()}
+    stages = stage_files(files[FULL], folder)
+    truth |= {name: stage_scores(_only_kept(file), "novel")[-1] for name, file in stages.items()}
+    found = {name: accuracies(file, make_dir(out / "train"), training) for name, file in (stages | files).items()}
+    lines = {}
+    for name, values in found.items():
+        gain = {k: paired(found[FULL][f"fused {k}"], values[f"fused {k}"]).percent() for k in (1, 5)}
+        own = {k: interval(values[f"fused {k}"]).percent() for k in (1, 5)}
+        lines[name] = {"truth": asdict(truth[name]), "accuracy": own, "all_steps_minus_this": gain}
+    visual = {k: interval(found[FULL][f"visual_only {k}"]).percent() for k in (1, 5)}
+    return {"visual_only": visual, "rows": lines}
+
+
+def _only_kept(path: Path) -> list[DescriptorRow]:
+    return [row for row in read_descriptors(path)[0] if row.kept]
+
+
+def table(results: dict[str, Any]) -> str:
+    """A Markdown table: one line per setting, seeds side by side."""
+    lines = []
+    for seed, result in results.items():
+        visual = result["visual_only"][1]
+        lines += [
+            f"Mining seed {seed}; visual only {visual['mean']:.2f} ± {visual['half_width']:.2f} (1-shot)",
+            "",
+            "| descriptors | rows | precision | recall | 1-shot | all steps minus this |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, row in result["rows"].items():
+            truth, own, gain = row["truth"], row["accuracy"][1], row["all_steps_minus_this"][1]
+            less = "" if name == FULL else f"{gain['mean']:+.2f} ± {gain['half_width']:.2f}"
+            lines.append(
+                f"| {name} | {truth['rows']} | {truth['precision']:.3f} | {truth['recall']:.3f} "
+                f"| {own['mean']:.2f} ± {own['half_width']:.2f} | {less} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run everything and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--train", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
+    given = parser.parse_args()
+    out = make_dir(given.out) if given.out else new_run_dir("bench")
+    start = time.monotonic()
+    pictures = export_world()
+    results: dict[int, Any] = {}
+    for seed in given.seeds:
+        results[seed] = one_seed(seed, out, pictures, given.train)
+        record = {"command": shlex.join(sys.argv), "seconds": time.monotonic() - start, "seeds": results}
+        atomic_write_text(out / "ablation.json", json.dumps(record, indent=2) + "\n")
+        atomic_write_text(out / "ablation.md", table(results))
+    print((out / "ablation.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

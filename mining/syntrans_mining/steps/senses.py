@@ -1,0 +1,173 @@
+"""Senses: a class name that means several things is settled before anything is asked about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syntrans.class_lint import homonyms, is_settled, normalised
+from syntrans.classes import ClassEntry, slug
+from syntrans.contract import normalise_text
+from syntrans.errors import InputError
+from syntrans_mining.engines.base import Request, Response, Sampling
+from syntrans_mining.journal import request_key
+from syntrans_mining.steps.propose import clean_text
+
+if TYPE_CHECKING:
+    from syntrans_mining.asking import Asker
+    from syntrans_mining.models import Model
+    from syntrans_mining.prompts import Prompt
+
+STAGE = "lint"
+GREEDY = Sampling(max_tokens=300)
+BUILT_IN = "known homonyms"
+Choice = int | str
+
+
+@dataclass(frozen=True)
+class Sense:
+    """One meaning of a name, and who knows it."""
+
+    text: str
+    known_to: tuple[str, ...]
+
+
+def in_question(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, ask_all: bool) -> list[ClassEntry]:
+    """The classes whose sense nothing settles: known homonyms, or (``ask_all``) every name without a definition.
+
+    ``chosen`` is by id, name or slug; a text there is a definition already, a number needs the list.
+    """
+    return [
+        entry
+        for entry in entries
+        if not is_settled(entry)
+        and not isinstance(_choice(entry, chosen), str)
+        and (ask_all or normalised(entry.name) in homonyms())
+    ]
+
+
+def find_senses(
+    asker: Asker, entries: Sequence[ClassEntry], models: Sequence[Model], prompt: Prompt
+) -> dict[str, list[Sense]]:
+    """What every model and the built-in list take the names of ``entries`` to mean, by class id.
+
+    A name that only the models were asked about counts as ambiguous, and is in the result, if at least half of those
+    that answered know several senses.
+    """
+    asked = [((entry, model), _request(entry, model, prompt)) for model in models for entry in entries]
+    said: dict[str, dict[str, list[str]]] = {entry.id: {} for entry in entries}
+    for (entry, model), response in asker.stream(STAGE, asked):
+        if senses := parse_senses(response):
+            said[entry.id][model.name] = senses
+    found = {}
+    for entry in entries:
+        answers = dict(said[entry.id])
+        several = sum(len(senses) > 1 for senses in answers.values())
+        known = homonyms().get(normalised(entry.name), ())
+        if known or 2 * several >= max(len(answers), 1):
+            united = _unite({**answers, **({BUILT_IN: list(known)} if known else {})})
+            if len(united) > 1:
+                found[entry.id] = united
+    return found
+
+
+def settle(
+    entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]], chosen: Mapping[str, Choice], *, first: bool
+) -> tuple[list[ClassEntry], dict[str, str]]:
+    """The entries with the chosen senses as definitions, and those by class id.
+
+    InputError if a choice is of no class or no sense, or a name in ``senses`` has no choice (unless ``first``).
+    """
+    _check_choices(entries, senses, chosen)
+    settled, taken, open_names = [], {}, []
+    for entry in entries:
+        choice, known = _choice(entry, chosen), senses.get(entry.id, [])
+        if choice is None and known and first:
+            choice = 1
+        if choice is None:
+            settled.append(entry)
+            open_names += [entry] if known else []
+            continue
+        definition = choice if isinstance(choice, str) else known[choice - 1].text
+        taken[entry.id] = definition
+        settled.append(entry._replace(definition=definition))
+    if open_names:
+        listed = ", ".join(entry.name for entry in open_names[:5]) + (" ..." if len(open_names) > 5 else "")
+        raise InputError(
+            f"{len(open_names)} class names mean several things ({listed}), see the list above; choose with "
+            f"--set lint.senses.{open_names[0].id}=1, write a definition into the class list, or take the first "
+            f"with --set lint.ambiguous=first"
+        )
+    return settled, taken
+
+
+def listing(entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]]) -> list[str]:
+    """The senses as lines for people, numbered as `settle` counts them."""
+    lines = []
+    for entry in entries:
+        for number, sense in enumerate(senses.get(entry.id, ()), start=1):
+            head = f"{entry.name}:" if number == 1 else " " * (len(entry.name) + 1)
+            lines.append(f"{head} {number}. {sense.text} ({', '.join(sense.known_to)})")
+    return lines
+
+
+def parse_senses(response: Response) -> list[str]:
+    """The senses in an answer; nothing if it is cut off or not what was asked for."""
+    if response.error or response.finish_reason == "length":
+        return []
+    try:
+        values = json.loads(response.text)
+    except (ValueError, RecursionError):
+        return []
+    items = values.get("senses") if isinstance(values, dict) else values
+    texts = [clean_text(item) for item in items if isinstance(item, str)] if isinstance(items, list) else []
+    return [text for text in texts if text]
+
+
+def _unite(said: Mapping[str, list[str]]) -> list[Sense]:
+    """Every sense once, in the order in which models and list name it first."""
+    texts: dict[str, str] = {}
+    known_to: dict[str, list[str]] = {}
+    for who, senses in said.items():
+        for text in senses:
+            key = normalise_text(text)
+            texts.setdefault(key, text)
+            if who not in known_to.setdefault(key, []):
+                known_to[key].append(who)
+    return [Sense(text, tuple(known_to[key])) for key, text in texts.items()]
+
+
+def _check_choices(
+    entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]], chosen: Mapping[str, Choice]
+) -> None:
+    spellings = {key: entry for entry in entries for key in _spellings(entry)}
+    for key, choice in chosen.items():
+        entry = spellings.get(key)
+        if entry is None:
+            raise InputError(f"lint.senses speaks of {key!r}, which is no class of the list; correct the name")
+        known = senses.get(entry.id, [])
+        if isinstance(choice, int) and not 1 <= choice <= len(known):
+            have = f"has {len(known)} senses" if known else "is not ambiguous"
+            raise InputError(f"lint.senses.{key} is {choice}, but {entry.name!r} {have}; give a number or a definition")
+
+
+def _choice(entry: ClassEntry, chosen: Mapping[str, Choice]) -> Choice | None:
+    return next((chosen[key] for key in _spellings(entry) if key in chosen), None)
+
+
+def _spellings(entry: ClassEntry) -> tuple[str, ...]:
+    return (entry.id, entry.name, slug(entry.name))
+
+
+def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
+    messages = prompt.render({"name": entry.name})
+    key = request_key(
+        identity=f"{model.name}\n{model.identity}",
+        prompt_sha256=prompt.sha256,
+        messages=messages,
+        sampling=GREEDY,
+        schema=prompt.answer_schema,
+    )
+    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema)

@@ -1,0 +1,137 @@
+"""Summarise: one LLM writes a paragraph from a class's kept statements, the others strike what they do not bear out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from syntrans.contract import normalise_text
+from syntrans_mining.candidates import Candidate, by_class, kept
+from syntrans_mining.engines.base import Request, Response, Sampling
+from syntrans_mining.journal import request_key
+from syntrans_mining.steps.merge import mention_pattern, name_pattern
+from syntrans_mining.steps.propose import clean_text
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans_mining.asking import Asker
+    from syntrans_mining.models import Model
+    from syntrans_mining.prompts import Prompt
+
+STAGE = "compose"
+ONE_TOKEN = Sampling(max_tokens=1)
+_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+
+
+@dataclass
+class Summary:
+    """What was written about a class: the sentences that stayed, and those that were struck."""
+
+    stays: list[str]
+    struck: list[str]
+
+    @property
+    def text(self) -> str:
+        """The paragraph; empty if nothing stayed."""
+        return " ".join(self.stays)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The prompts: to write (``compose``), to check against the list (``support``) and the class (``crosscheck``)."""
+
+    compose: Prompt
+    support: Prompt
+    crosscheck: Prompt
+
+
+def summarise(
+    asker: Asker,
+    candidates: list[Candidate],
+    entries: Sequence[ClassEntry],
+    writer: Model,
+    judges: Sequence[Model],
+    prompts: Reading,
+    *,
+    max_tokens: int,
+    threshold: float,
+) -> dict[str, Summary]:
+    """Checked paragraphs by class id, of the classes about which something is kept.
+
+    A sentence stays if it names no other class and the ``judges``' mean P(yes) is at least ``threshold`` both for
+    "this follows from the kept statements" and for "this is true of the class". No answer is no yes.
+    """
+    known = {class_id: _statements(group) for class_id, group in by_class(kept(candidates)).items()}
+    described = [entry for entry in entries if entry.id in known]
+    drawn = Sampling(max_tokens=max_tokens)
+    asked = [(entry, _request(writer, prompts.compose, _values(entry, known), drawn)) for entry in described]
+    written = {entry.id: sentences(response) for entry, response in asker.stream(STAGE, asked)}
+    opinions = _opinions(asker, described, written, known, judges, prompts)
+    names_any = mention_pattern(entry.name for entry in entries)
+    found = {}
+    for entry in described:
+        found[entry.id] = summary = Summary([], [])
+        own = name_pattern([entry.name])
+        for sentence in written[entry.id]:
+            borne_out = all(fmean(said) >= threshold for said in opinions[entry.id, sentence])
+            stays = borne_out and not names_any.search(own.sub("it", normalise_text(sentence)))
+            (summary.stays if stays else summary.struck).append(sentence)
+    return found
+
+
+def sentences(response: Response) -> list[str]:
+    """The distinct sentences of an answer; an unfinished last one is left out."""
+    if response.error:
+        return []
+    found = [clean_text(part) for part in _END.split(clean_text(response.text))]
+    whole = [part for part in found if part.endswith((".", "!", "?"))]
+    return list(dict.fromkeys(whole))
+
+
+def _opinions(
+    asker: Asker,
+    entries: Sequence[ClassEntry],
+    written: Mapping[str, list[str]],
+    known: Mapping[str, list[str]],
+    judges: Sequence[Model],
+    prompts: Reading,
+) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
+    """P(yes) of every judge to both questions, by class id and sentence."""
+    opinions: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
+    asked = []
+    for entry in entries:
+        for sentence in written[entry.id]:
+            both: tuple[list[float], list[float]] = ([], [])
+            opinions[entry.id, sentence] = both
+            values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
+            for judge in judges:
+                for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
+                    asked.append((said, _request(judge, prompt, values, ONE_TOKEN, yes_no=True)))
+    for said, response in asker.stream(STAGE, asked):
+        said.append(response.p_yes or 0.0)
+    return opinions
+
+
+def _statements(group: Sequence[Candidate]) -> list[str]:
+    return [candidate.text for candidate in sorted(group, key=lambda candidate: candidate.rank or 0)]
+
+
+def _values(entry: ClassEntry, known: Mapping[str, list[str]]) -> dict[str, object]:
+    return {"name": entry.name, "definition": entry.definition, "descriptors": known[entry.id]}
+
+
+def _request(
+    model: Model, prompt: Prompt, values: Mapping[str, object], sampling: Sampling, *, yes_no: bool = False
+) -> Request:
+    messages = prompt.render(values)
+    key = request_key(
+        identity=f"{model.name}\n{model.identity}",
+        prompt_sha256=prompt.sha256,
+        messages=messages,
+        sampling=sampling,
+        yes_no=yes_no,
+    )
+    return Request(key, model.name, messages, sampling, yes_no=yes_no)

@@ -1,0 +1,71 @@
+"""Pictures travel as references, and are reduced to what a model is meant to see."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from syntrans.images import open_images
+from syntrans_mining.engines.base import Picture
+from syntrans_mining.engines.openai import _fitting
+from syntrans_mining.pictures import choose_pictures, fit
+
+
+def encoded(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((width, height), 90).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 10_000))
+def test_a_picture_never_has_more_pixels_than_it_may(width: int, height: int, most: int) -> None:
+    image = Image.new("L", (width, height))
+    found = fit(image, most)
+    assert found.width * found.height <= max(most, found.width, found.height)
+    assert (found is image) == (width * height <= most)
+    assert fit(image, None) is image
+
+
+def test_the_shape_of_a_picture_is_kept() -> None:
+    assert fit(Image.new("L", (400, 100)), 10_000).size == (200, 50)
+
+
+def test_chosen_pictures_hold_no_bytes_and_travel_as_references(tmp_path: Path) -> None:
+    folder = tmp_path / "heron"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(encoded(200, 200))
+    chosen = choose_pictures(open_images(tmp_path), per_class=2, seed=0)["heron"]
+    assert len(chosen) == 2
+    for picture in chosen:
+        assert not isinstance(picture.source, bytes)
+        sent = bytes(ForkingPickler.dumps(picture))  # as the pipes to the workers do
+        assert len(sent) < 1000 < len(picture.data)
+        assert ForkingPickler.loads(sent).data == picture.data
+
+
+def test_a_server_gets_a_large_picture_reduced_and_a_small_one_as_it_is() -> None:
+    data = encoded(60, 40)
+    picture = Picture("ab", partial(bytes, data))
+    assert _fitting(picture, None) == _fitting(picture, 2400) == data
+    assert Image.open(io.BytesIO(_fitting(picture, 600))).size == (30, 20)
+
+
+@pytest.mark.parametrize("max_pixels", [None, 5000])
+def test_the_pixel_budget_is_part_of_what_decides_an_answer(max_pixels: int | None) -> None:
+    from syntrans.config import load_config
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.models import resolve_models
+
+    overrides = [f"ground.max_pixels={max_pixels}"] if max_pixels else []
+    vlm = resolve_models(load_config(MiningConfig, "world", kind="mining/configs", overrides=overrides)).vlm
+    assert vlm is not None
+    assert vlm.spec.args.get("max_pixels") == max_pixels
+    assert ("max_pixels" in vlm.identity) == (max_pixels is not None)
