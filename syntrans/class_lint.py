@@ -18,6 +18,7 @@ _WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
 _ARTICLE = re.compile(r"^(a|an|the) ")
 _IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman", "children": "child"}
+_ENDINGS = ((r"(?<=[^aeiou])y$", "ies"), (r"fe?$", "ves"))
 _ALTERNATIVES = re.compile(r"\s*(?:[,;/]|\bor\b)\s*")
 
 
@@ -38,6 +39,14 @@ def normalised(name: str) -> str:
     """The form in which two names are the same: case, spaces, '_', '-' and a leading article do not count."""
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
     return _ARTICLE.sub("", words)
+
+
+def plurals(name: str) -> set[str]:
+    """Plural forms of a normalised name that are not the name with -s or -es: 'wolves', 'butterflies', 'mice'."""
+    *before, last = name.split(" ")
+    found = {plural for plural, one in _IRREGULAR.items() if one == last}
+    found |= {re.sub(ending, plural, last) for ending, plural in _ENDINGS if re.search(ending, last)}
+    return {" ".join([*before, form]) for form in found}
 
 
 def _number_free(name: str) -> str:

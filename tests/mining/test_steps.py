@@ -17,7 +17,7 @@ from syntrans_mining.engines.base import Response, TextVectors
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
 
-BIRDS = ("heron", "ibis", "house finch")
+BIRDS = ("heron", "ibis", "House-finch", "kitchen knife", "butterfly")
 
 
 def candidate(text: str, *models: str, class_id: str = "heron") -> Candidate:
@@ -89,6 +89,9 @@ def test_clean_text_is_one_line_without_unseen_characters(text: str) -> None:
         ("like a house-finch", "names_class"),
         ("an ibis", "names_class"),
         ("spots of a house finch", "names_class"),
+        ("the housefinch's red", "names_class"),
+        ("smaller than kitchen knives", "names_class"),
+        ("resembling butterflies", "names_class"),
         ("an ibis red bill", None),
         ("a sheronette frill", None),
         ("grey wings", None),

@@ -59,6 +59,37 @@ def test_the_models_say_what_they_know(mined: MineResult) -> None:
     assert {vote.p_yes < 0.5 for row in rows for vote in row.votes} == {True, False}
 
 
+def test_senses_contrasts_and_summaries_are_asked_on_the_real_engine(config: MiningConfig, mined: MineResult) -> None:
+    """These models never saw such prompts: their answers are of no use, but every kind of request gets one."""
+    values = config.model_dump(mode="json") | {
+        "lint": {"ask_senses": True, "ambiguous": "first"},
+        "contrast": {"prompt": "contrast.v1"},
+        "compose": {"llm": "llm-a", "max_tokens": 32},
+    }
+    images = open_images(mined.run_json.parent.parent / "pictures")
+    asked = MiningConfig.model_validate(values)
+    result = mine(
+        asked, read_classes("world"), images, mined.run_json.parent.parent / "all", limit=2, progress=Silent()
+    )
+    stages = result.run["stages"]
+    assert {name: len(stages[name]["models"]) for name in ("lint", "propose", "compose")} == {
+        "lint": 3,
+        "propose": 3,
+        "compose": 3,
+    }
+    assert result.run["details"]["compose"]["written_by"] == "llm-a"
+    rows, _ = read_descriptors(result.descriptors)
+    assert {author.prompt for row in rows for author in row.authors} == {"world_propose.v1", "contrast.v1"}
+
+
+def test_votes_are_calibrated_and_the_kept_are_likely(mined: MineResult) -> None:
+    rows, _ = read_descriptors(mined.descriptors)
+    votes = [vote for row in rows for vote in row.votes]
+    assert votes
+    assert all(vote.p_calibrated is not None and 0.05 < vote.p_calibrated < 0.99 for vote in votes)
+    assert all(row.clip and row.clip.margin is not None for row in rows if row.kept)
+
+
 def test_the_same_command_again_asks_nothing(mined: MineResult, config: MiningConfig) -> None:
     images = open_images(mined.run_json.parent.parent / "pictures")
     before = read_descriptors(mined.descriptors)

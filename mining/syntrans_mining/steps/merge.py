@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from syntrans.class_lint import normalised, plurals
 from syntrans.contract import normalise_text
 from syntrans_mining.candidates import Candidate, by_class, kept
 
@@ -25,7 +26,7 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     The class's own name never helps. Another class's name does harm in a comparison, when it is all that is said,
     or when it has several words; otherwise "orange" and "plate" are words like others, whatever else is on the list.
     """
-    own = {candidate.class_name: name_pattern([candidate.class_name]) for candidate in candidates}
+    own = {name: name_pattern([name]) for name in {candidate.class_name for candidate in candidates}}
     others = mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
@@ -86,6 +87,10 @@ def mention_pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def _alternatives(names: Iterable[str]) -> str:
-    """The names as a regular expression, longest first; a space also matches a hyphen or an underscore."""
-    plain = sorted({normalise_text(name) for name in names}, key=len, reverse=True)
-    return "|".join(re.escape(name).replace(r"\ ", r"[\s_-]+") for name in plain if name)
+    """The names and their irregular plurals as a regular expression, longest first.
+
+    Between words a space, a hyphen, an underscore or nothing may stand: 'house finch' is also found in 'house-finch'.
+    """
+    plain = {normalised(name) for name in names}
+    forms = sorted(plain.union(*map(plurals, plain)), key=len, reverse=True)
+    return "|".join(r"[\s_-]*".join(map(re.escape, form.split(" "))) for form in forms if form)
