@@ -41,6 +41,7 @@ from syntrans_training.world.thresholds import Chosen, choose
 FULL = "all steps"
 OPEN = ["crosscheck.threshold=0", "ground.threshold=0", "filter.margin=-1", "filter.fuse=null", "filter.budget=1000"]
 WEIGHTS = "package:syntrans_training/world/weights"
+ONLY_OURS = ["methods.names=[]"]  # the methods of others are not the question here
 SETTINGS = {
     FULL: [],
     "no crosscheck": [],
@@ -97,11 +98,8 @@ def _ended(row: DescriptorRow) -> DescriptorRow:
 
 def accuracies(descriptors: Path, folder: Path, overrides: Sequence[str]) -> dict[str, np.ndarray]:
     """Accuracy of the fused and the visual row on every episode, by row and shots ("fused 1"); the encoder stays."""
-    train(
-        load_config(TrainConfig, "world", kind="training/configs", overrides=overrides),
-        out=folder,
-        descriptors=descriptors,
-    )
+    config = load_config(TrainConfig, "world", kind="training/configs", overrides=[*ONLY_OURS, *overrides])
+    train(config, out=folder, descriptors=descriptors)
     out = make_dir(folder / "evaluate")
     evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs"), out=out)
     table = pq.read_table(out / "accuracies.parquet")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from syntrans.classes import ClassEntry, LintFinding
+from syntrans.classes import ClassEntry, LintFinding, blank_lines
 
 _WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
@@ -174,6 +174,14 @@ def too_few(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     if len(entries) == 1:
         text = "only one class: nothing to tell it from, so contrasts and margins stay empty"
         yield LintFinding("warning", "one_class", text, (entries[0].id,))
+
+
+def empty_lines(source: str | Path) -> list[LintFinding]:
+    """Empty lines between the classes of a text list; of a file, since the entries know nothing of them."""
+    numbers = blank_lines(source)
+    places = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+    text = f"{len(numbers)} empty lines ({places}) are left out; is a name missing there?"
+    return [LintFinding("warning", "empty_line", text, ())] if numbers else []
 
 
 RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (

@@ -11,16 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import (
-    ClassEntry,
-    LintFinding,
-    blank_lines,
-    class_list_sha256,
-    lint,
-    read_classes,
-    require_clean,
-    slug,
-)
+from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
 from syntrans.config import dump_config, from_values, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
@@ -34,8 +25,10 @@ _REQUEST = "request.json"
 
 def check_classes(source: str) -> tuple[dict[str, Any], str]:
     """The findings about a class list, as plain values and as text."""
+    from syntrans.class_lint import empty_lines
+
     entries = read_classes(source)
-    findings = [finding._asdict() for finding in [*lint(entries), *_blank_lines(source)]]
+    findings = [finding._asdict() for finding in [*lint(entries), *empty_lines(source)]]
     errors = sum(finding["level"] == "error" for finding in findings)
     counts = {"classes": len(entries), "errors": errors, "warnings": len(findings) - errors}
     lines = [f"{finding['level']:<8} {finding['rule']:<15} {finding['message']}" for finding in findings]
@@ -58,13 +51,6 @@ def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -
     given = {"path": path} | ({"dataset": dataset} if dataset else {})
     report = check(from_values(DataConfig, given, settings))
     return report, render(report)
-
-
-def _blank_lines(source: str) -> list[LintFinding]:
-    numbers = blank_lines(source)
-    places = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
-    text = f"{len(numbers)} empty lines ({places}) are left out; is a name missing there?"
-    return [LintFinding("warning", "empty_line", text, ())] if numbers else []
 
 
 def mine(
