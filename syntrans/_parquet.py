@@ -24,7 +24,7 @@ class _OfClass(Protocol):
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=_OfClass)
-ROW_GROUP = 4096
+ROW_GROUP = 1024
 Migration = Callable[[pa.Table], pa.Table]
 
 

@@ -89,6 +89,7 @@ class Stages:
         with self._stage("crosscheck", candidates):
             self._crosscheck(candidates)
         images = self._class_images(shown)
+        del shown  # the vectors of single pictures are not needed any more
         with self._stage("ground", candidates):
             self._ground(candidates, images)
         with self._stage("filter", candidates):

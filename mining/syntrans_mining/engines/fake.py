@@ -47,7 +47,6 @@ class FakeEngine:
         self._name, self._fail, self._truncate, self._delay = name, fail, truncate, delay
         self._truncate_times, self._left, self._hard = truncate_times, crash_after, hard
         self._faults = faults or {}
-        self.answered: list[str] = []
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """One response each; equal requests get equal answers."""
@@ -56,7 +55,6 @@ class FakeEngine:
                 self._die_if_due()
             if self._delay:
                 time.sleep(self._delay)
-            self.answered.append(request.id)
             yield self._answer(request)
 
     def _die_if_due(self) -> None:

@@ -37,12 +37,14 @@ def ground(
         if response.p_yes is not None:
             for candidate in asking:
                 seen[id(candidate)].add(response.p_yes, own=candidate.class_id == class_id)
+    looked_at: dict[tuple[str, str | None], list[str]] = {}  # one list for all candidates that share it
     shas = {class_id: [picture.sha256 for picture in shown] for class_id, shown in pictures.items()}
     for candidate in kept(candidates):
         other = _other(candidate, pictures, contrast)
-        candidate.grounding = seen[id(candidate)].grounding(
-            model, other, [*shas[candidate.class_id], *(shas[other] if other else ())]
+        shown = looked_at.setdefault(
+            (candidate.class_id, other), [*shas[candidate.class_id], *(shas[other] if other else ())]
         )
+        candidate.grounding = seen.pop(id(candidate)).grounding(model, other, shown)
 
 
 def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | None) -> None:
