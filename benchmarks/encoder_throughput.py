@@ -134,13 +134,13 @@ def make_task(pixels: NDArray[np.uint8], labels: NDArray[np.int64], backbone: st
     return SKDGen0(backbones.build(backbone), pictures, n_classes=CLASSES)
 
 
-def ours_rate(task: SKDGen0, precision: str, batch: int, steps: int) -> float:
+def ours_rate(task: SKDGen0, recipe: Recipe, steps: int) -> float:
     """Images per second as `loop.fit` itself writes them down, in its second epoch of `steps` steps."""
-    task.n_items = batch * steps
+    task.n_items = recipe.batch_size * steps
     with tempfile.TemporaryDirectory() as folder:
         metrics = Path(folder) / "metrics.jsonl"
         files = {"state_file": Path(folder) / "state.safetensors", "metrics_file": metrics}
-        fit(task, Recipe(2, batch, 0.05, precision=precision), device=CPU, identity="benchmark", **files)
+        fit(task, recipe, device=CPU, identity="benchmark", **files)
         return float(read_rows(metrics)[-1]["images_per_s"])
 
 
@@ -177,10 +177,11 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     data = PilPictures(pixels, labels, options.size, options.pad)
     task = make_task(pixels, labels, options.backbone, options.size, options.pad)
     shape = (options.batch, options.steps)
+    recipe = Recipe(2, options.batch, 0.05, precision=precision, compiled=options.compile)
     ways: dict[str, Callable[[], float]] = {
         "authors_0_workers": lambda: authors_rate(data, options.backbone, *shape, 0),
         f"authors_{options.workers}_workers": lambda: authors_rate(data, options.backbone, *shape, options.workers),
-        "ours": lambda: ours_rate(task, precision, *shape),
+        "ours": lambda: ours_rate(task, recipe, options.steps),
         "bare": lambda: bare_rate(task, precision, *shape),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -205,6 +206,7 @@ def main() -> None:
         "threads": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--compile", action="store_true", help="encoder.compile=always, for ours and for the limit")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
