@@ -48,8 +48,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def pick_compile(name: str, device: torch.device) -> bool:
     """Whether to compile: "auto" does on CUDA only.
 
-    There the compiler fuses what lies between convolutions in about a minute, once. On CPUs it needs a C++ compiler,
-    and oneDNN's convolutions, which it leaves alone, take most of the time.
+    There the compiler fuses what lies between convolutions in about a minute, once. On CPUs it needs a C++ compiler
+    and does not pay: a step of the narrow ResNet-12 in bf16 was measured 9 % slower compiled.
     """
     return device.type == "cuda" if name == "auto" else name == "always"
 
