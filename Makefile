@@ -16,7 +16,7 @@ PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder docs wheel wheel-check lock clean
+.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining docs wheel wheel-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ fix: $(STAMP) ## Format, and repair what ruff can
 
 bench: $(STAMP) ## Time the commands on this machine
 	$(BIN)/python benchmarks/run.py
+
+bench-mining: $(STAMP) ## Compare mining's engines with bare vLLM on the same requests
+	$(BIN)/python benchmarks/mining_throughput.py
 
 docs: $(STAMP) ## Write docs/commands.md and docs/leaderboard.md again
 	$(BIN)/python scripts/make_docs.py

@@ -8,6 +8,7 @@ Requests are read by a thread of their own, so that an engine has the next ones 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import queue
@@ -128,9 +129,12 @@ def _bundles(engine: Any, feed: Feed) -> Iterator[list[Response]]:
 
 def _load(spec: EngineSpec) -> Any:
     try:
-        return build_engine(spec)
+        engine = build_engine(spec)
     except (ModelLoadError, EnvironmentProblem) as error:
         raise type(error)(f"model {spec.name!r}: {error}") from error
+    gc.collect()
+    gc.freeze()  # the libraries' million objects need not be looked through again and again
+    return engine
 
 
 def _keep_tqdm_in_process() -> None:
