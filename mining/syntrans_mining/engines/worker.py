@@ -15,7 +15,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from syntrans_mining.engines.base import EngineSpec, Request, Response
 
-PART, PART_SECONDS = 64, 0.1  # answers per message of an engine that gives them one by one
+# Answers per message, and how long one may wait for others: each message wakes the run's process, and on a machine with
+# few cores that costs the model a turn.
+PART, PART_SECONDS = 64, 0.2
 
 Inbox = queue.SimpleQueue[tuple[Any, ...]]
 
@@ -52,7 +54,7 @@ def serve(connection: Connection, log: str, environment: dict[str, str]) -> None
     while True:
         message = inbox.get()
         try:
-            for part in _handle(engines, message, inbox):
+            for part in _handle(engines, message, inbox, connection):
                 connection.send(("part", part))
             connection.send(("end", None))
         except ConnectionError:
@@ -70,61 +72,69 @@ def _read(connection: Connection, inbox: Inbox) -> None:
             os._exit(0)
 
 
-def _handle(engines: dict[str, Any], message: tuple[Any, ...], inbox: Inbox) -> Iterator[Any]:
+def _handle(engines: dict[str, Any], message: tuple[Any, ...], inbox: Inbox, connection: Connection) -> Iterator[Any]:
     kind = message[0]
     if kind == "load":
         spec: EngineSpec = message[1]
         engines[spec.name] = _load(spec)
     elif kind == "generate":
-        yield from _converse(engines[message[1]], Feed(inbox))
+        _converse(engines[message[1]], Feed(inbox, connection.send))
     else:
         _, model, method, payload = message
         yield getattr(engines[model], method)(payload)
 
 
 class Feed:
-    """The requests of a conversation, batch by batch, to be iterated once.
+    """The requests of a conversation, batch by batch, to be iterated once; and the way back for the answers.
 
     While answers are ``owed`` it does not wait for the next batch but gives an empty one: the engine has work.
     """
 
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-        self.owed = 0
+    def __init__(self, inbox: Inbox, send: Callable[[tuple[str, Any]], None]) -> None:
+        self._inbox, self._send = inbox, send
+        self._owed, self._last = 0, time.monotonic()
+        self._unsent: list[Response] = []
 
     def __iter__(self) -> Iterator[Sequence[Request]]:
         """Batches until the last."""
         while True:
+            if self._owed == 0:
+                self.flush()  # or the run would wait for these while we wait for it
             try:
-                message = self._inbox.get(block=self.owed == 0)
+                message = self._inbox.get(block=self._owed == 0)
             except queue.Empty:
                 yield ()
                 continue
             if message[0] == "last":
                 return
-            self.owed += len(message[1])
+            self._owed += len(message[1])
             yield message[1]
 
+    def answer(self, responses: Sequence[Response]) -> None:
+        """Send ``responses`` soon."""
+        self._owed -= len(responses)
+        self._unsent += responses
+        if len(self._unsent) >= PART or time.monotonic() - self._last > PART_SECONDS:
+            self.flush()
 
-def _converse(engine: Any, feed: Feed) -> Iterator[list[Response]]:
-    """Answers as soon as they are there: of an engine that streams, or of one that takes batch after batch."""
-    parts = engine.stream(feed) if hasattr(engine, "stream") else _bundles(engine, feed)
-    for part in parts:
-        if part:
-            feed.owed -= len(part)
-            yield part
+    def flush(self) -> None:
+        """Send what is there."""
+        self._last = time.monotonic()
+        if self._unsent:
+            self._send(("part", self._unsent))
+            self._unsent = []
 
 
-def _bundles(engine: Any, feed: Feed) -> Iterator[list[Response]]:
-    for batch in feed:
-        part: list[Response] = []
-        last = time.monotonic()
-        for response in engine.generate(batch):
-            part.append(response)
-            if len(part) == PART or time.monotonic() - last > PART_SECONDS:
-                yield part
-                part, last = [], time.monotonic()
-        yield part
+def _converse(engine: Any, feed: Feed) -> None:
+    """Answers as they are there: of an engine that streams, or of one that takes batch after batch."""
+    if hasattr(engine, "stream"):
+        for part in engine.stream(feed):
+            feed.answer(part)
+    else:
+        for batch in feed:
+            for response in engine.generate(batch):
+                feed.answer([response])
+    feed.flush()
 
 
 def _load(spec: EngineSpec) -> Any:
