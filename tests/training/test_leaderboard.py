@@ -1,0 +1,48 @@
+"""Published numbers are data with sources, and stand beside ours on the same data set only."""
+
+import pytest
+
+from syntrans_training.leaderboard import DATASETS, against, page, published, sources
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_result_has_a_known_source_and_a_plausible_accuracy(dataset):
+    entries = published(dataset)
+    assert entries
+    for entry in entries:
+        assert entry.source in sources()
+        for value in entry.accuracy.values():
+            assert value is None or 20 < value[0] < 100
+            assert value is None or value[1] is None or 0 < value[1] < 1
+
+
+def test_numbers_are_those_of_their_source():
+    skd = {e.method: e.accuracy for e in published("mini") if e.source == "skd"}
+    assert skd["SKD-GEN1"] == {1: (67.04, 0.85), 5: (83.54, 0.54)}
+    assert {e.method: e.accuracy[5] for e in published("mini")}["ECER"] is None
+
+
+def summary(dataset):
+    row = {"mean": 61.234, "half_width": 0.5}
+    return {
+        "data": {"dataset": dataset},
+        "encoder": {"backbone": "resnet12", "method": "skd-gen1"},
+        "results": {"1": {"fused": row}, "5": {"fused": row}},
+    }
+
+
+def test_ours_stand_beside_the_published_ones():
+    text = against(summary("mini"))
+    assert "SKD-GEN1" in text
+    assert "61.23 ±0.50" in text
+    assert any(line.startswith("SynTrans") and "not available" in line for line in text.splitlines())
+    assert "SUITED" not in text  # of CUB
+
+
+def test_other_data_has_nothing_beside_it():
+    assert against(summary("")).startswith("no published numbers for this data; there are some for miniImageNet")
+
+
+def test_syntrans_has_no_number_on_the_page():
+    assert "SynTrans: not available" in page()
+    assert "| SynTrans" not in page()
