@@ -3,7 +3,8 @@
 Xing et al., "Adaptive Cross-Modal Few-Shot Learning" (NeurIPS 2019, arXiv 1902.07104), equations (3)-(5):
     w' = g(s),    lambda = 1 / (1 + exp(-h(w'))),    p' = lambda * p + (1 - lambda) * w'
 with g and h of one hidden layer each. Scores are -scale * |x - p'|^2, as in its ProtoNet form.
-What we do differently: the encoder is frozen, features are of unit length, and so is w'; the scale is learned.
+What we do differently: the encoder is frozen, features are of unit length, and so is w'; the scale is learned; lambda
+begins at 0.88.
 """
 
 import torch
@@ -21,6 +22,7 @@ class Gate(nn.Module):
             nn.Linear(text_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, feature_dim)
         )
         self.share = nn.Sequential(nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        nn.init.constant_(self.share[-1].bias, 2.0)  # begin near the prototypes: the text has to earn its share
         self.scale = nn.Parameter(torch.tensor(10.0))
 
     def forward(self, prototypes: Float[Tensor, "e n d"], text: Float[Tensor, "e n s"]) -> Float[Tensor, "e n d"]:
