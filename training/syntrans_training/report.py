@@ -13,8 +13,8 @@ LABELS = {
     "cosine": "cosine classifier",
     "gidaris": "attention (Gidaris)",
     "visual_only": "visual only",
-    "zero_shot_name": "CLIP zero-shot, names",
-    "zero_shot_descriptors": "CLIP zero-shot, descriptors",
+    "zero_shot_name": "CLIP, names",
+    "zero_shot_descriptors": "CLIP, descriptors",
     "tip_adapter": "Tip-Adapter",
     "tip_adapter_f": "Tip-Adapter-F",
     "fsktn": "1/K rule (FS-KTN)",
@@ -32,13 +32,14 @@ GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control"
 
 def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
     """Accuracy in percent with 95 % intervals, and the paired differences against visual only and of fused."""
+    from rich.box import HORIZONTALS
     from rich.console import Console
     from rich.table import Table
 
     episodes = summary["episodes"]
     shots = list(summary["results"])
     title = f"{episodes['ways']}-way, {episodes['queries']} queries, {episodes['episodes']} episodes, novel classes"
-    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(summary))
+    table = Table(title=title, box=HORIZONTALS, title_justify="left", caption_justify="left", caption=_caption(summary))
     table.add_column("method", no_wrap=True)
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)

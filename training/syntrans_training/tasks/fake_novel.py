@@ -110,20 +110,20 @@ def fit(
 ) -> tuple[int, float]:
     """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best look at val.
 
-    `validate` is asked `looks` times, evenly spread. Returns the step kept and its val accuracy.
+    `validate` is asked before the first step and `looks` times after, evenly spread: a head that val finds no better
+    for its training stays as it began. Returns the step kept and its val accuracy.
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    best: tuple[int, float] = (0, -1.0)
-    kept = copy.deepcopy(module.state_dict())
+    best, kept = (0, -1.0), module.state_dict()
     every = max(1, steps // looks)
-    for step in range(1, steps + 1):
-        module.train()
-        optimizer.zero_grad()
-        value = loss(step)
-        value.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+    for step in range(steps + 1):
+        if step:
+            module.train()
+            optimizer.zero_grad()
+            loss(step).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
         if step % every == 0 or step == steps:
             module.eval()
             accuracy = validate()
