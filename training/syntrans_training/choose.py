@@ -17,6 +17,7 @@ from . import checkpoint
 from .episodes import Episodes
 from .peers import PEERS, Base, Peer, Tensors, Training
 from .rows import Row, build_rows
+from .seeding import one_thread
 from .select import Selected, calibrate, select
 from .sides import Side
 
@@ -104,7 +105,10 @@ def _choose(
         )
 
     middle = {name: values[len(values) // 2 :][:1] for name, values in peer.grid.items()}
-    tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy) if peer.train else {}
+    tensors: dict[str, Tensor] = {}
+    if peer.train:
+        with one_thread():
+            tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy)
     return tensors, tried(tensors, peer.grid)
 
 

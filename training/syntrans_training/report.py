@@ -39,7 +39,9 @@ def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
     episodes = summary["episodes"]
     shots = list(summary["results"])
     title = f"{episodes['ways']}-way, {episodes['queries']} queries, {episodes['episodes']} episodes, novel classes"
-    table = Table(title=title, box=HORIZONTALS, title_justify="left", caption_justify="left", caption=_caption(summary))
+    table = Table(title=title, box=HORIZONTALS, collapse_padding=True, pad_edge=False)
+    table.title_justify = table.caption_justify = "left"
+    table.caption = _caption(summary)
     table.add_column("method", no_wrap=True)
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)

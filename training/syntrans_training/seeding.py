@@ -1,6 +1,8 @@
 """Devices, precision and random numbers: where a run gets the things that change its bits."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -62,3 +64,14 @@ def epoch_generator(seed: int, epoch: int, rank: int = 0) -> torch.Generator:
     mixed = (seed * 1_000_003 + epoch) % 2**63
     torch.manual_seed((mixed + rank * 7_919_000_003) % 2**63)
     return torch.Generator().manual_seed(mixed + 1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch works on one thread inside: for thousands of small steps, where threads cost more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

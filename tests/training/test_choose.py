@@ -1,0 +1,106 @@
+"""The methods stage: everything chosen on val, each method kept as soon as it is done, rows rebuilt from the file."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from syntrans_training import checkpoint, choose
+from syntrans_training.bridge import Grid, build_bridge
+from syntrans_training.choose import METHODS, Chosen, choose_methods
+from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.features import Features
+from syntrans_training.peers import PEERS, Base, Training
+from syntrans_training.rows import build_rows
+from syntrans_training.scoring import score
+from syntrans_training.sides import Side
+
+C, M, D, S = 20, 12, 10, 10  # one CLIP has S = D
+HOW = Training(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """14 base and 6 val classes whose centres are a linear map of their texts; a bridge of the two."""
+    generator = torch.Generator().manual_seed(0)
+    text = F.normalize(torch.randn(C, S, generator=generator), dim=-1)
+    centres = text @ torch.randn(S, D, generator=generator)
+    labels = torch.arange(C).repeat_interleave(M)
+    values = centres[labels] + 0.4 * torch.randn(C * M, D, generator=generator)
+    base = Features(values[labels < 14], labels[labels < 14], tuple(map(str, range(14))), "b")
+    val = Features(values[labels >= 14], labels[labels >= 14] - 14, tuple(map(str, range(14, 20))), "v")
+    tasks = {shots: draw(EpisodeSpec(5, shots, 4, 30, 1), val.labels.numpy()) for shots in (1, 3)}
+    grid = Grid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
+    bridge = build_bridge(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
+    return base, val, text, tasks, bridge
+
+
+def run(world, path, names, *, in_clip=False, identity="x"):
+    base, val, text, tasks, bridge = world
+    side = Side(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
+    known = Base(base.values, bridge.whitening(base.values), base.labels, text[:14])
+    note = choose_methods(names, lambda _: known, side, tasks, HOW, n_classes=6, draws=2, path=path, identity=identity)
+    return note, side
+
+
+PLAIN = [name for name, peer in PEERS.items() if not peer.needs_clip]
+
+
+def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
+    note, side = run(world, tmp_path / METHODS, PLAIN)
+    assert [(e["method"], e["shots"]) for e in note["choices"]] == [(n, k) for k in (1, 3) for n in PLAIN]
+    for entry in note["choices"]:
+        assert entry["val"] > 0.3  # chance is 0.2
+        assert entry["val"] == max(trial["val"] for trial in entry["trials"])
+        assert entry["setting"] in [{k: v for k, v in t.items() if k != "val"} for t in entry["trials"]]
+    assert set(note["temperatures"]["1"]) >= {"fused", "shuffled", "visual_only", *PLAIN}
+    tensors, read = checkpoint.load(tmp_path / METHODS)
+    rows = Chosen(read, tensors).rows(side, 3)
+    found = score(rows, world[3][3], n_classes=6, chunk=100)
+    by_name = {e["method"]: e["val"] for e in note["choices"] if e["shots"] == 3}
+    assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
+
+
+def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_path, monkeypatch):
+    names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / METHODS
+    expected, _ = run(world, whole, names)
+    begun, looked = [], choose._choose
+
+    def stop(peer, *rest):
+        begun.append(peer)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return looked(peer, *rest)
+
+    monkeypatch.setattr(choose, "_choose", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(world, path, names)
+    assert [e["method"] for e in checkpoint.read_note(path)["choices"]] == ["ridge", "am3"]
+    again, _ = run(world, path, names)
+    assert len(begun) == 3 + 4  # one that was stopped, four that were missing
+    assert again == expected
+    one, other = checkpoint.load(path)[0], checkpoint.load(whole)[0]
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
+    run(world, tmp_path / METHODS, ["ridge"])
+    note, _ = run(world, tmp_path / METHODS, ["simpleshot"], identity="other")
+    assert {e["method"] for e in note["choices"]} == {"simpleshot"}
+
+
+def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
+    names = ["ridge", "zero_shot_name", "tip_adapter"]
+    outside, _ = run(world, tmp_path / "a", names)
+    inside, side = run(world, tmp_path / "b", names, in_clip=True)
+    assert {e["method"] for e in outside["choices"]} == {"ridge"}
+    assert {e["method"] for e in inside["choices"]} == set(names)
+    assert {row.group for row in Chosen(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
+
+
+def test_controls_stand_beside_every_semantic_row(world):
+    _, val, text, _, bridge = world
+    side = Side(val.values, bridge, lambda *_: text[14:])
+    rows = build_rows(side, {}, n_classes=6, shots=1, draws=3)
+    assert [name for name, row in rows.items() if row.group == "control"] == ["name_only", "shuffled"]
+    assert len(rows["shuffled"].methods) == 3
+    assert {"visual_only", "semantic_only", "fused"} <= rows.keys()

@@ -1,0 +1,44 @@
+"""The table of a summary fits 110 columns with every row it can have."""
+
+import pytest
+
+from syntrans_training.report import LABELS, render
+
+
+def number(mean=81.23):
+    return {"mean": mean, "half_width": 0.45, "image_half_width": 1.25, "alpha": 0.4}
+
+
+@pytest.fixture
+def summary():
+    names = list(LABELS)
+    other = [name for name in names if name not in ("visual_only", "fused")]
+    pairs = [f"{name} - visual_only" for name in other] + [f"fused - {name}" for name in other]
+    groups = dict.fromkeys(names[:8], "visual") | dict.fromkeys(names[8:17], "semantic")
+    return {
+        "episodes": {"ways": 5, "queries": 15, "episodes": 2000, "dropped": {"1": 0, "5": 0}},
+        "data": {"seen_by_mining": 7, "looks_at_novel": 2},
+        "groups": groups | dict.fromkeys(names[17:], "control"),
+        "results": {k: {name: number() for name in names} for k in ("1", "5")},
+        "contrasts": {k: {pair: number(-12.34) for pair in pairs} for k in ("1", "5")},
+    }
+
+
+def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
+    lines = render(summary).splitlines()
+    assert max(map(len, lines)) <= 110
+    assert len(lines) < 45
+    assert "…" not in "".join(lines)
+    text = "\n".join(lines)
+    assert all(label in text for label in LABELS.values())
+    order = [text.index(heading) for heading in ("pictures alone", "pictures and text", "fused, with other text")]
+    assert order == sorted(order)
+
+
+def test_the_caption_says_what_limits_the_numbers(summary):
+    text = " ".join(render(summary).split())
+    assert "±1.25" in text  # with other pictures
+    assert "7 images seen by mining are no queries" in text
+    assert "looked at 2 times" in text
+    summary["episodes"]["dropped"]["1"] = 3
+    assert "3 episodes left out" in " ".join(render(summary).split())
