@@ -21,8 +21,9 @@ class Gate(nn.Module):
         self.transform = nn.Sequential(
             nn.Linear(text_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, feature_dim)
         )
-        self.share = nn.Sequential(nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        nn.init.constant_(self.share[-1].bias, 2.0)  # begin near the prototypes: the text has to earn its share
+        last = nn.Linear(hidden, 1)
+        self.share = nn.Sequential(nn.Linear(feature_dim, hidden), nn.ReLU(), last)
+        nn.init.constant_(last.bias, 2.0)  # begin near the prototypes: the text has to earn its share
         self.scale = nn.Parameter(torch.tensor(10.0))
 
     def forward(self, prototypes: Float[Tensor, "e n d"], text: Float[Tensor, "e n s"]) -> Float[Tensor, "e n d"]:
