@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import TextVectors
 
 STAGE = "filter"
-_BLOCK = 1024  # rows of the class-by-class matrix that are in memory at a time
+_BLOCK = 256  # rows of the class-by-class matrix that are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def nearest_rows(vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         close = unit[start : start + _BLOCK] @ unit.T
         own = np.arange(len(close))
         close[own, own + start] = -np.inf
-        found.append(np.argsort(-close, axis=1, kind="stable")[:, : min(n, len(unit) - 1)])
+        order = np.argsort(-close, axis=1, kind="stable")
+        found.append(order[:, : min(n, len(unit) - 1)].copy())  # a view would keep every block whole
     return np.concatenate(found)
 
 
