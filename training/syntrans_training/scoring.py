@@ -83,6 +83,7 @@ class Bank:
     def __init__(self, features: Float[Tensor, "n d"], support_views: Float[Tensor, "n v d"] | None = None) -> None:
         self.features, self.support_views = features, support_views
         self.inverse_length = 1 / features.norm(dim=-1).clamp(min=1e-12)
+        self._rooms: dict[str, Tensor] = {}
 
     def scores(self, tasks: Episodes, methods: Sequence[Method]) -> Iterator[Float[Tensor, "e m n"]]:
         """The scores of each method in turn."""
@@ -102,9 +103,16 @@ class Bank:
                 yield method.scores(support, query, classes)
 
     def _supports(self, images: Int[Tensor, "e n k"]) -> Float[Tensor, "e n kv d"]:
-        if self.support_views is None:
-            return self.features[images]
-        return self.support_views[images].flatten(2, 3)
+        """The supports of every class, all their views; they stay until the next call."""
+        source = self.features.unsqueeze(1) if self.support_views is None else self.support_views
+        e, n, _ = images.shape
+        return self._gather("support", source, images.view(-1)).view(e, n, -1, source.shape[-1])
+
+    def _gather(self, room: str, source: Tensor, images: Int[Tensor, " i"]) -> Tensor:
+        """source[images] in memory that is used again: the pages of fresh memory cost more than the copy."""
+        if room not in self._rooms or len(self._rooms[room]) < len(images):
+            self._rooms[room] = source.new_empty(len(images), *source.shape[1:])
+        return torch.index_select(source, 0, images, out=self._rooms[room][: len(images)])
 
     def _linear_scores(self, images: Int[Tensor, "e m"], heads: Sequence[Heads]) -> list[Float[Tensor, "e m n"]]:
         """`Heads.scores` of every head; the queries are gathered once for all heads, a few episodes at a time."""
@@ -115,11 +123,10 @@ class Bank:
         room = DEVICE_BYTES if images.is_cuda else CACHE_BYTES
         step = max(1, room // (m * d * weight.element_size()))
         products = weight.new_empty(e, m, weight.shape[1])
-        gathered = weight.new_empty(min(step, e) * m, d)
         for i in range(0, e, step):
             block = images[i : i + step]
-            queries = torch.index_select(self.features, 0, block.reshape(-1), out=gathered[: block.numel()])
-            torch.bmm(queries.view(*block.shape, d), weight[i : i + step].mT, out=products[i : i + step])
+            queries = self._gather("query", self.features, block.reshape(-1)).view(*block.shape, d)
+            torch.bmm(queries, weight[i : i + step].mT, out=products[i : i + step])
         found = list(torch.split(products, heads[0].weight.shape[1], -1))
         for j, head in enumerate(heads):
             if head.cosine:
