@@ -17,11 +17,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from syntrans.paths import atomic_write_text
 from syntrans_training.episodes import Episodes, EpisodeSpec, draw
@@ -29,6 +28,9 @@ from syntrans_training.methods import Euclidean, LogisticRegression, Method
 from syntrans_training.provenance import made_by
 from syntrans_training.rows import Row
 from syntrans_training.scoring import score
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES, PER_CLASS, DIM, SEED, CHUNK = 20, 600, 640, 0, 500
@@ -50,7 +52,7 @@ def ours(features: torch.Tensor, tasks: Episodes, method: Method) -> NDArray[np.
 
 
 def easyfsl_loop(features: torch.Tensor, tasks: Episodes) -> Callable[[], float]:
-    """easyfsl's own evaluation of prototypical networks on our episodes; returns the pooled accuracy."""
+    """The own loop of easyfsl for prototypical networks on our episodes; returns the pooled accuracy."""
     # easyfsl 1.5 passes data_source, which torch's Sampler no longer takes.
     torch.utils.data.Sampler.__init__ = lambda self, data_source=None: None  # type: ignore[assignment,misc]  # noqa: ARG005
     from easyfsl.datasets import FeaturesDataset
