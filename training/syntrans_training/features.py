@@ -1,18 +1,20 @@
-"""Extract features once, use them everywhere: a cache keyed by weights, pictures and preprocessing."""
+"""Extract features once, use them everywhere: a cache keyed by weights, pictures, preprocessing and torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
 from syntrans.paths import artifacts_root
 
 from . import checkpoint
-from .data.augment import whole_views
+from .data.augment import random_views, whole_views
 from .data.store import Split
 from .progress import track
 from .seeding import autocast
@@ -46,13 +48,77 @@ def extract(
     run in bf16 (three times faster on CPUs that have it). Leaves the encoder in eval mode.
     """
     recipe = {"weights": weights, "data": split.key, "size": size, "views": ["whole", "mirror"], "precision": precision}
+
+    def compute() -> Tensor:
+        return run_encoder(encoder, split, size=size, device=device, precision=precision)
+
+    values, key = _cached(recipe, split, cache, compute)
+    return Features(values, torch.from_numpy(split.labels), split.classes, key)
+
+
+def extract_views(
+    encoder: nn.Module,
+    split: Split,
+    *,
+    n_views: int,
+    seed: int,
+    weights: str,
+    size: int,
+    device: torch.device,
+    precision: str = "fp32",
+    cache: Path | None = None,
+) -> Float[Tensor, "n v d"]:
+    """Features of `n_views` random views of every picture, to stand in for supports (`rows.Row.support_views`).
+
+    RFS's and SKD's support augmentation: a crop of `size` x `size` from the picture padded by `view_pad`, mirrored half
+    of the time, no change of colours. View v of a picture depends on (seed, v) and its place in the split alone. Every
+    view is a file of its own: asking for more views computes only those that are new.
+    """
+    if n_views < 1:
+        raise ValueError(f"n_views must be at least 1, got {n_views}")
+    found = []
+    for v in range(n_views):
+        view = {"crop_pad": view_pad(size), "seed": seed, "number": v}
+        recipe = {"weights": weights, "data": split.key, "size": size, "views": [view], "precision": precision}
+
+        def compute(v: int = v) -> Tensor:
+            number = int(np.random.SeedSequence((seed, v)).generate_state(1)[0])
+
+            def encode(pixels: Tensor, rows: slice) -> Tensor:
+                generator = torch.Generator().manual_seed(number)
+                upright = _stored(whole_views(pixels, size=size))
+                views = random_views(
+                    upright, generator, size=size, crop_pad=view_pad(size), jitter=0.0, rows=rows, of=len(split)
+                )
+                features: Tensor = encoder(views)
+                return features.float()
+
+            return _run(encoder, split, encode, f"view {v + 1} of {split.name}", device, precision)
+
+        found.append(_cached(recipe, split, cache, compute)[0])
+    return torch.stack(found, 1)
+
+
+def view_pad(size: int) -> int:
+    """Pixels of padding that random views are cut from: SKD's 8 at 84 and 4 at 32, and in between."""
+    return max(size // 10, 4)
+
+
+def _cached(
+    recipe: dict[str, Any], split: Split, cache: Path | None, compute: Callable[[], Tensor]
+) -> tuple[Tensor, str]:
+    """The tensor of a recipe and its key, from the cache when it is there. Another torch may give other features."""
+    recipe = {**recipe, "torch": torch.__version__}
     key = semantic_hash({**recipe, "version": FEATURES_VERSION})
     path = (cache or artifacts_root() / "cache" / "features") / f"{key}.safetensors"
-    labels = torch.from_numpy(split.labels)
     if not path.exists():
-        values = run_encoder(encoder, split, size=size, device=device, precision=precision)
-        checkpoint.save(path, {"features": values}, {**recipe, "split": split.name})
-    return Features(checkpoint.load(path)[0]["features"], labels, split.classes, key)
+        checkpoint.save(path, {"features": compute()}, {**recipe, "split": split.name})
+    return checkpoint.load(path)[0]["features"], key
+
+
+def _stored(views: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b h w 3"]:
+    """Views with values in [0, 1] as pictures are stored."""
+    return (views * 255).round().byte().permute(0, 2, 3, 1)
 
 
 def encode_batch(encoder: nn.Module, pixels: Tensor, size: int) -> Float[Tensor, "b d"]:
@@ -62,18 +128,35 @@ def encode_batch(encoder: nn.Module, pixels: Tensor, size: int) -> Float[Tensor,
     return mean
 
 
-@torch.inference_mode()
 def run_encoder(
     encoder: nn.Module, split: Split, *, size: int, device: torch.device, precision: str = "fp32"
 ) -> Float[Tensor, "n d"]:
     """Features of every picture of a split, on the CPU; leaves the encoder in eval mode."""
+
+    def encode(pixels: Tensor, _rows: slice) -> Tensor:
+        return encode_batch(encoder, pixels, size)
+
+    return _run(encoder, split, encode, f"features of {split.name}", device, precision)
+
+
+@torch.inference_mode()
+def _run(
+    encoder: nn.Module,
+    split: Split,
+    encode: Callable[[Tensor, slice], Tensor],
+    label: str,
+    device: torch.device,
+    precision: str,
+) -> Float[Tensor, "n d"]:
+    """`encode` of the pictures and their places in the split, batch by batch."""
     encoder.eval()
     batch_size = 512 if device.type == "cuda" else 64  # activations of 64 pictures still fit a CPU's cache
     found = []
-    with track(f"features of {split.name}", len(split), "images") as progress:
+    with track(label, len(split), "images") as progress:
         for start in range(0, len(split), batch_size):
-            batch = torch.from_numpy(np.array(split.pixels[start : start + batch_size])).to(device)
+            rows = slice(start, min(start + batch_size, len(split)))
+            batch = torch.from_numpy(np.array(split.pixels[rows])).to(device)
             with autocast(device, precision):
-                found.append(encode_batch(encoder, batch, size).cpu())
+                found.append(encode(batch, rows).cpu())
             progress.advance(len(batch))
     return torch.cat(found)
