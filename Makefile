@@ -47,6 +47,10 @@ fix: $(STAMP) ## Format, and repair what ruff can
 bench: $(STAMP) ## Time the commands on this machine
 	$(BIN)/python benchmarks/run.py
 
+.PHONY: bench-evaluate
+bench-evaluate: $(STAMP) ## Episodes per second beside easyfsl and scikit-learn
+	$(BIN)/python benchmarks/evaluate.py
+
 bench-mining: $(STAMP) ## Compare mining's engines with bare vLLM on the same requests
 	$(BIN)/python benchmarks/mining_throughput.py
 

@@ -1,10 +1,12 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
-from syntrans_training.episodes import EpisodeSpec, draw, frozen, read, write
+from syntrans_training.episodes import EPISODE_SCHEMA, EpisodeSpec, draw, frozen, read, write
 
 LABELS = np.repeat(np.arange(7), [9, 12, 30, 8, 9, 15, 11])
 
@@ -103,3 +105,47 @@ def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
         read(tmp_path / "damaged.parquet")
     write(draw(EpisodeSpec(queries=2, episodes=2), LABELS), tmp_path / "good.parquet")
     assert len(read(tmp_path / "good.parquet")) == 2
+
+
+@given(cases())
+@settings(max_examples=30, deadline=None)
+def test_fewer_shots_take_the_first_of_the_supports(case):
+    spec, labels = case
+    one = EpisodeSpec(spec.ways, 1, spec.queries, spec.episodes, spec.seed)
+    few, many = draw(one, labels), draw(spec, labels)
+    assert np.array_equal(few.classes, many.classes)
+    assert np.array_equal(few.support, many.support[..., :1])
+
+
+@given(cases())
+@settings(max_examples=20, deadline=None)
+def test_a_file_gives_back_what_was_written(tmp_path_factory, case):
+    spec, labels = case
+    drawn = draw(spec, labels)
+    path = tmp_path_factory.mktemp("episodes") / "episodes.parquet"
+    write(drawn, path)
+    again = read(path)
+    assert again.key == drawn.key
+    for name in ("classes", "support", "query"):
+        assert np.array_equal(getattr(again, name), getattr(drawn, name))
+        assert getattr(again, name).dtype == np.int64
+
+
+def test_the_draws_never_change():
+    """Frozen files of other machines and papers must stay the same tasks; the hash is that of the first draws."""
+    barred = np.zeros(len(LABELS), dtype=bool)
+    barred[::11] = True
+    drawn = draw(EpisodeSpec(5, 3, 4, 70, 2), LABELS, barred=barred)
+    data = b"".join(a.astype("<i8").tobytes() for a in (drawn.classes, drawn.support, drawn.query))
+    assert hashlib.sha256(data).hexdigest()[:16] == "4f1a6d8d426303e3"
+
+
+def test_episodes_of_different_shapes_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row = {"episode": 0, "classes": [0, 1], "support": [[0], [1]], "query": [[2], [3]]}
+    rows = [row, {**row, "query": [[2, 4], [3, 5]]}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA), tmp_path / "ragged.parquet")
+    with pytest.raises(InputError, match="different shapes"):
+        read(tmp_path / "ragged.parquet")

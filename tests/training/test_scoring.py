@@ -120,3 +120,20 @@ def test_the_image_interval_contains_the_normal_one(features, tasks):
     wide, narrow = image_interval(outcome.correct, tasks), interval(outcome.accuracy)
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.half_width >= narrow.half_width
+
+
+def test_the_image_interval_covers_other_pictures_of_the_same_classes():
+    """40 data sets of the same classes: a 95 % interval should contain their common mean about 38 times."""
+    centres = 0.5 * torch.randn(C, D, generator=torch.Generator().manual_seed(5))
+    found = []
+    for seed in range(40):
+        noise = torch.randn(len(LABELS), D, generator=torch.Generator().manual_seed(100 + seed))
+        tasks = draw(EpisodeSpec(5, 1, 10, 400, seed), LABELS)
+        outcome = score({"row": Row((Prototype(),), centres[LABELS] + noise)}, tasks, n_classes=C, chunk=400)["row"]
+        found.append((interval(outcome.accuracy), image_interval(outcome.correct, tasks)))
+    truth = np.mean([normal.mean for normal, _ in found])
+    deviation = np.std([normal.mean for normal, _ in found], ddof=1)
+    covered = [sum(abs(i.mean - truth) <= i.half_width for i in kind) for kind in zip(*found, strict=True)]
+    assert covered[0] < 25  # the normal interval speaks about these very pictures
+    assert covered[1] >= 35
+    assert np.mean([wide.half_width for _, wide in found]) == pytest.approx(1.96 * deviation, rel=0.4)

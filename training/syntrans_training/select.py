@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .bank import Bank
 from .episodes import Episodes
 from .guard import selecting
 from .methods import Method
 from .rows import Row
-from .scoring import Bank, score
+from .scoring import score
 
 TEMPERATURES = tuple(float(t) for t in torch.logspace(-1, 3, 33))
 
