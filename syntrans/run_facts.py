@@ -64,6 +64,8 @@ def models_of(rows: Iterable[DescriptorRow], meta: FileMetadata) -> list[dict[st
     listed = [("writes and judges", model) for model in config.get("llms", ()) if isinstance(model, Mapping)]
     listed += [("looks at pictures", config["vlm"])] if config.get("vlm") else []
     listed += [("compares texts and pictures", {"name": "clip", **config["clip"]})] if config.get("clip") else []
+    further = (config.get("compose") or {}).get("encoders") or ()
+    listed += [("embeds summaries", encoder) for encoder in further if isinstance(encoder, Mapping)]
     if not listed:
         authors = {(author.model, author.revision) for row in rows for author in row.authors}
         return [

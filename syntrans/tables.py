@@ -34,6 +34,17 @@ def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
     console.file.write("\n".join(lines) + "\n")
 
 
+def as_text(parts: Iterable[RenderableType], width: int = 150) -> str:
+    """The same as plain text, at most ``width`` wide."""
+    import io
+
+    from rich.console import Console
+
+    sink = io.StringIO()
+    print_parts(parts, Console(file=sink, width=width))
+    return sink.getvalue().rstrip("\n")
+
+
 def line(text: object, style: str = "") -> RenderableType:
     """One line of text; markup in it stays text."""
     from rich.text import Text
@@ -75,3 +86,20 @@ def number(value: float | None, *, digits: int = 2, sign: str = "") -> str:
 def share(part: int, whole: int) -> str:
     """Percent with one decimal; a dash of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def size_of(n_bytes: float) -> str:
+    """Bytes in words, decimal units."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as exact as a prediction deserves."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"

@@ -203,6 +203,8 @@ class EncoderConfig(StrictModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     path: str = Field(min_length=1)
+    licence: str | None = None
+    size_gb: float | None = Field(default=None, gt=0)
     template: str = "{descriptor}"
     name_template: str = "{name}"
     batch: PositiveInt = 64
@@ -238,6 +240,12 @@ class ComposeConfig(StrictModel):
         return self
 
 
+class PlanConfig(StrictModel):
+    """``probe_seconds``: for a dry run, how long to try the models first; 0 for not at all."""
+
+    probe_seconds: float = Field(default=0.0, ge=0.0)
+
+
 class MiningConfig(StrictModel):
     """Everything that decides what a run finds, and what it runs on."""
 
@@ -253,6 +261,7 @@ class MiningConfig(StrictModel):
     ground: GroundConfig = GroundConfig(threshold=0.5)
     filter: FilterConfig = FilterConfig()
     compose: ComposeConfig = ComposeConfig()
+    plan: PlanConfig = PlanConfig()
     seed: int = 0
 
     @model_validator(mode="after")

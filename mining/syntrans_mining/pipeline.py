@@ -60,7 +60,7 @@ def mine(
         unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
         prompts = Prompts.load(config, ask_senses=bool(unsettled))
         models = resolve_models(config)
-        calibration = _calibration(config, models, prompts)
+        calibration = calibration_of(config, models, prompts)
         make_dir(out)
         stack.enter_context(lock(out))
         remove_rests(out)
@@ -70,14 +70,14 @@ def mine(
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
-        pictures = _pictures(config, entries, images)
+        pictures = pictures_of(config, entries, images)
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration)
         candidates, semantics = stages.run()
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, host.load_seconds)
     return write_result(out, facts, candidates, semantics)
 
 
-def _calibration(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
+def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
     """The file of fitted judges that the config names, checked against the models; None if it names none."""
     source = config.crosscheck.calibration
     if source is None or source == AGREEMENT:
@@ -87,9 +87,10 @@ def _calibration(config: MiningConfig, models: Models, prompts: Prompts) -> Cali
     return calibration
 
 
-def _pictures(
+def pictures_of(
     config: MiningConfig, entries: Sequence[ClassEntry], images: dict[str, list[ImageRef]] | None
 ) -> dict[str, list[Picture]]:
+    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``."""
     if images is None:
         return {}
     per_class = max(config.filter.images, config.ground.images)

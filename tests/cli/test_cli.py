@@ -143,9 +143,19 @@ def test_a_missing_image_folder_ends_mining_with_3(call: Call, tmp_path: Path) -
 def test_a_dry_run_prints_the_plan_and_makes_nothing(call: Call, artifacts: Path) -> None:
     done = call("mine", "--config", "world", "--limit", 3, "--set", "seed=5", "--dry-run")
     assert done.code == 0
-    assert "3 classes" in done.out
-    assert "\nseed: 5" in done.out
+    assert done.out.startswith("config world, 3 classes, pictures: world\n")
+    for part in ("llm-b", "here", "MB", "propose", "crosscheck", "ground", "no figures yet", "Describe brinan."):
+        assert part in done.out
     assert not artifacts.exists()
+
+
+def test_a_dry_run_loads_no_heavy_package(repository: Path) -> None:
+    code = (
+        "import sys; from syntrans.cli import run; run(['mine', '--config', 'world', '--dry-run']); "
+        "print(sorted({'torch', 'vllm', 'transformers', 'open_clip'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
+    assert done.stderr.strip() == "[]"
 
 
 def test_an_option_wins_over_set(call: Call) -> None:
@@ -159,7 +169,7 @@ def test_without_a_config_the_one_that_fits_the_machine_is_taken(call: Call, mon
     monkeypatch.setattr(machine, "gpu_memory_gib", list)
     done = call("mine", "--classes", "mini", "--dry-run")
     assert done.code == 0
-    assert done.out.startswith("# config cpu, 100 classes")
+    assert done.out.startswith("config cpu, 100 classes, pictures: none")
 
 
 @pytest.mark.parametrize(("memory", "expected"), [([], "cpu"), ([8.0], "cpu"), ([24.0], "gpu24"), ([24, 80], "gpu80")])

@@ -11,6 +11,7 @@ from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans.paths import shipped_dir
 from syntrans_mining.config import ClipConfig, MiningConfig
+from syntrans_mining.plan import configured_models
 from syntrans_mining.prompts import load_prompt
 
 CONFIGS = sorted(shipped_dir("mining/configs").rglob("*.yaml"))
@@ -36,6 +37,22 @@ def test_a_shipped_config_has_a_header(path: Path) -> None:
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     for field in ("licence", "size", "hardware", "command"):
         assert any(line.startswith(f"# {field}") for line in header), field
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_model_of_a_shipped_config_has_a_licence_and_if_it_must_be_fetched_a_size(path: Path) -> None:
+    config = load_config(MiningConfig, path.stem, kind="mining/configs")
+    for model, _ in configured_models(config):
+        assert model.licence in {"apache-2.0", "mit"}
+        assert model.size_gb or model.path.startswith("package:")
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu24", "gpu80"])
+def test_the_size_in_a_header_is_the_sum_of_its_models(name: str) -> None:
+    config = load_config(MiningConfig, name, kind="mining/configs")
+    total = sum(model.size_gb or 0 for model, _ in configured_models(config))
+    header = (shipped_dir("mining/configs") / f"{name}.yaml").read_text()
+    assert f"# size      {total:.0f} GB of weights" in header
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     others = mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
-        if not _LETTER.search(text) or len(text.split()) > max_words or _MARKUP.search(text):
+        if (
+            not _LETTER.search(text)
+            or len(text.split()) > max_words
+            or _MARKUP.search(unicodedata.normalize("NFKC", text))
+        ):
             candidate.drop(STAGE, "malformed")
         elif own[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
             candidate.drop(STAGE, "names_class")

@@ -1,0 +1,117 @@
+"""A short real run whose figures a plan can use: a few classes, then twice as many, until the time is used up."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syntrans.paths import make_dir
+from syntrans_mining.asking import Asker
+from syntrans_mining.engines.late import Late
+from syntrans_mining.hosting import make_host
+from syntrans_mining.journal import Journal
+from syntrans_mining.models import Models, resolve_models
+from syntrans_mining.pipeline import calibration_of, pictures_of
+from syntrans_mining.progress import Progress, Silent
+from syntrans_mining.report import Report
+from syntrans_mining.results import MineResult, RunFacts, write_result
+from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.steps.senses import in_question
+from syntrans_mining.vectors import Vectors
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans.images import ImageRef
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.host import Host
+
+START = 2
+"""Classes of the first turn: of one alone there is no other to compare with."""
+
+
+def probe(
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    images: dict[str, list[ImageRef]] | None,
+    out: Path,
+    *,
+    seconds: float,
+    progress: Progress | None = None,
+) -> MineResult:
+    """Mine the first classes in turns for about ``seconds``; the last turn's files go to ``out``.
+
+    The first turn loads the models and is not measured. Every turn begins with an empty journal, and takes twice the
+    classes of the one before: the last one, whose figures count, has the largest batches that the time allows.
+    Raises what `syntrans_mining.pipeline.mine` raises.
+    """
+    progress = progress or Silent()
+    unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
+    prompts, models = Prompts.load(config, ask_senses=bool(unsettled)), resolve_models(config)
+    turn = _Turn(config, prompts, models, images, progress, make_dir(out))
+    n_classes, used = START, 0.0
+    with closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))) as host:
+        turn.run(host, entries[:n_classes])
+        while True:
+            begin = time.perf_counter()
+            result = turn.run(host, entries[:n_classes])
+            took = time.perf_counter() - begin
+            used += took
+            if n_classes >= len(entries) or used + 2 * took > seconds:
+                return result
+            n_classes *= 2
+
+
+class _Turn:
+    """One turn after the other, on the same models."""
+
+    def __init__(
+        self,
+        config: MiningConfig,
+        prompts: Prompts,
+        models: Models,
+        images: dict[str, list[ImageRef]] | None,
+        progress: Progress,
+        out: Path,
+    ) -> None:
+        self._config, self._prompts, self._models, self._images = config, prompts, models, images
+        self._progress, self._out = progress, out
+        self._calibration = calibration_of(config, models, prompts)
+
+    def run(self, host: Host, entries: Sequence[ClassEntry]) -> MineResult:
+        pictures = pictures_of(self._config, entries, self._images)
+        # As if the models had been loaded just now, which a run would have to do.
+        report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            closing(Journal(Path(folder) / "journal.sqlite")) as journal,
+        ):
+            asker, vectors = Asker(host, journal, self._progress), Vectors(host, journal, self._models.clip)
+            named = list(entries)
+            stages = Stages(
+                self._config,
+                named,
+                self._prompts,
+                self._models,
+                asker,
+                vectors,
+                report,
+                pictures,
+                self._calibration,
+            )
+            candidates, semantics = stages.run()
+        facts = RunFacts(
+            self._config,
+            named,
+            self._prompts.sha256(),
+            self._models,
+            pictures,
+            report,
+            asker.failures,
+            {},
+        )
+        return write_result(self._out, facts, candidates, semantics)

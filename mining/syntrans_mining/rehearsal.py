@@ -1,0 +1,167 @@
+"""A run without a model: the real steps ask, nobody answers. So a plan counts what a run will really ask.
+
+Every answer is a stand-in of the form that was asked for, every judge says yes, and no threshold drops anything:
+what is counted is the most that can be asked, second tries and overlong summaries aside.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syntrans.classes import slug
+from syntrans_mining.asking import Asker
+from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
+from syntrans_mining.engines.fake import FakeEncoder
+from syntrans_mining.journal import Journal
+from syntrans_mining.models import CLIP, Model, Models
+from syntrans_mining.progress import Silent
+from syntrans_mining.report import Report
+from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.steps.senses import in_question
+from syntrans_mining.vectors import Vectors
+
+if TYPE_CHECKING:
+    from syntrans.classes import ClassEntry
+    from syntrans_mining.config import MiningConfig
+
+CLASSES = 3
+"""As many classes are rehearsed at most: what is asked grows in proportion."""
+
+SENTENCES = 5
+"""Of a stand-in for free text, which is asked of the writer of summaries only: as many as its prompt wants at most."""
+
+
+@dataclass
+class Tally:
+    """What one model is asked in one stage."""
+
+    requests: int = 0
+    characters: int = 0
+    max_answer_tokens: int = 0
+
+
+@dataclass
+class Rehearsal:
+    """What would be asked about ``classes`` classes, by (stage, model), and each stage's first request."""
+
+    classes: int
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    first: dict[str, tuple[str, tuple[Message, ...]]] = field(default_factory=dict)
+
+
+def rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
+    """Count what mining ``entries`` would ask; with ``pictures`` as if every class had as many as are looked at."""
+    chosen = list(entries)[:CLASSES]
+    opened = _without_thresholds(config, chosen)
+    host = _Recorder(Rehearsal(len(chosen)))
+    models = _stand_ins(config)
+    shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
+    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "journal.sqlite")) as journal:
+        asker, vectors = Asker(host, journal, host), Vectors(host, journal, models.clip)
+        unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
+        prompts = Prompts.load(opened, ask_senses=bool(unsettled))
+        Stages(opened, chosen, prompts, models, asker, vectors, Report(), shown).run()
+    return host.found
+
+
+class _Recorder(Silent):
+    """The host that everything is asked of, and the progress that tells it the stage."""
+
+    def __init__(self, found: Rehearsal) -> None:
+        self.found = found
+        self.load_seconds: dict[str, float] = {}
+        self.loads: dict[str, int] = {}
+        self._stage = ""
+        self._encoder = FakeEncoder()
+        self._numbers = itertools.count(1)
+
+    def stage(self, name: str) -> None:
+        """Note it."""
+        self._stage = name
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Count them; a stand-in answers."""
+        for request in requests:
+            tally = self.found.tallies[self._stage, request.model]
+            tally.requests += 1
+            tally.characters += sum(len(message.text) for message in request.messages)
+            tally.max_answer_tokens += request.sampling.max_tokens
+            self.found.first.setdefault(self._stage, (request.model, request.messages))
+            if request.yes_no:
+                yield Response(request.id, p_yes=1.0)
+            else:
+                yield Response(request.id, self._answer(request))
+
+    def embed(self, model: str, method: str, payload: Any) -> Any:
+        """Stand-in vectors, nearly orthogonal."""
+        del model
+        return _Ready(getattr(self._encoder, method)(payload))
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _answer(self, request: Request) -> str:
+        if request.schema is None:
+            return " ".join(f"{self._words()}." for _ in range(SENTENCES))
+        return json.dumps(self._of_schema(json.loads(request.schema)), ensure_ascii=False)
+
+    def _of_schema(self, schema: dict[str, Any]) -> Any:
+        """The largest answer that a schema of our prompts allows."""
+        if "enum" in schema:
+            return schema["enum"][0]
+        kind = schema.get("type")
+        if kind == "object":
+            return {key: self._of_schema(value) for key, value in schema.get("properties", {}).items()}
+        if kind == "array":
+            return [self._of_schema(schema["items"]) for _ in range(schema.get("maxItems", 10))]
+        if kind in {"integer", "number"}:
+            return schema.get("minimum", 1)
+        return kind == "boolean" or self._words()
+
+    def _words(self) -> str:
+        return f"‹statement {next(self._numbers)}›"
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A ticket whose result is there."""
+
+    value: Any
+
+    def result(self) -> Any:
+        return self.value
+
+
+def _without_thresholds(config: MiningConfig, chosen: Sequence[ClassEntry]) -> MiningConfig:
+    keys = {key for entry in chosen for key in (entry.id, entry.name, slug(entry.name))}
+    senses = {key: 1 if isinstance(sense, int) else sense for key, sense in config.lint.senses.items() if key in keys}
+    open_wide: dict[str, dict[str, Any]] = {
+        "lint": {"ambiguous": "first", "senses": senses},
+        "crosscheck": {"threshold": 0.0, "calibration": None},
+        "ground": {"threshold": 0.0, "gap": None},
+        "filter": {"margin": -2.0, "fuse": None, "budget": 1_000_000},
+    }
+    sections = {name: getattr(config, name).model_copy(update=values) for name, values in open_wide.items()}
+    return config.model_copy(update=sections)
+
+
+def _stand_ins(config: MiningConfig) -> Models:
+    def model(name: str) -> Model:
+        return Model(EngineSpec(name, "fake", name), "", name)
+
+    llms = tuple(model(llm.name) for llm in config.llms)
+    encoders = tuple(model(encoder.name) for encoder in config.compose.encoders)
+    return Models(llms, model(config.vlm.name) if config.vlm else None, model(CLIP), encoders)
+
+
+def _pictures(config: MiningConfig, class_id: str) -> list[Picture]:
+    count = max(config.filter.images, config.ground.images)
+    return [Picture(f"{class_id}, picture {number}", b"") for number in range(1, count + 1)]

