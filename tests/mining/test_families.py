@@ -199,7 +199,10 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Response]:
         path = write_model(family, root / family.name)
         check_model_dir(path)
         check_chat_template(path)
-        args = {**ARGS, **({"limit_mm_per_prompt": {"image": 1, "video": 0}, "pixels": 64} if family.vision else {})}
+        args = {
+            **ARGS,
+            **({"limit_mm_per_prompt": {"image": 1, "video": 0}, "max_pixels": 64 * 64} if family.vision else {}),
+        }
         if family.name == "qwen3":
             args["chat_template_kwargs"] = {"enable_thinking": False}
         specs.append(EngineSpec(family.name, "vllm", str(path), kv_gib=0.05, args=args))
