@@ -113,7 +113,7 @@ def compare_prototypes(features: torch.Tensor, count: int, some: int, repeats: i
     tasks = draw(spec, LABELS)
     first = next(tasks.chunks(some))
     theirs = easyfsl_loop(features, first)
-    times: dict[str, list[float]] = {"ours": [], "ours_with_drawing": [], "easyfsl": []}
+    times: dict[str, list[float]] = {"ours": [], "ours_with_drawing": [], "easyfsl": [], "easyfsl_one_thread": []}
     ours(features, first, Euclidean())  # warm both
     for _ in range(repeats):
         seconds, accuracies = timed(lambda: ours(features, tasks, Euclidean()))
@@ -121,11 +121,18 @@ def compare_prototypes(features: torch.Tensor, count: int, some: int, repeats: i
         times["ours_with_drawing"].append(timed(lambda: ours(features, draw(spec, LABELS), Euclidean()))[0])
         seconds, pooled = timed(theirs)
         times["easyfsl"].append(seconds)
-    found = {name: rate(some if name == "easyfsl" else count, seconds) for name, seconds in times.items()}
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # its products are so small that torch's threads slow it down
+        times["easyfsl_one_thread"].append(timed(theirs)[0])
+        torch.set_num_threads(threads)
+    found = {name: rate(some if "easyfsl" in name else count, seconds) for name, seconds in times.items()}
     base = found["easyfsl"]["episodes_per_s"]
     return found | {
         "ratio": round(found["ours"]["episodes_per_s"] / base, 1),
         "ratio_with_drawing": round(found["ours_with_drawing"]["episodes_per_s"] / base, 1),
+        "ratio_to_one_thread": round(
+            found["ours"]["episodes_per_s"] / found["easyfsl_one_thread"]["episodes_per_s"], 1
+        ),
         "accuracy": float(accuracies.mean()),
         "accuracy_difference_on_the_same_episodes": abs(float(accuracies[:some].mean()) - pooled),
     }
@@ -158,7 +165,8 @@ def report(result: dict[str, Any]) -> None:
     print(
         f"prototypes, 5-shot   ours {found['ours']['episodes_per_s']:>9,.0f} episodes/s   "
         f"easyfsl {found['easyfsl']['episodes_per_s']:>6,.0f}   {found['ratio']:.0f}x   "
-        f"(with drawing the episodes {found['ratio_with_drawing']:.0f}x)   "
+        f"(with drawing the episodes {found['ratio_with_drawing']:.0f}x; "
+        f"to easyfsl held to one thread {found['ratio_to_one_thread']:.0f}x)   "
         f"accuracy differs by {found['accuracy_difference_on_the_same_episodes']:.1e}"
     )
     for name in ("logistic_5_shot", "logistic_1_shot"):
