@@ -52,13 +52,13 @@ def _front_matter(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) 
     licences = sorted({model["licence"] for model in facts["models"] if model["licence"]})
     rows = sum(part["rows"] for part in parts if part["name"] in {"accepted", "rejected"})
     size = next((name for limit, name in SIZES if rows < limit), "1M<n<10M")
-    made_by = ["machine-generated"] if facts["mined"] else ["found"]
+    made_by = "machine-generated" if facts["mined"] else "found"
     return {
         "pretty_name": plain_text(facts["name"]),
         **({"language": ["en"]} if facts["english"] else {}),
         "license": licences if licences and not facts["licences_missing"] else "unknown",
-        "annotations_creators": made_by,
-        "language_creators": made_by,
+        "annotations_creators": [made_by],
+        "language_creators": [made_by],
         "source_datasets": ["original"],
         "size_categories": [size],
         "task_categories": ["zero-shot-image-classification"],

@@ -64,7 +64,7 @@ def mine(
         make_dir(out)
         stack.enter_context(lock(out))
         remove_rests(out)
-        journal = stack.enter_context(_journal(out / JOURNAL, resume=resume))
+        journal = stack.enter_context(open_journal(out / JOURNAL, resume=resume))
         report = Report()
         host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
         if journal.count() == 0:
@@ -98,7 +98,8 @@ def pictures_of(
 
 
 @contextmanager
-def _journal(path: Path, *, resume: bool) -> Iterator[Journal]:
+def open_journal(path: Path, *, resume: bool) -> Iterator[Journal]:
+    """The journal at ``path``, empty unless ``resume``; closed at the end."""
     if not resume:
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             file.unlink(missing_ok=True)

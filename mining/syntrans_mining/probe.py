@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,9 +13,9 @@ from syntrans.paths import make_dir
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
-from syntrans_mining.journal import Journal
+from syntrans_mining.journal import JOURNAL
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pipeline import calibration_of, pictures_of
+from syntrans_mining.pipeline import calibration_of, open_journal, pictures_of
 from syntrans_mining.progress import Progress, Silent
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
@@ -86,10 +85,7 @@ class _Turn:
         pictures = pictures_of(self._config, entries, self._images)
         # As if the models had been loaded just now, which a run would have to do.
         report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            closing(Journal(Path(folder) / "journal.sqlite")) as journal,
-        ):
+        with open_journal(self._out / JOURNAL, resume=False) as journal:
             asker, vectors = Asker(host, journal, self._progress), Vectors(host, journal, self._models.clip)
             named = list(entries)
             stages = Stages(

@@ -78,6 +78,7 @@ def test_the_front_matter_says_what_a_hub_asks_for(mined: Path, tmp_path: Path) 
     assert values["annotations_creators"] == ["machine-generated"]
     assert values["language"] == ["en"]
     assert values["size_categories"] == ["n<1K"]
+    assert "&id" not in (packed / "README.md").read_text()
 
 
 def test_prompts_are_attached_as_they_were_used(mined: Path, tmp_path: Path) -> None:

@@ -160,6 +160,8 @@ def test_a_probe_asks_what_the_run_asks(
     probed = probe(configure(), entries, images, tmp_path / "probed", seconds=60)
     mined = mine(configure(), entries, images, tmp_path / "mined", progress=Silent())
     assert asked(probed) == asked(mined)
+    # Its journal is measured as well: most of what a run takes on the disk.
+    assert (tmp_path / "probed" / "journal.sqlite").stat().st_size > 10_000
 
 
 def test_a_model_of_the_hub_that_is_not_here_is_missing_offline(configure: Configure) -> None:
