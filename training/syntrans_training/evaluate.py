@@ -34,7 +34,7 @@ from .scoring import Outcome, score
 from .seeding import pick_device
 from .semantics import read_knowledge
 from .sides import Side, embedder
-from .stages import feature_stage, in_clip
+from .stages import feature_stage, in_clip, view_stage
 from .text import open_text_encoder
 from .train import open_data
 
@@ -110,12 +110,15 @@ def _open(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject
     knowledge = read_knowledge(path, split.classes)
     seen = split.seen(knowledge.images_seen)
     if seen.any():
-        say(f"{int(seen.sum())} of {len(split)} images were seen by mining; they never serve as queries")
+        rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
+        say(f"{int(seen.sum())} of {len(split)} images were seen by mining; {rule}")
     device = pick_device(config.device)
     encoder, note = open_encoder(run.folder, trained.encoder, device)
-    values = feature_stage(encoder, note, split, device, trained.encoder.test_size).values
+    of_split = (encoder, note, split, device, trained.encoder.test_size)
+    values = feature_stage(*of_split).values
+    views = view_stage(*of_split, trained.methods)
     vectors = embedder(knowledge, split.classes, open_text_encoder(trained.text.encoder), trained.text)
-    return Subject(run, split, Side(values, run.bridge, vectors, in_clip=in_clip(trained)), seen, path)
+    return Subject(run, split, Side(values, run.bridge, vectors, views=views, in_clip=in_clip(trained)), seen, path)
 
 
 def _tasks(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:

@@ -38,7 +38,8 @@ class Side:
         in_clip: bool = False,
     ) -> None:
         self.raw, self.unit, self.standard = values, F.normalize(values, dim=-1), bridge.whitening(values)
-        self.bridge, self.vectors, self.views, self.in_clip = bridge, vectors, views, in_clip
+        self.bridge, self.vectors, self.in_clip = bridge, vectors, in_clip
+        self.views = None if views is None else F.normalize(views, dim=-1)
         self.main = "kept" if "kept" in bridge.variants else "name"
 
     def text(self, variant: str, shots: int, draw: int = 0) -> Float[Tensor, "c s"]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
 from syntrans.paths import resolve_model
@@ -20,18 +20,18 @@ from syntrans.paths import resolve_model
 from . import checkpoint, features
 from .bridge import Grid, alpha_grid, build_bridge, pack, unpack
 from .choose import METHODS, choose_methods
-from .config import TrainConfig
+from .config import MethodsConfig, TrainConfig
 from .data import Split
 from .episodes import Episodes, EpisodeSpec, draw
 from .features import Features
-from .peers import Base, Training
+from .peers import PEERS, Base, Training
 from .provenance import file_sha256
 from .semantics import Knowledge, read_knowledge
 from .sides import Side, Vectors, embedder
 from .text import TextEncoder, open_text_encoder
 
 BRIDGE = "bridge.safetensors"
-_VERSION = 2  # raise it when the same configuration would choose otherwise
+_VERSION = 3  # raise it when the same configuration would choose otherwise
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,14 @@ class Texts:
 
 @dataclass(frozen=True)
 class Val:
-    """Features of the val split; `seen` [n] marks the pictures that mining looked at, which are no queries."""
+    """Features of the val split; `seen` [n] marks the pictures that mining looked at, which are no queries.
+
+    `views` [n, V, d]: features of augmented views, where a method takes them as supports.
+    """
 
     features: Features
     seen: NDArray[np.bool_]
+    views: Tensor | None = None
 
 
 def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> Texts:
@@ -75,6 +79,24 @@ def feature_stage(
     """Cached features of a split."""
     return features.extract(
         encoder, split, weights=note["weights"], size=size, device=device, precision=note["precision"]
+    )
+
+
+def view_stage(
+    encoder: nn.Module, note: Mapping[str, Any], split: Split, device: torch.device, size: int, methods: MethodsConfig
+) -> Tensor | None:
+    """Cached features [n, V, d] of augmented views of a split; None where no method asks for them."""
+    if not methods.views or not any(PEERS[name].on_views for name in methods.names):
+        return None
+    return features.extract_views(
+        encoder,
+        split,
+        n_views=methods.views,
+        seed=methods.seed,
+        weights=note["weights"],
+        size=size,
+        device=device,
+        precision=note["precision"],
     )
 
 
@@ -121,7 +143,7 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
     """Choose and train the other methods on the bridge's features; returns their note."""
     tensors, note = checkpoint.load(out / BRIDGE)
     bridge, how = unpack(tensors, note), config.methods
-    side = Side(val.features.values, bridge, texts.val, in_clip=in_clip(config))
+    side = Side(val.features.values, bridge, texts.val, views=val.views, in_clip=in_clip(config))
     asked = how.model_dump(mode="json")
     shape = config.episodes
     return choose_methods(

@@ -31,7 +31,7 @@ from .guard import selecting
 from .parallel import Processes, join
 from .provenance import made_by
 from .seeding import pick_device
-from .stages import BRIDGE, Val, bridge_stage, check_val, feature_stage, methods_stage, open_texts
+from .stages import BRIDGE, Val, bridge_stage, check_val, feature_stage, methods_stage, open_texts, view_stage
 
 REPORT = "train.json"
 
@@ -91,10 +91,11 @@ def _run(
             feature_stage(encoder, encoder_note, splits[name], device, config.encoder.test_size)
             for name in ("base", "val")
         )
+        views = view_stage(encoder, encoder_note, splits["val"], device, config.encoder.test_size, config.methods)
     with _clock(seconds, "bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
     with _clock(seconds, "methods"), processes.first_alone():
-        methods_note = methods_stage(config, base, Val(val, seen), texts, out)
+        methods_note = methods_stage(config, base, Val(val, seen, views), texts, out)
     return {
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
