@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # How long an example takes is the machine's business: a busy one must not make a test fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A run in the background of a shell starts with Ctrl-C ignored, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
