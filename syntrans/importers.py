@@ -25,6 +25,7 @@ from syntrans.contract import (
 )
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import new_run_id
+from syntrans.plain import plain_text
 
 _NOT_ASKED = "the descriptions are taken over as published"
 
@@ -101,7 +102,7 @@ def _read_object(author: str, form: str) -> Callable[[Path, bytes], Described]:
         if not isinstance(value, dict) or not value:
             raise InputError(f"{source} holds no object; it must map class names to lists of descriptions")
         for name, texts in value.items():
-            if not name.strip():
+            if not plain_text(name):
                 raise InputError(f"{source} has a class without a name; give it one")
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise InputError(f"{source}: class {name!r} has no list of texts; write {{name: [text, ...]}}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -87,6 +88,8 @@ class EngineConfig(StrictModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> EngineConfig:
+        if self.base_url and urlsplit(self.base_url).username is not None:
+            raise ValueError("engine.base_url must hold no password; put the key into the variable engine.api_key_env")
         if self.kind == "openai" and not self.base_url:
             raise ValueError("engine.kind openai needs engine.base_url, e.g. http://127.0.0.1:8000/v1")
         if self.kind in ("vllm", "ray") and self.workers == 0:

@@ -91,9 +91,10 @@ def _shows(messages: Sequence[Message]) -> bool:
 def _chat(config: MiningConfig, model: ModelConfig, prompts: dict[str, tuple[Message, ...]]) -> Iterator[Check]:
     """The tokenizer, its chat template on the run's own prompts, and its yes/no tokens."""
     args = {**config.engine.args, **model.args}
-    template_args = {**args.get("chat_template_kwargs", {}), **model.chat_template_kwargs}
-    room = int(args.get("max_model_len", 4096))
     try:
+        template_args = {**(args.get("chat_template_kwargs") or {}), **model.chat_template_kwargs}
+        given = args.get("max_model_len")
+        room = given if isinstance(given, int) else 4096  # vLLM also takes "auto" and "4k"
         from transformers import AutoTokenizer
 
         folder = resolve_model(model.path, download=False)

@@ -108,11 +108,13 @@ class Journal:
 
     def count(self) -> int:
         """How many answers there are."""
-        return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
+        with self._reading():
+            return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def keys(self) -> Iterator[str]:
         """The keys of all answers."""
-        return (key for (key,) in self._db.execute("SELECT key FROM answers"))
+        with self._reading():
+            yield from (key for (key,) in self._db.execute("SELECT key FROM answers"))
 
     def close(self) -> None:
         """Close the file; what was put is there."""
@@ -134,6 +136,8 @@ class Journal:
             raise EnvironmentProblem(
                 f"cannot write {self.path}: {error}; free some room and run the same command again"
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

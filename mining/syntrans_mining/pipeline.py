@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
-from syntrans.classes import ClassEntry, require_clean
+from syntrans.classes import ClassEntry, require_clean, slug
 from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
@@ -54,6 +54,7 @@ def mine(
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
+    config = _without_others(config, classes, entries)
     with ExitStack() as stack:
         progress = progress or _default_progress(stack)
         require_clean(entries)
@@ -112,3 +113,10 @@ def open_journal(path: Path, *, resume: bool) -> Iterator[Journal]:
 
 def _default_progress(stack: ExitStack) -> Progress:
     return stack.enter_context(Bars()) if sys.stderr.isatty() else Plain()
+
+
+def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:
+    """The configuration without the senses chosen for classes that a limit cuts off."""
+    cut = {key for entry in classes[len(entries) :] for key in (entry.id, entry.name, slug(entry.name))}
+    chosen = {key: choice for key, choice in config.lint.senses.items() if key not in cut}
+    return config.model_copy(update={"lint": config.lint.model_copy(update={"senses": chosen})})

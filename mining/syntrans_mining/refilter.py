@@ -45,7 +45,8 @@ THRESHOLDS = (
     "filter.threshold",
     "filter.budget",
     "filter.diversity",
-    "compose",
+    "compose.summary",
+    "compose.separator",
 )
 """What may change, each key with all below it."""
 
@@ -70,6 +71,8 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         journal = stack.enter_context(closing(Journal(folder / JOURNAL)))
         host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs"))))
         report = Report(skipped=_skipped(meta))
+        if config.compose.llm or config.compose.encoders:
+            report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
         vectors, asker = Vectors(host, journal, models.clip), Asker(host, journal, Silent())
         unanswered = {id(c) for c in candidates if c.reason == "no_answer"}
         _reset(candidates)

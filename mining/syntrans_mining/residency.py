@@ -79,7 +79,7 @@ class Residency:
         for number, seats in enumerate(self.rounds, 1):
             names = dict.fromkeys(name for seat in seats for name in seat.models)
             found.append(f"round {number}: {', '.join(names)}")
-        return [*found, "the models do not fit together; each is loaded at most twice"]
+        return [*found, "the models do not fit together; every stage that asks all of them loads each again"]
 
 
 def plan_residency(

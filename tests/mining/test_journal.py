@@ -96,6 +96,8 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     again = Journal(journal.path)
     with pytest.raises(InputError, match=r"journal\.sqlite is damaged .*another --out"):
         again.get(["aa"])
+    with pytest.raises(InputError, match="is damaged"):
+        again.count()
     again.close()
 
 

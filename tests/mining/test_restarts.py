@@ -52,6 +52,13 @@ def test_a_request_that_kills_the_process_gets_an_error_and_the_others_their_ans
     assert "exit code 9" in said[0]
 
 
+def test_poisoned_requests_side_by_side_do_not_stop_the_others(tmp_path: Path) -> None:
+    faults = {f"poison{i}": "die" for i in range(3)}
+    with pool_of(tmp_path, fake(hard=True, faults=faults)) as pool:
+        answers = ask(pool, *faults, *numbered(5))
+    assert {key for key, answer in answers.items() if answer.error} == {f"ann {text}" for text in faults}
+
+
 def test_a_poisoned_request_with_nothing_beside_it_is_found_out_too(tmp_path: Path) -> None:
     with pool_of(tmp_path, fake(hard=True, faults={"poison": "die"})) as pool:
         assert ask(pool, "poison")["ann poison"].error

@@ -223,6 +223,17 @@ def test_the_fused_score_adds_up_what_was_measured() -> None:
     assert (row.stage, row.reason) == ("filter", "unlikely")
 
 
+def test_what_lacks_a_part_of_the_evidence_is_not_judged_by_the_whole() -> None:
+    row = candidate("grey wings")
+    row.agreement = 0.1
+    weights = {"bias": -9.0, "agreement": 2.0, "p_yes": 3.0, "gap": 0.0, "margin": 0.0}
+    filtering.drop_unlikely([row], weights, threshold=0.5)
+    assert row.kept
+    row.grounding = Grounding(model="eye", revision="1", p_yes=0.2, p_yes_contrast=None)
+    filtering.drop_unlikely([row], weights, threshold=0.5)
+    assert row.reason == "unlikely"
+
+
 def test_diversity_prefers_what_was_not_said_yet() -> None:
     rows = [candidate(text) for text in ("grey wings", "wings of grey", "long legs")]
     for row, agreement in zip(rows, (0.9, 0.8, 0.6), strict=True):

@@ -25,6 +25,7 @@ def test_numbers_are_those_of_their_source():
 def summary(dataset):
     row = {"mean": 61.234, "half_width": 0.5}
     return {
+        "episodes": {"ways": 5},
         "data": {"dataset": dataset},
         "encoder": {"backbone": "resnet12", "method": "skd-gen1"},
         "results": {"1": {"fused": row}, "5": {"fused": row}},

@@ -87,3 +87,23 @@ def test_episodes_of_other_data_are_refused(split, tmp_path):
     write(draw(SPEC, np.tile(np.arange(5), 14)), tmp_path / "mixed.parquet")
     with pytest.raises(InputError, match="under other classes"):
         open_tasks(SPEC, split, unseen(split), leak="bar", file=tmp_path / "mixed.parquet")
+
+
+def test_dropping_keeps_the_whole_file_so_that_numbers_mean_the_same_everywhere(split):
+    tasks = open_tasks(SPEC, split, some_seen(split), leak="drop", file=None)
+    assert len(tasks.whole) == 40 > len(tasks.episodes)
+    assert np.array_equal(tasks.whole.query[tasks.numbers], tasks.episodes.query)
+
+
+def test_a_file_of_another_shape_is_refused(split, tmp_path):
+    write(draw(EpisodeSpec(3, 1, 2, 10, 0), split.labels), tmp_path / "e.parquet")
+    with pytest.raises(InputError, match="3-way episodes with 2 queries"):
+        open_tasks(SPEC, split, unseen(split), leak="bar", file=tmp_path / "e.parquet")
+
+
+def test_a_file_whose_supports_are_queries_is_refused(split, tmp_path):
+    tasks = draw(SPEC, split.labels)
+    tasks.query[3, 0, 0] = tasks.support[3, 0, 0]
+    write(tasks, tmp_path / "e.parquet")
+    with pytest.raises(InputError, match="a picture or a class twice"):
+        open_tasks(SPEC, split, unseen(split), leak="bar", file=tmp_path / "e.parquet")

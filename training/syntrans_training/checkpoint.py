@@ -26,7 +26,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read tensors and note; raises `InputError` when the file is missing or damaged."""
     try:
         return load_file(str(path)), read_note(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable checkpoint ({error}); delete it and run again") from error
 
 
@@ -36,7 +36,7 @@ def read_note(path: Path) -> dict[str, Any]:
         with safe_open(str(path), framework="pt") as file:
             note: dict[str, Any] = json.loads((file.metadata() or {}).get("note", "{}"))
             return note
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable checkpoint ({error}); delete it and run again") from error
 
 

@@ -84,7 +84,7 @@ def evaluate(
             "classes": len(subject.split.classes),
             "images": len(subject.split),
             "seen_by_mining": int(subject.seen.sum()),
-            "dataset": subject.split.dataset,
+            "dataset": "" if trained.data.limit_per_class else subject.split.dataset,  # a part is not it
             "key": data,
             "looks_at_novel": touches,
         },
@@ -177,7 +177,7 @@ def _write_tables(
     out: Path, tasks: dict[int, Tasks], outcomes: dict[int, dict[str, Outcome]], classes: tuple[str, ...]
 ) -> None:
     for shots, part in tasks.items():
-        write(part.episodes, out / episodes_name(shots))
+        write(part.whole, out / episodes_name(shots))
     numbers = {shots: part.numbers for shots, part in tasks.items()}
     write_accuracies(out / ACCURACIES, numbers, outcomes)
     confusion_table(out / CONFUSION, outcomes, classes)

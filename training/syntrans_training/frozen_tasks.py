@@ -27,11 +27,12 @@ Leak = Literal["bar", "refuse", "drop"]
 
 @dataclass(frozen=True)
 class Tasks:
-    """Episodes to score. `numbers` [E] are their numbers in their file; `dropped` of it had a leak."""
+    """Episodes to score. `numbers` [E] are their numbers in `whole`, of which `dropped` had a leak."""
 
     episodes: Episodes
     numbers: NDArray[np.int64]
     dropped: int
+    whole: Episodes
 
 
 def open_tasks(spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, leak: Leak, file: Path | None) -> Tasks:
@@ -60,7 +61,7 @@ def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> 
     leaking = seen[episodes.query].any((1, 2))
     count = int(leaking.sum())
     if not count:
-        return Tasks(episodes, np.arange(len(episodes)), 0)
+        return Tasks(episodes, np.arange(len(episodes)), 0, episodes)
     if leak != "drop":
         raise InputError(
             f"{count} of {len(episodes)} episodes have a query that mining looked at when it wrote the descriptors; "
@@ -70,7 +71,7 @@ def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> 
     if len(numbers) < 2:
         raise InputError(f"leak=drop leaves {len(numbers)} of {len(episodes)} episodes; mine without these pictures")
     kept = Episodes(episodes.classes[numbers], episodes.support[numbers], episodes.query[numbers], episodes.key)
-    return Tasks(kept, numbers, count)
+    return Tasks(kept, numbers, count, episodes)
 
 
 def _fitting(episodes: Episodes, spec: EpisodeSpec, split: Split, file: Path) -> Episodes:
@@ -78,15 +79,29 @@ def _fitting(episodes: Episodes, spec: EpisodeSpec, split: Split, file: Path) ->
     shots = episodes.support.shape[2]
     if shots < spec.shots:
         raise InputError(f"{file} has {shots}-shot episodes; {spec.shots} shots were asked for (episodes.shots)")
+    ways, queries = episodes.query.shape[1:]
+    if (ways, queries) != (spec.ways, spec.queries):
+        shape = f"--set episodes.ways={ways} --set episodes.queries={queries}"
+        raise InputError(f"{file} has {ways}-way episodes with {queries} queries; evaluate with {shape}")
+    if len(episodes) < 2:
+        raise InputError(f"{file} has {len(episodes)} episode; an interval needs two")
     images = np.concatenate([episodes.support, episodes.query], 2)
     if images.min() < 0 or images.max() >= len(split) or episodes.classes.max() >= len(split.classes):
         raise InputError(f"{file} names images that {split.name} does not have; its episodes are of other data")
     if (split.labels[images] != episodes.classes[:, :, None]).any():
         raise InputError(f"{file} has images under other classes than {split.name}; its episodes are of other data")
+    if _twice(images.reshape(len(images), -1)) or _twice(episodes.classes):
+        raise InputError(f"{file} has an episode with a picture or a class twice")
     if shots == spec.shots:
         return Episodes(episodes.classes, episodes.support, episodes.query, episodes.key or _content(episodes))
     cut = Episodes(episodes.classes, episodes.support[:, :, : spec.shots], episodes.query)
     return Episodes(cut.classes, cut.support, cut.query, _content(cut))
+
+
+def _twice(rows: NDArray[np.int64]) -> bool:
+    """Whether a row holds a number twice."""
+    ordered = np.sort(rows, 1)
+    return bool((ordered[:, 1:] == ordered[:, :-1]).any())
 
 
 def _content(episodes: Episodes) -> str:

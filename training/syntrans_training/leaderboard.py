@@ -54,7 +54,9 @@ def sources() -> dict[str, str]:
 
 def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototypes", "visual_only", "fused")) -> str:
     """The published numbers of the summary's data set with ours among them, as text."""
-    dataset = summary["data"]["dataset"]
+    dataset, ways = summary["data"]["dataset"], summary["episodes"]["ways"]
+    if ways != 5:
+        return f"published numbers are of 5-way episodes; these are {ways}-way"
     entries = published(dataset)
     if not entries:
         known = ", ".join(DATASETS.values())

@@ -77,6 +77,7 @@ class Peer:
     train: Train | None = None
     needs_clip: bool = False
     on_views: bool = False  # supports are augmented views, where there are some
+    on_tasks: bool = False  # trained on tasks of base classes
 
     def features(self, side: Side) -> Float[Tensor, "n d"]:
         """What it looks at."""
@@ -184,9 +185,9 @@ PEERS: dict[str, Peer] = {
     "logistic": Peer("visual", "unit", partial(_plain, LogisticRegression), {"c": (0.1, 1.0, 10.0)}, on_views=True),
     "ridge": Peer("visual", "unit", partial(_plain, RidgeRegression), {"lam": (0.01, 0.1, 1.0, 10.0)}),
     "cosine": Peer("visual", "unit", partial(_plain, CosineClassifier), {"steps": (20, 60), "lr": (1e-3, 1e-2)}),
-    "gidaris": Peer("visual", "standard", _attention, train=_train_attention),
+    "gidaris": Peer("visual", "standard", _attention, train=_train_attention, on_tasks=True),
     "fsktn": Peer("semantic", "standard", _knowledge_transfer),
-    "am3": Peer("semantic", "standard", _am3, train=_train_gate),
+    "am3": Peer("semantic", "standard", _am3, train=_train_gate, on_tasks=True),
     "semalign": Peer(
         "semantic", "standard", _semalign, {"k": tuple(i / 10 for i in range(11))}, train=_train_alignment
     ),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
+from syntrans.errors import InputError
 from syntrans.paths import resolve_model
 
 from . import checkpoint, features
@@ -71,6 +72,17 @@ def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
     draw(most, val.labels, barred=seen, names=val.classes)
+
+
+def check_base(config: TrainConfig, base: Split) -> None:
+    """`InputError` when a base class is too small for the tasks that heads are trained on."""
+    few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
+    trained = [name for name in config.methods.names if PEERS[name].on_tasks]
+    if few <= most and trained:
+        raise InputError(
+            f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
+            "add images, lower episodes.shots, or leave them out of methods.names"
+        )
 
 
 def feature_stage(

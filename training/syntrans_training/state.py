@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from syntrans.config import semantic_hash
 from syntrans.errors import InputError
 
 from . import checkpoint
@@ -78,7 +79,7 @@ class Training:
         generator.set_state(self.random["batches"])
         if first:
             torch.set_rng_state(self.random["global"])
-        if first and "device" in self.random:
+        if first and self.device.type == "cuda" and "device" in self.random:
             torch.cuda.set_rng_state(self.random["device"], self.device)
 
     def next_epoch(self) -> None:
@@ -89,8 +90,9 @@ class Training:
 def save(training: Training, path: Path, identity: str) -> None:
     """Write the state to `path`; the one that was there becomes the one before."""
     tensors = training.tensors()
-    note = {**training.note(), "identity": identity, "values": checkpoint.weights_hash(tensors)}
-    if path.exists():
+    note: dict[str, Any] = {**training.note(), "identity": identity}
+    note["values"] = _hash(tensors, note)
+    if path.exists() and _read(path)[1]:  # a damaged one does not replace the whole one before it
         path.replace(_before(path))
     checkpoint.save(path, tensors, note)
 
@@ -119,7 +121,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, note = checkpoint.load(path)
     except InputError:
         return {}, {}
-    return (tensors, note) if note.get("values") == checkpoint.weights_hash(tensors) else ({}, {})
+    stored = note.pop("values", None)
+    return (tensors, note) if stored == _hash(tensors, note) else ({}, {})
+
+
+def _hash(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
+    return semantic_hash([checkpoint.weights_hash(tensors), note])
 
 
 def remove(path: Path) -> None:

@@ -31,7 +31,17 @@ from .guard import selecting
 from .parallel import Processes, join
 from .provenance import made_by
 from .seeding import pick_device
-from .stages import BRIDGE, Val, bridge_stage, check_val, feature_stage, methods_stage, open_texts, view_stage
+from .stages import (
+    BRIDGE,
+    Val,
+    bridge_stage,
+    check_base,
+    check_val,
+    feature_stage,
+    methods_stage,
+    open_texts,
+    view_stage,
+)
 
 REPORT = "train.json"
 
@@ -82,6 +92,7 @@ def _run(
         texts = open_texts(config, splits["base"], splits["val"], descriptors)
         seen = splits["val"].seen(texts.knowledge.images_seen)
         check_val(config, splits["val"], seen)
+        check_base(config, splits["base"])
     with _clock(seconds, "encoder"):
         encoder, encoder_note = encoder_stage(
             config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume

@@ -177,16 +177,22 @@ class Driver:
 
     def _clear_up(self) -> None:
         """After a crash: one suspect alone; when one has been answered or none is left, the blamed are judged."""
-        model = (self._suspects[0] if self._suspects else self._blamed[0]).request.model
+        model = (self._next_suspect() if self._suspects else self._blamed[0]).request.model
         if model not in self._loaded:
             self._load(next(spec for spec in self._pending if spec.name == model))
             return
         if self._suspects:
-            self._try_alone(self._suspects.popleft())
+            suspect = self._next_suspect()
+            self._suspects.remove(suspect)
+            self._try_alone(suspect)
         for blamed in self._blamed:
             response = Response(blamed.request.id, finish_reason="error", error=POISON)
             blamed.ticket.parts.put(("part", [response]))
         self._blamed.clear()
+
+    def _next_suspect(self) -> _Asked:
+        """The first; while somebody is blamed the last, since requests that kill often stand side by side."""
+        return self._suspects[-1 if self._blamed else 0]
 
     def _try_alone(self, suspect: _Asked) -> None:
         self._trial, self._open = suspect, {suspect.request.id: suspect}

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.errors import SyntransError
+from syntrans.errors import EnvironmentProblem, SyntransError
 from syntrans.paths import make_dir
 from syntrans_mining.engines.calls import Calls, Ticket
 from syntrans_mining.engines.driver import Driver, Journey
@@ -145,11 +145,14 @@ class Pool:
             number = next(n for n, plans in enumerate(self._rounds) if model in _models(plans))
             try:
                 self._between(number)
+                if not self._calls.closing:
+                    self._begin(number)
             except SyntransError as error:
                 self._calls.fail(error)
                 return
-            if not self._calls.closing:
-                self._begin(number)
+            except OSError as error:  # or `generate` would wait for ever
+                self._calls.fail(EnvironmentProblem(f"no new worker starts: {error}; run the same command again"))
+                return
 
     def _hosted(self) -> set[str]:
         return set().union(*(driver.models for driver in (*self._drivers, *self._resident)))

@@ -110,9 +110,14 @@ def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
 
 
 def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, threshold: float) -> None:
-    """Drop what all the evidence together makes less likely than ``threshold``."""
+    """Drop what all the evidence together makes less likely than ``threshold``.
+
+    What lacks a part of it (no pictures were given, nobody else could be asked) is not judged: a sum of fewer parts
+    cannot be held against the same threshold.
+    """
+    asked = {name for name, weight in weights.items() if weight and name != "bias"}
     for candidate in kept(candidates):
-        if fused(candidate, weights) < threshold:
+        if asked <= evidence(candidate).keys() and fused(candidate, weights) < threshold:
             candidate.drop(STAGE, "unlikely")
 
 

@@ -4,6 +4,7 @@ Their lists have the columns filename,label; easyfsl's have class_name,image_nam
 """
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 from syntrans.errors import InputError
@@ -32,19 +33,27 @@ def listed_files(root: Path, path: Path) -> FilePool:
     A listed file that is nowhere is a broken picture, unless all are: then the pictures themselves are missing.
     """
     files: dict[str, list[Path]] = {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        columns = next((pair for pair in _COLUMNS if set(pair) <= set(rows.fieldnames or ())), None)
-        if columns is None:
-            rule = "a list has the columns filename,label (or class_name,image_name)"
-            raise InputError(f"{path} has the columns {', '.join(rows.fieldnames or ())}; {rule}")
-        for row in rows:
-            key, file = row[columns[0]], row[columns[1]]
-            if not key or not file or ".." in Path(file).parts or Path(file).is_absolute():
-                raise InputError(f"{path}, line {rows.line_num}: {key!r}, {file!r} is no class and file name")
-            files.setdefault(key, []).append(Path(file))
+    for line, key, file in _rows(path):
+        if not key or not file or ".." in Path(file).parts or Path(file).is_absolute():
+            raise InputError(f"{path}, line {line}: {key!r}, {file!r} is no class and file name")
+        files.setdefault(key, []).append(Path(file))
     place = _place(root, path, files)
     return FilePool({key: [root / place.format(key=key, file=file) for file in files[key]] for key in sorted(files)})
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line number, class and file name of every row."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = csv.DictReader(stream)
+            columns = next((pair for pair in _COLUMNS if set(pair) <= set(rows.fieldnames or ())), None)
+            if columns is None:
+                rule = "a list has the columns filename,label (or class_name,image_name)"
+                raise InputError(f"{path} has the columns {', '.join(rows.fieldnames or ())}; {rule}")
+            for row in rows:
+                yield rows.line_num, row[columns[0]], row[columns[1]]
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(f"{path} is not readable as a CSV list in UTF-8 ({str(error)[:80]})") from error
 
 
 def _place(root: Path, path: Path, files: dict[str, list[Path]]) -> str:
