@@ -70,7 +70,7 @@ def test_a_file_of_more_shots_serves_fewer(split, tmp_path):
     tasks = open_tasks(SPEC, split, unseen(split), leak="bar", file=tmp_path / episodes_name(3))
     assert np.array_equal(tasks.episodes.support, five.support[:, :, :1])
     assert tasks.episodes.key not in ("", five.key)
-    whole = open_tasks(EpisodeSpec(5, 3), split, unseen(split), leak="bar", file=tmp_path)
+    whole = open_tasks(EpisodeSpec(5, 3, 4), split, unseen(split), leak="bar", file=tmp_path)
     assert whole.episodes.key == five.key
 
 
