@@ -24,10 +24,11 @@ from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import choose_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
+from syntrans_mining.prompts import Prompts
 from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
-from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.stages import Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
 from syntrans_mining.steps.senses import in_question
 from syntrans_mining.vectors import Vectors

@@ -17,9 +17,10 @@ from syntrans_mining.journal import JOURNAL
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pipeline import calibration_of, open_journal, pictures_of
 from syntrans_mining.progress import Progress, Silent
+from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
-from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.stages import Stages
 from syntrans_mining.steps.senses import in_question
 from syntrans_mining.vectors import Vectors
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, meta
@@ -17,6 +18,9 @@ from syntrans.config import StrictModel
 from syntrans.errors import InputError
 from syntrans.paths import shipped
 from syntrans_mining.engines.base import Message
+
+if TYPE_CHECKING:
+    from syntrans_mining.config import MiningConfig
 
 Purpose = Literal["senses", "propose", "contrast", "crosscheck", "ground", "compose", "support"]
 _ANSWERS = {"senses": "schema", "propose": "schema", "contrast": "schema", "compose": "text"}  # of the others: yes_no
@@ -116,3 +120,35 @@ def _check(prompt: Prompt, path: Path, used: set[str], purpose: Purpose) -> None
     pictures = sum(message.picture for message in prompt.messages)
     if pictures != (1 if purpose == "ground" else 0):
         raise InputError(f"prompt {path}: {purpose} takes {1 if purpose == 'ground' else 0} pictures, found {pictures}")
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompt files of a run."""
+
+    propose: tuple[Prompt, ...]
+    crosscheck: Prompt
+    ground: Prompt
+    senses: Prompt | None = None
+    contrast: Prompt | None = None
+    compose: Prompt | None = None
+    support: Prompt | None = None
+
+    @classmethod
+    def load(cls, config: MiningConfig, *, ask_senses: bool = False) -> Prompts:
+        """Read those that will be needed; InputError names the one that is wrong."""
+        contrast, writes = config.contrast.prompt, config.compose.llm is not None
+        return cls(
+            tuple(load_prompt(source, "propose") for source in config.propose.prompts),
+            load_prompt(config.crosscheck.prompt, "crosscheck"),
+            load_prompt(config.ground.prompt, "ground"),
+            load_prompt(config.lint.prompt, "senses") if ask_senses else None,
+            load_prompt(contrast, "contrast") if contrast else None,
+            load_prompt(config.compose.prompt, "compose") if writes else None,
+            load_prompt(config.compose.support, "support") if writes else None,
+        )
+
+    def sha256(self) -> dict[str, str]:
+        """By prompt id."""
+        optional = [prompt for prompt in (self.senses, self.contrast, self.compose, self.support) if prompt]
+        return {prompt.id: prompt.sha256 for prompt in (*self.propose, *optional, self.crosscheck, self.ground)}

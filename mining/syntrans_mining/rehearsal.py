@@ -23,8 +23,9 @@ from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import CLIP, Model, Models
 from syntrans_mining.progress import Silent
+from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
-from syntrans_mining.stages import Prompts, Stages
+from syntrans_mining.stages import Stages
 from syntrans_mining.steps.senses import in_question
 from syntrans_mining.vectors import Vectors
 

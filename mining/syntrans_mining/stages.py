@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from syntrans.errors import InputError
 from syntrans_mining.candidates import BLOCK, Candidate, by_class, class_blocks, kept
 from syntrans_mining.models import CLIP, Models
-from syntrans_mining.prompts import Prompt, load_prompt
 from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
 
@@ -25,40 +24,9 @@ if TYPE_CHECKING:
     from syntrans_mining.asking import Asker
     from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
     from syntrans_mining.engines.base import Picture, TextVectors
+    from syntrans_mining.prompts import Prompt, Prompts
     from syntrans_mining.report import Report
     from syntrans_mining.vectors import PictureVectors, Vectors
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The prompt files of a run."""
-
-    propose: tuple[Prompt, ...]
-    crosscheck: Prompt
-    ground: Prompt
-    senses: Prompt | None = None
-    contrast: Prompt | None = None
-    compose: Prompt | None = None
-    support: Prompt | None = None
-
-    @classmethod
-    def load(cls, config: MiningConfig, *, ask_senses: bool = False) -> Prompts:
-        """Read those that will be needed; InputError names the one that is wrong."""
-        contrast, writes = config.contrast.prompt, config.compose.llm is not None
-        return cls(
-            tuple(load_prompt(source, "propose") for source in config.propose.prompts),
-            load_prompt(config.crosscheck.prompt, "crosscheck"),
-            load_prompt(config.ground.prompt, "ground"),
-            load_prompt(config.lint.prompt, "senses") if ask_senses else None,
-            load_prompt(contrast, "contrast") if contrast else None,
-            load_prompt(config.compose.prompt, "compose") if writes else None,
-            load_prompt(config.compose.support, "support") if writes else None,
-        )
-
-    def sha256(self) -> dict[str, str]:
-        """By prompt id."""
-        optional = [prompt for prompt in (self.senses, self.contrast, self.compose, self.support) if prompt]
-        return {prompt.id: prompt.sha256 for prompt in (*self.propose, *optional, self.crosscheck, self.ground)}
 
 
 @dataclass
