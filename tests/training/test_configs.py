@@ -38,7 +38,12 @@ def test_an_unknown_key_is_an_error():
 def test_a_published_recipe_keeps_its_numbers(name):
     encoder = load_config(TrainConfig, name, kind="training/configs").encoder
     assert (encoder.method, encoder.backbone, encoder.batch_size) == ("skd-gen1", "resnet12", 64)
-    assert (encoder.lr, encoder.weight_decay, encoder.rotation_gamma, encoder.distill.temperature) == (0.05, 5e-4, 2, 2)
+    assert (encoder.lr, encoder.weight_decay, encoder.rotation_gamma, encoder.generation1.temperature) == (
+        0.05,
+        5e-4,
+        2,
+        2,
+    )
     small = name in ("cifar-fs", "fc100")
     shape = (encoder.train_size, encoder.augment.crop_pad, encoder.drop_block)
     assert shape == ((32, 4, 2) if small else (84, 8, 5))
@@ -47,7 +52,7 @@ def test_a_published_recipe_keeps_its_numbers(name):
     assert learning_rate(recipe.teacher.recipe, encoder.epochs - 1, 1) == pytest.approx(
         5e-5 if name == "tieredimagenet" else 5e-3
     )
-    assert learning_rate(recipe.recipe, encoder.distill.epochs - 1, 1) == pytest.approx(1e-4)
+    assert learning_rate(recipe.recipe, encoder.generation1.epochs - 1, 1) == pytest.approx(1e-4)
 
 
 def test_the_members_of_the_ladder_differ_in_the_method_alone():
@@ -57,3 +62,9 @@ def test_the_members_of_the_ladder_differ_in_the_method_alone():
         for m in ("skd-gen1", "skd-gen0")
     )
     assert one.teacher.identity == zero.identity
+
+
+def test_a_run_from_before_the_rename_of_generation_1_is_read():
+    old = TrainConfig.model_validate({"encoder": {"distill": {"epochs": 3}}})
+    assert old.encoder.generation1.epochs == 3
+    assert TrainConfig.model_validate(old.model_dump(mode="json")) == old

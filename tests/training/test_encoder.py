@@ -15,7 +15,7 @@ SMALL = EncoderConfig.model_validate(
         "epochs": 2,
         "batch_size": 16,
         "precision": "fp32",
-        "distill": {"epochs": 1, "decay_epochs": []},
+        "generation1": {"epochs": 1, "decay_epochs": []},
     }
 )
 
@@ -105,7 +105,9 @@ def test_what_changes_no_weight_changes_no_identity(change):
 
 
 def test_an_identity_holds_what_its_method_reads():
-    other = with_method("cross_entropy", rotation_gamma=1.0, distill=SMALL.distill.model_copy(update={"gamma": 1.0}))
+    other = with_method(
+        "cross_entropy", rotation_gamma=1.0, generation1=SMALL.generation1.model_copy(update={"gamma": 1.0})
+    )
     assert identity(with_method("cross_entropy")) == identity(other)
     methods = ("cross_entropy", "skd-gen0", "skd-gen1")
     assert len({identity(with_method(method)) for method in methods}) == 3

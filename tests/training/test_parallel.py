@@ -29,7 +29,7 @@ def command(toy_data, tiny_text_encoder):
         "encoder.test_size": 16,
         "encoder.lr": 0.02,
         "encoder.val_every": 4,
-        "encoder.distill.epochs": 2,
+        "encoder.generation1.epochs": 2,
         "text.encoder": tiny_text_encoder,
         "bridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
         "episodes": "{shots: [1], queries: 5}",

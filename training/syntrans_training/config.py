@@ -6,6 +6,7 @@ A config ends at the builders in `train.py`, `stages.py` and `evaluate.py`; modu
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
+    AliasChoices,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -61,7 +62,7 @@ class NormaliseConfig(StrictModel):
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
 
 
-class DistillConfig(StrictModel):
+class Generation1Config(StrictModel):
     """Generation 1 of SKD, for `method: skd-gen1`; what is not here is as in generation 0."""
 
     epochs: PositiveInt = 8
@@ -93,7 +94,8 @@ class EncoderConfig(StrictModel):
     warmup_epochs: NonNegativeFloat = 1.0
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     rotation_gamma: NonNegativeFloat = 2.0  # weight of SKD's rotation loss
-    distill: DistillConfig = DistillConfig()
+    # runs from before the stage `distill` say encoder.distill
+    generation1: Generation1Config = Field(Generation1Config(), validation_alias=AliasChoices("generation1", "distill"))
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)  # decay per step of a weight average, kept in place of the weights
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "never", "always"] = "auto"  # torch.compile; auto: on CUDA

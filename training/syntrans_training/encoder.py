@@ -147,7 +147,7 @@ def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: in
     if config.method != "skd-gen1":
         return Generation(first, identity, ENCODER, METRICS, recipe)
     teacher = Generation(first, identity, TEACHER, "skd-gen0.metrics.jsonl", recipe)
-    own = config.distill
+    own = config.generation1
     # No warm-up: the weights are trained already.
     second = dataclasses.replace(recipe, epochs=own.epochs, lr=own.lr, decay_epochs=own.decay_epochs, warmup_epochs=0.0)
     identity = semantic_hash({"distill": own.model_dump(mode="json"), "teacher": identity})
@@ -231,7 +231,7 @@ def _task(
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
-    own = config.distill
+    own = config.generation1
     return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
 
 
