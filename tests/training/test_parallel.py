@@ -30,6 +30,10 @@ def command(toy_data, tiny_text_encoder):
         "encoder.lr": 0.02,
         "encoder.val_every": 4,
         "encoder.generation1.epochs": 2,
+        "distill.teacher": "package:syntrans_training/world/weights/clip",
+        "distill.views": 1,
+        "distill.epochs": 2,
+        "distill.batch_size": 16,
         "text.encoder": tiny_text_encoder,
         "bridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
         "episodes": "{shots: [1], queries: 5}",
@@ -67,12 +71,16 @@ def test_two_processes_draw_the_curve_of_one(command, tmp_path):
     assert found.returncode == 0, found.stderr[-3000:]
     (folder,) = found.stdout.split()  # one process answers
     run_one(command, tmp_path / "one", tmp_path / "one" / "run")
-    for name in ("skd-gen0.metrics.jsonl", "metrics.jsonl"):
+    for name in ("skd-gen0.metrics.jsonl", "metrics.jsonl", "distill.metrics.jsonl"):
         one, two = (read_rows(path) for path in (tmp_path / "one" / "run" / name, (tmp_path / folder / name)))
         assert [row["epoch"] for row in one] == [row["epoch"] for row in two]
         for key in ("loss", "lr"):
-            assert [row[key] for row in two] == pytest.approx([row[key] for row in one], rel=2e-3)
-    assert json.loads((tmp_path / folder / "train.json").read_text())["encoder"]["method"] == "skd-gen1"
+            assert [row[key] for row in two if row["epoch"]] == pytest.approx(
+                [row[key] for row in one if row["epoch"]], rel=2e-3
+            )
+    report = json.loads((tmp_path / folder / "train.json").read_text())
+    assert report["encoder"]["method"] == "skd-gen1"
+    assert report["distill"]["teacher"]["name"] == "clip"
 
 
 def test_a_killed_training_ends_in_the_same_bits(command, tmp_path):
@@ -89,6 +97,7 @@ def test_a_killed_training_ends_in_the_same_bits(command, tmp_path):
     assert process.wait() == -signal.SIGKILL
     assert not (out / "encoder.safetensors").exists()
     run_one(command, tmp_path / "b", out)
-    one, other = (load_file(tmp_path / name / "run" / "encoder.safetensors") for name in ("a", "b"))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    for file in ("encoder.safetensors", "distill.safetensors"):
+        one, other = (load_file(tmp_path / name / "run" / file) for name in ("a", "b"))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)

@@ -131,6 +131,40 @@ class TextConfig(StrictModel):
         return template
 
 
+class TermsConfig(StrictModel):
+    """Weights of what the student is asked to agree with its teacher on; 0 switches a term off."""
+
+    text: NonNegativeFloat = 1.0  # which anchor texts a picture is drawn to
+    relation: NonNegativeFloat = 1.0  # which other pictures it is like
+    feature: NonNegativeFloat = 0.5  # where it lies
+    cross_entropy: NonNegativeFloat = 0.0  # of the class labels; with 0 none is read
+
+
+class DistillConfig(StrictModel):
+    """Distillation of a CLIP into the trained encoder; precision, views and sizes are the encoder's."""
+
+    teacher: str | None = None  # an open_clip folder or package: reference; null leaves the stage out
+    views: PositiveInt = 10  # crops of every base picture that the teacher looks at, once
+    terms: TermsConfig = TermsConfig()
+    tau: PositiveFloat = 4.0  # temperature of the term `text`
+    relation_temperature: PositiveFloat = 0.1
+    projector: Literal["linear", "mlp"] = "mlp"
+    epochs: PositiveInt = 60
+    batch_size: int = Field(default=128, ge=3)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.02
+    weight_decay: NonNegativeFloat = 5e-4
+    warmup_epochs: NonNegativeFloat = 1.0
+    val_every: PositiveInt = 5  # epochs between looks at val (logged; the gate reads the first and the last)
+
+    @field_validator("terms")
+    @classmethod
+    def _ask_something(cls, terms: TermsConfig) -> TermsConfig:
+        if not any(terms.model_dump().values()):
+            raise ValueError("every weight is 0; give one of them another, or set distill.teacher=null")
+        return terms
+
+
 class BridgeConfig(StrictModel):
     """Grids from which the bridge is chosen on val episodes."""
 
@@ -198,6 +232,7 @@ class TrainConfig(StrictModel):
     device: str = "auto"
     data: DataConfig = DataConfig()
     encoder: EncoderConfig = EncoderConfig()
+    distill: DistillConfig = DistillConfig()
     text: TextConfig = TextConfig()
     bridge: BridgeConfig = BridgeConfig()
     methods: MethodsConfig = MethodsConfig()

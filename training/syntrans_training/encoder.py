@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError, UsageError
@@ -48,7 +48,7 @@ FILES = (
     "state-before.safetensors",
     "skd-gen0.metrics.jsonl",
 )  # what the stage may leave in a run folder
-_LOOK = "val_accuracy_1_shot"
+LOOK = "val_accuracy_1_shot"
 _VERSION = 2  # raise it when the same configuration would train other weights
 
 
@@ -71,7 +71,7 @@ def encoder_stage(
     last = plan(config, base_key=base.key, device=device, seed=seed)
     processes = join(device)
     for generation in [last.teacher, last] if last.teacher else [last]:
-        found = processes.same(partial(_find, out, generation.identity) if reuse else str)
+        found = processes.same(partial(find, out, generation.identity, (ENCODER, TEACHER)) if reuse else str)
         if not found:
             _train(generation, config, base, val, out, processes, device)
         elif Path(found) != out / generation.file and processes.first:
@@ -81,9 +81,11 @@ def encoder_stage(
     return open_encoder(out, config, device)
 
 
-def open_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """The encoder of a run folder, on the device, and its note."""
-    tensors, note = checkpoint.load(folder / ENCODER)
+def open_encoder(
+    folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The encoder of a run folder (as `file` has it), on the device, and its note."""
+    tensors, note = checkpoint.load(folder / file)
     encoder = build_encoder(config)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     return backbones.place(encoder, device), note
@@ -154,9 +156,10 @@ def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: in
     return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
 
 
-def _find(out: Path, identity: str) -> str:
+def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
+    """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
     for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
-        if path.name not in (ENCODER, TEACHER):
+        if path.name not in names:
             continue
         with suppress(InputError):  # another run's damage is no matter of this one
             if checkpoint.read_note(path).get("identity") == identity:
@@ -196,7 +199,7 @@ def _train(
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
             seen = now.get_submodule("encoder")
-            return {_LOOK: round(_peek(seen, val, config.test_size, device, recipe.precision), 4)}
+            return {LOOK: round(_peek(seen, val, config.test_size, device, recipe.precision), 4)}
 
         fit(
             task,
@@ -243,7 +246,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
         "method": generation.method,
         "backbone": backbone,
         "precision": generation.recipe.precision,
-        "val_1_shot": _looks(out / generation.metrics),
+        "val_1_shot": looks(out / generation.metrics),
         "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
     if generation.teacher:
@@ -251,13 +254,18 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
     checkpoint.save(out / generation.file, tensors, note)
 
 
-def _looks(metrics: Path) -> dict[str, float]:
+def looks(metrics: Path) -> dict[str, float]:
+    """Epoch -> val accuracy, as a training wrote it down."""
     # From the file, not from memory: a resumed run made the first of them in another process.
-    return {str(row["epoch"]): row[_LOOK] for row in read_rows(metrics) if _LOOK in row}
+    return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
 
 
 def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device, precision: str) -> float:
-    values = features.run_encoder(encoder, val, size=size, device=device, precision=precision)
+    return val_accuracy(features.run_encoder(encoder, val, size=size, device=device, precision=precision), val)
+
+
+def val_accuracy(values: Tensor, val: Split) -> float:
+    """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
     labels = torch.from_numpy(val.labels)
     unit = fit_whitening(values, labels, shrinkage=None)(values)
     # Only a number for the log: as many queries as the smallest class allows, up to the usual 15.

@@ -113,7 +113,7 @@ def _open(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject
         rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
         say(f"{int(seen.sum())} of {len(split)} images were seen by mining; {rule}")
     device = pick_device(config.device)
-    encoder, note = open_encoder(run.folder, trained.encoder, device)
+    encoder, note = open_encoder(run.folder, trained.encoder, device, run.encoder_file)
     of_split = (encoder, note, split, device, trained.encoder.test_size)
     values = feature_stage(*of_split).values
     views = view_stage(*of_split, trained.methods)

@@ -1,12 +1,13 @@
 """Extract features once, use them everywhere: a cache keyed by weights, pictures, preprocessing and torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from syntrans.config import semantic_hash
 from syntrans.paths import artifacts_root
 
 from . import checkpoint
-from .data.augment import random_views, whole_views
+from .data.augment import StoredCrops, crop_views, random_views, whole_views
 from .data.store import Split
 from .progress import track
 from .seeding import autocast
@@ -94,6 +95,40 @@ def extract_views(
                 return features.float()
 
             return _run(encoder, split, encode, f"view {v + 1} of {split.name}", device, precision)
+
+        found.append(_cached(recipe, split, cache, compute)[0])
+    return torch.stack(found, 1)
+
+
+def extract_crops(
+    encoder: nn.Module,
+    split: Split,
+    crops: StoredCrops,
+    *,
+    view: Mapping[str, Any],
+    shown: int,
+    weights: str,
+    device: torch.device,
+    precision: str = "fp32",
+    cache: Path | None = None,
+) -> Float[Tensor, "n v d"]:
+    """Unit features in half precision of the stored crops of every picture: what a teacher is asked only once.
+
+    `view` are the arguments of `crop_views`, at the student's size; the teacher sees the same crops at side `shown`.
+    Every view is a file of its own: asking for more views computes only those that are new.
+    """
+    found = []
+    for v in range(crops.views):
+        what = {**view, "shown": shown, "seed": crops.seed, "number": v, "unit": "fp16"}
+        recipe = {"weights": weights, "data": split.key, "size": shown, "views": [what], "precision": precision}
+
+        def compute(v: int = v) -> Tensor:
+            def encode(pixels: Tensor, rows: slice) -> Tensor:
+                items = torch.arange(rows.start, rows.stop)
+                cut = crop_views(pixels, crops.numbers(items, torch.full_like(items, v)), **view, shown=shown)
+                return F.normalize(encoder(cut).float(), dim=1).half()
+
+            return _run(encoder, split, encode, f"teacher, view {v + 1}/{crops.views}", device, precision)
 
         found.append(_cached(recipe, split, cache, compute)[0])
     return torch.stack(found, 1)

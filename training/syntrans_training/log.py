@@ -20,7 +20,7 @@ def read_rows(metrics: Path) -> list[dict[str, Any]]:
 
 
 class Log:
-    """Rows of the epochs after `epoch`; what an earlier run left beyond it is dropped.
+    """Rows of the epochs after `epoch`; what an earlier run left beyond it is dropped, with -1 all of it.
 
     metrics.jsonl goes to `metrics`, the curves to tensorboard/<name of metrics>/ beside it.
     """
@@ -29,7 +29,7 @@ class Log:
         self.metrics, self.curves = metrics, metrics.parent / "tensorboard" / metrics.stem
         kept = [json.dumps(row) + "\n" for row in read_rows(metrics) if row["epoch"] <= epoch]
         atomic_write_text(metrics, "".join(kept))
-        if epoch == 0:
+        if epoch < 0:
             shutil.rmtree(self.curves, ignore_errors=True)
 
     def add(self, row: Mapping[str, float]) -> None:

@@ -77,18 +77,23 @@ def fit(
     identity: str,
     metrics_file: Path,
     after_epoch: Callable[[int, nn.Module], dict[str, float]] | None = None,
+    at_start: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> None:
     """Train `task.module` in place.
 
     `state_file` is taken up again when its note carries the same `identity`. `metrics_file` gets a JSON line an epoch,
-    to which `after_epoch(epoch, module)` may add numbers. SIGINT and SIGTERM save the state after the step they came in
-    and raise `KeyboardInterrupt`. Raises `NanStop` when the loss is not finite.
+    to which `after_epoch(epoch, module)` may add numbers; those of `at_start(module)` are the line of epoch 0. SIGINT
+    and SIGTERM save the state after the step they came in and raise `KeyboardInterrupt`. Raises `NanStop` when the loss
+    is not finite.
     """
     processes = join(device)
     training = _start(task, recipe, device)
     state.restore(training, state_file, identity)
     run = _Run(task, recipe, training, processes, lambda: state.save(training, state_file, identity))
-    log = Log(metrics_file, training.epoch) if processes.first else None
+    fresh = training.epoch == training.step == 0
+    log = Log(metrics_file, -1 if fresh else training.epoch) if processes.first else None
+    if log and fresh and at_start:
+        log.add({"epoch": 0, **at_start(run.result)})
     done = (training.epoch * run.steps + training.step) * run.batch
     with deferred() as asked, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
         while training.epoch < recipe.epochs:
@@ -134,9 +139,7 @@ class _Run:
         # A last incomplete batch is dropped; with fewer items than a batch the only batch is short.
         self.steps, self.batch = max(1, task.n_items // recipe.batch_size), min(task.n_items, recipe.batch_size)
         if self.batch % processes.count:
-            raise UsageError(
-                f"{processes.count} processes cannot share batches of {self.batch}; set encoder.batch_size"
-            )
+            raise UsageError(f"{processes.count} processes cannot share batches of {self.batch}; set batch_size")
         if recipe.compiled:
             for child in task.module.children():
                 child.compile()
@@ -211,7 +214,7 @@ class _Run:
             first = now.epoch * self.steps
             raise NanStop(
                 f"the loss stopped being a number between steps {first + self.looked} and {first + now.step - 1}; "
-                "lower encoder.lr or set encoder.precision=fp32 and train again"
+                "lower the learning rate or set encoder.precision=fp32 and train again"
             )
         self.looked = now.step
         return total

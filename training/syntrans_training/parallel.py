@@ -46,6 +46,15 @@ class Processes:
         dist.all_reduce(total)
         return total / self.count
 
+    def gather(self, own: Tensor) -> Tensor:
+        """The rows [b, d] of all processes, in their order; each gets the gradient of its own."""
+        if self.count == 1:
+            return own
+        before, after = (
+            own.new_zeros(many * len(own), own.shape[1]) for many in (self.rank, self.count - 1 - self.rank)
+        )
+        return cast(Tensor, _Sum.apply(torch.cat([before, own, after])))  # type: ignore[no-untyped-call]
+
     def same(self, make: Callable[[], str]) -> str:
         """What `make` gives in the first process, which alone calls it."""
         if self.count == 1:
@@ -91,31 +100,49 @@ def join(device: torch.device) -> Processes:
 def spread(step: nn.Module) -> nn.Module:
     """`step` with gradients averaged over the processes, and BatchNorm over the whole batch instead of one's share."""
     for module in step.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = WholeBatchNorm2d
+        for kind, whole in _WHOLE.items():
+            if type(module) is kind:
+                module.__class__ = whole
     return nn.parallel.DistributedDataParallel(step, broadcast_buffers=False)
 
 
-class WholeBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm with the statistics of all processes' pictures (torch's SyncBatchNorm refuses CPUs)."""
+class WholeBatchNorm1d(nn.BatchNorm1d):
+    """BatchNorm with the statistics of all processes' rows (torch's SyncBatchNorm refuses CPUs)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """As the parent, over the whole batch; all processes have equally many rows."""
-        if not self.training:
-            return super().forward(x)
-        values = x.float()
-        own = torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))])
-        mean, square = cast(Tensor, _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
-        variance = square - mean.square()
-        with torch.no_grad():
-            n = x.numel() / x.shape[1] * dist.get_world_size()
-            momentum = self.momentum or 0.1
-            cast(Tensor, self.running_mean).lerp_(mean, momentum)
-            cast(Tensor, self.running_var).lerp_(variance * n / (n - 1), momentum)
-            cast(Tensor, self.num_batches_tracked).add_(1)
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        normalised: Tensor = values * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
-        return normalised.to(x.dtype)
+        return _normalise(self, x) if self.training else super().forward(x)
+
+
+class WholeBatchNorm2d(nn.BatchNorm2d):
+    """The same, of all processes' pictures."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the parent, over the whole batch; all processes have equally many rows."""
+        return _normalise(self, x) if self.training else super().forward(x)
+
+
+def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+    values = x.float()
+    others, shape = [i for i in range(x.ndim) if i != 1], [-1, *[1] * (x.ndim - 2)]
+    own = torch.stack([values.mean(others), values.square().mean(others)])
+    mean, square = cast(Tensor, _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
+    variance = square - mean.square()
+    with torch.no_grad():
+        n = x.numel() / x.shape[1] * dist.get_world_size()
+        momentum = norm.momentum or 0.1
+        cast(Tensor, norm.running_mean).lerp_(mean, momentum)
+        cast(Tensor, norm.running_var).lerp_(variance * n / (n - 1), momentum)
+        cast(Tensor, norm.num_batches_tracked).add_(1)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    normalised: Tensor = values * scale.view(shape) + (norm.bias - mean * scale).view(shape)
+    return normalised.to(x.dtype)
+
+
+_WHOLE: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: WholeBatchNorm1d,
+    nn.BatchNorm2d: WholeBatchNorm2d,
+}
 
 
 class _Sum(torch.autograd.Function):

@@ -12,6 +12,7 @@ from . import checkpoint
 from .bridge import Bridge, unpack
 from .choose import METHODS, Chosen
 from .config import TrainConfig
+from .distill import encoder_file
 from .encoder import ENCODER
 from .provenance import file_sha256
 from .stages import BRIDGE
@@ -39,6 +40,11 @@ class Run:
             raise InputError(f"{path} has changed since the bridge was trained with it; run `syntrans train` again")
         return path
 
+    @property
+    def encoder_file(self) -> str:
+        """The file whose encoder the features come from."""
+        return encoder_file(self.config)
+
     def check_shots(self, asked: tuple[int, ...]) -> None:
         """`UsageError` when the bridge was not trained for these numbers of shots."""
         known = sorted({shots for _, shots in self.bridge.choices})
@@ -65,6 +71,8 @@ def read_run(folder: Path) -> Run:
         report = json.loads((folder / REPORT).read_text())
         config = TrainConfig.model_validate(report["config"])
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "methods"))]
+        last = encoder_file(config)
+        weights = report["encoder" if last == ENCODER else "distill"]["weights"]
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"{folder / REPORT} is not the report of a training that this program reads ({type(error).__name__}); "
@@ -72,6 +80,11 @@ def read_run(folder: Path) -> Run:
         ) from error
     bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
     notes: list[Mapping[str, Any]] = [bridge[1], methods[1]]
-    if made != [checkpoint.read_note(folder / ENCODER).get("weights"), *(note.get("identity") for note in notes)]:
+    if not (folder / last).is_file():
+        raise InputError(f"{folder} holds no {last}; give the folder that `syntrans train` finished")
+    if weights != checkpoint.read_note(folder / last).get("weights") or made != [
+        checkpoint.read_note(folder / ENCODER).get("weights"),
+        *(note.get("identity") for note in notes),
+    ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
     return Run(folder, config, unpack(*bridge), Chosen(methods[1], methods[0]), report)

@@ -1,14 +1,17 @@
-"""`syntrans train`: encoder, features, bridge. Each stage leaves a file and is skipped when its file fits.
+"""`syntrans train`: encoder, distill, features, bridge. Each stage leaves a file and is skipped when its file fits.
 
 A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
     skd-gen0.safetensors  with method skd-gen1: the same of generation 0, its teacher
+    distill.safetensors   with a distill.teacher: the encoder that the features come from; note: gate, zero-shot looks
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
     methods.safetensors   heads of other methods; note: identity, settings that val chose, temperatures
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
+    distill.metrics.jsonl   with a distill.teacher: the same of the distillation
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
     state.safetensors     only while an encoder is in training: where a stopped run goes on (-before: the one before it)
+    distill-state.safetensors  the same while it is being distilled
 """
 
 import json
@@ -26,7 +29,9 @@ from syntrans.paths import atomic_write_text, make_dir
 from .choose import METHODS
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
-from .encoder import ENCODER, FILES, encoder_stage
+from .distill import FILES as DISTILL_FILES
+from .distill import distill_stage, encoder_file, open_lesson
+from .encoder import FILES, encoder_stage
 from .guard import selecting
 from .parallel import Processes, join
 from .provenance import made_by
@@ -67,13 +72,13 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     device = pick_device(config.device)
     processes = join(device)
     if not resume and processes.first:
-        for name in (BRIDGE, METHODS, *FILES):
+        for name in (BRIDGE, METHODS, *FILES, *DISTILL_FILES):
             (out / name).unlink(missing_ok=True)
     with selecting():
         report = _run(config, out, descriptors, device, processes, resume=resume) | {"made_by": origin}
     if processes.first:
         atomic_write_text(out / REPORT, json.dumps(report, indent=2))
-    return TrainResult(out, out / ENCODER, out / BRIDGE, report)
+    return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 
 def _run(
@@ -93,16 +98,19 @@ def _run(
         seen = splits["val"].seen(texts.knowledge.images_seen)
         check_val(config, splits["val"], seen)
         check_base(config, splits["base"])
+        lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
     with _clock(seconds, "encoder"):
         encoder, encoder_note = encoder_stage(
             config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
         )
+    used, distill_note = (encoder, encoder_note), None
+    if lesson:
+        with _clock(seconds, "distill"):
+            used = distill_stage(config, lesson, *used, splits["base"], splits["val"], out, device=device, reuse=resume)
+            distill_note = used[1]
     with _clock(seconds, "features"), processes.first_alone():
-        base, val = (
-            feature_stage(encoder, encoder_note, splits[name], device, config.encoder.test_size)
-            for name in ("base", "val")
-        )
-        views = view_stage(encoder, encoder_note, splits["val"], device, config.encoder.test_size, config.methods)
+        base, val = (feature_stage(*used, splits[name], device, config.encoder.test_size) for name in ("base", "val"))
+        views = view_stage(*used, splits["val"], device, config.encoder.test_size, config.methods)
     with _clock(seconds, "bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
     with _clock(seconds, "methods"), processes.first_alone():
@@ -113,6 +121,7 @@ def _run(
         "seconds": seconds,
         "data": {name: _described(split) for name, split in splits.items()},
         "encoder": encoder_note,
+        "distill": distill_note,
         "bridge": bridge_note,
         "methods": methods_note,
     }

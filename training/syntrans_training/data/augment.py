@@ -16,6 +16,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
+class StoredCrops:
+    """So many crops of each of n pictures, to be cut again and again: what a frozen model says of them is kept.
+
+    What view v of picture i shows depends on (seed, v) and i alone; colours are not part of it.
+    """
+
+    def __init__(self, n: int, *, views: int, seed: int) -> None:
+        if views < 1:
+            raise ValueError(f"views must be at least 1, got {views}")
+        self.views, self.seed = views, seed
+        drawn = []
+        for v in range(views):
+            number = int(np.random.SeedSequence((seed, v)).generate_state(1)[0])
+            drawn.append(torch.rand(5, n, generator=torch.Generator().manual_seed(number)))
+        self._numbers = torch.stack(drawn)
+
+    def numbers(self, items: Tensor, which: Tensor) -> Float[Tensor, "5 b"]:
+        """The numbers that `crop_views` cuts view `which` [b] of the items [b] by."""
+        return self._numbers[which, :, items].T
+
+
 class Pictures:
     """The labelled pictures of a split and how a task looks at them.
 
@@ -46,13 +67,31 @@ class Pictures:
 
     def batch(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random views [b, 3, size, size] in [0, 1] and labels [b] of this process's part of the items [B]."""
-        rank, world = self.shard
-        part = len(items) // world
-        rows = slice(rank * part, (rank + 1) * part)
+        rows = self.rows(len(items))
         mine = items[rows]
         with torch.autocast(self.device.type, enabled=False):
             views = random_views(self._look_up(mine), generator, **self.view, rows=rows, of=len(items))
         return views, self.labels[mine].to(self.device)
+
+    def stored(self, items: Tensor, crops: StoredCrops, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """A stored crop of each, in random colours, and labels, of this process's part of the items [B].
+
+        Third comes which view was taken of each of the items [B].
+        """
+        rows = self.rows(len(items))
+        mine = items[rows]
+        which = torch.randint(crops.views, (len(items),), generator=generator)
+        colours = torch.rand(3, len(items), generator=generator)[:, rows]
+        geometry = {name: value for name, value in self.view.items() if name != "jitter"}
+        with torch.autocast(self.device.type, enabled=False):
+            views = crop_views(self._look_up(mine), crops.numbers(mine, which[rows]), **geometry)
+            views = recolour(views, colours, jitter=self.view.get("jitter", 0.0))
+        return views, self.labels[mine].to(self.device), which
+
+    def rows(self, many: int) -> slice:
+        """This process's part of a batch of so many."""
+        rank, world = self.shard
+        return slice(rank * (many // world), (rank + 1) * (many // world))
 
     def _look_up(self, items: Tensor) -> Tensor:
         if isinstance(self._pixels, Tensor):
@@ -86,13 +125,38 @@ def random_views(
         of: size of the whole batch; default: the pictures are all of it.
     """
     numbers = torch.rand(8, of or len(pixels), generator=generator)[:, rows or slice(None)]
+    x = crop_views(pixels, numbers[:5], size=size, crop_area=crop_area, crop_pad=crop_pad, flip=flip)
+    return recolour(x, numbers[5:], jitter=jitter)
+
+
+def crop_views(
+    pixels: UInt8[Tensor, "b h w 3"],
+    numbers: Float[Tensor, "5 b"],
+    *,
+    size: int,
+    crop_area: tuple[float, float] = (0.35, 1.0),
+    crop_pad: int | None = None,
+    flip: float = 0.5,
+    shown: int | None = None,
+) -> Float[Tensor, "b 3 side side"]:
+    """The crop of every picture that its numbers (uniform in [0, 1)) say, as `random_views` cuts it; colours stay.
+
+    With `shown` the very same crop is resampled (bicubic) to that side, from the pixels that the picture has.
+    """
+    mode = "bilinear" if shown is None else "bicubic"
     if crop_pad is None:
-        x = _resized_crop(
-            pixels.permute(0, 3, 1, 2).float().div_(255), numbers[:5].to(pixels.device), size, crop_area, flip
-        )
+        x = pixels.permute(0, 3, 1, 2).float().div_(255)
+        x = _resized_crop(x, numbers.to(pixels.device), shown or size, crop_area, flip, mode)
     else:
-        x = _padded_crop(pixels, numbers[2:5], size, crop_pad, flip).permute(0, 3, 1, 2).float().div_(255)
-    return _colour(x, numbers[5:].to(x.device), jitter) if jitter > 0 else x
+        x = _padded_crop(pixels, numbers[2:], size, crop_pad, flip).permute(0, 3, 1, 2).float().div_(255)
+        if shown is not None:
+            x = F.interpolate(x, size=(shown, shown), mode=mode, antialias=True, align_corners=False)
+    return x if shown is None else x.clamp_(0.0, 1.0)  # bicubic overshoots
+
+
+def recolour(x: Float[Tensor, "b 3 h w"], numbers: Float[Tensor, "3 b"], *, jitter: float) -> Float[Tensor, "b 3 h w"]:
+    """Brightness, contrast and saturation changed by 1 +- jitter, as the numbers (uniform in [0, 1)) say."""
+    return _colour(x, numbers.to(x.device), jitter) if jitter > 0 else x
 
 
 def whole_views(pixels: UInt8[Tensor, "b h w 3"], *, size: int) -> Float[Tensor, "b 3 size size"]:
@@ -119,7 +183,7 @@ def _padded_crop(pixels: Tensor, numbers: Tensor, size: int, pad: int, flip: flo
     return cut
 
 
-def _resized_crop(x: Tensor, numbers: Tensor, size: int, area: tuple[float, float], flip: float) -> Tensor:
+def _resized_crop(x: Tensor, numbers: Tensor, size: int, area: tuple[float, float], flip: float, mode: str) -> Tensor:
     area_share = _between(numbers[0], *area)
     ratio = torch.exp(_between(numbers[1], -0.2877, 0.2877))  # log(4/3)
     half_w = (area_share * ratio).sqrt().clamp(max=1.0)
@@ -132,7 +196,7 @@ def _resized_crop(x: Tensor, numbers: Tensor, size: int, area: tuple[float, floa
     theta[:, 0, 0], theta[:, 0, 2] = half_w * mirror, centre_x
     theta[:, 1, 1], theta[:, 1, 2] = half_h, centre_y
     grid = F.affine_grid(theta, [len(x), 3, size, size], align_corners=False)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(x, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
 def _colour(x: Tensor, numbers: Tensor, jitter: float) -> Tensor:

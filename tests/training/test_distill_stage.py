@@ -1,0 +1,328 @@
+"""The stage `distill` of `syntrans train`: its file, its gate, its anchors, and what it does not do twice."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from syntrans.errors import InputError, ModelLoadError, UsageError
+from syntrans.paths import resolve_model
+from syntrans_training import checkpoint, distill, loop
+from syntrans_training.anchors import anchor_texts, barred_names
+from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, TextConfig, TrainConfig
+from syntrans_training.data import load_splits
+from syntrans_training.distill import DISTILL, METRICS, distill_stage, open_lesson
+from syntrans_training.encoder import encoder_stage, open_encoder
+from syntrans_training.evaluate import evaluate
+from syntrans_training.log import read_rows
+from syntrans_training.semantics import Knowledge, read_knowledge
+from syntrans_training.teacher import open_teacher
+from syntrans_training.train import train
+
+CPU = torch.device("cpu")
+CLIP = "package:syntrans_training/world/weights/clip"
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A random CLIP of 32 px in open_clip's form, with the tokenizer of the world's."""
+    import open_clip
+
+    folder = shutil.copytree(resolve_model(CLIP), tmp_path_factory.mktemp("clip") / "tiny")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    shape = config["model_cfg"]
+    shape["embed_dim"] = 24
+    shape["vision_cfg"] = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
+    shape["text_cfg"] |= {"width": 32, "heads": 2, "layers": 1}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    asked = {key: value for key, value in shape["text_cfg"].items() if key != "hf_tokenizer_name"}
+    model = open_clip.CLIP(shape["embed_dim"], shape["vision_cfg"], asked)
+    weights = {name: value.contiguous().clone() for name, value in model.state_dict().items() if name != "attn_mask"}
+    save_file(weights, folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(toy_data, tiny_text_encoder, clip):
+    return TrainConfig.model_validate(
+        {
+            "device": "cpu",
+            "data": {"path": str(toy_data), "size": 20},
+            "encoder": {
+                "backbone": "resnet12-tiny",
+                "train_size": 16,
+                "test_size": 16,
+                "epochs": 4,
+                "batch_size": 16,
+                "precision": "fp32",
+                "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1},
+            },
+            "distill": {"teacher": str(clip), "views": 2, "epochs": 2, "batch_size": 16, "val_every": 1, "lr": 1e-4},
+            "text": {"encoder": str(tiny_text_encoder)},
+            "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [None], "alpha_step": 0.5},
+            "methods": {"names": ["simpleshot"], "episodes": 20},
+            "episodes": {"shots": [1], "queries": 5},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def encoder_once(config, toy_data, tmp_path_factory):
+    """A trained encoder in a run folder, and the caches, for this file."""
+    root = tmp_path_factory.mktemp("once")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root))
+        splits = load_splits(str(toy_data), size=20, names=("base", "val"))
+        out = root / "train" / "start"
+        out.mkdir(parents=True)
+        encoder_stage(config.encoder, splits["base"], splits["val"], out, seed=0, device=CPU, reuse=True)
+    return root
+
+
+@pytest.fixture
+def warm(encoder_once, artifacts):
+    shutil.copytree(encoder_once, artifacts)
+    return artifacts
+
+
+@pytest.fixture
+def splits(warm, toy_data):
+    return load_splits(str(toy_data), size=20, names=("base", "val"))
+
+
+@pytest.fixture
+def stage(config, splits, warm, write_toy_descriptors):
+    """Runs the stage after the encoder of this file; returns the note and the folder."""
+    descriptors = write_toy_descriptors()
+
+    def run(name="one", **changes):
+        asked = config.model_copy(update={"distill": DistillConfig(**(config.distill.model_dump() | changes))})
+        base, val = splits["base"], splits["val"]
+        knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
+        out = warm / "train" / name
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(warm / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
+        lesson = open_lesson(asked, base, val, knowledge, descriptors)
+        start = open_encoder(out, asked.encoder, CPU)
+        _, note = distill_stage(asked, lesson, *start, base, val, out, device=CPU, reuse=True)
+        return note, out
+
+    return run
+
+
+def part(folder, name="encoder", file=DISTILL):
+    return checkpoint.part(checkpoint.load(folder / file)[0], name)
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, capsys):
+    note, out = stage()
+    assert note["gate"] == ("passed" if note["val_ended"] >= note["val_began"] else "failed") == "passed"
+    assert not same(part(out), part(out, file="encoder.safetensors"))
+    assert part(out, "projector")["layers.3.weight"].shape == (24, 24)
+    assert note["val_1_shot"].keys() == {"0", "1", "2"}
+    assert (note["val_1_shot"]["0"], note["val_1_shot"]["2"]) == (note["val_began"], note["val_ended"])
+    assert {kind: len(found) for kind, found in note["teacher"]["zero_shot"].items()} == {"base": 2, "val": 2}
+    assert [set(found) for found in note["zero_shot_val"].values()] == [{"name", "kept"}] * 2
+    rows = read_rows(out / METRICS)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert {"text", "relation", "feature", "loss", "zero_shot_val_kept", "val_accuracy_1_shot"} <= rows[-1].keys()
+    assert (out / "tensorboard" / "distill.metrics").is_dir()
+    assert not list(out.glob("distill-state*"))
+    said = capsys.readouterr().err
+    assert "gate passed; features come from the distilled encoder" in said
+    assert "teacher tiny: zero-shot" in said
+
+
+def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, capsys):
+    note, out = stage(lr=100.0, warmup_epochs=0, epochs=1)
+    assert note["gate"] == "failed"
+    assert note["val_ended"] < note["val_began"]
+    assert same(part(out), part(out, file="encoder.safetensors"))
+    assert note["weights"] == note["start"]
+    assert not part(out, "projector")  # it would belong to another encoder
+    assert "gate FAILED; features come from the encoder as it was" in capsys.readouterr().err
+
+
+def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch):
+    first, one = stage("one")
+    monkeypatch.setattr(distill, "fit", lambda *_, **__: pytest.fail("distilled again"))
+    assert stage("one")[0] == first
+    again, two = stage("two")
+    assert again == first
+    assert (two / DISTILL).read_bytes() == (one / DISTILL).read_bytes()
+    assert read_rows(two / METRICS) == read_rows(one / METRICS)
+
+
+@pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"terms": {"text": 2.0}}], ids=str)
+def test_another_lesson_is_given(stage, change, monkeypatch):
+    class Given(Exception):
+        pass
+
+    def given(*_, **__):
+        raise Given
+
+    stage("one")
+    monkeypatch.setattr(distill, "fit", given)
+    with pytest.raises(Given):
+        stage("one", **change)
+    stage("one", val_every=2)  # other looks change no weight
+
+
+def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, monkeypatch):
+    _, straight = stage("straight")
+    (straight / DISTILL).rename(straight / "kept.safetensors")
+    step, calls = loop._Run._step, []
+
+    def stopped(self, items):
+        calls.append(1)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return step(self, items)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            stage("stopped")
+    note, again = stage("stopped")
+    assert same(part(straight, file="kept.safetensors"), part(again))
+    assert list(note["val_1_shot"]) == ["0", "1", "2"]
+
+
+def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, write_toy_descriptors):
+    descriptors = write_toy_descriptors()
+    out = artifacts / "train" / "whole"
+    report = train(config, out=out, descriptors=descriptors).report
+    assert list(report["seconds"]) == ["data", "encoder", "distill", "features", "bridge", "methods"]
+    assert report["distill"]["gate"] == "passed"
+    plain = config.model_copy(update={"distill": DistillConfig()})
+    without = train(plain, out=artifacts / "train" / "plain", descriptors=descriptors).report
+    assert without["distill"] is None
+    assert without["encoder"] == report["encoder"]
+    asked = EvaluateConfig.model_validate(
+        {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "shuffles": 1}
+    )
+    found = [
+        evaluate(artifacts / "train" / name, asked, out=artifacts / "evaluate" / name)["results"]["1"]
+        for name in ("whole", "plain")
+    ]
+    assert found[0]["plain_prototypes"] != found[1]["plain_prototypes"]
+    (out / DISTILL).unlink()
+    with pytest.raises(InputError, match=r"holds no distill\.safetensors"):
+        evaluate(out, asked, out=artifacts / "evaluate" / "broken")
+
+
+def test_no_resume_forgets_the_lesson(config, warm, artifacts, monkeypatch):
+    out = artifacts / "train" / "whole"
+    train(config, out=out)
+    given, fit = [], distill.fit
+    monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
+    train(config, out=out)
+    assert not given
+    train(config, out=out, resume=False)
+    assert given
+
+
+def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip):
+    with pytest.raises(ModelLoadError, match="a teacher is a CLIP"):
+        open_teacher(str(tiny_text_encoder))
+    with pytest.raises(ModelLoadError):
+        open_teacher(str(tmp_path))
+    assert open_teacher(str(clip)).scale == pytest.approx(1 / 0.07, rel=1e-4)
+    assert open_teacher(str(clip)).size == 32
+
+
+def test_a_lesson_without_any_term_is_refused():
+    with pytest.raises(ValueError, match="every weight is 0"):
+        DistillConfig(terms={"text": 0, "relation": 0, "feature": 0})
+
+
+def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, splits):
+    asked = config.model_copy(
+        update={"encoder": config.encoder.model_copy(update={"method": "frozen", "backbone": f"open_clip:{CLIP}"})}
+    )
+    with pytest.raises(UsageError, match="takes pictures of 64 px"):
+        open_lesson(asked, splits["base"], splits["val"], read_knowledge(None, splits["base"].classes), None)
+
+
+# anchors
+
+
+TEMPLATES = TextConfig(name_template="a photo of a {name}", descriptor_template="it has {text}")
+
+
+def knowledge(descriptor_row, *said):
+    rows: dict[str, list] = {}
+    for name, text, kept in said:
+        rows.setdefault(name, []).append(descriptor_row(name, text, kept=kept))
+    return Knowledge(rows, {name: name for name in rows}, None)
+
+
+def test_anchors_are_names_and_kept_descriptors_of_base_classes_each_once(descriptor_row):
+    known = knowledge(
+        descriptor_row,
+        ("robin", "a red breast", True),
+        ("robin", "a long tail", False),
+        ("finch", "a red breast", True),
+        ("wolf", "grey fur", True),
+    )
+    found = anchor_texts(known, ["robin", "finch"], ["wolf"], TEMPLATES)
+    assert found.texts == ("a photo of a robin", "it has a red breast", "a photo of a finch")
+    assert found.left_out == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["teeth like a wolf", "Wolves' teeth", "a WOLF-like head", "colours of the house finch", "house-finch red"]
+)
+def test_a_text_that_names_a_class_which_is_not_base_is_left_out_and_counted(descriptor_row, text):
+    known = knowledge(descriptor_row, ("robin", text, True), ("robin", "a wolfish look, finches, houses", True))
+    found = anchor_texts(known, ["robin"], ["wolf", "House_Finch"], TEMPLATES)
+    assert found.texts == ("a photo of a robin", "it has a wolfish look, finches, houses")
+    assert found.left_out == 1
+
+
+def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row):
+    known = knowledge(descriptor_row, ("snow leopard", "spots", True), ("leopard", "rosettes", True))
+    assert anchor_texts(known, ["snow leopard"], ["leopard, Panthera pardus"], TEMPLATES).texts == ("it has spots",)
+    assert anchor_texts(known, ["leopard"], ["snow leopard"], TEMPLATES).left_out == 0
+
+
+def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
+    config, splits, toy_classes, descriptor_row, tmp_path, capsys
+):
+    from syntrans.contract import FileMetadata, write_descriptors
+
+    path = tmp_path / "told.parquet"
+    base = set(splits["base"].classes)
+    rows = [descriptor_row(c, f"not to be taken for a {other}") for c in toy_classes for other in toy_classes]
+    write_descriptors(path, rows, FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}))
+    known = read_knowledge(path, [*splits["base"].classes, *splits["val"].classes])
+    anchors = open_lesson(config, splits["base"], splits["val"], known, path).anchors
+    others = set(toy_classes) - base
+    assert len(others) == 10
+    assert not any(other in text for other in others for text in anchors.texts)
+    assert len(anchors.texts) == 2 * len(base)
+    assert anchors.left_out == len(others)
+    assert "16 texts of base classes; 10 left out that name another class" in capsys.readouterr().err
+
+
+def test_names_of_novel_classes_are_known_without_opening_a_picture(toy_data, toy_classes, splits, monkeypatch):
+    monkeypatch.setattr("syntrans.image_parquet.ImageRef", lambda *_, **__: pytest.fail("opened"), raising=False)
+    found = barred_names(DataConfig(path=str(toy_data)), read_knowledge(None, splits["base"].classes), (), None)
+    assert found == set(toy_classes) - set(splits["base"].classes)
+
+
+def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
+    toy_data, toy_classes, splits, tmp_path, write_toy_descriptors
+):
+    for name in ("base", "val"):
+        shutil.copyfile(toy_data / f"{name}.parquet", tmp_path / f"{name}.parquet")
+    path, base = write_toy_descriptors(), splits["base"].classes
+    found = barred_names(DataConfig(path=str(tmp_path)), read_knowledge(path, base), base, path)
+    assert {name.replace("-", " ") for name in found} == set(toy_classes) - set(base)

@@ -1,0 +1,295 @@
+"""What a CLIP teaches without labels: the losses, the projector, the stored crops, and the task that trains on them."""
+
+import itertools
+import signal
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from syntrans_training import features
+from syntrans_training.backbones import build
+from syntrans_training.data.augment import Pictures, StoredCrops, crop_views, random_views
+from syntrans_training.data.store import Split
+from syntrans_training.loop import Recipe, fit
+from syntrans_training.losses.distillation import assignment_loss, feature_loss, promptkd_loss, relation_loss
+from syntrans_training.modules.projector import Projector
+from syntrans_training.tasks.clip_distill import ClipDistill, Taught, Terms
+
+CPU = torch.device("cpu")
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
+DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+
+
+def unit(*shape, seed=0):
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+# losses
+
+
+def recorded(values, dtype):
+    return {name: torch.from_numpy(np.ascontiguousarray(value)).to(dtype) for name, value in values.items()}
+
+
+@DTYPES
+@pytest.mark.parametrize("number", range(4))  # T = 1 and 2, BatchNorm in evaluation and in training
+def test_promptkd_and_its_projector_are_the_authors_own(numbers, number, dtype):
+    item = numbers("promptkd")
+    case, given = item["cases"][number], recorded(item["inputs_shared"], dtype)
+    expected, weights = case["outputs"][str(dtype).removeprefix("torch.")], recorded(item["weights_shared"], dtype)
+    projector = Projector(12, 16).to(dtype).train(case["hyper"]["bn_training"])
+    first, norm, _, second = projector.layers
+    for module, part, name in [
+        (first, "weight", "proj_w1"),
+        (first, "bias", "proj_b1"),
+        (norm, "weight", "bn_gamma"),
+        (norm, "bias", "bn_beta"),
+        (norm, "running_mean", "bn_running_mean"),
+        (norm, "running_var", "bn_running_var"),
+        (second, "weight", "proj_w2"),
+        (second, "bias", "proj_b2"),
+    ]:
+        getattr(module, part).data.copy_(weights[name])
+    teacher, text = (F.normalize(given[f"teacher_{kind}_features_raw"], dim=1) for kind in ("image", "text"))
+    student = projector(given["student_image_features_raw"])
+    logits = {"student": 100 * student @ text.T, "teacher": 100 * teacher @ text.T}
+    loss = promptkd_loss(**logits, temperature=case["hyper"]["T"])
+    np.testing.assert_allclose(student.detach().numpy(), expected["student_image_unit"], atol=1e-5)
+    assert loss.item() / 1000 == pytest.approx(expected["L_kd_unweighted"], abs=1e-5)
+    assert loss.item() == pytest.approx(expected["loss"], rel=1e-6)
+    if "grads" in expected:
+        loss.backward()
+        for parameter, name in [(first.weight, "proj_w1"), (second.weight, "proj_w2"), (norm.weight, "bn_gamma")]:
+            np.testing.assert_allclose(parameter.grad.numpy(), expected["grads"][name], atol=1e-5)
+
+
+def test_over_class_vectors_ours_is_promptkd_up_to_its_weight():
+    student, teacher, text = unit(6, 8), unit(6, 8, seed=1), unit(5, 8, seed=2)
+    logits = {"student": 100 * student @ text.T, "teacher": 100 * teacher @ text.T}
+    ours = assignment_loss(student=student, teacher=teacher, anchors=text, temperature=4.0)
+    theirs = promptkd_loss(**logits, temperature=4.0, weight=5.0)  # 5 / C classes: the usual mean over pictures
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn():
+    rows, anchors = unit(6, 8).requires_grad_(), unit(20, 8, seed=1)
+    losses = [
+        assignment_loss(student=rows, teacher=rows.detach(), anchors=anchors),
+        relation_loss(student=rows, teacher=rows.detach()),
+        feature_loss(student=rows, teacher=rows.detach()),
+    ]
+    assert [loss.item() for loss in losses] == pytest.approx([0, 0, 0], abs=1e-6)
+    other = unit(6, 8, seed=2)
+    assert assignment_loss(student=other, teacher=rows, anchors=anchors) > 1
+    assert relation_loss(student=other, teacher=rows) > 0.1
+    assert feature_loss(student=other, teacher=rows) > 0.1
+
+
+def test_relations_are_those_of_the_softmax_over_the_others():
+    student, teacher = unit(4, 3), unit(4, 5, seed=1)
+    expected = 0.0
+    for i in range(4):
+        others = [j for j in range(4) if j != i]
+        p, q = (torch.softmax(rows[others] @ rows[i] / 0.1, 0) for rows in (teacher, student))
+        expected += (p * (p / q).log()).sum().item() / 4
+    assert relation_loss(student=student, teacher=teacher).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_relations_do_not_care_how_the_space_is_turned():
+    student, teacher = unit(6, 8), unit(6, 8, seed=1)
+    turn, _ = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(3)))
+    found = [relation_loss(student=rows, teacher=teacher).item() for rows in (student, student @ turn)]
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_relations_of_the_parts_of_a_batch_are_those_of_the_whole():
+    student, teacher = unit(6, 8), unit(6, 8, seed=1)
+    whole = {"student_all": student, "teacher_all": teacher}
+    parts = [relation_loss(student=student[i : i + 3], teacher=teacher[i : i + 3], first=i, **whole) for i in (0, 3)]
+    assert sum(parts).item() / 2 == pytest.approx(relation_loss(student=student, teacher=teacher).item(), rel=1e-5)
+
+
+# projector
+
+
+def test_a_linear_projector_turns_a_text_into_a_classifier_of_features():
+    projector, features_, text = Projector(5, 8, kind="linear"), torch.randn(3, 5), unit(4, 8)
+    matrix = projector.layers.weight
+    lengths = (features_ @ matrix.T).norm(dim=1, keepdim=True)
+    assert torch.allclose(projector(features_) @ text.T, features_ @ (text @ matrix).T / lengths, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_projected_features_are_unit_and_in_single_precision(kind):
+    projector = Projector(5, 8, kind=kind)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = projector(torch.randn(4, 5))
+    assert found.dtype == torch.float32
+    assert torch.allclose(found.norm(dim=1), torch.ones(4), atol=1e-6)
+
+
+# stored crops
+
+
+class Colours(nn.Module):
+    """Mean colours of the four quarters."""
+
+    def forward(self, x):
+        return F.adaptive_avg_pool2d(x, 2).flatten(1)
+
+
+def test_a_crop_depends_on_seed_view_and_place_alone():
+    crops = StoredCrops(12, views=3, seed=5)
+    items = torch.tensor([7, 2, 7])
+    found = crops.numbers(items, torch.tensor([1, 0, 1]))
+    assert torch.equal(found[:, 0], found[:, 2])
+    assert torch.equal(found[:, 1:2], StoredCrops(12, views=1, seed=5).numbers(torch.tensor([2]), torch.tensor([0])))
+    assert not torch.equal(found, crops.numbers(items, torch.tensor([1, 2, 1])))
+    assert not torch.equal(found, StoredCrops(12, views=3, seed=6).numbers(items, torch.tensor([1, 0, 1])))
+
+
+def test_random_views_are_cut_as_stored_ones_are():
+    pixels = torch.from_numpy(PIXELS)
+    for view in ({"size": 10, "crop_pad": 2}, {"size": 10, "crop_area": (0.4, 0.9)}):
+        numbers = torch.rand(8, 12, generator=torch.Generator().manual_seed(1))
+        drawn = random_views(pixels, torch.Generator().manual_seed(1), **view, jitter=0.0)
+        assert torch.equal(drawn, crop_views(pixels, numbers[:5], **view))
+
+
+@pytest.mark.parametrize(
+    "view", [{"size": 8, "crop_pad": 2}, {"size": 8, "crop_area": (0.4, 0.9)}], ids=["pad", "area"]
+)
+def test_the_teacher_sees_the_same_part_of_the_picture(view):
+    view = {"size": 8, **view}
+    draws = torch.Generator().manual_seed(0)
+    smooth = F.interpolate(torch.rand(6, 3, 3, 3, generator=draws), size=(16, 16), mode="bicubic").clamp(0, 1)
+    pixels = (smooth * 255).byte().permute(0, 2, 3, 1)
+    numbers = torch.rand(5, 6, generator=draws)
+    student, teacher = crop_views(pixels, numbers, **view), crop_views(pixels, numbers, **view, shown=32)
+    assert teacher.shape == (6, 3, 32, 32)
+    again = F.interpolate(teacher, size=(8, 8), mode="bilinear", antialias=True)
+    inner = (slice(None), slice(None), slice(1, -1), slice(1, -1))
+    assert (again - student)[inner].abs().mean() < 0.03
+    assert (again.flip(3) - student)[inner].abs().mean() > 0.05
+
+
+def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
+    split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
+    crops, view = StoredCrops(12, views=3, seed=0), {"size": 16, "crop_pad": 2, "flip": 0.5}
+    asked = {"view": view, "shown": 16, "weights": "w", "device": CPU, "cache": tmp_path}
+    taught = features.extract_crops(Colours(), split, crops, **asked)
+    assert (taught.shape, taught.dtype) == ((12, 3, 12), torch.float16)
+    pictures = Pictures(PIXELS, split.labels, device=CPU, view={**view, "jitter": 0.0})
+    items = torch.tensor([3, 11, 3, 0, 5, 6, 7, 8])
+    shown, _, which = pictures.stored(items, crops, torch.Generator().manual_seed(1))
+    assert len(set(which.tolist())) > 1
+    assert torch.allclose(F.normalize(Colours()(shown), dim=1), taught[items, which].float(), atol=1e-3)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    more = features.extract_crops(Colours(), split, StoredCrops(12, views=4, seed=0), **asked)
+    assert torch.equal(more[:, :3], taught)
+    assert len(list(tmp_path.iterdir())) == 4
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+
+
+def test_colours_change_for_the_student_and_are_drawn_anew():
+    crops = StoredCrops(12, views=1, seed=0)
+    still, wild = (
+        Pictures(PIXELS, np.zeros(12, np.int64), device=CPU, view={"size": 16, "jitter": j}) for j in (0.0, 0.4)
+    )
+    items = torch.arange(12)
+    plain, one, two = (
+        part.stored(items, crops, torch.Generator().manual_seed(seed))[0]
+        for part, seed in ((still, 1), (wild, 1), (wild, 2))
+    )
+    assert torch.equal(plain, still.stored(items, crops, torch.Generator().manual_seed(2))[0])
+    assert not torch.allclose(plain, one, atol=0.02)
+    assert not torch.allclose(one, two, atol=0.02)
+
+
+# the task
+
+
+def make_task(terms=None, *, labels=None, shard=(0, 1), gather=None, interrupt_at=()):
+    torch.manual_seed(0)
+    encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
+    labels = np.arange(12) % 3 if labels is None else labels
+    pictures = Pictures(PIXELS, labels, device=CPU, view={"size": 16, "jitter": 0.2}, shard=shard)
+    taught = Taught(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
+    task = ClipDistill(
+        encoder, Projector(128, 8), pictures, taught, terms or Terms(), head=nn.Linear(128, 3), gather=gather
+    )
+    calls, losses = itertools.count(), task.losses
+
+    def interrupted(items, generator):
+        if next(calls) in interrupt_at:
+            signal.raise_signal(signal.SIGTERM)
+        return losses(items, generator)
+
+    task.losses = interrupted
+    return task
+
+
+def run(folder, task):
+    folder.mkdir(exist_ok=True)
+    files = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
+    fit(task, Recipe(3, 4, 0.02, seed=5), device=CPU, identity="a", **files)
+    return task.module.state_dict()
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", ["text", "relation", "feature", "cross_entropy"])
+def test_every_term_stands_on_its_own_weight(name):
+    off = {"text": 0.0, "relation": 0.0, "feature": 0.0, "cross_entropy": 0.0}
+    found = [
+        make_task(Terms(**{**off, name: weight})).losses(torch.arange(6), torch.Generator().manual_seed(0))
+        for weight in (1.0, 3.0)
+    ]
+    assert [list(losses) for losses in found] == [[name], [name]]
+    assert found[1][name].item() == pytest.approx(3 * found[0][name].item(), rel=1e-5)
+    assert found[0][name] > 0
+
+
+def test_no_label_is_used_unless_it_is_asked_for(tmp_path):
+    mixed = np.random.default_rng(1).permutation(np.arange(12) % 3)
+    assert same(run(tmp_path / "a", make_task()), run(tmp_path / "b", make_task(labels=mixed)))
+    terms = Terms(cross_entropy=1.0)
+    assert not same(run(tmp_path / "c", make_task(terms)), run(tmp_path / "d", make_task(terms, labels=mixed)))
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_distillation_stopped_at_any_step_ends_in_the_same_bits(tmp_path, step):
+    straight = run(tmp_path / "straight", make_task())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", make_task(interrupt_at=(step,)))
+    assert same(straight, run(tmp_path / "stopped", make_task()))
+
+
+def test_processes_that_share_a_batch_have_its_losses():
+    items, given = torch.tensor([5, 1, 8, 2, 0, 11, 3, 7]), []
+
+    def losses(shard, gather=None):
+        task = make_task(shard=shard, gather=gather)
+        task.module.eval()  # BatchNorm's share of the batch is parallel.py's business
+        task.projector.register_forward_hook(lambda *found: given.append(found[-1]))
+        return task.losses(items, torch.Generator().manual_seed(4))
+
+    whole = losses((0, 1))
+    rows = given[0]
+    parts = [losses((rank, 2), lambda _: rows) for rank in (0, 1)]
+    for name, value in whole.items():
+        assert sum(part[name].item() for part in parts) / 2 == pytest.approx(value.item(), rel=1e-4)
+
+
+def test_a_term_without_what_it_needs_is_refused():
+    task = make_task()
+    given = (task.encoder, task.projector, task.pictures)
+    with pytest.raises(ValueError, match="anchors"):
+        ClipDistill(*given, Taught(task.taught.crops, task.taught.features), Terms())
+    with pytest.raises(ValueError, match="head"):
+        ClipDistill(*given, task.taught, Terms(cross_entropy=1.0))
