@@ -28,7 +28,7 @@ BACKBONES = ("resnet12", "resnet12-narrow", "resnet12-tiny", "conv4")
 class DataConfig(StrictModel):
     """Where the pictures are, and which classes are base, val and novel; docs/data.md has every layout."""
 
-    path: str = "world"  # a folder, Parquet (also a glob), an archive, hf://org/name, or "world"
+    path: str = "world"  # a folder, Parquet (also a glob), an archive, hf://org/name, "world", "world-fine/<slot>"
     # what it is; auto finds base, val and novel, and whatever can be only one thing
     dataset: Literal["auto", "mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"] = "auto"
     split_file: str | None = None  # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}
@@ -72,11 +72,34 @@ class Generation1Config(StrictModel):
     gamma: NonNegativeFloat = 0.1  # weight of the twin turned by 180 degrees
 
 
+class CMKDConfig(StrictModel):
+    """CMKD, for `method: cmkd`: tasks of base classes, a teacher told about them, and what its student keeps of it.
+
+    The student's own training is as the rest of the encoder's section says, with `steps` tasks-steps in an epoch.
+    """
+
+    srl: NonNegativeFloat = 1.0  # weight of the spatial relation loss; 0: the student alone, no teacher is trained
+    relation: Literal["soft", "distance", "prototype"] = "soft"
+    temperature: PositiveFloat = 0.5  # of the soft targets
+    knowledge: Literal["descriptors", "name", "random", "shuffled", "none"] = "descriptors"  # the last three: controls
+    name_share: Share = 0.0  # of the class name in a class vector
+    eyes: str = "own"  # of the teacher: own, timm:<..>, open_clip:<..>, or a folder of `syntrans train`
+    width: PositiveInt = 512  # of the space of pictures and knowledge
+    mirror: NonNegativeFloat = 1.0  # weight of the mirror losses
+    teacher_epochs: PositiveInt = 10
+    teacher_lr: PositiveFloat = 1e-3
+    ways: int = Field(default=5, ge=2)
+    shots: PositiveInt = 1
+    queries: PositiveInt = 15
+    tasks: PositiveInt = 1  # in a step
+    steps: PositiveInt = 200  # in an epoch
+
+
 class EncoderConfig(StrictModel):
     """Encoder and its training on the base classes."""
 
-    # skd-gen1 trains skd-gen0 first; frozen trains nothing: features straight from the tower
-    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "frozen"] = "cross_entropy"
+    # skd-gen1 trains skd-gen0 first, cmkd its teacher; frozen trains nothing: features straight from the tower
+    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "cmkd", "frozen"] = "cross_entropy"
     # resnet12, resnet12-narrow, resnet12-tiny, conv4, timm:<name or folder>, open_clip:<folder>
     backbone: str = "resnet12-narrow"
     drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -96,6 +119,7 @@ class EncoderConfig(StrictModel):
     rotation_gamma: NonNegativeFloat = 2.0  # weight of SKD's rotation loss
     # runs from before the stage `distill` say encoder.distill
     generation1: Generation1Config = Field(Generation1Config(), validation_alias=AliasChoices("generation1", "distill"))
+    cmkd: CMKDConfig = CMKDConfig()
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)  # decay per step of a weight average, kept in place of the weights
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Literal["auto", "never", "always"] = "auto"  # torch.compile; auto: on CUDA

@@ -27,7 +27,8 @@ from .backbones import Encoder
 from .config import TrainConfig
 from .data import Split
 from .data.augment import Pictures, StoredCrops
-from .encoder import ENCODER, LOOK, build_encoder, find, looks, open_encoder, val_accuracy
+from .encoder import LOOK, build_encoder, find, looks, open_encoder, val_accuracy
+from .generations import ENCODER
 from .log import read_rows
 from .loop import Recipe, fit
 from .modules.projector import Projector

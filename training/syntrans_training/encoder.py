@@ -1,15 +1,15 @@
 """The encoder stage of `syntrans train`: train its generations, or take over equal ones.
 
-SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors; the last generation
-leaves encoder.safetensors. Either holds `encoder.*` and the heads that the next generation goes on from. A generation
-whose identity is already in this or a neighbouring run is taken over (`stages.py` says what an identity is).
+SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors, CMKD's student its
+teacher (cmkd-teacher.safetensors); the last generation leaves encoder.safetensors. They hold `encoder.*` and the heads
+that the next generation goes on from. A generation whose identity is already in this or a neighbouring run is taken
+over (`generations.py` says what an identity is).
 """
 
-import dataclasses
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,63 +17,81 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from syntrans.config import semantic_hash
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path
 
 from . import backbones, checkpoint, features, state
-from .backbones.towers import revision
 from .bridge import visual_accuracy
+from .cmkd import ClassKnowledge, Sight, check_tasks, open_sight, student_task, teacher_accuracy, teacher_task
 from .config import EncoderConfig
 from .data import Split
 from .data.augment import Pictures
-from .episodes import EpisodeSpec, draw
+from .episodes import Episodes, EpisodeSpec, draw
+from .generations import ENCODER, METRICS, TEACHERS, Generation, plan
 from .log import read_rows
-from .loop import Recipe, Task, fit
+from .loop import Task, fit
 from .modules.whiten import fit_whitening
 from .parallel import Processes, join
 from .progress import say
-from .seeding import pick_compile, pick_precision
 from .tasks.cross_entropy import CrossEntropy
 from .tasks.skd_gen0 import SKDGen0
 from .tasks.skd_gen1 import SKDGen1
 
-ENCODER, STATE, METRICS = "encoder.safetensors", "state.safetensors", "metrics.jsonl"
-TEACHER = "skd-gen0.safetensors"
+STATE = "state.safetensors"
 FILES = (
     ENCODER,
-    TEACHER,
     STATE,
     METRICS,
     "state-before.safetensors",
-    "skd-gen0.metrics.jsonl",
+    *(f"{teacher}.{kind}" for teacher in TEACHERS for kind in ("safetensors", "metrics.jsonl")),
 )  # what the stage may leave in a run folder
+_NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 LOOK = "val_accuracy_1_shot"
-_VERSION = 2  # raise it when the same configuration would train other weights
 
 
 @dataclass(frozen=True)
-class Generation:
-    """One training of the encoder: what it is, where it goes, and the generation it starts from."""
+class _Ground:
+    """What every generation of a stage is trained with."""
 
-    method: str
-    identity: str
-    file: str
-    metrics: str
-    recipe: Recipe
-    teacher: "Generation | None" = None
+    config: EncoderConfig
+    base: Split
+    val: Split
+    out: Path
+    processes: Processes
+    device: torch.device
+    knowledge: ClassKnowledge | None
+
+    @cached_property
+    def sight(self) -> Sight | None:
+        """What CMKD's teacher sees through frozen eyes."""
+        with self.processes.first_alone():
+            return open_sight(self.config, self.base, self.val, self.device, open_encoder)
 
 
 def encoder_stage(
-    config: EncoderConfig, base: Split, val: Split, out: Path, *, seed: int, device: torch.device, reuse: bool
+    config: EncoderConfig,
+    base: Split,
+    val: Split,
+    out: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    reuse: bool,
+    knowledge: ClassKnowledge | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained encoder and its note; equal generations of this or a neighbouring run are taken over."""
-    last = plan(config, base_key=base.key, device=device, seed=seed)
+    """The trained encoder and its note; equal generations of this or a neighbouring run are taken over.
+
+    `knowledge` is for CMKD's teacher (`cmkd.class_knowledge`); no other method asks for it.
+    """
+    key = knowledge.key if knowledge else ""
+    last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
     processes = join(device)
+    check_tasks(config, base, processes.count)
+    ground = _Ground(config, base, val, out, processes, device, knowledge)
     for generation in [last.teacher, last] if last.teacher else [last]:
-        found = processes.same(partial(find, out, generation.identity, (ENCODER, TEACHER)) if reuse else str)
+        found = processes.same(partial(find, out, generation.identity, _NAMES) if reuse else str)
         if not found:
-            _train(generation, config, base, val, out, processes, device)
+            _train(generation, ground)
         elif Path(found) != out / generation.file and processes.first:
             say(f"{generation.method}: the same as in {Path(found).parent.name}, taken over")
             _copy(Path(found), out, generation)
@@ -114,48 +132,6 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
     return encoder
 
 
-_COMMON = {
-    "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
-    "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "ema", "augment", "normalise",
-}  # fmt: skip
-
-
-def plan(config: EncoderConfig, *, base_key: str, device: torch.device, seed: int) -> Generation:
-    """The generations that `config` asks for; each one's identity holds what changes its weights and nothing else."""
-    precision = pick_precision(config.precision, device)
-    first = "skd-gen0" if config.method == "skd-gen1" else config.method
-    asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON), "method": first}
-    weights = revision(config.backbone)
-    if weights:
-        asked["encoder"]["backbone"] = weights  # what is in the folder, wherever it lies
-    if first == "skd-gen0":
-        asked["gamma"] = config.rotation_gamma
-    identity = semantic_hash({**asked, "precision": precision, "base": base_key, "seed": seed, "version": _VERSION})
-    recipe = Recipe(
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        lr=config.lr,
-        weight_decay=config.weight_decay,
-        warmup_epochs=config.warmup_epochs,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        decay_epochs=config.decay_epochs,
-        precision=precision,
-        compiled=pick_compile(config.compile, device),
-        ema=config.ema,
-        save_minutes=config.save_minutes,
-        seed=seed,
-    )
-    if config.method != "skd-gen1":
-        return Generation(first, identity, ENCODER, METRICS, recipe)
-    teacher = Generation(first, identity, TEACHER, "skd-gen0.metrics.jsonl", recipe)
-    own = config.generation1
-    # No warm-up: the weights are trained already.
-    second = dataclasses.replace(recipe, epochs=own.epochs, lr=own.lr, decay_epochs=own.decay_epochs, warmup_epochs=0.0)
-    identity = semantic_hash({"distill": own.model_dump(mode="json"), "teacher": identity})
-    return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
-
-
 def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
     """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
     for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
@@ -170,72 +146,69 @@ def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
 def _copy(source: Path, out: Path, generation: Generation) -> None:
     with atomic_path(out / generation.file) as temporary:
         shutil.copyfile(source, temporary)
-    name = METRICS if source.name == ENCODER else "skd-gen0.metrics.jsonl"
+    name = METRICS if source.name == ENCODER else f"{source.stem}.metrics.jsonl"
     if (source.parent / name).exists():
         shutil.copyfile(source.parent / name, out / generation.metrics)
 
 
-def _train(
-    generation: Generation,
-    config: EncoderConfig,
-    base: Split,
-    val: Split,
-    out: Path,
-    processes: Processes,
-    device: torch.device,
-) -> None:
-    recipe = generation.recipe
+def _train(generation: Generation, ground: _Ground) -> None:
+    recipe, config, out = generation.recipe, ground.config, ground.out
     torch.manual_seed(recipe.seed)
-    encoder = build_encoder(config, steps=max(1, len(base) // recipe.batch_size) * recipe.epochs)
+    encoder = build_encoder(config, steps=max(1, len(ground.base) // recipe.batch_size) * recipe.epochs)
     module: nn.Module = nn.ModuleDict({"encoder": encoder})
     if generation.method != "frozen":
-        view = {"size": config.train_size, **config.augment.model_dump()}
-        shard = (processes.rank, processes.count)
-        pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
-        task = _task(generation, config, encoder, pictures, len(base.classes), out)
+        task = _task(generation, ground, encoder)
         module = task.module
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            seen = now.get_submodule("encoder")
-            return {LOOK: round(_peek(seen, val, config.test_size, device, recipe.precision), 4)}
+            return {LOOK: round(_look(generation, ground, now), 4)}
 
         fit(
             task,
             recipe,
-            device=device,
+            device=ground.device,
             state_file=out / STATE,
             identity=generation.identity,
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
-    if processes.first:
+    if ground.processes.first:
         _save(generation, config.backbone, module, out)
         state.remove(out / STATE)
 
 
-def _task(
-    generation: Generation,
-    config: EncoderConfig,
-    encoder: backbones.Encoder,
-    pictures: Pictures,
-    n_classes: int,
-    out: Path,
-) -> Task:
+def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -> Task:
     """What the generation trains, with the weights it starts from."""
-    smoothing = config.label_smoothing
+    config, base, device = ground.config, ground.base, ground.device
+    view = {"size": config.train_size, **config.augment.model_dump()}
+    shard = (ground.processes.rank, ground.processes.count)
+    pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
+    smoothing, n_classes = config.label_smoothing, len(base.classes)
     if generation.method == "cross_entropy":
         return CrossEntropy(encoder, pictures, n_classes=n_classes, label_smoothing=smoothing)
     if generation.method == "skd-gen0":
         gamma = config.rotation_gamma
         return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
-    tensors, _ = checkpoint.load(out / TEACHER)
+    if generation.method == "cmkd-teacher":
+        return teacher_task(config, encoder, pictures, _told(ground), ground.sight)
+    teacher = ground.out / generation.teacher.file if generation.teacher else None
+    if generation.method == "cmkd":
+        sight = ground.sight if teacher else None
+        return student_task(config, encoder, pictures, ground.knowledge, sight, teacher)
+    tensors, _ = checkpoint.load(ground.out / "skd-gen0.safetensors")
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
     own = config.generation1
     return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
+
+
+def _told(ground: _Ground) -> ClassKnowledge:
+    if ground.knowledge is None:
+        raise ValueError("the teacher of cmkd is trained with class knowledge, and none was given")
+    return ground.knowledge
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
@@ -260,15 +233,27 @@ def looks(metrics: Path) -> dict[str, float]:
     return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
 
 
-def _peek(encoder: nn.Module, val: Split, size: int, device: torch.device, precision: str) -> float:
-    return val_accuracy(features.run_encoder(encoder, val, size=size, device=device, precision=precision), val)
+def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
+    """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
+    val = ground.val
+    if generation.method == "cmkd-teacher" and ground.sight:
+        values = ground.sight.val
+    else:
+        how: dict[str, Any] = {"device": ground.device, "precision": generation.recipe.precision}
+        values = features.run_encoder(module.get_submodule("encoder"), val, size=ground.config.test_size, **how)
+    if generation.method == "cmkd-teacher":
+        return teacher_accuracy(module.get_submodule("teacher"), values, _told(ground).val, _val_tasks(val))
+    return val_accuracy(values, val)
 
 
 def val_accuracy(values: Tensor, val: Split) -> float:
     """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
-    labels = torch.from_numpy(val.labels)
-    unit = fit_whitening(values, labels, shrinkage=None)(values)
+    unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
+    return visual_accuracy(unit, {1: _val_tasks(val)})
+
+
+def _val_tasks(val: Split) -> Episodes:
     # Only a number for the log: as many queries as the smallest class allows, up to the usual 15.
     queries = min(15, int(np.bincount(val.labels).min()) - 1)
     spec = EpisodeSpec(min(5, len(val.classes)), 1, queries, episodes=300, seed=2)
-    return visual_accuracy(unit, {1: draw(spec, val.labels, names=val.classes)})
+    return draw(spec, val.labels, names=val.classes)

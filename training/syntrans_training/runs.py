@@ -13,7 +13,7 @@ from .bridge import Bridge, unpack
 from .choose import METHODS, Chosen
 from .config import TrainConfig
 from .distill import encoder_file
-from .encoder import ENCODER
+from .generations import ENCODER
 from .provenance import file_sha256
 from .stages import BRIDGE
 from .train import REPORT

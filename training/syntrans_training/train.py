@@ -3,6 +3,7 @@
 A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
     skd-gen0.safetensors  with method skd-gen1: the same of generation 0, its teacher
+    cmkd-teacher.safetensors  with method cmkd: its teacher (note: the teacher's own val accuracies); metrics likewise
     distill.safetensors   with a distill.teacher: the encoder that the features come from; note: gate, zero-shot looks
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
     methods.safetensors   heads of other methods; note: identity, settings that val chose, temperatures
@@ -27,6 +28,7 @@ import torch
 from syntrans.paths import atomic_write_text, make_dir
 
 from .choose import METHODS
+from .cmkd import class_knowledge
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
 from .distill import FILES as DISTILL_FILES
@@ -98,10 +100,12 @@ def _run(
         seen = splits["val"].seen(texts.knowledge.images_seen)
         check_val(config, splits["val"], seen)
         check_base(config, splits["base"])
+        told = class_knowledge(config.encoder, texts.base, texts.val, described=texts.file is not None)
         lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
     with _clock(seconds, "encoder"):
+        of_data = config.encoder, splits["base"], splits["val"]
         encoder, encoder_note = encoder_stage(
-            config.encoder, splits["base"], splits["val"], out, seed=config.seed, device=device, reuse=resume
+            *of_data, out, seed=config.seed, device=device, reuse=resume, knowledge=told
         )
     used, distill_note = (encoder, encoder_note), None
     if lesson:

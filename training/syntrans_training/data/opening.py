@@ -20,7 +20,7 @@ from .formats.hub import PREFIX, hub_parts, hub_pool
 from .formats.parquet import ParquetPool, parquet_files
 from .pool import Part, Pool
 
-WORLD, AUTO = "world", "auto"
+WORLD, FINE, AUTO = "world", "world-fine/", "auto"
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,12 @@ class Source:
 def open_source(
     path: str, dataset: str = AUTO, *, split_file: str | None = None, columns: Columns = ANY, per_class: int = 60
 ) -> Source:
-    """What lies at `path`: "world", `hf://org/name`, a folder, a file, or a glob of Parquet files.
+    """What lies at `path`: "world", "world-fine/<slot>", `hf://org/name`, a folder, a file, or a glob of Parquet files.
 
     Raises `InputError` when nothing is there or it cannot be told what it is, `UsageError` for an unknown name.
     """
-    if path == WORLD:
-        from syntrans_training.world.export import export_cached
-
-        path = str(export_cached(per_class))
+    if path == WORLD or path.startswith(FINE):
+        path = _world(path.removeprefix(FINE) if path != WORLD else None, per_class)
     if dataset not in (AUTO, *DATASETS):
         raise UsageError(f"dataset {dataset!r} is not known; known are {', '.join((AUTO, *DATASETS))}")
     if dataset != AUTO and split_file:
@@ -72,6 +70,18 @@ def open_source(
             columns = columns._replace(names=columns.names or _cifar_labels())
         return Source(dataset, path, DATASETS[dataset].split.divide(_pool(path, columns)))
     return _detect(path, columns)
+
+
+def _world(fine: str | None, per_class: int) -> str:
+    """The folder of the embedded world's pictures, or of its fine-grained classes; drawn when they are not there."""
+    from syntrans_training.world.export import export_cached
+    from syntrans_training.world.fine import FINE_SLOTS
+
+    if fine is not None and fine not in FINE_SLOTS:
+        raise UsageError(
+            f"data.path {FINE}{fine!s}: the fine-grained worlds are {', '.join(FINE + s for s in FINE_SLOTS)}"
+        )
+    return str(export_cached(per_class, fine=fine))
 
 
 def _detect(path: str, columns: Columns) -> Source:

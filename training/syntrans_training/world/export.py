@@ -1,6 +1,7 @@
 """Write the world's pictures as an ordinary data set: Parquet files in the Hugging Face image form."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from syntrans.paths import artifacts_root, atomic_path
+from syntrans_training.world.fine import FINE_SEED, fine_classes
 from syntrans_training.world.render import render, typical
-from syntrans_training.world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED
+from syntrans_training.world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED, WorldClass
 
 _SCHEMA = pa.schema(
     [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("class", pa.string())]
@@ -28,24 +30,28 @@ def _png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def export(out_dir: Path, per_class: int = 60, seed: int = 0) -> Path:
+def export(out_dir: Path, per_class: int = 60, seed: int = 0, *, fine: str | None = None) -> Path:
     """Write base.parquet, val.parquet and novel.parquet (columns image{bytes, path}, class = the class's name).
 
-    Picture i of class c depends on (seed, c, i) alone, so a smaller export is a prefix of a larger one.
-    Files that already hold as many pictures of the same seed are left as they are.
+    Picture i of class c depends on (seed, c, i) alone, so a smaller export is a prefix of a larger one. `fine` names
+    the slot of a fine-grained world (`fine.py`). Files that already hold as many pictures of the same seed are left
+    as they are.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     stamp = {"world_seed": str(WORLD_SEED), "seed": str(seed), "per_class": str(per_class)}
+    if fine:
+        stamp["world_seed"] = f"{FINE_SEED} {fine}"
     for split in SPLIT_SIZES:
         target = out_dir / f"{split}.parquet"
         if not _is_current(target, stamp):
-            _write_split(target, split, per_class, seed, stamp)
+            _write_split(target, split, fine_classes(fine) if fine else CLASSES, per_class, seed, stamp)
     return out_dir
 
 
-def export_cached(per_class: int = 60) -> Path:
+def export_cached(per_class: int = 60, *, fine: str | None = None) -> Path:
     """The export of that size in the cache, written once; each size has a folder of its own."""
-    return export(artifacts_root() / "cache" / "world" / str(per_class), per_class)
+    folder = artifacts_root() / "cache" / (f"world-fine/{fine}" if fine else "world")
+    return export(folder / str(per_class), per_class, fine=fine)
 
 
 def _is_current(target: Path, stamp: dict[str, str]) -> bool:
@@ -55,9 +61,11 @@ def _is_current(target: Path, stamp: dict[str, str]) -> bool:
     return all(metadata.get(key.encode()) == value.encode() for key, value in stamp.items())
 
 
-def _write_split(target: Path, split: str, per_class: int, seed: int, stamp: dict[str, str]) -> None:
+def _write_split(
+    target: Path, split: str, classes: Sequence[WorldClass], per_class: int, seed: int, stamp: dict[str, str]
+) -> None:
     images, names = [], []
-    for number, entry in enumerate(CLASSES):
+    for number, entry in enumerate(classes):
         if entry.split != split:
             continue
         for i in range(per_class):

@@ -123,8 +123,8 @@ def _draw_code(rng: random.Random, n: int) -> list[tuple[int, ...]]:
     raise RuntimeError(f"only {len(chosen)} of {n} classes fit at distance {MIN_DISTANCE}: change WORLD_SEED")
 
 
-def _draw_names(rng: random.Random, n: int) -> list[str]:
-    """Draw n pronounceable two-syllable names, no one contained in another."""
+def draw_names(rng: random.Random, n: int, *, taken: frozenset[str] = frozenset()) -> list[str]:
+    """Draw n pronounceable two-syllable names, no one contained in another, none of them `taken`."""
     onsets: tuple[str, ...] = ("b", "br", "d", "dr", "f", "fl", "g", "gl", "k", "kr", "l")
     onsets += ("m", "n", "p", "pr", "r", "s", "st", "t", "tr", "v", "z")
     vowels = tuple("aeiou")
@@ -132,7 +132,7 @@ def _draw_names(rng: random.Random, n: int) -> list[str]:
     names: list[str] = []
     while len(names) < n:
         name = "".join(rng.choice(part) for part in (onsets, vowels, codas[:6], vowels, codas))
-        if not any(name in other or other in name for other in names):
+        if name not in taken and not any(name in other or other in name for other in names):
             names.append(name)
     return names
 
@@ -142,7 +142,7 @@ def classes() -> tuple[WorldClass, ...]:
     """All classes of the world, in the order base, val, novel."""
     rng = random.Random(WORLD_SEED)
     total = sum(SPLIT_SIZES.values())
-    codes, names = _draw_code(rng, total), _draw_names(rng, total)
+    codes, names = _draw_code(rng, total), draw_names(rng, total)
     splits = [split for split, size in SPLIT_SIZES.items() for _ in range(size)]
     return tuple(
         WorldClass(id=f"w{i:03d}", name=name, split=split, attributes=code)  # type: ignore[arg-type]
