@@ -194,6 +194,17 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
 
 
+def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path):
+    split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
+    crops, view, seen = StoredCrops(12, views=1, seed=0), {"size": 8, "crop_area": (0.4, 0.9)}, []
+    teacher = Colours()
+    teacher.register_forward_pre_hook(lambda _, args: seen.append(args[0].float()))
+    asked = {"view": view, "shown": 32, "weights": "w", "device": CPU, "precision": "bf16", "cache": tmp_path}
+    features.extract_crops(teacher, split, crops, **asked)
+    numbers = crops.numbers(torch.arange(12), torch.zeros(12, dtype=torch.long))
+    assert torch.allclose(seen[0], crop_views(torch.from_numpy(PIXELS), numbers, **view, shown=32), atol=1e-5)
+
+
 def test_colours_change_for_the_student_and_are_drawn_anew():
     crops = StoredCrops(12, views=1, seed=0)
     still, wild = (

@@ -119,13 +119,14 @@ def extract_crops(
     """
     found = []
     for v in range(crops.views):
-        what = {**view, "shown": shown, "seed": crops.seed, "number": v, "unit": "fp16"}
+        what = {**view, "shown": shown, "seed": crops.seed, "number": v, "stored": "unit fp16"}
         recipe = {"weights": weights, "data": split.key, "size": shown, "views": [what], "precision": precision}
 
         def compute(v: int = v) -> Tensor:
             def encode(pixels: Tensor, rows: slice) -> Tensor:
                 items = torch.arange(rows.start, rows.stop)
-                cut = crop_views(pixels, crops.numbers(items, torch.full_like(items, v)), **view, shown=shown)
+                with torch.autocast(device.type, enabled=False):  # in bf16 a crop's corners would move
+                    cut = crop_views(pixels, crops.numbers(items, torch.full_like(items, v)), **view, shown=shown)
                 return F.normalize(encoder(cut).float(), dim=1).half()
 
             return _run(encoder, split, encode, f"teacher, view {v + 1}/{crops.views}", device, precision)
