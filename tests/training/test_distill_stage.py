@@ -209,10 +209,15 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
         {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "shuffles": 1}
     )
     found = [
-        evaluate(artifacts / "train" / name, asked, out=artifacts / "evaluate" / name)["results"]["1"]
-        for name in ("whole", "plain")
+        evaluate(artifacts / "train" / name, asked, out=artifacts / "evaluate" / name) for name in ("whole", "plain")
     ]
-    assert found[0]["plain_prototypes"] != found[1]["plain_prototypes"]
+    rows = [summary["results"]["1"]["plain_prototypes"] for summary in found]
+    assert rows[0] != rows[1]
+    revision = report["distill"]["teacher"]["revision"]
+    assert [summary["distill"] for summary in found] == [
+        {"teacher": "tiny", "revision": revision, "gate": "passed"},
+        None,
+    ]
     (out / DISTILL).unlink()
     with pytest.raises(InputError, match=r"holds no distill\.safetensors"):
         evaluate(out, asked, out=artifacts / "evaluate" / "broken")

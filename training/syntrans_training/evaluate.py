@@ -91,6 +91,7 @@ def evaluate(
         **_numbers(subject, rows, tasks, outcomes, config),
         "checkpoint": str(checkpoint_dir),
         "encoder": {key: trained.encoder.model_dump()[key] for key in ("backbone", "method")},
+        "distill": subject.run.lesson,
         "descriptors": _file(subject.descriptors),
         "text_encoder": subject.run.report["bridge"]["text_encoder"],
         "config": config.model_dump(mode="json"),

@@ -45,6 +45,14 @@ class Run:
         """The file whose encoder the features come from."""
         return encoder_file(self.config)
 
+    @property
+    def lesson(self) -> dict[str, Any] | None:
+        """Who taught the encoder and whether its features are used (`gate`); None without a teacher."""
+        if self.encoder_file == ENCODER:
+            return None
+        note = self.report["distill"]
+        return {"teacher": note["teacher"]["name"], "revision": note["teacher"]["revision"], "gate": note["gate"]}
+
     def check_shots(self, asked: tuple[int, ...]) -> None:
         """`UsageError` when the bridge was not trained for these numbers of shots."""
         known = sorted({shots for _, shots in self.bridge.choices})
