@@ -5,7 +5,7 @@ import torch
 
 from syntrans.config import load_config
 from syntrans.errors import UsageError
-from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.encoder import plan
 from syntrans_training.loop import learning_rate
 
@@ -68,3 +68,9 @@ def test_a_run_from_before_the_rename_of_generation_1_is_read():
     old = TrainConfig.model_validate({"encoder": {"distill": {"epochs": 3}}})
     assert old.encoder.generation1.epochs == 3
     assert TrainConfig.model_validate(old.model_dump(mode="json")) == old
+
+
+def test_the_world_with_a_teacher_is_the_world_but_for_that():
+    world, full = (load_config(TrainConfig, name, kind="training/configs") for name in ("world", "world-full"))
+    assert (world.distill.teacher, full.distill.teacher) == (None, world.text.encoder)
+    assert full.model_copy(update={"distill": DistillConfig()}) == world
