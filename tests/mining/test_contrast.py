@@ -84,4 +84,4 @@ def test_answers_that_name_the_other_class_are_dropped(run: Run, configure: Call
     rows = [said("a longer bill than an ibis", "ann", "ibis"), said("heron-like legs", "ann", "ibis")]
     merge.check_texts(rows, ["heron", "ibis"], max_words=8)
     assert [row.reason for row in rows] == ["names_class", "names_class"]
-    assert propose.parse_statements(Response("id", '{"descriptors": []}')) is None
+    assert propose.parse_answer(Response("id", '{"descriptors": []}')) is None

@@ -49,6 +49,20 @@ def test_each_failing_request_is_one_row_with_its_reason_and_the_others_finish(
         assert rows_of(result, other) == rows_of(whole, other)
 
 
+def test_an_item_that_is_no_statement_is_a_row_of_its_own_beside_the_good_ones(
+    run: Run, configure: Callable, tmp_path: Path
+) -> None:
+    whole = run(configure(), tmp_path / "whole")
+    result = run(configure({"faults": {HERON: "odd_items"}}), tmp_path / "odd")
+    check_file(result.descriptors)
+    odd = [row for row in rows_of(result, "heron") if row.stage == "propose"]
+    assert [(row.kept, row.reason) for row in odd] == [(False, "malformed")] * 12  # two in each of six answers
+    assert len({row.descriptor_id for row in odd}) == 12
+    assert {author.raw for row in odd for author in row.authors} == {"7", '{"facet": "colour"}'}
+    assert result.run["rejected"]["malformed"] - whole.run["rejected"].get("malformed", 0) == 12
+    assert [row for row in rows_of(result, "heron") if row.stage != "propose"] == rows_of(whole, "heron")
+
+
 def test_what_came_instead_of_an_answer_is_kept_and_harmless(run: Run, configure: Callable) -> None:
     result = run(configure({"faults": {HERON: "garbage"}}))
     assert {author.raw for row in rows_of(result, "heron") for author in row.authors} == {'{"descriptors": [{{]'}

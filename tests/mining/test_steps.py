@@ -36,7 +36,14 @@ def answer(**values: object) -> Response:
 
 def test_an_answer_gives_facets_and_texts() -> None:
     response = answer(descriptors=[{"facet": "colour", "text": " grey   wings\n"}, {"facet": "mood", "text": "proud"}])
-    assert propose.parse_statements(response) == [("colour", "grey wings"), ("other", "proud")]
+    assert propose.parse_answer(response) == ([("colour", "grey wings"), ("other", "proud")], [])
+
+
+def test_what_is_no_statement_among_others_is_told_from_them_by_its_place() -> None:
+    response = answer(descriptors=["grey wings", 7, {"facet": "colour"}, {"facet": "part", "text": "a bill"}, None])
+    statements, malformed = propose.parse_answer(response) or ([], [])
+    assert statements == [("other", "grey wings"), ("part", "a bill")]
+    assert malformed == [(2, "7"), (3, '{"facet": "colour"}'), (5, "null")]
 
 
 @pytest.mark.parametrize(
@@ -55,13 +62,13 @@ def test_an_answer_gives_facets_and_texts() -> None:
     ],
 )
 def test_what_is_cut_off_or_not_json_is_no_answer_and_is_not_repaired(response: Response) -> None:
-    assert propose.parse_statements(response) is None
+    assert propose.parse_answer(response) is None
 
 
 @given(st.text())
 def test_any_text_at_all_is_parsed_or_refused(text: str) -> None:
-    found = propose.parse_statements(Response("id", text))
-    assert found is None or all(facet in FACETS for facet, _ in found)
+    found = propose.parse_answer(Response("id", text))
+    assert found is None or all(facet in FACETS for facet, _ in found[0])
 
 
 @given(st.text())

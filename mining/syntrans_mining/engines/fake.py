@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from syntrans_mining.engines.base import EngineCrashed, Picture, Request, Response, TextVectors
 
@@ -20,7 +20,7 @@ _COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange
 _PARTS = {"shape": "body", "colour": "head", "texture": "skin", "part": "tail", "size": "legs"}
 _DIM = 32
 _WORDS = {"refuse": "I'm sorry, but I can't help with that.", "garbage": '\x00\x1b[31m{"descriptors": [{{]'}
-Fault = Literal["die", "hang", "too_long", "refuse", "empty", "garbage"]
+Fault = Literal["die", "hang", "too_long", "refuse", "empty", "garbage", "odd_items"]
 
 
 class FakeEngine:
@@ -72,8 +72,8 @@ class FakeEngine:
         text = " ".join(message.text for message in request.messages)
         if any(part in text for part in self._fail):
             return Response(request.id, finish_reason="error", error="failed as told")
-        fault = next((fault for part, fault in self._faults.items() if part in text), None)
-        if fault:
+        fault = self._fault_of(text)
+        if fault and fault != "odd_items":
             return self._fault(fault, request)
         where = request.picture.sha256 if request.picture else ""
         n_tokens = len(text.split())
@@ -92,7 +92,11 @@ class FakeEngine:
             return "It has " + ". It has ".join(item["text"] for item in self._descriptors(text, 0)) + "."
         if '"senses"' in request.schema:
             return json.dumps({"senses": [f"a {_COLOURS[_number(text, str(i)) % 8]} thing" for i in range(2)]})
-        return json.dumps({"descriptors": self._descriptors(text, request.sampling.seed)})
+        odd: list[Any] = [7, {"facet": "colour"}] if self._fault_of(text) == "odd_items" else []
+        return json.dumps({"descriptors": [*self._descriptors(text, request.sampling.seed), *odd]})
+
+    def _fault_of(self, text: str) -> Fault | None:
+        return next((fault for part, fault in self._faults.items() if part in text), None)
 
     def _fault(self, fault: Fault, request: Request) -> Response:
         if fault == "die":

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syntrans.contract import FACETS, descriptor_id
 from syntrans.plain import plain_text
@@ -106,9 +106,10 @@ def _draw(asker: Asker, calls: Iterable[_Call], draw: Draw) -> list[Candidate]:
         asked = ((call, _request(call, draw, _seed(draw.seed, call, attempt))) for call in calls)
         for call, response in asker.stream(STAGE, asked):
             seed = _seed(draw.seed, call, attempt)
-            statements = parse_statements(response)
-            if statements is not None:
-                _unite(said, call, seed, statements)
+            answer = parse_answer(response)
+            if answer is not None:
+                _unite(said, call, seed, answer.statements)
+                failed += [_malformed(call, seed, number, item) for number, item in answer.malformed]
             # A request that met an error will meet it again, however often it is asked.
             elif response.error or attempt + 1 == draw.tries:
                 failed.append(_failed(call, seed, response))
@@ -128,8 +129,31 @@ def _failed(call: _Call, seed: int, response: Response) -> Candidate:
     return row
 
 
-def parse_statements(response: Response) -> list[tuple[str, str]] | None:
-    """(facet, text) pairs of an answer; None if it was cut off or is not what was asked for.
+def _malformed(call: _Call, seed: int, number: int, item: str) -> Candidate:
+    """The dropped candidate for an item that is no statement, in an answer that has others."""
+    where = f"{call.model.name}'s answer to {call.prompt.id}, sample {call.sample}"
+    against = f", against {call.other.name}" if call.other else ""
+    row = Candidate(
+        call.entry.id,
+        call.entry.name,
+        f"(item {number} of {where}{against}, is no statement)",
+        "other",
+        [_author(call, seed, item)],
+        contrast_with=call.other.id if call.other else None,
+    )
+    row.drop(STAGE, "malformed")
+    return row
+
+
+class Answer(NamedTuple):
+    """(facet, text) pairs, and what else the list held: its place, from 1, and itself as JSON."""
+
+    statements: list[tuple[str, str]]
+    malformed: list[tuple[int, str]]
+
+
+def parse_answer(response: Response) -> Answer | None:
+    """The statements of an answer; None if it was cut off, is not what was asked for, or holds no statement at all.
 
     A bare list of strings is an answer too: servers without structured outputs give it.
     """
@@ -142,8 +166,14 @@ def parse_statements(response: Response) -> list[tuple[str, str]] | None:
     items = values.get("descriptors") if isinstance(values, dict) else values
     if not isinstance(items, list) or not items:
         return None
-    statements = [_statement(item) for item in items]
-    return [statement for statement in statements if statement] or None
+    found = Answer([], [])
+    for number, item in enumerate(items, start=1):
+        statement = _statement(item)
+        if statement is None:
+            found.malformed.append((number, clean_text(json.dumps(item, ensure_ascii=False))))
+        else:
+            found.statements.append(statement)
+    return found if found.statements else None
 
 
 def clean_text(text: str) -> str:
