@@ -171,12 +171,17 @@ class GroundConfig(StrictModel):
 
 
 class FuseConfig(StrictModel):
-    """Weights of a logistic model of all evidence: P(true) = sigmoid(bias + sum of weight * value)."""
+    """Weights of a logistic model of all evidence: P(true) = sigmoid(bias + sum of weight * value).
+
+    ``gap``: P(yes) less P(yes) on the contrast class; ``everywhere``: the two multiplied, to the power of the pictures
+    of a class, which is near 1 for what fits any picture; ``margin``: CLIP's.
+    """
 
     bias: float
     agreement: float = 0.0
     p_yes: float = 0.0
     gap: float = 0.0
+    everywhere: float = 0.0
     margin: float = 0.0
 
 

@@ -5,7 +5,7 @@ import pytest
 from syntrans.contract import Author, Clip, DescriptorRow, Grounding, descriptor_id
 from syntrans_training.world.score import stage_scores
 from syntrans_training.world.spec import CLASSES, PHRASES
-from syntrans_training.world.thresholds import choose
+from syntrans_training.world.thresholds import EVIDENCE, choose, evidence
 
 VAL = [c for c in CLASSES if c.split == "val"]
 
@@ -51,7 +51,7 @@ def test_a_row_counts_until_the_stage_that_dropped_it() -> None:
     assert stage_scores(rows, "val")[-1].precision == 1.0
 
 
-def test_thresholds_are_chosen_on_val_and_separate_true_from_false() -> None:
+def test_thresholds_that_are_chosen_separate_true_from_false() -> None:
     rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
     chosen = choose(rows)
     assert chosen.precision == 1.0
@@ -65,6 +65,28 @@ def test_an_earlier_threshold_costs_little_recall_even_where_it_would_raise_prec
     rows[0] = rows[0].model_copy(update={"agreement": 0.1})
     assert choose(rows).thresholds["crosscheck.threshold"] <= 0.1
     assert choose(rows, floors={"crosscheck.threshold": 0.9}).thresholds["crosscheck.threshold"] > 0.1
+
+
+def test_the_filter_keeps_what_is_doubtful_as_long_as_enough_of_all_that_is_kept_is_true() -> None:
+    """Sure truths, doubtful ones, and one falsehood among the doubtful: a stricter demand costs the doubtful."""
+    base = [c for c in CLASSES if c.split == "base"]
+    rows = [row(c.id, true_text(c), score=0.9) for c in base] + [row(c.id, true_text(c), score=0.7) for c in VAL[1:]]
+    rows += [row(VAL[0].id, "many variations", score=0.75), *(row(c.id, "visible details", score=0.3) for c in VAL)]
+    loose, strict = choose(rows, precision=0.98), choose(rows, precision=1.0)
+    assert (loose.rows, strict.rows) == (len(base) + len(VAL), len(base))
+    assert loose.thresholds["filter.threshold"] < strict.thresholds["filter.threshold"]
+    assert strict.precision == 1.0
+
+
+def test_the_evidence_is_that_of_the_filter() -> None:
+    from syntrans_mining.candidates import from_row
+    from syntrans_mining.steps import filter as filtering
+
+    seen = Grounding(model="v", revision="r", p_yes=0.9, p_yes_contrast=0.8, images=["a", "b", "c", "d"])
+    one = row(VAL[0].id, "visible details").model_copy(update={"grounding": seen})
+    found = filtering.evidence(from_row(one))
+    assert dict(zip(EVIDENCE, evidence([one])[0], strict=True)) == pytest.approx(found)
+    assert found["everywhere"] == pytest.approx(0.72**2)
 
 
 def test_thresholds_of_a_stage_that_did_not_run_are_not_chosen() -> None:

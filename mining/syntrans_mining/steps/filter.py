@@ -122,12 +122,18 @@ def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, 
 
 
 def evidence(candidate: Candidate) -> dict[str, float]:
-    """What was measured of it: agreement, p_yes and gap (over the contrast class) in pictures, CLIP's margin."""
+    """What was measured of it: agreement, p_yes and gap (over the contrast class) in pictures, CLIP's margin.
+
+    And ``everywhere`` (derived): the chance that it is seen in every single picture of both classes, were the pictures
+    independent. True of all of them is what tells nothing ("visible details"); little else comes near 1.
+    """
     seen, clip = candidate.grounding, candidate.clip
+    other = seen.p_yes_contrast if seen else None
     found = {
         "agreement": candidate.agreement,
         "p_yes": seen.p_yes if seen else None,
-        "gap": None if seen is None or seen.p_yes_contrast is None else seen.p_yes - seen.p_yes_contrast,
+        "gap": None if seen is None or other is None else seen.p_yes - other,
+        "everywhere": None if seen is None or other is None else (seen.p_yes * other) ** (len(seen.images) / 2),
         "margin": clip.margin if clip else None,
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -136,7 +142,7 @@ def evidence(candidate: Candidate) -> dict[str, float]:
 def fused(candidate: Candidate, weights: Mapping[str, float]) -> float:
     """P(true) by a logistic model of the `evidence`, one weight each and a ``bias``; what is missing adds nothing."""
     found = evidence(candidate)
-    return sigmoid(weights["bias"] + sum(weights[name] * value for name, value in found.items()))
+    return sigmoid(weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in found.items()))
 
 
 def score(candidate: Candidate) -> float:
