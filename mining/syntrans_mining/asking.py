@@ -7,10 +7,10 @@ before is read, so that the engines never wait and memory does not grow with the
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from syntrans.errors import PartialResult
 
@@ -37,6 +37,33 @@ class Counts:
     completion_tokens: int = 0
 
 
+Again: TypeAlias = Callable[[T, "Response"], "Request | None"]
+"""Another request in place of one that was answered, if the answer will not do."""
+
+
+class _Chain(Generic[T]):
+    """Requests on their way to an answer that will do. ``open``: what is asked, and the first request it is asked for.
+
+    ``answered``: the first request's id, by the id of the request whose answer it is to have.
+    """
+
+    def __init__(self, asked: Sequence[tuple[T, Request]], again: Again[T] | None) -> None:
+        self.open = {request.id: (request.id, request) for _, request in asked}
+        self.answered: dict[str, str] = {}
+        self._tags = {request.id: tag for tag, request in asked}
+        self._again = again
+
+    def follow(self, response: Response) -> Request | None:
+        """The request that follows from an answer, which then is open in its place."""
+        first, _ = self.open.pop(response.id)
+        request = self._again(self._tags[first], response) if self._again else None
+        if request is None:
+            self.answered[response.id] = first
+        else:
+            self.open[request.id] = (first, request)
+        return request
+
+
 @dataclass
 class Asker:
     """Gives requests to the host, through the journal. ``counts`` is by (stage, model)."""
@@ -51,11 +78,14 @@ class Asker:
         """The answer to every request, by id; for stages that need all of them at once. Otherwise as `stream`."""
         return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
 
-    def stream(self, stage: str, asked: Iterable[tuple[T, Request]]) -> Iterator[tuple[T, Response]]:
+    def stream(
+        self, stage: str, asked: Iterable[tuple[T, Request]], again: Again[T] | None = None
+    ) -> Iterator[tuple[T, Response]]:
         """The answer to every request, beside what it was handed in with, in the order of the requests.
 
-        Errors are answers too. Raises when the engine dies, and at the end PartialResult when some answers are
-        missing only for the time being.
+        Where ``again`` has another request to make, its answer takes the place of the one before; it is asked while
+        its model is there. Errors are answers too. Raises when the engine dies, and at the end PartialResult when
+        some answers are missing only for the time being.
         """
         source = iter(asked)
         window = list(islice(source, WINDOW))
@@ -64,8 +94,9 @@ class Asker:
         while window:
             answers: dict[str, Response] = {}
             following: list[tuple[T, Request]] = []
-            for response in self._answers(stage, [request for _, request in window]):
-                answers[response.id] = response
+            chain = _Chain(window, again)
+            for key, response in self._answers(stage, chain):
+                answers[key] = response
                 following.extend(islice(source, min(2, WINDOW - len(following))))
                 for _ in range(min(2, len(done))):
                     yield done.popleft()
@@ -80,23 +111,38 @@ class Asker:
                 f"the same command asks the rest again"
             )
 
-    def _answers(self, stage: str, requests: Sequence[Request]) -> Iterator[Response]:
+    def _answers(self, stage: str, chain: _Chain[T]) -> Iterator[tuple[str, Response]]:
         """One answer for each id: those of the journal, then the engines', each kept before it is handed on."""
-        by_id = {request.id: request for request in requests}
-        self.progress.expect(len(by_id))
-        known = self.journal.get(by_id)
-        self.progress.advance(len(known))
-        for key, response in known.items():
-            self.counts[stage, by_id[key].model].from_journal += 1
-            self._note_failure(stage, by_id[key].model, response)
-            yield response
-        missing = [request for key, request in by_id.items() if key not in known]
-        for response in self.host.generate(missing) if missing else ():
-            model = by_id[response.id].model
+        self.progress.expect(len(chain.open))
+        for key, response in self._known(stage, chain):
+            yield key, response
+
+        def follow(response: Response) -> Request | None:
+            model = chain.open[response.id][1].model
             self.journal.put(stage, model, response)
             self._count(stage, model, response)
             self.progress.advance(1)
-            yield response
+            following = chain.follow(response)
+            self.progress.expect(1 if following else 0)
+            return following
+
+        missing = [request for _, request in chain.open.values()]
+        for response in self.host.generate(missing, follow) if missing else ():
+            if response.id in chain.answered:
+                yield chain.answered.pop(response.id), response
+
+    def _known(self, stage: str, chain: _Chain[T]) -> Iterator[tuple[str, Response]]:
+        """What the journal answers, and what it answers to the requests that follow from that."""
+        while known := self.journal.get(chain.open):
+            for response in known.values():
+                model = chain.open[response.id][1].model
+                self.counts[stage, model].from_journal += 1
+                self._note_failure(stage, model, response)
+                self.progress.advance(1)
+                if chain.follow(response) is not None:
+                    self.progress.expect(1)
+                else:
+                    yield chain.answered.pop(response.id), response
 
     def _count(self, stage: str, model: str, response: Response) -> None:
         counts = self.counts[stage, model]

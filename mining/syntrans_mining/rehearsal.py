@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from syntrans.classes import slug
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
+from syntrans_mining.engines.host import Follow, no_more
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import CLIP, Model, Models
 from syntrans_mining.progress import Silent
@@ -88,18 +89,21 @@ class _Recorder(Silent):
         """Note it."""
         self._stage = name
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
         """Count them; a stand-in answers."""
-        for request in requests:
+        waiting = deque(requests)
+        while waiting:
+            request = waiting.popleft()
             tally = self.found.tallies[self._stage, request.model]
             tally.requests += 1
             tally.characters += sum(len(message.text) for message in request.messages)
             tally.max_answer_tokens += request.sampling.max_tokens
             self.found.first.setdefault(self._stage, (request.model, request.messages))
-            if request.yes_no:
-                yield Response(request.id, p_yes=1.0)
-            else:
-                yield Response(request.id, self._answer(request))
+            text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
+            response = Response(request.id, text, p_yes=p_yes)
+            if (following := follow(response)) is not None:
+                waiting.append(following)
+            yield response
 
     def embed(self, model: str, method: str, payload: Any) -> Any:
         """Stand-in vectors, nearly orthogonal."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from syntrans_mining.asking import Asker
     from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
     from syntrans_mining.engines.base import Picture, TextVectors
-    from syntrans_mining.prompts import Prompt, Prompts
+    from syntrans_mining.prompts import Prompts
     from syntrans_mining.report import Report
     from syntrans_mining.vectors import PictureVectors, Vectors
 
@@ -49,9 +49,7 @@ class Stages:
         candidates: list[Candidate] = []
         self._settle_senses()
         with self._stage("propose", candidates):
-            candidates += self._propose()
-            if self.prompts.contrast:
-                candidates[:] = propose.unite(candidates, self._contrast(self.prompts.contrast, shown))
+            candidates += self._propose(shown)
         with self._stage("merge", candidates):
             self._merge(candidates)
         with self._stage("crosscheck", candidates):
@@ -103,16 +101,20 @@ class Stages:
         if taken:
             self.report.details["lint"] = {"senses": taken}
 
-    def _propose(self) -> list[Candidate]:
-        found = propose.propose(self.asker, self.entries, self.models.llms, self.prompts.propose, self._draw())
+    def _propose(self, shown: PictureVectors | None) -> list[Candidate]:
+        contrast = None
+        if self.prompts.contrast:
+            draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
+            contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
+        llms, prompts = self.models.llms, self.prompts.propose
+        found = propose.propose(self.asker, self.entries, llms, prompts, self._draw(), contrast)
         if not kept(found):
             error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
         return found
 
-    def _contrast(self, prompt: Prompt, shown: PictureVectors | None) -> list[Candidate]:
-        """What tells each class from those that CLIP takes for similar, by their pictures or else by their names."""
-        settings = self.config.contrast
+    def _pairs(self, shown: PictureVectors | None) -> list[tuple[ClassEntry, ClassEntry]]:
+        """Each class beside those that CLIP takes for similar, by their pictures or else by their names."""
         images = self._class_images(shown)
         if images is None:
             template = self.config.clip.name_template
@@ -121,10 +123,8 @@ class Stages:
         else:
             order = sorted(self.entries, key=lambda entry: images.row_of[entry.id])
             vectors = images.means
-        nearest = filtering.nearest_rows(vectors, settings.neighbours)
-        pairs = [(entry, order[int(other)]) for entry, others in zip(order, nearest, strict=True) for other in others]
-        draw = self._draw(samples=settings.samples, n=settings.n)
-        return propose.contrast(self.asker, pairs, self.models.llms, prompt, draw)
+        nearest = filtering.nearest_rows(vectors, self.config.contrast.neighbours)
+        return [(entry, order[int(other)]) for entry, others in zip(order, nearest, strict=True) for other in others]
 
     def _draw(self, **changes: int) -> propose.Draw:
         values = self.config.propose.model_dump(exclude={"prompts"}) | changes

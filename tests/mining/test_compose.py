@@ -33,13 +33,15 @@ class Scripted:
         self.text, self.doubts = text, doubts
         self.asked: list[Request] = []
 
-    def generate(self, requests: Any) -> Iterator[Response]:
+    def generate(self, requests: Any, follow: Any) -> Iterator[Response]:
         for request in requests:
             self.asked.append(request)
             question = request.messages[-1].text
             doubted = any(word in question and task in question for word, task in self.doubts.items())
             answer = Response(request.id, p_yes=0.1 if doubted else 0.9)
-            yield answer if request.yes_no else Response(request.id, self.text)
+            answer = answer if request.yes_no else Response(request.id, self.text)
+            assert follow(answer) is None
+            yield answer
 
 
 def written(text: str, doubts: Mapping[str, str], folder: Path, threshold: float = 0.5) -> tuple[Any, list[Request]]:

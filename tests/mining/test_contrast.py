@@ -75,7 +75,7 @@ def test_the_pair_is_part_of_the_seed() -> None:
         name = id = "x"
 
     calls = [_Call(Named, Named, Named, 0, other) for other in (None, ClassEntry("a", "a"), ClassEntry("b", "b"))]  # type: ignore[arg-type]
-    assert len({_seed(0, call, 0) for call in calls}) == 3
+    assert len({_seed(0, call) for call in calls}) == 3
 
 
 def test_answers_that_name_the_other_class_are_dropped(run: Run, configure: Callable) -> None:

@@ -51,6 +51,7 @@ class Calls:
         self.failure: SyntransError | None = None
         self._waiting: deque[Ticket] = deque()
         self._busy: set[object] = set()
+        self._unread = 0
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
         """Add work. Raises what ended the run's workers, if something has."""
@@ -65,6 +66,19 @@ class Calls:
         with self.changed:
             self._waiting.appendleft(ticket)
             self.changed.notify_all()
+
+    def deliver(self, ticket: Ticket, responses: Sequence[Any]) -> None:
+        """Hand answers to who waits for them; until they are `read`, what follows from them may still come."""
+        with self.changed:
+            self._unread += len(responses)
+        ticket.parts.put(("part", list(responses)))
+
+    def read(self, n: int) -> None:
+        """So many answers have been read, and what follows from them has been submitted."""
+        with self.changed:
+            self._unread -= n
+            if not self._unread:
+                self.changed.notify_all()
 
     def take(self, model: str) -> Ticket | None:
         """The next requests to ``model``, if some are waiting."""
@@ -89,12 +103,13 @@ class Calls:
     def wait_for_others(self, hosted: Callable[[], Collection[str]]) -> str | None:
         """Wait until no worker is busy and only models that are not ``hosted`` are asked; the first one's name.
 
+        Also until every answer has been read: it may have to be asked again, and its model is still there now.
         None when the queue closes or has failed.
         """
         with self.changed:
             while not (self.closing or self.failure):
                 asked = [ticket.model for ticket in self._waiting]
-                if asked and not self._busy and not set(asked) & set(hosted()):
+                if asked and not self._busy and not self._unread and not set(asked) & set(hosted()):
                     return asked[0]
                 self.changed.wait()
         return None

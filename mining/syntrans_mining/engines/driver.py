@@ -173,7 +173,7 @@ class Driver:
     def _answered(self, responses: Sequence[Response]) -> None:
         self._crashes = 0
         for response in responses:
-            self._open.pop(response.id).ticket.parts.put(("part", [response]))
+            self._calls.deliver(self._open.pop(response.id).ticket, [response])
 
     def _clear_up(self) -> None:
         """After a crash: one suspect alone; when one has been answered or none is left, the blamed are judged."""
@@ -187,7 +187,7 @@ class Driver:
             self._try_alone(suspect)
         for blamed in self._blamed:
             response = Response(blamed.request.id, finish_reason="error", error=POISON)
-            blamed.ticket.parts.put(("part", [response]))
+            self._calls.deliver(blamed.ticket, [response])
         self._blamed.clear()
 
     def _next_suspect(self) -> _Asked:

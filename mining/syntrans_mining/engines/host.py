@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from syntrans_mining.engines.build import build_engine
 from syntrans_mining.engines.calls import Ticket
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec, Request, Response, TextVectors
+
+
+Follow: TypeAlias = "Callable[[Response], Request | None]"
+"""What is to be asked next, now that an answer is there: of the same model, under an id of its own."""
+
+
+def no_more(response: Response) -> None:
+    """Nothing follows from an answer."""
 
 
 class Host(Protocol):
@@ -25,8 +33,8 @@ class Host(Protocol):
         """How often each model was loaded."""
         ...
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
-        """Answers of any models, as they come. The ids of ``requests`` differ."""
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+        """Answers of any models, as they come, and those to what follows. The ids of all requests differ."""
         ...
 
     def embed(self, model: str, method: str, payload: Any) -> Ticket:
@@ -46,10 +54,17 @@ class Inline:
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
         """Answers, model by model."""
         for model, asked in by_model(requests).items():
-            yield from self.engines[model].generate(asked)
+            waiting = asked
+            while waiting:
+                following = []
+                for response in self.engines[model].generate(waiting):
+                    if (request := follow(response)) is not None:
+                        following.append(request)
+                    yield response
+                waiting = following
 
     def embed(self, model: str, method: str, payload: Any) -> Ticket:
         """The result, already there."""

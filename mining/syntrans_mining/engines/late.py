@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from syntrans_mining.engines.host import Follow, no_more
+
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Request, Response
     from syntrans_mining.engines.calls import Ticket
@@ -34,9 +36,9 @@ class Late:
             self._host = self._make()
         return self._host
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
         """As the host does."""
-        return self.start().generate(requests)
+        return self.start().generate(requests, follow)
 
     def embed(self, model: str, method: str, payload: Any) -> Ticket:
         """As the host does."""

@@ -22,7 +22,7 @@ from syntrans_mining.engines.calls import Calls, Ticket
 from syntrans_mining.engines.driver import Driver, Journey
 from syntrans_mining.engines.environment import cores, worker_environment
 from syntrans_mining.engines.handle import WorkerHandle, fork_server
-from syntrans_mining.engines.host import by_model
+from syntrans_mining.engines.host import Follow, by_model, no_more
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec, Request, Response
@@ -90,9 +90,25 @@ class Pool:
         """How often a model was loaded, restarts included."""
         return self._journey.loads
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
-        """Answers to requests of any models, as they come; ids must differ. Raises what ended a worker for good."""
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+        """Answers to requests of any models, as they come; ids must differ. Raises what ended a worker for good.
+
+        What ``follow`` wants asked next goes to its model at once, before another round begins.
+        """
         done: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._submit(requests, done)
+        owed = len(requests)
+        while owed:
+            kind, value = done.get()
+            if kind == "error":
+                raise value
+            following = [request for response in value if (request := follow(response)) is not None]
+            self._submit(following, done)
+            self._calls.read(len(value))
+            owed += len(following) - len(value)
+            yield from value
+
+    def _submit(self, requests: Sequence[Request], done: queue.SimpleQueue[tuple[str, Any]]) -> None:
         tickets: list[Ticket] = []
         for model, asked in by_model(requests).items():
             share = -(-len(asked) // max(1, self._replicas(model)))
@@ -100,13 +116,6 @@ class Pool:
             parts = (asked[start : start + size] for start in range(0, len(asked), size))
             tickets += [Ticket(model, "generate", part, share, done) for part in parts]
         self._calls.submit(tickets)
-        owed = len(requests)
-        while owed:
-            kind, value = done.get()
-            if kind == "error":
-                raise value
-            owed -= len(value)
-            yield from value
 
     def embed(self, model: str, method: str, payload: Any) -> Ticket:
         """Start an encoder's call; its result comes with the ticket."""

@@ -28,16 +28,19 @@ def crosscheck(
     models: Sequence[Model],
     prompt: Prompt,
 ) -> None:
-    """Add each other model's P(yes) to every kept candidate."""
+    """Add each other model's P(yes) to every kept candidate, votes in the order of ``models``.
+
+    The last of them is asked first: where models take turns in memory, it is there since it proposed.
+    """
     asked = (
         ((candidate, model), _request(candidate, entries[candidate.class_id], model, prompt))
-        for model in models
+        for model in reversed(models)
         for candidate in kept(candidates)
         if model.name not in candidate.author_models
     )
     for (candidate, model), response in asker.stream(STAGE, asked):
         if response.p_yes is not None:
-            candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
+            candidate.votes.insert(0, Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
 
 
 def agree(candidates: list[Candidate], *, n_models: int) -> None:

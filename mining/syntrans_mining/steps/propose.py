@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syntrans.contract import FACETS, descriptor_id
@@ -38,50 +39,67 @@ class Draw:
     seed: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Call:
-    """One answer that is wanted."""
+    """One answer that is wanted; ``attempt`` counts what was drawn for it in vain."""
 
     entry: ClassEntry
     model: Model
     prompt: Prompt
     sample: int
     other: ClassEntry | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What else is asked: what tells the first of each pair from the second. ``pairs`` finds them, when needed."""
+
+    pairs: Callable[[], Sequence[tuple[ClassEntry, ClassEntry]]]
+    prompt: Prompt
+    draw: Draw
 
 
 def propose(
-    asker: Asker, entries: Sequence[ClassEntry], models: Sequence[Model], prompts: Sequence[Prompt], draw: Draw
+    asker: Asker,
+    entries: Sequence[ClassEntry],
+    models: Sequence[Model],
+    prompts: Sequence[Prompt],
+    draw: Draw,
+    contrast: Contrast | None = None,
 ) -> list[Candidate]:
-    """Statements of all models about all classes, equal ones united.
+    """Statements of all models about all classes, equal ones united; those of ``contrast`` carry the other's id.
 
     An answer that is cut off or not what the schema says is drawn again with another seed, ``draw.tries`` times
-    in all, and then given up; it is never repaired. What stays without an answer is a dropped candidate.
+    in all, and then given up; it is never repaired. What stays without an answer is a dropped candidate. Everything
+    that a model can be asked follows each other, since models may have to take turns in memory.
     """
-    calls = (
-        _Call(entry, model, prompt, sample)
-        for model in models
-        for prompt in prompts
-        for entry in entries
-        for sample in range(draw.samples)
+    plain, paired = _Said(draw), _Said(contrast.draw if contrast else draw)
+    asked = (
+        (call, _request(call, (paired if call.other else plain).draw))
+        for call in _calls(entries, models, prompts, draw.samples, contrast)
     )
-    return _draw(asker, calls, draw)
+    again = partial(_again, draw.tries, lambda call: (paired if call.other else plain).draw)
+    for call, response in asker.stream(STAGE, asked, again):
+        (paired if call.other else plain).hear(call, response)
+    return unite(plain.rows(), paired.rows())
 
 
-def contrast(
-    asker: Asker,
-    pairs: Sequence[tuple[ClassEntry, ClassEntry]],
+def _calls(
+    entries: Sequence[ClassEntry],
     models: Sequence[Model],
-    prompt: Prompt,
-    draw: Draw,
-) -> list[Candidate]:
-    """What all models say that tells the first of each pair from the second; the statements carry the second's id."""
-    calls = (
-        _Call(entry, model, prompt, sample, other)
-        for model in models
-        for entry, other in pairs
-        for sample in range(draw.samples)
-    )
-    return _draw(asker, calls, draw)
+    prompts: Sequence[Prompt],
+    samples: int,
+    contrast: Contrast | None,
+) -> Iterator[_Call]:
+    for model in models:
+        for prompt in prompts:
+            for entry in entries:
+                yield from (_Call(entry, model, prompt, sample) for sample in range(samples))
+        if contrast:
+            for entry, other in contrast.pairs():
+                numbers = range(contrast.draw.samples)
+                yield from (_Call(entry, model, contrast.prompt, sample, other) for sample in numbers)
 
 
 def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candidate]:
@@ -98,27 +116,34 @@ def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candi
     return list(united.values())
 
 
-def _draw(asker: Asker, calls: Iterable[_Call], draw: Draw) -> list[Candidate]:
-    said: dict[tuple[str, str], Candidate] = {}
-    failed: list[Candidate] = []
-    for attempt in range(draw.tries):
-        again = []
-        asked = ((call, _request(call, draw, _seed(draw.seed, call, attempt))) for call in calls)
-        for call, response in asker.stream(STAGE, asked):
-            seed = _seed(draw.seed, call, attempt)
-            answer = parse_answer(response)
-            if answer is not None:
-                _unite(said, call, seed, answer.statements)
-                failed += [_malformed(call, seed, number, item) for number, item in answer.malformed]
-            # A request that met an error will meet it again, however often it is asked.
-            elif response.error or attempt + 1 == draw.tries:
-                failed.append(_failed(call, seed, response))
-            else:
-                again.append(call)
-        calls = again
-        if not calls:
-            break
-    return [*said.values(), *failed]
+class _Said:
+    """What was said in answer to calls that are drawn alike, and the answers that nobody gave."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self._said: dict[tuple[str, str], Candidate] = {}
+        self._failed: list[Candidate] = []
+
+    def hear(self, call: _Call, response: Response) -> None:
+        """Take the last answer to a call."""
+        seed, answer = _seed(self.draw.seed, call), parse_answer(response)
+        if answer is None:
+            self._failed.append(_failed(call, seed, response))
+        else:
+            _unite(self._said, call, seed, answer.statements)
+            self._failed += [_malformed(call, seed, number, item) for number, item in answer.malformed]
+
+    def rows(self) -> list[Candidate]:
+        """The candidates, dropped ones last."""
+        return [*self._said.values(), *self._failed]
+
+
+def _again(tries: int, draw_of: Callable[[_Call], Draw], call: _Call, response: Response) -> Request | None:
+    """The request for another draw of an answer that is none. One that met an error would meet it again."""
+    if response.error or call.attempt + 1 == tries or parse_answer(response) is not None:
+        return None
+    call.attempt += 1
+    return _request(call, draw_of(call))
 
 
 def _failed(call: _Call, seed: int, response: Response) -> Candidate:
@@ -190,12 +215,12 @@ def _statement(item: Any) -> tuple[str, str] | None:
     return (facet if facet in FACETS else "other"), clean_text(item["text"])
 
 
-def _request(call: _Call, draw: Draw, seed: int) -> Request:
+def _request(call: _Call, draw: Draw) -> Request:
     values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.n}
     if call.other is not None:
         values |= {"other": call.other.name, "other_definition": call.other.definition}
     messages = call.prompt.render(values)
-    sampling = Sampling(draw.max_tokens, draw.temperature, draw.top_p, seed)
+    sampling = Sampling(draw.max_tokens, draw.temperature, draw.top_p, _seed(draw.seed, call))
     key = request_key(
         identity=f"{call.model.name}\n{call.model.identity}",
         prompt_sha256=call.prompt.sha256,
@@ -206,9 +231,9 @@ def _request(call: _Call, draw: Draw, seed: int) -> Request:
     return Request(key, call.model.name, messages, sampling, schema=call.prompt.answer_schema)
 
 
-def _seed(run_seed: int, call: _Call, attempt: int) -> int:
+def _seed(run_seed: int, call: _Call) -> int:
     """31 bits from everything that tells this answer from others, so that no two draw the same numbers."""
-    parts = [run_seed, call.entry.id, call.model.name, call.prompt.id, call.sample, attempt]
+    parts = [run_seed, call.entry.id, call.model.name, call.prompt.id, call.sample, call.attempt]
     parts += [call.other.id] if call.other else []
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1

@@ -102,12 +102,11 @@ def _opinions(
     """P(yes) of every judge to both questions, by class id and sentence."""
     opinions: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
     asked = []
-    for entry in entries:
-        for sentence in written[entry.id]:
-            both: tuple[list[float], list[float]] = ([], [])
-            opinions[entry.id, sentence] = both
-            values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
-            for judge in judges:
+    for judge in judges:  # one after the other: they may have to take turns in memory
+        for entry in entries:
+            for sentence in written[entry.id]:
+                both = opinions.setdefault((entry.id, sentence), ([], []))
+                values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
                     asked.append((said, _request(judge, prompt, values, ONE_TOKEN, yes_no=True)))
     for said, response in asker.stream(STAGE, asked):
