@@ -75,7 +75,8 @@ def mine(
         pictures = pictures_of(config, entries, images)
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration)
         candidates, semantics = stages.run()
-    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, host.load_seconds)
+    loading = (host.load_seconds, host.loads)
+    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading)
     return write_result(out, facts, candidates, semantics)
 
 

@@ -40,7 +40,7 @@ def make_plan(
         "classes": n_classes,
         "models": models,
         "download_bytes": sum(model["bytes"] or 0 for model in models if model["state"] == "to download"),
-        "memory": _memory(config, models),
+        "memory": _memory(config, models, [model for _, model in rehearsal.tallies]),
         "calls": _calls(rehearsal, figures, n_classes),
         "prediction": figures and _prediction(figures, n_classes),
         "prompts": [
@@ -119,8 +119,8 @@ def _absent(path: str, error: ModelLoadError) -> dict[str, Any]:
     return {"state": "missing", "revision": revision, "problem": str(error)}
 
 
-def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is in memory when, in words."""
+def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], order: Sequence[str]) -> list[str]:
+    """What is in memory when, in words; ``order``: which models are asked one after the other."""
     if config.engine.kind != "vllm":
         return ["the language models run elsewhere"]
     absent = [model["name"] for model in models if model["state"] != "here"]
@@ -128,7 +128,7 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]]) -> list[s
         known = sum(model["bytes"] or 0 for model in models)
         return [f"planned once all models are here; their weights are {known / 1e9:.1f} GB as stored"]
     try:
-        return residency_of(config, resolve_models(config)).lines()
+        return residency_of(config, resolve_models(config)).lines(order)
     except SyntransError as error:
         return [str(error)]
 

@@ -110,5 +110,6 @@ class _Turn:
             report,
             asker.failures,
             {},
+            {},
         )
         return write_result(self._out, facts, candidates, semantics)

@@ -92,7 +92,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
             semantics = semantics_of(config, entries, candidates, vectors)
         changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
         meta = meta.model_copy(update=_provenance(out, config, meta, changed))
-        extra = {**changed, "load_seconds": host.load_seconds, "failures": []}
+        extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
         return write_files(out, config, entries, meta, report, extra, candidates, semantics)
 
 

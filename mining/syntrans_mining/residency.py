@@ -59,16 +59,22 @@ class Residency:
                 held[gpu] = held.get(gpu, 0) + sum(needs[name].on(max(1, len(seat.gpus))) for name in seat.models)
         return max(held.values(), default=0)
 
-    def loads(self, passes: int) -> int:
-        """Loads of a worker's process when every model is asked in each of ``passes``: the last round goes on first."""
-        per_round = [sum(len(seat.models) for seat in seats) for seats in self.rounds]
-        if len(per_round) < 2:
-            return sum(per_round)
-        kept = [per_round[-1] if turn % 2 else per_round[0] for turn in range(1, passes)]
-        return passes * sum(per_round) - sum(kept)
+    def loads(self, order: Sequence[str]) -> dict[str, int]:
+        """How often each model is loaded (on each of its seats) when they are asked in this order, crashes aside.
 
-    def lines(self) -> list[str]:
-        """The plan in words, a line each."""
+        The first round is loaded at once, another when a model is asked that only it holds.
+        """
+        held = [{name for seat in seats for name in seat.models} for seats in self.rounds]
+        current, found = 0, {need.name: int(need.name in held[0]) for need in self.needs}
+        for name in order:
+            if name in found and name not in held[current]:
+                current = next(number for number, names in enumerate(held) if name in names)
+                for other in held[current]:
+                    found[other] += 1
+        return found
+
+    def lines(self, order: Sequence[str] = ()) -> list[str]:
+        """The plan in words, a line each; with the ``order`` in which models are asked, how often each is loaded."""
         where = "memory" if self.device == "cpu" else f"memory on {len(self.free)} GPU(s)"
         found = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
         for need in (*self.needs, *self.resident):
@@ -79,7 +85,8 @@ class Residency:
         for number, seats in enumerate(self.rounds, 1):
             names = dict.fromkeys(name for seat in seats for name in seat.models)
             found.append(f"round {number}: {', '.join(names)}")
-        return [*found, "the models do not fit together; every stage that asks all of them loads each again"]
+        counts = ", ".join(f"{name} {n}x" for name, n in self.loads(order).items()) if order else ""
+        return [*found, "the models do not fit together and take turns" + (f"; loads: {counts}" if counts else "")]
 
 
 def plan_residency(

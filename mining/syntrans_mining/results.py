@@ -49,6 +49,7 @@ class RunFacts:
     report: Report
     failures: list[dict[str, str]]
     load_seconds: Mapping[str, float]
+    loads: Mapping[str, int]
 
     def images_seen(self) -> list[str]:
         """sha256 of every picture that any model was shown."""
@@ -75,6 +76,7 @@ def write_result(
     )
     extra = {
         "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
+        "loads": dict(facts.loads),
         "failures": facts.failures,
     }
     return write_files(out, facts.config, facts.entries, meta, report, extra, candidates, semantics)
