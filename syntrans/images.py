@@ -42,7 +42,7 @@ def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[st
 
     ``path`` is a class-per-folder tree, one Parquet file, or a folder of either (``base.parquet``, ``val/``).
     Parquet is in the form that `image_parquet` reads. With ``limit_per_class`` only
-    the first so many of each class are read. Pictures from Parquet are held in memory.
+    the first so many of each class are read. No picture is held in memory: each is read when it is looked at.
     """
     found: dict[str, list[ImageRef]] = {}
     for ref in _walk(Path(path), limit_per_class):
@@ -193,7 +193,7 @@ def _from_parquet(path: Path, limit: int | None) -> Iterator[ImageRef]:
         if limit is None or taken[key] < limit:
             taken[key] += 1
             rows.append(row)
-    return image_parquet.pictures(path, keys, rows)
+    return image_parquet.references(path, keys, rows)
 
 
 def read_file(path: Path) -> bytes:

@@ -6,6 +6,7 @@ folder; the same command in the same folder goes on where the last one stopped. 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -22,7 +23,7 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pictures import choose_pictures
+from syntrans_mining.pictures import COPIES, choose_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.provenance import lock
@@ -67,12 +68,14 @@ def mine(
         stack.enter_context(lock(out))
         remove_rests(out)
         journal = stack.enter_context(open_journal(out / JOURNAL, resume=resume))
+        copies = out / COPIES
+        stack.callback(shutil.rmtree, copies, ignore_errors=True)
         report = Report()
         host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
-        pictures = pictures_of(config, entries, images)
+        pictures = pictures_of(config, entries, images, copies)
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration)
         candidates, semantics = stages.run()
     loading = (host.load_seconds, host.loads)
@@ -91,13 +94,16 @@ def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Ca
 
 
 def pictures_of(
-    config: MiningConfig, entries: Sequence[ClassEntry], images: dict[str, list[ImageRef]] | None
+    config: MiningConfig, entries: Sequence[ClassEntry], images: dict[str, list[ImageRef]] | None, copies: Path
 ) -> dict[str, list[Picture]]:
-    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``."""
+    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
+
+    ``copies``: a folder for those of Parquet files.
+    """
     if images is None:
         return {}
     per_class = max(config.filter.images, config.ground.images)
-    return choose_pictures(match_classes(images, entries), per_class=per_class, seed=config.seed)
+    return choose_pictures(match_classes(images, entries), per_class=per_class, seed=config.seed, copies=copies)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL
 from syntrans_mining.models import Models, resolve_models
+from syntrans_mining.pictures import COPIES
 from syntrans_mining.pipeline import calibration_of, open_journal, pictures_of
 from syntrans_mining.progress import Progress, Silent
 from syntrans_mining.prompts import Prompts
@@ -54,7 +56,9 @@ def probe(
     prompts, models = Prompts.load(config, ask_senses=bool(unsettled)), resolve_models(config)
     turn = _Turn(config, prompts, models, images, progress, make_dir(out))
     n_classes, used = START, 0.0
-    with closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))) as host:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
+        host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
         turn.run(host, entries[:n_classes])
         while True:
             begin = time.perf_counter()
@@ -83,7 +87,7 @@ class _Turn:
         self._calibration = calibration_of(config, models, prompts)
 
     def run(self, host: Host, entries: Sequence[ClassEntry]) -> MineResult:
-        pictures = pictures_of(self._config, entries, self._images)
+        pictures = pictures_of(self._config, entries, self._images, self._out / COPIES)
         # As if the models had been loaded just now, which a run would have to do.
         report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
         with open_journal(self._out / JOURNAL, resume=False) as journal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -49,6 +50,40 @@ def test_chosen_pictures_hold_no_bytes_and_travel_as_references(tmp_path: Path) 
         sent = bytes(ForkingPickler.dumps(picture))  # as the pipes to the workers do
         assert len(sent) < 1000 < len(picture.data)
         assert ForkingPickler.loads(sent).data == picture.data
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    """Six large pictures of each of four birds in one Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [name for name in ("heron", "ibis", "kestrel", "linnet") for _ in range(6)]
+    rows = [{"bytes": encoded(120, 120), "path": f"{number}.png"} for number in range(len(names))]
+    path = tmp_path / "birds.parquet"
+    pq.write_table(pa.table({"image": rows, "class": names}), path, row_group_size=5)
+    return path
+
+
+def test_pictures_of_a_parquet_file_stay_there_until_they_are_looked_at(parquet: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    found = open_images(parquet)
+    chosen = choose_pictures(found, per_class=2, seed=0, copies=tmp_path / "copies")
+    for ref in (ref for refs in found.values() for ref in refs):
+        assert len(ForkingPickler.dumps(ref.load)) < 1000 < len(ref.load())
+        assert hashlib.sha256(ref.load()).hexdigest() == ref.sha256
+    for picture in (picture for pictures in chosen.values() for picture in pictures):
+        sent = bytes(ForkingPickler.dumps(picture))
+        assert len(sent) < 1000
+        assert hashlib.sha256(ForkingPickler.loads(sent).data).hexdigest() == picture.sha256
+    assert len(list((tmp_path / "copies").iterdir())) == 8
+
+
+def test_a_run_leaves_no_copy_of_a_picture(parquet: Path, tmp_path: Path, run: Callable, configure: Callable) -> None:
+    result = run(configure(), images=open_images(parquet))
+    assert result.run["images_seen"] == 24
+    assert not [file for file in (tmp_path / "out").rglob("*") if file.name == ".pictures"]
 
 
 def test_a_server_gets_a_large_picture_reduced_and_a_small_one_as_it_is() -> None:
