@@ -97,10 +97,10 @@ def import_(
     """
     from syntrans.classes import read_classes
     from syntrans.importers import import_descriptions
-    from syntrans.paths import new_run_dir
+    from syntrans.paths import run_path
 
     entries = read_classes(classes) if classes else None
-    done = import_descriptions(file, format_, out or new_run_dir("import"), entries)
+    done = import_descriptions(file, format_, out or run_path("import"), entries)
     say(f"{done.n_rows:,} descriptions of {done.n_classes:,} classes")
     if done.left_out:
         say(f"{len(done.left_out):,} classes of the source are not on the list and were left out")

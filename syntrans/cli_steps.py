@@ -17,7 +17,7 @@ from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
 from syntrans.images import open_images
 from syntrans.output import say
-from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest
+from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest, run_path
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
@@ -111,7 +111,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
     from syntrans_mining.refilter import refilter as decide_again
     from syntrans_mining.report import stage_table
 
-    result = decide_again(run, settings, out or new_run_dir("mine"))
+    result = decide_again(run, settings, out or run_path("mine"))
     print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
     if result.run["not_scored"]:
         say(

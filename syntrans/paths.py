@@ -43,7 +43,12 @@ def new_run_id() -> str:
 
 def new_run_dir(kind: str, run_id: str | None = None) -> Path:
     """Make and return ``artifacts/<kind>/<run_id>/``; an existing folder of that id is taken up again."""
-    return make_dir(artifacts_root() / kind / (run_id or new_run_id()))
+    return make_dir(run_path(kind, run_id))
+
+
+def run_path(kind: str, run_id: str | None = None) -> Path:
+    """``artifacts/<kind>/<run_id>/``, not made: for a command that may still refuse what it is given."""
+    return artifacts_root() / kind / (run_id or new_run_id())
 
 
 def make_dir(path: Path) -> Path:

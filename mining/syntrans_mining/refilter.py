@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")
+UNANSWERED = "unanswered"
+"""Key of the files' notes: ids of statements that a model was asked about in vain, where the ledger does not say so."""
+
 THRESHOLDS = (
     "crosscheck.threshold",
     "ground.threshold",
@@ -74,7 +77,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         if config.compose.llm or config.compose.encoders:
             report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
         vectors, asker = Vectors(host, journal, models.clip), Asker(host, journal, Silent())
-        unanswered = {id(c) for c in candidates if c.reason == "no_answer"}
+        unanswered = {c.id for c in candidates if c.reason == "no_answer"} | set(meta.notes.get(UNANSWERED, ()))
         _reset(candidates)
         with report.stage("crosscheck", candidates, asker):
             if "crosscheck" not in report.skipped:
@@ -91,7 +94,9 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         with report.stage("compose", candidates, asker):
             semantics = semantics_of(config, entries, candidates, vectors)
         changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
-        meta = meta.model_copy(update=_provenance(out, config, meta, changed))
+        hidden = sorted(unanswered - {c.id for c in candidates if c.reason == "no_answer"})
+        notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
+        meta = meta.model_copy(update=_provenance(out, config, meta, notes))
         extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
         return write_files(out, config, entries, meta, report, extra, candidates, semantics)
 
@@ -140,11 +145,11 @@ def _reset(candidates: list[Candidate]) -> None:
             candidate.stage = candidate.reason = None
 
 
-def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[int]) -> None:
+def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]) -> None:
     """Drop what would pass now and was never measured by ``stage``, except what it was asked about in vain."""
     for candidate in kept(candidates):
         measured = candidate.grounding if stage == "ground" else candidate.clip
-        if measured is None and id(candidate) not in unanswered:
+        if measured is None and candidate.id not in unanswered:
             candidate.drop(stage, "not_scored")
 
 

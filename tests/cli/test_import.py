@@ -86,9 +86,12 @@ def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
         import_descriptions(source(tmp_path, TWO), "xml", tmp_path / "out")
 
 
-def test_a_missing_source_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_source_ends_with_3_and_leaves_no_folder(
+    tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["import", str(tmp_path / "none.json"), "--format", "cupl"]) == 3
     assert "cannot read" in capsys.readouterr().err
+    assert not list(artifacts.glob("import/*"))
 
 
 def test_caltech_comes_in_with_all_its_classes(

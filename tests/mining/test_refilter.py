@@ -101,6 +101,23 @@ def test_what_no_model_answered_about_is_not_called_unscored(run: Run, configure
     assert again.run["rejected"]["no_answer"] > 0
 
 
+def test_what_no_model_answered_about_is_known_after_other_thresholds_in_between(
+    run: Run, configure: Callable, tmp_path: Path
+) -> None:
+    vlm = {"name": "eye", "path": "eye", "args": {"fail": ["of this picture"]}}
+    first = run(configure(vlm=vlm, crosscheck={"threshold": 0.3}), tmp_path / "old").run["rejected"]["no_answer"]
+    strict = refilter(tmp_path / "old", ["crosscheck.threshold=0.9"], tmp_path / "strict")
+    assert strict.run["rejected"].get("no_answer", 0) < first
+    again = refilter(tmp_path / "strict", ["crosscheck.threshold=0.3"], tmp_path / "again")
+    assert (again.run["not_scored"], again.run["rejected"]["no_answer"]) == (0, first)
+
+
+def test_a_refusal_leaves_no_folder(run: Run, configure: Callable, tmp_path: Path, artifacts: Path) -> None:
+    run(configure(), tmp_path / "old")
+    assert command(["mine", "--refilter", str(tmp_path / "old"), "--set", "propose.samples=9"]) == 2
+    assert not list(artifacts.glob("mine/*"))
+
+
 def test_stages_that_were_skipped_stay_skipped(run: Run, configure: Callable, tmp_path: Path) -> None:
     run(configure(), tmp_path / "old", images=None)
     again = refilter(tmp_path / "old", ["crosscheck.threshold=0.5"], tmp_path / "new")
