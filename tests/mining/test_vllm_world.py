@@ -124,6 +124,34 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Pa
     assert 0 <= p_yes <= 1
 
 
+def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path) -> None:
+    """On this CPU, to the last bit: greedy, sampled, and by probabilities."""
+    config = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.reproducible=true"])
+    model = resolve_models(config).llms[0].spec
+    names = [entry.name for entry in read_classes("world")]
+
+    def asked(name: str) -> list[Request]:
+        message = (Message("user", f"Describe what you would see in a picture of a {name}."),)
+        doubt = (Message("user", f'Is a {name} described by "a star shape"?'),)
+        return [
+            Request(f"{name} greedy", model.name, message, Sampling(40)),
+            Request(f"{name} drawn", model.name, message, Sampling(40, temperature=1.0, seed=7)),
+            Request(f"{name} judged", model.name, doubt, Sampling(1), yes_no=True),
+        ]
+
+    def answers(requests: list[Request], logs: Path) -> dict[str, tuple[str, float | None]]:
+        pool = Pool([[WorkerPlan((model,))]], logs, exact=True)
+        try:
+            return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
+        finally:
+            pool.close()
+
+    few = answers(asked(names[0]), tmp_path / "few")
+    many = answers([r for name in reversed(names[:20]) for r in reversed(asked(name))], tmp_path / "many")
+    assert len(many) == 60
+    assert {key: many[key] for key in few} == few
+
+
 def test_a_folder_that_vllm_cannot_load_ends_with_its_name(tmp_path: Path) -> None:
     from syntrans.errors import ModelLoadError
 
