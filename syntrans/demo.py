@@ -135,7 +135,7 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 def _print_stages(console: Console, scores: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    console.print("\nMining, against the truth of the world (novel classes; thresholds chosen on val)")
+    console.print("\nMining, against the truth of the world (novel classes; thresholds chosen on base and val)")
     table = Table()
     for heading in ("after stage", "rows", "precision", "recall", "seconds"):
         table.add_column(heading, justify="left" if heading == "after stage" else "right")
