@@ -5,6 +5,8 @@ raw         the same over every merged candidate (rows not dropped as `duplicate
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
+With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's margin,
+or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
 """
@@ -24,6 +26,8 @@ from syntrans.errors import InputError
 
 from .progress import say
 from .text import TextEncoder
+
+WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,62 @@ def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
     return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
 
 
+@dataclass(frozen=True)
+class TextBank:
+    """Embedded texts of C classes: unit names [C, s], unit descriptors [C, m, s], and their weights [C, m].
+
+    A class with fewer than m descriptors has weight 0 in the places it leaves empty.
+    """
+
+    names: NDArray[np.float32]
+    texts: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+    def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
+        weights = self.weights
+        if present is not None:
+            some = (weights * present).any(1, keepdims=True)
+            weights = np.where(some, weights * present, weights)
+        described = weights.any(1, keepdims=True)
+        means = np.where(described, _unit(np.einsum("cm,cms->cs", weights, self.texts)), self.names)
+        return _unit(name_share * self.names + (1 - name_share) * means)
+
+
+def text_bank(
+    knowledge: Knowledge,
+    classes: Sequence[str],
+    encoder: TextEncoder,
+    variant: str,
+    *,
+    descriptor_template: str = "{text}",
+    name_template: str = "a photo of a {name}",
+    draw: int = 0,
+    weighting: str = "ledger",
+) -> TextBank:
+    """Embed what a variant says of the classes. A class with no descriptor left is described by its name, and said so.
+
+    `draw` numbers the random texts of variant `random`; `weighting` is one of WEIGHTINGS.
+    """
+    names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
+    if variant == "name":
+        chosen: list[list[tuple[str, float]]] = [[] for _ in classes]
+    elif variant == "random":
+        chosen = [_random_texts(knowledge, c, draw, descriptor_template) for c in classes]
+    else:
+        chosen = [_weighted_texts(knowledge, c, variant, descriptor_template, weighting) for c in classes]
+    texts = np.zeros((len(classes), max(1, *map(len, chosen)), names.shape[1]), np.float32)
+    weights = np.zeros(texts.shape[:2], np.float32)
+    embedded = iter(encoder.encode([text for found in chosen for text, _ in found] or [""]))
+    for i, found in enumerate(chosen):
+        for j, (_, weight) in enumerate(found):
+            texts[i, j], weights[i, j] = next(embedded), weight
+    empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
+    if empty and variant != "name":
+        say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
+    return TextBank(names, texts, weights)
+
+
 def class_vectors(
     knowledge: Knowledge,
     classes: Sequence[str],
@@ -90,39 +150,47 @@ def class_vectors(
     descriptor_template: str = "{text}",
     name_template: str = "a photo of a {name}",
     draw: int = 0,
+    weighting: str = "ledger",
 ) -> NDArray[np.float32]:
-    """One unit vector per class [C, dim]. A class with no descriptor left is described by its name, and said so.
-
-    `draw` numbers the random texts of variant `random`.
-    """
-    names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
-    if variant == "name" or name_share >= 1:
-        return names
-    if variant == "random":
-        chosen = [_random_texts(knowledge, c, draw, descriptor_template) for c in classes]
-    else:
-        chosen = [_weighted_texts(knowledge, c, variant, descriptor_template) for c in classes]
-    embedded = iter(encoder.encode([text for texts in chosen for text, _ in texts] or [""]))
-    vectors = []
-    for texts, name in zip(chosen, names, strict=True):
-        own = [weight * next(embedded) for _, weight in texts]
-        mean = _unit(np.sum(own, axis=0)) if own else name
-        vectors.append(_unit(name_share * name + (1 - name_share) * mean))
-    empty = [c for c, texts in zip(classes, chosen, strict=True) if not texts]
-    if empty:
-        say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return np.stack(vectors)
+    """One unit vector per class [C, s]; the arguments are those of `text_bank`."""
+    bank = text_bank(
+        knowledge,
+        classes,
+        encoder,
+        "name" if name_share >= 1 else variant,
+        descriptor_template=descriptor_template,
+        name_template=name_template,
+        draw=draw,
+        weighting=weighting,
+    )
+    return bank.vectors(name_share)
 
 
-def _weighted_texts(knowledge: Knowledge, c: str, variant: str, template: str) -> list[tuple[str, float]]:
+def _weighted_texts(
+    knowledge: Knowledge, c: str, variant: str, template: str, weighting: str
+) -> list[tuple[str, float]]:
     name = knowledge.names[c]
     rows = [row for row in knowledge.rows[c] if row.reason != "duplicate_of"]
     if variant == "kept":
         rows = [row for row in rows if row.kept]
-    weights = [1.0 if variant == "raw" or row.weight is None else float(row.weight) for row in rows]
+    weights = [1.0 if variant == "raw" else _weight(row, weighting) for row in rows]
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
     return [(template.format(text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+
+
+def _weight(row: DescriptorRow, weighting: str) -> float:
+    """What a row counts, never below 0; 1 where the ledger does not say."""
+    found: float | None = None
+    if weighting == "ledger":
+        found = row.weight
+    elif weighting == "agreement":
+        found = row.agreement
+    elif weighting == "grounding":
+        found = None if row.grounding is None else row.grounding.p_yes
+    elif weighting == "margin":
+        found = None if row.clip is None else row.clip.margin
+    return 1.0 if found is None else max(0.0, float(found))
 
 
 def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
@@ -141,7 +209,8 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+    found: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+    return found
 
 
 def derangement(n: int, seed: int) -> NDArray[np.int64]:

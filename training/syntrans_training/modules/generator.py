@@ -1,0 +1,51 @@
+"""The visual weight generator: classifier weights from supports and from what they recall of the base classes.
+
+METHOD.md section 1.5, equation (4): attention in Gidaris' form (modules/attention.py) with a query of two parts, what
+the pictures show and what their semantic reading shows again:
+    e_c = phi_q [v_c; M_sv(u_c)],    a_cb = softmax_b(g cos(e_c, phi_k [W_b; M_sv(S_b)]))
+    w^v_c = d1 * v_c + d2 * sum_b a_cb W_b
+No text of class c enters, so a fusion with alpha = 0 is visual only. Derived: d2 begins at 0, so that training begins
+at the plain mean of the supports; phi_k is phi_q, since both read the same two parts.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class VisualWeightGenerator(nn.Module):
+    """Args: dim: of the shared space; width: of the space that is attended in."""
+
+    def __init__(self, dim: int, *, width: int = 64, sharpness: float = 10.0) -> None:
+        super().__init__()
+        self.read = nn.Linear(2 * dim, width, bias=False)
+        self.sharpness = nn.Parameter(torch.tensor(sharpness))
+        self.own = nn.Parameter(torch.ones(dim))
+        self.recalled = nn.Parameter(torch.zeros(dim))
+
+    def attention(
+        self,
+        query: Float[Tensor, "e n d2"],
+        keys: Float[Tensor, "*e c d2"],
+        absent: Bool[Tensor, "e c"] | None = None,
+    ) -> Float[Tensor, "e n c"]:
+        """Share of every base class; zero where `absent` (fake-novel classes)."""
+        asked, known = F.normalize(self.read(query), dim=-1), F.normalize(self.read(keys), dim=-1)
+        similarity = self.sharpness * asked @ known.mT
+        if absent is not None:
+            similarity = similarity.masked_fill(absent.unsqueeze(-2), float("-inf"))
+        return similarity.softmax(-1)
+
+    def forward(
+        self,
+        visual: Float[Tensor, "e n d"],
+        reread: Float[Tensor, "e n d"],
+        base: Float[Tensor, "c d"],
+        base_reread: Float[Tensor, "*e c d"],
+        absent: Bool[Tensor, "e c"] | None = None,
+    ) -> Float[Tensor, "e n d"]:
+        """w^v of every class."""
+        keys = torch.cat([base.expand(base_reread.shape), base_reread], -1)
+        shares = self.attention(torch.cat([visual, reread], -1), keys, absent)
+        return self.own * visual + self.recalled * (shares @ base)

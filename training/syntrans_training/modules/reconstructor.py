@@ -1,0 +1,37 @@
+"""The semantic weight reconstructor: classifier weights from class vectors.
+
+METHOD.md section 1.5, equation (5) and (i): a ridge map over the base classes that are in memory, and a residual
+network. Only as many pairs exist as there are base classes, so the network begins at zero, has one narrow hidden layer
+with dropout, and learns from classes that the ridge map has not seen (tasks/meta.py).
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from .maps import map_classes
+
+
+class SemanticWeightReconstructor(nn.Module):
+    """Args: text_dim, dim: of class vectors and of the weights; lam: of the ridge map, learnable; hidden: 0 for none."""
+
+    def __init__(self, text_dim: int, dim: int, *, lam: float, hidden: int = 64, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.log_lam = nn.Parameter(torch.tensor(lam).log())
+        self.residual: nn.Sequential | None = None
+        if hidden:
+            last = nn.Linear(hidden, dim)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout), last)
+
+    def forward(
+        self,
+        text: Float[Tensor, "*e n s"],
+        base_text: Float[Tensor, "c s"],
+        base: Float[Tensor, "c d"],
+        absent: Bool[Tensor, "*e c"] | None = None,
+    ) -> Float[Tensor, "*e n d"]:
+        """w^s of every class."""
+        found = map_classes(text, base_text, base, lam=self.log_lam.exp(), absent=absent)
+        return found if self.residual is None else found + self.residual(text - base_text.mean(0))

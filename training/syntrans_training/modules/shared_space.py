@@ -1,0 +1,67 @@
+"""The space in which pictures and texts meet: where classifier weights are made and compared.
+
+    z = A (phi(x) - m),    phi(x) = norm(sign(x) |x|^p)
+
+A diagonalises two covariances of the base classes at once: pictures around their class mean become I, class means
+around what the text predicts of them become diag(1 / precision). Supports are then evidence of precision K in every
+direction, and the text evidence of `precision`, which is all that fusion has to know (modules/fusion.py). This is the
+two-covariance model of Ioffe, "Probabilistic Linear Discriminant Analysis" (ECCV 2006), with a mean predicted from text.
+Derived: METHOD.md says only that linear maps bring both modalities into one space. p is the power transform of Yang,
+Liu, Xu, "Free Lunch for Few-shot Learning" (ICLR 2021).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .whiten import class_means
+
+
+@dataclass(frozen=True)
+class Phi:
+    """phi(x) - m: fixed, so that it is computed once per split."""
+
+    power: float
+    mean: Float[Tensor, " d"]
+
+    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Centred unit features."""
+        return _unit_power(features, self.power) - self.mean
+
+
+def fit_phi(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, power: float) -> Phi:
+    """Centre on the mean of the base class means."""
+    return Phi(power, class_means(_unit_power(features, power), labels).mean(0))
+
+
+def _unit_power(features: Float[Tensor, "n d"], power: float) -> Float[Tensor, "n d"]:
+    return F.normalize(features.sign() * features.abs() ** power, dim=-1)
+
+
+def within_covariance(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> Float[Tensor, "d d"]:
+    """Covariance of pictures around their class mean, each class counting the same."""
+    means = class_means(features, labels)
+    share = torch.bincount(labels).to(features.dtype)[labels] * len(means)
+    residual = (features - means[labels]) / share.sqrt().unsqueeze(1)
+    return residual.T @ residual
+
+
+def shrink(covariance: Float[Tensor, "d d"], amount: float) -> Float[Tensor, "d d"]:
+    """Pulled towards a sphere of the same trace; `amount` 0 leaves it as it is."""
+    sphere = covariance.diagonal().mean() * torch.eye(len(covariance), dtype=covariance.dtype)
+    return (covariance + amount * sphere) / (1 + amount)
+
+
+def diagonalise(
+    within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]
+) -> tuple[Float[Tensor, "d d"], Float[Tensor, " d"]]:
+    """A with A within A^T = I and A between A^T = diag(1 / precision); returns A and the precision."""
+    factor = torch.linalg.cholesky(within.double())
+    half = torch.linalg.solve_triangular(factor, between.double(), upper=False)
+    inner = torch.linalg.solve_triangular(factor, half.mT, upper=False)
+    values, vectors = torch.linalg.eigh((inner + inner.mT) / 2)
+    transform = torch.linalg.solve_triangular(factor.mT, vectors, upper=True).mT
+    return transform.float(), (1 / values.clamp(min=1e-6)).float()

@@ -1,0 +1,30 @@
+"""The adaptive gate: how far a class's text is believed, seen from its pictures.
+
+If the text fits, the supports scatter around w^s_c; if it does not, around the mean of all classes, which is 0 in the
+shared space. The gate is the share of the first in the likelihood of the supports:
+    g_c = sigmoid(bias + slope * 1/2 sum_j rho_j (v_cj^2 - (v_cj - w^s_cj)^2)),    1 / rho_j = 1/K + 1/precision_j
+and multiplies the precision of the text, so that a class whose text does not fit falls back to pictures alone.
+Derived (METHOD.md section 1.5 asks for such a gate and gives no formula). It begins almost open, g > 0.95 where the
+pictures say nothing; training on tasks in which some texts are of other classes teaches it both numbers.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Trust(nn.Module):
+    """Two learned numbers; no gate looks at another class or at a query."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor(3.0))
+        self.slope = nn.Parameter(torch.tensor(0.1))
+
+    def forward(
+        self, visual: Float[Tensor, "e n d"], semantic: Float[Tensor, "*e n d"], precision: Tensor, shots: int
+    ) -> Float[Tensor, "e n 1"]:
+        """g_c in (0, 1) of every class."""
+        rho = 1 / (1 / shots + 1 / precision)
+        evidence = (rho * (visual.square() - (visual - semantic).square())).sum(-1, keepdim=True) / 2
+        return torch.sigmoid(self.bias + self.slope * evidence)
