@@ -109,7 +109,7 @@ def import_(
 
 @app.command(context_settings=CONTEXT)
 def compare(
-    a: Annotated[str, typer.Argument(help="Folder of an evaluation; with :ROW another row than fused.", metavar="A")],
+    a: Annotated[str, typer.Argument(help="Folder of an evaluation; :ROW for another row than syntrans.", metavar="A")],
     b: Annotated[str, typer.Argument(help="The same, of what it is compared with.", metavar="B")],
     json_: Json = False,
 ) -> None:
@@ -117,7 +117,7 @@ def compare(
 
     \b
     syntrans compare artifacts/evaluate/20260101-120000-ab12 artifacts/evaluate/20260102-090000-cd34
-    syntrans compare RUN:fused RUN:am3
+    syntrans compare RUN:syntrans RUN:am3
 
     Both must have used the same frozen episodes. Prints the difference with its 95 % interval, on how many
     episodes A wins, ties and loses, and the verdict.

@@ -91,14 +91,20 @@ def build_bridge(
             for share in shares:
                 s_base, s_val = vectors(variant, share)
                 for lam in grid.lambdas:
-                    semantic = F.normalize(fit_ridge(s_base, means, lam=lam)(s_val), dim=-1)
+                    semantic = F.normalize(_fit(s_base, means, lam)(s_val), dim=-1)
                     curve = alpha_curve(queries, semantic, tasks, visual, grid.alphas)
                     top = int(np.argmax(curve))
                     found.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
             best = max(found, key=lambda choice: choice.val_fused)
             choices[variant, shots] = best
-            ridges[variant, shots] = fit_ridge(vectors(variant, best.name_share)[0], means, lam=best.lam)
+            ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
     return Bridge(whitening, shrinkage, choices, ridges)
+
+
+def _fit(s: Tensor, means: Tensor, lam: float) -> Ridge:
+    """In double precision: a small lambda makes an ill-conditioned system."""
+    found = fit_ridge(s.double(), means.double(), lam=lam)
+    return Ridge(found.weight.float(), found.mean_in.float(), found.mean_out.float())
 
 
 def _choose_whitening(

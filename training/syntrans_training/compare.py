@@ -1,6 +1,7 @@
 """`syntrans compare A B`: two rows on the same episodes, paired.
 
-A and B are evaluations (a folder of `syntrans evaluate`, or its summary.json), with `:row` for another row than fused.
+A and B are evaluations (a folder of `syntrans evaluate`, or its summary.json), with `:row` for a row other than
+syntrans.
 Both must have used the same frozen episodes; where one has left some out (leak=drop), the ones that both have count.
 """
 
@@ -20,7 +21,7 @@ from syntrans.errors import InputError
 
 from .metrics import paired
 
-DEFAULT_ROW = "fused"
+DEFAULT_ROW = "syntrans"
 SUMMARY, ACCURACIES = "summary.json", "accuracies.parquet"
 
 

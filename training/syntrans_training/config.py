@@ -142,6 +142,8 @@ class TextConfig(StrictModel):
     encoder: str = "package:syntrans_training/world/weights/clip"
     descriptor_template: str = "{text}"
     name_template: str = "a photo of a {name}"
+    # what a kept descriptor counts in its class's vector: the weight that mining left, one of its scores, or 1
+    weighting: Literal["ledger", "agreement", "grounding", "margin", "uniform"] = "ledger"
 
     @field_validator("descriptor_template", "name_template")
     @classmethod
@@ -203,6 +205,41 @@ class BridgeConfig(StrictModel):
     seed: NonNegativeInt = 1
 
 
+class BridgeLossConfig(StrictModel):
+    """Weights of the bridge's losses beside the cross-entropy of the fused weights; 0 leaves one out."""
+
+    visual: NonNegativeFloat = 0.1  # cross-entropy of the visual weights alone
+    semantic: NonNegativeFloat = 0.1  # and of the semantic ones
+    reconstruction: NonNegativeFloat = 0.1  # predicted against true weight of classes left out of the map
+    cycle: NonNegativeFloat = 0.1  # pictures read as text, and read back
+
+
+class VSBirdConfig(StrictModel):
+    """The trained bridge: which of its parts take part, where it starts (grids for val), how it is trained."""
+
+    generator: bool = True  # visual weights recall base classes
+    residual: bool = True  # the semantic reconstructor has a network beside its ridge map
+    gate: bool = True  # a class whose text does not fit its pictures falls back on these
+    fusion: Literal["evidence", "convex", "additive"] = "evidence"
+    alpha: Share | None = None  # None: chosen on val for every number of shots
+    powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
+    shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1)
+    noises: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0), min_length=1)
+    prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1)
+    lambdas: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0, 10.0), min_length=1)
+    name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
+    seeds: PositiveInt = 5  # heads, whose accuracies are averaged
+    steps: NonNegativeInt = 200  # 0: the closed form
+    looks: PositiveInt = 5  # at val while a head is trained
+    ways: int = Field(default=16, ge=2)
+    batch: PositiveInt = 4  # tasks in a step
+    lr: PositiveFloat = 5e-3
+    scatter: NonNegativeFloat = 1.0  # how far pictures are moved by other pictures' differences to their class mean
+    wrong_texts: Share = 0.2  # share of the places that are shown another class's text
+    keep: PositiveShare = 0.5  # share of a class's descriptors that a step sees
+    loss: BridgeLossConfig = BridgeLossConfig()
+
+
 MethodName = Literal[
     "euclidean",
     "simpleshot",
@@ -259,6 +296,7 @@ class TrainConfig(StrictModel):
     distill: DistillConfig = DistillConfig()
     text: TextConfig = TextConfig()
     bridge: BridgeConfig = BridgeConfig()
+    vsbird: VSBirdConfig = VSBirdConfig()
     methods: MethodsConfig = MethodsConfig()
     episodes: EpisodesConfig = EpisodesConfig()
 

@@ -33,7 +33,7 @@ from .runs import Run, read_run
 from .scoring import Outcome, score
 from .seeding import pick_device
 from .semantics import read_knowledge
-from .sides import Side, embedder
+from .sides import Side, banks, embedder
 from .stages import feature_stage, in_clip, view_stage
 from .text import open_text_encoder
 from .train import open_data
@@ -118,8 +118,9 @@ def _open(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject
     of_split = (encoder, note, split, device, trained.encoder.test_size)
     values = feature_stage(*of_split).values
     views = view_stage(*of_split, trained.methods)
-    vectors = embedder(knowledge, split.classes, open_text_encoder(trained.text.encoder), trained.text)
-    return Subject(run, split, Side(values, run.bridge, vectors, views=views, in_clip=in_clip(trained)), seen, path)
+    vectors = embedder(banks(knowledge, split.classes, open_text_encoder(trained.text.encoder), trained.text))
+    side = Side(values, run.bridge, vectors, heads=run.heads, views=views, in_clip=in_clip(trained))
+    return Subject(run, split, side, seen, path)
 
 
 def _tasks(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:

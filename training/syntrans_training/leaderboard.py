@@ -52,7 +52,7 @@ def sources() -> dict[str, str]:
     return dict(_data()["sources"])
 
 
-def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototypes", "visual_only", "fused")) -> str:
+def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototypes", "visual_only", "syntrans")) -> str:
     """The published numbers of the summary's data set with ours among them, as text."""
     dataset, ways = summary["data"]["dataset"], summary["episodes"]["ways"]
     if ways != 5:

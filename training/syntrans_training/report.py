@@ -21,17 +21,19 @@ LABELS = {
     "am3": "gate (AM3)",
     "semalign": "SemAlign (SemFew)",
     "semantic_only": "semantic only",
-    "fused": "fused",
+    "fused": "ridge map, fused",
+    "syntrans": "SynTrans",
+    "no_text": "no text",
     "name_only": "class names only",
     "raw": "unchecked (raw)",
     "random_words": "random words",
     "shuffled": "shuffled classes",
 }
-GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control": "fused, with other text"}
+GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control": "SynTrans, with other text"}
 
 
 def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
-    """Accuracy in percent with 95 % intervals, and the paired differences against visual only and of fused."""
+    """Accuracy in percent with 95 % intervals, and the paired differences against visual only and of SynTrans."""
     from rich.box import HORIZONTALS
     from rich.console import Console
     from rich.table import Table
@@ -46,7 +48,7 @@ def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)
         table.add_column("− visual", justify="right", no_wrap=True)
-        table.add_column("fused −", justify="right", no_wrap=True)
+        table.add_column("SynTrans −", justify="right", no_wrap=True)
     rows = list(summary["results"][shots[0]])
     for group, heading in GROUPS.items():
         members = [row for row in rows if summary["groups"][row] == group]
@@ -55,7 +57,7 @@ def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
             table.add_row(heading, style="italic")
         for row in members:
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
-            table.add_row(f"  {LABELS.get(row, row)}", *cells, style="bold" if row == "fused" else None)
+            table.add_row(f"  {LABELS.get(row, row)}", *cells, style="bold" if row == "syntrans" else None)
     sink = io.StringIO()
     Console(file=sink, width=width, highlight=False).print(table)
     return sink.getvalue().rstrip()
@@ -66,19 +68,19 @@ def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str, 
     return (
         _number(summary["results"][shots][row]),
         _signed(contrasts.get(f"{row} - visual_only")),
-        _signed(contrasts.get(f"fused - {row}")),
+        _signed(contrasts.get(f"syntrans - {row}")),
     )
 
 
 def _caption(summary: Mapping[str, Any]) -> str:
-    fused = {k: rows["fused"] for k, rows in summary["results"].items()}
-    alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in fused.items())
-    other = ", ".join(f"{k}-shot ±{row['image_half_width']:.2f}" for k, row in fused.items())
+    ours = {k: rows["syntrans"] for k, rows in summary["results"].items()}
+    alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in ours.items())
+    other = ", ".join(f"{k}-shot ±{row['image_half_width']:.2f}" for k, row in ours.items())
     data = summary["data"]
     lines = [
-        "Percent with 95 % intervals over episodes; differences (row − visual only, fused − row) paired by episode.",
-        f"Of fused with other pictures of these classes: {other}.",
-        f"All settings chosen on val; α of fused: {alphas}.",
+        "Percent with 95 % intervals over episodes; differences (row − visual only, SynTrans − row) paired by episode.",
+        f"Of SynTrans with other pictures of these classes: {other}.",
+        f"All settings chosen on val; α of SynTrans: {alphas}.",
     ]
     if dropped := max(summary["episodes"]["dropped"].values()):
         lines.append(f"Up to {dropped} episodes left out: mining had seen a query of theirs.")

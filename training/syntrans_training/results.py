@@ -31,19 +31,17 @@ def row_results(
         found[name] = interval(outcome.accuracy, kind=kind).percent()
         found[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
         found[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
-        if row.variant is not None:
-            choice = run.bridge.choices[row.variant, shots]
-            alpha = 1.0 if name == "semantic_only" else choice.alpha
-            found[name] |= {"alpha": alpha, "lambda": choice.lam, "name_share": choice.name_share}
+        if row.settings:
+            found[name] |= row.settings
         elif settings.get(name):
             found[name]["setting"] = settings[name]
     return found
 
 
 def contrasts(accuracies: Mapping[str, NDArray[np.float64]], *, kind: Kind) -> dict[str, dict[str, Any]]:
-    """Paired differences: every row minus visual only, fused minus every row."""
+    """Paired differences: every row minus visual only, SynTrans minus every row."""
     pairs = [(name, "visual_only") for name in accuracies if name != "visual_only"]
-    pairs += [("fused", name) for name in accuracies if name not in ("fused", "visual_only")]
+    pairs += [("syntrans", name) for name in accuracies if name not in ("syntrans", "visual_only")]
     found: dict[str, dict[str, Any]] = {}
     for a, b in pairs:
         difference = paired(accuracies[a], accuracies[b], kind=kind)

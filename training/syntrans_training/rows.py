@@ -1,17 +1,18 @@
 """The rows of an evaluation: which methods and controls there are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .methods import Fused, Method, Prototype, Semantic
+from .methods import Fused, Method, Prototype, Semantic, SynTrans
 from .semantics import derangement
 from .sides import Side
+
+NONE = "none"  # the variant of the texts that says nothing
 
 Group = Literal["visual", "semantic", "control"]
 
@@ -22,7 +23,7 @@ class Row:
 
     methods: tuple[Method, ...]
     features: Float[Tensor, "n d"]
-    variant: str | None = None  # whose alpha and lambda it uses; None for visual rows
+    settings: Mapping[str, float] = field(default_factory=dict)  # what val chose for it
     temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
     support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
     group: Group = "visual"
@@ -38,30 +39,54 @@ def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: i
     rows["visual_only"] = Row((Prototype(),), side.standard)
     rows |= {name: row for name, row in peers.items() if row.group == "semantic"}
     own = Semantic(side.semantic(side.main, shots))
-    rows["semantic_only"] = Row((own,), side.standard, side.main, group="semantic")
-    rows["fused"] = Row((_fused(side, shots, side.main),), side.standard, side.main, group="semantic")
-    return rows | _controls(side, n_classes, shots, draws)
-
-
-def _controls(side: Side, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
-    """What remains when the text says only the name, is unchecked, says nothing, or is another class's."""
-
-    def control(variant: str, *methods: Method) -> Row:
-        return Row(methods, side.standard, variant, group="control")
-
-    fused = partial(_fused, side, shots)
-    rows = {}
-    if side.main != "name":
-        rows["name_only"] = control("name", fused("name"))
-    if "raw" in side.bridge.variants:
-        rows["raw"] = control("raw", fused("raw"))
-    if "random" in side.bridge.variants:
-        rows["random_words"] = control("random", *(fused("random", draw=i) for i in range(draws)))
-    orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
-    rows["shuffled"] = control(side.main, *(fused(side.main, order=order) for order in orders))
+    rows["semantic_only"] = Row((own,), side.standard, {"alpha": 1.0}, group="semantic")
+    choice = side.bridge.choices[side.main, shots]
+    rows["fused"] = Row(
+        (Fused(side.semantic(side.main, shots), alpha=choice.alpha),),
+        side.standard,
+        {"alpha": choice.alpha, "lambda": choice.lam, "name_share": choice.name_share},
+        group="semantic",
+    )
+    if side.heads is not None:
+        rows["syntrans"] = _bridge_row(side, shots, side.main, group="semantic")
+        rows |= _controls(side, n_classes, shots, draws)
     return rows
 
 
-def _fused(side: Side, shots: int, variant: str, *, draw: int = 0, order: Tensor | None = None) -> Fused:
-    weights = side.semantic(variant, shots, draw)
-    return Fused(weights if order is None else weights[order], alpha=side.bridge.choices[variant, shots].alpha)
+def _controls(side: Side, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+    """What remains when the text says only the name, is unchecked, says nothing, is another class's, or is not there.
+
+    Each has heads of its own, trained on that kind of text, but for shuffled classes: those meet the heads of the row.
+    """
+    assert side.heads is not None
+    rows = {}
+    for name, variant in _CONTROLS.items():
+        if variant in side.heads.variants and variant != side.main:
+            rows[name] = _bridge_row(side, shots, variant, draws=range(draws) if variant == "random" else (0,))
+    orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
+    rows["shuffled"] = _bridge_row(side, shots, side.main, orders=orders)
+    return rows
+
+
+_CONTROLS = {"no_text": NONE, "name_only": "name", "raw": "raw", "random_words": "random"}
+
+
+def _bridge_row(
+    side: Side,
+    shots: int,
+    variant: str,
+    *,
+    group: Group = "control",
+    draws: Sequence[int] = (0,),
+    orders: Sequence[Tensor | None] = (None,),
+) -> Row:
+    """All seeds of a variant's heads; they and the draws take turns until each has had one."""
+    assert side.heads is not None
+    heads, choice = side.heads.heads[variant, shots], side.heads.choices[variant, shots]
+    methods = []
+    for i in range(max(len(heads), len(draws), len(orders))):
+        text, order = side.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]
+        head = heads[i % len(heads)]
+        methods.append(SynTrans(head, text if order is None else text[order], alpha=choice["alpha"]))
+    settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
+    return Row(tuple(methods), side.shared, settings, group=group)

@@ -17,6 +17,8 @@ from .generations import ENCODER
 from .provenance import file_sha256
 from .stages import BRIDGE
 from .train import REPORT
+from .vsbird import VSBIRD, Bridgeheads
+from .vsbird import load as load_heads
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Run:
     folder: Path
     config: TrainConfig
     bridge: Bridge
+    heads: Bridgeheads
     chosen: Chosen
     report: dict[str, Any]
 
@@ -72,13 +75,13 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
-    for name in (ENCODER, BRIDGE, METHODS, REPORT):
+    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, REPORT):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
         report = json.loads((folder / REPORT).read_text())
         config = TrainConfig.model_validate(report["config"])
-        made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "methods"))]
+        made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]
     except (ValueError, LookupError, TypeError) as error:
@@ -87,7 +90,7 @@ def read_run(folder: Path) -> Run:
             "run `syntrans train` again"
         ) from error
     bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
-    notes: list[Mapping[str, Any]] = [bridge[1], methods[1]]
+    notes: list[Mapping[str, Any]] = [bridge[1], checkpoint.read_note(folder / VSBIRD), methods[1]]
     if not (folder / last).is_file():
         raise InputError(f"{folder} holds no {last}; give the folder that `syntrans train` finished")
     if weights != checkpoint.read_note(folder / last).get("weights") or made != [
@@ -95,4 +98,4 @@ def read_run(folder: Path) -> Run:
         *(note.get("identity") for note in notes),
     ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
-    return Run(folder, config, unpack(*bridge), Chosen(methods[1], methods[0]), report)
+    return Run(folder, config, unpack(*bridge), load_heads(folder / VSBIRD), Chosen(methods[1], methods[0]), report)

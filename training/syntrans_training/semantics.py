@@ -5,8 +5,8 @@ raw         the same over every merged candidate (rows not dropped as `duplicate
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
-With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's margin,
-or all the same.
+With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
+margin, or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
 """
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +209,7 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
     return texts
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
     found: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,11 @@ from torch import Tensor
 
 from .bridge import Bridge
 from .config import TextConfig
-from .semantics import Knowledge, class_vectors
+from .semantics import Knowledge, TextBank, text_bank
 from .text import TextEncoder
+
+if TYPE_CHECKING:
+    from .vsbird import Bridgeheads
 
 # (variant, name share, draw) -> unit class vectors [C, s] of a split
 Vectors = Callable[[str, float, int], Tensor]
@@ -24,6 +28,7 @@ class Side:
         values: [n, d] raw features.
         bridge: whose standardisation, ridge maps and choices the rows use.
         vectors: the classes' texts, embedded.
+        heads: what the VSBird stage trained, where it has.
         views: [n, V, d] raw features of augmented views of every picture, where there are some.
         in_clip: the encoder and the text encoder are the two towers of one CLIP.
     """
@@ -34,11 +39,13 @@ class Side:
         bridge: Bridge,
         vectors: Vectors,
         *,
+        heads: "Bridgeheads | None" = None,
         views: Float[Tensor, "n v d"] | None = None,
         in_clip: bool = False,
     ) -> None:
         self.raw, self.unit, self.standard = values, F.normalize(values, dim=-1), bridge.whitening(values)
         self.bridge, self.vectors, self.in_clip = bridge, vectors, in_clip
+        self.heads, self.shared = heads, values if heads is None else heads.phi(values)
         self.views = None if views is None else F.normalize(views, dim=-1)
         self.main = "kept" if "kept" in bridge.variants else "name"
 
@@ -51,21 +58,36 @@ class Side:
         return F.normalize(self.bridge.ridges[variant, shots](self.text(variant, shots, draw)), dim=-1)
 
 
-def embedder(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig) -> Vectors:
-    """The `Vectors` of these classes, each computed once."""
+# (variant, draw) -> the embedded texts of a split
+Banks = Callable[[str, int], TextBank]
 
-    @cache  # many rows ask for the same vectors
-    def vectors(variant: str, share: float, draw: int) -> Tensor:
-        found = class_vectors(
+
+def banks(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig) -> Banks:
+    """The texts of these classes, each variant embedded once."""
+
+    @cache
+    def bank(variant: str, draw: int) -> TextBank:
+        return text_bank(
             knowledge,
             classes,
             encoder,
             variant,
-            name_share=share,
             descriptor_template=text.descriptor_template,
             name_template=text.name_template,
             draw=draw,
+            weighting=text.weighting,
         )
-        return torch.from_numpy(found)
+
+    return bank
+
+
+def embedder(bank: Banks) -> Vectors:
+    """The `Vectors` of these texts; variant `none` says nothing: the same zeros of every class."""
+
+    @cache  # many rows ask for the same vectors
+    def vectors(variant: str, share: float, draw: int) -> Tensor:
+        if variant == "none":
+            return torch.zeros(bank("name", 0).names.shape)
+        return torch.from_numpy(bank(variant, draw).vectors(share))
 
     return vectors

@@ -18,7 +18,7 @@ from syntrans.config import semantic_hash
 from syntrans.errors import InputError
 from syntrans.paths import resolve_model
 
-from . import checkpoint, features
+from . import checkpoint, features, vsbird
 from .bridge import Grid, alpha_grid, build_bridge, pack, unpack
 from .choose import METHODS, choose_methods
 from .config import MethodsConfig, TrainConfig
@@ -27,12 +27,15 @@ from .episodes import Episodes, EpisodeSpec, draw
 from .features import Features
 from .peers import PEERS, Base, Training
 from .provenance import file_sha256
+from .rows import NONE
 from .semantics import Knowledge, read_knowledge
-from .sides import Side, Vectors, embedder
+from .sides import Banks, Side, Vectors, banks, embedder
+from .tasks.meta import LossWeights
 from .text import TextEncoder, open_text_encoder
+from .vsbird import VSBIRD
 
 BRIDGE = "bridge.safetensors"
-_VERSION = 3  # raise it when the same configuration would choose otherwise
+_VERSION = 4  # raise it when the same configuration would choose otherwise
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Texts:
 
     knowledge: Knowledge
     encoder: TextEncoder
+    bank: Banks  # of the base classes, descriptor by descriptor
     base: Vectors
     val: Vectors
     file: dict[str, str] | None  # path and sha256 of the descriptors
@@ -63,8 +67,8 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
     encoder = open_text_encoder(config.text.encoder)
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
-    of_base, of_val = (embedder(knowledge, split.classes, encoder, config.text) for split in (base, val))
-    return Texts(knowledge, encoder, of_base, of_val, file)
+    of_base, of_val = (banks(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    return Texts(knowledge, encoder, of_base, embedder(of_base), embedder(of_val), file)
 
 
 def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
@@ -77,11 +81,12 @@ def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
 def check_base(config: TrainConfig, base: Split) -> None:
     """`InputError` when a base class is too small for the tasks that heads are trained on."""
     few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
-    trained = [name for name in config.methods.names if PEERS[name].on_tasks]
+    trained = ["SynTrans"] * bool(config.vsbird.steps)
+    trained += [name for name in config.methods.names if PEERS[name].on_tasks]
     if few <= most and trained:
         raise InputError(
             f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
-            "add images, lower episodes.shots, or leave them out of methods.names"
+            "add images, lower episodes.shots, or set vsbird.steps=0 and leave the others out of methods.names"
         )
 
 
@@ -136,7 +141,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
         val.features,
         lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
         val_episodes(config, val, config.bridge.episodes),
-        texts.knowledge.variants,
+        (main_variant(texts.knowledge),),
         Grid(
             shrinkages=config.bridge.shrinkages,
             lambdas=config.bridge.lambdas,
@@ -151,11 +156,70 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     return note
 
 
+@dataclass(frozen=True)
+class _ClassTexts:
+    """The class vectors that the VSBird stage asks for (vsbird.ClassTexts)."""
+
+    texts: Texts
+
+    def base(self, variant: str, share: float, keep: float, generator: torch.Generator) -> Tensor:
+        """Of a random share of every class's descriptors; random words are of draw 0."""
+        if variant == NONE or keep >= 1:
+            return self.texts.base(variant, share, 0)
+        bank = self.texts.bank(variant, 0)
+        present = torch.rand(bank.weights.shape, generator=generator) < keep
+        return torch.from_numpy(bank.vectors(share, present.numpy()))
+
+    def val(self, variant: str, share: float) -> Tensor:
+        return self.texts.val(variant, share, 0)
+
+
+def main_variant(knowledge: Knowledge) -> str:
+    """The text that the rows without another one's name use."""
+    return "kept" if "kept" in knowledge.variants else "name"
+
+
+def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and train the heads; returns their note."""
+    asked, shape = config.vsbird, config.episodes
+    bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
+    identity = semantic_hash({"version": _VERSION, "asked": asked.model_dump(mode="json"), "bridge": bridge})
+    alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
+    main = main_variant(texts.knowledge)
+    return vsbird.build(
+        vsbird.Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
+        _ClassTexts(texts),
+        val_episodes(config, val, config.bridge.episodes),
+        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))),
+        vsbird.make_grid(
+            asked.powers,
+            asked.shrinkages,
+            asked.noises,
+            asked.prior_shrinkages,
+            asked.lambdas,
+            asked.name_shares,
+            alphas,
+        ),
+        vsbird.How(
+            **asked.model_dump(include={"seeds", "steps", "looks", "ways", "batch", "lr"}),
+            queries=shape.queries,
+            scatter=asked.scatter,
+            wrong_texts=asked.wrong_texts,
+            keep=asked.keep,
+            losses=LossWeights(**asked.loss.model_dump()),
+            parts=asked.model_dump(include={"generator", "residual", "gate", "fusion"}),
+        ),
+        path=out / VSBIRD,
+        identity=identity,
+    )
+
+
 def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the other methods on the bridge's features; returns their note."""
     tensors, note = checkpoint.load(out / BRIDGE)
     bridge, how = unpack(tensors, note), config.methods
-    side = Side(val.features.values, bridge, texts.val, views=val.views, in_clip=in_clip(config))
+    heads = vsbird.load(out / VSBIRD)
+    side = Side(val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config))
     asked = how.model_dump(mode="json")
     shape = config.episodes
     return choose_methods(
@@ -172,7 +236,14 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
         n_classes=len(val.features.classes),
         draws=2,
         path=out / METHODS,
-        identity=semantic_hash({"version": _VERSION, "asked": asked, "bridge": note["identity"], "clip": side.in_clip}),
+        identity=semantic_hash(
+            {
+                "version": _VERSION,
+                "asked": asked,
+                "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
+                "clip": side.in_clip,
+            }
+        ),
     )
 
 

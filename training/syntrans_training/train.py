@@ -6,6 +6,7 @@ A run folder holds
     cmkd-teacher.safetensors  with method cmkd: its teacher (note: the teacher's own val accuracies); metrics likewise
     distill.safetensors   with a distill.teacher: the encoder that the features come from; note: gate, zero-shot looks
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
+    vsbird.safetensors    trained heads of the bridge; note: identity, what val chose, what each training did
     methods.safetensors   heads of other methods; note: identity, settings that val chose, temperatures
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
@@ -48,7 +49,9 @@ from .stages import (
     methods_stage,
     open_texts,
     view_stage,
+    vsbird_stage,
 )
+from .vsbird import VSBIRD
 
 REPORT = "train.json"
 
@@ -74,7 +77,7 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
     device = pick_device(config.device)
     processes = join(device)
     if not resume and processes.first:
-        for name in (BRIDGE, METHODS, *FILES, *DISTILL_FILES):
+        for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
             (out / name).unlink(missing_ok=True)
     with selecting():
         report = _run(config, out, descriptors, device, processes, resume=resume) | {"made_by": origin}
@@ -117,6 +120,8 @@ def _run(
         views = view_stage(*used, splits["val"], device, config.encoder.test_size, config.methods)
     with _clock(seconds, "bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
+    with _clock(seconds, "vsbird"), processes.first_alone():
+        vsbird_note = vsbird_stage(config, base, Val(val, seen), texts, out)
     with _clock(seconds, "methods"), processes.first_alone():
         methods_note = methods_stage(config, base, Val(val, seen, views), texts, out)
     return {
@@ -127,6 +132,7 @@ def _run(
         "encoder": encoder_note,
         "distill": distill_note,
         "bridge": bridge_note,
+        "vsbird": vsbird_note,
         "methods": methods_note,
     }
 

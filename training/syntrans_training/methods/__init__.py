@@ -12,6 +12,7 @@ from .ridge import RidgeRegression
 from .semalign import SemanticAlignment
 from .semantic import Semantic
 from .simpleshot import SimpleShot
+from .syntrans import SynTrans
 from .tip_adapter import TipAdapter
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Semantic",
     "SemanticAlignment",
     "SimpleShot",
+    "SynTrans",
     "TipAdapter",
     "accuracy",
 ]

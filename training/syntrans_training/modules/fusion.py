@@ -1,4 +1,6 @@
-"""Convex fusion of visual and semantic classifier weights (METHOD.md section 1.5, equation 6).
+"""Fusion of visual and semantic classifier weights: convex, additive, or direction by direction.
+
+Convex (METHOD.md section 1.5, equation 6):
 
     W_c(alpha) = norm((1 - alpha) * norm(w^v_c) + alpha * norm(w^s_c)),     logits = cos(query, W_c)
 
@@ -13,7 +15,7 @@ from torch import Tensor
 
 
 def fuse(
-    visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float
+    visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float | Tensor
 ) -> Float[Tensor, "*b n d"]:
     """Unit classifier weights of equation (6); the inputs need not be unit."""
     mixed = (1 - alpha) * F.normalize(visual, dim=-1) + alpha * F.normalize(semantic, dim=-1)
@@ -31,6 +33,13 @@ def fused_cosine(
     squared = (1 - alpha) ** 2 + alpha**2 + 2 * alpha * (1 - alpha) * visual_semantic
     length = torch.sqrt(squared.clamp(min=1e-12)).unsqueeze(-2)
     return ((1 - alpha) * query_visual + alpha * query_semantic) / length
+
+
+def add(
+    visual: Float[Tensor, "*e n d"], semantic: Float[Tensor, "*e n d"], *, shots: int, alpha: float | Tensor
+) -> Float[Tensor, "*e n d"]:
+    """FS-KTN's additive form, norm(w^v) + alpha / K * norm(w^s), at unit length; the inputs need not be unit."""
+    return F.normalize(F.normalize(visual, dim=-1) + alpha / shots * F.normalize(semantic, dim=-1), dim=-1)
 
 
 def fuse_evidence(

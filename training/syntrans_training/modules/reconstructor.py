@@ -6,14 +6,14 @@ with dropout, and learns from classes that the ridge map has not seen (tasks/met
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from .maps import map_classes
+from .ridge import Ridge
 
 
 class SemanticWeightReconstructor(nn.Module):
-    """Args: text_dim, dim: of class vectors and of the weights; lam: of the ridge map, learnable; hidden: 0 for none."""
+    """Args: text_dim, dim: of class vectors and of the weights; lam: of the ridge map, learned; hidden: 0 for none."""
 
     def __init__(self, text_dim: int, dim: int, *, lam: float, hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
@@ -25,13 +25,7 @@ class SemanticWeightReconstructor(nn.Module):
             nn.init.zeros_(last.bias)
             self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout), last)
 
-    def forward(
-        self,
-        text: Float[Tensor, "*e n s"],
-        base_text: Float[Tensor, "c s"],
-        base: Float[Tensor, "c d"],
-        absent: Bool[Tensor, "*e c"] | None = None,
-    ) -> Float[Tensor, "*e n d"]:
-        """w^s of every class."""
-        found = map_classes(text, base_text, base, lam=self.log_lam.exp(), absent=absent)
-        return found if self.residual is None else found + self.residual(text - base_text.mean(0))
+    def forward(self, text: Float[Tensor, "*e n s"], ridge: Ridge) -> Float[Tensor, "*e n d"]:
+        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory."""
+        found = ridge(text)
+        return found if self.residual is None else found + self.residual(text - ridge.mean_in.unsqueeze(-2))

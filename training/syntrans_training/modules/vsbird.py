@@ -1,41 +1,56 @@
 """VSBird, the bi-directional bridge: classifier weights of new classes from a few pictures and a class vector each.
 
-METHOD.md section 1.5. Everything that is named there is a module of its own and may be left out: the shared space,
-the visual weight generator, the semantic weight reconstructor, the gate. What is left out is replaced by what it
-begins as, so the head without any of them, and untrained, is the closed form of fit_vsbird in tasks/meta.py.
+METHOD.md section 1.5. Each part that is named there is a module of its own: the shared space, the maps, the visual
+weight generator, the semantic weight reconstructor, the gate, the fusion. A part begins as if it were not there, so the
+untrained head is the closed form of a two-covariance model whose class means are predicted from text.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .fusion import fuse, fuse_evidence
+from .fusion import add, fuse, fuse_evidence
 from .generator import VisualWeightGenerator
-from .maps import map_classes
 from .reconstructor import SemanticWeightReconstructor
+from .ridge import Ridge, fit_ridge
 from .trust import Trust
 
 FUSIONS = ("evidence", "convex", "additive")
+HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
+SHARPNESS = 10.0  # of cosines, where the fusion makes unit weights
+
+Absent = Bool[Tensor, "e c"] | None  # the base classes that play novel ones in each episode
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What the bridge makes of E episodes, in the shared space; `reread` is M_sv(M_vs(visual))."""
+    """What the bridge makes of E episodes, in the shared space; `precision` is that of the semantic weights."""
 
     visual: Float[Tensor, "e n d"]
-    semantic: Float[Tensor, "*e n d"]
-    read: Float[Tensor, "e n s"]
-    reread: Float[Tensor, "e n d"]
+    semantic: Float[Tensor, "e n d"]
     precision: Float[Tensor, "*e n d"]
 
 
+@dataclass(frozen=True)
+class Memory:
+    """The base classes: weights [C, d], texts [C, s], the maps M_sv and M_vs, and which classes are absent [e, C]."""
+
+    weights: Float[Tensor, "c d"]
+    text: Float[Tensor, "c s"]
+    to_visual: Ridge
+    to_text: Ridge
+    absent: Absent
+
+
 class VSBird(nn.Module):
-    """Args: transform, precision: of the shared space; base, base_text: classifier weights (class means of phi) and
-    class vectors of the base classes, the memory; lam: of the ridge maps; generator, residual, gate: what takes part;
-    fusion: how visual and semantic weights become one (modules/fusion.py).
+    """The head. All of its pictures are phi(x) of shared_space.py.
+
+    Args: transform, precision: of the shared space; base: mean phi of the base classes; base_text: their class vectors;
+    lam: where the ridge maps begin; generator, residual, gate: what takes part; fusion: how visual and semantic weights
+    become one (modules/fusion.py).
     """
 
     base: Float[Tensor, "c d"]
@@ -48,7 +63,7 @@ class VSBird(nn.Module):
         base: Float[Tensor, "c d"],
         base_text: Float[Tensor, "c s"],
         *,
-        lam: float,
+        lam: float = 1.0,
         generator: bool = True,
         residual: bool = True,
         gate: bool = True,
@@ -64,50 +79,61 @@ class VSBird(nn.Module):
         self.reader_log_lam = nn.Parameter(torch.tensor(lam).log())  # of M_vs
         self.register_buffer("base", base.clone())
         self.register_buffer("base_text", base_text.clone())
-        self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=64 if residual else 0)
+        self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=HIDDEN if residual else 0)
         self.generator = VisualWeightGenerator(d) if generator else None
         self.trust = Trust() if gate else None
         self.fusion = fusion
 
-    def weights(
-        self,
-        support: Float[Tensor, "e n k d"],
-        text: Float[Tensor, "*e n s"],
-        absent: Bool[Tensor, "e c"] | None = None,
-        base_text: Float[Tensor, "c s"] | None = None,
-    ) -> Weights:
-        """Visual and semantic weights of every class; `support` is phi of the pictures.
+    def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Pictures in the shared space."""
+        return phi @ self.transform.T
 
-        `absent` base classes (those that play novel ones) are in no map and in no memory. `base_text` stands in for the
-        class vectors of the memory, where training draws other descriptors.
+    def recall(self, absent: Absent = None, base_text: Float[Tensor, "c s"] | None = None) -> Memory:
+        """The base classes that are not `absent`, and the maps between their texts and weights.
+
+        `base_text` stands in for their class vectors, where training draws other descriptors.
         """
-        base_text = self.base_text if base_text is None else base_text
-        base = self.base @ self.transform.T
-        plain = support.mean(2) @ self.transform.T
-        semantic = self.reconstructor(text, base_text, base, absent)
-        read = map_classes(plain, base, base_text, lam=self.reader_log_lam.exp(), absent=absent)
-        reread = self.reconstructor(read, base_text, base, absent)
-        visual = plain
-        if self.generator is not None:
-            known = self.reconstructor(base_text, base_text, base, absent)
-            visual = self.generator(plain, reread, base, known, absent)
-        precision = self.log_precision.exp().expand(semantic.shape)
-        if self.trust is not None:
-            precision = precision * self.trust(plain, semantic, self.log_precision.exp(), support.shape[2])
-        return Weights(visual, semantic, read, reread, precision)
+        text, weights = self.base_text if base_text is None else base_text, self.project(self.base)
+        return Memory(
+            weights,
+            text,
+            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), absent=absent),
+            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), absent=absent),
+            absent=absent,
+        )
+
+    def semantic(self, text: Float[Tensor, "*e n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
+        """M_sv: weights of classes from their class vectors."""
+        found: Tensor = self.reconstructor(text, memory.to_visual)
+        return found
+
+    def visual(self, mean: Float[Tensor, "e n d"], memory: Memory) -> Float[Tensor, "e n d"]:
+        """Weights of classes from the mean of their supports, and from the base classes that it recalls."""
+        if self.generator is None:
+            return mean
+        reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
+        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.absent)
+        return found
+
+    def weights(
+        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: Memory, *, shots: int
+    ) -> Weights:
+        """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports."""
+        visual, precision = self.visual(mean, memory), self.log_precision.exp()
+        if self.trust is None:
+            return Weights(visual, semantic, precision.expand(semantic.shape))
+        return Weights(visual, semantic, precision * self.trust(mean, semantic, precision, shots))
 
     def classifier(
-        self, made: Weights, *, shots: int, alpha: float | Tensor
+        self, made: Weights, *, shots: int, alpha: float | Float[Tensor, "e 1 1"]
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        """Weights and biases for queries phi(x): scores are phi(x) @ w + b, in nats where the fusion is `evidence`."""
+        """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`."""
         if self.fusion == "evidence":
             mean, variance = fuse_evidence(made.visual, made.semantic, made.precision, shots=shots, alpha=alpha)
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
-            if self.fusion == "convex":
-                weight = fuse(made.visual, made.semantic, alpha=alpha)
-            else:
-                unit = nn.functional.normalize
-                weight = unit(unit(made.visual, dim=-1) + alpha / shots * unit(made.semantic, dim=-1), dim=-1)
+            fused = fuse if self.fusion == "convex" else partial(add, shots=shots)
+            weight = SHARPNESS * fused(made.visual, made.semantic, alpha=alpha)
             bias = weight.new_zeros(weight.shape[:-1])
-        return weight @ self.transform * self.log_scale.exp(), bias * self.log_scale.exp()
+        scale = self.log_scale.exp()
+        return scale * weight, scale * bias

@@ -5,7 +5,7 @@ as many of the base classes that were left in memory, where a head asks for them
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -30,14 +30,24 @@ class Batch:
 
 
 class FakeNovel:
-    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]."""
+    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see Batch."""
 
     def __init__(
-        self, features: Tensor, labels: Tensor, *, ways: int, shots: int, queries: int, batch: int, seed: int
+        self,
+        features: Tensor,
+        labels: Tensor,
+        *,
+        ways: int,
+        shots: int,
+        queries: int,
+        batch: int,
+        seed: int,
+        others: bool = True,
     ) -> None:
         counts = torch.bincount(labels)
         self.features, self.labels, self.n_classes = features, labels, len(counts)
         self.ways, self.shots, self.batch, self.seed = min(ways, len(counts) - 1), shots, batch, seed
+        self.others = others
         self.queries = min(queries, int(counts.min()) - shots)
         if self.queries < 1:
             raise ValueError(f"a base class has {int(counts.min())} images; {shots} shots leave none as a query")
@@ -52,7 +62,7 @@ class FakeNovel:
         order = torch.rand(self.batch, self.n_classes, generator=generator).argsort(1)
         classes, rest = order[:, : self.ways], order[:, self.ways :]
         images = self._pick(classes, self.shots + self.queries, generator)
-        m = self.ways * self.queries
+        m = self.ways * self.queries * self.others
         places = torch.randint(rest.shape[1], (self.batch, m), generator=generator)
         other_classes = rest.gather(1, places)
         others = self._pick(other_classes, 1, generator).squeeze(-1)
@@ -107,13 +117,19 @@ def fit(
     lr: float,
     looks: int,
     validate: Callable[[], float],
+    slow: Collection[str] = (),
 ) -> tuple[int, float]:
     """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best look at val.
+
+    Parts named in `slow` learn at a tenth of the rate.
 
     `validate` is asked before the first step and `looks` times after, evenly spread: a head that val finds no better
     for its training stays as it began. Returns the step kept and its val accuracy.
     """
-    optimizer = torch.optim.Adam(module.parameters(), lr=lr)
+    groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, parameter in module.named_parameters():
+        groups[name.split(".")[0] in slow].append(parameter)
+    optimizer = torch.optim.Adam([{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best, kept = (0, -1.0), module.state_dict()
     every = max(1, steps // looks)

@@ -1,0 +1,39 @@
+"""SynTrans: the bridge's classifier weights (modules/vsbird.py) from supports and from what is known of the classes."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from syntrans_training.modules.vsbird import VSBird
+
+from .base import Heads
+
+
+class SynTrans:
+    """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic.
+
+    Supports and queries are phi(x) of modules/shared_space.py.
+    """
+
+    def __init__(self, head: VSBird, text: Float[Tensor, "c s"], *, alpha: float) -> None:
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
+        self.head, self.alpha = head.eval(), alpha
+        with torch.no_grad():
+            self.memory = head.recall()
+            self.semantic = head.semantic(text, self.memory)
+
+    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
+        """See `Linear.heads`."""
+        with torch.no_grad():
+            shots = support.shape[2]
+            mean = self.head.project(support.mean(2))
+            made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
+            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
+            return Heads(weight @ self.head.transform, bias)
+
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        return self.heads(support, classes).scores(query)
