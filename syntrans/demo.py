@@ -26,11 +26,13 @@ SUMMARY = "summary.json"
 FEW_SHOT_ROWS = {
     "visual_only": "visual only",
     "semantic_only": "semantic only",
-    "fused": "fused",
-    "raw": "fused, raw proposals",
-    "name_only": "fused, names only",
-    "random_words": "fused, random words",
-    "shuffled": "fused, shuffled classes",
+    "fused": "ridge map, fused",
+    "syntrans": "SynTrans",
+    "no_text": "SynTrans, no text",
+    "raw": "SynTrans, raw proposals",
+    "name_only": "SynTrans, names only",
+    "random_words": "SynTrans, random words",
+    "shuffled": "SynTrans, shuffled classes",
 }
 
 
@@ -174,11 +176,11 @@ def _print_few_shot(console: Console, evaluation: dict[str, Any]) -> None:
         table.add_row(label, *cells)
     console.print(table)
     for k in shots:
-        for name in ("raw", "name_only", "random_words", "shuffled"):
-            paired = evaluation["contrasts"][k].get(f"fused - {name}")
+        for name in ("no_text", "raw", "name_only", "random_words", "shuffled"):
+            paired = evaluation["contrasts"][k].get(f"syntrans - {name}")
             if paired:
                 difference = f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}"
-                console.print(f"{k}-shot: fused minus {FEW_SHOT_ROWS[name].removeprefix('fused, ')} {difference}")
+                console.print(f"{k}-shot: SynTrans minus {FEW_SHOT_ROWS[name].removeprefix('SynTrans, ')} {difference}")
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from syntrans_training.choose import METHODS, Chosen, choose_methods
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.features import Features
 from syntrans_training.peers import PEERS, Base, Training
-from syntrans_training.rows import build_rows
 from syntrans_training.scoring import score
 from syntrans_training.sides import Side
 
@@ -52,7 +51,7 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
         assert entry["val"] > 0.3  # chance is 0.2
         assert entry["val"] == max(trial["val"] for trial in entry["trials"])
         assert entry["setting"] in [{k: v for k, v in t.items() if k != "val"} for t in entry["trials"]]
-    assert set(note["temperatures"]["1"]) >= {"fused", "shuffled", "visual_only", *PLAIN}
+    assert set(note["temperatures"]["1"]) >= {"fused", "semantic_only", "visual_only", *PLAIN}
     tensors, read = checkpoint.load(tmp_path / METHODS)
     rows = Chosen(read, tensors).rows(side, 3)
     found = score(rows, world[3][3], n_classes=6, chunk=100)
@@ -95,12 +94,3 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
     assert {e["method"] for e in outside["choices"]} == {"ridge"}
     assert {e["method"] for e in inside["choices"]} == set(names)
     assert {row.group for row in Chosen(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
-
-
-def test_controls_stand_beside_every_semantic_row(world):
-    _, val, text, _, bridge = world
-    side = Side(val.values, bridge, lambda *_: text[14:])
-    rows = build_rows(side, {}, n_classes=6, shots=1, draws=3)
-    assert [name for name, row in rows.items() if row.group == "control"] == ["name_only", "shuffled"]
-    assert len(rows["shuffled"].methods) == 3
-    assert {"visual_only", "semantic_only", "fused"} <= rows.keys()

@@ -68,8 +68,8 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     out = artifacts / "evaluate" / "one"
     summary = evaluate(trained.folder, EVALUATE, out=out)
     visual = ["plain_prototypes", "simpleshot", "ridge", "visual_only"]
-    semantic = ["fsktn", "am3", "semantic_only", "fused"]
-    rows = [*visual, *semantic, "name_only", "raw", "random_words", "shuffled"]
+    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans"]
+    rows = [*visual, *semantic, "no_text", "name_only", "raw", "random_words", "shuffled"]
     assert list(summary["results"]["1"]) == rows
     assert summary == json.loads((out / "summary.json").read_text())
     visual = summary["results"]["1"]["visual_only"]
@@ -78,8 +78,8 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     table = pq.read_table(out / "accuracies.parquet").to_pandas()
     one = table[table.shots == 1]
     assert 100 * one.visual_only.mean() == pytest.approx(visual["mean"], abs=1e-3)
-    difference = summary["contrasts"]["1"]["fused - visual_only"]
-    assert difference["mean"] == pytest.approx(100 * (one.fused - one.visual_only).mean(), abs=1e-3)
+    difference = summary["contrasts"]["1"]["syntrans - visual_only"]
+    assert difference["mean"] == pytest.approx(100 * (one.syntrans - one.visual_only).mean(), abs=1e-3)
     text = render(summary)
     assert "shuffled classes" in text
     assert f"{visual['mean']:.2f}" in text

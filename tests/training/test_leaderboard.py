@@ -28,7 +28,7 @@ def summary(dataset):
         "episodes": {"ways": 5},
         "data": {"dataset": dataset},
         "encoder": {"backbone": "resnet12", "method": "skd-gen1"},
-        "results": {"1": {"fused": row}, "5": {"fused": row}},
+        "results": {"1": {"syntrans": row}, "5": {"syntrans": row}},
     }
 
 

@@ -12,8 +12,8 @@ def number(mean=81.23):
 @pytest.fixture
 def summary():
     names = list(LABELS)
-    other = [name for name in names if name not in ("visual_only", "fused")]
-    pairs = [f"{name} - visual_only" for name in other] + [f"fused - {name}" for name in other]
+    other = [name for name in names if name not in ("visual_only", "syntrans")]
+    pairs = [f"{name} - visual_only" for name in other] + [f"syntrans - {name}" for name in other]
     groups = dict.fromkeys(names[:8], "visual") | dict.fromkeys(names[8:17], "semantic")
     return {
         "episodes": {"ways": 5, "queries": 15, "episodes": 2000, "dropped": {"1": 0, "5": 0}},
@@ -31,7 +31,7 @@ def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
     assert "…" not in "".join(lines)
     text = "\n".join(lines)
     assert all(label in text for label in LABELS.values())
-    order = [text.index(heading) for heading in ("pictures alone", "pictures and text", "fused, with other text")]
+    order = [text.index(heading) for heading in ("pictures alone", "pictures and text", "SynTrans, with other text")]
     assert order == sorted(order)
 
 

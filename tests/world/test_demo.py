@@ -37,10 +37,10 @@ def test_no_stage_of_mining_lowers_precision(summary: dict[str, Any]) -> None:
 
 
 def test_descriptors_help_at_one_shot_and_checking_them_helps_more(summary: dict[str, Any]) -> None:
-    gain = summary["contrasts"]["1"]["fused - visual_only"]
+    gain = summary["contrasts"]["1"]["syntrans - visual_only"]
     assert gain["mean"] - gain["half_width"] > 0
-    assert summary["contrasts"]["1"]["fused - raw"]["mean"] >= 0
-    assert summary["contrasts"]["1"]["fused - name_only"]["mean"] > 0
+    assert summary["contrasts"]["1"]["syntrans - raw"]["mean"] >= 0
+    assert summary["contrasts"]["1"]["syntrans - name_only"]["mean"] > 0
 
 
 def test_the_wrong_classes_knowledge_hurts(summary: dict[str, Any]) -> None:

@@ -45,11 +45,11 @@ def add(
 def fuse_evidence(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
-    precision: Float[Tensor, "*e n d"],
+    precision: Float[Tensor, "*p d"],
     *,
     shots: int,
     alpha: float | Tensor,
-) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*e n d"]]:
+) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*p d"]]:
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
 
     In the shared space (shared_space.py) K supports have the precision K, and the text has `precision`:

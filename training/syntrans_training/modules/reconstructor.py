@@ -25,7 +25,7 @@ class SemanticWeightReconstructor(nn.Module):
             nn.init.zeros_(last.bias)
             self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout), last)
 
-    def forward(self, text: Float[Tensor, "*e n s"], ridge: Ridge) -> Float[Tensor, "*e n d"]:
+    def forward(self, text: Float[Tensor, "*b n s"], ridge: Ridge) -> Float[Tensor, "*e n d"]:
         """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory."""
         found = ridge(text)
         return found if self.residual is None else found + self.residual(text - ridge.mean_in.unsqueeze(-2))

@@ -23,7 +23,7 @@ class Ridge:
     mean_in: Float[Tensor, "*e k"]
     mean_out: Float[Tensor, "*e d"]
 
-    def __call__(self, s: Float[Tensor, "*e n k"]) -> Float[Tensor, "*e n d"]:
+    def __call__(self, s: Float[Tensor, "*b n k"]) -> Float[Tensor, "*e n d"]:
         """Predicted visual means."""
         return (s - self.mean_in.unsqueeze(-2)) @ self.weight + self.mean_out.unsqueeze(-2)
 

@@ -31,7 +31,7 @@ class Weights:
 
     visual: Float[Tensor, "e n d"]
     semantic: Float[Tensor, "e n d"]
-    precision: Float[Tensor, "*e n d"]
+    precision: Float[Tensor, "e n d"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class VSBird(nn.Module):
             absent=absent,
         )
 
-    def semantic(self, text: Float[Tensor, "*e n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
+    def semantic(self, text: Float[Tensor, "*b n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
         found: Tensor = self.reconstructor(text, memory.to_visual)
         return found

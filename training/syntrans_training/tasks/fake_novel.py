@@ -25,8 +25,8 @@ class Batch:
     support: Float[Tensor, "b n k d"]
     query: Float[Tensor, "b m d"]
     classes: Int[Tensor, "b n"]
-    others: Float[Tensor, "b m d"]
-    other_classes: Int[Tensor, "b m"]
+    others: Float[Tensor, "b o d"]
+    other_classes: Int[Tensor, "b o"]
 
 
 class FakeNovel:

@@ -1,0 +1,154 @@
+"""The VSBird stage: what val chooses, heads kept as soon as they are done, rows rebuilt from the file."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from syntrans_training import checkpoint, vsbird
+from syntrans_training.bridge import Grid, build_bridge
+from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.features import Features
+from syntrans_training.rows import build_rows
+from syntrans_training.scoring import score
+from syntrans_training.sides import Side
+from syntrans_training.tasks.meta import LossWeights
+
+C, M, D, S, BASE = 34, 16, 10, 8, 26
+PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}
+HOW = vsbird.How(
+    seeds=2, steps=6, looks=2, ways=8, queries=6, batch=2, lr=3e-3,
+    scatter=1.0, wrong_texts=0.2, keep=0.5, losses=LossWeights(), parts=PARTS,
+)  # fmt: skip
+GRID = vsbird.make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Class centres that are a linear map of their texts, seen through much noise; val classes that are new."""
+    generator = torch.Generator().manual_seed(0)
+    text = F.normalize(torch.randn(C, S, generator=generator), dim=-1)
+    centres = text @ torch.randn(S, D, generator=generator)
+    labels = torch.arange(C).repeat_interleave(M)
+    values = 2 + centres[labels] + 1.2 * torch.randn(C * M, D, generator=generator)
+    base = Features(values[labels < BASE], labels[labels < BASE], tuple(map(str, range(BASE))), "b")
+    val = Features(values[labels >= BASE], labels[labels >= BASE] - BASE, tuple(map(str, range(BASE, C))), "v")
+    tasks = {k: draw(EpisodeSpec(5, k, 6, 120, 1), val.labels.numpy()) for k in (1, 3)}
+    return base, val, text, tasks
+
+
+class Texts:
+    """`kept` tells the truth, `none` says nothing, anything else is another class's."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def _of(self, variant):
+        return {"kept": self.text, "none": torch.zeros_like(self.text)}.get(variant, self.text.roll(1, 0))
+
+    def base(self, variant, share, keep, generator):
+        return self._of(variant)[:BASE]
+
+    def val(self, variant, share):
+        return self._of(variant)[BASE:]
+
+
+def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x"):
+    base, val, text, tasks = world
+    raw = vsbird.Raw(base.values, base.labels, val.values, C - BASE)
+    return vsbird.build(raw, Texts(text), tasks, variants, GRID, how, path=path, identity=identity)
+
+
+@pytest.fixture(scope="module")
+def built(world, tmp_path_factory):
+    path = tmp_path_factory.mktemp("vsbird") / vsbird.VSBIRD
+    return build(world, path, variants=("kept", "none", "name", "random")), path
+
+
+def side_of(world, path):
+    base, val, text, tasks = world
+    grid = Grid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
+    bridge = build_bridge(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
+    texts = Texts(text)
+    return Side(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=vsbird.load(path))
+
+
+def test_text_that_tells_the_truth_is_worth_more_than_none_and_none_more_than_lies(built):
+    val = {(c["variant"], c["shots"]): c["val"] for c in built[0]["choices"]}
+    for shots in (1, 3):
+        assert val["kept", shots] > val["none", shots] + 0.02
+    assert val["none", 1] >= val["name", 1] - 0.01
+
+
+def test_pictures_count_more_with_more_supports(built):
+    note = built[0]
+    assert [c["shots"] for c in note["choices"] if c["variant"] == "kept"] == [1, 3]
+    curve = {c["shots"]: dict(map(tuple, c["curve"])) for c in note["choices"] if c["variant"] == "kept"}
+    assert curve[3][0.0] > curve[1][0.0]  # visual only
+    assert curve[3][1.0] == pytest.approx(curve[1][1.0], abs=0.08)  # semantic only knows no supports
+
+
+def test_training_never_ends_below_where_it_began(built):
+    for head in built[0]["heads"]:
+        assert head["val"] >= head["val_before"]
+        assert 0.2 < head["semantic_base"] <= 1.0 or head["variant"] != "kept"
+
+
+def test_rows_from_the_file_have_the_accuracy_that_val_saw(world, built):
+    rows = build_rows(side_of(world, built[1]), {}, n_classes=C - BASE, shots=3, draws=2)
+    found = score({"syntrans": rows["syntrans"]}, world[3][3], n_classes=C - BASE, chunk=50)["syntrans"]
+    chosen = next(c for c in built[0]["choices"] if (c["variant"], c["shots"]) == ("kept", 3))
+    assert found.accuracy.mean() == pytest.approx(chosen["val"], abs=1e-5)
+    assert rows["syntrans"].settings["alpha"] == chosen["alpha"]
+    assert len(rows["syntrans"].methods) == HOW.seeds
+
+
+def test_controls_stand_beside_the_row(world, built):
+    rows = build_rows(side_of(world, built[1]), {}, n_classes=C - BASE, shots=1, draws=3)
+    controls = [name for name, row in rows.items() if row.group == "control"]
+    assert controls == ["no_text", "name_only", "random_words", "shuffled"]
+    assert len(rows["shuffled"].methods) == 3  # the draws; the two heads take turns
+    assert {"visual_only", "semantic_only", "fused", "syntrans"} <= rows.keys()
+
+
+def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):
+    expected, path = build(world, tmp_path / "whole"), tmp_path / vsbird.VSBIRD
+    begun, train = [], vsbird._train
+
+    def stop(task, *rest):
+        begun.append((task.variant, task.shots))
+        if len(begun) == 4:
+            raise KeyboardInterrupt
+        return train(task, *rest)
+
+    monkeypatch.setattr(vsbird, "_train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        build(world, path)
+    assert [(c["variant"], c["shots"]) for c in checkpoint.read_note(path)["choices"]] == [("kept", 1)]
+    assert build(world, path) == expected
+    assert len(begun) == 4 + 6
+    one, other = checkpoint.load(path)[0], checkpoint.load(tmp_path / "whole")[0]
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
+    how = vsbird.How(**{**vars(HOW), "steps": 0})
+    build(world, tmp_path / "f", how=how, variants=("kept",))
+    note = build(world, tmp_path / "f", how=how, variants=("none",), identity="y")
+    assert {c["variant"] for c in note["choices"]} == {"none"}
+
+
+def test_without_steps_there_is_one_closed_form(world, tmp_path):
+    note = build(world, tmp_path / "f", how=vsbird.How(**{**vars(HOW), "steps": 0}), variants=("kept",))
+    assert [h["seed"] for h in note["heads"]] == [0, 0]
+    assert all(h["step"] == 0 and h["val"] == h["val_before"] for h in note["heads"])
+
+
+@pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
+def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path, change):
+    how = vsbird.How(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
+    build(world, tmp_path / "f", how=how, variants=("kept",))
+    head = vsbird.load(tmp_path / "f").heads["kept", 1][0]
+    assert (head.generator is None) == (change == {"generator": False})
+    assert (head.reconstructor.residual is None) == (change == {"residual": False})
+    assert (head.trust is None) == (change == {"gate": False})
+    assert head.fusion == change.get("fusion", "evidence")

@@ -1,0 +1,225 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from syntrans_training.methods import SynTrans
+from syntrans_training.modules.fusion import add, fuse, fuse_evidence
+from syntrans_training.modules.ridge import fit_ridge, leave_one_out
+from syntrans_training.modules.shared_space import diagonalise, fit_phi, shrink, within_covariance
+from syntrans_training.modules.trust import Trust
+from syntrans_training.modules.vsbird import FUSIONS, VSBird
+from syntrans_training.tasks.fake_novel import Batch
+from syntrans_training.tasks.meta import LossWeights, Shown, absent_classes, bridge_loss, scatter, show
+
+C, D, S, N, K, Q = 12, 8, 6, 5, 3, 4
+
+
+def rand(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def head():
+    """A head whose every part has been trained away from where it begins."""
+    made = VSBird(rand(D, D), rand(D, seed=1).exp(), rand(C, D, seed=2), rand(C, S, seed=3), lam=0.5)
+    with torch.no_grad():
+        for i, parameter in enumerate(made.parameters()):
+            parameter.add_(0.1 * rand(*parameter.shape, seed=10 + i))
+    return made.eval()
+
+
+@pytest.fixture
+def batch():
+    classes = torch.stack([torch.randperm(C, generator=torch.Generator().manual_seed(i))[:N] for i in range(2)])
+    return Batch(
+        rand(2, N, K, D, seed=4), rand(2, N * Q, D, seed=5), classes, torch.zeros(2, 0, D), torch.zeros(2, 0).long()
+    )
+
+
+def scores(head, *, alpha, text, support, query, classes=None):
+    classes = torch.arange(N).expand(len(support), N) if classes is None else classes
+    return SynTrans(head, text, alpha=alpha).scores(support, query, classes)
+
+
+def test_at_alpha_0_no_text_enters(head):
+    support, query = rand(2, N, K, D), rand(2, N * Q, D, seed=1)
+    one, other = (scores(head, alpha=0.0, text=rand(N, S, seed=i), support=support, query=query) for i in (7, 8))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_at_alpha_1_without_a_gate_no_picture_enters(head):
+    head.trust = None
+    query, text = rand(2, N * Q, D, seed=1), rand(N, S, seed=7)
+    one, other = (scores(head, alpha=1.0, text=text, support=rand(2, N, K, D, seed=i), query=query) for i in (7, 8))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_classes_in_another_order_get_the_same_scores_in_that_order(head):
+    support, query, text = rand(2, N, K, D), rand(2, N * Q, D, seed=1), rand(N, S, seed=2)
+    order = torch.tensor([3, 0, 4, 2, 1])
+    found = scores(head, alpha=0.4, text=text, support=support, query=query)
+    turned = scores(head, alpha=0.4, text=text, support=support[:, order], query=query, classes=order.expand(2, N))
+    assert torch.allclose(found[..., order], turned, atol=1e-4)
+
+
+def test_parts_begin_as_if_they_were_not_there():
+    made = [rand(D, D), rand(D, seed=1).exp(), rand(C, D, seed=2), rand(C, S, seed=3)]
+    whole = VSBird(*made)
+    plain = VSBird(*made, generator=False, residual=False, gate=False)
+    task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
+    assert torch.allclose(scores(whole, alpha=0.0, **task), scores(plain, alpha=0.0, **task), atol=1e-5)
+    whole.trust = None  # the gate begins almost open, not open
+    assert torch.allclose(scores(whole, alpha=0.5, **task), scores(plain, alpha=0.5, **task), atol=1e-5)
+
+
+def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head, batch):
+    """Other features and texts of the absent classes change nothing."""
+    absent = absent_classes(batch.classes, C)
+    text = rand(2, N, S, seed=9)
+
+    def run(base, base_text):
+        head.base, head.base_text = base, base_text
+        memory = head.recall(absent)
+        mean = head.project(batch.support.mean(2))
+        made = head.weights(mean, head.semantic(text, memory), memory, shots=K)
+        return torch.cat(head.classifier(made, shots=K, alpha=0.5)[:1])
+
+    base, base_text, out = head.base.clone(), head.base_text.clone(), []
+    for e in range(2):
+        changed, changed_text = base.clone(), base_text.clone()
+        changed[batch.classes[e]] += 5.0
+        changed_text[batch.classes[e]] -= 3.0
+        out.append((run(base, base_text)[e], run(changed, changed_text)[e]))
+    for before, after in out:
+        assert torch.allclose(before, after, atol=1e-3)
+
+
+def test_the_closed_form_is_the_posterior_mean_of_two_gaussians():
+    """Against the textbook formula in the original space."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(D, D)), rng.normal(size=(D, D))
+    within, between = a @ a.T + np.eye(D), b @ b.T + np.eye(D)
+    prior, seen = rng.normal(size=D), rng.normal(size=D)
+    transform, precision = diagonalise(torch.from_numpy(within).float(), torch.from_numpy(between).float())
+    project = transform.double().numpy()
+    mean, variance = fuse_evidence(
+        torch.from_numpy(project @ seen)[None], torch.from_numpy(project @ prior)[None], precision.double(),
+        shots=K, alpha=0.5,
+    )  # fmt: skip
+    posterior = np.linalg.inv(K * np.linalg.inv(within) + np.linalg.inv(between))
+    expected = posterior @ (K * np.linalg.inv(within) @ seen + np.linalg.inv(between) @ prior)
+    assert np.allclose(np.linalg.solve(project, mean[0].numpy()), expected, atol=1e-3)
+    predictive = project @ (posterior + within) @ project.T
+    assert np.allclose(predictive, np.diag(variance.numpy()), atol=1e-3)
+
+
+def test_text_counts_less_with_every_support():
+    visual, semantic, precision = torch.zeros(1, D), torch.ones(1, D), torch.full((D,), 2.0)
+    shares = [fuse_evidence(visual, semantic, precision, shots=k, alpha=0.5)[0][0, 0].item() for k in (1, 5, 25)]
+    assert shares == pytest.approx([2 / 3, 2 / 7, 2 / 27])
+
+
+def test_the_shared_space_makes_pictures_round():
+    x, labels = rand(200, D) * torch.arange(1.0, D + 1), torch.arange(10).repeat(20)
+    phi = fit_phi(x, labels, power=0.5)(x)
+    within, between = within_covariance(phi, labels), shrink(torch.cov(rand(50, D).T), 0.1)
+    transform, precision = diagonalise(within, between)
+    assert torch.allclose(transform @ within @ transform.T, torch.eye(D), atol=1e-3)
+    assert torch.allclose(transform @ between @ transform.T, torch.diag(1 / precision), atol=1e-3, rtol=1e-3)
+
+
+def test_phi_is_centred_on_the_mean_class():
+    x, labels = rand(60, D).abs(), torch.arange(6).repeat(10)
+    phi = fit_phi(x, labels, power=0.75)
+    means = torch.stack([phi(x)[labels == c].mean(0) for c in range(6)])
+    assert torch.allclose(means.mean(0), torch.zeros(D), atol=1e-6)
+    assert torch.allclose((phi(x) + phi.mean).norm(dim=-1), torch.ones(60))
+    assert torch.allclose(phi(3 * x), phi(x), atol=1e-6)
+
+
+def test_a_map_without_some_classes_is_the_map_of_the_others():
+    s, w = rand(C, S), rand(C, D, seed=1)
+    absent = absent_classes(torch.tensor([[0, 3], [5, 11]]), C)
+    found = fit_ridge(s, w, lam=0.7, absent=absent)(rand(2, 4, S, seed=2))
+    for e in range(2):
+        alone = fit_ridge(s[~absent[e]], w[~absent[e]], lam=0.7)
+        assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
+
+
+def test_leaving_one_out_predicts_each_class_from_the_others():
+    s, w = rand(C, S), rand(C, D, seed=1)
+    found = leave_one_out(s, w, lam=0.3)
+    keep = torch.arange(C) != 4
+    assert torch.allclose(found[4], fit_ridge(s[keep], w[keep], lam=0.3)(s[4:5])[0], atol=1e-4)
+
+
+def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class():
+    w = rand(C, D)
+    assert torch.allclose(
+        fit_ridge(torch.zeros(C, S), w, lam=1.0)(torch.zeros(3, S)), w.mean(0).expand(3, D), atol=1e-6
+    )
+
+
+def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
+    true = 3 * rand(1, N, D)
+    pictures = true + 0.3 * rand(1, N, D, seed=1)
+    trust, precision = Trust(), torch.full((D,), 2.0)
+    fits, misfits = trust(pictures, true, precision, K), trust(pictures, true.roll(1, 1), precision, K)
+    assert (fits > 0.9).all()
+    assert misfits.mean() < fits.mean() - 0.1
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_tells_classes_apart_and_learns(fusion, batch):
+    made = VSBird(torch.eye(D), torch.ones(D), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
+    shown = show(batch.classes, made.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
+    terms = bridge_loss(made, batch, shown, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
+    assert set(terms) == {"fused", "visual", "semantic", "reconstruction", "cycle"}
+    sum(terms.values()).backward()
+    assert made.transform.grad.abs().max() > 0
+    centres = 3 * F.one_hot(torch.arange(N), D).float()
+    found = scores(
+        made, alpha=0.3, text=rand(N, S), support=centres[None, :, None].expand(1, N, K, D), query=centres[None]
+    )
+    assert (found.argmax(-1) == torch.arange(N)).all()
+
+
+def test_an_unknown_fusion_is_refused():
+    with pytest.raises(ValueError, match="evidence, convex, additive"):
+        VSBird(torch.eye(D), torch.ones(D), rand(C, D), rand(C, S), fusion="sum")
+
+
+def test_a_loss_of_weight_0_is_left_out(batch, head):
+    shown = Shown(head.base_text, batch.classes)
+    terms = bridge_loss(head, batch, shown, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights(0.0, 0.0, 0.0, 0.0))
+    assert set(terms) == {"fused"}
+
+
+def test_a_share_of_the_places_is_shown_a_wrong_text():
+    classes, text = torch.arange(N).expand(400, N), rand(100, S)
+    generator = torch.Generator().manual_seed(0)
+    assert (show(classes, text, wrong=0.0, generator=generator).classes == classes).all()
+    swapped = (show(classes, text, wrong=0.2, generator=generator).classes != classes).float().mean()
+    assert 0.15 < swapped < 0.25
+
+
+def test_scatter_moves_pictures_by_the_spread_of_others():
+    x, residuals = rand(500, D), 2 * rand(300, D, seed=1)
+    generator = torch.Generator().manual_seed(0)
+    assert scatter(x, residuals, amount=0.0, generator=generator) is x
+    moved = scatter(x, residuals, amount=1.0, generator=generator) - x
+    assert moved.std().item() == pytest.approx(residuals.std().item(), rel=0.05)
+
+
+def test_fusions_at_their_ends():
+    v, s = rand(1, N, D), rand(1, N, D, seed=1)
+    assert torch.allclose(fuse(v, s, alpha=0.0), F.normalize(v, dim=-1), atol=1e-6)
+    assert torch.allclose(add(v, s, shots=K, alpha=0.0), F.normalize(v, dim=-1), atol=1e-6)
+    assert torch.allclose(fuse_evidence(v, s, torch.ones(D), shots=K, alpha=1.0)[0], s, atol=1e-6)
+    assert torch.allclose(fuse_evidence(v, s, torch.ones(D), shots=K, alpha=0.0)[0], v, atol=1e-6)
+
+
+def test_a_share_outside_0_to_1_is_refused(head):
+    with pytest.raises(ValueError, match=r"alpha must lie between"):
+        SynTrans(head, rand(N, S), alpha=1.2)
