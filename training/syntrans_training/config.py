@@ -223,10 +223,10 @@ class VSBirdConfig(StrictModel):
     fusion: Literal["evidence", "convex", "additive"] = "evidence"
     alpha: Share | None = None  # None: chosen on val for every number of shots
     powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
-    shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1)
-    noises: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0), min_length=1)
-    prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1)
-    lambdas: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0, 10.0), min_length=1)
+    shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
+    noises: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0, 4.0), min_length=1)
+    prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
+    lambdas: tuple[PositiveFloat, ...] = Field(default=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
     seeds: PositiveInt = 5  # heads, whose accuracies are averaged
     steps: NonNegativeInt = 200  # 0: the closed form

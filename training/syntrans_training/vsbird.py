@@ -146,7 +146,7 @@ def build(
     score_val = partial(_accuracies, tasks=tasks, n_classes=raw.n_val)
     with selecting(), one_thread():
         if "space" not in note:
-            note["space"] = asdict(_choose_space(raw, texts, variants[0], grid, score_val))
+            note["space"] = asdict(_settle(raw, texts, variants[0], grid, score_val))
         space = Space(**note["space"])
         phi, pictures = _seen_through(raw, space.power)
         tensors["phi.mean"] = phi.mean
@@ -223,13 +223,24 @@ def _seen_through(raw: Raw, power: float) -> tuple[Phi, Pictures]:
     return phi, Pictures(base, raw.labels, phi(raw.val), class_means(base, raw.labels))
 
 
-def _choose_space(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: _Scores) -> Space:
+def _settle(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: _Scores) -> Space:
+    """The space and the maps' start by turns, twice: each is good for the other's choice."""
     start = grid.middle
+    for _ in range(2):
+        space = _choose_space(raw, texts, variant, grid.spaces, start, scores)
+        _, pictures = _seen_through(raw, space.power)
+        start = _choose_start(pictures, space, texts, variant, grid.starts, scores)
+    return space
+
+
+def _choose_space(
+    raw: Raw, texts: ClassTexts, variant: str, choices: Sequence[Space], start: Start, scores: _Scores
+) -> Space:
     text = _whole(texts, variant, start.name_share), texts.val(variant, start.name_share)
     found: dict[Space, float] = {}
-    for power in dict.fromkeys(space.power for space in grid.spaces):
+    for power in dict.fromkeys(space.power for space in choices):
         _, pictures = _seen_through(raw, power)
-        spaces = [space for space in grid.spaces if space.power == power]
+        spaces = [space for space in choices if space.power == power]
         methods = {
             str(i): SynTrans(closed_form(pictures, text[0], space, start, **_PLAIN), text[1], alpha=0.5)
             for i, space in enumerate(spaces)
