@@ -144,6 +144,15 @@ def whole(toy_data, tiny_text_encoder):
             "encoder": small().model_dump(),
             "text": {"encoder": str(tiny_text_encoder)},
             "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [None], "alpha_step": 0.5},
+            "vsbird": {
+                "seeds": 1,
+                "steps": 2,
+                "powers": [1.0],
+                "shrinkages": [1.0],
+                "noises": [1.0],
+                "lambdas": [1.0],
+                "prior_shrinkages": [1.0],
+            },
             "methods": {"names": ["euclidean"], "episodes": 10, "steps": 2},
             "episodes": {"shots": [1], "queries": 5},
         }

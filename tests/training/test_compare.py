@@ -23,7 +23,8 @@ def evaluation(tmp_path):
         n = len(fused)
         columns = {"shots": np.full(n, shots, np.int32), "episode": np.arange(n) if numbers is None else numbers}
         pq.write_table(
-            pa.table({**columns, "fused": fused, "am3": fused if am3 is None else am3}), folder / "accuracies.parquet"
+            pa.table({**columns, "syntrans": fused, "am3": fused if am3 is None else am3}),
+            folder / "accuracies.parquet",
         )
         return folder
 
@@ -48,7 +49,7 @@ def test_the_difference_is_paired_and_has_its_sign(evaluation):
 
 def test_rows_of_one_evaluation_can_be_compared(evaluation):
     folder = evaluation("a", [0.5, 0.7, 0.9], [0.8, 0.9, 0.95])
-    found = compare(f"{folder}:fused", f"{folder}/summary.json:am3")
+    found = compare(f"{folder}:syntrans", f"{folder}/summary.json:am3")
     assert found["shots"]["1"]["verdict"] == "worse"
     assert "a is worse" in render(found)
     assert "loses 3 of 3 episodes" in render(found)
@@ -76,7 +77,7 @@ def test_no_shots_in_common_is_said(evaluation):
 
 def test_an_unknown_row_names_the_known_ones(evaluation):
     folder = evaluation("a", [0.1, 0.2])
-    with pytest.raises(InputError, match="no row 'best'; it has fused, am3"):
+    with pytest.raises(InputError, match="no row 'best'; it has syntrans, am3"):
         compare(f"{folder}:best", str(folder))
 
 

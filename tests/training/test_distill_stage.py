@@ -63,6 +63,7 @@ def config(toy_data, tiny_text_encoder, clip):
             "distill": {"teacher": str(clip), "views": 2, "epochs": 2, "batch_size": 16, "val_every": 1, "lr": 1e-4},
             "text": {"encoder": str(tiny_text_encoder)},
             "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [None], "alpha_step": 0.5},
+            "vsbird": {"seeds": 1, "steps": 0, "powers": [1.0], "shrinkages": [1.0], "lambdas": [1.0]},
             "methods": {"names": ["simpleshot"], "episodes": 20},
             "episodes": {"shots": [1], "queries": 5},
         }

@@ -31,6 +31,7 @@ def config(toy_data, tiny_text_encoder):
             },
             "text": {"encoder": str(tiny_text_encoder)},
             "bridge": {"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
+            "vsbird": {"seeds": 2, "steps": 4, "powers": [1.0], "shrinkages": [1.0], "lambdas": [0.1, 1.0]},
             "methods": {"names": ["simpleshot", "ridge", "fsktn", "am3"], "episodes": 20, "steps": 4},
             "episodes": {"shots": [1, 3], "queries": 5},
         }

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from syntrans_training import checkpoint, vsbird
 from syntrans_training.bridge import Grid, build_bridge
+from syntrans_training.bridge_start import Raw, make_grid
+from syntrans_training.bridge_training import How
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.features import Features
 from syntrans_training.rows import build_rows
@@ -15,11 +17,11 @@ from syntrans_training.tasks.meta import LossWeights
 
 C, M, D, S, BASE = 34, 16, 10, 8, 26
 PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}
-HOW = vsbird.How(
+HOW = How(
     seeds=2, steps=6, looks=2, ways=8, queries=6, batch=2, lr=3e-3,
     scatter=1.0, wrong_texts=0.2, keep=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
-GRID = vsbird.make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
+GRID = make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ class Texts:
 
 def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x"):
     base, val, text, tasks = world
-    raw = vsbird.Raw(base.values, base.labels, val.values, C - BASE)
+    raw = Raw(base.values, base.labels, val.values, C - BASE)
     return vsbird.build(raw, Texts(text), tasks, variants, GRID, how, path=path, identity=identity)
 
 
@@ -112,7 +114,7 @@ def test_controls_stand_beside_the_row(world, built):
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):
     expected, path = build(world, tmp_path / "whole"), tmp_path / vsbird.VSBIRD
-    begun, train = [], vsbird._train
+    begun, train = [], vsbird.train_head
 
     def stop(task, *rest):
         begun.append((task.variant, task.shots))
@@ -120,7 +122,7 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
             raise KeyboardInterrupt
         return train(task, *rest)
 
-    monkeypatch.setattr(vsbird, "_train", stop)
+    monkeypatch.setattr(vsbird, "train_head", stop)
     with pytest.raises(KeyboardInterrupt):
         build(world, path)
     assert [(c["variant"], c["shots"]) for c in checkpoint.read_note(path)["choices"]] == [("kept", 1)]
@@ -131,21 +133,21 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
 
 
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
-    how = vsbird.How(**{**vars(HOW), "steps": 0})
+    how = How(**{**vars(HOW), "steps": 0})
     build(world, tmp_path / "f", how=how, variants=("kept",))
     note = build(world, tmp_path / "f", how=how, variants=("none",), identity="y")
     assert {c["variant"] for c in note["choices"]} == {"none"}
 
 
 def test_without_steps_there_is_one_closed_form(world, tmp_path):
-    note = build(world, tmp_path / "f", how=vsbird.How(**{**vars(HOW), "steps": 0}), variants=("kept",))
+    note = build(world, tmp_path / "f", how=How(**{**vars(HOW), "steps": 0}), variants=("kept",))
     assert [h["seed"] for h in note["heads"]] == [0, 0]
     assert all(h["step"] == 0 and h["val"] == h["val_before"] for h in note["heads"])
 
 
 @pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
 def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path, change):
-    how = vsbird.How(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
+    how = How(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
     build(world, tmp_path / "f", how=how, variants=("kept",))
     head = vsbird.load(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})

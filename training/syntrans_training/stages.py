@@ -20,6 +20,8 @@ from syntrans.paths import resolve_model
 
 from . import checkpoint, features, vsbird
 from .bridge import Grid, alpha_grid, build_bridge, pack, unpack
+from .bridge_start import Raw, make_grid
+from .bridge_training import How
 from .choose import METHODS, choose_methods
 from .config import MethodsConfig, TrainConfig
 from .data import Split
@@ -187,11 +189,11 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
     return vsbird.build(
-        vsbird.Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
+        Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
         _ClassTexts(texts),
         val_episodes(config, val, config.bridge.episodes),
         tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))),
-        vsbird.make_grid(
+        make_grid(
             asked.powers,
             asked.shrinkages,
             asked.noises,
@@ -200,7 +202,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
             asked.name_shares,
             alphas,
         ),
-        vsbird.How(
+        How(
             **asked.model_dump(include={"seeds", "steps", "looks", "ways", "batch", "lr"}),
             queries=shape.queries,
             scatter=asked.scatter,

@@ -1,0 +1,177 @@
+"""Where the bridge starts: its closed form, and the settings of that which val prefers.
+
+The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
+each kind of text gets the start of its own maps. No weights are trained here (bridge_training.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .episodes import Episodes
+from .methods import SynTrans
+from .modules.ridge import leave_one_out
+from .modules.shared_space import Phi, diagonalise, fit_phi, shrink, within_covariance
+from .modules.vsbird import VSBird
+from .modules.whiten import class_means
+from .rows import NONE, Row
+from .scoring import score
+
+# settings by name -> methods on val features -> accuracy averaged over the numbers of shots
+Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
+_PLAIN = {"generator": False, "residual": False, "gate": False}
+
+
+class ClassTexts(Protocol):
+    """Class vectors of the base classes (`base`) and of val, by variant and name share."""
+
+    def base(self, variant: str, share: float, keep: float, generator: torch.Generator) -> Tensor:
+        """[C, s], of a random share `keep` of every class's descriptors."""
+        ...
+
+    def val(self, variant: str, share: float) -> Tensor:
+        """[C_val, s]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Space:
+    """How the shared space is made; `noise` multiplies the spread of base pictures, since novel ones scatter more."""
+
+    power: float
+    shrinkage: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the maps of a variant start: shrinkage of the text's errors, lambda, share of the class name."""
+
+    prior_shrinkage: float
+    lam: float
+    name_share: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What val decides between."""
+
+    spaces: tuple[Space, ...]
+    starts: tuple[Start, ...]
+    alphas: tuple[float, ...]
+    middle: Start  # what the space is chosen with
+
+
+def make_grid(
+    powers: Sequence[float],
+    shrinkages: Sequence[float],
+    noises: Sequence[float],
+    prior_shrinkages: Sequence[float],
+    lambdas: Sequence[float],
+    name_shares: Sequence[float],
+    alphas: Sequence[float],
+) -> Grid:
+    """All combinations."""
+    spaces = tuple(Space(*values) for values in product(powers, shrinkages, noises))
+    starts = tuple(Start(p, lam, share) for share, p, lam in product(name_shares, prior_shrinkages, lambdas))
+    middle = Start(prior_shrinkages[len(prior_shrinkages) // 2], lambdas[len(lambdas) // 2], name_shares[0])
+    return Grid(spaces, starts, tuple(alphas), middle)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Raw features of the base and val pictures, the base labels, and the number of val classes."""
+
+    base: Float[Tensor, "n d"]
+    labels: Int[Tensor, " n"]
+    val: Float[Tensor, "m d"]
+    n_val: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """phi of the base and val pictures, the base labels, and what their means are."""
+
+    base: Float[Tensor, "n d"]
+    labels: Int[Tensor, " n"]
+    val: Float[Tensor, "m d"]
+    means: Float[Tensor, "c d"]
+
+
+def accuracies(
+    methods: Mapping[str, SynTrans], val: Tensor, *, tasks: Mapping[int, Episodes], n_classes: int
+) -> dict[str, float]:
+    """Of methods on val features, averaged over the numbers of shots of `tasks`."""
+    rows = {name: Row((method,), val) for name, method in methods.items()}
+    found = [score(rows, part, n_classes=n_classes, chunk=250) for part in tasks.values()]
+    return {name: float(sum(o[name].accuracy.mean() for o in found)) / len(found) for name in rows}
+
+
+def closed_form(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, **parts: Any) -> VSBird:
+    """The head before any training: covariances of base pictures and of what the text does not predict."""
+    missed = pictures.means - leave_one_out(text, pictures.means, lam=start.lam)
+    within = space.noise * shrink(within_covariance(pictures.base, pictures.labels), space.shrinkage)
+    transform, precision = diagonalise(within, shrink(missed.T @ missed / len(missed), start.prior_shrinkage))
+    return VSBird(transform, precision, pictures.means, text, lam=start.lam, **parts)
+
+
+def whole(texts: ClassTexts, variant: str, share: float) -> Tensor:
+    """Class vectors of the base classes from all of their descriptors."""
+    return texts.base(variant, share, 1.0, torch.Generator())
+
+
+def seen_through(raw: Raw, power: float) -> tuple[Phi, Pictures]:
+    """The pictures with that power transform, and the transform."""
+    phi = fit_phi(raw.base, raw.labels, power=power)
+    base = phi(raw.base)
+    return phi, Pictures(base, raw.labels, phi(raw.val), class_means(base, raw.labels))
+
+
+def settle(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores) -> Space:
+    # docs
+    """The space and the maps' start by turns, twice: each is good for the other's choice."""
+    start = grid.middle
+    for _ in range(2):
+        space = _choose_space(raw, texts, variant, grid.spaces, start, scores)
+        _, pictures = seen_through(raw, space.power)
+        start = choose_start(pictures, space, texts, variant, grid.starts, scores)
+    return space
+
+
+def _choose_space(
+    raw: Raw, texts: ClassTexts, variant: str, choices: Sequence[Space], start: Start, scores: Scores
+) -> Space:
+    text = whole(texts, variant, start.name_share), texts.val(variant, start.name_share)
+    found: dict[Space, float] = {}
+    for power in dict.fromkeys(space.power for space in choices):
+        _, pictures = seen_through(raw, power)
+        spaces = [space for space in choices if space.power == power]
+        methods = {
+            str(i): SynTrans(closed_form(pictures, text[0], space, start, **_PLAIN), text[1], alpha=0.5)
+            for i, space in enumerate(spaces)
+        }
+        found |= dict(zip(spaces, scores(methods, pictures.val).values(), strict=True))
+    return max(found, key=found.__getitem__)
+
+
+def choose_start(
+    pictures: Pictures, space: Space, texts: ClassTexts, variant: str, starts: Sequence[Start], scores: Scores
+) -> Start:
+    """The start of a variant's maps in a given space."""
+    if variant in (NONE, "name"):  # nothing, or nothing else, to share with the name
+        starts = [start for start in starts if start.name_share == starts[0].name_share]
+    methods = {
+        str(i): SynTrans(
+            closed_form(pictures, whole(texts, variant, start.name_share), space, start, **_PLAIN),
+            texts.val(variant, start.name_share),
+            alpha=0.5,
+        )
+        for i, start in enumerate(starts)
+    }
+    found = scores(methods, pictures.val)
+    return starts[int(max(found, key=found.__getitem__))]

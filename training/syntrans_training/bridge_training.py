@@ -1,0 +1,127 @@
+"""Training one head of the bridge from its closed form, and judging it on val."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .bridge_start import ClassTexts, Pictures, Space, Start, closed_form, whole
+from .episodes import Episodes
+from .methods import accuracy
+from .modules.vsbird import VSBird
+from .tasks.fake_novel import FakeNovel, fit
+from .tasks.meta import LossWeights, absent_classes, bridge_loss, scatter, show
+
+_SLOW = ("reconstructor", "generator", "trust", "reader_log_lam", "log_precision")
+CHUNK = 100  # episodes in memory at once
+LOOK_EPISODES = 300  # val episodes of a look while a head is trained
+
+
+@dataclass(frozen=True)
+class How:
+    """How heads are trained, and which of the bridge's parts take part (`parts`: arguments of VSBird)."""
+
+    seeds: int
+    steps: int
+    looks: int
+    ways: int
+    queries: int
+    batch: int
+    lr: float
+    scatter: float
+    wrong_texts: float
+    keep: float
+    losses: LossWeights
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One variant and number of shots: everything that its heads are trained and judged on."""
+
+    pictures: Pictures
+    space: Space
+    start: Start
+    texts: ClassTexts
+    variant: str
+    shots: int
+    val: Episodes
+    n_val: int
+
+    @torch.no_grad()
+    def curve(self, head: VSBird, alphas: Sequence[float], *, episodes: int | None = None) -> list[float]:
+        """Accuracy on val for each alpha; pictures are projected and weights made once for all of them."""
+        head.eval()
+        seen = head.project(self.pictures.val)
+        memory = head.recall()
+        semantic = head.semantic(self.texts.val(self.variant, self.start.name_share), memory)
+        totals, tasks = torch.zeros(len(alphas), dtype=torch.float64), self.val
+        tasks = next(tasks.chunks(episodes)) if episodes else tasks
+        for part in tasks.chunks(CHUNK):
+            classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
+            made = head.weights(seen[support].mean(2), semantic[classes], memory, shots=self.shots)
+            queries = seen[query.flatten(1)]
+            for i, alpha in enumerate(alphas):
+                weight, bias = head.classifier(made, shots=self.shots, alpha=alpha)
+                totals[i] += accuracy(queries @ weight.mT + bias.unsqueeze(1)).sum()
+        return (totals / len(tasks)).tolist()
+
+
+def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]:
+    """One head and what is to be known of its training."""
+    torch.manual_seed(seed)
+    pictures, share = task.pictures, task.start.name_share
+    text = whole(task.texts, task.variant, share)
+    head = closed_form(pictures, text, task.space, task.start, **how.parts)
+    tasks = FakeNovel(
+        pictures.base, pictures.labels,
+        ways=how.ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+    )  # fmt: skip
+    residuals = pictures.base - pictures.means[pictures.labels]
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss(step: int) -> Tensor:
+        batch = tasks.draw(step)
+        moved = [scatter(x, residuals, amount=how.scatter, generator=generator) for x in (batch.support, batch.query)]
+        batch = replace(batch, support=moved[0], query=moved[1])
+        drawn = task.texts.base(task.variant, share, how.keep, generator)
+        shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
+        alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # equation (8)
+        terms = bridge_loss(head, batch, shown, alpha=alpha, weights=how.losses)
+        return torch.stack(list(terms.values())).sum()
+
+    def look() -> float:
+        return task.curve(head, [0.5], episodes=LOOK_EPISODES)[0]
+
+    begun = look()
+    if how.steps:
+        step, best = fit(head, loss, steps=how.steps, lr=how.lr, looks=how.looks, validate=look, slow=_SLOW)
+    else:
+        step, best = 0, begun
+    head.eval()
+    known, new = semantic_on_base(head, task, how, seed), task.curve(head, [1.0])[0]
+    log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base": known, "semantic_val": new}
+    return head, {name: round(value, 6) for name, value in log.items()}
+
+
+@torch.no_grad()
+def semantic_on_base(head: VSBird, task: Task, how: How, seed: int, batches: int = 12) -> float:
+    """Accuracy of w^s alone on tasks of base classes that are left out of the maps; beside val's it tells over-fit."""
+    right, all_queries, ways = 0, 0, task.val.support.shape[1]
+    tasks = FakeNovel(
+        task.pictures.base, task.pictures.labels,
+        ways=ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+    )  # fmt: skip
+    for number in range(batches):
+        batch = tasks.draw(2**31 + number)  # steps that training does not reach
+        memory = head.recall(absent_classes(batch.classes, len(head.base)))
+        semantic = head.semantic(head.base_text[batch.classes], memory)
+        made = head.weights(semantic, semantic, memory, shots=task.shots)
+        weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)
+        found = (head.project(batch.query) @ weight.mT + bias.unsqueeze(1)).argmax(-1)
+        n = batch.classes.shape[1]
+        right += int((found == torch.arange(n).repeat_interleave(found.shape[1] // n)).sum())
+        all_queries += found.numel()
+    return right / all_queries
