@@ -200,7 +200,7 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
     descriptors = write_toy_descriptors()
     out = artifacts / "train" / "whole"
     report = train(config, out=out, descriptors=descriptors).report
-    assert list(report["seconds"]) == ["data", "encoder", "distill", "features", "bridge", "methods"]
+    assert list(report["seconds"]) == ["data", "encoder", "distill", "features", "bridge", "vsbird", "methods"]
     assert report["distill"]["gate"] == "passed"
     plain = config.model_copy(update={"distill": DistillConfig()})
     without = train(plain, out=artifacts / "train" / "plain", descriptors=descriptors).report
