@@ -7,15 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .alpha_curve import alpha_curve
 from .bridge_start import ClassTexts, Pictures, Space, Start, closed_form, whole
 from .episodes import Episodes
-from .methods import accuracy
 from .modules.vsbird import VSBird
 from .tasks.fake_novel import FakeNovel, fit
 from .tasks.meta import LossWeights, absent_classes, bridge_loss, scatter, show
 
 _SLOW = ("reconstructor", "generator", "trust", "reader_log_lam", "log_precision")
-CHUNK = 100  # episodes in memory at once
 LOOK_EPISODES = 300  # val episodes of a look while a head is trained
 
 
@@ -52,21 +51,10 @@ class Task:
 
     @torch.no_grad()
     def curve(self, head: VSBird, alphas: Sequence[float], *, episodes: int | None = None) -> list[float]:
-        """Accuracy on val for each alpha; pictures are projected and weights made once for all of them."""
-        head.eval()
-        seen = head.project(self.pictures.val)
-        memory = head.recall()
-        semantic = head.semantic(self.texts.val(self.variant, self.start.name_share), memory)
-        totals, tasks = torch.zeros(len(alphas), dtype=torch.float64), self.val
-        tasks = next(tasks.chunks(episodes)) if episodes else tasks
-        for part in tasks.chunks(CHUNK):
-            classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
-            made = head.weights(seen[support].mean(2), semantic[classes], memory, shots=self.shots)
-            queries = seen[query.flatten(1)]
-            for i, alpha in enumerate(alphas):
-                weight, bias = head.classifier(made, shots=self.shots, alpha=alpha)
-                totals[i] += accuracy(queries @ weight.mT + bias.unsqueeze(1)).sum()
-        return (totals / len(tasks)).tolist()
+        """Accuracy on val for each alpha."""
+        tasks = next(self.val.chunks(episodes)) if episodes else self.val
+        text = self.texts.val(self.variant, self.start.name_share)
+        return alpha_curve(head, self.pictures.val, text, tasks, alphas).mean(0).tolist()
 
 
 def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]:

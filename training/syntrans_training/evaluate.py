@@ -24,7 +24,7 @@ from .data import Split
 from .encoder import open_encoder
 from .episodes import EpisodeSpec, write
 from .frozen_tasks import Tasks, episodes_name, open_tasks
-from .guard import pictures_key, record_touch
+from .guard import NOVEL, pictures_key, record_touch
 from .progress import say
 from .provenance import file_sha256, made_by
 from .results import confusion_table, contrasts, per_class_accuracy, row_results, write_accuracies
@@ -43,7 +43,7 @@ SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusio
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated: a finished training on the novel split, and the descriptors it is asked with."""
+    """What is evaluated: a finished training on a split, and the descriptors it is asked with."""
 
     run: Run
     split: Split
@@ -61,9 +61,9 @@ def evaluate(
     """
     began, origin = time.monotonic(), made_by()
     make_dir(out)
-    subject = _open(read_run(checkpoint_dir), config, descriptors)
+    subject = _opened(read_run(checkpoint_dir), config, descriptors)
     trained = subject.run.config
-    tasks = {shots: _tasks(subject, config, shots) for shots in config.episodes.shots}
+    tasks = {shots: open_episodes(subject, config, shots) for shots in config.episodes.shots}
     data = pictures_key(subject.split.sha256)
     touches = record_touch(
         data,
@@ -102,28 +102,37 @@ def evaluate(
     return summary
 
 
-def _open(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject:
-    run.check_shots(config.episodes.shots)
+def open_subject(
+    run: Run, *, split: str = NOVEL, device: str = "auto", descriptors: Path | None = None, views: bool = True
+) -> Subject:
+    """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
     trained = run.config
-    split = open_data(trained.data, (config.split,))[config.split]
-    run.check_novel(split.classes)
+    pictures = open_data(trained.data, (split,))[split]
+    if split == NOVEL:
+        run.check_novel(pictures.classes)
     path = descriptors or run.descriptors
-    knowledge = read_knowledge(path, split.classes)
-    seen = split.seen(knowledge.images_seen)
-    if seen.any():
-        rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
-        say(f"{int(seen.sum())} of {len(split)} images were seen by mining; {rule}")
-    device = pick_device(config.device)
-    encoder, note = open_encoder(run.folder, trained.encoder, device, run.encoder_file)
-    of_split = (encoder, note, split, device, trained.encoder.test_size)
+    knowledge = read_knowledge(path, pictures.classes)
+    chip = pick_device(device)
+    encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
+    of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
-    views = view_stage(*of_split, trained.methods)
-    vectors = embedder(banks(knowledge, split.classes, open_text_encoder(trained.text.encoder), trained.text))
-    side = Side(values, run.bridge, vectors, heads=run.heads, views=views, in_clip=in_clip(trained))
-    return Subject(run, split, side, seen, path)
+    found = view_stage(*of_split, trained.methods) if views else None
+    vectors = embedder(banks(knowledge, pictures.classes, open_text_encoder(trained.text.encoder), trained.text))
+    side = Side(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
+    return Subject(run, pictures, side, pictures.seen(knowledge.images_seen), path)
 
 
-def _tasks(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:
+def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject:
+    run.check_shots(config.episodes.shots)
+    subject = open_subject(run, split=config.split, device=config.device, descriptors=descriptors)
+    if subject.seen.any():
+        rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
+        say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
+    return subject
+
+
+def open_episodes(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:
+    """The frozen episodes of an evaluation."""
     shape = config.episodes
     spec = EpisodeSpec(shape.ways, shots, shape.queries, shape.episodes, shape.seed)
     file = Path(shape.file) if shape.file else None
