@@ -131,23 +131,15 @@ def _panel(axes: "Axes", curves: list[Curve]) -> None:
     for curve, colour in zip(curves, _COLOURS * len(curves), strict=False):
         mean, half = (100 * np.array([getattr(v, name) for v in curve.values]) for name in ("mean", "half_width"))
         axes.fill_between(curve.alphas, mean - half, mean + half, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(curve.alphas, mean, color=colour, linewidth=1.8, label=f"{curve.shots}-shot")
         at = 100 * curve.at(curve.chosen).mean
+        label = f"{curve.shots}-shot: {at:.1f} at α = {curve.chosen:g}"
+        axes.plot(curve.alphas, mean, color=colour, linewidth=1.8, label=label)
         axes.plot(curve.chosen, at, "o", color=colour, markersize=7, markeredgecolor="white")
-        axes.annotate(
-            f"{at:.1f} at α = {curve.chosen:g}",
-            (curve.chosen, at),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            color=colour,
-        )
     axes.set(xlabel="α   (0: pictures alone, 1: text alone)", xlim=(-0.02, 1.02))
     axes.margins(y=0.1)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower center", frameon=False)
 
 
 def render(made: Mapping[str, Any]) -> str:

@@ -149,7 +149,9 @@ def draw(
             )
             place.set(xticks=[], yticks=[])
         if len(classes) <= _NAMED:
-            figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+            figure.legend(
+                *axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False, markerscale=1.8
+            )
         figure.savefig(temporary, format="png")
         plt.close(figure)
 

@@ -1,0 +1,132 @@
+"""`syntrans report`: the figures of a finished training on toy data."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from syntrans import cli
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.evaluate import open_episodes, open_subject
+from syntrans_training.figure_weights import DRAWS, draw_supports, separation
+from syntrans_training.figures import report
+from syntrans_training.methods import SynTrans
+from syntrans_training.rows import Row
+from syntrans_training.runs import read_run
+from syntrans_training.scoring import score
+from syntrans_training.train import train
+
+EVALUATE = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"queries": 5, "episodes": 30}})
+SHOTS = (1, 3)
+
+
+@pytest.fixture(scope="module")
+def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_factory):
+    """A training, its folder of figures, and what the report says; made once."""
+    from syntrans.contract import FileMetadata, write_descriptors
+
+    root = tmp_path_factory.mktemp("figures")
+    rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
+    meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
+    config = TrainConfig.model_validate(
+        {
+            "device": "cpu",
+            "data": {"path": str(toy_data), "size": 20},
+            "encoder": {
+                "backbone": "resnet12-tiny",
+                "train_size": 16,
+                "test_size": 16,
+                "epochs": 2,
+                "batch_size": 16,
+                "precision": "fp32",
+            },
+            "text": {"encoder": str(tiny_text_encoder)},
+            "bridge": {"episodes": 40, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
+            "vsbird": {"seeds": 2, "steps": 4, "powers": [1.0], "shrinkages": [1.0], "lambdas": [0.1, 1.0]},
+            "methods": {"names": []},
+            "episodes": {"shots": list(SHOTS), "queries": 5},
+        }
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root))
+        file = write_descriptors(root / "descriptors.parquet", rows, meta)
+        folder = train(config, out=root / "train", descriptors=file).folder
+        found = report(folder, EVALUATE, out=root / "report")
+        touches = (root / "test_touches.jsonl").read_text().splitlines()
+    return folder, root / "report", found, touches
+
+
+def test_every_figure_leaves_a_picture_points_and_numbers(made):
+    _, out, found, touches = made
+    for name in ("alpha", "weights"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert json.loads((out / f"{name}.json").read_text()) == found[name]
+        assert pq.read_table(out / f"{name}.parquet").num_rows
+    assert [json.loads(line)["figure"] for line in touches] == ["alpha", "weights"]
+
+
+def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, monkeypatch):
+    folder, out, _, _ = made
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
+    run = read_run(folder)
+    novel = open_subject(run, device="cpu")
+    curves = pq.read_table(out / "alpha.parquet").to_pandas()
+    for shots in SHOTS:
+        tasks = open_episodes(novel, EVALUATE, shots).episodes
+        text = novel.side.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
+        heads = run.heads.heads["kept", shots]
+        of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")
+        for alpha in (0.0, 0.5, 1.0):
+            row = Row(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.side.shared)
+            expected = score({"it": row}, tasks, n_classes=5, chunk=10)["it"].accuracy.mean()
+            assert of_shots.accuracy[alpha] == pytest.approx(expected, abs=0.003)  # a tie may fall otherwise
+        assert (of_shots.episodes == 30).all()
+
+
+def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made):
+    folder, _, found, _ = made
+    choices = read_run(folder).heads.choices
+    for curve in found["alpha"]["curves"]:
+        choice = choices["kept", curve["shots"]]
+        assert curve["chosen"]["alpha"] == choice["alpha"]
+        if curve["split"] == "val":
+            assert curve["chosen"]["mean"] == pytest.approx(100 * choice["val"], abs=1e-2)
+
+
+def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made):
+    _, out, found, _ = made
+    points = pq.read_table(out / "weights.parquet").to_pandas()
+    assert (points.groupby(["shots", "weights", "class"]).size() == DRAWS).all()
+    assert points["class"].nunique() == 5
+    assert [(line["shots"], line["weights"]) for line in found["weights"]["numbers"]] == [
+        (shots, kind) for shots in SHOTS for kind in ("visual", "multimodal")
+    ]
+
+
+def test_supports_are_different_pictures_of_their_class(made, monkeypatch):
+    folder, out, _, _ = made
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
+    novel = open_subject(read_run(folder), device="cpu").split
+    drawn = draw_supports(novel, 3, seed=0)
+    assert (novel.labels[drawn] == np.arange(5)[:, None]).all()
+    assert all(len(set(support)) == 3 for support in drawn.reshape(-1, 3).tolist())
+
+
+def test_separation_is_one_for_classes_that_point_in_directions_of_their_own():
+    weights = torch.eye(4).expand(6, 4, 4).contiguous()
+    assert separation(weights) == {"silhouette": pytest.approx(1), "intra": pytest.approx(1), "inter": 0}
+    mixed = torch.nn.functional.normalize(torch.randn(6, 4, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
+    assert separation(mixed)["silhouette"] < 0.2
+
+
+def test_a_folder_that_holds_no_training_ends_with_3(tmp_path, artifacts, capsys):
+    assert cli.run(["report", str(tmp_path)]) == 3
+    assert "holds no" in capsys.readouterr().err
+    assert not (artifacts / "report").exists()
+
+
+def test_a_figure_that_is_not_known_ends_with_2(made, capsys):
+    assert cli.run(["report", str(made[0]), "--figure", "gamma"]) == 2
+    assert "alpha, weights" in capsys.readouterr().err
