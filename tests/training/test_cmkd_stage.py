@@ -1,5 +1,7 @@
 """CMKD as a method of the encoder stage: two generations, base knowledge alone, and a student without text."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +12,7 @@ from syntrans_training import checkpoint, encoder
 from syntrans_training.cmkd import ClassKnowledge, class_knowledge
 from syntrans_training.config import EncoderConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.data.class_split import read_split, split_path
 from syntrans_training.encoder import FILES, encoder_stage, plan
 from syntrans_training.evaluate import evaluate
 from syntrans_training.train import train as train_all
@@ -204,6 +207,16 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong():
 def test_base_classes_too_small_for_a_task_are_said_before_the_work(splits, tmp_path):
     with pytest.raises(InputError, match=r"encoder\.cmkd\.queries"):
         train(small(queries=20), splits, tmp_path / "train" / "a", knowledge())
+
+
+def test_the_animals_of_caltech_stay_in_their_parts():
+    animals = read_split(split_path("caltech101-animals"))
+    assert {part: len(names) for part, names in animals.parts.items()} == {"base": 64, "val": 9, "novel": 6}
+    published = Path(__file__).parents[3] / "shared" / "data" / "caltech101" / "splits.json"
+    if not published.is_file():
+        pytest.skip("the class split of Caltech-101 (../shared/data) is not on this machine")
+    whole_split = read_split(published)
+    assert all(set(names) <= set(whole_split.parts[part]) for part, names in animals.parts.items())
 
 
 @pytest.mark.parametrize("slot", ["shape", "fill", "pattern"])

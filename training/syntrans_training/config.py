@@ -31,7 +31,8 @@ class DataConfig(StrictModel):
     path: str = "world"  # a folder, Parquet (also a glob), an archive, hf://org/name, "world", "world-fine/<slot>"
     # what it is; auto finds base, val and novel, and whatever can be only one thing
     dataset: Literal["auto", "mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"] = "auto"
-    split_file: str | None = None  # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}
+    # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}; or a shipped one: caltech101-animals
+    split_file: str | None = None
     image_column: str | None = None  # of Parquet; None takes image or img
     label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label
     size: PositiveInt = 64  # side of the stored square pictures

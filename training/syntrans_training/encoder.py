@@ -235,13 +235,15 @@ def looks(metrics: Path) -> dict[str, float]:
 
 def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
     """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
-    val = ground.val
-    if generation.method == "cmkd-teacher" and ground.sight:
+    val, teaches = ground.val, generation.method == "cmkd-teacher"
+    if teaches and ground.sight:
         values = ground.sight.val
     else:
         how: dict[str, Any] = {"device": ground.device, "precision": generation.recipe.precision}
-        values = features.run_encoder(module.get_submodule("encoder"), val, size=ground.config.test_size, **how)
-    if generation.method == "cmkd-teacher":
+        # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
+        size = ground.config.train_size if teaches else ground.config.test_size
+        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
+    if teaches:
         return teacher_accuracy(module.get_submodule("teacher"), values, _told(ground).val, _val_tasks(val))
     return val_accuracy(values, val)
 

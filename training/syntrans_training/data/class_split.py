@@ -19,6 +19,7 @@ from .pool import Part, Pool
 PARTS = ("base", "val", "novel")
 ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
 _FOLDER = Path(__file__).parent / "splits"
+SUBSETS = tuple(sorted(path.stem for path in (_FOLDER / "subsets").glob("*.json")))  # of known data, class names alone
 PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 
 
@@ -58,6 +59,11 @@ def published(name: str) -> ClassSplit:
     if name not in PUBLISHED:
         raise UsageError(f"{name!r} is no published split; known are {', '.join(PUBLISHED)}")
     return read_split(_FOLDER / f"{name}.json")
+
+
+def split_path(ref: str) -> Path:
+    """The split file of `data.split_file`: the name of a shipped subset, or a path."""
+    return _FOLDER / "subsets" / f"{ref}.json" if ref in SUBSETS else Path(ref).expanduser()
 
 
 def read_split(path: Path) -> ClassSplit:

@@ -11,7 +11,7 @@ from pathlib import Path
 from syntrans.errors import InputError, UsageError
 from syntrans.image_parquet import ANY, Columns
 
-from .class_split import ALIASES, PARTS, read_split
+from .class_split import ALIASES, PARTS, read_split, split_path
 from .datasets import DATASETS
 from .formats.cifar import CifarPool, find_archive
 from .formats.csv_lists import find_lists, listed_files
@@ -62,7 +62,7 @@ def open_source(
     if not path.startswith(PREFIX):
         path = str(Path(path).expanduser())
     if split_file:
-        return Source("", path, read_split(Path(split_file).expanduser()).divide(_pool(path, columns)))
+        return Source("", path, read_split(split_path(split_file)).divide(_pool(path, columns)))
     if dataset in (AUTO, "mini") and (lists := find_lists(Path(path))):
         return _own(path, {name: listed_files(Path(path), file) for name, file in lists.items()})
     if dataset != AUTO:

@@ -1,0 +1,118 @@
+"""What the spatial relation loss is worth: students with it and without, paired by episode, over several seeds.
+
+Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--set KEY=VALUE ...]
+
+CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
+of the lessons below, on the same tasks, views and first weights; all are evaluated on the same frozen novel episodes,
+as prototypical networks (row `euclidean`). Two intervals of a gain: over episodes, of the mean over seeds, and over
+seeds (Student's t), each of which is one draw of weights and tasks. Writes cmkd.json and cmkd.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from syntrans.config import load_config
+from syntrans.paths import atomic_write_text, make_dir, new_run_dir
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.evaluate import evaluate
+from syntrans_training.metrics import interval, paired
+from syntrans_training.provenance import made_by
+from syntrans_training.train import train
+
+ALONE = "no teacher (srl 0)"
+LESSONS = {
+    ALONE: ["encoder.cmkd.srl=0"],
+    "teacher with descriptors": [],
+    "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
+}
+ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
+
+
+def one_student(name: str, settings: list[str], folder: Path, descriptors: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Accuracy on every novel episode of the student of one lesson, and the val accuracies of it and its teacher."""
+    config = load_config(TrainConfig, name, kind="training/configs", overrides=settings)
+    note = train(config, out=folder, descriptors=descriptors).report["encoder"]
+    evaluation = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EPISODES)
+    out = make_dir(folder / "evaluate")
+    evaluate(folder, evaluation, out=out)
+    table = pq.read_table(out / "accuracies.parquet")
+    found = table.filter(pc.equal(table["shots"], 1))[ROW].to_numpy()
+    sides = [("student", note), ("teacher", note.get("teacher"))]
+    return found, {f"val_{side}": 100 * list(of["val_1_shot"].values())[-1] for side, of in sides if of}
+
+
+def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Per lesson: accuracy of the mean over seeds, its gain over no teacher in both intervals, and each seed's."""
+    alone = np.stack(accuracies[ALONE])
+    rows = {}
+    for name, per_seed in accuracies.items():
+        own = np.stack(per_seed)
+        gains = (own - alone).mean(1)
+        rows[name] = {
+            "accuracy": interval(own.mean(0)).percent(),
+            "gain_over_episodes": paired(own.mean(0), alone.mean(0)).percent(),
+            "gain_over_seeds": interval(gains, kind="t").percent() if len(gains) > 1 else None,
+            "seeds": [
+                {"accuracy": round(100 * float(values.mean()), 2), "gain": paired(values, other).percent(), **look}
+                for values, other, look in zip(own, alone, looks[name], strict=True)
+            ],
+        }
+    return rows
+
+
+def table(rows: dict[str, Any]) -> str:
+    """The summary as Markdown."""
+    lines = [
+        "| student of | 1-shot | minus no teacher (episodes) | (seeds) | by seed | teacher on val |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for name, row in rows.items():
+        own, over, seeds = row["accuracy"], row["gain_over_episodes"], row["gain_over_seeds"]
+        gains = " | "
+        if name != ALONE:
+            spread = f"{seeds['mean']:+.2f} ± {seeds['half_width']:.2f}" if seeds else ""
+            gains = f"{over['mean']:+.2f} ± {over['half_width']:.2f} | {spread}"
+        each = ", ".join(f"{seed['accuracy']:.2f}" for seed in row["seeds"])
+        taught = ", ".join(f"{seed['val_teacher']:.1f}" for seed in row["seeds"] if "val_teacher" in seed)
+        lines.append(f"| {name} | {own['mean']:.2f} ± {own['half_width']:.2f} | {gains} | {each} | {taught} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train and evaluate all students; write both files after every seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("descriptors", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the config")
+    given = parser.parse_args()
+    out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
+    accuracies: dict[str, list[np.ndarray]] = {name: [] for name in LESSONS}
+    looks: dict[str, list[dict[str, Any]]] = {name: [] for name in LESSONS}
+    for seed in given.seeds:
+        for i, (name, settings) in enumerate(LESSONS.items()):
+            folder = make_dir(out / "train" / f"{seed}-{i}")
+            found, look = one_student(given.config, [*given.set, *settings, f"seed={seed}"], folder, given.descriptors)
+            accuracies[name].append(found)
+            looks[name].append(look)
+        rows = summary(accuracies, looks)
+        record = {"command": shlex.join(sys.argv), "seconds": round(time.monotonic() - start), "rows": rows}
+        atomic_write_text(out / "cmkd.json", json.dumps(record | {"made_by": made_by()}, indent=2) + "\n")
+        atomic_write_text(out / "cmkd.md", table(rows) + "\n")
+    print((out / "cmkd.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
