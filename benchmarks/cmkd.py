@@ -1,11 +1,12 @@
 """What the spatial relation loss is worth: students with it and without, paired by episode, over several seeds.
 
-Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--set KEY=VALUE ...]
+Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...]
 
 CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
-of the lessons below, on the same tasks, views and first weights; all are evaluated on the same frozen novel episodes,
+of the lessons below (with --controls also the control), on the same tasks, views and first weights; all are evaluated on the same frozen novel episodes,
 as prototypical networks (row `euclidean`). Two intervals of a gain: over episodes, of the mean over seeds, and over
-seeds (Student's t), each of which is one draw of weights and tasks. Writes cmkd.json and cmkd.md.
+seeds (Student's t), each of which is one draw of weights and tasks. Writes cmkd.json and cmkd.md. The same command
+again takes over the students that are trained already.
 """
 
 from __future__ import annotations
@@ -31,11 +32,8 @@ from syntrans_training.provenance import made_by
 from syntrans_training.train import train
 
 ALONE = "no teacher (srl 0)"
-LESSONS = {
-    ALONE: ["encoder.cmkd.srl=0"],
-    "teacher with descriptors": [],
-    "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
-}
+LESSONS = {ALONE: ["encoder.cmkd.srl=0"], "teacher with descriptors": []}
+CONTROLS = {"teacher of pictures alone": ["encoder.cmkd.knowledge=none"]}
 ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
 
 
@@ -96,13 +94,15 @@ def main() -> None:
     parser.add_argument("descriptors", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--controls", action="store_true", help="students of a teacher without knowledge, too")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the config")
     given = parser.parse_args()
     out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
-    accuracies: dict[str, list[np.ndarray]] = {name: [] for name in LESSONS}
-    looks: dict[str, list[dict[str, Any]]] = {name: [] for name in LESSONS}
+    lessons = LESSONS | (CONTROLS if given.controls else {})
+    accuracies: dict[str, list[np.ndarray]] = {name: [] for name in lessons}
+    looks: dict[str, list[dict[str, Any]]] = {name: [] for name in lessons}
     for seed in given.seeds:
-        for i, (name, settings) in enumerate(LESSONS.items()):
+        for i, (name, settings) in enumerate(lessons.items()):
             folder = make_dir(out / "train" / f"{seed}-{i}")
             found, look = one_student(given.config, [*given.set, *settings, f"seed={seed}"], folder, given.descriptors)
             accuracies[name].append(found)
