@@ -3,10 +3,10 @@
 Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...]
 
 CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
-of the lessons below (with --controls also the control), on the same tasks, views and first weights; all are evaluated on the same frozen novel episodes,
-as prototypical networks (row `euclidean`). Two intervals of a gain: over episodes, of the mean over seeds, and over
-seeds (Student's t), each of which is one draw of weights and tasks. Writes cmkd.json and cmkd.md. The same command
-again takes over the students that are trained already.
+of the lessons below (--controls adds those of a teacher without knowledge), on the same tasks, views and first weights;
+all are evaluated on the same frozen novel episodes, as prototypical networks (row `euclidean`). Two intervals of a
+gain: over episodes, of the mean over seeds, and over seeds (Student's t), each of which is one draw of weights and
+tasks. Writes cmkd.json and cmkd.md. The same command again takes over the students that are trained already.
 """
 
 from __future__ import annotations
