@@ -18,8 +18,8 @@ from .pool import Part, Pool
 
 PARTS = ("base", "val", "novel")
 ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
-_FOLDER = Path(__file__).parent / "splits"
-SUBSETS = tuple(sorted(path.stem for path in (_FOLDER / "subsets").glob("*.json")))  # of known data, class names alone
+_FOLDER, _SUBSETS = Path(__file__).parent / "splits", Path(__file__).parent / "subsets"
+SUBSETS = tuple(sorted(path.stem for path in _SUBSETS.glob("*.json")))  # of known data, class names alone
 PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 
 
@@ -63,7 +63,7 @@ def published(name: str) -> ClassSplit:
 
 def split_path(ref: str) -> Path:
     """The split file of `data.split_file`: the name of a shipped subset, or a path."""
-    return _FOLDER / "subsets" / f"{ref}.json" if ref in SUBSETS else Path(ref).expanduser()
+    return _SUBSETS / f"{ref}.json" if ref in SUBSETS else Path(ref).expanduser()
 
 
 def read_split(path: Path) -> ClassSplit:
