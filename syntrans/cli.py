@@ -88,7 +88,7 @@ def mine(
 
 
 @app.command(context_settings=CONTEXT)
-def train(
+def train(  # noqa: PLR0913, PLR0917 - its arguments are the command's options
     descriptors: Annotated[
         Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
     ] = None,
@@ -99,6 +99,9 @@ def train(
     device: Device = None,
     limit: Limit = None,
     resume: Resume = True,
+    stage: Annotated[
+        str | None, typer.Option(help="encoder or distill: end after it; bridge: train no encoder.", metavar="NAME")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Train an encoder and a bridge from text to pictures.
@@ -106,13 +109,14 @@ def train(
     \b
     syntrans train
     syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
+    syntrans train --stage bridge --set data.path=features/ --set encoder.method=given
 
     --limit takes the first N pictures of each class. Prints the folder of the checkpoint.
     """
     from syntrans.cli_steps import train as run
 
     settings = _settings(set_, seed=seed, device=device, **{"data.limit_per_class": limit})
-    typer.echo(run(descriptors, config, settings, out, resume=resume, dry_run=dry_run))
+    typer.echo(run(descriptors, config, settings, out, resume=resume, stage=stage, dry_run=dry_run))
 
 
 @app.command(context_settings=CONTEXT)

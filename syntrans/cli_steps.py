@@ -157,12 +157,15 @@ def train(
     out: Path | None,
     *,
     resume: bool,
+    stage: str | None = None,
     dry_run: bool,
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     from syntrans_training.config import TrainConfig
 
     settled = load_config(TrainConfig, config or WORLD, kind="training/configs", overrides=settings)
+    if stage not in (None, "encoder", "distill", "bridge"):
+        raise UsageError(f"--stage {stage} is not known; it is encoder, distill or bridge")
     data = settled.data.path
     if descriptors is None:
         descriptors = newest_descriptors(_class_names(settled.data))
@@ -184,7 +187,10 @@ def train(
     target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
     say(f"training on {data} into {target}")
 
-    folder = run(settled, out=target, descriptors=descriptors, resume=resume).folder
+    folder = run(settled, out=target, descriptors=descriptors, resume=resume, stage=stage).folder
+    if stage in ("encoder", "distill"):
+        say(f"the rest: the same command without --stage, with --out {folder}")
+        return str(folder)
     say(f"what it is worth: syntrans evaluate {folder}")
     return str(folder)
 

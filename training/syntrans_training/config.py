@@ -99,8 +99,9 @@ class CMKDConfig(StrictModel):
 class EncoderConfig(StrictModel):
     """Encoder and its training on the base classes."""
 
-    # skd-gen1 trains skd-gen0 first, cmkd its teacher; frozen trains nothing: features straight from the tower
-    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "cmkd", "frozen"] = "cross_entropy"
+    # skd-gen1 trains skd-gen0 first, cmkd its teacher; frozen trains nothing: features straight from the tower;
+    # given: data.path holds features instead of pictures
+    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "cmkd", "frozen", "given"] = "cross_entropy"
     # resnet12, resnet12-narrow, resnet12-tiny, conv4, timm:<name or folder>, open_clip:<folder>
     backbone: str = "resnet12-narrow"
     drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)

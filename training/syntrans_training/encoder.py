@@ -99,11 +99,42 @@ def encoder_stage(
     return open_encoder(out, config, device)
 
 
+def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
+    note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
+    if not (out / ENCODER).exists() or checkpoint.read_note(out / ENCODER) != note:
+        checkpoint.save(out / ENCODER, {}, note)
+    return nn.Identity(), note
+
+
+def check_given(config: EncoderConfig, base: Split) -> None:
+    """`InputError` when features meet an encoder to train, or pictures meet none."""
+    if (config.method == "given") == (base.given is not None):
+        return
+    if base.given is None:
+        raise InputError("encoder.method=given takes features; data.path holds pictures (docs/data.md: features)")
+    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=given")
+
+
+def require_encoder(
+    config: EncoderConfig, base: Split, out: Path, *, seed: int, device: torch.device, key: str
+) -> None:
+    """`UsageError` when no equal encoder is in this or a neighbouring run."""
+    last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
+    if not find(out, last.identity, _NAMES):
+        raise UsageError(
+            f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
+            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
+        )
+
+
 def open_encoder(
     folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The encoder of a run folder (as `file` has it), on the device, and its note."""
     tensors, note = checkpoint.load(folder / file)
+    if config.method == "given":
+        return nn.Identity(), note
     encoder = build_encoder(config)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     return backbones.place(encoder, device), note

@@ -50,6 +50,9 @@ def extract(
     """
     recipe = {"weights": weights, "data": split.key, "size": size, "views": ["whole", "mirror"], "precision": precision}
 
+    if split.given is not None:
+        return Features(torch.from_numpy(split.given), torch.from_numpy(split.labels), split.classes, split.key)
+
     def compute() -> Tensor:
         return run_encoder(encoder, split, size=size, device=device, precision=precision)
 

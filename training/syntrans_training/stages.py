@@ -105,7 +105,7 @@ def view_stage(
     encoder: nn.Module, note: Mapping[str, Any], split: Split, device: torch.device, size: int, methods: MethodsConfig
 ) -> Tensor | None:
     """Cached features [n, V, d] of augmented views of a split; None where no method asks for them."""
-    if not methods.views or not any(PEERS[name].on_views for name in methods.names):
+    if split.given is not None or not methods.views or not any(PEERS[name].on_views for name in methods.names):
         return None
     return features.extract_views(
         encoder,

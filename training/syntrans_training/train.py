@@ -34,7 +34,7 @@ from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
 from .distill import FILES as DISTILL_FILES
 from .distill import distill_stage, encoder_file, open_lesson
-from .encoder import FILES, encoder_stage
+from .encoder import FILES, check_given, encoder_stage, given_stage, require_encoder
 from .guard import selecting
 from .parallel import Processes, join
 from .provenance import made_by
@@ -66,8 +66,17 @@ class TrainResult:
     report: dict[str, Any]
 
 
-def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, resume: bool = True) -> TrainResult:
+def train(
+    config: TrainConfig,
+    *,
+    out: Path,
+    descriptors: Path | None = None,
+    resume: bool = True,
+    stage: str | None = None,
+) -> TrainResult:
     """Run what is missing in `out`; without `descriptors` the bridge knows class names only.
+
+    `stage` encoder or distill ends after itself, without a report; bridge trains no encoder.
 
     With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
@@ -80,8 +89,8 @@ def train(config: TrainConfig, *, out: Path, descriptors: Path | None = None, re
         for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
             (out / name).unlink(missing_ok=True)
     with selecting():
-        report = _run(config, out, descriptors, device, processes, resume=resume) | {"made_by": origin}
-    if processes.first:
+        report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
+    if processes.first and stage not in ("encoder", "distill"):
         atomic_write_text(out / REPORT, json.dumps(report, indent=2))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
@@ -94,8 +103,9 @@ def _run(
     processes: Processes,
     *,
     resume: bool,
+    stage: str | None,
 ) -> dict[str, Any]:
-    """All stages in order; returns the report."""
+    """All stages in order; returns the report, or what there is of it where `stage` ends early."""
     seconds: dict[str, float] = {}
     with _clock(seconds, "data"), processes.first_alone():
         splits = open_data(config.data, ("base", "val"))
@@ -103,18 +113,29 @@ def _run(
         seen = splits["val"].seen(texts.knowledge.images_seen)
         check_val(config, splits["val"], seen)
         check_base(config, splits["base"])
+        check_given(config.encoder, splits["base"])
         told = class_knowledge(config.encoder, texts.base, texts.val, described=texts.file is not None)
         lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
     with _clock(seconds, "encoder"):
         of_data = config.encoder, splits["base"], splits["val"]
-        encoder, encoder_note = encoder_stage(
-            *of_data, out, seed=config.seed, device=device, reuse=resume, knowledge=told
-        )
+        if config.encoder.method == "given":
+            encoder, encoder_note = given_stage(splits["base"], out)
+        else:
+            if stage == "bridge":
+                key = told.key if told else ""
+                require_encoder(config.encoder, splits["base"], out, seed=config.seed, device=device, key=key)
+            encoder, encoder_note = encoder_stage(
+                *of_data, out, seed=config.seed, device=device, reuse=resume, knowledge=told
+            )
+    if stage == "encoder":
+        return {"encoder": encoder_note}
     used, distill_note = (encoder, encoder_note), None
     if lesson:
         with _clock(seconds, "distill"):
             used = distill_stage(config, lesson, *used, splits["base"], splits["val"], out, device=device, reuse=resume)
             distill_note = used[1]
+    if stage == "distill":
+        return {"encoder": encoder_note, "distill": distill_note}
     with _clock(seconds, "features"), processes.first_alone():
         base, val = (feature_stage(*used, splits[name], device, config.encoder.test_size) for name in ("base", "val"))
         views = view_stage(*used, splits["val"], device, config.encoder.test_size, config.methods)

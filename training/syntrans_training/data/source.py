@@ -8,6 +8,7 @@ from syntrans_training.guard import may_open
 from syntrans_training.progress import say
 
 from .class_split import PARTS
+from .given import feature_files, given_classes, given_split
 from .opening import AUTO, open_source
 from .store import Split, load_split
 
@@ -30,6 +31,9 @@ def load_splits(
     `guard.ClosedSplit` when the novel split is asked for while something is being chosen.
     """
     may_open(names)
+    if files := feature_files(path):
+        check_disjoint(given_classes(files))
+        return {name: given_split(name, files, limit_per_class=limit_per_class) for name in names}
     source = open_source(path, dataset, split_file=split_file, columns=columns, per_class=per_class)
     check_disjoint({name: part.classes for name, part in source.parts.items()})
     splits = {}
@@ -43,6 +47,8 @@ def load_splits(
 
 def class_names(path: str, dataset: str = AUTO, *, split_file: str | None = None, columns: Columns = ANY) -> list[str]:
     """The classes of all splits, without reading a picture."""
+    if files := feature_files(path):
+        return [name for names in given_classes(files).values() for name in names]
     source = open_source(path, dataset, split_file=split_file, columns=columns)
     return [name for part in source.parts.values() for name in part.classes]
 

@@ -30,7 +30,7 @@ STORE_VERSION = 2  # raise it when the same bytes would decode to other pixels
 class Split:
     """Pictures of a split: `pixels` [n, S, S, 3] uint8, `labels` [n] into `classes`, `sha256` as in `pool.Picture`.
 
-    `dataset` is the name of the published data set, "" for any other.
+    `dataset` is the name of the published data set, "" for any other. `given` [n, d]: features in place of pictures.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Split:
     broken: tuple[str, ...]
     key: str
     dataset: str = ""
+    given: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,0 +1,124 @@
+"""Features that were made elsewhere, in place of pictures; and `--stage`."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from syntrans.errors import InputError, UsageError
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.data import load_splits
+from syntrans_training.data.given import feature_files, given_split
+from syntrans_training.evaluate import evaluate
+from syntrans_training.train import train
+
+SMALL = {"powers": [1.0], "shrinkages": [1.0], "noises": [1.0], "lambdas": [1.0], "prior_shrinkages": [1.0]}
+
+
+@pytest.fixture
+def features(tmp_path, toy_classes):
+    """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
+    rng = np.random.default_rng(0)
+    words = {w: rng.normal(size=16) for c in toy_classes for w in c.split()}
+    folder = tmp_path / "features"
+    folder.mkdir()
+    for name, part in {"base": toy_classes[:8], "val": toy_classes[8:13], "novel": toy_classes[13:]}.items():
+        rows = [(c, sum(words[w] for w in c.split()) + rng.normal(size=16)) for c in part for _ in range(12)]
+        values = pa.array([v.tolist() for _, v in rows], pa.list_(pa.float32()))
+        table = {"class": [c for c, _ in rows], "feature": values, "sha256": [f"{name}{i}" for i in range(len(rows))]}
+        pq.write_table(pa.table(table), folder / f"{name}.features.parquet")
+    return folder
+
+
+@pytest.fixture
+def config(features, tiny_text_encoder):
+    return TrainConfig.model_validate(
+        {
+            "device": "cpu",
+            "data": {"path": str(features)},
+            "encoder": {"method": "given"},
+            "text": {"encoder": str(tiny_text_encoder)},
+            "bridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
+            "vsbird": {"seeds": 1, "steps": 2, **SMALL},
+            "methods": {"names": ["simpleshot", "logistic"], "episodes": 10},
+            "episodes": {"shots": [1], "queries": 4, "episodes": 20},
+        }
+    )
+
+
+def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, write_toy_descriptors):
+    run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
+    assert run.report["encoder"]["method"] == "given"
+    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
+    summary = evaluate(run.folder, asked, out=tmp_path / "e")
+    assert summary["results"]["1"]["visual_only"]["mean"] > 40  # chance is 20
+    assert {"syntrans", "no_text", "logistic"} <= summary["results"]["1"].keys()
+
+
+def test_pictures_that_mining_saw_are_known_by_their_hash(config, tmp_path, write_toy_descriptors):
+    run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(images_seen=["novel0", "novel1"]))
+    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
+    assert evaluate(run.folder, asked, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
+
+
+def test_other_features_are_another_split(features):
+    one = load_splits(str(features), size=8, names=("val",))["val"]
+    table = pq.read_table(features / "val.features.parquet")
+    pq.write_table(table.slice(1), features / "val.features.parquet")
+    other = load_splits(str(features), size=8, names=("val",))["val"]
+    assert one.key != other.key
+    assert len(other) == len(one) - 1
+
+
+def test_a_limit_takes_the_first_of_each_class(features):
+    split = given_split("base", feature_files(str(features)), limit_per_class=3)
+    assert np.bincount(split.labels).tolist() == [3] * 8
+
+
+@pytest.mark.parametrize("method", ["cross_entropy", "frozen"])
+def test_features_and_an_encoder_to_run_are_refused(config, method, tmp_path):
+    changed = config.model_copy(update={"encoder": config.encoder.model_copy(update={"method": method})})
+    with pytest.raises(InputError, match="set encoder.method=given"):
+        train(changed, out=tmp_path / "run")
+
+
+def test_pictures_without_an_encoder_are_refused(config, toy_data, tmp_path):
+    changed = config.model_copy(update={"data": config.data.model_copy(update={"path": str(toy_data), "size": 16})})
+    with pytest.raises(InputError, match="holds pictures"):
+        train(changed, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([[1.0, 2.0], [1.0]]), "equally many floats"),
+        (pa.array(["a", "b"]), "equally many floats"),
+        (pa.array([[1.0, float("nan")], [1.0, 2.0]]), "row 0 is not finite"),
+    ],
+)
+def test_features_that_are_none_are_named(features, column, message):
+    pq.write_table(pa.table({"class": ["a", "b"], "feature": column}), features / "val.features.parquet")
+    with pytest.raises(InputError, match=message):
+        load_splits(str(features), size=8, names=("val",))
+
+
+def test_a_file_without_classes_is_named(features):
+    pq.write_table(pa.table({"feature": [[1.0]]}), features / "val.features.parquet")
+    with pytest.raises(InputError, match="'class'"):
+        load_splits(str(features), size=8, names=("base",))
+
+
+def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, tmp_path, write_toy_descriptors):
+    encoder = {"backbone": "resnet12-tiny", "epochs": 1, "batch_size": 32, "train_size": 16, "test_size": 16}
+    changed = TrainConfig.model_validate(
+        config.model_dump() | {"data": {"path": str(toy_data), "size": 16}, "encoder": {**encoder, "precision": "fp32"}}
+    )
+    out, descriptors = tmp_path / "t" / "run", write_toy_descriptors()
+    with pytest.raises(UsageError, match="trains no encoder"):
+        train(changed, out=out, descriptors=descriptors, stage="bridge")
+    train(changed, out=out, descriptors=descriptors, stage="encoder")
+    assert not (out / "train.json").exists()
+    made = (out / "encoder.safetensors").read_bytes()
+    train(changed, out=out, descriptors=descriptors, stage="bridge")
+    assert (out / "train.json").exists()
+    assert (out / "encoder.safetensors").read_bytes() == made
