@@ -88,7 +88,7 @@ def mine(
 
 
 @app.command(context_settings=CONTEXT)
-def train(  # noqa: PLR0913, PLR0917 - its arguments are the command's options
+def train(
     descriptors: Annotated[
         Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
     ] = None,
@@ -97,7 +97,6 @@ def train(  # noqa: PLR0913, PLR0917 - its arguments are the command's options
     out: Out = None,
     seed: Seed = None,
     device: Device = None,
-    limit: Limit = None,
     resume: Resume = True,
     stage: Annotated[
         str | None, typer.Option(help="encoder or distill: end after it; bridge: train no encoder.", metavar="NAME")
@@ -111,11 +110,11 @@ def train(  # noqa: PLR0913, PLR0917 - its arguments are the command's options
     syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
     syntrans train --stage bridge --set data.path=features/ --set encoder.method=given
 
-    --limit takes the first N pictures of each class. Prints the folder of the checkpoint.
+    Prints the folder of the checkpoint.
     """
     from syntrans.cli_steps import train as run
 
-    settings = _settings(set_, seed=seed, device=device, **{"data.limit_per_class": limit})
+    settings = _settings(set_, seed=seed, device=device)
     typer.echo(run(descriptors, config, settings, out, resume=resume, stage=stage, dry_run=dry_run))
 
 

@@ -132,15 +132,20 @@ def seen_through(raw: Raw, power: float) -> tuple[Phi, Pictures]:
     return phi, Pictures(base, raw.labels, phi(raw.val), class_means(base, raw.labels))
 
 
-def settle(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores) -> Space:
-    # docs
-    """The space and the maps' start by turns, twice: each is good for the other's choice."""
-    start = grid.middle
-    for _ in range(2):
-        space = _choose_space(raw, texts, variant, grid.spaces, start, scores)
-        _, pictures = seen_through(raw, space.power)
-        start = choose_start(pictures, space, texts, variant, grid.starts, scores)
-    return space
+def candidates(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores) -> list[tuple[Space, Start]]:
+    """The best space and start for each noise: which noise is best, only training tells (bridge_training.py).
+
+    Space and start are chosen by turns, twice: each is good for the other's choice.
+    """
+    found = []
+    for noise in dict.fromkeys(space.noise for space in grid.spaces):
+        spaces, start = [space for space in grid.spaces if space.noise == noise], grid.middle
+        for _ in range(2):
+            space = _choose_space(raw, texts, variant, spaces, start, scores)
+            _, pictures = seen_through(raw, space.power)
+            start = choose_start(pictures, space, texts, variant, grid.starts, scores)
+        found.append((space, start))
+    return found
 
 
 def _choose_space(

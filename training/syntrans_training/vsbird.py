@@ -1,6 +1,6 @@
 """The VSBird stage of `syntrans train`: where the bridge starts, what it learns, how it fuses; all chosen on val.
 
-1. The shared space (power, shrinkage, noise) by the closed form of modules/vsbird.py, once for all kinds of text.
+1. The shared space, once for all kinds of text: power and shrinkage by the closed form, noise by one trained head each.
 2. For every variant (semantics.py, and `none`: the same head without text): where its maps start.
 3. For every variant, number of shots and seed: training on fake-novel tasks (tasks/meta.py), best look at val kept.
 4. For every variant and number of shots: alpha, by the accuracy of all seeds.
@@ -17,7 +17,18 @@ import numpy as np
 from torch import Tensor
 
 from . import checkpoint
-from .bridge_start import ClassTexts, Grid, Raw, Space, Start, accuracies, choose_start, seen_through, settle
+from .bridge_start import (
+    ClassTexts,
+    Grid,
+    Raw,
+    Scores,
+    Space,
+    Start,
+    accuracies,
+    candidates,
+    choose_start,
+    seen_through,
+)
 from .bridge_training import How, Task, train_head
 from .episodes import Episodes
 from .guard import selecting
@@ -58,7 +69,8 @@ def build(
     score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
     with selecting(), one_thread():
         if "space" not in note:
-            note["space"] = asdict(settle(raw, texts, variants[0], grid, score_val))
+            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val))
+            checkpoint.save(path, tensors, note)
         space = Space(**note["space"])
         phi, pictures = seen_through(raw, space.power)
         tensors["phi.mean"] = phi.mean
@@ -100,6 +112,27 @@ def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]
         if note.get("identity") == identity:
             return tensors, note
     return {}, {"identity": identity, "starts": {}, "choices": [], "heads": []}
+
+
+def _choose_space(
+    raw: Raw,
+    texts: ClassTexts,
+    tasks: Mapping[int, Episodes],
+    variant: str,
+    grid: Grid,
+    how: How,
+    scores: Scores,
+) -> Space:
+    """Of the candidates the one whose first head is best on val after its training, at any alpha."""
+    found = candidates(raw, texts, variant, grid, scores)
+    if len(found) == 1:
+        return found[0][0]
+    reached = []
+    for space, start in found:
+        _, pictures = seen_through(raw, space.power)
+        of_shots = [Task(pictures, space, start, texts, variant, k, val, raw.n_val) for k, val in tasks.items()]
+        reached.append(np.mean([max(task.curve(train_head(task, how, 0)[0], grid.alphas)) for task in of_shots]))
+    return found[int(np.argmax(reached))][0]
 
 
 def _fuse(task: Task, heads: Sequence[VSBird], alphas: Sequence[float]) -> dict[str, Any]:
