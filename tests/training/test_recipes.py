@@ -1,0 +1,39 @@
+"""The shipped recipes of the published data sets, end to end on toy copies in the published formats."""
+
+import archives
+import pytest
+
+from syntrans.config import load_config
+from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.evaluate import evaluate
+from syntrans_training.train import train
+
+PER_CLASS = 3
+MAKE = {
+    "miniimagenet": archives.mini_csv,
+    "tieredimagenet": lambda out, n: archives.imagenet(out, "tiered", n),
+    "cifar-fs": archives.cifar,
+    "fc100": archives.cifar,
+}
+# One epoch of few and small pictures; ResNet-12, both generations and every stage after them are the recipe's.
+SMALL = [
+    "device=cpu", "data.size=32", "encoder.train_size=32", "encoder.test_size=32", "encoder.epochs=1",
+    "encoder.generation1.epochs=1", "encoder.val_every=1", "bridge.episodes=10", "bridge.lambdas=[1.0]",
+    "vsbird.seeds=1", "vsbird.steps=2", "vsbird.powers=[1.0]", "vsbird.shrinkages=[1.0]", "vsbird.noises=[1.0]",
+    "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]", "methods.names=[simpleshot, logistic]",
+    "methods.episodes=10", "methods.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MAKE)
+def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
+    data = MAKE[name](tmp_path / "data", PER_CLASS)
+    config = load_config(TrainConfig, name, kind="training/configs", overrides=[*SMALL, f"data.path={data}"])
+    run = train(config, out=tmp_path / "run")
+    assert (run.report["encoder"]["method"], config.encoder.backbone) == ("skd-gen1", "resnet12")
+    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 2, "episodes": 10}})
+    summary = evaluate(run.folder, asked, out=tmp_path / "evaluation")
+    assert summary["data"]["dataset"] == {"miniimagenet": "mini", "tieredimagenet": "tiered"}.get(name, name)
+    assert {"logistic", "visual_only", "syntrans", "no_text"} <= summary["results"]["1"].keys()
