@@ -219,3 +219,12 @@ def test_a_damaged_encoder_of_another_run_is_passed_over(config, warm, artifacts
     (artifacts / "train" / "zzz").mkdir()
     (artifacts / "train" / "zzz" / "encoder.safetensors").write_bytes(b"garbage")
     assert train(config, out=artifacts / "train" / "one").bridge.exists()
+
+
+def test_without_controls_only_the_main_text_has_heads(config, warm, artifacts, write_toy_descriptors):
+    bare = config.model_copy(update={"vsbird": config.vsbird.model_copy(update={"controls": False})})
+    run = train(bare, out=artifacts / "train" / "bare", descriptors=write_toy_descriptors())
+    assert {choice["variant"] for choice in run.report["vsbird"]["choices"]} == {"kept"}
+    rows = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "bare")["results"]["1"]
+    assert {"syntrans", "shuffled"} <= rows.keys()
+    assert not {"no_text", "name_only", "raw", "random_words"} & rows.keys()

@@ -230,6 +230,7 @@ class VSBirdConfig(StrictModel):
     prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
     lambdas: tuple[PositiveFloat, ...] = Field(default=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
+    controls: bool = True  # heads for the table's controls too (no text, names, unchecked, random words)
     seeds: PositiveInt = 5  # heads, whose accuracies are averaged
     steps: NonNegativeInt = 200  # 0: the closed form
     looks: PositiveInt = 5  # at val while a head is trained

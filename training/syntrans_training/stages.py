@@ -185,14 +185,15 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
-    identity = semantic_hash({"version": _VERSION, "asked": asked.model_dump(mode="json"), "bridge": bridge})
+    parts = asked.model_dump(mode="json", exclude={"controls"} if asked.controls else None)
+    identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
     return vsbird.build(
         Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
         _ClassTexts(texts),
         val_episodes(config, val, config.bridge.episodes),
-        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))),
+        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
         make_grid(
             asked.powers,
             asked.shrinkages,
