@@ -122,3 +122,9 @@ def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, 
     train(changed, out=out, descriptors=descriptors, stage="bridge")
     assert (out / "train.json").exists()
     assert (out / "encoder.safetensors").read_bytes() == made
+
+
+def test_features_of_other_lengths_are_named(features):
+    pq.write_table(pa.table({"class": ["a"], "feature": [[1.0, 2.0]]}), features / "val.features.parquet")
+    with pytest.raises(InputError, match="base 16, val 2"):
+        load_splits(str(features), size=8, names=("base", "val"))

@@ -223,3 +223,11 @@ def test_fusions_at_their_ends():
 def test_a_share_outside_0_to_1_is_refused(head):
     with pytest.raises(ValueError, match=r"alpha must lie between"):
         SynTrans(head, rand(N, S), alpha=1.2)
+
+
+def test_a_gate_that_is_shut_leaves_numbers(head):
+    with torch.no_grad():
+        head.trust.bias.fill_(-1000.0)
+    for alpha in (0.0, 0.5, 1.0):
+        found = scores(head, alpha=alpha, text=rand(N, S), support=rand(2, N, K, D), query=rand(2, N * Q, D, seed=1))
+        assert found.isfinite().all()

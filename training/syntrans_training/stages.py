@@ -83,12 +83,11 @@ def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
 def check_base(config: TrainConfig, base: Split) -> None:
     """`InputError` when a base class is too small for the tasks that heads are trained on."""
     few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
-    trained = ["SynTrans"] * bool(config.vsbird.steps)
-    trained += [name for name in config.methods.names if PEERS[name].on_tasks]
-    if few <= most and trained:
+    trained = ["SynTrans", *(name for name in config.methods.names if PEERS[name].on_tasks)]
+    if few <= most:
         raise InputError(
             f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
-            "add images, lower episodes.shots, or set vsbird.steps=0 and leave the others out of methods.names"
+            "add images, or lower episodes.shots"
         )
 
 

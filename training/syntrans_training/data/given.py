@@ -34,6 +34,16 @@ def given_classes(files: Mapping[str, Path]) -> dict[str, list[str]]:
     return {name: sorted(set(_column(file, "class").to_pylist())) for name, file in files.items()}
 
 
+def given_splits(names: Sequence[str], files: Mapping[str, Path], *, limit_per_class: int | None) -> dict[str, Split]:
+    """The named splits; their features must be of one length."""
+    splits = {name: given_split(name, files, limit_per_class=limit_per_class) for name in names}
+    sizes = {name: split.given.shape[1] for name, split in splits.items() if split.given is not None}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise InputError(f"features are of different lengths ({listed}); all must come from one encoder")
+    return splits
+
+
 def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | None) -> Split:
     """A split of features, without pictures; `InputError` where a file is not what the head of this module says."""
     if name not in files:

@@ -8,7 +8,7 @@ from syntrans_training.guard import may_open
 from syntrans_training.progress import say
 
 from .class_split import PARTS
-from .given import feature_files, given_classes, given_split
+from .given import feature_files, given_classes, given_splits
 from .opening import AUTO, open_source
 from .store import Split, load_split
 
@@ -33,7 +33,7 @@ def load_splits(
     may_open(names)
     if files := feature_files(path):
         check_disjoint(given_classes(files))
-        return {name: given_split(name, files, limit_per_class=limit_per_class) for name in names}
+        return given_splits(names, files, limit_per_class=limit_per_class)
     source = open_source(path, dataset, split_file=split_file, columns=columns, per_class=per_class)
     check_disjoint({name: part.classes for name, part in source.parts.items()})
     splits = {}

@@ -27,4 +27,5 @@ class Trust(nn.Module):
         """g_c in (0, 1) of every class."""
         rho = 1 / (1 / shots + 1 / precision)
         evidence = (rho * (visual.square() - (visual - semantic).square())).sum(-1, keepdim=True) / 2
-        return torch.sigmoid(self.bias + self.slope * evidence)
+        # Never quite shut: a text of precision 0 alone would be no classifier at all.
+        return torch.sigmoid(self.bias + self.slope * evidence).clamp(min=1e-4)
