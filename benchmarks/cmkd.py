@@ -3,10 +3,12 @@
 Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...]
 
 CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
-of the lessons below (--controls adds those of a teacher without knowledge), on the same tasks, views and first weights;
-all are evaluated on the same frozen novel episodes, as prototypical networks (row `euclidean`). Two intervals of a
-gain: over episodes, of the mean over seeds, and over seeds (Student's t), each of which is one draw of weights and
-tasks. Writes cmkd.json and cmkd.md. The same command again takes over the students that are trained already.
+of the lessons below (--controls adds teachers that know less: names, another class's descriptors, pictures alone), on
+the same tasks, views and first weights; all are evaluated on the same frozen novel episodes, as prototypical networks
+(row `euclidean`). Two intervals of a difference: over episodes, of the mean over seeds, and over seeds (Student's t),
+each of which is one draw of weights and tasks. A gain over no teacher is that of a teacher; what its knowledge adds is
+the descriptors' student minus a control's. Writes cmkd.json and cmkd.md. The same command again takes over the students
+that are trained already.
 """
 
 from __future__ import annotations
@@ -31,9 +33,13 @@ from syntrans_training.metrics import interval, paired
 from syntrans_training.provenance import made_by
 from syntrans_training.train import train
 
-ALONE = "no teacher (srl 0)"
-LESSONS = {ALONE: ["encoder.cmkd.srl=0"], "teacher with descriptors": []}
-CONTROLS = {"teacher of pictures alone": ["encoder.cmkd.knowledge=none"]}
+ALONE, TOLD = "no teacher (srl 0)", "teacher with descriptors"
+LESSONS = {ALONE: ["encoder.cmkd.srl=0"], TOLD: []}
+CONTROLS = {
+    "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
+    "teacher with names": ["encoder.cmkd.knowledge=name"],
+    "teacher with shuffled descriptors": ["encoder.cmkd.knowledge=shuffled"],
+}
 ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
 
 
@@ -50,17 +56,25 @@ def one_student(name: str, settings: list[str], folder: Path, descriptors: Path)
     return found, {f"val_{side}": 100 * list(of["val_1_shot"].values())[-1] for side, of in sides if of}
 
 
+def difference(a: np.ndarray, b: np.ndarray, name: str) -> dict[str, Any]:
+    """Mean of a - b [seeds, episodes] with both its intervals."""
+    by_seed = (a - b).mean(1)
+    return {
+        f"{name}_over_episodes": paired(a.mean(0), b.mean(0)).percent(),
+        f"{name}_over_seeds": interval(by_seed, kind="t").percent() if len(by_seed) > 1 else None,
+    }
+
+
 def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Per lesson: accuracy of the mean over seeds, its gain over no teacher in both intervals, and each seed's."""
-    alone = np.stack(accuracies[ALONE])
+    """Per lesson: accuracy of the mean over seeds, its gain over no teacher, what a control lacks, and each seed's."""
+    alone, told = (np.stack(accuracies[name]) for name in (ALONE, TOLD))
     rows = {}
     for name, per_seed in accuracies.items():
         own = np.stack(per_seed)
-        gains = (own - alone).mean(1)
         rows[name] = {
             "accuracy": interval(own.mean(0)).percent(),
-            "gain_over_episodes": paired(own.mean(0), alone.mean(0)).percent(),
-            "gain_over_seeds": interval(gains, kind="t").percent() if len(gains) > 1 else None,
+            **difference(own, alone, "gain"),
+            **(difference(told, own, "knowledge") if name in CONTROLS else {}),
             "seeds": [
                 {"accuracy": round(100 * float(values.mean()), 2), "gain": paired(values, other).percent(), **look}
                 for values, other, look in zip(own, alone, looks[name], strict=True)
@@ -69,21 +83,24 @@ def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[
     return rows
 
 
+def cells(row: dict[str, Any], name: str) -> str:
+    """A difference over episodes and over seeds, as two cells; empty where there is none."""
+    found = (row.get(f"{name}_over_{kind}") for kind in ("episodes", "seeds"))
+    return " | ".join(f"{one['mean']:+.2f} ± {one['half_width']:.2f}" if one else "" for one in found)
+
+
 def table(rows: dict[str, Any]) -> str:
     """The summary as Markdown."""
     lines = [
-        "| student of | 1-shot | minus no teacher (episodes) | (seeds) | by seed | teacher on val |",
-        "|---|---:|---:|---:|---|---|",
+        "| student of | 1-shot | minus no teacher | over seeds | descriptors minus it | over seeds | seeds | teacher |",
+        "|---|---:|---:|---:|---:|---:|---|---|",
     ]
     for name, row in rows.items():
-        own, over, seeds = row["accuracy"], row["gain_over_episodes"], row["gain_over_seeds"]
-        gains = " | "
-        if name != ALONE:
-            spread = f"{seeds['mean']:+.2f} ± {seeds['half_width']:.2f}" if seeds else ""
-            gains = f"{over['mean']:+.2f} ± {over['half_width']:.2f} | {spread}"
+        own, gain = row["accuracy"], " | " if name == ALONE else cells(row, "gain")
         each = ", ".join(f"{seed['accuracy']:.2f}" for seed in row["seeds"])
         taught = ", ".join(f"{seed['val_teacher']:.1f}" for seed in row["seeds"] if "val_teacher" in seed)
-        lines.append(f"| {name} | {own['mean']:.2f} ± {own['half_width']:.2f} | {gains} | {each} | {taught} |")
+        accuracy = f"{own['mean']:.2f} ± {own['half_width']:.2f}"
+        lines.append(f"| {name} | {accuracy} | {gain} | {cells(row, 'knowledge')} | {each} | {taught} |")
     return "\n".join(lines)
 
 
@@ -94,7 +111,7 @@ def main() -> None:
     parser.add_argument("descriptors", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--controls", action="store_true", help="students of a teacher without knowledge, too")
+    parser.add_argument("--controls", action="store_true", help="students of teachers that know less, too")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the config")
     given = parser.parse_args()
     out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
