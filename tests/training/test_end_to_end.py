@@ -228,3 +228,23 @@ def test_without_controls_only_the_main_text_has_heads(config, warm, artifacts, 
     rows = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "bare")["results"]["1"]
     assert {"syntrans", "shuffled"} <= rows.keys()
     assert not {"no_text", "name_only", "raw", "random_words"} & rows.keys()
+
+
+def test_descriptors_for_a_training_on_names_are_refused(warm, write_toy_descriptors):
+    with pytest.raises(UsageError, match="was trained on class names alone"):
+        evaluate(warm / "train" / "encoder", EVALUATE, out=warm / "evaluate", descriptors=write_toy_descriptors())
+
+
+def test_another_text_encoder_than_the_training_had_is_refused(warm, tiny_text_encoder):
+    from transformers import BertModel
+
+    run = shutil.copytree(warm / "train" / "encoder", warm / "train" / "moved")
+    other, report = shutil.copytree(tiny_text_encoder, warm / "text"), json.loads((run / "train.json").read_text())
+    report["config"]["text"]["encoder"] = str(other)
+    (run / "train.json").write_text(json.dumps(report))
+    assert evaluate(run, EVALUATE, out=warm / "evaluate")["text_encoder"]["name"] == "tiny"  # in another place
+    model = BertModel.from_pretrained(other)
+    model.embeddings.word_embeddings.weight.data += 1
+    model.save_pretrained(other)
+    with pytest.raises(InputError, match=r"is not the text encoder that the bridge was trained with \(tiny, revision"):
+        evaluate(run, EVALUATE, out=warm / "evaluate")

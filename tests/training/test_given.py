@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -88,18 +89,64 @@ def test_pictures_without_an_encoder_are_refused(config, toy_data, tmp_path):
         train(changed, out=tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        (pa.array([[1.0, 2.0], [1.0]]), "equally many floats"),
-        (pa.array(["a", "b"]), "equally many floats"),
-        (pa.array([[1.0, float("nan")], [1.0, 2.0]]), "row 0 is not finite"),
-    ],
-)
-def test_features_that_are_none_are_named(features, column, message):
-    pq.write_table(pa.table({"class": ["a", "b"], "feature": column}), features / "val.features.parquet")
+BROKEN = {
+    "lengths": ({"feature": [[1.0, 2.0], [1.0], [3.0, 4.0]]}, "equally many numbers"),
+    "no lists": ({"feature": ["a", "b", "c"]}, "equally many numbers"),
+    "lists of words": ({"feature": [["1"], ["2"], ["3"]]}, "equally many numbers"),
+    "empty lists": ({"feature": pa.array([[], [], []], pa.list_(pa.float32()))}, "equally many numbers"),
+    "no number": ({"feature": [[1.0, float("nan")], [1.0, 2.0], [3.0, 4.0]]}, "row 0 is not finite"),
+    "a gap in a list": ({"feature": [[1.0, 2.0], [1.0, None], [3.0, 4.0]]}, "row 1 is not finite"),
+    "too long for float32": ({"feature": [[1.0], [2.0], [1e300]]}, "row 2 is not finite"),
+    "too long to square": ({"feature": [[1.0], [2.0], [1e30]]}, "row 2 is not finite"),
+    "all equal": ({"feature": [[1.0, 2.0]] * 3}, "same direction"),
+    "equal within classes": ({"feature": [[1.0, 2.0], [2.0, 4.0], [3.0, 1.0]]}, "same direction"),
+    "classes with gaps": ({"class": ["a", None, "b"]}, "'class' without gaps"),
+    "nameless classes": ({"class": ["a", " ", "b"]}, "'class' without gaps"),
+    "classes that are no names": ({"class": [0.5, 1.5, 1.5]}, "'class' of strings or whole numbers, got double"),
+    "one class": ({"class": ["a", "a", "a"]}, "one class"),
+    "hashes that are none": ({"sha256": [1, 2, 3]}, "'sha256' of strings, got int64"),
+    "hashes with gaps": ({"sha256": ["x", None, "y"]}, "'sha256' without gaps"),
+}
+
+
+@pytest.mark.parametrize(("columns", "message"), BROKEN.values(), ids=BROKEN)
+def test_what_is_no_table_of_features_is_named(features, columns, message):
+    good = {"class": ["a", "a", "b"], "feature": [[1.0, 2.0], [1.0, 3.0], [3.0, 4.0]]}
+    pq.write_table(pa.table(good | columns), features / "val.features.parquet")
     with pytest.raises(InputError, match=message):
         load_splits(str(features), size=8, names=("val",))
+
+
+def test_a_file_without_rows_is_named(features):
+    pq.write_table(pq.read_table(features / "val.features.parquet").slice(0, 0), features / "val.features.parquet")
+    with pytest.raises(InputError, match="holds no rows"):
+        load_splits(str(features), size=8, names=("val",))
+
+
+def test_whole_numbers_and_dictionaries_are_class_names(features):
+    table = pq.read_table(features / "val.features.parquet")
+    numbers = pc.dictionary_encode(table["class"]).combine_chunks().indices
+    for column in (numbers, table["class"].dictionary_encode()):
+        pq.write_table(table.set_column(0, "class", column), features / "val.features.parquet")
+        split = load_splits(str(features), size=8, names=("val",))["val"]
+        names = {str(i) for i in range(5)} if column is numbers else set(table["class"].to_pylist())
+        assert set(split.classes) == names
+        assert np.bincount(split.labels).tolist() == [12] * 5
+
+
+def test_two_files_of_one_part_are_both_named(features):
+    (features / "train.features.parquet").write_bytes((features / "base.features.parquet").read_bytes())
+    with pytest.raises(InputError, match=r"base\.features\.parquet and .*train\.features\.parquet are both base"):
+        load_splits(str(features), size=8, names=("base",))
+
+
+def test_novel_features_of_another_encoder_are_refused(config, features, tmp_path, write_toy_descriptors):
+    run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
+    table = pq.read_table(features / "novel.features.parquet")
+    shorter = pa.array([values[:9] for values in table["feature"].to_pylist()], pa.list_(pa.float32()))
+    pq.write_table(table.set_column(1, "feature", shorter), features / "novel.features.parquet")
+    with pytest.raises(InputError, match="novel features have 9 numbers, those of the training 16"):
+        evaluate(run.folder, EvaluateConfig.model_validate({"episodes": {"shots": [1]}}), out=tmp_path / "e")
 
 
 def test_a_file_without_classes_is_named(features):
@@ -125,6 +172,7 @@ def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, 
 
 
 def test_features_of_other_lengths_are_named(features):
-    pq.write_table(pa.table({"class": ["a"], "feature": [[1.0, 2.0]]}), features / "val.features.parquet")
+    two = pa.table({"class": ["a", "b"], "feature": [[1.0, 2.0], [2.0, 1.0]]})
+    pq.write_table(two, features / "val.features.parquet")
     with pytest.raises(InputError, match="base 16, val 2"):
         load_splits(str(features), size=8, names=("base", "val"))

@@ -35,7 +35,6 @@ from .seeding import pick_device
 from .semantics import read_knowledge
 from .sides import Side, banks, embedder
 from .stages import feature_stage, in_clip, view_stage
-from .text import open_text_encoder
 from .train import open_data
 
 SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusion.parquet"
@@ -106,18 +105,19 @@ def open_subject(
     run: Run, *, split: str = NOVEL, device: str = "auto", descriptors: Path | None = None, views: bool = True
 ) -> Subject:
     """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
-    trained = run.config
+    trained, path, texts = run.config, run.asked_with(descriptors), run.text_encoder()
     pictures = open_data(trained.data, (split,))[split]
     if split == NOVEL:
         run.check_novel(pictures.classes)
-    path = descriptors or run.descriptors
+    if pictures.given is not None:
+        run.check_features(split, pictures.given.shape[1])
     knowledge = read_knowledge(path, pictures.classes)
     chip = pick_device(device)
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
     found = view_stage(*of_split, trained.methods) if views else None
-    vectors = embedder(banks(knowledge, pictures.classes, open_text_encoder(trained.text.encoder), trained.text))
+    vectors = embedder(banks(knowledge, pictures.classes, texts, trained.text))
     side = Side(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
     return Subject(run, pictures, side, pictures.seen(knowledge.images_seen), path)
 

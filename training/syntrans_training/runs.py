@@ -16,6 +16,7 @@ from .distill import encoder_file
 from .generations import ENCODER
 from .provenance import file_sha256
 from .stages import BRIDGE
+from .text import TextEncoder, open_text_encoder
 from .train import REPORT
 from .vsbird import VSBIRD, Bridgeheads
 from .vsbird import load as load_heads
@@ -42,6 +43,25 @@ class Run:
         if path.is_file() and file_sha256(path) != made_with["sha256"]:
             raise InputError(f"{path} has changed since the bridge was trained with it; run `syntrans train` again")
         return path
+
+    def asked_with(self, given: Path | None) -> Path | None:
+        """The descriptors of an evaluation: `given`, else the training's; `UsageError` where no row would use them."""
+        if given and not self.report["bridge"]["descriptors"]:
+            raise UsageError(
+                f"{self.folder} was trained on class names alone and cannot read {given}; train it with descriptors"
+            )
+        return given or self.descriptors
+
+    def text_encoder(self) -> TextEncoder:
+        """The encoder of the class texts; `InputError` when its files are not those of the training."""
+        ref, made_with = self.config.text.encoder, self.report["bridge"]["text_encoder"]
+        encoder = open_text_encoder(ref)
+        if encoder.revision != made_with["revision"]:
+            raise InputError(
+                f"{ref} (revision {encoder.revision}) is not the text encoder that the bridge was trained with "
+                f"({made_with['name']}, revision {made_with['revision']}); run `syntrans train` again"
+            )
+        return encoder
 
     @property
     def encoder_file(self) -> str:
@@ -71,6 +91,14 @@ class Run:
             both = sorted(set(classes) & set(part.get("names", ())))
             if both:
                 raise InputError(f"class {both[0]!r} is in {name} and in novel; few-shot splits share no class")
+
+    def check_features(self, name: str, size: int) -> None:
+        """`InputError` when features from elsewhere are of another length than those that were trained on."""
+        known = self.bridge.whitening.mean.numel()
+        if size != known:
+            raise InputError(
+                f"{name} features have {size} numbers, those of the training {known}; all must come from one encoder"
+            )
 
 
 def read_run(folder: Path) -> Run:
