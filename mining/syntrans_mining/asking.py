@@ -118,9 +118,9 @@ class Asker:
             yield key, response
 
         def follow(response: Response) -> Request | None:
-            model = chain.open[response.id][1].model
-            self.journal.put(stage, model, response)
-            self._count(stage, model, response)
+            request = chain.open[response.id][1]
+            self.journal.put(request.stage or stage, request.model, response)
+            self._count(request.stage or stage, request.model, response)
             self.progress.advance(1)
             following = chain.follow(response)
             self.progress.expect(1 if following else 0)
@@ -135,9 +135,9 @@ class Asker:
         """What the journal answers, and what it answers to the requests that follow from that."""
         while known := self.journal.get(chain.open):
             for response in known.values():
-                model = chain.open[response.id][1].model
-                self.counts[stage, model].from_journal += 1
-                self._note_failure(stage, model, response)
+                request = chain.open[response.id][1]
+                self.counts[request.stage or stage, request.model].from_journal += 1
+                self._note_failure(request.stage or stage, request.model, response)
                 self.progress.advance(1)
                 if chain.follow(response) is not None:
                     self.progress.expect(1)

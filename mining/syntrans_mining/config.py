@@ -102,7 +102,8 @@ class LintConfig(StrictModel):
 
     Every LLM is asked for the senses of known homonyms, with ``ask_senses`` of all such names. ``senses`` chooses by
     class (id, name or slug): a number of the list that is then shown, or a definition. ``ambiguous``: ``ask`` ends
-    the run while a choice is missing, ``first`` takes the first sense.
+    the run while a choice is missing. ``first`` takes the first sense of the built-in list; where it has none, that of
+    one LLM (``compose.llm``, or the first) if it knows several.
     """
 
     prompt: str = "senses.v1"
@@ -227,9 +228,10 @@ class EncoderConfig(StrictModel):
 class ComposeConfig(StrictModel):
     """A summary and a vector for every class, from what is kept.
 
-    ``llm`` names the model (the strongest) that writes the summary by ``prompt``; the others strike each sentence to
-    whose ``support`` by the kept statements, or to whose truth, they give less than ``threshold`` on average. Without
-    it, and where no sentence stays, ``summary`` is filled in: it knows ``{name}`` and ``{descriptors}``, between
+    ``llm`` names the model (the strongest) that writes the summary by ``prompt``; ``readers`` others (the first of
+    ``llms``; null: all) strike each sentence to whose ``support`` by the kept statements, or to whose truth, they give
+    less than ``threshold`` on average. Where models take turns in memory every reader but one costs a load. Without
+    ``llm``, and where no sentence stays, ``summary`` is filled in: it knows ``{name}`` and ``{descriptors}``, between
     which stands ``separator``. ``encoders`` embed the classes besides CLIP.
     """
 
@@ -237,6 +239,7 @@ class ComposeConfig(StrictModel):
     prompt: str = "compose.v1"
     support: str = "support.v1"
     threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    readers: PositiveInt | None = 1
     max_tokens: PositiveInt = 300
     summary: str = "{name}: {descriptors}."
     separator: str = "; "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from syntrans.errors import EnvironmentProblem
 from syntrans_mining.engines.host import Host, Inline
 from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.memory import free_memory, visible_gpus, wait_until_back
@@ -18,12 +20,13 @@ if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import EngineSpec
     from syntrans_mining.models import Models
+    from syntrans_mining.turns import Visits
 
 ENCODERS = ("clip", "sentence", "fake-clip")
 
 
-def residency_of(config: MiningConfig, models: Models) -> Residency:
-    """The plan for this machine as it is now. EnvironmentProblem if a model fits nowhere."""
+def residency_of(config: MiningConfig, models: Models, visits: Visits | None = None) -> Residency:
+    """The plan for this machine as it is now, for what ``visits`` says. EnvironmentProblem if a model fits nowhere."""
     specs = [model.spec for model in models.all]
     here = [spec.device for spec in specs if spec.kind != "ray"]
     device: Literal["cpu", "cuda"] = "cuda" if "cuda" in here else "cpu"
@@ -36,15 +39,36 @@ def residency_of(config: MiningConfig, models: Models) -> Residency:
         resident=[need_of(spec) for spec in specs if spec.kind in ENCODERS],
         workers=1 if config.engine.kind == "ray" else config.engine.workers,  # a cluster is joined once
         replicas={model.name: model.replicas for model in configured},
+        visits=visits,
     )
 
 
-def make_host(config: MiningConfig, models: Models, logs: Path, *, say: Callable[[str], None] = lambda _: None) -> Host:
-    """The place where the models live; they begin to load at once. To be closed."""
+def planned(config: MiningConfig, models: Models, visits: Visits) -> Residency | None:
+    """The plan, if workers are to be planned. A model that fits nowhere is an error once somebody asks it something."""
+    if config.engine.workers == 0:
+        return None
+    with suppress(EnvironmentProblem):
+        return residency_of(config, models, visits)
+    return None
+
+
+def make_host(
+    config: MiningConfig,
+    models: Models,
+    logs: Path,
+    *,
+    residency: Residency | None = None,
+    first: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Host:
+    """The place where the models live; they begin to load at once, ``first`` and what is there with it. To be closed.
+
+    ``residency``: what was planned for them, if it was.
+    """
     specs = [model.spec for model in models.all]
     if config.engine.workers == 0:
         return Inline(specs)
-    residency = residency_of(config, models)
+    residency = residency or residency_of(config, models)
     if len(residency.rounds) > 1:
         say(residency.lines()[-1])
     rounds, resident = worker_plans(residency, specs)
@@ -52,6 +76,7 @@ def make_host(config: MiningConfig, models: Models, logs: Path, *, say: Callable
         rounds,
         logs,
         resident=resident,
+        first=first,
         chunk=config.engine.chunk,
         exact=config.engine.reproducible,
         between=partial(_memory_is_back, config, residency, say),

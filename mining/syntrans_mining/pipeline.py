@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
-from syntrans_mining.hosting import make_host
+from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES, choose_pictures
@@ -32,6 +33,7 @@ from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
 from syntrans_mining.steps.senses import in_question
+from syntrans_mining.turns import visits_of
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -71,12 +73,16 @@ def mine(
         copies = out / COPIES
         stack.callback(shutil.rmtree, copies, ignore_errors=True)
         report = Report()
-        host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
+        asked = models if images is not None else replace(models, vlm=None)  # it would look at nothing
+        plan = planned(config, asked, visits_of(config, entries, pictures=images is not None))
+        make = partial(make_host, config, asked, out / "logs", residency=plan, say=progress.say)
+        host = stack.enter_context(closing(Late(lambda first: make(first=first))))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
         pictures = pictures_of(config, entries, images, copies)
-        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration)
+        turns = plan.turns if plan else None
+        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
     loading = (host.load_seconds, host.loads)
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading)

@@ -6,6 +6,7 @@ Nothing is loaded or fetched. Counts come from a rehearsal of the real steps, se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +18,7 @@ from syntrans_mining.figures import Figures, latest_figures
 from syntrans_mining.hosting import residency_of
 from syntrans_mining.models import CLIP, check_chat_template, check_model_dir, resolve_models, revision_of
 from syntrans_mining.rehearsal import Rehearsal, Tally, rehearse
+from syntrans_mining.turns import Visits, visits_of
 
 if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
@@ -40,7 +42,7 @@ def make_plan(
         "classes": n_classes,
         "models": models,
         "download_bytes": sum(model["bytes"] or 0 for model in models if model["state"] == "to download"),
-        "memory": _memory(config, models, [model for _, model in rehearsal.tallies]),
+        "memory": _memory(config, models, visits_of(config, entries, pictures=pictures)),
         "calls": _calls(rehearsal, figures, n_classes),
         "prediction": figures and _prediction(figures, n_classes),
         "prompts": [
@@ -119,8 +121,8 @@ def _absent(path: str, error: ModelLoadError) -> dict[str, Any]:
     return {"state": "missing", "revision": revision, "problem": str(error)}
 
 
-def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], order: Sequence[str]) -> list[str]:
-    """What is in memory when, in words; ``order``: which models are asked one after the other."""
+def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], visits: Visits) -> list[str]:
+    """What is in memory when, in words."""
     if config.engine.kind != "vllm":
         return ["the language models run elsewhere"]
     absent = [model["name"] for model in models if model["state"] != "here"]
@@ -128,7 +130,8 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], order: Se
         known = sum(model["bytes"] or 0 for model in models)
         return [f"planned once all models are here; their weights are {known / 1e9:.1f} GB as stored"]
     try:
-        return residency_of(config, resolve_models(config)).lines(order)
+        found = resolve_models(config)
+        return residency_of(config, found if visits.vlm else replace(found, vlm=None), visits).lines()
     except SyntransError as error:
         return [str(error)]
 

@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,9 @@ def probe(
     n_classes, used = START, 0.0
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
-        host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs", say=progress.say))))
+        host = stack.enter_context(
+            closing(Late(lambda first: make_host(config, models, out / "logs", first=first, say=progress.say)))
+        )
         turn.run(host, entries[:n_classes])
         while True:
             begin = time.perf_counter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +71,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         remove_rests(out)
         folder = run if (run / JOURNAL).is_file() else out  # a refiltered run has none: CLIP is asked again
         journal = stack.enter_context(closing(Journal(folder / JOURNAL)))
-        host = stack.enter_context(closing(Late(partial(make_host, config, models, out / "logs"))))
+        host = stack.enter_context(closing(Late(lambda first: make_host(config, models, out / "logs", first=first))))
         report = Report(skipped=_skipped(meta))
         if config.compose.llm or config.compose.encoders:
             report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"

@@ -94,11 +94,12 @@ class _Recorder(Silent):
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
-            tally = self.found.tallies[self._stage, request.model]
+            stage = request.stage or self._stage
+            tally = self.found.tallies[stage, request.model]
             tally.requests += 1
             tally.characters += sum(len(message.text) for message in request.messages)
             tally.max_answer_tokens += request.sampling.max_tokens
-            self.found.first.setdefault(self._stage, (request.model, request.messages))
+            self.found.first.setdefault(stage, (request.model, request.messages))
             text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
             response = Response(request.id, text, p_yes=p_yes)
             if (following := follow(response)) is not None:

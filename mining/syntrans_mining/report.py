@@ -45,8 +45,9 @@ class Report:
         record.rows_out = len(kept(candidates))
         reasons = Counter(c.reason for c in candidates if c.stage == name and c.reason)
         record.dropped = dict(sorted(reasons.items()))
-        record.models = {model: counts for (stage, model), counts in asker.counts.items() if stage == name}
         self.stages.append(record)
+        for known in self.stages:  # senses may also be asked for while models propose
+            known.models = {model: counts for (stage, model), counts in asker.counts.items() if stage == known.name}
 
     def as_dict(self) -> dict[str, Any]:
         """The part of ``run.json`` that is about stages."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from syntrans.errors import EnvironmentProblem
+from syntrans_mining.turns import MEANT_LOADS, Turns, Visits, best_turns, count_loads, divisions, plain_turns
 
 USABLE = 0.95  # of the free memory; the rest is for what no plan knows
+MOST_DIVIDED = 6  # models whose divisions into rounds are all tried (203); of more only neighbours go together
 _TENSOR_PARALLEL = (2, 4, 8)
 
 
@@ -42,13 +44,18 @@ class Seat:
 
 @dataclass(frozen=True)
 class Residency:
-    """The plan. ``rounds`` follow each other, the seats of one are there together; ``resident`` stays throughout."""
+    """The plan. ``rounds`` follow each other, the seats of one are there together; ``resident`` stays throughout.
+
+    ``turns``: the order in which LLMs are asked; ``sequence``: all that is asked in a run, model after model.
+    """
 
     device: Literal["cpu", "cuda"]
     free: tuple[int, ...]
     needs: tuple[Need, ...]
     resident: tuple[Need, ...]
     rounds: tuple[tuple[Seat, ...], ...]
+    turns: Turns
+    sequence: tuple[str, ...]
 
     def round_need(self, number: int) -> int:
         """Bytes that a round takes on its fullest device."""
@@ -59,22 +66,13 @@ class Residency:
                 held[gpu] = held.get(gpu, 0) + sum(needs[name].on(max(1, len(seat.gpus))) for name in seat.models)
         return max(held.values(), default=0)
 
-    def loads(self, order: Sequence[str]) -> dict[str, int]:
-        """How often each model is loaded (on each of its seats) when they are asked in this order, crashes aside.
+    def loads(self) -> dict[str, int]:
+        """How often a whole run loads each model (on each of its seats), crashes aside."""
+        rounds = [list(dict.fromkeys(name for seat in seats for name in seat.models)) for seats in self.rounds]
+        return count_loads(rounds, self.sequence)
 
-        The first round is loaded at once, another when a model is asked that only it holds.
-        """
-        held = [{name for seat in seats for name in seat.models} for seats in self.rounds]
-        current, found = 0, {need.name: int(need.name in held[0]) for need in self.needs}
-        for name in order:
-            if name in found and name not in held[current]:
-                current = next(number for number, names in enumerate(held) if name in names)
-                for other in held[current]:
-                    found[other] += 1
-        return found
-
-    def lines(self, order: Sequence[str] = ()) -> list[str]:
-        """The plan in words, a line each; with the ``order`` in which models are asked, how often each is loaded."""
+    def lines(self) -> list[str]:
+        """The plan in words, a line each."""
         where = "memory" if self.device == "cpu" else f"memory on {len(self.free)} GPU(s)"
         found = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
         for need in (*self.needs, *self.resident):
@@ -85,8 +83,14 @@ class Residency:
         for number, seats in enumerate(self.rounds, 1):
             names = dict.fromkeys(name for seat in seats for name in seat.models)
             found.append(f"round {number}: {', '.join(names)}")
-        counts = ", ".join(f"{name} {n}x" for name, n in self.loads(order).items()) if order else ""
-        return [*found, "the models do not fit together and take turns" + (f"; loads: {counts}" if counts else "")]
+        loads = self.loads()
+        found.append(f"order of asking: {', '.join(self.turns.propose)}; votes: {', '.join(self.turns.vote)}")
+        # The writer comes after the VLM, its reader after it, and both vote after the last proposal: where no two fit
+        # together, one only can stay from proposing to voting, and the other's third load cannot be avoided. Nor can a
+        # third model's where all senses must be known first: it is last or first in senses, proposals or votes.
+        often = " (no order of these questions needs fewer)" if max(loads.values()) > MEANT_LOADS else ""
+        counts = ", ".join(f"{name} {n}x" for name, n in loads.items())
+        return [*found, f"the models do not fit together and take turns; loads: {counts}{often}"]
 
 
 def plan_residency(
@@ -97,17 +101,23 @@ def plan_residency(
     resident: Sequence[Need] = (),
     workers: int = 1,
     replicas: Mapping[str, int] | None = None,
+    visits: Visits | None = None,
 ) -> Residency:
     """Place ``needs`` where ``free`` bytes are free on each device; EnvironmentProblem if one model fits nowhere.
 
     All together where they fit, so that each is loaded once: on CPUs spread over ``workers`` processes (``replicas``:
     on how many of them), on GPUs all on each, or else spread over them. Where they do not fit together they come in
-    rounds, in the order given. Only a model that does not fit one GPU is divided over several.
+    rounds, so that what is to be asked (``visits``; by default every model proposes and votes) loads each as seldom
+    as possible. Only a model that does not fit one GPU is divided over several.
     """
     room = [int(bytes_free * USABLE) for bytes_free in free]
     room[0] -= sum(need.total for need in resident)
-    rounds = _on_cpu(needs, room[0], workers, replicas or {}) if device == "cpu" else _on_gpus(needs, room)
-    return Residency(device, tuple(free), tuple(needs), tuple(resident), tuple(rounds))
+    visits = visits or Visits(tuple(need.name for need in needs))
+    if device == "cpu":
+        rounds, turns = _on_cpu(needs, room[0], workers, replicas or {}, visits)
+    else:
+        rounds, turns = _on_gpus(needs, room, visits)
+    return Residency(device, tuple(free), tuple(needs), tuple(resident), tuple(rounds), turns, turns.sequence(visits))
 
 
 def spread(names: Sequence[str], replicas: Mapping[str, int], workers: int) -> tuple[Seat, ...]:
@@ -119,36 +129,48 @@ def spread(names: Sequence[str], replicas: Mapping[str, int], workers: int) -> t
     return tuple(Seat(tuple(seat)) for seat in seats if seat)
 
 
-def _on_cpu(needs: Sequence[Need], room: int, workers: int, replicas: Mapping[str, int]) -> list[tuple[Seat, ...]]:
+def _on_cpu(
+    needs: Sequence[Need], room: int, workers: int, replicas: Mapping[str, int], visits: Visits
+) -> tuple[list[tuple[Seat, ...]], Turns]:
     wanted = sum(need.total * min(replicas.get(need.name, 1), workers) for need in needs)
     if wanted <= room:
-        return [spread([need.name for need in needs], replicas, workers)]
+        return [spread([need.name for need in needs], replicas, workers)], plain_turns(visits)
     for need in needs:
         if need.total > room:
             raise _too_large(need, room, "engine.kv_gib or args.max_model_len lower")
-    return [spread([need.name for need in group], {}, workers) for group in _groups(needs, room)]
+    groups, turns = _in_turns(needs, [], room, visits)
+    return [spread(group, {}, workers) for group in groups], turns
 
 
-def _on_gpus(needs: Sequence[Need], room: Sequence[int]) -> list[tuple[Seat, ...]]:
+def _on_gpus(needs: Sequence[Need], room: Sequence[int], visits: Visits) -> tuple[list[tuple[Seat, ...]], Turns]:
     least = min(room)
     large = [need for need in needs if need.total > least]
     small = [need for need in needs if need.total <= least]
     if not large and sum(need.total for need in needs) <= least:
-        return [tuple(Seat(tuple(need.name for need in needs), (gpu,)) for gpu in range(len(room)))]
+        return [tuple(Seat(tuple(need.name for need in needs), (gpu,)) for gpu in range(len(room)))], plain_turns(
+            visits
+        )
     if not large and (seats := _packed(needs, room)):
-        return [seats]
-    rounds = [
-        tuple(Seat(tuple(need.name for need in group), (gpu,)) for gpu in range(len(room)))
-        for group in _groups(small, least)
-    ]
-    for need in large:
-        n_gpus = _tensor_parallel(need, len(room), least)
+        return [seats], plain_turns(visits)
+    spans = {need.name: _tensor_parallel(need, len(room), least) for need in large}
+    groups, turns = _in_turns(small, large, least, visits)
+    rounds = []
+    for group in groups:
+        n_gpus = spans.get(group[0], 1)
         starts = range(0, len(room) - n_gpus + 1, n_gpus)
-        rounds.append(tuple(Seat((need.name,), tuple(range(start, start + n_gpus))) for start in starts))
-    return rounds
+        rounds.append(tuple(Seat(tuple(group), tuple(range(start, start + n_gpus))) for start in starts))
+    return rounds, turns
 
 
-def _groups(needs: Sequence[Need], room: int) -> list[list[Need]]:
+def _in_turns(small: Sequence[Need], alone: Sequence[Need], room: int, visits: Visits) -> tuple[list[list[str]], Turns]:
+    """The rounds, and the order of asking. Those of ``alone`` share no round with others."""
+    sizes = {need.name: need.total for need in small}
+    ways = divisions(sizes, room) if len(small) <= MOST_DIVIDED else iter([_neighbours(small, room)])
+    divided = ([*groups, *([need.name] for need in alone)] for groups in ways)
+    return best_turns(divided, visits, {need.name: need.total for need in (*small, *alone)})
+
+
+def _neighbours(needs: Sequence[Need], room: int) -> list[list[str]]:
     """Neighbours together, as many as fit."""
     groups: list[list[Need]] = []
     for need in needs:
@@ -156,7 +178,7 @@ def _groups(needs: Sequence[Need], room: int) -> list[list[Need]]:
             groups[-1].append(need)
         else:
             groups.append([need])
-    return groups
+    return [[need.name for need in group] for group in groups]
 
 
 def _packed(needs: Sequence[Need], room: Sequence[int]) -> tuple[Seat, ...] | None:

@@ -5,7 +5,7 @@ A step measures and then drops; nothing here knows how. `pipeline` opens and clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -16,6 +16,7 @@ from syntrans_mining.candidates import BLOCK, Candidate, by_class, class_blocks,
 from syntrans_mining.models import CLIP, Models
 from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
+from syntrans_mining.turns import decider, plain_turns, visits_of
 
 if TYPE_CHECKING:
     from syntrans.calibration import Calibration, Platt
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     from syntrans_mining.asking import Asker
     from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
     from syntrans_mining.engines.base import Picture, TextVectors
+    from syntrans_mining.models import Model
     from syntrans_mining.prompts import Prompts
     from syntrans_mining.report import Report
+    from syntrans_mining.turns import Turns
     from syntrans_mining.vectors import PictureVectors, Vectors
 
 
 @dataclass
 class Stages:
-    """The steps, bound to one run's models and settings."""
+    """The steps, bound to one run's models and settings. ``turns``: the order of asking, by default the config's."""
 
     config: MiningConfig
     entries: list[ClassEntry]
@@ -42,14 +45,17 @@ class Stages:
     report: Report
     pictures: dict[str, list[Picture]]
     calibration: Calibration | None = None
+    turns: Turns | None = None
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
         shown = self._start_image_vectors()
         candidates: list[Candidate] = []
-        self._settle_senses()
+        inquiry = self._settle_senses()
         with self._stage("propose", candidates):
-            candidates += self._propose(shown)
+            candidates += self._propose(shown, inquiry)
+        if inquiry:
+            self._show_senses(inquiry)
         with self._stage("merge", candidates):
             self._merge(candidates)
         with self._stage("crosscheck", candidates):
@@ -86,28 +92,60 @@ class Stages:
         n_neighbours = self.config.filter.neighbours
         return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
 
-    def _settle_senses(self) -> None:
-        """Give ambiguous names a definition, or end the run with the list to choose from."""
-        settings = self.config.lint
-        known: dict[str, list[senses.Sense]] = {}
+    def _settle_senses(self) -> senses.Inquiry | None:
+        """Give ambiguous names a definition, or end the run with the list to choose from.
+
+        Returns the inquiry if it decides nothing any more: then models are asked when they are there to propose.
+        """
+        settings, known, first = self.config.lint, {}, None
+        asked = senses.in_question(self.entries, settings.senses, ask_all=settings.ask_senses)
+        along = senses.first_is_taken(asked, settings.senses, first=settings.ambiguous == "first")
+        inquiry = None
         if self.prompts.senses:
-            asked = senses.in_question(self.entries, settings.senses, ask_all=settings.ask_senses)
+            decides = self._named([decider(self.config)])
+            others = [model for model in self.models.llms if model not in decides]
+            inquiry = senses.Inquiry(asked, [*decides, *others], self.prompts.senses)
             with self._stage("lint", []):
-                known = senses.find_senses(self.asker, asked, self.models.llms, self.prompts.senses)
-            for line in senses.listing(asked, known):
-                self.asker.progress.say(line)
-        first = settings.ambiguous == "first"
-        self.entries, taken = senses.settle(self.entries, known, settings.senses, first=first)
+                if along:
+                    inquiry.ask(self.asker, decides, senses.undecided(asked))
+                else:
+                    inquiry.ask(self.asker, self._named(reversed(self._turns.propose)))
+                    known = self._show_senses(inquiry)
+            first = partial(inquiry.first, model=decides[0]) if settings.ambiguous == "first" else None
+        self.entries, taken = senses.settle(self.entries, known, settings.senses, first)
         if taken:
             self.report.details["lint"] = {"senses": taken}
+        return inquiry if along else None
 
-    def _propose(self, shown: PictureVectors | None) -> list[Candidate]:
+    def _show_senses(self, inquiry: senses.Inquiry) -> dict[str, list[senses.Sense]]:
+        known = inquiry.found()
+        for line in senses.listing(self.entries, known):
+            self.asker.progress.say(line)
+        return known
+
+    @property
+    def _turns(self) -> Turns:
+        return self.turns or plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
+
+    def _named(self, names: Iterable[str]) -> list[Model]:
+        models = {model.name: model for model in self.models.llms}
+        return [models[name] for name in names]
+
+    def _propose(self, shown: PictureVectors | None, inquiry: senses.Inquiry | None) -> list[Candidate]:
         contrast = None
         if self.prompts.contrast:
             draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
-        llms, prompts = self.models.llms, self.prompts.propose
-        found = propose.propose(self.asker, self.entries, llms, prompts, self._draw(), contrast)
+        found = propose.propose(
+            self.asker,
+            self.entries,
+            self.models.llms,
+            self.prompts.propose,
+            self._draw(),
+            contrast,
+            order=self._turns.propose,
+            aside=inquiry.requests if inquiry else None,
+        )
         if not kept(found):
             error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
@@ -145,7 +183,8 @@ class Stages:
             return
         settings = self.config.crosscheck
         by_id = {entry.id: entry for entry in self.entries}
-        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck)
+        order = self._turns.vote
+        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck, order)
         platts = self._platts(candidates)
         calibrate.calibrate(candidates, platts)
         crosscheck.agree(candidates, n_models=len(self.models.llms))
@@ -202,19 +241,20 @@ class Stages:
         settings, prompts = self.config.compose, self.prompts
         if prompts.compose is None or prompts.support is None:
             return {}
-        (writer,) = (model for model in self.models.llms if model.name == settings.llm)
+        (writer,) = self._named([settings.llm or ""])
         found = summarise.summarise(
             self.asker,
             candidates,
             self.entries,
             writer,
-            [model for model in self.models.llms if model is not writer],
+            self._named(self._turns.read),
             summarise.Reading(prompts.compose, prompts.support, prompts.crosscheck),
             max_tokens=settings.max_tokens,
             threshold=settings.threshold,
         )
         self.report.details["compose"] = {
             "written_by": writer.name,
+            "read_by": sorted(self._turns.read),
             "sentences": sum(len(summary.stays) + len(summary.struck) for summary in found.values()),
             "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
         }

@@ -83,9 +83,10 @@ def test_an_unfinished_sentence_and_a_repeated_one_are_left_out() -> None:
 
 
 def test_a_run_says_who_wrote_and_what_was_struck(run: Run, configure: Callable) -> None:
-    result = run(configure(compose={"llm": "bob"}))
+    result = run(configure(compose={"llm": "bob", "readers": None}))
     details = result.run["details"]["compose"]
     assert details["written_by"] == "bob"
+    assert details["read_by"] == ["ann", "cleo"]
     assert 0 < sum(map(len, details["struck"].values())) < details["sentences"]
     assert result.run["stages"]["compose"]["models"].keys() == {"ann", "bob", "cleo"}
     _, meta = read_descriptors(result.descriptors)
@@ -94,6 +95,14 @@ def test_a_run_says_who_wrote_and_what_was_struck(run: Run, configure: Callable)
     for row in read_semantics(result.semantics)[0]:
         assert row.summary
         assert not any(sentence in row.summary for sentence in struck.get(row.class_id, ()))
+
+
+@pytest.mark.parametrize(
+    ("readers", "asked"), [(1, {"ann", "bob"}), (2, {"ann", "bob", "cleo"}), (9, {"ann", "bob", "cleo"})]
+)
+def test_so_many_others_read_the_summary(readers: int, asked: set[str], run: Run, configure: Callable) -> None:
+    result = run(configure(compose={"llm": "bob", "readers": readers}))
+    assert result.run["stages"]["compose"]["models"].keys() == asked
 
 
 def test_where_no_sentence_stays_the_template_is_filled_in(run: Run, configure: Callable) -> None:

@@ -93,8 +93,27 @@ def test_models_that_do_not_answer_leave_the_built_in_senses(run: Run, configure
     assert result.run["details"]["lint"]["senses"] == {"crane": "a tall long-necked wading bird"}
 
 
+def test_the_first_sense_needs_one_model_only_and_all_of_them_are_recorded(run: Run, configure: Callable) -> None:
+    """So that where models take turns none is loaded for its senses alone."""
+    heard, lint = Heard(), {"ambiguous": "first", "ask_senses": True}
+    result = run(configure(lint=lint, compose={"llm": "bob"}), images=None, classes=BIRDS, progress=heard)
+    taken = result.run["details"]["lint"]["senses"]
+    assert taken["crane"] == "a tall long-necked wading bird"
+    assert any(line.startswith(f"heron: 1. {taken['heron']} (bob") for line in heard.lines)
+    asked = {name: counts["asked"] for name, counts in result.run["stages"]["lint"]["models"].items()}
+    assert asked == {"ann": 2, "bob": 2, "cleo": 2}
+    proposing = result.run["stages"]["propose"]["models"]
+    assert {counts["asked"] for counts in proposing.values()} == {3 * 2}
+
+
+def test_the_first_sense_is_that_of_the_list_that_is_shown(run: Run, configure: Callable) -> None:
+    first = run(configure(lint={"ambiguous": "first"}), images=None, classes=BIRDS)
+    chosen = run(configure(lint={"senses": {"crane": 1}}), images=None, classes=BIRDS)
+    assert first.run["details"]["lint"] == chosen.run["details"]["lint"]
+
+
 def test_a_name_with_one_sense_is_left_as_it_is() -> None:
-    settled, taken = senses.settle(BIRDS, {}, {}, first=True)
+    settled, taken = senses.settle(BIRDS, {}, {}, first=lambda entry: None)
     assert settled == BIRDS
     assert taken == {}
 

@@ -55,7 +55,8 @@ class Request:
     """One question to one model.
 
     Either ``schema`` (a JSON schema as JSON text) binds the answer, or ``yes_no`` asks for the probability of
-    yes against no as the first token, or the answer is free text.
+    yes against no as the first token, or the answer is free text. ``stage``: to which it counts, if it is asked in
+    the course of another.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Request:
     picture: Picture | None = None
     schema: str | None = None
     yes_no: bool = False
+    stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class Late:
-    """The host that ``make`` makes, once somebody asks it something; ``start`` makes it at once."""
+    """The host that ``make`` makes, once somebody asks it something; ``start`` makes it at once.
 
-    def __init__(self, make: Callable[[], Host]) -> None:
+    ``make`` is given the name of the model that is asked first, None if that is not known.
+    """
+
+    def __init__(self, make: Callable[[str | None], Host]) -> None:
         self._make = make
         self._host: Host | None = None
 
@@ -30,19 +33,19 @@ class Late:
         """By model, how often it was loaded."""
         return self._host.loads if self._host else {}
 
-    def start(self) -> Host:
+    def start(self, first: str | None = None) -> Host:
         """The host itself."""
         if self._host is None:
-            self._host = self._make()
+            self._host = self._make(first)
         return self._host
 
     def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
         """As the host does."""
-        return self.start().generate(requests, follow)
+        return self.start(requests[0].model).generate(requests, follow)
 
     def embed(self, model: str, method: str, payload: Any) -> Ticket:
         """As the host does."""
-        return self.start().embed(model, method, payload)
+        return self.start(model).embed(model, method, payload)
 
     def close(self) -> None:
         """End the host, if there is one."""

@@ -45,7 +45,8 @@ Round = Sequence[WorkerPlan]
 class Pool:
     """``rounds`` of workers, one round at a time, and ``resident`` workers that stay (encoders are small).
 
-    Loading starts at once and goes on whenever a worker has nothing to answer. ``chunk`` requests are under way at a
+    Loading starts at once, with the first round or, if it is known whom the run asks ``first``, with that model's (an
+    encoder's is none), and goes on whenever a worker has nothing to answer. ``chunk`` requests are under way at a
     worker at most. ``between`` is called when a round has ended, before the next starts, and raises if it must not.
     ``exact`` as in `worker_environment`. ``say`` gets a line when a process is started again.
     """
@@ -56,6 +57,7 @@ class Pool:
         logs: Path,
         *,
         resident: Round = (),
+        first: str | None = None,
         chunk: int = 256,
         backoff: Sequence[float] = BACKOFF,
         exact: bool = False,
@@ -72,13 +74,10 @@ class Pool:
             environment = worker_environment(threads=self._threads, exact=exact)
             self._stack.enter_context(fork_server(environment, logs / "imports.log"))
         self._resident = [self._driver(plan, f"worker-r{number}") for number, plan in enumerate(resident)]
-        self._current, self._drivers = 0, list[Driver]()
+        self._drivers = list[Driver]()
         for driver in self._resident:
             driver.start()
-        if self._rounds:
-            self._begin(0)
-        if len(self._rounds) > 1:
-            threading.Thread(target=self._change_rounds, daemon=True).start()
+        self._start(self._round_of(first) if first and len(self._rounds) > 1 else 0)
 
     @property
     def load_seconds(self) -> dict[str, float]:
@@ -96,6 +95,8 @@ class Pool:
         What ``follow`` wants asked next goes to its model at once, before another round begins.
         """
         done: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        if not self._drivers:
+            self._start(self._round_of(requests[0].model))
         self._submit(requests, done)
         owed = len(requests)
         while owed:
@@ -140,8 +141,19 @@ class Pool:
         window, backoff = self._chunk, self._backoff
         return Driver(plan.specs, make, self._calls, self._journey, window=window, backoff=backoff)
 
+    def _round_of(self, model: str) -> int | None:
+        """The first round that holds ``model``; None of an encoder."""
+        return next((number for number, plans in enumerate(self._rounds) if model in _models(plans)), None)
+
+    def _start(self, number: int | None) -> None:
+        """Begin with a round, if there is one to begin with."""
+        if number is None or number >= len(self._rounds):
+            return
+        self._begin(number)
+        if len(self._rounds) > 1:
+            threading.Thread(target=self._change_rounds, daemon=True).start()
+
     def _begin(self, number: int) -> None:
-        self._current = number
         self._drivers = [self._driver(plan, f"worker-{n}") for n, plan in enumerate(self._rounds[number])]
         for driver in self._drivers:
             driver.start()
@@ -151,8 +163,10 @@ class Pool:
         while (model := self._calls.wait_for_others(self._hosted)) is not None:
             for driver in self._drivers:
                 driver.retire()
-            number = next(n for n, plans in enumerate(self._rounds) if model in _models(plans))
+            number = self._round_of(model)
             try:
+                if number is None:
+                    raise EnvironmentProblem(f"{model!r} is in no worker's plan")
                 self._between(number)
                 if not self._calls.closing:
                     self._begin(number)

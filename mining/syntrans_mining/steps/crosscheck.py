@@ -27,20 +27,25 @@ def crosscheck(
     entries: Mapping[str, ClassEntry],
     models: Sequence[Model],
     prompt: Prompt,
+    order: Sequence[str] | None = None,
 ) -> None:
     """Add each other model's P(yes) to every kept candidate, votes in the order of ``models``.
 
-    The last of them is asked first: where models take turns in memory, it is there since it proposed.
+    ``order``: in which they are asked, by name.
     """
+    named = {model.name: model for model in models}
     asked = (
-        ((candidate, model), _request(candidate, entries[candidate.class_id], model, prompt))
-        for model in reversed(models)
+        ((candidate, named[name]), _request(candidate, entries[candidate.class_id], named[name], prompt))
+        for name in order or named
         for candidate in kept(candidates)
-        if model.name not in candidate.author_models
+        if name not in candidate.author_models
     )
     for (candidate, model), response in asker.stream(STAGE, asked):
         if response.p_yes is not None:
-            candidate.votes.insert(0, Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
+            candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
+    place = {name: number for number, name in enumerate(named)}
+    for candidate in candidates:
+        candidate.votes.sort(key=lambda vote: place[vote.model])
 
 
 def agree(candidates: list[Candidate], *, n_models: int) -> None:

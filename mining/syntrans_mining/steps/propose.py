@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from syntrans.contract import FACETS, descriptor_id
 from syntrans.plain import plain_text
@@ -51,6 +51,10 @@ class _Call:
     attempt: int = 0
 
 
+Aside: TypeAlias = "Callable[[Model], Iterable[tuple[Callable[[Response], None], Request]]]"
+"""What else a model is asked while it is there: requests, each with who takes its answer."""
+
+
 @dataclass(frozen=True)
 class Contrast:
     """What else is asked: what tells the first of each pair from the second. ``pairs`` finds them, when needed."""
@@ -67,39 +71,49 @@ def propose(
     prompts: Sequence[Prompt],
     draw: Draw,
     contrast: Contrast | None = None,
+    *,
+    order: Sequence[str] | None = None,
+    aside: Aside | None = None,
 ) -> list[Candidate]:
     """Statements of all models about all classes, equal ones united; those of ``contrast`` carry the other's id.
 
     An answer that is cut off or not what the schema says is drawn again with another seed, ``draw.tries`` times
     in all, and then given up; it is never repaired. What stays without an answer is a dropped candidate. Everything
-    that a model can be asked follows each other, since models may have to take turns in memory.
+    that a model can be asked follows each other, since models may have to take turns in memory, in the ``order`` of
+    these names; the result is as if it were that of ``models``.
     """
-    plain, paired = _Said(draw), _Said(contrast.draw if contrast else draw)
-    asked = (
-        (call, _request(call, (paired if call.other else plain).draw))
-        for call in _calls(entries, models, prompts, draw.samples, contrast)
-    )
+    rank = {model.name: number for number, model in enumerate(models)}
+    plain, paired = _Said(draw, rank), _Said(contrast.draw if contrast else draw, rank)
+
+    def asked() -> Iterator[tuple[_Call | Callable[[Response], None], Request]]:
+        for model in sorted(models, key=lambda model: (order or list(rank)).index(model.name)):
+            yield from aside(model) if aside else ()
+            for call in _calls(entries, model, prompts, draw.samples, contrast):
+                yield call, _request(call, (paired if call.other else plain).draw)
+
     again = partial(_again, draw.tries, lambda call: (paired if call.other else plain).draw)
-    for call, response in asker.stream(STAGE, asked, again):
-        (paired if call.other else plain).hear(call, response)
+    for call, response in asker.stream(STAGE, asked(), again):
+        if isinstance(call, _Call):
+            (paired if call.other else plain).hear(call, response)
+        else:
+            call(response)
     return unite(plain.rows(), paired.rows())
 
 
 def _calls(
     entries: Sequence[ClassEntry],
-    models: Sequence[Model],
+    model: Model,
     prompts: Sequence[Prompt],
     samples: int,
     contrast: Contrast | None,
 ) -> Iterator[_Call]:
-    for model in models:
-        for prompt in prompts:
-            for entry in entries:
-                yield from (_Call(entry, model, prompt, sample) for sample in range(samples))
-        if contrast:
-            for entry, other in contrast.pairs():
-                numbers = range(contrast.draw.samples)
-                yield from (_Call(entry, model, contrast.prompt, sample, other) for sample in numbers)
+    for prompt in prompts:
+        for entry in entries:
+            yield from (_Call(entry, model, prompt, sample) for sample in range(samples))
+    if contrast:
+        for entry, other in contrast.pairs():
+            numbers = range(contrast.draw.samples)
+            yield from (_Call(entry, model, contrast.prompt, sample, other) for sample in numbers)
 
 
 def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candidate]:
@@ -117,10 +131,13 @@ def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candi
 
 
 class _Said:
-    """What was said in answer to calls that are drawn alike, and the answers that nobody gave."""
+    """What was said in answer to calls that are drawn alike, and the answers that nobody gave.
 
-    def __init__(self, draw: Draw) -> None:
-        self.draw = draw
+    ``rank``: a model's place, by name, in the order in which the result is to be, whoever was asked first.
+    """
+
+    def __init__(self, draw: Draw, rank: Mapping[str, int]) -> None:
+        self.draw, self._rank = draw, rank
         self._said: dict[tuple[str, str], Candidate] = {}
         self._failed: list[Candidate] = []
 
@@ -130,17 +147,43 @@ class _Said:
         if answer is None:
             self._failed.append(_failed(call, seed, response))
         else:
-            _unite(self._said, call, seed, answer.statements)
+            self._unite(call, seed, answer.statements)
             self._failed += [_malformed(call, seed, number, item) for number, item in answer.malformed]
 
     def rows(self) -> list[Candidate]:
         """The candidates, dropped ones last."""
-        return [*self._said.values(), *self._failed]
+        for candidate in self._said.values():
+            candidate.authors.sort(key=self._place)
+        rows = (
+            sorted(group, key=lambda row: self._place(row.authors[0])) for group in (self._said.values(), self._failed)
+        )
+        return [row for group in rows for row in group]
+
+    def _place(self, author: Author) -> int:
+        return self._rank[author.model]
+
+    def _unite(self, call: _Call, seed: int, statements: list[tuple[str, str]]) -> None:
+        """Add ``statements``: one candidate per class and normalised text, with everyone who said it.
+
+        It stands where the first author's place is, in that one's words. Answers come in the order of the calls, so
+        the result does not depend on who answered first.
+        """
+        for facet, text in statements:
+            key = (call.entry.id, descriptor_id(call.entry.id, text))
+            known = self._said.get(key)
+            author = _author(call, seed, text if known is None or text != known.text else known.text)
+            if known is None:
+                pair = call.other.id if call.other else None
+                known = self._said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [], contrast_with=pair)
+            elif self._rank[call.model.name] < min(map(self._place, known.authors)):
+                self._said[key] = self._said.pop(key)  # to the end, where this model's come
+                known.text, known.facet = text, facet
+            known.authors.append(author)
 
 
-def _again(tries: int, draw_of: Callable[[_Call], Draw], call: _Call, response: Response) -> Request | None:
+def _again(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Response) -> Request | None:
     """The request for another draw of an answer that is none. One that met an error would meet it again."""
-    if response.error or call.attempt + 1 == tries or parse_answer(response) is not None:
+    if not isinstance(call, _Call) or response.error or call.attempt + 1 == tries or parse_answer(response) is not None:
         return None
     call.attempt += 1
     return _request(call, draw_of(call))
@@ -237,20 +280,6 @@ def _seed(run_seed: int, call: _Call) -> int:
     parts += [call.other.id] if call.other else []
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
-
-
-def _unite(said: dict[tuple[str, str], Candidate], call: _Call, seed: int, statements: list[tuple[str, str]]) -> None:
-    """Add ``statements`` to what was ``said``: one candidate per class and normalised text, with everyone who said it.
-
-    Answers come in the order of the calls, so the result does not depend on who answered first.
-    """
-    for facet, text in statements:
-        key = (call.entry.id, descriptor_id(call.entry.id, text))
-        if key not in said:
-            pair = call.other.id if call.other else None
-            said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [], contrast_with=pair)
-        raw = said[key].text if text == said[key].text else text  # one string in memory for the same words
-        said[key].authors.append(_author(call, seed, raw))
 
 
 def _author(call: _Call, seed: int, raw: str) -> Author:

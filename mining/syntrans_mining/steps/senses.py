@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.class_lint import homonyms, is_settled, normalised
@@ -48,44 +49,86 @@ def in_question(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, 
     ]
 
 
-def find_senses(
-    asker: Asker, entries: Sequence[ClassEntry], models: Sequence[Model], prompt: Prompt
-) -> dict[str, list[Sense]]:
-    """What every model and the built-in list take the names of ``entries`` to mean, by class id.
+def undecided(asked: Sequence[ClassEntry]) -> list[ClassEntry]:
+    """Those of which the built-in list knows no sense."""
+    return [entry for entry in asked if normalised(entry.name) not in homonyms()]
 
-    A name that only the models were asked about counts as ambiguous, and is in the result, if at least half of those
-    that answered know several senses.
-    """
-    asked = [((entry, model), _request(entry, model, prompt)) for model in models for entry in entries]
-    said: dict[str, dict[str, list[str]]] = {entry.id: {} for entry in entries}
-    for (entry, model), response in asker.stream(STAGE, asked):
+
+def first_is_taken(asked: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, first: bool) -> bool:
+    """Whether the first sense of each name settles it, so that nobody need wait for what all models know."""
+    return first and not any(isinstance(_choice(entry, chosen), int) for entry in asked)
+
+
+class Inquiry:
+    """What the models take the names of ``entries`` to mean; ``models`` are in the order of the list that is shown."""
+
+    def __init__(self, entries: Sequence[ClassEntry], models: Sequence[Model], prompt: Prompt) -> None:
+        self._entries, self._models, self._prompt = entries, models, prompt
+        self._said: dict[str, dict[str, list[str]]] = {entry.id: {} for entry in entries}
+        self._asked: set[tuple[str, str]] = set()
+
+    def requests(
+        self, model: Model, entries: Sequence[ClassEntry] | None = None
+    ) -> Iterator[tuple[Callable[[Response], None], Request]]:
+        """What ``model`` has not been asked yet (about ``entries``), each with who takes the answer."""
+        for entry in self._entries if entries is None else entries:
+            if (entry.id, model.name) not in self._asked:
+                self._asked.add((entry.id, model.name))
+                yield partial(self._hear, entry, model), _request(entry, model, self._prompt)
+
+    def ask(self, asker: Asker, models: Sequence[Model], entries: Sequence[ClassEntry] | None = None) -> None:
+        """Ask ``models``, one after the other, and wait for their answers."""
+        asked = (pair for model in models for pair in self.requests(model, entries))
+        for hear, response in asker.stream(STAGE, asked):
+            hear(response)
+
+    def first(self, entry: ClassEntry, model: Model) -> str | None:
+        """The sense that stands first: the built-in list's, or else that of ``model`` if it knows several."""
+        if entry.id not in self._said:
+            return None
+        known = homonyms().get(normalised(entry.name), ()) or self._said[entry.id].get(model.name, [])
+        return known[0] if len(known) > 1 else None
+
+    def found(self) -> dict[str, list[Sense]]:
+        """Every sense of the ambiguous names, by class id: those of the built-in list first, then model by model.
+
+        A name that only the models were asked about counts as ambiguous, and is in the result, if at least half of
+        those that answered know several senses.
+        """
+        found = {}
+        for entry in self._entries:
+            said = self._said[entry.id]
+            answers = {model.name: said[model.name] for model in self._models if model.name in said}
+            several = sum(len(senses) > 1 for senses in answers.values())
+            known = homonyms().get(normalised(entry.name), ())
+            if known or 2 * several >= max(len(answers), 1):
+                united = _unite({**({BUILT_IN: list(known)} if known else {}), **answers})
+                if len(united) > 1:
+                    found[entry.id] = united
+        return found
+
+    def _hear(self, entry: ClassEntry, model: Model, response: Response) -> None:
         if senses := parse_senses(response):
-            said[entry.id][model.name] = senses
-    found = {}
-    for entry in entries:
-        answers = dict(said[entry.id])
-        several = sum(len(senses) > 1 for senses in answers.values())
-        known = homonyms().get(normalised(entry.name), ())
-        if known or 2 * several >= max(len(answers), 1):
-            united = _unite({**answers, **({BUILT_IN: list(known)} if known else {})})
-            if len(united) > 1:
-                found[entry.id] = united
-    return found
+            self._said[entry.id][model.name] = senses
 
 
 def settle(
-    entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]], chosen: Mapping[str, Choice], *, first: bool
+    entries: Sequence[ClassEntry],
+    senses: Mapping[str, list[Sense]],
+    chosen: Mapping[str, Choice],
+    first: Callable[[ClassEntry], str | None] | None = None,
 ) -> tuple[list[ClassEntry], dict[str, str]]:
     """The entries with the chosen senses as definitions, and those by class id.
 
-    InputError if a choice is of no class or no sense, or a name in ``senses`` has no choice (unless ``first``).
+    ``first`` chooses where nothing is chosen. InputError if a choice is of no class or no sense, or, without
+    ``first``, a name in ``senses`` has no choice.
     """
     _check_choices(entries, senses, chosen)
     settled, taken, open_names = [], {}, []
     for entry in entries:
         choice, known = _choice(entry, chosen), senses.get(entry.id, [])
-        if choice is None and known and first:
-            choice = 1
+        if choice is None and first:
+            choice = first(entry)
         if choice is None:
             settled.append(entry)
             open_names += [entry] if known else []
@@ -170,4 +213,4 @@ def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
         sampling=GREEDY,
         schema=prompt.answer_schema,
     )
-    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema)
+    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema, stage=STAGE)

@@ -1,0 +1,189 @@
+"""Where models take turns in memory: in which order they are asked, and how often each is loaded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import permutations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syntrans.classes import ClassEntry
+from syntrans.contract import read_descriptors, read_semantics
+from syntrans_mining import hosting
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.models import Models, resolve_models
+from syntrans_mining.pipeline import MineResult
+from syntrans_mining.progress import Silent
+from syntrans_mining.residency import Need, Residency, plan_residency
+from syntrans_mining.turns import Visits, count_loads, divisions, visits_of
+
+Run = Callable[..., MineResult]
+Configure = Callable[..., MiningConfig]
+GIB = 2**30
+LLMS = ("ann", "bob", "cleo")
+
+
+def planned(visits: Visits, free: float, **sizes: float) -> Residency:
+    names = [*visits.llms, *([visits.vlm] if visits.vlm else [])]
+    return plan_residency([Need(n, int(sizes.get(n, 4) * GIB), 0, 0) for n in names], [int(free * GIB)], visits=visits)
+
+
+def most(visits: Visits, free: float = 5, **sizes: float) -> int:
+    return max(planned(visits, free, **sizes).loads().values())
+
+
+@pytest.mark.parametrize("vlm", [None, "eye"])
+@pytest.mark.parametrize("decider", [None, "ann", "bob"])
+def test_without_summaries_two_loads_are_enough(vlm: str | None, decider: str | None) -> None:
+    assert most(Visits(LLMS, vlm, decider=decider)) == 2
+
+
+@pytest.mark.parametrize("decider", [None, "bob"])
+def test_a_summary_and_its_reader_cost_no_third_load_without_pictures(decider: str | None) -> None:
+    assert most(Visits(LLMS, None, decider=decider, writer="bob", readers=("ann",))) == 2
+
+
+@pytest.mark.parametrize(
+    ("free", "sizes"),
+    [
+        (9, {"eye": 9}),  # writer and reader fit together
+        (9, {"ann": 8, "cleo": 8}),  # writer and VLM do
+    ],
+)
+def test_with_pictures_two_are_enough_where_the_writer_fits_beside_one_other(free: float, sizes: dict) -> None:
+    assert most(Visits(LLMS, "eye", writer="bob", readers=("ann",)), free * 1.1, **sizes) == 2
+
+
+def test_writer_or_reader_is_loaded_three_times_where_each_model_stands_alone_and_the_plan_says_so() -> None:
+    """The VLM stands between votes and summary: only one of the two can stay from the proposals to the votes."""
+    plan = planned(Visits(LLMS, "eye", writer="bob", readers=("ann",)), 5)
+    assert sorted(plan.loads().values()) == [1, 2, 2, 3]
+    assert plan.lines()[-1].endswith("(no order of these questions needs fewer)")
+
+
+def test_the_larger_of_writer_and_reader_is_the_one_that_stays() -> None:
+    visits = Visits(LLMS, "eye", writer="bob", readers=("ann",))
+    assert planned(visits, 7, bob=6).loads()["bob"] == 2
+    assert planned(visits, 7, ann=6).loads()["ann"] == 2
+
+
+def test_two_models_whose_senses_decide_need_two_loads_and_of_three_one_needs_three() -> None:
+    assert most(Visits(("ann", "bob"), senses=True)) == 2
+    assert most(Visits(LLMS, senses=True)) == 3
+
+
+def every_order(visits: Visits) -> Iterator[tuple[str, ...]]:
+    """All orders within all steps."""
+    senses = permutations(visits.llms) if visits.senses else [(visits.decider,) if visits.decider else ()]
+    after = [(name,) for name in (visits.vlm, visits.writer) if name]
+    steps = [senses, permutations(visits.llms), permutations(visits.llms), *([step] for step in after)]
+    for chosen in product(*steps, permutations(visits.readers)):
+        yield tuple(name for step in chosen for name in step)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=4, max_size=4),
+    free=st.integers(6, 14),
+    vlm=st.sampled_from([None, "eye"]),
+    how=st.sampled_from([{}, {"senses": True}, {"decider": "ann"}, {"decider": "bob"}]),
+    readers=st.sampled_from([(), ("ann",), ("ann", "cleo")]),
+)
+def test_no_order_and_no_division_of_the_models_loads_any_less_often(
+    sizes: list[int], free: int, vlm: str | None, how: dict[str, Any], readers: tuple[str, ...]
+) -> None:
+    visits = Visits(LLMS, vlm, writer="bob" if readers else None, readers=readers, **how)
+    needs = dict(zip([*LLMS, *([vlm] if vlm else [])], (size * GIB for size in sizes), strict=False))
+    plan = planned(visits, free, **{name: size / GIB for name, size in needs.items()})
+    if len(plan.rounds) == 1:
+        return
+    room = int(free * GIB * 0.95)
+    least = 9
+    for division in divisions(needs, room):
+        for sequence in every_order(visits):
+            begins = sorted(division, key=lambda names: sequence[0] not in names)
+            least = min(least, *[max(count_loads(begins, sequence).values())])
+    assert max(plan.loads().values()) == least
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for one of the models, and for CLIP."""
+
+    def plan(_config: MiningConfig, models: Models, visits: Visits | None = None) -> Residency:
+        needs = [Need(model.name, 4 * GIB, 0, 0) for model in models.all if model.name != "clip"]
+        return plan_residency(needs, [6 * GIB], resident=[Need("clip", GIB, 0, 0)], visits=visits)
+
+    monkeypatch.setattr(hosting, "residency_of", plan)
+
+
+CROSSCHECK = {"threshold": 0.3, "calibration": "agreement"}
+FIRST = {"ask_senses": True, "ambiguous": "first"}
+EVERYTHING: dict[str, Any] = {
+    "contrast": {"prompt": "contrast.v1"},
+    "crosscheck": CROSSCHECK,
+    "lint": FIRST,
+    "compose": {"llm": "bob"},
+}
+CUT_OFF = {"truncate": ["heron"], "truncate_times": 2}  # such answers are drawn again
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("sections", "pictures", "expected"),
+    [
+        ({"contrast": {"prompt": "contrast.v1"}, "crosscheck": CROSSCHECK}, True, [1, 1, 2, 2]),
+        ({"lint": FIRST, "crosscheck": CROSSCHECK}, True, [1, 1, 2, 2]),
+        (EVERYTHING, False, [2, 2, 2]),
+        (EVERYTHING, True, [1, 2, 2, 3]),
+    ],
+    ids=["contrast", "senses", "summaries, no pictures", "everything"],
+)
+def test_a_run_loads_as_often_as_planned_second_draws_included(
+    sections: dict[str, Any],
+    pictures: bool,
+    expected: list[int],
+    run: Run,
+    configure: Configure,
+    entries: list[ClassEntry],
+) -> None:
+    config = configure(CUT_OFF, workers=1, **sections)
+    result = run(config) if pictures else run(config, images=None)
+    loads = dict(result.run["loads"])
+    assert loads.pop("clip") == 1
+    assert sorted(loads.values()) == expected
+    assert result.run["stages"]["propose"]["models"]["ann"]["asked"] > 4 * 2  # some were drawn again
+    models = hosting.residency_of(config, _models(config, loads), visits_of(config, entries, pictures=pictures))
+    assert models.loads() == loads
+
+
+def _models(config: MiningConfig, names: dict[str, int]) -> Models:
+    models = resolve_models(config)
+    return models if "eye" in names else replace(models, vlm=None)
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_order_of_asking_changes_nothing_in_the_files(run: Run, configure: Configure, tmp_path: Path) -> None:
+    sections = EVERYTHING | {"compose": {"llm": "cleo"}}
+    in_turns = run(configure(workers=1, **sections), tmp_path / "turns")
+    together = run(configure(workers=0, **sections), tmp_path / "together")
+    assert read_descriptors(in_turns.descriptors)[0] == read_descriptors(together.descriptors)[0]
+    assert read_semantics(in_turns.semantics)[0] == read_semantics(together.semantics)[0]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_run_that_goes_on_loads_only_what_is_still_asked(run: Run, configure: Configure) -> None:
+    run(configure(workers=1, crosscheck=CROSSCHECK))
+    again = run(configure(workers=1, crosscheck=CROSSCHECK, ground={"threshold": 0.2, "images": 5}))
+    assert again.run["loads"] == {"eye": 1, "clip": 1}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_without_pictures_the_vlm_is_not_loaded(workers: int, run: Run, configure: Configure) -> None:
+    result = run(configure(workers=workers), images=None, progress=Silent())
+    assert "eye" not in result.run["load_seconds"]
+    assert "no images" in result.run["skipped"]["ground"]
