@@ -140,7 +140,8 @@ def _calls(rehearsal: Rehearsal, figures: Figures | None, n_classes: int) -> lis
     """Requests and tokens by stage and model. ``most``: nothing measured them, so they are an upper bound."""
     scale = n_classes / rehearsal.classes if rehearsal.classes else 0.0
     rows = []
-    for (stage, model), tally in rehearsal.tallies.items():
+    stages = list(dict.fromkeys(stage for stage, _ in rehearsal.tallies))
+    for (stage, model), tally in sorted(rehearsal.tallies.items(), key=lambda item: stages.index(item[0][0])):
         known = figures.calls.get((stage, model)) if figures else None
         row = _measured(known, n_classes) if known else _bound(tally, scale)
         rows.append({"stage": stage, "model": model, **row})

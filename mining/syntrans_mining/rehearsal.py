@@ -1,7 +1,7 @@
 """A run without a model: the real steps ask, nobody answers. So a plan counts what a run will really ask.
 
-Every answer is a stand-in of the form that was asked for, every judge says yes, and no threshold drops anything:
-what is counted is the most that can be asked, second tries and overlong summaries aside.
+Every answer is a stand-in of the form that was asked for, every judge says yes, and nothing but the budget drops
+anything: what is counted is the most that can be asked, second tries and overlong summaries aside.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _without_thresholds(config: MiningConfig, chosen: Sequence[ClassEntry]) -> M
         "lint": {"ambiguous": "first", "senses": senses},
         "crosscheck": {"threshold": 0.0, "calibration": None},
         "ground": {"threshold": 0.0, "gap": None},
-        "filter": {"margin": -2.0, "fuse": None, "budget": 1_000_000},
+        "filter": {"margin": -2.0, "fuse": None},
     }
     sections = {name: getattr(config, name).model_copy(update=values) for name, values in open_wide.items()}
     return config.model_copy(update=sections)

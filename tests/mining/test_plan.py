@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_a_rehearsal_asks_in_the_same_stages_and_at_least_as_much_as_the_run(
     assert {key: count for key, count in real.items() if counted[key] < count and key[0] != "compose"} == {}
     proposals = {key: count for key, count in real.items() if key[0] in {"lint", "propose"}}
     assert {key: counted[key] for key in proposals} == proposals
+
+
+def test_a_plan_goes_stage_by_stage(configure: Configure, entries: list[ClassEntry], tmp_path: Path) -> None:
+    """Senses may be asked while models propose, and still are one stage."""
+    config = configure(**EVERYTHING)
+    stages = [row["stage"] for row in make_plan(config, entries, tmp_path, pictures=True)["calls"]]
+    assert [stage for stage, _ in itertools.groupby(stages)] == ["lint", "propose", "crosscheck", "ground", "compose"]
+
+
+def test_a_writer_is_shown_no_more_than_can_be_kept(configure: Configure, entries: list[ClassEntry]) -> None:
+    config = configure(compose={"llm": "ann"}, filter={"margin": 0.0, "budget": 7})
+    (message,) = [m.text for m in rehearse(config, entries, pictures=True).first["compose"][1] if m.role == "user"]
+    assert sum(line.startswith("- ") for line in message.splitlines()) == 7
 
 
 def test_without_pictures_nothing_is_asked_about_them(configure: Configure, entries: list[ClassEntry]) -> None:
