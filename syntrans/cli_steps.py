@@ -96,11 +96,17 @@ def mine(
     target = run_dir("mine", out, request, "run.json", resume=True)
     say(f"mining {len(entries[:limit])} classes with config {name} into {target}")
 
+    from syntrans_mining.journal import forget_unasked
     from syntrans_mining.pipeline import mine as mine_classes
     from syntrans_mining.report import stage_table
 
     pictures = None if images is None else open_images(images)
-    result = mine_classes(settled, entries, pictures, target, limit=limit)
+    try:
+        result = mine_classes(settled, entries, pictures, target, limit=limit)
+    except InputError:
+        if out is None:
+            forget_unasked(target)
+        raise
     print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
     say(f"look at it: syntrans inspect {result.descriptors}")
     return str(result.descriptors)

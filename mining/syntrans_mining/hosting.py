@@ -15,6 +15,7 @@ from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.memory import free_memory, visible_gpus, wait_until_back
 from syntrans_mining.residency import Residency, Seat, plan_residency
 from syntrans_mining.sizes import need_of
+from syntrans_mining.turns import visits_of
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
@@ -26,7 +27,10 @@ ENCODERS = ("clip", "sentence", "fake-clip")
 
 
 def residency_of(config: MiningConfig, models: Models, visits: Visits | None = None) -> Residency:
-    """The plan for this machine as it is now, for what ``visits`` says. EnvironmentProblem if a model fits nowhere."""
+    """The plan for this machine as it is now, for what ``visits`` says (by default a run without names to settle).
+
+    EnvironmentProblem if a model fits nowhere.
+    """
     specs = [model.spec for model in models.all]
     here = [spec.device for spec in specs if spec.kind != "ray"]
     device: Literal["cpu", "cuda"] = "cuda" if "cuda" in here else "cpu"
@@ -39,7 +43,7 @@ def residency_of(config: MiningConfig, models: Models, visits: Visits | None = N
         resident=[need_of(spec) for spec in specs if spec.kind in ENCODERS],
         workers=1 if config.engine.kind == "ray" else config.engine.workers,  # a cluster is joined once
         replicas={model.name: model.replicas for model in configured},
-        visits=visits,
+        visits=visits or visits_of(config, (), pictures=models.vlm is not None),
     )
 
 

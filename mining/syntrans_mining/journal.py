@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,6 +60,15 @@ def request_key(
 def vector_key(*, identity: str, content: str) -> str:
     """32 hex over the encoder's identity and a text, or a picture's sha256."""
     return _hash([identity, content])
+
+
+def forget_unasked(folder: Path) -> None:
+    """Remove the folder of a run that was refused before anything was asked: it has nothing to go on from."""
+    if (folder / JOURNAL).is_file():
+        with closing(Journal(folder / JOURNAL)) as journal:
+            asked = journal.count()
+        if not asked:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _hash(parts: list[object]) -> str:

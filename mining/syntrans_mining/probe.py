@@ -6,13 +6,14 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.paths import make_dir
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
-from syntrans_mining.hosting import make_host
+from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES
@@ -23,6 +24,7 @@ from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages
 from syntrans_mining.steps.senses import in_question
+from syntrans_mining.turns import Turns, visits_of
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -53,13 +55,13 @@ def probe(
     progress = progress or Silent()
     unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
     prompts, models = Prompts.load(config, ask_senses=bool(unsettled)), resolve_models(config)
-    turn = _Turn(config, prompts, models, images, progress, make_dir(out))
+    plan = planned(config, models, visits_of(config, entries, pictures=images is not None))
+    turn = _Turn(config, prompts, models, images, progress, make_dir(out), plan.turns if plan else None)
     n_classes, used = START, 0.0
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
-        host = stack.enter_context(
-            closing(Late(lambda first: make_host(config, models, out / "logs", first=first, say=progress.say)))
-        )
+        make = partial(make_host, config, models, out / "logs", residency=plan, say=progress.say)
+        host = stack.enter_context(closing(Late(lambda first: make(first=first))))
         turn.run(host, entries[:n_classes])
         while True:
             begin = time.perf_counter()
@@ -82,9 +84,10 @@ class _Turn:
         images: dict[str, list[ImageRef]] | None,
         progress: Progress,
         out: Path,
+        turns: Turns | None,
     ) -> None:
         self._config, self._prompts, self._models, self._images = config, prompts, models, images
-        self._progress, self._out = progress, out
+        self._progress, self._out, self._turns = progress, out, turns
         self._calibration = calibration_of(config, models, prompts)
 
     def run(self, host: Host, entries: Sequence[ClassEntry]) -> MineResult:
@@ -104,6 +107,7 @@ class _Turn:
                 report,
                 pictures,
                 self._calibration,
+                self._turns,
             )
             candidates, semantics = stages.run()
         facts = RunFacts(

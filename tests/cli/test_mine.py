@@ -52,6 +52,16 @@ def test_the_path_of_the_result_is_all_that_goes_to_stdout(
     assert json.loads((written.parent / "run.json").read_text())["classes"] == 2
 
 
+def test_a_refused_run_leaves_no_folder_and_one_that_asked_something_does(
+    config: Path, classes: Path, artifacts: Path
+) -> None:
+    assert mine("--config", config, "--classes", classes, "--set", "lint.senses.crow=1") == 3
+    assert list((artifacts / "mine").glob("*")) == []
+    classes.write_text("crane\nheron\n")
+    assert mine("--config", config, "--classes", classes) == 3  # which crane?
+    assert len(list((artifacts / "mine").glob("*"))) == 1
+
+
 def test_stages_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
     assert mine("--config", config, "--classes", classes, "--out", tmp_path / "out") == 0
     _, meta = read_descriptors(tmp_path / "out" / "descriptors.parquet")

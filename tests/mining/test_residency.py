@@ -116,7 +116,9 @@ def test_the_world_fits_together_and_a_small_allowance_makes_rounds(monkeypatch:
     models = resolve_models(world)
     assert len(residency_of(world, models).rounds) == 1
     small = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.memory_gib=2.8"])
-    assert len(residency_of(small, models).rounds) > 1
+    apart = residency_of(small, models)
+    assert len(apart.rounds) > 1
+    assert apart.loads()["vlm"] == 1  # it neither proposes nor votes, also where no class list says who is asked
 
 
 def test_gpu_workers_see_their_gpus_and_are_told_what_was_planned(monkeypatch: pytest.MonkeyPatch) -> None:
