@@ -1,6 +1,6 @@
 """What each step of mining is worth, on the embedded world: precision, recall, and few-shot accuracy.
 
-Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--out DIR] [--train KEY=VALUE ...]
+Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--stages] [--out DIR] [--train KEY=VALUE ...]
 
 The whole chain runs with the weights and thresholds that ship; every setting that leaves something out gets its own,
 chosen as those were (`syntrans_training.world.thresholds`: base and val classes, mining seed 0). All are scored on the
@@ -173,6 +173,7 @@ def main() -> None:
     """Run everything and write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--stages", action="store_true", help="all steps and their stages only, nothing left out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--train", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
     given = parser.parse_args()
@@ -180,7 +181,8 @@ def main() -> None:
     start = time.monotonic()
     pictures = export_world()
     results: dict[int, Any] = {}
-    settings = {name: choose_setting(name, make_dir(out / "seed-0"), pictures) for name in SETTINGS}
+    names = [FULL] if given.stages else list(SETTINGS)
+    settings = {name: choose_setting(name, make_dir(out / "seed-0"), pictures) for name in names}
     for seed in given.seeds:
         results[seed] = one_seed(seed, settings, out, pictures, given.train)
         seconds = time.monotonic() - start
