@@ -102,6 +102,21 @@ def tiny_text_encoder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def features(tmp_path, toy_classes):
+    """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
+    rng = np.random.default_rng(0)
+    words = {w: rng.normal(size=16) for c in toy_classes for w in c.split()}
+    folder = tmp_path / "features"
+    folder.mkdir()
+    for name, part in {"base": toy_classes[:8], "val": toy_classes[8:13], "novel": toy_classes[13:]}.items():
+        rows = [(c, sum(words[w] for w in c.split()) + rng.normal(size=16)) for c in part for _ in range(12)]
+        values = pa.array([v.tolist() for _, v in rows], pa.list_(pa.float32()))
+        table = {"class": [c for c, _ in rows], "feature": values, "sha256": [f"{name}{i}" for i in range(len(rows))]}
+        pq.write_table(pa.table(table), folder / f"{name}.features.parquet")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def descriptor_row():
     """Makes a row of the contract from a class name and a text."""

@@ -1,9 +1,34 @@
 """The benchmarks of the bridge and of CMKD: what they compare with what."""
 
 import importlib
+import json
+import sys
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+import yaml
+
+from syntrans.contract import FileMetadata, read_descriptors, write_descriptors
+from syntrans_training.config import TrainConfig
+from syntrans_training.world.spec import CLASSES
+from syntrans_training.world.truth import judge
+
+# step, the training whose evaluation has it, its row there, the step before
+LADDER = [
+    ("prototypes", "plain", "plain_prototypes", None),
+    ("+ shared space", "plain", "no_text", "prototypes"),
+    ("+ names", "plain", "name_only", "+ shared space"),
+    ("+ descriptors, raw", "plain", "raw", "+ names"),
+    ("+ descriptors, checked", "checked", "syntrans", "+ descriptors, raw"),
+    ("+ descriptors, grounded", "grounded", "syntrans", "+ descriptors, checked"),
+    ("+ descriptors, kept", "plain", "syntrans", "+ descriptors, grounded"),
+    ("+ generator", "generator", "syntrans", "+ descriptors, kept"),
+    ("+ reconstructor", "reconstructor", "syntrans", "+ descriptors, kept"),
+    ("+ both", "both", "syntrans", "+ descriptors, kept"),
+    ("+ gate", "gate", "syntrans", "+ both"),
+]
 
 
 @pytest.fixture
@@ -11,6 +36,97 @@ def benchmark(repository, monkeypatch):
     """Imports one of the files of benchmarks/ by its name."""
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     return importlib.import_module
+
+
+@pytest.fixture
+def ledger(toy_classes, descriptor_row, tmp_path):
+    """A descriptor file of all toy classes with a row that every stage dropped."""
+    rows = []
+    for name in toy_classes:
+        colour, shape = name.split()
+        rows += [descriptor_row(name, f"it is {colour}"), descriptor_row(name, f"it is a {shape}")]
+        dropped = {"crosscheck": "no_agreement", "ground": "not_seen", "filter": "not_distinctive"}
+        for i, (stage, reason) in enumerate(dropped.items()):
+            text = f"it is a thing of {toy_classes[i]}"
+            rows.append(descriptor_row(name, text, kept=False, stage=stage, reason=reason))
+    return write_descriptors(tmp_path / "ledger.parquet", rows, FileMetadata(run_id="t", class_list_sha256="0" * 64))
+
+
+@pytest.fixture
+def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeypatch):
+    """Runs the whole of benchmarks/ladder.py on toy features; returns the module and the folder of its results."""
+    grids = {key: [1.0] for key in ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")}
+    config, ladder = tmp_path / "tiny.yaml", benchmark("ladder")
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "device": "cpu",
+                "data": {"path": str(features)},
+                "encoder": {"method": "given"},
+                "text": {"encoder": str(tiny_text_encoder)},
+                "bridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
+                "vsbird": {"seeds": 2, "steps": 4, **grids},
+                "episodes": {"shots": [1, 2], "queries": 4},
+            }
+        )
+    )
+    asked = ["--evaluate", "episodes.shots=[1,2]", "episodes.queries=4", "episodes.episodes=30"]
+    given = [str(ledger), "--config", str(config), "--out", str(tmp_path / "out"), "--seeds", "1"]
+
+    def run():
+        monkeypatch.setattr(sys, "argv", ["ladder.py", *given, *asked])
+        ladder.main()
+        return ladder, tmp_path / "out"
+
+    return run
+
+
+@pytest.mark.slow
+def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder, monkeypatch):
+    ladder, out = run_ladder()
+    record = json.loads((out / "ladder.json").read_text())
+    assert set(record["results"]) == {"1", "2"}
+    for shots, found in record["results"].items():
+        steps = found["steps"]
+        assert [(s["name"], s["training"], s["row"], s["before"]) for s in steps] == LADDER
+        values = {}
+        for step in steps:
+            table = pq.read_table(out / "evaluate" / step["training"] / "accuracies.parquet")
+            values[step["name"]] = table.filter(pc.equal(table["shots"], int(shots)))[step["row"]].to_numpy()
+            assert step["mean"] == pytest.approx(100 * values[step["name"]].mean(), abs=1e-3)
+            if step["before"]:
+                gains = 100 * (values[step["name"]] - values[step["before"]])
+                assert step["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-3)
+                assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
+        assert "gain" not in steps[0]
+        assert len({values[name].tobytes() for name in values}) > 5  # the steps are different things
+    lines = (out / "ladder.md").read_text().splitlines()[2:]
+    assert [line.split(" | ")[0].strip("| ") for line in lines] == [step[0] for step in LADDER]
+    for line, first, second in zip(lines, *(record["results"][k]["steps"] for k in "12"), strict=True):
+        assert f"| {first['mean']:.2f} ± " in line
+        assert f"| {second['mean']:.2f} ± " in line
+    monkeypatch.setattr(ladder, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+    run_ladder()
+    assert json.loads((out / "ladder.json").read_text())["results"] == record["results"]
+
+
+def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_truth(
+    benchmark, descriptor_row, tmp_path
+):
+    ladder, known = benchmark("ladder"), CLASSES[0]
+    row = descriptor_row(known.name, "it is red").model_copy(update={"class_id": known.id})
+    mined = write_descriptors(tmp_path / "m.parquet", [row], FileMetadata(run_id="t", class_list_sha256="0" * 64))
+    config = TrainConfig.model_validate({"data": {"path": "world"}, "distill": {"teacher": "open_clip:clip"}})
+    trainings, steps = ladder.plan(config, mined, tmp_path / "out")
+    assert [(s.name, s.training, s.before) for s in steps[:2]] == [
+        ("prototypes", "no-teacher", None),
+        ("+ distillation", "plain", "prototypes"),
+    ]
+    assert "distill.teacher=null" in trainings["no-teacher"].settings
+    assert (steps[-1].name, steps[-1].before) == ("true descriptors", "+ gate")
+    told, _ = read_descriptors(trainings["truth"].descriptors)
+    assert len(told) > 5
+    assert all(judge(row.class_id, row.text) for row in told)
 
 
 def test_a_control_of_cmkd_says_what_the_descriptors_add_to_it(benchmark):

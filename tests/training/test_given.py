@@ -7,28 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError, UsageError
-from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.data.check import check
 from syntrans_training.data.given import feature_files, given_split
 from syntrans_training.evaluate import evaluate
 from syntrans_training.train import train
 
 SMALL = {"powers": [1.0], "shrinkages": [1.0], "noises": [1.0], "lambdas": [1.0], "prior_shrinkages": [1.0]}
-
-
-@pytest.fixture
-def features(tmp_path, toy_classes):
-    """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
-    rng = np.random.default_rng(0)
-    words = {w: rng.normal(size=16) for c in toy_classes for w in c.split()}
-    folder = tmp_path / "features"
-    folder.mkdir()
-    for name, part in {"base": toy_classes[:8], "val": toy_classes[8:13], "novel": toy_classes[13:]}.items():
-        rows = [(c, sum(words[w] for w in c.split()) + rng.normal(size=16)) for c in part for _ in range(12)]
-        values = pa.array([v.tolist() for _, v in rows], pa.list_(pa.float32()))
-        table = {"class": [c for c, _ in rows], "feature": values, "sha256": [f"{name}{i}" for i in range(len(rows))]}
-        pq.write_table(pa.table(table), folder / f"{name}.features.parquet")
-    return folder
 
 
 @pytest.fixture
@@ -176,3 +162,24 @@ def test_features_of_other_lengths_are_named(features):
     pq.write_table(two, features / "val.features.parquet")
     with pytest.raises(InputError, match="base 16, val 2"):
         load_splits(str(features), size=8, names=("base", "val"))
+
+
+def test_features_cannot_be_taught_by_a_clip(config, tmp_path):
+    teacher = {"teacher": "package:syntrans_training/world/weights/clip"}
+    changed = TrainConfig.model_validate(config.model_dump() | {"distill": teacher})
+    with pytest.raises(InputError, match="distill.teacher looks at pictures; data.path holds features"):
+        train(changed, out=tmp_path / "run")
+
+
+def test_the_check_of_data_counts_features_and_names_what_is_none(features):
+    report = check(DataConfig(path=str(features)))
+    assert (report["errors"], report["dataset"]) == (0, "features")
+    assert {name: (part["classes"], part["images"]) for name, part in report["parts"].items()} == {
+        "base": (8, 96),
+        "val": (5, 60),
+        "novel": (5, 60),
+    }
+    pq.write_table(pa.table({"class": ["a"], "feature": ["b"]}), features / "val.features.parquet")
+    broken = check(DataConfig(path=str(features)))
+    assert broken["errors"] == 1
+    assert "list of equally many numbers" in broken["findings"][0]["message"]

@@ -107,8 +107,10 @@ def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
     return nn.Identity(), note
 
 
-def check_given(config: EncoderConfig, base: Split) -> None:
-    """`InputError` when features meet an encoder to train, or pictures meet none."""
+def check_given(config: EncoderConfig, base: Split, *, teacher: str | None) -> None:
+    """`InputError` when features meet an encoder to train, or a teacher of one, or pictures meet none."""
+    if base.given is not None and teacher:
+        raise InputError("distill.teacher looks at pictures; data.path holds features: set distill.teacher=null")
     if (config.method == "given") == (base.given is not None):
         return
     if base.given is None:

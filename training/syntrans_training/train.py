@@ -113,7 +113,7 @@ def _run(
         seen = splits["val"].seen(texts.knowledge.images_seen)
         check_val(config, splits["val"], seen)
         check_base(config, splits["base"])
-        check_given(config.encoder, splits["base"])
+        check_given(config.encoder, splits["base"], teacher=config.distill.teacher)
         told = class_knowledge(config.encoder, texts.base, texts.val, described=texts.file is not None)
         lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
     with _clock(seconds, "encoder"):

@@ -13,6 +13,7 @@ from .class_split import PARTS
 from .compare import Difference, difference, nearest
 from .datasets import DATASETS
 from .duplicates import Pair, find_duplicates
+from .given import feature_files, given_classes, given_splits
 from .opening import Source, open_source
 from .source import check_disjoint
 from .store import Split, load_split
@@ -30,6 +31,11 @@ def check(data: DataConfig) -> dict[str, Any]:
     findings: list[dict[str, str]] = []
     report: dict[str, Any] = {"path": data.path, "dataset": data.dataset, "parts": {}, "duplicates": []}
     try:
+        if files := feature_files(data.path):
+            check_disjoint(given_classes(files))
+            given = given_splits(tuple(files), files, limit_per_class=data.limit_per_class)
+            parts = {name: _counts(split) for name, split in given.items()}
+            return _finished(report | {"dataset": "features", "parts": parts}, findings, "features")
         source = open_source(
             data.path, data.dataset, split_file=data.split_file, columns=data.columns, per_class=data.per_class
         )
