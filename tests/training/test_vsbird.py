@@ -1,13 +1,15 @@
 """The VSBird stage: what val chooses, heads kept as soon as they are done, rows rebuilt from the file."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from syntrans_training import checkpoint, vsbird
 from syntrans_training.bridge import Grid, build_bridge
-from syntrans_training.bridge_start import Raw, make_grid
-from syntrans_training.bridge_training import How
+from syntrans_training.bridge_start import Raw, Space, Start, folds, make_grid, seen_through
+from syntrans_training.bridge_training import How, Task, train_head
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.features import Features
 from syntrans_training.rows import build_rows
@@ -110,6 +112,40 @@ def test_controls_stand_beside_the_row(world, built):
     assert controls == ["no_text", "name_only", "random_words", "shuffled"]
     assert len(rows["shuffled"].methods) == 3  # the draws; the two heads take turns
     assert {"visual_only", "semantic_only", "fused", "syntrans"} <= rows.keys()
+
+
+def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world):
+    base, val, text, _ = world
+    raw, text = Raw(base.values, base.labels, val.values, C - BASE), text[:BASE]
+    _, pictures = seen_through(raw, 1.0)
+    space, start = GRID.spaces[0], GRID.starts[0]
+    found = folds(pictures, text, space, start, size=8)
+    left_out = torch.stack([one.absent for one in found])
+    assert (left_out.sum(1) == 8).all()
+    assert left_out.sum(0).max() - left_out.sum(0).min() <= 4
+    first = left_out[0]
+    moved = replace(
+        pictures, base=pictures.base + 9.0 * first[pictures.labels, None], means=pictures.means + 9.0 * first[:, None]
+    )
+    again = folds(moved, text - 3.0 * first[:, None], space, start, size=8)
+    assert torch.allclose(again[0].metric.transform, found[0].metric.transform, atol=1e-4)
+    assert not torch.allclose(again[1].metric.transform, found[1].metric.transform, atol=1e-4)
+
+
+def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
+    """Tasks of base classes would be solved by any text if the metric had seen the classes that play novel ones."""
+    base, val, _, tasks = world
+    wide = 60  # more directions than classes, as in real encoders
+    lift = torch.randn(D, wide, generator=torch.Generator().manual_seed(1)) / D**0.5
+    generator = torch.Generator().manual_seed(2)
+    centres = torch.randn(BASE, wide, generator=generator)
+    raw = Raw(base.values @ lift / 5 + centres[base.labels], base.labels, val.values @ lift, C - BASE)
+    _, pictures = seen_through(raw, 1.0)
+    texts, space, start = Texts(torch.randn(C, S, generator=generator)), Space(1.0, 0.1, 1.0), Start(0.1, 1.0, 0.0)
+    left_out = folds(pictures, texts.base("kept", 0.0, 1.0, generator), space, start, size=8)
+    task = Task(pictures, space, start, texts, "kept", 1, tasks[1], C - BASE, left_out)
+    _, log = train_head(task, replace(HOW, steps=0), 0)
+    assert abs(log["semantic_base"] - 1 / 5) < 0.08
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):

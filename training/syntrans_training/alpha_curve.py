@@ -23,8 +23,8 @@ def alpha_curve(
 ) -> Float[Tensor, "e a"]:
     """Accuracy of every episode at every alpha; phi `pictures` are projected and weights made once for all of them."""
     head.eval()
-    seen = head.project(pictures)
     memory = head.recall()
+    seen = memory.project(pictures)
     semantic = head.semantic(text, memory)
     shots = tasks.support.shape[2]
     found = []

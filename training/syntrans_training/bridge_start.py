@@ -5,26 +5,26 @@ each kind of text gets the start of its own maps. No weights are trained here (b
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .episodes import Episodes
 from .methods import SynTrans
 from .modules.ridge import leave_one_out
-from .modules.shared_space import Phi, diagonalise, fit_phi, shrink, within_covariance
-from .modules.vsbird import VSBird
+from .modules.shared_space import Metric, Phi, diagonalise, fit_phi, shrink, within_covariance
+from .modules.vsbird import VSBird, Without
 from .modules.whiten import class_means
 from .rows import NONE, Row
 from .scoring import score
 
 # settings by name -> methods on val features -> accuracy averaged over the numbers of shots
 Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
-_PLAIN = {"generator": False, "residual": False, "gate": False}
+FOLDS = 32  # metrics without some base classes that heads are trained on
 
 
 class ClassTexts(Protocol):
@@ -112,12 +112,43 @@ def accuracies(
     return {name: float(sum(o[name].accuracy.mean() for o in found)) / len(found) for name in rows}
 
 
-def closed_form(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, **parts: Any) -> VSBird:
-    """The head before any training: covariances of base pictures and of what the text does not predict."""
+def fit_metric(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start) -> Metric:
+    """From the covariances of base pictures and of what the text does not predict of their classes."""
     missed = pictures.means - leave_one_out(text, pictures.means, lam=start.lam)
     within = space.noise * shrink(within_covariance(pictures.base, pictures.labels), space.shrinkage)
-    transform, precision = diagonalise(within, shrink(missed.T @ missed / len(missed), start.prior_shrinkage))
-    return VSBird(transform, precision, pictures.means, text, lam=start.lam, **parts)
+    return diagonalise(within, shrink(missed.T @ missed / len(missed), start.prior_shrinkage))
+
+
+def closed_form(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, **parts: Any) -> VSBird:
+    """The head before any training."""
+    return VSBird(fit_metric(pictures, text, space, start), pictures.means, text, lam=start.lam, **parts)
+
+
+def folds(
+    pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, *, size: int
+) -> tuple[Without, ...]:
+    """Metrics without `size` classes each, every class being left out about equally often; the same whenever asked for.
+
+    A metric that has seen a class's mean leaves it the directions in which it stands out from its text, so tasks of
+    that class would be far easier than those of a new one.
+    """
+    n, generator = len(pictures.means), torch.Generator().manual_seed(0)
+    size = min(size, n // 2)
+    orders = [torch.randperm(n, generator=generator) for _ in range(FOLDS)]
+    playing = [part for order in orders for part in torch.split(order, size) if len(part) == size][:FOLDS]
+    found = []
+    for classes in playing:
+        absent = torch.zeros(n, dtype=torch.bool).scatter(0, classes, value=True)
+        found.append(Without(absent, fit_metric(_without(pictures, absent), text[~absent], space, start)))
+    return tuple(found)
+
+
+def _without(pictures: Pictures, absent: Bool[Tensor, " c"]) -> Pictures:
+    kept = ~absent[pictures.labels]
+    place = (~absent).cumsum(0) - 1
+    return replace(
+        pictures, base=pictures.base[kept], labels=place[pictures.labels[kept]], means=pictures.means[~absent]
+    )
 
 
 def whole(texts: ClassTexts, variant: str, share: float) -> Tensor:
@@ -132,7 +163,9 @@ def seen_through(raw: Raw, power: float) -> tuple[Phi, Pictures]:
     return phi, Pictures(base, raw.labels, phi(raw.val), class_means(base, raw.labels))
 
 
-def candidates(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores) -> list[tuple[Space, Start]]:
+def candidates(
+    raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores, *, fusion: str
+) -> list[tuple[Space, Start]]:
     """The best space and start for each noise: which noise is best, only training tells (bridge_training.py).
 
     Space and start are chosen by turns, twice: each is good for the other's choice.
@@ -141,15 +174,15 @@ def candidates(raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Sc
     for noise in dict.fromkeys(space.noise for space in grid.spaces):
         spaces, start = [space for space in grid.spaces if space.noise == noise], grid.middle
         for _ in range(2):
-            space = _choose_space(raw, texts, variant, spaces, start, scores)
+            space = _choose_space(raw, texts, variant, spaces, start, scores, fusion=fusion)
             _, pictures = seen_through(raw, space.power)
-            start = choose_start(pictures, space, texts, variant, grid.starts, scores)
+            start = choose_start(pictures, space, texts, variant, grid.starts, scores, fusion=fusion)
         found.append((space, start))
     return found
 
 
 def _choose_space(
-    raw: Raw, texts: ClassTexts, variant: str, choices: Sequence[Space], start: Start, scores: Scores
+    raw: Raw, texts: ClassTexts, variant: str, choices: Sequence[Space], start: Start, scores: Scores, *, fusion: str
 ) -> Space:
     text = whole(texts, variant, start.name_share), texts.val(variant, start.name_share)
     found: dict[Space, float] = {}
@@ -157,7 +190,7 @@ def _choose_space(
         _, pictures = seen_through(raw, power)
         spaces = [space for space in choices if space.power == power]
         methods = {
-            str(i): SynTrans(closed_form(pictures, text[0], space, start, **_PLAIN), text[1], alpha=0.5)
+            str(i): SynTrans(_plain(pictures, text[0], space, start, fusion), text[1], alpha=0.5)
             for i, space in enumerate(spaces)
         }
         found |= dict(zip(spaces, scores(methods, pictures.val).values(), strict=True))
@@ -165,14 +198,21 @@ def _choose_space(
 
 
 def choose_start(
-    pictures: Pictures, space: Space, texts: ClassTexts, variant: str, starts: Sequence[Start], scores: Scores
+    pictures: Pictures,
+    space: Space,
+    texts: ClassTexts,
+    variant: str,
+    starts: Sequence[Start],
+    scores: Scores,
+    *,
+    fusion: str,
 ) -> Start:
     """The start of a variant's maps in a given space."""
     if variant in (NONE, "name"):  # nothing, or nothing else, to share with the name
         starts = [start for start in starts if start.name_share == starts[0].name_share]
     methods = {
         str(i): SynTrans(
-            closed_form(pictures, whole(texts, variant, start.name_share), space, start, **_PLAIN),
+            _plain(pictures, whole(texts, variant, start.name_share), space, start, fusion),
             texts.val(variant, start.name_share),
             alpha=0.5,
         )
@@ -180,3 +220,7 @@ def choose_start(
     }
     found = scores(methods, pictures.val)
     return starts[int(max(found, key=found.__getitem__))]
+
+
+def _plain(pictures: Pictures, text: Tensor, space: Space, start: Start, fusion: str) -> VSBird:
+    return closed_form(pictures, text, space, start, generator=False, residual=False, gate=False, fusion=fusion)

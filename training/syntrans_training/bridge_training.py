@@ -10,11 +10,11 @@ from torch import Tensor
 from .alpha_curve import alpha_curve
 from .bridge_start import ClassTexts, Pictures, Space, Start, closed_form, whole
 from .episodes import Episodes
-from .modules.vsbird import VSBird
+from .modules.vsbird import VSBird, Without
 from .tasks.fake_novel import FakeNovel, fit
-from .tasks.meta import LossWeights, absent_classes, bridge_loss, scatter, show
+from .tasks.meta import LossWeights, bridge_loss, scatter, show
 
-_SLOW = ("reconstructor", "generator", "trust", "reader_log_lam", "log_precision")
+_SLOW = ("turn", "reconstructor", "generator")
 LOOK_EPISODES = 300  # val episodes of a look while a head is trained
 
 
@@ -48,6 +48,7 @@ class Task:
     shots: int
     val: Episodes
     n_val: int
+    folds: Sequence[Without]
 
     @torch.no_grad()
     def curve(self, head: VSBird, alphas: Sequence[float], *, episodes: int | None = None) -> list[float]:
@@ -71,13 +72,14 @@ def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]
     generator = torch.Generator().manual_seed(seed)
 
     def loss(step: int) -> Tensor:
-        batch = tasks.draw(step)
+        without = task.folds[int(torch.randint(len(task.folds), (), generator=generator))]
+        batch = tasks.draw(step, without.absent)
         moved = [scatter(x, residuals, amount=how.scatter, generator=generator) for x in (batch.support, batch.query)]
         batch = replace(batch, support=moved[0], query=moved[1])
         drawn = task.texts.base(task.variant, share, how.keep, generator)
         shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
         alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # equation (8)
-        terms = bridge_loss(head, batch, shown, alpha=alpha, weights=how.losses)
+        terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=how.losses)
         return torch.stack(list(terms.values())).sum()
 
     def look() -> float:
@@ -95,20 +97,21 @@ def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]
 
 
 @torch.no_grad()
-def semantic_on_base(head: VSBird, task: Task, how: How, seed: int, batches: int = 12) -> float:
-    """Accuracy of w^s alone on tasks of base classes that are left out of the maps; beside val's it tells over-fit."""
-    right, all_queries, ways = 0, 0, task.val.support.shape[1]
+def semantic_on_base(head: VSBird, task: Task, how: How, seed: int) -> float:
+    """Accuracy at alpha 1 on tasks of base classes that play novel ones; beside val's it tells over-fit."""
+    right, all_queries = 0, 0
+    ways = min(task.val.support.shape[1], int(task.folds[0].absent.sum()))
     tasks = FakeNovel(
         task.pictures.base, task.pictures.labels,
         ways=ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
     )  # fmt: skip
-    for number in range(batches):
-        batch = tasks.draw(2**31 + number)  # steps that training does not reach
-        memory = head.recall(absent_classes(batch.classes, len(head.base)))
+    for number, without in enumerate(task.folds):
+        batch = tasks.draw(2**31 + number, without.absent)  # a step that training does not reach
+        memory = head.recall(without)
         semantic = head.semantic(head.base_text[batch.classes], memory)
-        made = head.weights(semantic, semantic, memory, shots=task.shots)
+        made = head.weights(memory.project(batch.support.mean(2)), semantic, memory, shots=task.shots)
         weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)
-        found = (head.project(batch.query) @ weight.mT + bias.unsqueeze(1)).argmax(-1)
+        found = (memory.project(batch.query) @ weight.mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]
         right += int((found == torch.arange(n).repeat_interleave(found.shape[1] // n)).sum())
         all_queries += found.numel()

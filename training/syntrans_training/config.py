@@ -236,9 +236,9 @@ class VSBirdConfig(StrictModel):
     looks: PositiveInt = 5  # at val while a head is trained
     ways: int = Field(default=16, ge=2)
     batch: PositiveInt = 4  # tasks in a step
-    lr: PositiveFloat = 5e-3
+    lr: PositiveFloat = 3e-3
     scatter: NonNegativeFloat = 1.0  # how far pictures are moved by other pictures' differences to their class mean
-    wrong_texts: Share = 0.2  # share of the places that are shown another class's text
+    wrong_texts: Share = 0.4  # share of the places that are shown another class's text
     keep: PositiveShare = 0.5  # share of a class's descriptors that a step sees
     loss: BridgeLossConfig = BridgeLossConfig()
 

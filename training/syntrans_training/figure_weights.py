@@ -70,7 +70,7 @@ def weights_of(
     memory = head.recall()
     semantic = head.semantic(text, memory).expand(len(supports), -1, -1)
     shots = supports.shape[2]
-    made = head.weights(head.project(pictures)[supports].mean(2), semantic, memory, shots=shots)
+    made = head.weights(memory.project(pictures)[supports].mean(2), semantic, memory, shots=shots)
     weight, _ = head.classifier(made, shots=shots, alpha=alpha)
     return F.normalize(weight, dim=-1)
 

@@ -27,12 +27,14 @@ from .bridge_start import (
     accuracies,
     candidates,
     choose_start,
+    folds,
     seen_through,
+    whole,
 )
 from .bridge_training import How, Task, train_head
 from .episodes import Episodes
 from .guard import selecting
-from .modules.shared_space import Phi
+from .modules.shared_space import Metric, Phi
 from .modules.vsbird import VSBird
 from .seeding import one_thread
 
@@ -76,13 +78,16 @@ def build(
         tensors["phi.mean"] = phi.mean
         for variant in variants:
             if variant not in note["starts"]:
-                start = choose_start(pictures, space, texts, variant, grid.starts, score_val)
+                start = choose_start(
+                    pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
+                )
                 note["starts"][variant] = asdict(start)
             start = Start(**note["starts"][variant])
+            left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
             for shots in tasks:
                 if any(c["variant"] == variant and c["shots"] == shots for c in note["choices"]):
                     continue
-                task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val)
+                task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
                 heads = [train_head(task, how, seed) for seed in range(how.seeds if how.steps else 1)]
                 for seed, (head, _) in enumerate(heads):
                     tensors |= {f"{variant}.{shots}.{seed}.{name}": t for name, t in head.state_dict().items()}
@@ -99,8 +104,8 @@ def load(path: Path) -> Bridgeheads:
     found: dict[tuple[str, int], list[VSBird]] = {}
     for log in note["heads"]:
         of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
-        precision = of_head["log_precision"].exp()
-        head = VSBird(of_head["transform"], precision, of_head["base"], of_head["base_text"], **note["parts"])
+        metric = Metric(of_head["transform"], of_head["precision"])
+        head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
         head.load_state_dict(of_head)
         found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
     return Bridgeheads(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
@@ -124,13 +129,16 @@ def _choose_space(
     scores: Scores,
 ) -> Space:
     """Of the candidates the one whose first head is best on val after its training, at any alpha."""
-    found = candidates(raw, texts, variant, grid, scores)
+    found = candidates(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
     if len(found) == 1:
         return found[0][0]
     reached = []
     for space, start in found:
         _, pictures = seen_through(raw, space.power)
-        of_shots = [Task(pictures, space, start, texts, variant, k, val, raw.n_val) for k, val in tasks.items()]
+        left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
+        of_shots = [
+            Task(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
+        ]
         reached.append(np.mean([max(task.curve(train_head(task, how, 0)[0], grid.alphas)) for task in of_shots]))
     return found[int(np.argmax(reached))][0]
 

@@ -27,10 +27,10 @@ class SynTrans:
         """See `Linear.heads`."""
         with torch.no_grad():
             shots = support.shape[2]
-            mean = self.head.project(support.mean(2))
+            mean = self.memory.project(support.mean(2))
             made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
             weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
-            return Heads(weight @ self.head.transform, bias)
+            return Heads(weight @ self.memory.metric.transform, bias)
 
     def scores(
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]

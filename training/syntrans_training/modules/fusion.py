@@ -45,20 +45,28 @@ def add(
 def fuse_evidence(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
-    precision: Float[Tensor, "*p d"],
+    precision: Float[Tensor, " d"],
     *,
     shots: int,
     alpha: float | Tensor,
-) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*p d"]]:
+    trust: float | Float[Tensor, "*e n 1"] = 1.0,
+) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
 
     In the shared space (shared_space.py) K supports have the precision K, and the text has `precision`:
-        w = (a K v + b precision s) / (a K + b precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
+        w = (a K v + b g precision s) / (a K + b g precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
     so that alpha 0 is visual only, 1 semantic only, and 1/2 the posterior mean, in which the text counts less with
-    every support as FS-KTN's 1/K rule has it. The variance of a query around w is 1 + 1 / (a K + b precision). Derived.
+    every support as FS-KTN's 1/K rule has it. `trust` is the gate g of each class. The variance of a query around w is
+    1 + 1 / (a K + b precision), one for all classes whatever their gates: with a variance of each class's own, linear
+    scores would compare classes by their variance, and at alpha 1 the supports would enter through the gate. Derived.
     """
     alpha = torch.as_tensor(alpha)
     of_pictures = (2 - 2 * alpha).clamp(max=1) * shots
     of_text = (2 * alpha).clamp(max=1) * precision
-    total = of_pictures + of_text
-    return (of_pictures * visual + of_text * semantic) / total, 1 + 1 / total
+    believed = trust * of_text
+    return (of_pictures * visual + believed * semantic) / (of_pictures + believed), 1 + 1 / (of_pictures + of_text)
+
+
+def believe(alpha: float | Tensor, trust: float | Tensor) -> float | Tensor:
+    """The share of a text in `fuse` or `add` once its odds alpha : 1 - alpha are multiplied by a class's gate."""
+    return alpha * trust / (alpha * trust + 1 - alpha)

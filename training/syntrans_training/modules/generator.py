@@ -28,13 +28,13 @@ class VisualWeightGenerator(nn.Module):
         self,
         query: Float[Tensor, "e n d2"],
         keys: Float[Tensor, "*e c d2"],
-        absent: Bool[Tensor, "e c"] | None = None,
+        absent: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n c"]:
         """Share of every base class; zero where `absent` (fake-novel classes)."""
         asked, known = F.normalize(self.read(query), dim=-1), F.normalize(self.read(keys), dim=-1)
         similarity = self.sharpness * asked @ known.mT
         if absent is not None:
-            similarity = similarity.masked_fill(absent.unsqueeze(-2), float("-inf"))
+            similarity = similarity.masked_fill(absent, float("-inf"))
         return similarity.softmax(-1)
 
     def forward(
@@ -43,7 +43,7 @@ class VisualWeightGenerator(nn.Module):
         reread: Float[Tensor, "e n d"],
         base: Float[Tensor, "c d"],
         base_reread: Float[Tensor, "*e c d"],
-        absent: Bool[Tensor, "e c"] | None = None,
+        absent: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
         """w^v of every class."""
         keys = torch.cat([base.expand(base_reread.shape), base_reread], -1)

@@ -33,7 +33,7 @@ def fit_ridge(
     w: Float[Tensor, "c d"],
     *,
     lam: float | Float[Tensor, ""],
-    absent: Bool[Tensor, "e c"] | None = None,
+    absent: Bool[Tensor, "*e c"] | None = None,
 ) -> Ridge:
     """Fit the map on pairs of class vectors and visual means, without the `absent` classes of each episode.
 

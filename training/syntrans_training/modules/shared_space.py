@@ -55,13 +55,19 @@ def shrink(covariance: Float[Tensor, "d d"], amount: float) -> Float[Tensor, "d 
     return (covariance + amount * sphere) / (1 + amount)
 
 
-def diagonalise(
-    within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]
-) -> tuple[Float[Tensor, "d d"], Float[Tensor, " d"]]:
-    """A with A within A^T = I and A between A^T = diag(1 / precision); returns A and the precision."""
+@dataclass(frozen=True)
+class Metric:
+    """A, and the precision of what the text predicts in each of its directions, in units of one picture's."""
+
+    transform: Float[Tensor, "d d"]
+    precision: Float[Tensor, " d"]
+
+
+def diagonalise(within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]) -> Metric:
+    """A with A within A^T = I and A between A^T = diag(1 / precision), precisions falling."""
     factor = torch.linalg.cholesky(within.double())
     half = torch.linalg.solve_triangular(factor, between.double(), upper=False)
     inner = torch.linalg.solve_triangular(factor, half.mT, upper=False)
     values, vectors = torch.linalg.eigh((inner + inner.mT) / 2)
     transform = torch.linalg.solve_triangular(factor.mT, vectors, upper=True).mT
-    return transform.float(), (1 / values.clamp(min=1e-6)).float()
+    return Metric(transform.float(), (1 / values.clamp(min=1e-6)).float())

@@ -6,60 +6,74 @@ untrained head is the closed form of a two-covariance model whose class means ar
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .fusion import add, fuse, fuse_evidence
+from .fusion import add, believe, fuse, fuse_evidence
 from .generator import VisualWeightGenerator
 from .reconstructor import SemanticWeightReconstructor
 from .ridge import Ridge, fit_ridge
+from .shared_space import Metric
 from .trust import Trust
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
 SHARPNESS = 10.0  # of cosines, where the fusion makes unit weights
 
-Absent = Bool[Tensor, "e c"] | None  # the base classes that play novel ones in each episode
-
 
 @dataclass(frozen=True)
 class Weights:
-    """What the bridge makes of E episodes, in the shared space; `precision` is that of the semantic weights."""
+    """What the bridge makes of E episodes, in the shared space; `precision` and `trust` are the semantic weights'."""
 
     visual: Float[Tensor, "e n d"]
     semantic: Float[Tensor, "e n d"]
-    precision: Float[Tensor, "e n d"]
+    precision: Float[Tensor, " d"]
+    trust: float | Float[Tensor, "e n 1"] = 1.0
+
+
+@dataclass(frozen=True)
+class Without:
+    """Base classes that play novel ones, and the metric that was fitted without them."""
+
+    absent: Bool[Tensor, " c"]
+    metric: Metric
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The base classes: weights [C, d], texts [C, s], the maps M_sv and M_vs, and which classes are absent [e, C]."""
+    """What is known of the base classes: the metric, weights, texts, the maps M_sv and M_vs; nothing of `absent`."""
 
+    metric: Metric
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
     to_visual: Ridge
     to_text: Ridge
-    absent: Absent
+    absent: Bool[Tensor, " c"] | None
+
+    def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Pictures in the shared space."""
+        return phi @ self.metric.transform.T
 
 
 class VSBird(nn.Module):
     """The head. All of its pictures are phi(x) of shared_space.py.
 
-    Args: transform, precision: of the shared space; base: mean phi of the base classes; base_text: their class vectors;
-    lam: where the ridge maps begin; generator, residual, gate: what takes part; fusion: how visual and semantic weights
-    become one (modules/fusion.py).
+    Args: metric: of the shared space; base: mean phi of the base classes; base_text: their class vectors; lam: where
+    the ridge maps begin; generator, residual, gate: what takes part; fusion: how visual and semantic weights become one
+    (modules/fusion.py). What is learned is how any metric is changed, not one metric, so that training can use metrics
+    which have not seen the classes that play novel ones.
     """
 
+    transform: Float[Tensor, "d d"]
+    precision: Float[Tensor, " d"]
     base: Float[Tensor, "c d"]
     base_text: Float[Tensor, "c s"]
 
     def __init__(
         self,
-        transform: Float[Tensor, "d d"],
-        precision: Float[Tensor, " d"],
+        metric: Metric,
         base: Float[Tensor, "c d"],
         base_text: Float[Tensor, "c s"],
         *,
@@ -72,11 +86,13 @@ class VSBird(nn.Module):
         super().__init__()
         if fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion}")
-        d, s = len(transform), base_text.shape[1]
-        self.transform = nn.Parameter(transform.clone())
-        self.log_precision = nn.Parameter(precision.log())
+        d, s = len(metric.precision), base_text.shape[1]
+        self.turn = nn.Parameter(torch.zeros(d, d))  # A becomes A (I + turn)
+        self.belief = nn.Parameter(torch.zeros(d))  # and the precision of rank i is multiplied by exp(belief_i)
         self.log_scale = nn.Parameter(torch.tensor(0.0))  # of the logits
         self.reader_log_lam = nn.Parameter(torch.tensor(lam).log())  # of M_vs
+        self.register_buffer("transform", metric.transform.clone())
+        self.register_buffer("precision", metric.precision.clone())
         self.register_buffer("base", base.clone())
         self.register_buffer("base_text", base_text.clone())
         self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=HIDDEN if residual else 0)
@@ -84,17 +100,17 @@ class VSBird(nn.Module):
         self.trust = Trust() if gate else None
         self.fusion = fusion
 
-    def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        """Pictures in the shared space."""
-        return phi @ self.transform.T
-
-    def recall(self, absent: Absent = None, base_text: Float[Tensor, "c s"] | None = None) -> Memory:
-        """The base classes that are not `absent`, and the maps between their texts and weights.
+    def recall(self, without: Without | None = None, base_text: Float[Tensor, "c s"] | None = None) -> Memory:
+        """What is known of all base classes, or `without` some; the maps are between their texts and weights.
 
         `base_text` stands in for their class vectors, where training draws other descriptors.
         """
-        text, weights = self.base_text if base_text is None else base_text, self.project(self.base)
+        metric = Metric(self.transform, self.precision) if without is None else without.metric
+        absent = None if without is None else without.absent
+        metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
+        text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
         return Memory(
+            metric,
             weights,
             text,
             to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), absent=absent),
@@ -119,21 +135,24 @@ class VSBird(nn.Module):
         self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: Memory, *, shots: int
     ) -> Weights:
         """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports."""
-        visual, precision = self.visual(mean, memory), self.log_precision.exp()
-        if self.trust is None:
-            return Weights(visual, semantic, precision.expand(semantic.shape))
-        return Weights(visual, semantic, precision * self.trust(mean, semantic, precision, shots))
+        visual, precision = self.visual(mean, memory), memory.metric.precision
+        trust = 1.0 if self.trust is None else self.trust(mean, semantic, precision, shots)
+        return Weights(visual, semantic, precision, trust)
 
     def classifier(
         self, made: Weights, *, shots: int, alpha: float | Float[Tensor, "e 1 1"]
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`."""
         if self.fusion == "evidence":
-            mean, variance = fuse_evidence(made.visual, made.semantic, made.precision, shots=shots, alpha=alpha)
+            mean, variance = fuse_evidence(
+                made.visual, made.semantic, made.precision, shots=shots, alpha=alpha, trust=made.trust
+            )
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
-            fused = fuse if self.fusion == "convex" else partial(add, shots=shots)
-            weight = SHARPNESS * fused(made.visual, made.semantic, alpha=alpha)
-            bias = weight.new_zeros(weight.shape[:-1])
+            if self.fusion == "convex":
+                unit = fuse(made.visual, made.semantic, alpha=believe(alpha, made.trust))
+            else:
+                unit = add(made.visual, made.semantic, shots=shots, alpha=alpha * made.trust)
+            weight, bias = SHARPNESS * unit, unit.new_zeros(unit.shape[:-1])
         scale = self.log_scale.exp()
         return scale * weight, scale * bias

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from syntrans_training.modules.attention import AttentionGenerator
@@ -46,7 +46,7 @@ class FakeNovel:
     ) -> None:
         counts = torch.bincount(labels)
         self.features, self.labels, self.n_classes = features, labels, len(counts)
-        self.ways, self.shots, self.batch, self.seed = min(ways, len(counts) - 1), shots, batch, seed
+        self.ways, self.shots, self.batch, self.seed = min(ways, len(counts) // 2), shots, batch, seed
         self.others = others
         self.queries = min(queries, int(counts.min()) - shots)
         if self.queries < 1:
@@ -56,10 +56,11 @@ class FakeNovel:
         for row, images in zip(self.members, by_class, strict=True):
             row[: len(images)] = images
 
-    def draw(self, step: int) -> Batch:
-        """The batch of a step, the same whenever it is asked for."""
+    def draw(self, step: int, playing: Bool[Tensor, " c"] | None = None) -> Batch:
+        """The batch of a step, the same whenever it is asked for; novel ones are played by `playing`, or by any."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        order = torch.rand(self.batch, self.n_classes, generator=generator).argsort(1)
+        lottery = torch.rand(self.batch, self.n_classes, generator=generator)
+        order = (lottery if playing is None else lottery - playing.float()).argsort(1)
         classes, rest = order[:, : self.ways], order[:, self.ways :]
         images = self._pick(classes, self.shots + self.queries, generator)
         m = self.ways * self.queries * self.others

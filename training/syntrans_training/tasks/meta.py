@@ -1,22 +1,22 @@
 """Training the bridge (modules/vsbird.py) on tasks of base classes that play novel ones.
 
-METHOD.md section 1.5, equation (8) and what it says against over-fitting. The classes of a task are in no map and in no
-memory while it is solved, so the reconstructor learns to predict classes that it has not seen. Derived, each measured
-on Caltech-101's val classes before it became the default (docs/results.md):
+METHOD.md section 1.5, equation (8) and what it says against over-fitting. The classes of a task are in no map, no
+memory and no metric while it is solved, so the head learns to judge classes that it has not seen. Derived, each
+measured on Caltech-101's val classes before it became the default (docs/results.md):
   scatter      novel classes scatter more than the classes that the encoder was trained on; supports and queries move by
                the differences of other base pictures to their class means, which about doubles a class's spread
   wrong texts  in a share of the places the text of another class is shown, which teaches the gate to doubt
   loss weights 0.1 for the terms beside the main one; METHOD.md's 0.5 and 1 cost what the main one gains
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.modules.vsbird import Memory, VSBird
+from syntrans_training.modules.vsbird import Memory, VSBird, Weights, Without
 
 from .fake_novel import Batch
 
@@ -56,26 +56,26 @@ def scatter(
 
 
 def bridge_loss(
-    head: VSBird, batch: Batch, shown: Shown, *, alpha: Float[Tensor, "e 1 1"], weights: LossWeights
+    head: VSBird, batch: Batch, shown: Shown, without: Without, *, alpha: Float[Tensor, "e 1 1"], weights: LossWeights
 ) -> dict[str, Tensor]:
-    """The named terms of equation (8), weighted; their sum is what is minimised."""
-    memory = head.recall(absent_classes(batch.classes, len(head.base)), shown.text)
+    """The named terms of equation (8), weighted; their sum is what is minimised. The batch's classes are `without`."""
+    memory = head.recall(without, shown.text)
     shots = batch.support.shape[2]
-    mean, query = head.project(batch.support.mean(2)), head.project(batch.query)
+    mean, query = memory.project(batch.support.mean(2)), memory.project(batch.query)
     semantic = head.semantic(shown.text[shown.classes], memory)
     made = head.weights(mean, semantic, memory, shots=shots)
     n = batch.classes.shape[1]
     own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).repeat(len(batch.classes))
 
-    def entropy(share: float | Tensor) -> Tensor:
-        weight, bias = head.classifier(made, shots=shots, alpha=share)
+    def entropy(share: float | Tensor, of: Weights = made) -> Tensor:
+        weight, bias = head.classifier(of, shots=shots, alpha=share)
         return F.cross_entropy((query @ weight.mT + bias.unsqueeze(1)).flatten(0, 1), own)
 
     found = {"fused": entropy(alpha)}
     if weights.visual:
         found["visual"] = weights.visual * entropy(0.0)
     if weights.semantic:
-        found["semantic"] = weights.semantic * entropy(1.0)
+        found["semantic"] = weights.semantic * entropy(1.0, replace(made, visual=semantic))
     if weights.reconstruction:
         true = memory.weights[batch.classes]
         told = (shown.classes == batch.classes).to(true.dtype)
@@ -93,8 +93,3 @@ def _cycle(head: VSBird, visual: Tensor, classes: Tensor, memory: Memory) -> Ten
     to_text = 1 - F.cosine_similarity(read - middle, memory.text[classes] - middle, dim=-1)
     back = 1 - F.cosine_similarity(head.semantic(read, memory), visual, dim=-1)
     return to_text.mean() + back.mean()
-
-
-def absent_classes(classes: Int[Tensor, "e n"], n_classes: int) -> Bool[Tensor, "e c"]:
-    """Marks the classes of each task."""
-    return torch.zeros(len(classes), n_classes, dtype=torch.bool).scatter(1, classes, value=True)
