@@ -234,8 +234,8 @@ class VSBirdConfig(StrictModel):
     seeds: PositiveInt = 5  # heads, whose accuracies are averaged
     steps: NonNegativeInt = 200  # 0: the closed form
     looks: PositiveInt = 5  # at val while a head is trained
-    ways: int = Field(default=16, ge=2)
-    batch: PositiveInt = 4  # tasks in a step
+    ways: int = Field(default=8, ge=2)
+    batch: PositiveInt = 8  # tasks in a step
     lr: PositiveFloat = 3e-3
     scatter: NonNegativeFloat = 1.0  # how far pictures are moved by other pictures' differences to their class mean
     wrong_texts: Share = 0.4  # share of the places that are shown another class's text
