@@ -100,6 +100,12 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
                 assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
         assert "gain" not in steps[0]
         assert len({values[name].tobytes() for name in values}) > 5  # the steps are different things
+    for training in {step[1] for step in LADDER}:
+        heads = json.loads((out / "train" / training / "train.json").read_text())["config"]["vsbird"]
+        parts = {part for part in ladder.PARTS if heads[part]}
+        wanted = {"generator": {"generator"}, "reconstructor": {"residual"}, "both": {"generator", "residual"}}
+        assert parts == wanted.get(training, set(ladder.PARTS) if training == "gate" else set())
+        assert (heads["steps"], heads["seeds"]) == (4, 1)  # of the config, of --seeds
     lines = (out / "ladder.md").read_text().splitlines()[2:]
     assert [line.split(" | ")[0].strip("| ") for line in lines] == [step[0] for step in LADDER]
     for line, first, second in zip(lines, *(record["results"][k]["steps"] for k in "12"), strict=True):
