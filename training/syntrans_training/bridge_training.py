@@ -85,14 +85,14 @@ def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]
     def look() -> float:
         return task.curve(head, [0.5], episodes=LOOK_EPISODES)[0]
 
-    begun = look()
+    begun, known = look(), semantic_on_base(head, task, how, seed)
     if how.steps:
         step, best = fit(head, loss, steps=how.steps, lr=how.lr, looks=how.looks, validate=look, slow=_SLOW)
     else:
         step, best = 0, begun
     head.eval()
-    known, new = semantic_on_base(head, task, how, seed), task.curve(head, [1.0])[0]
-    log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base": known, "semantic_val": new}
+    log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base_before": known}
+    log |= {"semantic_base": semantic_on_base(head, task, how, seed), "semantic_val": task.curve(head, [1.0])[0]}
     return head, {name: round(value, 6) for name, value in log.items()}
 
 

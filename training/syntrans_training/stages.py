@@ -81,7 +81,9 @@ def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
 
 
 def check_base(config: TrainConfig, base: Split) -> None:
-    """`InputError` when a base class is too small for the tasks that heads are trained on."""
+    """`InputError` when there are too few base classes, or too few images in one, to train heads on tasks of them."""
+    if len(base.classes) < 4:
+        raise InputError(f"{len(base.classes)} base classes; heads are trained on tasks of half of them, and need 4")
     few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
     trained = ["SynTrans", *(name for name in config.methods.names if PEERS[name].on_tasks)]
     if few <= most:

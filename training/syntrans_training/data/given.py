@@ -70,7 +70,7 @@ def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | 
     _check_spread(file, given, labels)
     digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in given]
     known = "sha256" in pq.read_schema(file).names
-    hashes = [_names(file, "sha256")[i] for i in rows] if known else digests
+    hashes = np.array(_names(file, "sha256"))[rows].tolist() if known else digests
     key = hashlib.sha256("".join([*classes, *map(str, labels), *digests, *hashes]).encode()).hexdigest()[:16]
     no_pixels = np.zeros((len(rows), 0, 0, 3), np.uint8)
     return Split(name, no_pixels, labels, classes, tuple(hashes), (), key, given=given)

@@ -54,17 +54,18 @@ def fuse_evidence(
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
 
     In the shared space (shared_space.py) K supports have the precision K, and the text has `precision`:
-        w = (a K v + b g precision s) / (a K + b g precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
+        w = (a K v + b g precision s) / (a K + b precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
     so that alpha 0 is visual only, 1 semantic only, and 1/2 the posterior mean, in which the text counts less with
-    every support as FS-KTN's 1/K rule has it. `trust` is the gate g of each class. The variance of a query around w is
-    1 + 1 / (a K + b precision), one for all classes whatever their gates: with a variance of each class's own, linear
-    scores would compare classes by their variance, and at alpha 1 the supports would enter through the gate. Derived.
+    every support as FS-KTN's 1/K rule has it. The variance of a query around w is 1 + 1 / (a K + b precision).
+    `trust` is the gate of each class, g = 1 - a (1 - trust), so that no gate acts where pictures do not count. A text
+    that is not believed leaves the mean of all classes, 0 here, in its place: without it the weights of one class
+    would be longer than its neighbours', and linear scores compare only classes of one variance. Derived.
     """
     alpha = torch.as_tensor(alpha)
-    of_pictures = (2 - 2 * alpha).clamp(max=1) * shots
-    of_text = (2 * alpha).clamp(max=1) * precision
-    believed = trust * of_text
-    return (of_pictures * visual + believed * semantic) / (of_pictures + believed), 1 + 1 / (of_pictures + of_text)
+    a, b = (2 - 2 * alpha).clamp(max=1), (2 * alpha).clamp(max=1)
+    total = a * shots + b * precision
+    gate = 1 - a * (1 - trust)
+    return (a * shots * visual + gate * b * precision * semantic) / total, 1 + 1 / total
 
 
 def believe(alpha: float | Tensor, trust: float | Tensor) -> float | Tensor:

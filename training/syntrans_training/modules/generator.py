@@ -43,9 +43,10 @@ class VisualWeightGenerator(nn.Module):
         reread: Float[Tensor, "e n d"],
         base: Float[Tensor, "c d"],
         base_reread: Float[Tensor, "*e c d"],
+        axes: Float[Tensor, "d d"],
         absent: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
-        """w^v of every class."""
-        keys = torch.cat([base.expand(base_reread.shape), base_reread], -1)
-        shares = self.attention(torch.cat([visual, reread], -1), keys, absent)
+        """w^v of every class; attention reads features (see `SemanticWeightReconstructor.forward` for `axes`)."""
+        keys = torch.cat([base.expand(base_reread.shape) @ axes, base_reread @ axes], -1)
+        shares = self.attention(torch.cat([visual @ axes, reread @ axes], -1), keys, absent)
         return self.own * visual + self.recalled * (shares @ base)

@@ -25,7 +25,16 @@ class SemanticWeightReconstructor(nn.Module):
             nn.init.zeros_(last.bias)
             self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout), last)
 
-    def forward(self, text: Float[Tensor, "*b n s"], ridge: Ridge) -> Float[Tensor, "*e n d"]:
-        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory."""
+    def forward(
+        self, text: Float[Tensor, "*b n s"], ridge: Ridge, axes: Float[Tensor, "d d"]
+    ) -> Float[Tensor, "*e n d"]:
+        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory.
+
+        `axes` are the directions of the shared space among the features. What the network adds is said in terms of
+        features, since the directions of one metric say nothing of another's.
+        """
         found = ridge(text)
-        return found if self.residual is None else found + self.residual(text - ridge.mean_in.unsqueeze(-2))
+        if self.residual is None:
+            return found
+        added: Tensor = self.residual(text - ridge.mean_in.unsqueeze(-2))
+        return found + added @ axes.T

@@ -8,6 +8,7 @@ untrained head is the closed form of a two-covariance model whose class means ar
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -55,6 +56,11 @@ class Memory:
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
         return phi @ self.metric.transform.T
+
+    @property
+    def axes(self) -> Float[Tensor, "d d"]:
+        """Unit directions of the shared space among the features phi, one a row."""
+        return F.normalize(self.metric.transform, dim=-1)
 
 
 class VSBird(nn.Module):
@@ -120,7 +126,7 @@ class VSBird(nn.Module):
 
     def semantic(self, text: Float[Tensor, "*b n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
-        found: Tensor = self.reconstructor(text, memory.to_visual)
+        found: Tensor = self.reconstructor(text, memory.to_visual, memory.axes)
         return found
 
     def visual(self, mean: Float[Tensor, "e n d"], memory: Memory) -> Float[Tensor, "e n d"]:
@@ -128,7 +134,7 @@ class VSBird(nn.Module):
         if self.generator is None:
             return mean
         reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
-        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.absent)
+        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.absent)
         return found
 
     def weights(
