@@ -126,6 +126,14 @@ def test_two_files_of_one_part_are_both_named(features):
         load_splits(str(features), size=8, names=("base",))
 
 
+def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(config, features, tmp_path, write_toy_descriptors):
+    table = pq.read_table(features / "base.features.parquet")
+    three = pc.is_in(table["class"], value_set=pc.unique(table["class"])[:3])
+    pq.write_table(table.filter(three), features / "base.features.parquet")
+    with pytest.raises(InputError, match="3 base classes"):
+        train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
+
+
 def test_novel_features_of_another_encoder_are_refused(config, features, tmp_path, write_toy_descriptors):
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
     table = pq.read_table(features / "novel.features.parquet")
