@@ -221,7 +221,7 @@ class VSBirdConfig(StrictModel):
 
     generator: bool = True  # visual weights recall base classes
     residual: bool = True  # the semantic reconstructor has a network beside its ridge map
-    gate: bool = True  # a class whose text does not fit its pictures falls back on these
+    gate: bool = True  # a text that does not fit its class's pictures counts less
     fusion: Literal["evidence", "convex", "additive"] = "evidence"
     alpha: Share | None = None  # None: chosen on val for every number of shots
     powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
