@@ -229,17 +229,18 @@ class ComposeConfig(StrictModel):
     """A summary and a vector for every class, from what is kept.
 
     ``llm`` names the model (the strongest) that writes the summary by ``prompt``; ``readers`` others (the first of
-    ``llms``; null: all) strike each sentence to whose ``support`` by the kept statements, or to whose truth, they give
-    less than ``threshold`` on average. Where models take turns in memory every reader but one costs a load. Without
-    ``llm``, and where no sentence stays, ``summary`` is filled in: it knows ``{name}`` and ``{descriptors}``, between
-    which stands ``separator``. ``encoders`` embed the classes besides CLIP.
+    ``llms``; null: all; vlm: the VLM) strike each sentence to whose ``support`` by the kept statements, or to whose
+    truth, they give less than ``threshold`` on average. Where models take turns in memory an LLM that reads may be
+    loaded a third time; the VLM, which only looks at pictures before, is not. Without ``llm``, and where no sentence
+    stays, ``summary`` is filled in: it knows ``{name}`` and ``{descriptors}``, between which stands ``separator``.
+    ``encoders`` embed the classes besides CLIP.
     """
 
     llm: str | None = None
     prompt: str = "compose.v1"
     support: str = "support.v1"
     threshold: float = Field(default=0.5, ge=0.0, le=1.0)
-    readers: PositiveInt | None = 1
+    readers: PositiveInt | Literal["vlm"] | None = 1
     max_tokens: PositiveInt = 300
     summary: str = "{name}: {descriptors}."
     separator: str = "; "
@@ -292,6 +293,8 @@ class MiningConfig(StrictModel):
         writer, names = self.compose.llm, [model.name for model in self.llms]
         if writer is not None and writer not in names:
             raise ValueError(f"compose.llm is {writer!r}; it must be one of {', '.join(names)}")
-        if writer is not None and len(names) < 2:
-            raise ValueError("compose.llm needs a second LLM that checks what it writes")
+        if writer is not None and self.compose.readers == "vlm" and self.vlm is None:
+            raise ValueError("compose.readers is vlm, and there is none")
+        if writer is not None and self.compose.readers != "vlm" and len(names) < 2:
+            raise ValueError("compose.llm needs a second LLM that checks what it writes, or compose.readers=vlm")
         return self

@@ -128,7 +128,7 @@ class Stages:
         return self.turns or plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
 
     def _named(self, names: Iterable[str]) -> list[Model]:
-        models = {model.name: model for model in self.models.llms}
+        models = {model.name: model for model in (*self.models.llms, self.models.vlm) if model}
         return [models[name] for name in names]
 
     def _propose(self, shown: PictureVectors | None, inquiry: senses.Inquiry | None) -> list[Candidate]:

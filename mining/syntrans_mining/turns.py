@@ -59,7 +59,7 @@ def visits_of(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
         senses=bool(asked) and not along,
         decider=decider(config) if along and senses.undecided(asked) else None,
         writer=config.compose.llm,
-        readers=readers(config),
+        readers=readers(config, pictures=pictures),
     )
 
 
@@ -68,12 +68,14 @@ def decider(config: MiningConfig) -> str:
     return config.compose.llm or config.llms[0].name
 
 
-def readers(config: MiningConfig) -> tuple[str, ...]:
-    """The LLMs that check what ``compose.llm`` writes."""
+def readers(config: MiningConfig, *, pictures: bool) -> tuple[str, ...]:
+    """The models that check what ``compose.llm`` writes; without pictures no VLM is loaded, and an LLM reads for it."""
     if config.compose.llm is None:
         return ()
-    others = [model.name for model in config.llms if model.name != config.compose.llm]
-    return tuple(others[: config.compose.readers])
+    others, wanted = [model.name for model in config.llms if model.name != config.compose.llm], config.compose.readers
+    if wanted == "vlm":
+        return (config.vlm.name,) if config.vlm and pictures else tuple(others[:1])
+    return tuple(others[:wanted])
 
 
 def plain_turns(visits: Visits) -> Turns:

@@ -105,6 +105,18 @@ def test_so_many_others_read_the_summary(readers: int, asked: set[str], run: Run
     assert result.run["stages"]["compose"]["models"].keys() == asked
 
 
+def test_the_vlm_reads_the_summary_where_it_is_told_to(run: Run, configure: Callable) -> None:
+    result = run(configure(compose={"llm": "bob", "readers": "vlm"}))
+    details = result.run["details"]["compose"]
+    assert details["read_by"] == [configure().vlm.name]
+    assert 0 < sum(map(len, details["struck"].values())) < details["sentences"]
+
+
+def test_a_reader_that_does_not_exist_is_refused(configure: Callable) -> None:
+    with pytest.raises(ValidationError, match=r"compose\.readers is vlm, and there is none"):
+        configure(compose={"llm": "bob", "readers": "vlm"}, vlm=None)
+
+
 def test_where_no_sentence_stays_the_template_is_filled_in(run: Run, configure: Callable) -> None:
     rows, _ = read_semantics(run(configure(compose={"llm": "bob", "threshold": 1.0})).semantics)
     assert all(row.summary.startswith(f"{row.class_name}: ") for row in rows if row.n_kept)

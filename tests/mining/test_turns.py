@@ -66,6 +66,10 @@ def test_writer_or_reader_is_loaded_three_times_where_each_model_stands_alone_an
     assert plan.lines()[-1].endswith("(no order of these questions needs fewer)")
 
 
+def test_the_vlm_reads_summaries_at_no_third_load_of_any_model() -> None:
+    assert most(Visits(LLMS, "eye", writer="bob", readers=("eye",))) == 2
+
+
 def test_the_larger_of_writer_and_reader_is_the_one_that_stays() -> None:
     visits = Visits(LLMS, "eye", writer="bob", readers=("ann",))
     assert planned(visits, 7, bob=6).loads()["bob"] == 2

@@ -124,6 +124,21 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Pa
     assert 0 <= p_yes <= 1
 
 
+def test_the_vlm_answers_without_a_picture_too(config: MiningConfig, tmp_path: Path) -> None:
+    """As it must where `compose.readers` is vlm."""
+    model = resolve_models(config).vlm
+    assert model is not None
+    pool = Pool([[WorkerPlan((model.spec,))]], tmp_path)
+    text = 'Is it described by "a star shape"?'
+    try:
+        (answer,) = pool.generate([Request("a", model.spec.name, (Message("user", text),), Sampling(1), yes_no=True)])
+    finally:
+        pool.close()
+    assert answer.error is None
+    assert answer.p_yes is not None
+    assert 0 <= answer.p_yes <= 1
+
+
 def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path) -> None:
     """On this CPU, to the last bit: greedy, sampled, and by probabilities."""
     config = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.reproducible=true"])
