@@ -24,7 +24,7 @@ from .scoring import score
 
 # settings by name -> methods on val features -> accuracy averaged over the numbers of shots
 Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
-FOLDS = 32  # metrics without some base classes that heads are trained on
+PASSES, FOLDS = 4, 32  # metrics without some base classes: each class is left out so often; at most so many
 
 
 class ClassTexts(Protocol):
@@ -134,7 +134,7 @@ def folds(
     """
     n, generator = len(pictures.means), torch.Generator().manual_seed(0)
     size = min(size, n // 2)
-    orders = [torch.randperm(n, generator=generator) for _ in range(FOLDS)]
+    orders = [torch.randperm(n, generator=generator) for _ in range(PASSES)]
     playing = [part for order in orders for part in torch.split(order, size) if len(part) == size][:FOLDS]
     found = []
     for classes in playing:

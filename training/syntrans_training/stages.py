@@ -37,7 +37,7 @@ from .text import TextEncoder, open_text_encoder
 from .vsbird import VSBIRD
 
 BRIDGE = "bridge.safetensors"
-_VERSION = 6  # raise it when the same configuration would choose otherwise
+_VERSION = 7  # raise it when the same configuration would choose otherwise
 
 
 @dataclass(frozen=True)
