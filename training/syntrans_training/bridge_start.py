@@ -24,7 +24,7 @@ from .scoring import score
 
 # settings by name -> methods on val features -> accuracy averaged over the numbers of shots
 Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
-PASSES, FOLDS = 4, 32  # metrics without some base classes: each class is left out so often; at most so many
+PASSES = 4  # how often each base class is left out of a metric that heads are trained on
 
 
 class ClassTexts(Protocol):
@@ -135,7 +135,8 @@ def folds(
     n, generator = len(pictures.means), torch.Generator().manual_seed(0)
     size = min(size, n // 2)
     orders = [torch.randperm(n, generator=generator) for _ in range(PASSES)]
-    playing = [part for order in orders for part in torch.split(order, size) if len(part) == size][:FOLDS]
+    playing = [part for order in orders for part in torch.split(order, size) if len(part) == size]
+    playing = playing[: max(8, 2048 // n)]  # 32 of 64 classes; fewer of many, whose maps cost more and vary less
     found = []
     for classes in playing:
         absent = torch.zeros(n, dtype=torch.bool).scatter(0, classes, value=True)
