@@ -15,6 +15,8 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
 export UV_NO_PROGRESS := 1
+# Test processes side by side; an engine needs about 2 GiB.
+JOBS ?= 2
 
 .PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining docs wheel wheel-check lock clean
 
@@ -29,10 +31,10 @@ demo: $(STAMP) ## Mine, train and evaluate on the embedded world; prints two tab
 test: lint test-fast test-engines wheel-check ## Everything that CI runs
 
 test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
-	$(BIN)/pytest -q -m "not vllm and not slow and not gpu"
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -m "(vllm or slow) and not gpu"
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "(vllm or slow) and not gpu"
 
 lint: $(STAMP) ## ruff, mypy, import rules
 	$(BIN)/ruff check .
