@@ -78,7 +78,7 @@ def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]
         batch = replace(batch, support=moved[0], query=moved[1])
         drawn = task.texts.base(task.variant, share, how.keep, generator)
         shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
-        alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # equation (8)
+        alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # docs/method.md (26)
         terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=how.losses)
         return torch.stack(list(terms.values())).sum()
 

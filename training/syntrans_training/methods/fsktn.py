@@ -1,7 +1,7 @@
 """FS-KTN's rule: the mean support plus 1/K times the weight that the text predicts, however many supports there are.
 
-Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019), as its authors' code has it (METHOD.md
-section 1.2): w_c = mean_k norm(z_k) + (5 / (N * K)) * w^s_c, which is 1/K for five ways; scores by cosine.
+Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019), as its authors' code
+has it: w_c = mean_k norm(z_k) + (5 / (N * K)) * w^s_c, which is 1/K for five ways; scores by cosine.
 What we do differently: w^s comes from the bridge's ridge map in place of their graph network.
 """
 

@@ -1,4 +1,4 @@
-"""Visual prototypes and semantic weights, convexly fused (modules/fusion.py, equation (6))."""
+"""Visual prototypes and semantic weights, convexly fused (modules/fusion.py, docs/method.md (24))."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
