@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.class_index import query_labels
 from syntrans_training.modules.vsbird import Memory, VSBird, Weights, Without
 
 from .fake_novel import Batch
@@ -65,7 +66,7 @@ def bridge_loss(
     semantic = head.semantic(shown.text[shown.classes], memory)
     made = head.weights(mean, semantic, memory, shots=shots)
     n = batch.classes.shape[1]
-    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).repeat(len(batch.classes))
+    own = query_labels(n, batch.query.shape[1] // n).repeat(len(batch.classes))
 
     def entropy(share: float | Tensor, of: Weights = made) -> Tensor:
         weight, bias = head.classifier(of, shots=shots, alpha=share)
