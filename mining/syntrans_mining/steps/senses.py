@@ -12,8 +12,8 @@ from syntrans.class_lint import homonyms, is_settled, normalised
 from syntrans.classes import ClassEntry, slug
 from syntrans.contract import normalise_text
 from syntrans.errors import InputError
+from syntrans_mining.build_request import build_request
 from syntrans_mining.engines.base import Request, Response, Sampling
-from syntrans_mining.journal import request_key
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
@@ -205,12 +205,4 @@ def _spellings(entry: ClassEntry) -> tuple[str, ...]:
 
 
 def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
-    messages = prompt.render({"name": entry.name})
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=GREEDY,
-        schema=prompt.answer_schema,
-    )
-    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema, stage=STAGE)
+    return build_request(model, prompt, prompt.render({"name": entry.name}), GREEDY, stage=STAGE)
