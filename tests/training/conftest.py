@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,13 @@ import pytest
 from jaxtyping import install_import_hook
 from PIL import Image
 
+import syntrans_training
+
 # Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
 install_import_hook(
-    [f"syntrans_training.{part}" for part in ("modules", "methods", "backbones", "data", "losses", "tasks")],
-    "beartype.beartype",
+    # pydantic checks the configs itself
+    [m.name for m in iter_modules(syntrans_training.__path__, "syntrans_training.") if not m.name.endswith(".config")],
+    "shape_checker.check",
 )
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "white"]

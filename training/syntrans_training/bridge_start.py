@@ -7,7 +7,7 @@ each kind of text gets the start of its own maps. No weights are trained here (b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +28,7 @@ Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
 PASSES = 4  # how often each base class is left out of a metric that heads are trained on
 
 
+@runtime_checkable
 class ClassTexts(Protocol):
     """Class vectors of the base classes (`base`) and of val, by variant and name share."""
 
@@ -105,7 +106,7 @@ class Pictures:
 
 
 def accuracies(
-    methods: Mapping[str, SynTrans], val: Tensor, *, tasks: Mapping[int, Episodes], n_classes: int
+    methods: Mapping[str, SynTrans], val: Float[Tensor, "m d"], *, tasks: Mapping[int, Episodes], n_classes: int
 ) -> dict[str, float]:
     """Of methods on val features, averaged over the numbers of shots of `tasks`."""
     rows = {name: Row((method,), val) for name, method in methods.items()}

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
@@ -281,7 +282,7 @@ def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
     return val_accuracy(values, val)
 
 
-def val_accuracy(values: Tensor, val: Split) -> float:
+def val_accuracy(values: Float[Tensor, "n d"], val: Split) -> float:
     """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
     unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
     return prototype_accuracy(unit, {1: _val_tasks(val)})

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -63,7 +63,12 @@ def draw_supports(split: Split, shots: int, *, seed: int) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def weights_of(
-    head: VSBird, pictures: Float[Tensor, "n d"], supports: Tensor, text: Float[Tensor, "c s"], *, alpha: float
+    head: VSBird,
+    pictures: Float[Tensor, "n d"],
+    supports: Int[Tensor, "e c k"],
+    text: Float[Tensor, "c s"],
+    *,
+    alpha: float,
 ) -> Float[Tensor, "e c d"]:
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()

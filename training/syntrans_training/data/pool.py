@@ -8,6 +8,7 @@ from PIL import Image
 
 
 @runtime_checkable
+@runtime_checkable
 class Picture(Protocol):
     """One picture, not decoded yet. `syntrans.images.ImageRef` is one; arrays have their own.
 
@@ -29,6 +30,7 @@ class Picture(Protocol):
         ...
 
 
+@runtime_checkable
 @runtime_checkable
 class Pool(Protocol):
     """Pictures by class key, as the source spells the keys."""

@@ -6,7 +6,7 @@ Queries are ordered by class: query number c * Q + i belongs to class c of its e
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -15,6 +15,7 @@ from torch import Tensor
 from syntrans_training.class_index import query_labels
 
 
+@runtime_checkable
 class Method(Protocol):
     """Scores queries of many episodes at once; a higher score is a likelier class."""
 

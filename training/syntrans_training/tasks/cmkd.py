@@ -119,7 +119,7 @@ class CMKDTeacher:
         self.module: nn.Module = place(nn.ModuleDict(parts), pictures.device)
         self.eyes = eyes(encoder, table, pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
         """Cross-entropy of the queries, and the mirror losses."""
         views, images, classes = self.episodic.draw(generator)
         support, query = self.episodic.split(self.eyes(views, images))
@@ -157,7 +157,7 @@ class CMKDStudent:
         self.n_items, self.encoder, self.lesson = self.episodic.n_items, encoder, lesson
         self.module: nn.Module = place(nn.ModuleDict({"encoder": encoder}), pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
         """Cross-entropy of the queries by squared distance to prototypes, and `srl` times the relation loss."""
         views, images, classes = self.episodic.draw(generator)
         features = self.encoder(views)

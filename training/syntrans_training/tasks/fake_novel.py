@@ -94,7 +94,11 @@ def gate_loss(gate: Gate, batch: Batch, text: Float[Tensor, "c s"]) -> Tensor:
 
 
 def alignment_loss(
-    network: SemAlign, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"], text: Tensor, centres: Tensor
+    network: SemAlign,
+    features: Float[Tensor, "b d"],
+    labels: Int[Tensor, " b"],
+    text: Float[Tensor, "c s"],
+    centres: Float[Tensor, "c d"],
 ) -> Tensor:
     """L1 between the reconstructed and the true centre of each feature's class."""
     return F.l1_loss(network(text[labels], features), centres[labels])
