@@ -162,8 +162,8 @@ def _clash_text(clash: Clash) -> str:
     ids = ", ".join(entry.id for entry in clash.wanted[:_SHOWN])
     there = " or ".join(_shown(clash.available))
     if len(clash.wanted) == 1:
-        return f"class {classes} could be {there}; spell one of them exactly like the class, or merge them"
-    return f"{there} is meant by the classes {classes} (ids {ids}); call it by the id of one of them"
+        return f"class {classes} could be {there}; give the exact name or id of the one that is meant"
+    return f"{there} could belong to the classes {classes} (ids {ids}); call it by the exact id of one of them"
 
 
 def _shown(names: Sequence[str]) -> list[str]:
