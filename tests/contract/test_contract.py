@@ -70,10 +70,10 @@ clips = st.builds(
 
 @st.composite
 def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
-    kept = draw(st.booleans())
+    kept, class_id = draw(st.booleans()), draw(name)
     return DescriptorRow(
-        class_id=draw(name),
-        class_name=draw(name),
+        class_id=class_id,
+        class_name=f"{class_id} {class_id.encode().hex()}",  # a name of its own, whatever the id is made of
         descriptor_id=draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         text=draw(text),
         facet=draw(st.sampled_from(FACETS)),
@@ -113,7 +113,7 @@ def test_whatever_is_written_is_read_back(rows: list[DescriptorRow], tmp_path: P
 def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]], tmp_path: Path) -> None:
     rows = [
         SemanticsRow(
-            class_id=f"{i}", class_name="c", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
+            class_id=f"{i}", class_name=f"c{i}", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
         )
         for i, e in enumerate(embeddings)
     ]
