@@ -269,7 +269,8 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
 
 def test_an_iterator_is_written_as_it_comes_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syntrans._parquet.ROW_GROUP", 3)
-    rows = [DescriptorRow(**{**_minimal(), "class_id": f"{n // 4}"}, kept=True, rank=n) for n in range(10)]
+    classes = [{"class_id": f"{n // 4}", "class_name": f"C{n // 4}"} for n in range(10)]
+    rows = [DescriptorRow(**{**_minimal(), **one}, kept=True, rank=n) for n, one in enumerate(classes)]
     path = write_descriptors(tmp_path / "descriptors.parquet", iter(rows), META)
     assert pq.ParquetFile(path).num_row_groups == 4
     assert read_descriptors(path)[0] == rows
