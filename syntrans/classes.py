@@ -96,7 +96,7 @@ def _entry(record: dict[str, Any], place: str) -> ClassEntry:
         if not isinstance(value, str | int):
             raise InputError(f"{place}: {keys[0]} is {value!r:.60}; it must be text")
         text = composed(str(value))
-        if not _is_unicode(text):
+        if not is_unicode(text):
             raise InputError(f"{place}: {keys[0]} {text!a:.60} holds half of a character; type it again")
         return text
 
@@ -110,7 +110,7 @@ def _entry(record: dict[str, Any], place: str) -> ClassEntry:
     return ClassEntry(identifier, name, field("definition") or None)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether it can be written at all: JSON and file names may hold halves of surrogate pairs."""
     try:
         text.encode()
