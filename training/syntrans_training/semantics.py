@@ -1,7 +1,8 @@
 """From a descriptor file to one vector per class, in several variants.
 
 kept        weighted mean of the unit embeddings of the kept descriptors, renormalised
-raw         the same over every merged candidate (rows not dropped as `duplicate_of`), unweighted: no checking at all
+raw         the same over every merged candidate, unweighted: no checking at all (rows dropped as `duplicate_of` are not
+            candidates of their own, and rows that end in `propose` are questions without an answer)
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
@@ -27,6 +28,7 @@ from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
 
 from .progress import say
+from .sentences import fill
 from .text import TextEncoder
 
 WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
@@ -51,7 +53,7 @@ class Knowledge:
         rows = [row for group in self.rows.values() for row in group]
         if not rows:
             return ("name",)
-        rejected = any(not row.kept and row.reason != "duplicate_of" for row in rows)
+        rejected = any(not row.kept and _is_candidate(row) for row in rows)
         return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
 
 
@@ -167,13 +169,17 @@ def _weighted_texts(
     knowledge: Knowledge, c: str, variant: str, template: str, weighting: str
 ) -> list[tuple[str, float]]:
     name = knowledge.names[c]
-    rows = [row for row in knowledge.rows[c] if row.reason != "duplicate_of"]
+    rows = [row for row in knowledge.rows[c] if _is_candidate(row)]
     if variant == "kept":
         rows = [row for row in rows if row.kept]
     weights = [1.0 if variant == "raw" else _weight(row, weighting) for row in rows]
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
-    return [(template.format(text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+    return [(fill(template, text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+
+
+def _is_candidate(row: DescriptorRow) -> bool:
+    return row.reason != "duplicate_of" and row.stage != "propose"
 
 
 def _weight(row: DescriptorRow, weighting: str) -> float:
@@ -201,7 +207,7 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
             drawn = ["".join(rng.choice(list(ascii_lowercase), len(word))) for word in words]
         else:
             drawn = [pool[j] for j in rng.integers(len(pool), size=len(words))]
-        texts.append((template.format(text=" ".join(drawn), name=knowledge.names[c]), 1.0))
+        texts.append((fill(template, text=" ".join(drawn), name=knowledge.names[c]), 1.0))
     return texts
 
 
