@@ -39,8 +39,8 @@ class Matches(NamedTuple):
 def pair(wanted: Sequence[ClassEntry], available: Iterable[str | ClassEntry]) -> Matches:
     """Pair ``wanted`` classes, whose ids differ, with what is ``available``: keys, or classes whose ids are the keys.
 
-    In each spelling an id that somebody gave comes before the name. Time grows with the number of names, not with
-    its square.
+    In each spelling an id that somebody gave comes before the name, and a name before an id made of one. Time grows
+    with the number of names, not with its square.
     """
     there = dict.fromkeys(one if isinstance(one, ClassEntry) else ClassEntry(one, one) for one in available)
     pairing = _Pairing({entry.id: entry for entry in wanted}, {entry.id: entry for entry in there})
@@ -82,7 +82,8 @@ def _name(entry: ClassEntry) -> str:
 
 
 def _given_id(entry: ClassEntry) -> str:
-    return entry.id if entry.id != slug(entry.name) else ""
+    """The id unless it is the name, or made of it."""
+    return entry.id if entry.id not in (entry.name, slug(entry.name)) else ""
 
 
 _FIELDS: tuple[tuple[_Field, _Field], ...] = ((_given_id, _id), (_name, _name), (_id, _id), (_name, _id), (_id, _name))

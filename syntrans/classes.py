@@ -36,8 +36,9 @@ def slug(name: str) -> str:
     """A name as an id: lower case, words joined by '-'.
 
     Letters, marks, digits and signs of all scripts are kept ('Bär' and 'bar', 'C', 'C++' and 'C#' differ); white space
-    and punctuation separate words; a character that cannot be seen is spelled out, as in '(u+200d)'. So two names
-    have one id only if they differ in nothing but case and separators. Empty for a name of separators alone.
+    and punctuation separate words; a character that cannot be seen is spelled out, as in '~200d~'. So two names have
+    one id only if they differ in nothing but case, separators, or that spelling; the id of an id is itself. Empty for
+    a name of separators alone.
     """
     lower = unicodedata.normalize("NFC", composed(name).lower())
     return re.sub(r"-+", "-", "".join(map(_in_id, lower))).strip("-")
@@ -49,10 +50,10 @@ _SIGNS = frozenset("#%*@")
 
 @cache
 def _in_id(character: str) -> str:
-    """How an id spells a character; round brackets are separators, so no name can spell the last form itself."""
+    """How an id spells a character."""
     if character.isspace() or (unicodedata.category(character)[0] == "P" and character not in _SIGNS):
         return "-"
-    return character if character.isprintable() else f"(u+{ord(character):04x})"
+    return character if character.isprintable() else f"~{ord(character):04x}~"
 
 
 def read_classes(source: str | Path) -> list[ClassEntry]:

@@ -116,6 +116,7 @@ def test_ids_are_equal_only_where_names_differ_in_case_and_separators(names: lis
         for b in names:
             same = [word for word in words(a) if word] == [word for word in words(b) if word]
             assert (slug(a) == slug(b)) == same
+        assert slug(slug(a)) == slug(a)
 
 
 @given(st.lists(NAMES, min_size=1, max_size=12, unique_by=slug), st.randoms())

@@ -79,8 +79,8 @@ def split_path(ref: str) -> Path:
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"split file {path} cannot be read as JSON ({str(error)[:80]})") from error
     rule = "it needs lists of classes under train, val and test (or base, val and novel)"
     if not isinstance(values, dict):
