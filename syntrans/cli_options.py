@@ -11,7 +11,9 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Classes = Annotated[
     str | None,
-    typer.Option(help="Class list: a file (txt, tsv, csv, jsonl, parquet) or a built-in name.", metavar="FILE|NAME"),
+    typer.Option(
+        help="Class list: a file (txt, tsv, csv, json, jsonl, parquet) or a built-in name.", metavar="FILE|NAME"
+    ),
 ]
 Images = Annotated[
     Path | None,

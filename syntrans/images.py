@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from syntrans import image_parquet
-from syntrans.classes import ClassEntry, slug
+from syntrans.class_match import match, nearest
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from syntrans.classes import ClassEntry
 
 SPLITS = ("base", "val", "novel", "train", "test")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
@@ -66,30 +68,20 @@ def class_keys(path: str | Path) -> list[str]:
 
 
 def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntry]) -> dict[str, list[ImageRef]]:
-    """Pictures by class id: a class key is looked up as id, then as name, then as slug of either.
+    """Pictures by class id; which class key is whose, `class_match.match` says.
 
-    InputError names the classes without pictures. Pictures of other classes are left out.
+    InputError names the classes without pictures, and what could belong to several. Pictures of other classes are left
+    out.
     """
-    by_slug: dict[str, list[ImageRef]] = {}
-    for key, refs in images.items():
-        by_slug.setdefault(slug(key), refs)
-    matched = {
-        entry.id: images.get(entry.id)
-        or images.get(entry.name)
-        or by_slug.get(slug(entry.id))
-        or by_slug.get(slug(entry.name))
-        or []
-        for entry in entries
-    }
-    without = [entry.name for entry in entries if not matched[entry.id]]
-    if without:
-        listed = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-        have = ", ".join(list(images)[:3])
+    there = [key for key, refs in images.items() if refs]
+    matches = match(entries, there, "pictures")
+    if matches.missing:
+        listed, have = nearest(matches.missing, there), ", ".join(there[:3])
         raise InputError(
-            f"{len(without)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
+            f"{len(matches.missing)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
             f"classes (pictures are there for: {have} ...), or take the classes off the list"
         )
-    return matched
+    return {entry.id: images[matches.found[entry.id]] for entry in entries}
 
 
 def decode(data: bytes, origin: str = "a picture", *, at_least: int | None = None) -> Image.Image:

@@ -19,6 +19,8 @@ from pydantic import (
 from syntrans.config import StrictModel
 from syntrans.image_parquet import Columns
 
+from .sentences import PLACES
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
 ViewSize = Annotated[int, Field(ge=16)]  # the encoders halve a picture four times
@@ -139,7 +141,10 @@ class EncoderConfig(StrictModel):
 
 
 class TextConfig(StrictModel):
-    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name."""
+    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name.
+
+    `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
+    """
 
     encoder: str = "package:syntrans_training/world/weights/clip"
     descriptor_template: str = "{text}"
@@ -150,11 +155,11 @@ class TextConfig(StrictModel):
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:
-        known = {"name": ""} if info.field_name == "name_template" else {"text": "", "name": ""}
+        known = dict.fromkeys(("name",) if info.field_name == "name_template" else PLACES, "")
         try:
             template.format(**known)
         except (LookupError, ValueError, AttributeError) as error:
-            places = " and ".join(f"{{{name}}}" for name in known)
+            places = ", ".join(f"{{{name}}}" for name in known)
             raise ValueError(f"a template knows {places} and no other braces") from error
         return template
 

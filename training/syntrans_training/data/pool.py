@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from syntrans.errors import InputError
+
 
 @runtime_checkable
 @runtime_checkable
@@ -52,6 +54,14 @@ class Part:
     pool: Pool
     names: Mapping[str, str]  # key in the pool -> name
     missing: tuple[str, ...] = ()  # classes of the split that the pool does not have
+
+    def __post_init__(self) -> None:
+        """`InputError` where two keys have one name: the pictures of one of them would be lost."""
+        key_of: dict[str, str] = {}
+        for key, name in self.names.items():
+            if name in key_of:
+                raise InputError(f"classes {key_of[name]!a} and {key!a} are both called {name!r}; merge or rename them")
+            key_of[name] = key
 
     @property
     def classes(self) -> list[str]:
