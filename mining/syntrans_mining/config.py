@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveInt, model_validator
 
 from syntrans.config import StrictModel
+from syntrans.image_columns import Columns
 
 Unit = Field(ge=0.0, le=1.0)
 
@@ -252,6 +253,22 @@ class ComposeConfig(StrictModel):
         return self
 
 
+class ImagesConfig(StrictModel):
+    """How the pictures are read: the columns of Parquet (null: the usual names), and how many may be broken.
+
+    At most the share ``max_broken_share`` of the pictures that are looked at, or two; they are skipped and named.
+    """
+
+    image_column: str | None = None
+    label_column: str | None = None
+    max_broken_share: float = Field(default=0.05, ge=0.0, le=1.0)
+
+    @property
+    def columns(self) -> Columns:
+        """The columns, as the reader takes them."""
+        return Columns(self.image_column, self.label_column, section="images")
+
+
 class PlanConfig(StrictModel):
     """``probe_seconds``: for a dry run, how long to try the models first; 0 for not at all."""
 
@@ -264,6 +281,7 @@ class MiningConfig(StrictModel):
     llms: tuple[ModelConfig, ...] = Field(min_length=1)
     vlm: ModelConfig | None = None
     clip: ClipConfig
+    images: ImagesConfig = ImagesConfig()
     engine: EngineConfig = EngineConfig()
     lint: LintConfig = LintConfig()
     propose: ProposeConfig = ProposeConfig()

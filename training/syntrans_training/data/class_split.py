@@ -13,11 +13,10 @@ from typing import Any
 
 from syntrans.classes import slug
 from syntrans.errors import InputError, UsageError
+from syntrans.image_folders import ALIASES, PARTS
 
 from .pool import Part, Pool
 
-PARTS = ("base", "val", "novel")
-ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
 _FOLDER, _SUBSETS = Path(__file__).parent / "splits", Path(__file__).parent / "subsets"
 SUBSETS = tuple(sorted(path.stem for path in _SUBSETS.glob("*.json")))  # of known data, class names alone
 PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -34,6 +33,11 @@ class ClassSplit:
     def keys(self) -> set[str]:
         """The keys of all parts."""
         return {key for part in self.parts.values() for key in part}
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """Keys and names of all parts, as they are written."""
+        return frozenset(self.keys | {name for part in self.parts.values() for name in part.values()})
 
     def divide(self, pool: Pool) -> dict[str, Part]:
         """The pool's classes by part; a class is met by key, then by the slug of its key, then of its name."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syntrans.classes import slug
+from syntrans.image_folders import PARTS
 
-from .class_split import PARTS, ClassSplit
+from .class_split import ClassSplit
 from .datasets import DATASETS
 from .pool import Part
 

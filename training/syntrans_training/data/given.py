@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
+from syntrans.image_folders import ALIASES, PARTS
 
-from .class_split import ALIASES, PARTS
 from .store import Split
 
 SUFFIX = ".features.parquet"
