@@ -108,6 +108,7 @@ def test_a_whole_imagenet_asks_which_data_set_is_meant(tmp_path):
     for part in ("train", "val"):
         for key in sorted(keys):
             (tmp_path / part / key).mkdir(parents=True)
+            (tmp_path / part / key / "1.JPEG").touch()
     with pytest.raises(InputError, match="could be mini, tiered, by its classes; say data.dataset=NAME"):
         open_source(str(tmp_path))
 
