@@ -245,7 +245,7 @@ def _told(ground: _Ground) -> ClassKnowledge:
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
-    # The last epoch is kept (METHOD.md section 2: no selection); the looks at val are only written down.
+    # The last epoch is kept (as SKD does); the looks at val are only written down.
     tensors = module.state_dict()
     note: dict[str, Any] = {
         "identity": generation.identity,

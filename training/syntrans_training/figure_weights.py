@@ -1,4 +1,4 @@
-"""Where the classifier weights of novel classes lie, from pictures alone and with text (METHOD.md 1.5, Figure 5).
+"""Where the classifier weights of novel classes lie, from pictures alone and with text (the paper's figure 5).
 
 Every class's weight is made from `DRAWS` draws of its supports; all novel classes stand in one task. The numbers are
 means over all seeds' heads; the picture shows the first one's weights.

@@ -7,7 +7,7 @@ random      as many random words or letters in place of each kept descriptor (th
 name        the class name alone
 With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
-With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
+With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
 """
 

@@ -1,6 +1,6 @@
 """A frozen CLIP teaches the encoder without labels: SynTrans's unsupervised proxy task.
 
-Derived (METHOD.md section 1.3): the paper's own equations are not public.
+Derived, docs/method.md (12) to (14): the paper's own equations are not public.
 
 Each term stands on its own weight, and one of weight 0 is not computed:
     text      which anchor texts a picture is drawn to, as the teacher sees it
