@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -26,10 +27,33 @@ class ClassEntry(NamedTuple):
     definition: str | None = None
 
 
+def composed(name: str) -> str:
+    """The name as it is told from others: letters and marks composed (Unicode NFC), one blank for any white space."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+@lru_cache(maxsize=1 << 16)
 def slug(name: str) -> str:
-    """A name as an id: lower case, words joined by '-', accents off, other scripts kept."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", "-", plain).strip("-")
+    """A name as an id: lower case, words joined by '-'.
+
+    Letters, marks, digits and signs of all scripts are kept ('Bär' and 'bar', 'C', 'C++' and 'C#' differ); white space
+    and punctuation separate words; a character that cannot be seen is spelled out, as in '(u+200d)'. So two names
+    have one id only if they differ in nothing but case and separators. Empty for a name of separators alone.
+    """
+    lower = unicodedata.normalize("NFC", composed(name).lower())
+    return re.sub(r"-+", "-", "".join(map(_in_id, lower))).strip("-")
+
+
+_SIGNS = frozenset("#%*@")
+"""Punctuation to Unicode, but what a name may differ by."""
+
+
+@cache
+def _in_id(character: str) -> str:
+    """How an id spells a character; round brackets are separators, so no name can spell the last form itself."""
+    if character.isspace() or (unicodedata.category(character)[0] == "P" and character not in _SIGNS):
+        return "-"
+    return character if character.isprintable() else f"(u+{ord(character):04x})"
 
 
 def read_classes(source: str | Path) -> list[ClassEntry]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
+from syntrans.class_match import match, nearest, pair
+from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean
 from syntrans.config import dump_config, from_values, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
@@ -272,23 +273,24 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
 
 def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
     """The newest descriptors.parquet, mined or imported, that has every one of these classes; None without one."""
-    wanted = {slug(key) for key in class_keys}
+    wanted = [ClassEntry(key, key) for key in class_keys]
     folders = [artifacts_root() / kind for kind in ("mine", "import")]
     found = [path for folder in folders for path in folder.glob("*/descriptors.parquet")]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         table = read_descriptor_table(path)
-        known = {*table["class_id"].to_pylist(), *table["class_name"].to_pylist()}
-        if wanted <= {slug(name) for name in known}:
+        ids, names = table["class_id"].to_pylist(), table["class_name"].to_pylist()
+        matches = pair(wanted, map(ClassEntry, ids, names))
+        if not matches.missing and not matches.clashes:
             return path
     return None
 
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
     """InputError if the embedded world, whose pictures are to be taken, does not know one of the classes."""
-    known = {slug(key) for entry in read_classes(WORLD) for key in (entry.id, entry.name)}
-    strangers = [entry.name for entry in entries if not {slug(entry.id), slug(entry.name)} & known]
+    known = read_classes(WORLD)
+    strangers = match(entries, known, "config world").missing
     if strangers:
-        listed = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        listed = nearest(strangers, [entry.name for entry in known])
         rule = "leave out --classes, or take another --config"
         raise InputError(f"config world knows the classes of the embedded world only, not {listed}; {rule}")
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from syntrans.classes import composed
 from syntrans.image_decode import read_file
 from syntrans.image_files import has_picture, list_pictures, visible, visible_folders
 from syntrans.image_hashes import sha256_of
@@ -71,7 +72,7 @@ class FolderPool:
 def class_folders(root: Path, named: Collection[str] = ()) -> FolderPool:
     """The class folders below ``root``, wherever the usual layouts put them.
 
-    ``named``: the classes of a split file or class list. Folders without a picture are no classes.
+    ``named``: the classes of a split file or class list, as `classes.composed` writes them. Folders without a picture are no classes.
     """
     found, passed = {}, PassedOver()
     inside = [folder for folder in visible_folders(root) if not is_container(folder, named)]
@@ -94,8 +95,8 @@ def is_container(folder: Path, named: Collection[str] = ()) -> bool:
     if folder.name not in _CONTAINERS:
         return False
     inside = visible_folders(folder)
-    if folder.name in named:
-        return any(below.name in named for below in inside)
+    if composed(folder.name) in named:
+        return any(composed(below.name) in named for below in inside)
     return any(map(has_picture, inside)) or any(is_parquet(path) for path in visible(folder))
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes import ClassEntry, slug
+from syntrans.class_match import match, nearest
 from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_decode import decode, read_file
@@ -21,6 +21,8 @@ from syntrans.image_reference import ImageRef, PassedOver, Picture, Pool
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from syntrans.classes import ClassEntry
 
 __all__ = ["ImageRef", "ImageSet", "class_keys", "decode", "decode_each", "match_classes", "open_images", "read_file"]
 
@@ -115,31 +117,22 @@ def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
 
 
 def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:
-    """Pictures by class id: a class key is looked up as id, then as name, then as slug of either.
+    """Pictures by class id; which class key is whose, `class_match.match` says.
 
-    InputError names the classes without pictures. Pictures of other classes are left out.
+    InputError names the classes without pictures, and what could belong to several. Pictures of other classes are left
+    out.
     """
-    by_slug: dict[str, str] = {}
-    for key in images:
-        by_slug.setdefault(slug(key), key)
-    chosen: dict[str, str] = {}
-    for entry in entries:
-        alike = [by_slug.get(slug(entry.id)), by_slug.get(slug(entry.name))]
-        found = [key for key in (entry.id, entry.name, *alike) if key is not None and key in images]
-        if found:
-            chosen[entry.id] = found[0]
-    if isinstance(images, ImageSet):
-        images.look_up(chosen.values())
-    matched = {entry.id: list(images[chosen[entry.id]]) if entry.id in chosen else [] for entry in entries}
-    without = [entry.name for entry in entries if not matched[entry.id]]
-    if without:
-        listed = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-        have = ", ".join(list(images)[:3])
+    there = list(images) if isinstance(images, ImageSet) else [key for key, refs in images.items() if refs]
+    matches = match(entries, there, "pictures")
+    if matches.missing:
+        listed, have = nearest(matches.missing, there), ", ".join(there[:3])
         raise InputError(
-            f"{len(without)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
+            f"{len(matches.missing)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
             f"classes (pictures are there for: {have} ...), or take the classes off the list"
         )
-    return matched
+    if isinstance(images, ImageSet):
+        images.look_up(matches.found.values())
+    return {entry.id: list(images[matches.found[entry.id]]) for entry in entries}
 
 
 def decode_each(

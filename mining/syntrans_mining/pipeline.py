@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
-from syntrans.classes import ClassEntry, require_clean, slug
+from syntrans.classes import ClassEntry, require_clean
 from syntrans.images import ImageSet, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
@@ -32,7 +32,7 @@ from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
-from syntrans_mining.steps.senses import in_question
+from syntrans_mining.steps.senses import classes_of, in_question
 from syntrans_mining.turns import visits_of
 from syntrans_mining.vectors import Vectors
 
@@ -145,6 +145,7 @@ def _default_progress(stack: ExitStack) -> Progress:
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:
     """The configuration without the senses chosen for classes that a limit cuts off."""
-    cut = {key for entry in classes[len(entries) :] for key in (entry.id, entry.name, slug(entry.name))}
-    chosen = {key: choice for key, choice in config.lint.senses.items() if key not in cut}
+    cut = {entry.id for entry in classes[len(entries) :]}
+    meant = classes_of(config.lint.senses, classes)
+    chosen = {key: choice for key, choice in config.lint.senses.items() if meant.get(key) not in cut}
     return config.model_copy(update={"lint": config.lint.model_copy(update={"senses": chosen})})

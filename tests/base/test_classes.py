@@ -121,11 +121,17 @@ def test_built_in_lists_are_those_that_the_splits_give(shared_data: Path) -> Non
         ("House Finch", "house-finch"),
         ("house_finch", "house-finch"),
         ("Garfield (cartoon cat)", "garfield-cartoon-cat"),
-        ("Brötchen", "brotchen"),
-        ("猫", "猫"),
+        ("St. Bernard's", "st-bernard-s"),
+        ("Brötchen", "brötchen"),
+        ("Bro\N{COMBINING DIAERESIS}tchen", "brötchen"),
+        ("C++", "c++"),
+        ("パス", "パス"),
+        ("🦊", "🦊"),
+        ("a\N{ZERO WIDTH JOINER}b", "a(u+200d)b"),
+        ("???", ""),
     ],
 )
-def test_slugs_are_lower_case_words_joined_by_dashes(name: str, expected: str) -> None:
+def test_ids_of_names_are_lower_case_words_joined_by_dashes_that_keep_marks_and_signs(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 

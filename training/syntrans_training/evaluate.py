@@ -111,7 +111,7 @@ def open_subject(
         run.check_novel(pictures.classes)
     if pictures.given is not None:
         run.check_features(split, pictures.given.shape[1])
-    knowledge = read_knowledge(path, pictures.classes)
+    knowledge = read_knowledge(path, pictures.classes, beside=run.classes_beside(pictures.classes))
     chip = pick_device(device)
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)

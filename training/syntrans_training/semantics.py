@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans.classes import slug
+from syntrans.class_match import match, nearest
+from syntrans.classes import ClassEntry
 from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
 
@@ -54,11 +55,12 @@ class Knowledge:
         return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
 
 
-def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
+def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
     """The descriptors of `classes`; without a path only their names.
 
-    A data class meets a row by class id, then by class name, then by their slugs.
-    Raises `InputError` naming the classes that the file does not know.
+    Which rows are whose, `class_match.match` says: by class id, by class name, then by their spelling. Classes `beside`
+    these have rows of their own, if the file knows them, which are then nobody else's.
+    Raises `InputError` naming the classes that the file does not know, or that could be several of its.
     """
     if path is None:
         return Knowledge({}, {c: c for c in classes}, None)
@@ -66,22 +68,16 @@ def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
     groups: dict[str, list[DescriptorRow]] = {}
     for row in rows:
         groups.setdefault(row.class_id, []).append(row)
-    index: dict[str, str] = {}
-    for spell in (
-        lambda r: slug(r.class_name),
-        lambda r: slug(r.class_id),
-        lambda r: r.class_name,
-        lambda r: r.class_id,
-    ):
-        index |= {spell(group[0]): class_id for class_id, group in groups.items()}
-    found = {c: index.get(c, index.get(slug(c))) for c in classes}
-    missing = [c for c, class_id in found.items() if class_id is None]
+    described = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
+    matches = match([ClassEntry(c, c) for c in (*classes, *beside)], described, str(path))
+    missing = [entry for entry in matches.missing if entry.id in set(classes)]
     if missing:
+        listed = nearest(missing, [entry.name for entry in described])
         raise InputError(
-            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({', '.join(missing[:4])}, ...); "
+            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({listed}); "
             "mine or import them with the class names of the data"
         )
-    matched = {c: groups[class_id] for c, class_id in found.items() if class_id is not None}
+    matched = {c: groups[matches.found[c]] for c in classes}
     return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syntrans.class_match import nearest
+from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
 from syntrans.image_cifar import find_archive
 from syntrans.image_columns import ANY, Columns
@@ -50,10 +52,16 @@ class Source:
             )
         part = self.parts[name]
         if part.missing:
-            n, listed = len(part.missing) + len(part.names), ", ".join(part.missing[:3])
+            n, listed = len(part.missing) + len(part.names), self._listed(part)
             look = "`syntrans data check` lists them, and says where to get them"
-            raise InputError(f"{self.path} lacks {len(part.missing)} of the {n} {name} classes: {listed}, ...; {look}")
+            raise InputError(f"{self.path} lacks {len(part.missing)} of the {n} {name} classes: {listed}; {look}")
         return part
+
+    def _listed(self, part: Part) -> str:
+        """The missing classes; of a split of one's own with the nearest spelling that is there."""
+        if self.dataset:
+            return ", ".join(part.missing[:3]) + ", ..."
+        return nearest([ClassEntry(key, key) for key in part.missing], part.pool.keys)
 
 
 def open_source(
@@ -128,7 +136,9 @@ def _own(path: str, pools: Mapping[str, Pool]) -> Source:
         if pools and all(set(pool.keys) == set(known.split.parts[part]) for part, pool in pools.items()):
             parts = {part: Part(pool, known.split.parts[part]) for part, pool in pools.items()}
             return Source(name, path, parts)
-    return Source("", path, {part: Part(pool, {key: key for key in pool.keys}) for part, pool in pools.items()})
+    return Source(
+        "", path, {part: Part(pool, {key: composed(key) for key in pool.keys}) for part, pool in pools.items()}
+    )
 
 
 def _cifar_labels() -> list[str]:

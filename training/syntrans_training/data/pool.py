@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from syntrans.errors import InputError
 from syntrans.image_reference import Picture, Pool
 
 __all__ = ["Part", "Picture", "Pool"]
@@ -15,6 +16,14 @@ class Part:
     pool: Pool
     names: Mapping[str, str]  # key in the pool -> name
     missing: tuple[str, ...] = ()  # classes of the split that the pool does not have
+
+    def __post_init__(self) -> None:
+        """`InputError` where two keys have one name: the pictures of one of them would be lost."""
+        key_of: dict[str, str] = {}
+        for key, name in self.names.items():
+            if name in key_of:
+                raise InputError(f"classes {key_of[name]!a} and {key!a} are both called {name!r}; merge or rename them")
+            key_of[name] = key
 
     @property
     def classes(self) -> list[str]:

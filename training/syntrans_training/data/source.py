@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from syntrans.classes import composed
 from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_folders import PARTS
@@ -57,10 +58,10 @@ def class_names(path: str, dataset: str = AUTO, *, split_file: str | None = None
 
 
 def check_disjoint(classes: Mapping[str, list[str]]) -> None:
-    """InputError when a class is in two splits."""
+    """InputError when a class is in two splits, also where its name is composed otherwise there."""
     owner: dict[str, str] = {}
     for name, keys in classes.items():
-        for key in keys:
+        for key in map(composed, keys):
             if key in owner:
                 raise InputError(f"class {key!r} is in {owner[key]} and in {name}; few-shot splits share no class")
             owner[key] = name
