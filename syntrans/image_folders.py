@@ -72,7 +72,8 @@ class FolderPool:
 def class_folders(root: Path, named: Collection[str] = ()) -> FolderPool:
     """The class folders below ``root``, wherever the usual layouts put them.
 
-    ``named``: the classes of a split file or class list, as `classes.composed` writes them. Folders without a picture are no classes.
+    ``named``: the classes of a split file or class list, as `classes.composed` writes them. Folders without a picture
+    are no classes.
     """
     found, passed = {}, PassedOver()
     inside = [folder for folder in visible_folders(root) if not is_container(folder, named)]
