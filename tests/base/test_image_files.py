@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +30,10 @@ def test_hidden_files_and_what_systems_leave_behind_do_not_count(tmp_path: Path,
     assert not list_pictures(tmp_path)[1]
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("a.jfif", "JPEG"), ("a.jpe", "JPEG"), ("a.avif", "AVIF"), ("a.PNG", "PNG")]
-)
+ENDINGS = [("a.jfif", "JPEG"), ("a.jpe", "JPEG"), ("a.avif", "AVIF"), ("a.PNG", "PNG")]
+
+
+@pytest.mark.parametrize(("name", "kind"), ENDINGS)
 def test_a_picture_of_any_ending_that_pillow_reads_is_read(name: str, kind: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "teal").save(tmp_path / name, format=kind)
     assert names(tmp_path) == [name]
@@ -81,9 +83,8 @@ def test_pictures_in_no_class_folder_are_counted_or_taken_as_such(picture_tree: 
     assert images.passed_over.counts == {"pictures in no class folder": 1}
     alone = open_images(picture_tree / "goldfinch", by_class=False)
     assert (list(alone), len(alone.refs)) == ([], 3)
-    assert [Path(ref.origin).name for ref in open_images(picture_tree / "stray.png", by_class=False).refs] == [
-        "stray.png"
-    ]
+    (stray,) = open_images(picture_tree / "stray.png", by_class=False).refs
+    assert stray.load() == png(7)
     assert len(open_images(str(picture_tree / "goldfinch" / "*.png"), by_class=False).refs) == 3
     assert loose_pictures(picture_tree) == [picture_tree / "stray.png"]
 
@@ -100,11 +101,10 @@ def test_odd_exif_leaves_a_sound_picture_readable() -> None:
     assert decode(bytes(crooked)).size == (16, 8)
 
 
-def test_a_signed_rational_with_denominator_nought_leaves_a_picture_readable() -> None:
-    import struct
-
-    entries = struct.pack("<HHI2H", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", 0x9204, 10, 1, 38)
-    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0) + struct.pack("<ii", 1, 0)
+@pytest.mark.parametrize(("tag", "value"), [(0x011A, (-1, 0)), (0x0212, (1, 0))])
+def test_a_signed_rational_with_denominator_nought_leaves_a_picture_readable(tag: int, value: tuple[int, int]) -> None:
+    entries = struct.pack("<HHI2H", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", tag, 10, 1, 38)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0) + struct.pack("<ii", *value)
     sink = io.BytesIO()
     Image.new("RGB", (16, 8), "black").save(sink, format="JPEG", exif=exif)
-    assert decode(sink.getvalue()).size in {(16, 8), (8, 16)}
+    assert decode(sink.getvalue()).size == (8, 16)

@@ -33,17 +33,19 @@ def test_an_eps_file_called_png_starts_no_program(monkeypatch: pytest.MonkeyPatc
 def test_only_the_formats_that_are_listed_are_tried(monkeypatch: pytest.MonkeyPatch, png: Png) -> None:
     tried: list[object] = []
     opened = Image.open
-    monkeypatch.setattr(
-        Image, "open", lambda *args, **more: (tried.append(more.get("formats")), opened(*args, **more))[1]
-    )
+
+    def noted(*args: object, **more: object) -> object:
+        tried.append(more.get("formats"))
+        return opened(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image, "open", noted)
     decode(png(0))
     assert set(tried[0]) <= set(FORMATS)  # type: ignore[call-overload]
 
 
 def test_there_is_one_place_that_opens_a_picture(repository: Path) -> None:
-    sources = [
-        path for room in ("syntrans", "mining", "training", "benchmarks") for path in (repository / room).rglob("*.py")
-    ]
+    rooms = [repository / name for name in ("syntrans", "mining", "training", "benchmarks")]
+    sources = [path for room in rooms for path in room.rglob("*.py")]
     assert [path.name for path in sources if "Image.open(" in path.read_text()] == ["image_decode.py"]
 
 
@@ -96,6 +98,6 @@ def test_an_animation_that_claims_too_many_frames_is_refused(png: Png) -> None:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     data = png(0)
-    claimed = data[:33] + chunk(b"acTL", struct.pack(">II", MAX_FRAMES + 1, 0)) + data[33:]
+    claimed = data[:33] + chunk(b"acTL", struct.pack(">II", MAX_FRAMES, 0)) + data[33:]
     with pytest.raises(InputError, match="it has 1,001 frames; more than 1,000 are refused"):
         decode(claimed, "it")
