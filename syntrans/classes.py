@@ -57,11 +57,15 @@ def _in_id(character: str) -> str:
 
 
 def read_classes(source: str | Path) -> list[ClassEntry]:
-    """The classes of a file (txt, tsv, csv, jsonl, parquet) or of a built-in list, in their order.
+    """The classes of a file (txt, tsv, csv, jsonl, parquet), a folder of class folders or a built-in list, in order.
 
     Text lines are ``name`` or ``id<TAB>name[<TAB>definition]``, ``#`` starts a comment line. InputError for a
     file that is missing, empty, binary, or has a line that says no name. Duplicates are `lint`'s business.
     """
+    if is_folder(source):
+        from syntrans.images import folder_names
+
+        return [_entry({"name": name}, f"{source}, folder {name}") for name in folder_names(Path(source))]
     path = _locate(source)
     if path.suffix == ".parquet":
         records = _read_parquet(path)
@@ -74,8 +78,15 @@ def read_classes(source: str | Path) -> list[ClassEntry]:
     return entries
 
 
+def is_folder(source: str | Path) -> bool:
+    """Whether a class list is given as a folder of class folders."""
+    return str(source) not in BUILTIN and Path(source).is_dir()
+
+
 def blank_lines(source: str | Path) -> list[int]:
     """Numbers of the empty lines between the classes of a text list: a name may be missing there."""
+    if is_folder(source):
+        return []
     path = _locate(source)
     if path.suffix.lower() in {".parquet", *_READERS}:
         return []

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.class_match import match, nearest
+from syntrans.classes import composed
 from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_decode import decode, read_file
+from syntrans.image_files import visible_folders
+from syntrans.image_folders import class_folders
 from syntrans.image_layouts import loose_pool, named_parts, whole_pool
 from syntrans.image_reference import ImageRef, PassedOver, Picture, Pool
 
@@ -24,7 +27,17 @@ if TYPE_CHECKING:
 
     from syntrans.classes import ClassEntry
 
-__all__ = ["ImageRef", "ImageSet", "class_keys", "decode", "decode_each", "match_classes", "open_images", "read_file"]
+__all__ = [
+    "ImageRef",
+    "ImageSet",
+    "class_keys",
+    "decode",
+    "decode_each",
+    "folder_names",
+    "match_classes",
+    "open_images",
+    "read_file",
+]
 
 _AT_ONCE = 64  # pictures that are decoded ahead
 
@@ -114,6 +127,18 @@ def open_images(
 def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
     """The class keys below ``path``, sorted, without reading a picture; same forms and errors as `open_images`."""
     return sorted(whole_pool(str(path), columns, stay=True).keys)
+
+
+def folder_names(folder: Path) -> list[str]:
+    """The names of the classes whose folders lie in ``folder``, for a class list; also where no picture is in them.
+
+    A ``_`` is read as a blank, unless two names would be one. InputError where there is none.
+    """
+    keys = list(class_folders(folder).keys) or [below.name for below in visible_folders(folder)]
+    if not keys:
+        raise InputError(f"{folder} has no class folders; give a class list, or one folder a class")
+    names = [key.replace("_", " ") for key in keys]
+    return names if len({composed(name) for name in names}) == len(keys) else keys
 
 
 def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:

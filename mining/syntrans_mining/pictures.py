@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from syntrans.classes import composed
 from syntrans.errors import InputError
 from syntrans.image_parquet import Row, read
 from syntrans.image_reference import UNREADABLE, Contained, ImageRef, check_broken, first_few
-from syntrans.images import decode_each, read_file
+from syntrans.images import ImageSet, decode_each, open_images, read_file
 from syntrans.paths import atomic_write_bytes, make_dir
 from syntrans_mining.engines.base import Picture
 
@@ -23,12 +24,20 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from syntrans.classes import ClassEntry
     from syntrans.image_columns import Columns
     from syntrans.image_reference import Picture as Reference
+    from syntrans_mining.config import MiningConfig
 
 
 COPIES = ".pictures"
 """Folder of the copies, in that of the run."""
+
+
+def open_pictures(source: str | Path, config: MiningConfig, entries: Sequence[ClassEntry]) -> ImageSet:
+    """The pictures at ``source``, in any layout; a folder that is called like a class of the list is a class."""
+    named = {composed(text) for entry in entries for text in (entry.id, entry.name)}
+    return open_images(source, columns=config.images.columns, named=named)
 
 
 def choose_pictures(

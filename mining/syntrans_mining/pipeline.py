@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pictures import COPIES, choose_pictures
+from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.provenance import lock
@@ -124,6 +125,12 @@ def pictures_of(
         max_broken_share=config.images.max_broken_share,
         say=say,
     )
+
+
+def check_pictures(images: str, config: MiningConfig, entries: Sequence[ClassEntry]) -> None:
+    """InputError where a run would refuse these pictures: they are opened, matched and decoded as it would."""
+    with tempfile.TemporaryDirectory() as copies:
+        pictures_of(config, entries, open_pictures(images, config, entries), Path(copies), lambda _: None)
 
 
 @contextmanager
