@@ -71,6 +71,7 @@ def mine(
     from syntrans.machine import fitting_mining_config
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models import resolve_models
+    from syntrans_mining.pictures import open_pictures
 
     name = config or fitting_mining_config()
     is_world = Path(name).stem == WORLD
@@ -83,13 +84,16 @@ def mine(
     if images is None and classes is not None and is_folder(classes) and class_folders(Path(classes)).keys:
         images = classes
         say(f"pictures: those in {classes}")
-    if images is None and is_world:
-        _require_world_classes(entries)
+    opened = None if images is None else open_pictures(images, settled, entries)
     if dry_run:
+        if images is None and is_world:
+            _require_world_classes(entries)
         return _mining_plan(settled, name, entries[:limit], images, is_world=is_world)
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
+        _require_world_classes(entries)
         images = str(export_world())
+        opened = open_pictures(images, settled, entries)
     request = {
         "config": settled.model_dump(mode="json"),
         "classes": class_list_sha256(entries),
@@ -100,13 +104,11 @@ def mine(
     say(f"mining {len(entries[:limit])} classes with config {name} into {target}")
 
     from syntrans_mining.journal import forget_unasked
-    from syntrans_mining.pictures import open_pictures
     from syntrans_mining.pipeline import mine as mine_classes
     from syntrans_mining.report import stage_table
 
     try:
-        pictures = None if images is None else open_pictures(images, settled, entries)
-        result = mine_classes(settled, entries, pictures, target, limit=limit)
+        result = mine_classes(settled, entries, opened, target, limit=limit)
     except InputError:
         if out is None:
             forget_unasked(target)
