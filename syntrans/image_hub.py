@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
-from syntrans.image_columns import LABELS, Columns
+from syntrans.image_columns import IMAGES, LABELS, Columns
 from syntrans.image_decode import read_file
 from syntrans.image_folders import ALIASES
 from syntrans.image_reference import UNREADABLE, Contained, ImageRef, PassedOver, Picture
@@ -89,7 +89,7 @@ def hub_pool(ref: str, columns: Columns) -> HubPool:
 
 def _find_columns(features: Any, columns: Columns, ref: str) -> tuple[str, str]:
     images = [name for name, kind in features.items() if type(kind).__name__ == "Image"]
-    image = columns.image or next(iter(images), "")
+    image = columns.image or next(iter([*images, *(name for name in IMAGES if name in features)]), "")
     usual = [name for name in LABELS if name in features]
     label = columns.label or next(iter(usual), "")
     if image not in features or label not in features:
