@@ -42,15 +42,6 @@ def reference():
     return lambda name: json.loads((ASSETS / f"{name}.json").read_text(), object_hook=as_array)
 
 
-@pytest.fixture(scope="session")
-def numbers(reference):
-    """The same for the files that are too large to carry: read from ../shared, skipped where that is absent."""
-    folder = Path(__file__).parents[3] / "shared" / "reference" / "numbers"
-    if not folder.is_dir():
-        pytest.skip("the recorded numbers (../shared/reference/numbers) are not on this machine")
-    return lambda name: reference(folder / name)
-
-
 def toy_picture(colour: int, shape: int, rng: np.random.Generator) -> bytes:
     rgb = np.array([[220, 40, 40], [40, 200, 40], [40, 40, 220], [220, 220, 40], [170, 40, 190], [230, 230, 230]])
     y, x = np.mgrid[:20, :20] - 9.5 + rng.normal(0, 1.5, (2, 1, 1))

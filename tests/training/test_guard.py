@@ -10,7 +10,7 @@ from syntrans_training.data import load_splits
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
 from syntrans_training.methods import Prototype, RidgeRegression
-from syntrans_training.rows import Row
+from syntrans_training.scored_classifier import Row
 from syntrans_training.select import calibrate, select
 
 

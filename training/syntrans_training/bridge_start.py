@@ -19,8 +19,9 @@ from .modules.ridge import leave_one_out
 from .modules.shared_space import Metric, Phi, diagonalise, fit_phi, shrink, within_covariance
 from .modules.vsbird import VSBird, Without
 from .modules.whiten import class_means
-from .rows import NONE, Row
+from .scored_classifier import Row
 from .scoring import score
+from .semantics import NONE
 
 # settings by name -> methods on val features -> accuracy averaged over the numbers of shots
 Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]

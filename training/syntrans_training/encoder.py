@@ -21,7 +21,6 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path
 
 from . import backbones, checkpoint, features, state
-from .bridge import visual_accuracy
 from .cmkd import ClassKnowledge, Sight, check_tasks, open_sight, student_task, teacher_accuracy, teacher_task
 from .config import EncoderConfig
 from .data import Split
@@ -33,6 +32,7 @@ from .loop import Task, fit
 from .modules.whiten import fit_whitening
 from .parallel import Processes, join
 from .progress import say
+from .prototype_accuracy import prototype_accuracy
 from .tasks.cross_entropy import CrossEntropy
 from .tasks.skd_gen0 import SKDGen0
 from .tasks.skd_gen1 import SKDGen1
@@ -284,7 +284,7 @@ def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
 def val_accuracy(values: Tensor, val: Split) -> float:
     """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
     unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
-    return visual_accuracy(unit, {1: _val_tasks(val)})
+    return prototype_accuracy(unit, {1: _val_tasks(val)})
 
 
 def _val_tasks(val: Split) -> Episodes:

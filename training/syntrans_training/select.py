@@ -18,7 +18,7 @@ from .class_index import query_labels
 from .episodes import Episodes
 from .guard import selecting
 from .methods import Method
-from .rows import Row
+from .scored_classifier import Row
 from .scoring import score
 
 TEMPERATURES = tuple(float(t) for t in torch.logspace(-1, 3, 33))

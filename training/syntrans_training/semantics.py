@@ -29,6 +29,7 @@ from syntrans.errors import InputError
 from .progress import say
 from .text import TextEncoder
 
+NONE = "none"  # the variant of the texts that says nothing
 WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
 
 

@@ -13,8 +13,8 @@ from syntrans.class_match import match
 from syntrans.classes import ClassEntry
 from syntrans.contract import normalise_text
 from syntrans.errors import InputError
+from syntrans_mining.build_request import build_request
 from syntrans_mining.engines.base import Request, Response, Sampling
-from syntrans_mining.journal import request_key
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
@@ -211,12 +211,4 @@ def _choices(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice]) -> dic
 
 
 def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
-    messages = prompt.render({"name": entry.name})
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=GREEDY,
-        schema=prompt.answer_schema,
-    )
-    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema, stage=STAGE)
+    return build_request(model, prompt, prompt.render({"name": entry.name}), GREEDY, stage=STAGE)
