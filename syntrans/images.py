@@ -39,7 +39,7 @@ __all__ = [
     "read_file",
 ]
 
-_AT_ONCE = 64  # pictures that are decoded ahead
+_AHEAD = min(8, os.cpu_count() or 1)  # pictures that are decoded at once; each may take 200 MB
 
 
 class ImageSet(Mapping[str, "list[Picture]"]):
@@ -171,9 +171,9 @@ def decode_each(
         except InputError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(pictures), _AT_ONCE):
-            batch = pictures[start : start + _AT_ONCE]
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for start in range(0, len(pictures), _AHEAD):
+            batch = pictures[start : start + _AHEAD]
             yield from zip(batch, pool.map(image, batch), strict=True)
 
 

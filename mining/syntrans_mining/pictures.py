@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
 
 
+_GLANCE = 64  # a JPEG is unpacked no larger than that to see whether it is sound
 COPIES = ".pictures"
 """Folder of the copies, in that of the run."""
 
@@ -65,11 +66,12 @@ def choose_pictures(
         if not any(next_ones.values()):
             break
         for class_id, refs in (next_ones if copies is None else _copied(next_ones, copies)).items():
-            for ref, image in decode_each(refs):
+            for ref, image in decode_each(refs, at_least=_GLANCE):
                 if isinstance(image, InputError):
                     broken.append(str(image))
                 else:
                     chosen[class_id].append(Picture(ref.sha256, ref.load))
+    broken.sort()
     looked_at = sum(map(len, chosen.values())) + len(broken)
     check_broken(broken, looked_at, share=max_broken_share, what="the classes", key="images.max_broken_share")
     if lost := [class_id for class_id, pictures in chosen.items() if images[class_id] and not pictures]:
@@ -87,7 +89,8 @@ def _drawn(refs: Sequence[Reference], seed: int) -> list[Reference]:
 
 def _copied(chosen: Mapping[str, Sequence[Reference]], folder: Path) -> dict[str, list[Reference]]:
     """The same, with those that lie in another file read from copies in ``folder``."""
-    inside = {ref.sha256: ref for refs in chosen.values() for ref in refs if isinstance(ref.load, Contained)}
+    every = (ref for refs in chosen.values() for ref in refs)
+    inside = {ref.sha256: ref for ref in every if isinstance(ref.load, Contained) and ref.sha256 != UNREADABLE}
     rows: dict[tuple[Path, Columns], dict[int, str]] = {}
     if inside:
         make_dir(folder)

@@ -109,6 +109,24 @@ def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_
     assert list((tmp_path / "again").glob("*.parquet")) == []
 
 
+def test_eps_called_png_is_skipped_and_no_program_is_started(
+    config: Path,
+    picture_tree: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    (tmp_path / "bin" / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    box = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    (picture_tree / "goldfinch" / "z.png").write_text(box)
+    assert mine("--config", config, "--classes", picture_tree) == 0
+    assert "skipped 1 broken pictures" in capsys.readouterr().err
+    assert not (tmp_path / "started").exists()
+
+
 def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
     config: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

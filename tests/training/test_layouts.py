@@ -2,14 +2,15 @@
 
 import json
 from collections import defaultdict
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 from layouts import CLASSES, COMMANDS, DOCS, LAYOUTS, PARTS, written
 
 from syntrans.classes import ClassEntry
-from syntrans.images import match_classes
+from syntrans.images import decode, match_classes
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pictures import open_pictures
+from syntrans_mining.pictures import choose_pictures, open_pictures
 from syntrans_training.config import DataConfig
 from syntrans_training.data.check import check
 from syntrans_training.train import open_data
@@ -37,7 +38,7 @@ def data(request, tmp_path, monkeypatch):
     )
 
 
-def of_mining(layout, config):
+def of_mining(layout, config, copies):
     image, label = layout.columns or (None, None)
     mining = MiningConfig.model_validate(
         {
@@ -48,7 +49,11 @@ def of_mining(layout, config):
     )
     entries = [ClassEntry(name, name) for name in CLASSES]
     matched = match_classes(open_pictures(config.path, mining, entries), entries)
-    return {name: {ref.sha256 for ref in refs} for name, refs in matched.items()}
+    chosen = choose_pictures(matched, per_class=3, seed=0, copies=copies)
+    for picture in (picture for pictures in chosen.values() for picture in pictures):
+        assert len(ForkingPickler.dumps(picture)) < 1000  # as it goes to the workers
+        assert decode(picture.data).size == (32, 32)
+    return {name: {picture.sha256 for picture in pictures} for name, pictures in chosen.items()}
 
 
 def of_training(config, *parts):
@@ -60,9 +65,9 @@ def of_training(config, *parts):
 
 
 @pytest.mark.parametrize("data", LAYOUTS, ids=lambda layout: layout.title, indirect=True)
-def test_mine_train_evaluate_and_the_check_find_the_same_pictures_of_the_same_classes(data):
+def test_mine_train_evaluate_and_the_check_find_the_same_pictures_of_the_same_classes(data, tmp_path):
     layout, config = data
-    mined = of_mining(layout, config)
+    mined = of_mining(layout, config, tmp_path / "copies")
     assert {name: len(found) for name, found in mined.items()} == dict.fromkeys(CLASSES, 3)
     assert of_training(config, "base", "val") | of_training(config, "novel") == mined
     report = check(config)
