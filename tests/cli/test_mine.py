@@ -124,7 +124,7 @@ def test_eps_called_png_is_skipped_and_no_program_is_started(
     (picture_tree / "goldfinch" / "z.png").write_text(box)
     assert mine("--config", config, "--classes", picture_tree) == 0
     assert "skipped 1 broken pictures" in capsys.readouterr().err
-    assert not (tmp_path / "started").exists()
+    assert not marker.exists()
 
 
 def test_a_folder_is_a_class_list_and_its_pictures_are_taken(

@@ -129,9 +129,8 @@ def test_one_empty_file_among_twelve_is_skipped_and_another_picture_takes_its_pl
 def test_too_many_broken_pictures_are_named_all_at_once(twelve: Path) -> None:
     for number in range(4):
         (twelve / "heron" / f"{number:02d}.png").write_bytes(b"")
-    with pytest.raises(
-        InputError, match=r"4 of 12 images .*images.max_broken_share allows 5.0%.*and 1 more"
-    ) as refused:
+    rule = r"4 of 12 images .*images.max_broken_share allows 5.0%.*and 1 more"
+    with pytest.raises(InputError, match=rule) as refused:
         choose_pictures(open_images(twelve), per_class=12, seed=0)
     assert sum(f"{number:02d}.png" in str(refused.value) for number in range(4)) == 3
     assert len(choose_pictures(open_images(twelve), per_class=12, seed=0, max_broken_share=0.5)["heron"]) == 8
