@@ -110,16 +110,13 @@ def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_
 
 
 def test_eps_called_png_is_skipped_and_no_program_is_started(
-    config: Path,
-    picture_tree: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    config: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
-    (tmp_path / "bin" / "gs").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    programs, marker = picture_tree.parent / "bin", picture_tree.parent / "started"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (programs / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     box = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
     (picture_tree / "goldfinch" / "z.png").write_text(box)
     assert mine("--config", config, "--classes", picture_tree) == 0
