@@ -21,13 +21,14 @@ class Columns(NamedTuple):
     """Which columns to read; None takes the first of the usual names.
 
     ``names`` spells out integer labels, before what the file itself says. ``section`` is that of the configuration in
-    which the keys stand, for messages.
+    which the keys stand, for messages. ``unlabelled``: a table without a class will do, all rows have the class "".
     """
 
     image: str | None = None
     label: str | None = None
     names: Sequence[str] | None = None
     section: str = "data"
+    unlabelled: bool = False
 
     def keys(self, image: str = "COLUMN", label: str = "COLUMN") -> str:
         """How to name the columns."""
@@ -50,6 +51,9 @@ def find_columns(path: Path, file: pq.ParquetFile, columns: Columns) -> Found:
     schema = file.schema_arrow
     images = [name for name in ((columns.image,) if columns.image else IMAGES) if name in schema.names]
     labels = [name for name in ((columns.label,) if columns.label else LABELS) if name in schema.names]
+    if images and not labels and columns.unlabelled and not columns.label:
+        check_image(path, images[0], schema.field(images[0]).type)
+        return Found(images[0], "", None)
     if not images or not labels:
         needs = f"{columns.image or 'image'!r} and {columns.label or 'class'!r}"
         rule = f"it needs {needs} (or 'label'); name others with {columns.keys()}"

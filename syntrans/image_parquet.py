@@ -34,13 +34,15 @@ class _Opened(NamedTuple):
 def settle(path: Path, columns: Columns = ANY) -> Columns:
     """The columns that will be read, by name; InputError for a file that is not in this form."""
     with _open(path, columns) as opened:
-        return columns._replace(image=opened.columns.image, label=opened.columns.label)
+        return columns._replace(image=opened.columns.image, label=opened.columns.label or None)
 
 
 def labels(path: Path, columns: Columns = ANY) -> list[str]:
     """The class key of every row, without reading a picture; InputError for a file that is not in this form."""
     with _open(path, columns) as opened:
         label, names = opened.columns.label, opened.columns.names
+        if not label:
+            return [""] * opened.file.metadata.num_rows
         found: list[Any] = opened.file.read(columns=[label])[label].to_pylist()
         if None in found:
             raise InputError(f"{path}, row {found.index(None)} lacks a class; write the file again with all")

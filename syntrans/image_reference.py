@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -40,8 +41,12 @@ class Picture(Protocol):
         ...
 
 
-class Contained:
-    """Base of loaders whose bytes lie deep in another file: slow to reach, and not to be sent to a process."""
+class Contained(ABC):
+    """A loader whose bytes lie deep in another file: slow to reach, and not to be sent to a process."""
+
+    @abstractmethod
+    def __call__(self) -> bytes:
+        """The encoded bytes."""
 
 
 class ImageRef(NamedTuple):

@@ -18,7 +18,7 @@ from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_decode import decode, read_file
 from syntrans.image_files import visible_folders
-from syntrans.image_folders import class_folders
+from syntrans.image_folders import FilePool, class_folders
 from syntrans.image_layouts import loose_pool, named_parts, whole_pool
 from syntrans.image_reference import ImageRef, PassedOver, Picture, Pool
 
@@ -48,8 +48,10 @@ class ImageSet(Mapping[str, "list[Picture]"]):
     ``source`` is where they are. Nothing is decoded, and nothing held in memory.
     """
 
-    def __init__(self, source: str, pool: Pool, loose: Pool | None = None, limit: int | None = None) -> None:
-        self.source, self._pool, self._loose, self._limit = source, pool, loose, limit
+    def __init__(
+        self, source: str, pool: Pool, loose: Pool, *, limit: int | None = None, by_class: bool = True
+    ) -> None:
+        self.source, self._pool, self._loose, self._limit, self._by_class = source, pool, loose, limit, by_class
         self._keys = dict.fromkeys(sorted(pool.keys))
         self._found: dict[str, list[Picture]] = {}
 
@@ -76,23 +78,21 @@ class ImageSet(Mapping[str, "list[Picture]"]):
 
     @property
     def refs(self) -> list[Picture]:
-        """All pictures: those of the classes, or where there is no class those that lie in the source itself."""
-        if not self._keys:
-            return self.loose
+        """All pictures, class after class; those in no class come first, where the set was opened without classes."""
         self.look_up(self._keys)
-        return [ref for key in self._keys for ref in self._found[key]]
+        return [*([] if self._by_class else self.loose), *(ref for key in self._keys for ref in self._found[key])]
 
     @property
     def loose(self) -> list[Picture]:
         """Pictures that lie in the source itself, in no class."""
-        return self._loose.pictures(self._loose.keys, None).get("", []) if self._loose else []
+        return self._loose.pictures(self._loose.keys, None).get("", [])
 
     @property
     def passed_over(self) -> PassedOver:
         """What was left out of the classes that were looked at so far, by kind; its text is one line for the user."""
         total = PassedOver()
         total.update(self._pool.passed_over)
-        if self._keys and (loose := self.loose):
+        if self._by_class and (loose := self.loose):
             total.add("pictures in no class folder", Path(loose[0].origin).name, len(loose))
         return total
 
@@ -110,18 +110,25 @@ def open_images(
 
     ``columns`` of Parquet; ``part`` base, val or novel where the source is divided, else all; ``named`` are the
     classes that are looked for (a folder of such a name is a class, whatever else it could be). Without ``by_class``
-    pictures in no class will do: one file, a pattern, a folder of pictures. InputError where nothing is there.
+    pictures in no class will do: one file, a pattern, a folder of pictures, Parquet without a class (whose key is "").
+    InputError where nothing is there.
     """
     path = str(source)
     if part is not None:
         parts = named_parts(path, columns, stay=True)
         if part not in parts:
             raise InputError(f"{path} has no part {part!r}; it has {', '.join(parts) or 'none'}")
-        return ImageSet(path, parts[part], limit=limit_per_class)
+        return ImageSet(path, parts[part], FilePool({}), limit=limit_per_class)
     loose = loose_pool(path)
-    if not by_class and loose.keys and not _has_classes(path, columns, named):
-        return ImageSet(path, _NOTHING, loose)
-    return ImageSet(path, whole_pool(path, columns, named=named, stay=True), loose, limit_per_class)
+    if not by_class:
+        columns = columns._replace(unlabelled=True)
+    try:
+        pool = whole_pool(path, columns, named=named, stay=True)
+    except InputError:
+        if by_class or not loose.keys:
+            raise
+        pool = FilePool({})
+    return ImageSet(path, pool, loose, limit=limit_per_class, by_class=by_class)
 
 
 def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
@@ -175,24 +182,3 @@ def decode_each(
         for start in range(0, len(pictures), _AHEAD):
             batch = pictures[start : start + _AHEAD]
             yield from zip(batch, pool.map(image, batch), strict=True)
-
-
-def _has_classes(path: str, columns: Columns, named: Collection[str]) -> bool:
-    try:
-        return bool(whole_pool(path, columns, named=named, stay=True).keys)
-    except InputError:
-        return False
-
-
-class _Nothing:
-    """A pool without a class."""
-
-    keys: Sequence[str] = ()
-    passed_over = PassedOver()
-
-    def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:  # noqa: ARG002
-        """None."""
-        return {}
-
-
-_NOTHING = _Nothing()

@@ -86,6 +86,7 @@ def test_pictures_in_no_class_folder_are_counted_or_taken_as_such(picture_tree: 
     (stray,) = open_images(picture_tree / "stray.png", by_class=False).refs
     assert stray.load() == png(7)
     assert len(open_images(str(picture_tree / "goldfinch" / "*.png"), by_class=False).refs) == 3
+    assert len(open_images(picture_tree, by_class=False).refs) == 7
     assert loose_pictures(picture_tree) == [picture_tree / "stray.png"]
 
 

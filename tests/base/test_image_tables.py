@@ -97,6 +97,13 @@ def test_paths_to_nothing_say_so(tmp_path: Path) -> None:
         empty.image()
 
 
+def test_a_table_without_a_class_will_do_where_none_is_asked_for(tmp_path: Path, pair: list[bytes]) -> None:
+    path = write(tmp_path / "d.parquet", image=pair)
+    with pytest.raises(InputError, match="needs 'image' and 'class'"):
+        open_images(path)
+    assert [ref.load() for ref in open_images(path, by_class=False).refs] == pair
+
+
 def test_lists_of_numbers_are_no_pictures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it must be struct<bytes: binary, path: string>, or binary"):
         open_images(write(tmp_path / "d.parquet", image=[[1, 2]], label=["wolf"]))

@@ -82,9 +82,11 @@ def split_path(ref: str) -> Path:
 
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
+    if not path.is_file():
+        raise InputError(f"split file {path} is not there, or is no file; check the path")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"split file {path} cannot be read as JSON ({str(error)[:80]})") from error
     rule = "it needs lists of classes under train, val and test (or base, val and novel)"
     if not isinstance(values, dict):

@@ -24,7 +24,7 @@ from syntrans_training.progress import track
 
 from .pool import Picture
 
-STORE_VERSION = 2  # raise it when the same bytes would decode to other pixels
+STORE_VERSION = 3  # raise it when the same bytes would decode to other pixels
 
 
 @dataclass(frozen=True)
