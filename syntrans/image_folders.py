@@ -88,6 +88,9 @@ def class_folders(root: Path, named: Collection[str] = ()) -> FolderPool:
             found[folder.name] = folder
         else:
             passed.add("folders without pictures", folder.name)
+    for path in visible(root):
+        if path.is_symlink() and not path.exists():
+            passed.add("broken links", path.name)
     return FolderPool(dict(sorted(found.items())), passed)
 
 

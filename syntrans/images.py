@@ -19,6 +19,7 @@ from syntrans.image_columns import ANY, Columns
 from syntrans.image_decode import decode, read_file
 from syntrans.image_files import visible_folders
 from syntrans.image_folders import FilePool, class_folders
+from syntrans.image_hub import PREFIX
 from syntrans.image_layouts import loose_pool, named_parts, whole_pool
 from syntrans.image_reference import ImageRef, PassedOver, Picture, Pool
 
@@ -113,7 +114,7 @@ def open_images(
     pictures in no class will do: one file, a pattern, a folder of pictures, Parquet without a class (whose key is "").
     InputError where nothing is there.
     """
-    path = str(source)
+    path = _expanded(source)
     if part is not None:
         parts = named_parts(path, columns, stay=True)
         if part not in parts:
@@ -133,7 +134,7 @@ def open_images(
 
 def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
     """The class keys below ``path``, sorted, without reading a picture; same forms and errors as `open_images`."""
-    return sorted(whole_pool(str(path), columns, stay=True).keys)
+    return sorted(whole_pool(_expanded(path), columns, stay=True).keys)
 
 
 def folder_names(folder: Path) -> list[str]:
@@ -182,3 +183,8 @@ def decode_each(
         for start in range(0, len(pictures), _AHEAD):
             batch = pictures[start : start + _AHEAD]
             yield from zip(batch, pool.map(image, batch), strict=True)
+
+
+def _expanded(source: str | Path) -> str:
+    """The path without ``~``; ``hf://`` as it is."""
+    return str(source) if str(source).startswith(PREFIX) else str(Path(source).expanduser())

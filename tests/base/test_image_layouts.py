@@ -87,8 +87,10 @@ def test_a_folder_without_a_picture_is_no_class_and_is_said(put: Callable[..., P
     (root / "notes").mkdir()
     (root / "notes" / "a.txt").write_text("x")
     images = open_images(root)
+    (root / "bee").symlink_to("nowhere")
+    images = open_images(root)
     assert list(images) == ["ant"]
-    assert str(images.passed_over) == "passed over: 1 folders without pictures (notes)"
+    assert str(images.passed_over) == "passed over: 1 folders without pictures (notes), 1 broken links (bee)"
 
 
 def test_pictures_without_class_folders_say_what_to_do(put: Callable[..., Path]) -> None:
