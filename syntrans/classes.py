@@ -57,17 +57,26 @@ def _in_id(character: str) -> str:
 
 
 def read_classes(source: str | Path) -> list[ClassEntry]:
-    """The classes of a file (txt, tsv, csv, json, jsonl, parquet) or of a built-in list, in their order.
+    """The classes of a file (txt, tsv, csv, json, jsonl, parquet), of a folder of class folders, or of a built-in list.
 
     Text lines are ``name`` or ``id<TAB>name[<TAB>definition]``, ``#`` starts a comment line; the other forms have
     these fields by name. InputError for a file that is missing, empty, binary, or has a line that says no name.
     Duplicates are `lint`'s business.
     """
+    if is_folder(source):
+        from syntrans.images import folder_names
+
+        return [_entry({"name": name}, f"{source}, folder {name}") for name in folder_names(Path(source))]
     path = _locate(source)
     entries = [_entry(record, place) for place, record in read_records(path)]
     if not entries:
         raise InputError(f"{path} names no class; write one class per line")
     return entries
+
+
+def is_folder(source: str | Path) -> bool:
+    """Whether a class list is given as a folder of class folders."""
+    return str(source) not in BUILTIN and Path(source).is_dir()
 
 
 def class_list_sha256(entries: Iterable[ClassEntry]) -> str:
@@ -78,7 +87,7 @@ def class_list_sha256(entries: Iterable[ClassEntry]) -> str:
 
 def blank_lines(source: str | Path) -> list[int]:
     """Numbers of the empty lines between the classes of a text list: a name may be missing there."""
-    return class_files.blank_lines(_locate(source))
+    return [] if is_folder(source) else class_files.blank_lines(_locate(source))
 
 
 def _locate(source: str | Path) -> Path:

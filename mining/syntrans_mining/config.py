@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveInt, model_validator
 
 from syntrans.config import StrictModel
+from syntrans_mining.images_config import ImagesConfig
 
 Unit = Field(ge=0.0, le=1.0)
 
@@ -264,6 +265,7 @@ class MiningConfig(StrictModel):
     llms: tuple[ModelConfig, ...] = Field(min_length=1)
     vlm: ModelConfig | None = None
     clip: ClipConfig
+    images: ImagesConfig = ImagesConfig()
     engine: EngineConfig = EngineConfig()
     lint: LintConfig = LintConfig()
     propose: ProposeConfig = ProposeConfig()

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from syntrans.config import StrictModel
-from syntrans.image_parquet import Columns
+from syntrans.image_columns import Columns
 
 from .sentences import PLACES
 
@@ -36,11 +36,11 @@ class DataConfig(StrictModel):
     # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}; or a shipped one: caltech101-animals
     split_file: str | None = None
     image_column: str | None = None  # of Parquet; None takes image or img
-    label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label
+    label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label, if they agree
     size: PositiveInt = 64  # side of the stored square pictures
     per_class: PositiveInt = 60  # pictures per class drawn when path is "world"
     limit_per_class: PositiveInt | None = None
-    max_broken_share: float = Field(default=0.01, ge=0.0, le=1.0)
+    max_broken_share: float = Field(default=0.05, ge=0.0, le=1.0)  # two broken pictures of a part are always allowed
 
     @property
     def columns(self) -> Columns:

@@ -15,11 +15,10 @@ from typing import Any
 from syntrans.class_match import match
 from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
+from syntrans.image_folders import ALIASES, PARTS
 
 from .pool import Part, Pool
 
-PARTS = ("base", "val", "novel")
-ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
 _FOLDER, _SUBSETS = Path(__file__).parent / "splits", Path(__file__).parent / "subsets"
 SUBSETS = tuple(sorted(path.stem for path in _SUBSETS.glob("*.json")))  # of known data, class names alone
 PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -36,6 +35,11 @@ class ClassSplit:
     def keys(self) -> set[str]:
         """The keys of all parts."""
         return {key for part in self.parts.values() for key in part}
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """Keys and names of all parts."""
+        return frozenset(composed(text) for part in self.parts.values() for pair in part.items() for text in pair)
 
     def divide(self, pool: Pool) -> dict[str, Part]:
         """The pool's classes by part; which is whose, `class_match.match` says (`InputError` if that is not clear)."""
@@ -78,6 +82,8 @@ def split_path(ref: str) -> Path:
 
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
+    if not path.is_file():
+        raise InputError(f"split file {path} is not there, or is no file; check the path")
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

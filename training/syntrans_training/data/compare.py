@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from syntrans.class_match import pair
 from syntrans.classes import ClassEntry
+from syntrans.image_folders import PARTS
 
-from .class_split import PARTS
 from .datasets import DATASETS
 from .pool import Part
 

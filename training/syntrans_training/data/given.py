@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from syntrans.classes import composed
 from syntrans.errors import InputError
+from syntrans.image_folders import ALIASES, PARTS
 
-from .class_split import ALIASES, PARTS
 from .store import Split
 
 SUFFIX = ".features.parquet"
