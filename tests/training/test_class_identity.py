@@ -19,6 +19,7 @@ from PIL import Image
 from syntrans.classes import ClassEntry, composed, is_unicode, lint, read_classes, require_clean, slug
 from syntrans.contract import read_descriptors
 from syntrans.errors import InputError
+from syntrans.image_folders import FilePool
 from syntrans.images import ImageRef, match_classes, open_images
 from syntrans.importers import import_descriptions
 from syntrans_mining.config import MiningConfig
@@ -27,7 +28,6 @@ from syntrans_mining.progress import Silent
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split
-from syntrans_training.data.formats.folders import FilePool
 from syntrans_training.evaluate import evaluate
 from syntrans_training.semantics import read_knowledge
 from syntrans_training.train import train
