@@ -38,7 +38,7 @@ REASONS = (
     "not_distinctive",  # as true of the nearest other class
     "unlikely",  # all the evidence together speaks against it
     "over_budget",  # good, but the class has enough better ones
-    "no_answer",  # asked in every try, and nothing usable came (of a judge or a vision model: nothing at all)
+    "no_answer",  # nothing usable came in any try (of a judge or a vision model: nothing at all), or was imported
     "refused",  # the model declined to answer
     "cut_off",  # every try ran into the token limit
     "too_long",  # the question does not fit into the model's context

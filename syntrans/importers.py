@@ -112,7 +112,7 @@ def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Impo
         known.update(matches.found)
         for entry in classes:
             said[entry] += by_key.get(matches.found.get(entry.id, ""), [])
-        done.left_out += [name for name in matches.left_over if name not in done.left_out]
+        done.left_out = list(dict.fromkeys([*done.left_out, *matches.left_over]))
         done.n_left_out += sum(len(by_key[key]) for key in matches.left_over)
     if missing := [entry for entry in classes if entry.id not in known]:
         names = [entry.name for source in sources for entry in source.described]

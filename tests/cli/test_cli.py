@@ -253,6 +253,7 @@ def test_training_takes_the_newest_descriptors_that_have_its_classes(artifacts: 
         os.utime(path, (n, n))
     assert cli_steps.newest_descriptors(["Goldfinch", "crane"]) == artifacts / "mine" / "new" / "descriptors.parquet"
     assert cli_steps.newest_descriptors(["goldfinch", "wolf"]) is None
+    assert cli_steps.newest_descriptors(["goldfinch", "Gòldfinch"]) is None
 
 
 def test_checking_a_clean_list_ends_with_0(call: Call) -> None:

@@ -1,6 +1,8 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,6 +153,24 @@ def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
     assert read_knowledge(path, ["Polar_Bear"]).names == {"Polar_Bear": "polar bear"}
     with pytest.raises(InputError, match=r"Polar_Bear \(nearest: polar bear\)"):
         read_knowledge(path, ["Polar_Bear"], beside=["polar bear"])
+    with pytest.raises(InputError, match="'polar-bear' could belong to the classes 'polar bear' and 'Polar_Bear'"):
+        read_knowledge(path, ["polar bear"], beside=["Polar_Bear"])
+    assert read_knowledge(path, ["polar bear"], beside=["brown bear"]).names == {"polar bear": "polar bear"}
+
+
+def test_classes_beside_that_cannot_be_told_apart_are_no_hindrance(tmp_path, descriptor_row):
+    cranes = [descriptor_row("crane", "tall").model_copy(update={"class_id": i}) for i in ("n02012849", "n03126707")]
+    path = write_rows(tmp_path, [descriptor_row("wolf", "grey fur"), *cranes])
+    assert read_knowledge(path, ["wolf"], beside=["crane"]).names == {"wolf": "wolf"}
+
+
+def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_path, descriptor_row):
+    path = write_rows(tmp_path, [descriptor_row("bar", "a counter"), descriptor_row("bear", "brown fur")])
+    table = pq.read_table(path)
+    ids = table.schema.get_field_index("class_id")
+    pq.write_table(table.set_column(ids, "class_id", pa.array(["bar", "bar"])), path)
+    with pytest.raises(InputError, match="rows of 'bar' and 'bear' are mixed under the id 'bar'"):
+        read_knowledge(path, ["bar"])
 
 
 def test_batches_and_padding_do_not_change_an_embedding(encoder):
