@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from syntrans.classes import read_classes
-from syntrans.cli_steps import export_world
+from syntrans.cli_inputs import export_world
 from syntrans.config import load_config
 from syntrans.contract import DescriptorRow, read_descriptors, write_descriptors
 from syntrans.images import open_images

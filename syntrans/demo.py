@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.cli_steps import WORLD, export_world
+from syntrans.cli_inputs import WORLD, export_world
 from syntrans.config import load_config
 from syntrans.output import say
 from syntrans.paths import atomic_write_text, make_dir

@@ -54,7 +54,7 @@ def pack(run: Path, out: Path) -> Path:
         raise InputError(f"{out} is not empty; remove it, or choose another --out")
     rows, meta = read_descriptors(source)
     notes = {"notes": meta.notes | notes_of_run(source.parent)}
-    meta = meta.model_copy(update={"config": without_places(meta.config), **notes})
+    meta = meta.model_copy(update={"config": without_places(meta.config), "pictures": None, **notes})
     report = read_report(source.parent / "run.json")
     prompts = _attach_prompts(meta, out)
     parts = _write_data(source.parent, rows, meta, make_dir(out / "data"))
@@ -107,7 +107,7 @@ def _write_data(run: Path, rows: Sequence[DescriptorRow], meta: FileMetadata, da
         semantics, about = read_semantics(run / "semantics.parquet")
         semantics = [row.model_copy(update={"encoder": _without_place(row.encoder)}) for row in semantics]
         notes = {"notes": about.notes | notes_of_run(run)}
-        about = about.model_copy(update={"config": without_places(about.config), **notes})
+        about = about.model_copy(update={"config": without_places(about.config), "pictures": None, **notes})
         write_semantics(data / _name("semantics"), semantics, about)
         parts["semantics"] = len(semantics)
     return parts

@@ -25,7 +25,7 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures
+from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures, pictures_used
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.provenance import lock
@@ -52,11 +52,13 @@ def mine(
     limit: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    images_at: str | None = None,
 ) -> MineResult:
     """Mine descriptors of ``classes`` into the folder ``out``.
 
     ``images`` by class id, name or folder name; without them nothing is grounded or filtered by CLIP, and the files
-    say so. ``limit`` takes the first classes only; ``resume=False`` forgets the folder's journal.
+    say so. ``images_at``: where they lie, which the files tell `train`. ``limit`` takes the first classes only;
+    ``resume=False`` forgets the folder's journal.
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
@@ -87,7 +89,8 @@ def mine(
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
     loading = (host.load_seconds, host.loads)
-    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading)
+    used = pictures_used(images_at, images, entries)
+    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading, used)
     return write_result(out, facts, candidates, semantics)
 
 
@@ -121,6 +124,7 @@ def pictures_of(
         matched,
         per_class=max(config.filter.images, config.ground.images),
         seed=config.seed,
+        reserve=config.images.reserve,
         copies=copies,
         max_broken_share=config.images.max_broken_share,
         say=say,

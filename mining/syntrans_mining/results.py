@@ -18,7 +18,7 @@ from syntrans_mining.provenance import git_commit, hardware, package_versions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans.contract import SemanticsRow
+    from syntrans.contract import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models
@@ -48,6 +48,7 @@ class RunFacts:
     failures: list[dict[str, str]]
     load_seconds: Mapping[str, float]
     loads: Mapping[str, int]
+    pictures_used: Pictures | None = None
 
     def images_seen(self) -> list[str]:
         """sha256 of every picture that any model was shown."""
@@ -69,6 +70,7 @@ def write_result(
         model_revisions=facts.models.revisions(),
         package_versions=package_versions(),
         images_seen=facts.images_seen(),
+        pictures=facts.pictures_used,
         git_commit=git_commit(),
         notes=notes,
     )

@@ -20,6 +20,7 @@ vlm: {name: v, path: fake/v}
 clip: {path: fake/clip}
 engine: {kind: fake, workers: 0}
 propose: {samples: 1}
+images: {reserve: 0}
 """
 
 
@@ -189,14 +190,12 @@ def test_pictures_that_are_nowhere_are_said_before_models_are_looked_for(
     assert not (artifacts / "mine").exists()
 
 
-def test_a_model_that_is_no_safetensors_ends_with_5(
-    classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_that_is_no_safetensors_ends_with_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "pickled"
     model.mkdir()
     (model / "config.json").write_text("{}")
     (model / "pytorch_model.bin").write_bytes(b"x")
-    assert mine("--config", "world", "--classes", classes, "--set", f"llms.0.path={model}") == 5
+    assert mine("--config", "world", "--set", f"llms.0.path={model}") == 5
     assert "safetensors" in capsys.readouterr().err
 
 

@@ -34,6 +34,7 @@ def configure() -> Configure:
             "crosscheck": {"threshold": 0.4},
             "ground": {"threshold": 0.3},
             "filter": {"margin": -0.2},
+            "images": {"reserve": 0},
         }
         return MiningConfig.model_validate({**values, **sections})
 

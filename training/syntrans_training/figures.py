@@ -14,7 +14,7 @@ from syntrans.paths import atomic_write_text, make_dir
 
 from . import figure_alpha, figure_weights
 from .config import EvaluateConfig
-from .evaluate import Subject, open_subject
+from .evaluate import Subject, open_subject, with_tasks_of
 from .guard import pictures_key, record_touch
 from .progress import say
 from .provenance import made_by
@@ -39,6 +39,7 @@ def report(
         raise UsageError(f"there is no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
     run = read_run(folder)
     make_dir(out)
+    config = with_tasks_of(run, config)
     config = config.model_copy(
         update={"episodes": config.episodes.model_copy(update={"shots": run.config.episodes.shots})}
     )

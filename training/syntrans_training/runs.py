@@ -15,6 +15,7 @@ from .choose import METHODS, Chosen
 from .config import TrainConfig
 from .distill import encoder_file
 from .generations import ENCODER
+from .preparation import SPLIT, with_split
 from .provenance import file_sha256
 from .stages import BRIDGE
 from .text import TextEncoder, open_text_encoder
@@ -115,6 +116,8 @@ def read_run(folder: Path) -> Run:
     try:
         report = json.loads((folder / REPORT).read_text())
         config = TrainConfig.model_validate(report["config"])
+        if (folder / SPLIT).is_file():  # the folder may have been moved since
+            config = with_split(config, str(folder / SPLIT))
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]

@@ -186,7 +186,9 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
-    parts = asked.model_dump(mode="json", exclude={"controls"} if asked.controls else None)
+    # What is as it always was is left out, so that heads of before it could be chosen still fit.
+    usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
+    parts = asked.model_dump(mode="json", exclude=usual)
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
@@ -205,7 +207,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
             alphas,
         ),
         How(
-            **asked.model_dump(include={"seeds", "steps", "looks", "ways", "batch", "lr"}),
+            **asked.model_dump(include={"seeds", "seed", "steps", "looks", "ways", "batch", "lr"}),
             queries=shape.queries,
             scatter=asked.scatter,
             wrong_texts=asked.wrong_texts,

@@ -11,6 +11,7 @@ A run folder holds
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
     distill.metrics.jsonl   with a distill.teacher: the same of the distillation
+    split.json            where chance divided the classes: which is in base, val and novel
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
     state.safetensors     only while an encoder is in training: where a stopped run goes on (-before: the one before it)
     distill-state.safetensors  the same while it is being distilled
@@ -32,11 +33,13 @@ from .choose import METHODS
 from .cmkd import class_knowledge
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
+from .data.class_split import ClassSplit
 from .distill import FILES as DISTILL_FILES
 from .distill import distill_stage, encoder_file, open_lesson
 from .encoder import FILES, check_given, encoder_stage, given_stage, require_encoder
 from .guard import selecting
 from .parallel import Processes, join
+from .preparation import prepare
 from .provenance import made_by
 from .seeding import pick_device
 from .stages import (
@@ -76,15 +79,19 @@ def train(
 ) -> TrainResult:
     """Run what is missing in `out`; without `descriptors` the bridge knows class names only.
 
-    `stage` encoder or distill ends after itself, without a report; bridge trains no encoder.
+    `stage` encoder or distill ends after itself, without a report; bridge trains no encoder. Too little to train on is
+    said before anything is made (preparation.py).
 
     With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
     origin = made_by()  # the code as it is now; hours later the checkout may be another
-    make_dir(out)
     device = pick_device(config.device)
     processes = join(device)
+    with processes.first_alone():
+        prepared = prepare(config, descriptors)
+        config = prepared.kept_in(make_dir(out))
+    descriptors = descriptors and descriptors.absolute()
     if not resume and processes.first:
         for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
             (out / name).unlink(missing_ok=True)
@@ -158,14 +165,14 @@ def _run(
     }
 
 
-def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:
-    """The named splits of a data config."""
+def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
+    """The named splits of a data config; `split` divides its classes instead of its split file."""
     return load_splits(
         data.path,
         size=data.size,
         names=names,
         dataset=data.dataset,
-        split_file=data.split_file,
+        split_file=split or data.split_file,
         columns=data.columns,
         per_class=data.per_class,
         limit_per_class=data.limit_per_class,

@@ -83,13 +83,16 @@ def build(
                 )
                 note["starts"][variant] = asdict(start)
             start = Start(**note["starts"][variant])
-            left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
+            left_out = folds(
+                pictures, whole(texts, variant, start.name_share), space, start, size=how.ways, seed=how.seed
+            )
             for shots in tasks:
                 if any(c["variant"] == variant and c["shots"] == shots for c in note["choices"]):
                     continue
                 task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
-                heads = [train_head(task, how, seed) for seed in range(how.seeds if how.steps else 1)]
-                for seed, (head, _) in enumerate(heads):
+                seeds = range(how.seed, how.seed + (how.seeds if how.steps else 1))
+                heads = [train_head(task, how, seed) for seed in seeds]
+                for seed, (head, _) in zip(seeds, heads, strict=True):
                     tensors |= {f"{variant}.{shots}.{seed}.{name}": t for name, t in head.state_dict().items()}
                 note["choices"].append(_fuse(task, [head for head, _ in heads], grid.alphas))
                 note["heads"] += [{"variant": variant, "shots": shots, **log} for _, log in heads]
