@@ -81,17 +81,16 @@ def mine(
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
+    if is_world:
+        _require_world_classes(entries)
     if images is None and classes is not None and is_folder(classes) and class_folders(Path(classes)).keys:
         images = classes
         say(f"pictures: those in {classes}")
     opened = None if images is None else open_pictures(images, settled, entries)
     if dry_run:
-        if images is None and is_world:
-            _require_world_classes(entries)
         return _mining_plan(settled, name, entries[:limit], images, is_world=is_world)
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
-        _require_world_classes(entries)
         images = str(export_world())
         opened = open_pictures(images, settled, entries)
     request = {
@@ -179,8 +178,10 @@ def train(
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     from syntrans_training.config import TrainConfig
+    from syntrans_training.text import text_encoder_ref
 
     settled = load_config(TrainConfig, config or WORLD, kind="training/configs", overrides=settings)
+    text_encoder_ref(settled)  # nothing that fits is said before the dry run's plan, too
     if stage not in (None, "encoder", "distill", "bridge"):
         raise UsageError(f"--stage {stage} is not known; it is encoder, distill or bridge")
     data = settled.data.path
@@ -296,7 +297,7 @@ def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
 
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
-    """InputError if the embedded world, whose pictures are to be taken, does not know one of the classes."""
+    """InputError if the embedded world does not know one of the classes, which its models cannot read."""
     known = read_classes(WORLD)
     strangers = match(entries, known, "config world").missing
     if strangers:

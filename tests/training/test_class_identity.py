@@ -15,19 +15,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from syntrans_training.data.formats.folders import FilePool
 
 from syntrans.classes import ClassEntry, composed, is_unicode, lint, read_classes, require_clean, slug
 from syntrans.contract import read_descriptors
 from syntrans.errors import InputError
 from syntrans.images import ImageRef, match_classes, open_images
 from syntrans.importers import import_descriptions
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split
-from syntrans_training.data.formats.folders import FilePool
 from syntrans_training.evaluate import evaluate
 from syntrans_training.semantics import read_knowledge
 from syntrans_training.train import train

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from syntrans.config import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.progress import say
 
 from .config import EvaluateConfig
 from .data import Split
@@ -25,7 +26,6 @@ from .encoder import open_encoder
 from .episodes import EpisodeSpec, write
 from .frozen_tasks import Tasks, episodes_name, open_tasks
 from .guard import NOVEL, pictures_key, record_touch
-from .progress import say
 from .provenance import file_sha256, made_by
 from .results import confusion_table, contrasts, per_class_accuracy, row_results, write_accuracies
 from .rows import build_rows
