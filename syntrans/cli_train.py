@@ -58,11 +58,14 @@ def train(
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     if stage not in (None, *STAGES):
         raise UsageError(f"--stage {stage} is not known; it is {', '.join(STAGES[:-1])} or {STAGES[-1]}")
+    from syntrans_training.text import text_encoder_ref
+
     taken = choose_inputs(descriptors, images, config, settings)
     text = taken.descriptors or "none fits, so the bridge knows class names only"
     say(f"pictures: {taken.pictures}; descriptors: {text}; config: {taken.name}")
     if taken.file is not None:
         check_file(taken.file)
+    text_encoder_ref(taken.config)  # where nothing fits, that is said before anything is trained
     if dry_run:
         from syntrans_training.preparation import prepare
 

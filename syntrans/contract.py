@@ -31,7 +31,7 @@ STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose
 REASONS = (
     "malformed",  # empty, too long, or not one statement
     "names_class",  # says the class name instead of describing it
-    "not_visual",  # cannot be seen in a picture
+    "not_visual",  # cannot be seen in a picture; no step of ours decides that, files of others may
     "duplicate_of",  # says the same as another row of the class, whose authors it joined
     "no_agreement",  # the other models do not believe it
     "not_seen",  # the vision-language model does not see it in the pictures

@@ -7,7 +7,6 @@ folder; the same command in the same folder goes on where the last one stopped. 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,14 +18,15 @@ from typing import TYPE_CHECKING
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean
 from syntrans.images import ImageSet, match_classes
+from syntrans.legs import LEGS, Legs
 from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import Progress, Shown
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures, pictures_used
-from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
@@ -64,7 +64,7 @@ def mine(
     entries = list(classes)[:limit]
     config = _without_others(config, classes, entries)
     with ExitStack() as stack:
-        progress = progress or _default_progress(stack)
+        progress = progress or stack.enter_context(Shown())
         require_clean(entries)
         unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
         prompts = Prompts.load(config, ask_senses=bool(unsettled))
@@ -76,22 +76,27 @@ def mine(
         journal = stack.enter_context(open_journal(out / JOURNAL, resume=resume))
         copies = out / COPIES
         stack.callback(shutil.rmtree, copies, ignore_errors=True)
-        report = Report()
+        if not resume:
+            (out / LEGS).unlink(missing_ok=True)
+        report = Report(legs=Legs(out))
         asked = models if images is not None else replace(models, vlm=None)  # it would look at nothing
         plan = planned(config, asked, visits_of(config, entries, pictures=images is not None))
         make = partial(make_host, config, asked, out / "logs", residency=plan, say=progress.say)
         host = stack.enter_context(closing(Late(lambda first: make(first=first))))
+        stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
+        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip, progress)
         pictures = pictures_of(config, entries, images, copies, progress.say)
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
-    loading = (host.load_seconds, host.loads)
+    loading = report.loaded(host.load_seconds, host.loads)
     used = pictures_used(images_at, images, entries)
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading, used)
-    return write_result(out, facts, candidates, semantics)
+    result = write_result(out, facts, candidates, semantics)
+    report.save()
+    return result
 
 
 def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
@@ -148,10 +153,6 @@ def open_journal(path: Path, *, resume: bool) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-def _default_progress(stack: ExitStack) -> Progress:
-    return stack.enter_context(Bars()) if sys.stderr.isatty() else Plain()
 
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.host import Follow, no_more
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import CLIP, Model, Models
-from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.stages import Stages

@@ -136,9 +136,16 @@ def _run_values(
         "images_seen": len(meta.images_seen),
         "rows": len(candidates),
         "kept": len(kept(candidates)),
+        "nothing_kept": _nothing_kept(entries, candidates),
         "seed": config.seed,
         "model_revisions": meta.model_revisions,
         "package_versions": meta.package_versions,
         "git_commit": meta.git_commit,
         "hardware": hardware(),
     }
+
+
+def _nothing_kept(entries: Sequence[ClassEntry], candidates: Sequence[Candidate]) -> list[str]:
+    """The names of the classes that are left without a descriptor."""
+    described = {candidate.class_id for candidate in kept(candidates)}
+    return [entry.name for entry in entries if entry.id not in described]

@@ -68,7 +68,13 @@ class Stages:
             self._filter(candidates, images)
         with self._stage("compose", candidates):
             semantics = self._compose(candidates)
+        self._say_windowed()
         return candidates, semantics
+
+    def _say_windowed(self) -> None:
+        if n := sum(self.vectors.windowed):
+            self.report.details.setdefault("filter", {})["windowed"] = n
+            self.asker.progress.say(f"{n} texts are longer than their encoder reads: read in windows, vectors averaged")
 
     @contextmanager
     def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:

@@ -199,9 +199,14 @@ def test_a_model_that_is_no_safetensors_ends_with_5(tmp_path: Path, capsys: pyte
     assert "safetensors" in capsys.readouterr().err
 
 
-def test_the_world_knows_its_own_classes_only(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert mine("--config", "world", "--classes", classes) == 3
+@pytest.mark.parametrize("options", [(), ("--images",), ("--dry-run",), ("--images", "--dry-run")])
+def test_the_world_knows_its_own_classes_only_with_pictures_and_without(
+    options: tuple[str, ...], classes: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str], artifacts: Path
+) -> None:
+    given = [part for option in options for part in ((option, picture_tree) if option == "--images" else (option,))]
+    assert mine("--config", "world", "--classes", classes, *given) == 3
     assert "not goldfinch, house finch; leave out --classes" in capsys.readouterr().err
+    assert not (artifacts / "mine").exists()
 
 
 @pytest.mark.vllm

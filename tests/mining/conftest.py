@@ -14,9 +14,9 @@ from PIL import Image
 
 from syntrans.classes import ClassEntry
 from syntrans.images import ImageRef
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import MineResult, mine
-from syntrans_mining.progress import Silent
 
 Configure = Callable[..., MiningConfig]
 

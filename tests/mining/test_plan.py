@@ -12,13 +12,13 @@ import pytest
 from syntrans.classes import ClassEntry
 from syntrans.images import ImageRef
 from syntrans.plan_view import render_plan
+from syntrans.progress import Silent
 from syntrans.tables import duration, size_of
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.figures import latest_figures
 from syntrans_mining.pipeline import MineResult, mine
 from syntrans_mining.plan import card_licence, make_plan, model_line
 from syntrans_mining.probe import probe
-from syntrans_mining.progress import Silent
 from syntrans_mining.rehearsal import CLASSES, rehearse
 
 Configure = Callable[..., MiningConfig]

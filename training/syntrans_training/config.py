@@ -148,7 +148,9 @@ class TextConfig(StrictModel):
     `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
     """
 
-    encoder: str = "package:syntrans_training/world/weights/clip"
+    # a folder or package: reference; auto: the world's CLIP for the world, else the text tower of the pictures' CLIP,
+    # else the sentence encoder of the extra `minilm`
+    encoder: str = "auto"
     descriptor_template: str = "{text}"
     name_template: str = "a photo of a {name}"
     # what a kept descriptor counts in its class's vector: the weight that mining left, one of its scores, or 1

@@ -20,6 +20,7 @@ from syntrans.config import semantic_hash
 from syntrans.contract import read_metadata
 from syntrans.errors import InputError
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.progress import say
 
 from .config import DataConfig, EvaluateConfig
 from .data import Split
@@ -31,7 +32,6 @@ from .episodes import EpisodeSpec, write
 from .frozen_tasks import Tasks, episodes_name, open_tasks
 from .guard import NOVEL, pictures_key, record_touch
 from .part_check import check_parts, count_parts
-from .progress import say
 from .provenance import file_sha256, made_by
 from .results import confusion_table, contrasts, per_class_accuracy, row_results, write_accuracies
 from .rows import build_rows

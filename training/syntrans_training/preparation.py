@@ -14,6 +14,7 @@ from syntrans.contract import read_descriptor_table, read_descriptors
 from syntrans.errors import InputError
 from syntrans.image_folders import PARTS
 from syntrans.paths import atomic_write_text
+from syntrans.progress import say
 
 from .config import TrainConfig
 from .data.auto_split import AUTO, by_chance, divide_classes
@@ -21,7 +22,6 @@ from .data.class_split import SUBSETS, ClassSplit
 from .data.given import feature_files
 from .data.opening import FINE, WORLD, open_source, undivided
 from .part_check import check_parts, count_parts, world_counts
-from .progress import say
 from .semantics import read_knowledge
 
 SPLIT = "split.json"

@@ -18,7 +18,7 @@ from .generations import ENCODER
 from .preparation import SPLIT, with_split
 from .provenance import file_sha256
 from .stages import BRIDGE
-from .text import TextEncoder, open_text_encoder
+from .text import TextEncoder, open_text_encoder, text_encoder_ref
 from .train import REPORT
 from .vsbird import VSBIRD, Bridgeheads
 from .vsbird import load as load_heads
@@ -56,7 +56,7 @@ class Run:
 
     def text_encoder(self) -> TextEncoder:
         """The encoder of the class texts; `InputError` when its files are not those of the training."""
-        ref, made_with = self.config.text.encoder, self.report["bridge"]["text_encoder"]
+        ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
         encoder = open_text_encoder(ref)
         if encoder.revision != made_with["revision"]:
             raise InputError(

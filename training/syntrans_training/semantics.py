@@ -26,8 +26,8 @@ from syntrans.class_match import match, nearest
 from syntrans.classes import ClassEntry
 from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
+from syntrans.progress import say
 
-from .progress import say
 from .sentences import fill
 from .text import TextEncoder
 

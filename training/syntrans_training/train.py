@@ -18,15 +18,13 @@ A run folder holds
 """
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from syntrans.legs import LEGS, Clock, Legs
 from syntrans.paths import atomic_write_text, make_dir
 
 from .choose import METHODS
@@ -93,7 +91,7 @@ def train(
         config = prepared.kept_in(make_dir(out))
     descriptors = descriptors and descriptors.absolute()
     if not resume and processes.first:
-        for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
+        for name in (BRIDGE, VSBIRD, METHODS, LEGS, *FILES, *DISTILL_FILES):
             (out / name).unlink(missing_ok=True)
     with selecting():
         report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
@@ -113,8 +111,8 @@ def _run(
     stage: str | None,
 ) -> dict[str, Any]:
     """All stages in order; returns the report, or what there is of it where `stage` ends early."""
-    seconds: dict[str, float] = {}
-    with _clock(seconds, "data"), processes.first_alone():
+    seconds = Clock(Legs(out) if processes.first else Legs())
+    with seconds.clock("data"), processes.first_alone():
         splits = open_data(config.data, ("base", "val"))
         texts = open_texts(config, splits["base"], splits["val"], descriptors)
         seen = splits["val"].seen(texts.knowledge.images_seen)
@@ -123,7 +121,7 @@ def _run(
         check_given(config.encoder, splits["base"], teacher=config.distill.teacher)
         told = class_knowledge(config.encoder, texts.base, texts.val, described=texts.file is not None)
         lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
-    with _clock(seconds, "encoder"):
+    with seconds.clock("encoder"):
         of_data = config.encoder, splits["base"], splits["val"]
         if config.encoder.method == "given":
             encoder, encoder_note = given_stage(splits["base"], out)
@@ -138,24 +136,24 @@ def _run(
         return {"encoder": encoder_note}
     used, distill_note = (encoder, encoder_note), None
     if lesson:
-        with _clock(seconds, "distill"):
+        with seconds.clock("distill"):
             used = distill_stage(config, lesson, *used, splits["base"], splits["val"], out, device=device, reuse=resume)
             distill_note = used[1]
     if stage == "distill":
         return {"encoder": encoder_note, "distill": distill_note}
-    with _clock(seconds, "features"), processes.first_alone():
+    with seconds.clock("features"), processes.first_alone():
         base, val = (feature_stage(*used, splits[name], device, config.encoder.test_size) for name in ("base", "val"))
         views = view_stage(*used, splits["val"], device, config.encoder.test_size, config.methods)
-    with _clock(seconds, "bridge"), processes.first_alone():
+    with seconds.clock("bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
-    with _clock(seconds, "vsbird"), processes.first_alone():
+    with seconds.clock("vsbird"), processes.first_alone():
         vsbird_note = vsbird_stage(config, base, Val(val, seen), texts, out)
-    with _clock(seconds, "methods"), processes.first_alone():
+    with seconds.clock("methods"), processes.first_alone():
         methods_note = methods_stage(config, base, Val(val, seen, views), texts, out)
     return {
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "seconds": seconds,
+        "seconds": seconds.totals(),
         "data": {name: _described(split) for name, split in splits.items()},
         "encoder": encoder_note,
         "distill": distill_note,
@@ -182,10 +180,3 @@ def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None
 
 def _described(split: Split) -> dict[str, Any]:
     return {"images": len(split), "classes": len(split.classes), "key": split.key, "names": list(split.classes)}
-
-
-@contextmanager
-def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    seconds[name] = round(time.monotonic() - began, 2)

@@ -7,8 +7,8 @@ from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_folders import PARTS
 from syntrans.image_reference import first_few
+from syntrans.progress import say
 from syntrans_training.guard import may_open
-from syntrans_training.progress import say
 
 from .class_split import ClassSplit
 from .given import feature_files, given_classes, given_splits

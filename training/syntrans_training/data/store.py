@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from syntrans.errors import InputError
 from syntrans.image_reference import check_broken, first_few
 from syntrans.paths import artifacts_root, disk_problem, make_dir
-from syntrans_training.progress import track
+from syntrans.progress import track
 
 from .pool import Picture
 
