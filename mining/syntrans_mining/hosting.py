@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.engines.host import Host, Inline
 from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.proxy import proxy_notice
 from syntrans_mining.memory import free_memory, visible_gpus, wait_until_back
 from syntrans_mining.residency import Residency, Seat, plan_residency
 from syntrans_mining.sizes import need_of
@@ -70,6 +71,8 @@ def make_host(
     ``residency``: what was planned for them, if it was.
     """
     specs = [model.spec for model in models.all]
+    for notice in _proxies(specs):
+        say(notice)
     if config.engine.workers == 0:
         return Inline(specs)
     residency = residency or residency_of(config, models)
@@ -86,6 +89,12 @@ def make_host(
         between=partial(_memory_is_back, config, residency, say),
         say=say,
     )
+
+
+def _proxies(specs: Sequence[EngineSpec]) -> list[str]:
+    """A line for each server that is reached through a proxy."""
+    notices = (proxy_notice(spec.args["base_url"]) for spec in specs if spec.kind == "openai")
+    return list(dict.fromkeys(notice for notice in notices if notice))
 
 
 def worker_plans(residency: Residency, specs: Sequence[EngineSpec]) -> tuple[list[list[WorkerPlan]], list[WorkerPlan]]:
