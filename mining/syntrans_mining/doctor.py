@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.classes import ClassEntry
 from syntrans.errors import SyntransError
 from syntrans.machine import Check
 from syntrans.paths import is_hub_id, resolve_model
+from syntrans.scratch import scratch_folder
 from syntrans.tables import size_of
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.chat import Chat
@@ -61,7 +60,7 @@ def probe_models(config: MiningConfig) -> list[Check]:
     """Start every model and ask it something: an answer bound by a schema, a yes/no, a vector."""
     try:
         models = resolve_models(config)
-        with tempfile.TemporaryDirectory() as logs, closing(make_host(config, models, Path(logs))) as host:
+        with scratch_folder() as logs, closing(make_host(config, models, logs)) as host:
             seeing = [config.vlm.name] if config.vlm else []
             return [
                 *(check for llm in config.llms for check in _try_llm(host, llm.name)),

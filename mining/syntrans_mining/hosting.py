@@ -103,14 +103,16 @@ def worker_plans(residency: Residency, specs: Sequence[EngineSpec]) -> tuple[lis
     gpus = visible_gpus(len(residency.free)) if residency.device == "cuda" else []
     rounds = [[_worker(seat, named, residency, gpus) for seat in seats] for seats in residency.rounds]
     encoders = tuple(named[need.name] for need in residency.resident)
-    return rounds, [WorkerPlan(encoders, tuple(gpus[:1]))] if encoders else []
+    wants = sum(need.total for need in residency.resident)
+    return rounds, [WorkerPlan(encoders, tuple(gpus[:1]), wants)] if encoders else []
 
 
 def _worker(seat: Seat, named: dict[str, EngineSpec], residency: Residency, gpus: Sequence[int]) -> WorkerPlan:
     """``gpus``: the driver's number of each device of the plan, where the user's environment leaves only some."""
-    if residency.device == "cpu":
-        return WorkerPlan(tuple(named[name] for name in seat.models))
     needs = {need.name: need for need in residency.needs}
+    wants = sum(needs[name].total for name in seat.models)
+    if residency.device == "cpu":
+        return WorkerPlan(tuple(named[name] for name in seat.models), wants=wants)
     specs = []
     for name in seat.models:
         args = dict(named[name].args)
@@ -121,7 +123,7 @@ def _worker(seat: Seat, named: dict[str, EngineSpec], residency: Residency, gpus
             # the share for nothing else; what really fits is planned here.
             args |= {"kv_cache_memory_bytes": -(-needs[name].kv // len(seat.gpus)), "gpu_memory_utilization": 0.05}
         specs.append(replace(named[name], args=args))
-    return WorkerPlan(tuple(specs), tuple(gpus[gpu] for gpu in seat.gpus))
+    return WorkerPlan(tuple(specs), tuple(gpus[gpu] for gpu in seat.gpus), wants)
 
 
 def _free(config: MiningConfig, device: Literal["cpu", "cuda"]) -> list[int]:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.scratch import scratch_folder
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.host import Follow, no_more
-from syntrans_mining.journal import Journal
+from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import CLIP, Model, Models
 from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import Prompts
@@ -65,7 +64,7 @@ def rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: b
     host = _Recorder(Rehearsal(len(chosen)))
     models = _stand_ins(config)
     shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
-    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "journal.sqlite")) as journal:
+    with scratch_folder() as folder, closing(Journal(folder / JOURNAL)) as journal:
         asker, vectors = Asker(host, journal, host), Vectors(host, journal, models.clip)
         unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
         prompts = Prompts.load(opened, ask_senses=bool(unsettled))
