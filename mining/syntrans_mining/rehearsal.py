@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 CLASSES = 3
 """As many classes are rehearsed at most: what is asked grows in proportion."""
 
+MOST = 4
+"""As many samples or pictures are rehearsed at most: what is asked grows with each of them in a straight line."""
+
+_GROWING = (("propose", "samples"), ("contrast", "samples"), ("ground", "images"))
+
 SENTENCES = 5
 """Of a stand-in for free text, which is asked of the writer of summaries only: as many as its prompt wants at most."""
 
@@ -59,6 +64,30 @@ class Rehearsal:
 
 def rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
     """Count what mining ``entries`` would ask; with ``pictures`` as if every class had as many as are looked at."""
+    for section, key in _GROWING:
+        wanted = getattr(getattr(config, section), key)
+        if wanted > MOST:
+            half = MOST // 2
+            more, fewer = (rehearse(_with(config, section, key, n), entries, pictures=pictures) for n in (MOST, half))
+            return _line(fewer, more, (wanted - MOST) / (MOST - half))
+    return _rehearse(config, entries, pictures=pictures)
+
+
+def _line(fewer: Rehearsal, more: Rehearsal, times: float) -> Rehearsal:
+    """``more``, and ``times`` the difference of the two on top."""
+    for key, tally in more.tallies.items():
+        less = fewer.tallies[key]
+        tally.requests += round((tally.requests - less.requests) * times)
+        tally.characters += round((tally.characters - less.characters) * times)
+        tally.max_answer_tokens += round((tally.max_answer_tokens - less.max_answer_tokens) * times)
+    return more
+
+
+def _with(config: MiningConfig, section: str, key: str, value: int) -> MiningConfig:
+    return config.model_copy(update={section: getattr(config, section).model_copy(update={key: value})})
+
+
+def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
     chosen = list(entries)[:CLASSES]
     opened = _without_thresholds(config, chosen)
     host = _Recorder(Rehearsal(len(chosen)))
@@ -167,5 +196,5 @@ def _stand_ins(config: MiningConfig) -> Models:
 
 
 def _pictures(config: MiningConfig, class_id: str) -> list[Picture]:
-    count = max(config.filter.images, config.ground.images)
+    count = max(min(config.filter.images, MOST), config.ground.images)  # CLIP's are not counted
     return [Picture(f"{class_id}, picture {number}", b"") for number in range(1, count + 1)]
