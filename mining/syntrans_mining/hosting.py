@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -73,6 +74,8 @@ def make_host(
     specs = [model.spec for model in models.all]
     for notice in _proxies(specs):
         say(notice)
+    if any(spec.kind in {"vllm", "ray"} for spec in specs):
+        _require_loopback()
     if config.engine.workers == 0:
         return Inline(specs)
     residency = residency or residency_of(config, models)
@@ -89,6 +92,18 @@ def make_host(
         between=partial(_memory_is_back, config, residency, say),
         say=say,
     )
+
+
+def _require_loopback() -> None:
+    """EnvironmentProblem where this machine cannot speak to itself, as vLLM and Ray do while they load."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"127.0.0.1 cannot be used ({error.strerror}), and engines need it; bring the loopback interface up "
+                f"(ip link set lo up), or take engine.kind=openai"
+            ) from error
 
 
 def _proxies(specs: Sequence[EngineSpec]) -> list[str]:
