@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +19,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.cli import run as command
+from syntrans.config import load_config
 from syntrans.contract import REASONS, read_descriptors
-from syntrans.errors import ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
+from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines import host, transport
 from syntrans_mining.engines.base import Message, Request, Response, Sampling
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.openai import OpenAIEngine
 from syntrans_mining.engines.proxy import is_loopback, proxy_for, proxy_notice
 from syntrans_mining.engines.server_answer import MAX_TEXT, read_answer, read_models
+from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import Journal
+from syntrans_mining.models import resolve_models
 from syntrans_mining.steps.failures import reason_of
 from syntrans_mining.steps.propose import parse_answer
 
@@ -400,6 +406,43 @@ def test_mine_ends_with_rows_or_one_line_whatever_the_server_says(
     if code == 0:
         (found,) = artifacts.glob("mine/*/descriptors.parquet")
         assert [row for row in read_descriptors(found)[0] if row.kept]
+
+
+@pytest.mark.parametrize("mode", ["good", "deep", "number-text", "html"])  # even the good one knows one schema only
+def test_doctor_reports_whatever_the_server_says(
+    mode: str,
+    address: str,
+    mine: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert mine(f"{address}/{mode}/v1", "--dry-run") == 0
+    capsys.readouterr()
+    assert command(["doctor", "--config", str(tmp_path / "server.yaml"), "--probe", "--json"]) == 4
+    found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["server"] == "ok"
+    assert found["a: answers in JSON"] == "fail"
+
+
+def test_doctor_names_a_server_that_is_none(
+    address: str, mine: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mine(f"{address}/m-html/v1", "--dry-run") == 0
+    capsys.readouterr()
+    assert command(["doctor", "--config", str(tmp_path / "server.yaml"), "--probe"]) == 4
+    assert "does not list its models" in capsys.readouterr().out
+
+
+def test_no_loopback_is_said_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoLoopback(socket.socket):
+        def bind(self, _: object) -> None:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    world = load_config(MiningConfig, "world", kind="mining/configs")
+    models = resolve_models(world)
+    monkeypatch.setattr(socket, "socket", NoLoopback)
+    with pytest.raises(EnvironmentProblem, match=r"127\.0\.0\.1 cannot be used \(Cannot assign"):
+        make_host(world, models, tmp_path)
 
 
 def test_a_proxy_is_never_used_for_this_machine(

@@ -66,9 +66,9 @@ def test_ten_million_characters_are_cut_before_they_are_read() -> None:
 
 
 @pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From the call on, everybody says all of it about the heron, and writes 10 MB about the ibis."""
-    said = FakeEngine._answer
+def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From the call on, everybody says all of it about the heron, and writes so many bytes about the ibis."""
+    said, size = FakeEngine._answer, [0]
 
     def answer(engine: FakeEngine, request: Request) -> Response:
         response, text = said(engine, request), request.messages[-1].text
@@ -80,9 +80,13 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             items = json.loads(response.text)["descriptors"]
             items += [{"facet": "colour", "text": each} for each in (*HARMFUL, *STRANGE)]
             return Response(request.id, json.dumps({"descriptors": items}))
-        return Response(request.id, "\x1b[2J" * 2_500_000) if "recognise ibis" in text else response
+        return Response(request.id, "\x1b[2J" * (size[0] // 4)) if "recognise ibis" in text else response
 
-    return lambda: monkeypatch.setattr(FakeEngine, "_answer", answer)
+    def begin(n_bytes: int = 10_000) -> None:
+        size[0] = n_bytes
+        monkeypatch.setattr(FakeEngine, "_answer", answer)
+
+    return begin
 
 
 def opinions(row: DescriptorRow) -> tuple[object, ...]:
@@ -90,11 +94,11 @@ def opinions(row: DescriptorRow) -> tuple[object, ...]:
 
 
 def test_votes_about_everything_else_stay_as_they_were_and_harmful_text_is_asked_about_nowhere(
-    run: Run, configure: Callable, hostile: Callable[[], None], tmp_path: Path
+    run: Run, configure: Callable, hostile: Callable[..., None], tmp_path: Path
 ) -> None:
     config = configure(merge={"similarity": 1.0}, propose=ONCE)
     before = {row.descriptor_id: row for row in read_descriptors(run(config, tmp_path / "before").descriptors)[0]}
-    hostile()
+    hostile(10_000_000)
     result = run(config, tmp_path / "after")
     check_file(result.descriptors)
     rows = read_descriptors(result.descriptors)[0]
@@ -111,7 +115,7 @@ def test_votes_about_everything_else_stay_as_they_were_and_harmful_text_is_asked
 
 
 def test_a_summary_loses_the_sentences_that_speak_to_a_judge(
-    run: Run, configure: Callable, hostile: Callable[[], None]
+    run: Run, configure: Callable, hostile: Callable[..., None]
 ) -> None:
     hostile()
     result = run(configure(compose={"llm": "ann", "threshold": 0.0}, propose=ONCE))
@@ -120,7 +124,7 @@ def test_a_summary_loses_the_sentences_that_speak_to_a_judge(
 
 
 def test_it_is_text_wherever_it_is_shown(
-    run: Run, configure: Callable, hostile: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, configure: Callable, hostile: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hostile()
     thresholds = {"filter": {"margin": -2.0, "budget": 99}, "crosscheck": {"threshold": 0}, "ground": {"threshold": 0}}
