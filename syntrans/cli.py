@@ -16,6 +16,7 @@ import typer
 from syntrans import __version__, cli_files
 from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.errors import SyntransError, UsageError
+from syntrans.interrupts import stop_like_ctrl_c
 from syntrans.output import print_json, say
 
 app = typer.Typer(
@@ -241,6 +242,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the `syntrans` program."""
+    stop_like_ctrl_c()
     raise SystemExit(run())
 
 

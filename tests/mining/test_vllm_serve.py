@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture
-def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> OpenAIEngine:
+def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIEngine]:
     monkeypatch.setenv("SERVER_KEY", key)
-    return OpenAIEngine("llm-a", base_url=server, api_key_env="SERVER_KEY")
+    with closing(OpenAIEngine("llm-a", base_url=server, api_key_env="SERVER_KEY")) as engine:
+        yield engine
 
 
 def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine) -> None:

@@ -31,6 +31,7 @@ class ClipEncoder:
             # Wrong preprocessing is silent and costly, so both come from the same folder as the weights.
             self._model, self._preprocess = open_clip.create_model_from_pretrained(f"local-dir:{path}", device=device)
             self._tokenizer = open_clip.get_tokenizer(f"local-dir:{path}")
+        # Whatever is wrong with a model, open_clip and torch say it by any of these.
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in open_clip: {type(error).__name__}: {error}") from error
         self._model.eval()

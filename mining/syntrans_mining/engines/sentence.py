@@ -37,6 +37,7 @@ class SentenceEncoder:
             model = AutoModel.from_pretrained(
                 path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             )
+        # Whatever is wrong with a model, transformers and torch say it by any of these.
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in transformers: {type(error).__name__}: {error}") from error
         self._model = model.to(device).eval()
