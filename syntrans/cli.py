@@ -158,8 +158,10 @@ def demo(out: Out = None, seed: Seed = None) -> None:
     Prints the two tables; the same figures go to artifacts/demo/summary.json.
     """
     from syntrans.demo import run
+    from syntrans.extras import require
     from syntrans.paths import artifacts_root
 
+    require("demo", "cpu")
     run(out or artifacts_root() / "demo", seed=seed or 0)
 
 

@@ -15,6 +15,7 @@ from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, 
 from syntrans.config import dump_config, from_values, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
+from syntrans.extras import require
 from syntrans.images import open_images
 from syntrans.output import say
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest, run_path
@@ -70,12 +71,14 @@ def mine(
     from syntrans.machine import fitting_mining_config
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models import resolve_models
+    from syntrans_mining.packages import require_packages
 
     name = config or fitting_mining_config()
     is_world = Path(name).stem == WORLD
     if classes is None and not is_world:
         raise UsageError("mine needs --classes: a file with one class a line, a built-in list, or --config world")
     settled = load_config(MiningConfig, name, kind="mining/configs", overrides=settings)
+    require_packages(settled)
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
@@ -167,6 +170,7 @@ def train(
     dry_run: bool,
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
+    require("train", "train")
     from syntrans_training.config import TrainConfig
 
     settled = load_config(TrainConfig, config or WORLD, kind="training/configs", overrides=settings)
@@ -212,6 +216,7 @@ def evaluate(
     as_json: bool,
 ) -> str:
     """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
+    require("evaluate", "train")
     from syntrans_training.config import EvaluateConfig
 
     settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)

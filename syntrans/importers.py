@@ -24,7 +24,6 @@ from syntrans.contract import (
     write_descriptors,
 )
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import new_run_id
 from syntrans.plain import plain_text
 
 _NOT_ASKED = "the descriptions are taken over as published"
@@ -73,7 +72,7 @@ def import_descriptions(source: Path, form: str, out: Path, classes: Sequence[Cl
     found = _match(source, described, entries)
     rows = [row for entry in entries for row in _rows(entry, described[found[entry.id]])]
     meta = FileMetadata(
-        run_id=new_run_id(),
+        run_id=out.resolve().name,
         config={"format": form, "source": source.name, "source_sha256": hashlib.sha256(data).hexdigest()},
         class_list_sha256=class_list_sha256(entries),
         package_versions={"syntrans": __version__},

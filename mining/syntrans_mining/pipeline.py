@@ -79,7 +79,7 @@ def mine(
         host = stack.enter_context(closing(Late(lambda first: make(first=first))))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
+        asker, vectors = Asker(host, journal, progress), Vectors.of(host, journal, models.clip)
         pictures = pictures_of(config, entries, images, copies)
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)

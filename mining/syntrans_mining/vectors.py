@@ -34,6 +34,11 @@ class Vectors:
     journal: Journal
     model: Model
 
+    @classmethod
+    def of(cls, host: Host, journal: Journal, model: Model | None) -> Vectors | None:
+        """None without a model: the configuration does without CLIP."""
+        return None if model is None else cls(host, journal, model)
+
     def of_texts(self, texts: Sequence[str]) -> TextVectors:
         """One unit vector for each of ``texts``, in their order."""
         keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}

@@ -180,7 +180,7 @@ def test_a_folder_with_files_is_not_written_into(imported: Path, capsys: pytest.
 
 def test_an_unfinished_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["pack", str(tmp_path)]) == 3
-    assert "has no descriptors.parquet" in capsys.readouterr().err
+    assert "descriptors.parquet is not there" in capsys.readouterr().err
 
 
 def test_the_folder_is_all_that_goes_to_stdout(

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.images import decode
 from syntrans_mining.engines.base import Message, Picture, Request, Response
 from syntrans_mining.pictures import fit
@@ -47,7 +48,7 @@ class OpenAIEngine:
         try:
             import openai
         except ImportError as error:
-            raise EnvironmentProblem(f"the openai package does not import ({error}); install it") from error
+            raise broken_import(error, "the openai package", "openai") from error
         self._errors, self._status_error = openai.OpenAIError, openai.APIStatusError
         self._model, self._concurrency, self._extra = model, concurrency, extra_body or {}
         self._max_pixels = max_pixels
