@@ -14,9 +14,9 @@ from syntrans.cli_options import CONTEXT, Classes, Config, Json, Out, Set
 from syntrans.output import print_json, say
 
 app = typer.Typer(rich_markup_mode=None)
-classes_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check class lists.")
+classes_app = typer.Typer(rich_markup_mode=None, help="Check class lists.")
 app.add_typer(classes_app, name="classes")
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
+data_app = typer.Typer(rich_markup_mode=None, help="Check data sets.")
 app.add_typer(data_app, name="data")
 
 
@@ -77,8 +77,14 @@ def pack(
 
 @app.command("import", context_settings=CONTEXT)
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.")],
-    format_: Annotated[str, typer.Option("--format", help="cupl, dclip or jsonl.", metavar="NAME")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.", metavar="FILE..."),
+    ],
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="cupl, dclip or jsonl, for all files or once a file; told from each without it."),
+    ] = None,
     classes: Classes = None,
     out: Out = None,
 ) -> None:
@@ -86,13 +92,14 @@ def import_(
 
     \b
     syntrans import cupl_descriptions.json --format cupl
-    syntrans import mine.jsonl --format jsonl --classes cub
+    syntrans import cupl.json dclip.json mine.jsonl --classes cub
 
     \b
     A line of jsonl, of which class and text must be there:
     {"class": "house finch", "text": "a red breast", "id": "n01532829", "facet": "colour",
      "author": "org/model", "revision": "main", "prompt": "describe.v1"}
 
+    Several files are put together class by class. What a source says several times is one row that counts as often.
     --classes gives ids, and leaves the other classes out. Prints the path of descriptors.parquet.
     """
     from syntrans.classes import read_classes
@@ -100,10 +107,9 @@ def import_(
     from syntrans.paths import run_path
 
     entries = read_classes(classes) if classes else None
-    done = import_descriptions(file, format_, out or run_path("import"), entries)
-    say(f"{done.n_rows:,} descriptions of {done.n_classes:,} classes")
-    if done.left_out:
-        say(f"{len(done.left_out):,} classes of the source are not on the list and were left out")
+    done = import_descriptions(files, out or run_path("import"), entries, format_ or ())
+    for line in done.messages():
+        say(line)
     typer.echo(done.descriptors)
 
 
@@ -122,7 +128,7 @@ def compare(
     Both must have used the same frozen episodes. Prints the difference with its 95 % interval, on how many
     episodes A wins, ties and loses, and the verdict.
     """
-    from syntrans.cli_steps import compare as run
+    from syntrans.cli_evaluate import compare as run
 
     found, text = run(a, b)
     if json_:
@@ -183,7 +189,7 @@ def classes_check(
 
     Ends with 3 if there is an error; warnings do not change the exit code.
     """
-    from syntrans.cli_steps import check_classes
+    from syntrans.cli_checks import check_classes
 
     source = classes or option
     if source is None:
@@ -221,7 +227,7 @@ def data_check(
     (also nearly the same ones), and says which published split it equals. --set takes the keys that a training
     config has below `data`. Without PATH it says where to get the data. Ends with 3 if there is an error.
     """
-    from syntrans.cli_steps import check_data
+    from syntrans.cli_checks import check_data
 
     report, text = check_data(path, as_, set_ or ())
     if json_:

@@ -11,11 +11,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.class_identity import CLASSES
 from syntrans.classes import ClassEntry, read_classes
 from syntrans.config import load_config
 from syntrans.contract import FileMetadata, read_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.candidates import Candidate, class_blocks, from_row, kept
 from syntrans_mining.config import MiningConfig
@@ -23,10 +25,9 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.progress import Silent
 from syntrans_mining.provenance import git_commit, lock, package_versions
 from syntrans_mining.report import Report
-from syntrans_mining.results import CLASSES, MineResult, write_files
+from syntrans_mining.results import MineResult, write_files
 from syntrans_mining.stages import choose, embed, semantics_of
 from syntrans_mining.steps import crosscheck, ground
 from syntrans_mining.vectors import Vectors

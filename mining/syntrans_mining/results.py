@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syntrans.class_identity import CLASSES, definition_notes
 from syntrans.classes import ClassEntry, class_list_sha256
 from syntrans.config import dump_config
 from syntrans.contract import FileMetadata, write_descriptors, write_semantics
@@ -17,14 +18,11 @@ from syntrans_mining.provenance import git_commit, hardware, package_versions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans.contract import SemanticsRow
+    from syntrans.contract import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models
     from syntrans_mining.report import Report
-
-
-CLASSES = "classes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,7 @@ class RunFacts:
     failures: list[dict[str, str]]
     load_seconds: Mapping[str, float]
     loads: Mapping[str, int]
+    pictures_used: Pictures | None = None
 
     def images_seen(self) -> list[str]:
         """sha256 of every picture that any model was shown."""
@@ -71,6 +70,7 @@ def write_result(
         model_revisions=facts.models.revisions(),
         package_versions=package_versions(),
         images_seen=facts.images_seen(),
+        pictures=facts.pictures_used,
         git_commit=git_commit(),
         notes=notes,
     )
@@ -96,6 +96,7 @@ def write_files(
 
     ``extra`` goes to ``run.json`` beside what ``report`` and ``meta`` say.
     """
+    meta = meta.model_copy(update={"notes": meta.notes | definition_notes(entries)})
     result = {**_run_values(config, entries, meta, report, candidates), **extra}
     (out / "run.json").unlink(missing_ok=True)  # of an earlier run in this folder
     atomic_write_text(out / "config.yaml", dump_config(config))
@@ -138,9 +139,16 @@ def _run_values(
         "images_seen": len(meta.images_seen),
         "rows": len(candidates),
         "kept": len(kept(candidates)),
+        "nothing_kept": _nothing_kept(entries, candidates),
         "seed": config.seed,
         "model_revisions": meta.model_revisions,
         "package_versions": meta.package_versions,
         "git_commit": meta.git_commit,
         "hardware": hardware(),
     }
+
+
+def _nothing_kept(entries: Sequence[ClassEntry], candidates: Sequence[Candidate]) -> list[str]:
+    """The names of the classes that are left without a descriptor."""
+    described = {candidate.class_id for candidate in kept(candidates)}
+    return [entry.name for entry in entries if entry.id not in described]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,12 @@ class Stages:
     pictures: dict[str, list[Picture]]
     calibration: Calibration | None = None
     turns: Turns | None = None
+    windowed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """All encoders count texts that were read in windows in one place."""
+        if self.vectors is not None:
+            self.windowed = self.vectors.windowed
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
@@ -71,7 +77,13 @@ class Stages:
             self._filter(candidates, images)
         with self._stage("compose", candidates):
             semantics = self._compose(candidates)
+        self._say_windowed()
         return candidates, semantics
+
+    def _say_windowed(self) -> None:
+        if n := sum(self.windowed):
+            self.report.details.setdefault("filter", {})["windowed"] = n
+            self.asker.progress.say(f"{n} texts are longer than their encoder reads: read in windows, vectors averaged")
 
     @contextmanager
     def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
@@ -245,7 +257,7 @@ class Stages:
         if self.vectors is None:
             self.asker.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
         for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
-            vectors = Vectors(self.asker.host, self.asker.journal, model)
+            vectors = Vectors(self.asker.host, self.asker.journal, model, self.asker.progress, self.windowed)
             rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
         return rows
 

@@ -23,6 +23,7 @@ llms:
 vlm: {name: v, path: ./eye, licence: mit}
 clip: {path: /home/somebody/clip, licence: mit}
 engine: {kind: fake, workers: 0}
+images: {reserve: 0}
 propose: {samples: 1}
 crosscheck: {threshold: 0.5}
 """

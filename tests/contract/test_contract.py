@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,10 @@ clips = st.builds(
 
 @st.composite
 def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
-    kept = draw(st.booleans())
+    kept, class_id = draw(st.booleans()), draw(name)
     return DescriptorRow(
-        class_id=draw(name),
-        class_name=draw(name),
+        class_id=class_id,
+        class_name=f"{class_id} {class_id.encode().hex()}",  # a name of its own, whatever the id is made of
         descriptor_id=draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         text=draw(text),
         facet=draw(st.sampled_from(FACETS)),
@@ -113,7 +114,7 @@ def test_whatever_is_written_is_read_back(rows: list[DescriptorRow], tmp_path: P
 def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]], tmp_path: Path) -> None:
     rows = [
         SemanticsRow(
-            class_id=f"{i}", class_name="c", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
+            class_id=f"{i}", class_name=f"c{i}", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
         )
         for i, e in enumerate(embeddings)
     ]
@@ -269,7 +270,8 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
 
 def test_an_iterator_is_written_as_it_comes_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syntrans._parquet.ROW_GROUP", 3)
-    rows = [DescriptorRow(**{**_minimal(), "class_id": f"{n // 4}"}, kept=True, rank=n) for n in range(10)]
+    classes = [{"class_id": f"{n // 4}", "class_name": f"C{n // 4}"} for n in range(10)]
+    rows = [DescriptorRow(**{**_minimal(), **one}, kept=True, rank=n) for n, one in enumerate(classes)]
     path = write_descriptors(tmp_path / "descriptors.parquet", iter(rows), META)
     assert pq.ParquetFile(path).num_row_groups == 4
     assert read_descriptors(path)[0] == rows
@@ -312,3 +314,15 @@ def _minimal() -> dict[str, Any]:
 
 def _semantics() -> list[SemanticsRow]:
     return read_semantics(GOLDEN.parent / "semantics.parquet")[0]
+
+
+def test_the_page_of_artifacts_lists_every_reason_and_no_other(repository: Path) -> None:
+    page = (repository / "artifacts" / "README.md").read_text(encoding="utf-8")
+    listed = page[page.index("Reasons:") : page.index("Files of version 1")]
+    names = set(re.findall(r"`([a-z_]+)`", listed))
+    assert names - {"text"} == set(REASONS)
+
+
+def test_every_reason_but_one_is_given_by_some_step(repository: Path) -> None:
+    code = "".join(path.read_text() for path in (repository / "mining").rglob("*.py"))
+    assert {reason for reason in REASONS if f'"{reason}"' not in code} == {"not_visual"}

@@ -13,10 +13,12 @@ from typing import Any
 
 from torch import Tensor
 
+from syntrans.progress import track
+
 from . import checkpoint
 from .episodes import Episodes
 from .peers import PEERS, Base, Peer, Tensors, Training
-from .rows import Row, build_rows
+from .scored_classifier import Row
 from .seeding import one_thread
 from .select import Selected, calibrate, select
 from .sides import Side
@@ -55,30 +57,38 @@ def choose_methods(
     how: Training,
     *,
     n_classes: int,
-    draws: int,
+    table_rows: Callable[[Chosen, int], Mapping[str, Row]],
     path: Path,
     identity: str,
 ) -> dict[str, Any]:
     """Choose, train and calibrate what `path` does not hold yet; returns its note.
 
     `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
+    `table_rows` makes the rows of the table on val, which are calibrated.
     `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
     """
     tensors, note = _begun(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
     fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
-    for shots, episodes in tasks.items():
-        for name in [name for name in fitting if (name, shots) not in done]:
-            made, best = _choose(PEERS[name], base(shots), val, episodes, replace(how, shots=shots), n_classes)
+    missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
+    with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
+        for name, shots in missing:
+            made, best = _choose(PEERS[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
             tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
             chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
             note["choices"].append({"method": name, "shots": shots, **chosen})
             checkpoint.save(path, tensors, note)
+            progress.advance()
     if not note["temperatures"]:
         chosen_rows = Chosen(note, tensors)
         for shots, episodes in tasks.items():
-            rows = build_rows(val, chosen_rows.rows(val, shots), n_classes=n_classes, shots=shots, draws=draws)
-            note["temperatures"][str(shots)] = {name: calibrate(row, episodes) for name, row in rows.items()}
+            rows = table_rows(chosen_rows, shots)
+            with track(f"calibrate {shots}-shot", len(rows), "rows") as progress:
+                found = {}
+                for name, row in rows.items():
+                    found[name] = calibrate(row, episodes)
+                    progress.advance()
+            note["temperatures"][str(shots)] = found
         checkpoint.save(path, tensors, note)
     return note
 

@@ -1,4 +1,4 @@
-"""Where the classifier weights of novel classes lie, from pictures alone and with text (METHOD.md 1.5, Figure 5).
+"""Where the classifier weights of novel classes lie, from pictures alone and with text (the paper's figure 5).
 
 Every class's weight is made from `DRAWS` draws of its supports; all novel classes stand in one task. The numbers are
 means over all seeds' heads; the picture shows the first one's weights.
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -63,7 +63,12 @@ def draw_supports(split: Split, shots: int, *, seed: int) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def weights_of(
-    head: VSBird, pictures: Float[Tensor, "n d"], supports: Tensor, text: Float[Tensor, "c s"], *, alpha: float
+    head: VSBird,
+    pictures: Float[Tensor, "n d"],
+    supports: Int[Tensor, "e c k"],
+    text: Float[Tensor, "c s"],
+    *,
+    alpha: float,
 ) -> Float[Tensor, "e c d"]:
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()
@@ -132,7 +137,8 @@ def draw(
 
     shots = list(dict.fromkeys(k for k, _ in points))
     colours, markers = mpl.colormaps["tab10"].colors, "o^sDvP*X"  # type: ignore[attr-defined]  # of a listed map
-    with atomic_path(path) as temporary:
+    # A class name with two dollar signs is no formula.
+    with plt.rc_context({"text.parse_math": False}), atomic_path(path) as temporary:
         size = (4 * len(shots) + 2.2, 8)
         figure, axes = plt.subplots(2, len(shots), figsize=size, dpi=100, layout="constrained", squeeze=False)
         for line in numbers:

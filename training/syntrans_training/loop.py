@@ -11,19 +11,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from syntrans.errors import UsageError
+from syntrans.progress import Tracker, track
 
 from . import state
 from .interrupts import deferred
 from .log import Log
 from .parallel import Processes, join, spread
-from .progress import Progress, track
 from .seeding import autocast, epoch_generator
 from .state import Training
 
@@ -34,13 +35,14 @@ class NanStop(UsageError):
     """The loss is not a number any more; the message names the steps."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop trains. `module` holds everything to optimise, save and restore."""
 
     module: nn.Module
     n_items: int
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """Named scalar losses of a batch of item numbers [b]; the loop minimises their sum."""
         ...
 
@@ -123,7 +125,7 @@ class _Step(nn.Module):
         super().__init__()
         self.module, self.losses = task.module, task.losses
 
-    def forward(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def forward(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """The task's named losses."""
         return self.losses(items, generator)
 
@@ -154,7 +156,7 @@ class _Run:
         module: nn.Module = self.training.average.module if self.training.average else self.training.module
         return module
 
-    def epoch(self, asked: Callable[[], bool], bar: Progress) -> dict[str, float]:
+    def epoch(self, asked: Callable[[], bool], bar: Tracker) -> dict[str, float]:
         """Take the steps of the epoch that are left; its row of numbers."""
         now = self.training
         self.generator = epoch_generator(self.recipe.seed, now.epoch, self.processes.rank)

@@ -13,8 +13,8 @@ from syntrans.paths import atomic_path
 
 from .episodes import Episodes
 from .metrics import image_interval, interval, paired, per_class
-from .rows import Row
 from .runs import Run
+from .scored_classifier import Row
 from .scoring import Outcome
 
 Kind = Literal["normal", "t"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from syntrans.classes import composed
 from syntrans.errors import InputError, UsageError
 
 from . import checkpoint
@@ -14,9 +15,10 @@ from .choose import METHODS, Chosen
 from .config import TrainConfig
 from .distill import encoder_file
 from .generations import ENCODER
+from .preparation import SPLIT, with_split
 from .provenance import file_sha256
 from .stages import BRIDGE
-from .text import TextEncoder, open_text_encoder
+from .text import TextEncoder, open_text_encoder, text_encoder_ref
 from .train import REPORT
 from .vsbird import VSBIRD, Bridgeheads
 from .vsbird import load as load_heads
@@ -54,7 +56,7 @@ class Run:
 
     def text_encoder(self) -> TextEncoder:
         """The encoder of the class texts; `InputError` when its files are not those of the training."""
-        ref, made_with = self.config.text.encoder, self.report["bridge"]["text_encoder"]
+        ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
         encoder = open_text_encoder(ref)
         if encoder.revision != made_with["revision"]:
             raise InputError(
@@ -88,9 +90,14 @@ class Run:
     def check_novel(self, classes: tuple[str, ...]) -> None:
         """`InputError` when one of these classes was trained or chosen on."""
         for name, part in self.report["data"].items():
-            both = sorted(set(classes) & set(part.get("names", ())))
+            both = sorted(set(map(composed, classes)) & set(map(composed, part.get("names", ()))))
             if both:
                 raise InputError(f"class {both[0]!r} is in {name} and in novel; few-shot splits share no class")
+
+    def classes_beside(self, classes: tuple[str, ...]) -> list[str]:
+        """The classes that it was trained or chosen on, without these."""
+        known = (name for part in self.report["data"].values() for name in part.get("names", ()))
+        return [name for name in known if name not in set(classes)]
 
     def check_features(self, name: str, size: int) -> None:
         """`InputError` when features from elsewhere are of another length than those that were trained on."""
@@ -109,6 +116,8 @@ def read_run(folder: Path) -> Run:
     try:
         report = json.loads((folder / REPORT).read_text())
         config = TrainConfig.model_validate(report["config"])
+        if (folder / SPLIT).is_file():  # the folder may have been moved since
+            config = with_split(config, str(folder / SPLIT))
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]

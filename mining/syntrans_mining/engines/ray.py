@@ -154,7 +154,7 @@ def _join(address: str | None) -> None:
     local = {} if address else {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address or "local", log_to_driver=False, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:  # a bad address is any of the three
         raise EnvironmentProblem(
             f"no Ray cluster at {address} ({type(error).__name__}); start one with 'ray start --head', or leave out "
             f"engine.ray_address"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from syntrans_training.progress import track
+from syntrans.progress import track
 
 from .store import Split
 
