@@ -16,6 +16,7 @@ import typer
 from syntrans import __version__, cli_files
 from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.errors import SyntransError, UsageError
+from syntrans.extras import of_missing_module
 from syntrans.interrupts import stop_like_ctrl_c
 from syntrans.output import print_json, say
 
@@ -184,9 +185,30 @@ def demo(out: Out = None, seed: Seed = None) -> None:
     Prints the two tables; the same figures go to artifacts/demo/summary.json.
     """
     from syntrans.demo import run
+    from syntrans.extras import require
     from syntrans.paths import artifacts_root
 
+    require("demo", "cpu")
     run(out or artifacts_root() / "demo", seed=seed or 0)
+
+
+@app.command(context_settings=CONTEXT)
+def install(
+    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+) -> None:
+    """Install what a task needs, into the environment of this program.
+
+    \b
+    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
+    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
+    syntrans install train     train and evaluate
+    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
+
+    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
+    """
+    from syntrans.install import install as run
+
+    run(name)
 
 
 @app.command(context_settings=CONTEXT)
@@ -226,6 +248,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SyntransError as error:
         say(f"error: {error}")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        problem = of_missing_module(error)
+        if problem is None:
+            raise
+        say(f"error: {problem}")
+        return problem.exit_code
     except typer.TyperException as error:
         say(f"error: {error.format_message()} (see {_help_of(arguments)})")
         return 2

@@ -10,6 +10,7 @@ from typing import Any
 from syntrans.cli_inputs import Chosen, descriptor_file, fitting_descriptors, images_named
 from syntrans.config import dump_config, load_config
 from syntrans.errors import UsageError
+from syntrans.extras import require
 from syntrans.output import say
 from syntrans.paths import artifacts_root, newest, run_path
 from syntrans.run_folder import removed_if_refused
@@ -28,6 +29,7 @@ def evaluate(
     as_json: bool,
 ) -> str:
     """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
+    require("evaluate", "train")
     from syntrans_training.config import EvaluateConfig
 
     settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)

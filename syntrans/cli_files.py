@@ -157,7 +157,10 @@ def report(
     Each leaves a picture, its points as Parquet and its numbers as JSON. --config and --set are those of evaluate.
     """
     from syntrans.config import load_config
+    from syntrans.extras import require
     from syntrans.paths import run_path
+
+    require("report", "train")
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.figures import FIGURES, render
     from syntrans_training.figures import report as make

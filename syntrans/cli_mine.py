@@ -34,6 +34,7 @@ def mine(
     """Mine; returns the path of descriptors.parquet, or the plan of a dry run."""
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models import resolve_models
+    from syntrans_mining.packages import require_packages
     from syntrans_mining.pictures import open_pictures
 
     name = _config(config)
@@ -41,6 +42,7 @@ def mine(
     if classes is None and not is_world:
         raise UsageError("mine needs --classes: a file with one class a line, a built-in list, or --config world")
     settled = load_config(MiningConfig, name.what, kind="mining/configs", overrides=settings)
+    require_packages(settled)
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")

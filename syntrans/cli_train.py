@@ -20,6 +20,7 @@ from syntrans.cli_inputs import (
 from syntrans.config import dump_config, load_config
 from syntrans.contract import FileMetadata, check_file, read_metadata
 from syntrans.errors import UsageError
+from syntrans.extras import require
 from syntrans.output import say
 from syntrans.run_folder import removed_if_refused, run_dir
 
@@ -58,6 +59,7 @@ def train(
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     if stage not in (None, *STAGES):
         raise UsageError(f"--stage {stage} is not known; it is {', '.join(STAGES[:-1])} or {STAGES[-1]}")
+    require("train", "train")
     from syntrans_training.text import text_encoder_ref
 
     taken = choose_inputs(descriptors, images, config, settings)

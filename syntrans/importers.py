@@ -13,7 +13,6 @@ from syntrans.classes import ClassEntry, class_list_sha256, require_clean, slug
 from syntrans.contract import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text, write_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.import_formats import CITATIONS, Line, Source, read_source
-from syntrans.paths import new_run_id
 
 _NOT_ASKED = "the descriptions are taken over as published"
 _SHOWN = 20
@@ -86,7 +85,7 @@ def import_descriptions(
     done.n_classes, done.n_rows = len(said), sum(row.kept for row in rows)
     done.twice = [name for source in sources for name in source.repeated]
     done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
-    write_descriptors(done.descriptors, rows, _metadata(sources, list(said)))
+    write_descriptors(done.descriptors, rows, _metadata(out.resolve().name, sources, list(said)))
     return done
 
 
@@ -148,10 +147,10 @@ def _settled(described: ClassEntry, lines: Sequence[Line], source: Source) -> Cl
     return ClassEntry(identifier, described.name)
 
 
-def _metadata(sources: Sequence[Source], entries: Sequence[ClassEntry]) -> FileMetadata:
+def _metadata(run_id: str, sources: Sequence[Source], entries: Sequence[ClassEntry]) -> FileMetadata:
     files = [{"format": source.form, "source": source.path.name, "source_sha256": source.sha256} for source in sources]
     return FileMetadata(
-        run_id=new_run_id(),
+        run_id=run_id,
         config=files[0] if len(files) == 1 else {"files": files},
         class_list_sha256=class_list_sha256(entries),
         package_versions={"syntrans": __version__},

@@ -38,6 +38,8 @@ WHAT = {
     "semantics": "one summary and one vector per class",
     "runs": "what was run: configuration, models, prompts, pictures seen, requests, tokens, seconds",
 }
+ENGLISH_FORMATS = ("cupl", "dclip")
+"""What is published in them is in English; JSON lines may be in any language."""
 THRESHOLD_SECTIONS = ("merge", "crosscheck", "ground", "filter")
 
 
@@ -48,8 +50,6 @@ def pack(run: Path, out: Path) -> Path:
     InputError if the run is not finished, or ``out`` holds something already.
     """
     source = descriptor_file(run)
-    if not source.is_file():
-        raise InputError(f"{run} has no descriptors.parquet; finish the run first, or give another folder")
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError(f"{out} is not empty; remove it, or choose another --out")
     rows, meta = read_descriptors(source)
@@ -140,7 +140,9 @@ def _facts(
         "run_id": meta.run_id,
         "version": meta.package_versions.get("syntrans", __version__),
         "mined": mined,
-        "english": mined and all(prompt["file"] for prompt in prompts),
+        "english": all(prompt["file"] for prompt in prompts) if mined else meta.config.get("format") in ENGLISH_FORMATS,
+        "imported_from": None if mined else str(meta.config.get("format") or "unknown"),
+        "rejected": len(rows) - len(kept),
         "world": any(str(model["path"]).startswith("package:syntrans_training/world") for model in models),
         "source": meta.notes.get("source"),
         "classes": len({row.class_id for row in rows}),

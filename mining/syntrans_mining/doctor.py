@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,13 @@ from syntrans_mining.plan import configured_models, model_line
 from syntrans_mining.rehearsal import rehearse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syntrans_mining.config import MiningConfig, ModelConfig
     from syntrans_mining.engines.host import Host
 
+_ERROR = re.compile(r"\b(\w+Error|\w*Exception|Killed|Aborted|Segmentation fault)\b")
+_LONGEST = 300  # characters of a log's line
 _EXAMPLE = (ClassEntry("goldfinch", "goldfinch"), ClassEntry("wren", "wren"))
 _SCHEMA = json.dumps(
     {
@@ -58,17 +63,30 @@ def check_config(config: MiningConfig) -> list[Check]:
 
 def probe_models(config: MiningConfig) -> list[Check]:
     """Start every model and ask it something: an answer bound by a schema, a yes/no, a vector."""
-    try:
-        models = resolve_models(config)
-        with scratch_folder() as logs, closing(make_host(config, models, logs)) as host:
-            seeing = [config.vlm.name] if config.vlm else []
-            return [
-                *(check for llm in config.llms for check in _try_llm(host, llm.name)),
-                *(_try_vlm(host, name) for name in seeing),
-                _try_clip(host),
-            ]
-    except SyntransError as error:
-        return [Check("engines start", "fail", str(error), "read the message; the plan (--dry-run) shows sizes")]
+    with scratch_folder() as logs:
+        try:
+            models = resolve_models(config)
+            with closing(make_host(config, models, logs)) as host:
+                seeing = [config.vlm.name] if config.vlm else []
+                return [
+                    *(check for llm in config.llms for check in _try_llm(host, llm.name)),
+                    *(_try_vlm(host, name) for name in seeing),
+                    *([_try_clip(host)] if config.clip else []),
+                ]
+        except SyntransError as error:
+            cause = log_cause(logs)
+            found = f"{error}; the worker's log: {cause}" if cause else str(error)
+            return [Check("engines start", "fail", found, "read the message; the plan (--dry-run) shows sizes")]
+
+
+def log_cause(logs: Path) -> str:
+    """The last error in the workers' logs, else their last line; the newest log counts. Empty without any."""
+    for log in sorted(logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        said = [line for line in lines if line]
+        if said:
+            return next((line for line in reversed(said) if _ERROR.search(line)), said[-1])[:_LONGEST]
+    return ""
 
 
 def _model(line: dict[str, Any]) -> Check:

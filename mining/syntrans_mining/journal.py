@@ -76,17 +76,27 @@ def _hash(parts: list[object]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, with its tables. What sqlite raises passes through, and the connection is closed before."""
+    found = sqlite3.connect(path)
+    try:
+        # A killed process loses nothing with WAL; a killed machine at most the last commits.
+        found.execute("PRAGMA journal_mode=WAL")
+        found.execute("PRAGMA synchronous=NORMAL")
+        found.executescript(_SCHEMA)
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
 class Journal:
     """The answers of one output folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._db = sqlite3.connect(path)
-            # A killed process loses nothing with WAL; a killed machine at most the last commits.
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db = _open(path)
         except sqlite3.OperationalError as error:
             raise EnvironmentProblem(f"cannot write {path}: {error}; choose another --out") from error
         except sqlite3.DatabaseError as error:

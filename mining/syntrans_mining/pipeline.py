@@ -86,7 +86,7 @@ def mine(
         stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip, progress)
+        asker, vectors = Asker(host, journal, progress), Vectors.of(host, journal, models.clip, progress)
         pictures = pictures_of(config, entries, images, copies, progress.say)
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)

@@ -95,7 +95,7 @@ class _Turn:
         # As if the models had been loaded just now, which a run would have to do.
         report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
         with open_journal(self._out / JOURNAL, resume=False) as journal:
-            asker, vectors = Asker(host, journal, self._progress), Vectors(host, journal, self._models.clip)
+            asker, vectors = Asker(host, journal, self._progress), Vectors.of(host, journal, self._models.clip)
             named = list(entries)
             stages = Stages(
                 self._config,

@@ -94,7 +94,7 @@ def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
     models = _stand_ins(config)
     shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
     with scratch_folder() as folder, closing(Journal(folder / JOURNAL)) as journal:
-        asker, vectors = Asker(host, journal, host), Vectors(host, journal, models.clip)
+        asker, vectors = Asker(host, journal, host), Vectors.of(host, journal, models.clip)
         unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
         prompts = Prompts.load(opened, ask_senses=bool(unsettled))
         Stages(opened, chosen, prompts, models, asker, vectors, Report(), shown).run()

@@ -30,7 +30,7 @@ class MineResult:
     """The files of a finished run, and what ``run.json`` says."""
 
     descriptors: Path
-    semantics: Path
+    semantics: Path | None
     run_json: Path
     run: dict[str, Any] = field(repr=False)
 
@@ -110,8 +110,8 @@ def write_files(
     return MineResult(descriptors, written, run_json, result)
 
 
-def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path:
-    """One file per encoder, since a file's vectors are of one length; the path of CLIP's."""
+def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path | None:
+    """One file per encoder, since a file's vectors are of one length; the path of CLIP's, if there is one."""
     for encoder in config.compose.encoders:
         path = out / f"semantics-{encoder.name}.parquet"
         own = [row for row in rows if row.encoder == encoder.path]
@@ -119,6 +119,9 @@ def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRo
             write_semantics(path, own, meta)
         else:
             path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
+    if config.clip is None:
+        (out / "semantics.parquet").unlink(missing_ok=True)
+        return None
     return write_semantics(out / "semantics.parquet", [row for row in rows if row.encoder == config.clip.path], meta)
 
 

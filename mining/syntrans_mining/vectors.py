@@ -38,6 +38,11 @@ class Vectors:
     progress: Progress = field(default_factory=Silent)
     windowed: list[int] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, host: Host, journal: Journal, model: Model | None, progress: Progress | None = None) -> Vectors | None:
+        """None without a model: the configuration does without CLIP."""
+        return None if model is None else cls(host, journal, model, progress or Silent())
+
     def of_texts(self, texts: Sequence[str]) -> TextVectors:
         """One unit vector for each of ``texts``, in their order."""
         keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}

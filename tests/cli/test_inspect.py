@@ -133,3 +133,8 @@ def test_a_file_that_is_no_descriptor_file_ends_with_3(tmp_path: Path, capsys: p
     (tmp_path / "a.parquet").write_text("x")
     assert run(["inspect", str(tmp_path / "a.parquet")]) == 3
     assert "not a readable Parquet file" in capsys.readouterr().err
+
+
+def test_a_demo_that_was_not_run_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(tmp_path / "demo" / "mine")]) == 3
+    assert "run: syntrans demo" in capsys.readouterr().err

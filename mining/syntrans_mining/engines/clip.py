@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.images import decode
 from syntrans.windows import clip_tokens
 from syntrans_mining.engines.long_texts import embed_windows
@@ -25,7 +26,7 @@ class ClipEncoder:
         try:
             import open_clip
         except ImportError as error:
-            raise EnvironmentProblem(f"open_clip does not import ({error}); install syntrans[cpu]") from error
+            raise broken_import(error, "open_clip", "train") from error
         self._device, self._batch = device, batch
         try:
             # Wrong preprocessing is silent and costly, so both come from the same folder as the weights.

@@ -19,6 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.images import decode
 from syntrans_mining.engines.base import Message, Picture, Request, Response
 from syntrans_mining.engines.server_answer import read_answer, read_models
@@ -137,7 +138,7 @@ def _client(settings: ServerSettings) -> openai.AsyncOpenAI:
     try:
         from syntrans_mining.engines.transport import make_client
     except ImportError as error:
-        raise EnvironmentProblem(f"the openai package does not import ({error}); install it") from error
+        raise broken_import(error, "the openai package", "openai") from error
     # Local servers want some key and read none.
     key = os.environ.get(settings.api_key_env) or "none"
     if not (key.isascii() and key.isprintable()):

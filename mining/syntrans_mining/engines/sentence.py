@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class SentenceEncoder:
             import torch
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise EnvironmentProblem(f"transformers does not import ({error}); install syntrans[cpu]") from error
+            raise broken_import(error, "transformers", "train") from error
         self._device, self._batch = device, batch
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
