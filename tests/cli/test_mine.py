@@ -130,7 +130,7 @@ def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
 ) -> None:
     assert mine("--config", config, "--classes", picture_tree) == 0
     said = capsys.readouterr()
-    assert f"pictures: those in {picture_tree}" in said.err
+    assert f"pictures: {picture_tree} (in the folder of the classes)" in said.err
     written = Path(said.out.rstrip("\n"))
     assert {row.class_name for row in read_descriptors(written)[0]} == {"goldfinch", "house finch"}
     assert json.loads((written.parent / "run.json").read_text())["images_seen"] == 6
