@@ -39,7 +39,8 @@ def object_server(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             text = json.dumps(body["messages"])
             name = max((name for name in known if name in text), key=len, default="")
-            yes = 0.9 if any(feature in text for feature in known.get(name, ())) else 0.2
+            asked = known.get(name) or [feature for features in known.values() for feature in features]
+            yes = 0.9 if any(feature in text for feature in asked) else 0.2
             content = "yes" if body.get("logprobs") else _proposal(known.get(name, ()))
             self._send(_answer(body["model"], content, yes if body.get("logprobs") else None))
 
