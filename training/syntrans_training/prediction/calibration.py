@@ -21,20 +21,21 @@ LEAST_PROMISE = 0.9
 NOVELTY_SHARPNESS = 10.0
 NOVELTY_PRIOR_N = 20
 NOVELTY_SHARE = 0.05  # of pictures of the known classes that may be called none of these
-NOVELTY = {1: -4.1, 2: -3.8, 3: -3.55, 5: -3.25}  # that share's quantile on other domains, by supports a class
+NOVELTY_SLOPE = 2.0  # how fast a picture stops counting for the classes below the threshold
+NOVELTY_WAYS, NOVELTY_SHOTS = (3, 5, 10), (1, 3, 5)
+NOVELTY = ((-5.6, -4.3, -4.0), (-4.7, -3.9, -3.5), (-4.2, -3.6, -3.2))  # that quantile elsewhere, by ways and shots
 
 
 @dataclass(frozen=True)
 class Calibration:
     """`scale` of cosines; `threshold` of p in prediction sets, with what it promises (None: no guarantee).
 
-    `novelty` below which is none of the classes (None: not learned); `left_out` supports were looked at.
+    `left_out` supports were looked at.
     """
 
     scale: float
     threshold: float | None
     promised: float | None
-    novelty: float | None
     left_out: int
 
     def probabilities(self, cosines: Array) -> Array:
@@ -58,24 +59,36 @@ class Calibration:
         return members
 
 
-def calibrate(
-    directions: Directions, supports: Array, labels: Labels, background: Array | None, coverage: float
-) -> Calibration:
+def calibrate(directions: Directions, supports: Array, labels: Labels, coverage: float) -> Calibration:
     """Learn from supports [n, r] of which another one of the same class remains."""
-    counts = np.bincount(labels, minlength=len(directions.text))
-    shots = int(np.median(counts[counts > 0])) if counts.any() else 0
-    testable = counts[labels] > 1 if len(labels) else np.zeros(0, bool)
+    testable = _testable(labels, len(directions.text))
     if not testable.any():
-        prior = prior_novelty(shots) if background is not None and shots else None
-        return Calibration(SCALE if shots else TEXT_SCALE, None, None, prior, 0)
-    placed, y = directions.place(supports), labels[testable]
+        return Calibration(SCALE if len(labels) else TEXT_SCALE, None, None, 0)
+    y = labels[testable]
     cosines = directions.left_out_cosines(supports, labels)[testable]
     scale = _fit_scale(cosines, y)
-    p = softmax(scale * cosines)[np.arange(len(y)), y]
-    familiar = directions.without_queries.left_out_cosines(supports, labels)[testable].max(1)
-    novelty = novelty_scores(familiar, placed[testable], directions, background)
-    threshold, promised = _conformal(p, coverage)
-    return Calibration(scale, threshold, promised, _novelty_threshold(novelty, shots, background), len(y))
+    threshold, promised = _conformal(softmax(scale * cosines)[np.arange(len(y)), y], coverage)
+    return Calibration(scale, threshold, promised, len(y))
+
+
+def novelty_threshold(
+    directions: Directions, supports: Array, labels: Labels, background: Array | None
+) -> float | None:
+    """The novelty score below which a picture shows none of the classes; None where nothing says what is usual.
+
+    Of the left-out supports `NOVELTY_SHARE` lie below it; other domains count as `NOVELTY_PRIOR_N` more of them.
+    """
+    ways, testable = len(directions.text), _testable(labels, len(directions.text))
+    if (background is None and testable.sum() < NOVELTY_PRIOR_N) or not len(labels):
+        return None
+    counts = np.bincount(labels, minlength=ways)
+    prior, n = prior_novelty(ways, float(np.median(counts[counts > 0]))), int(testable.sum())
+    if n == 0:
+        return prior
+    best = directions.left_out_cosines(supports, labels)[testable].max(1)
+    scores = novelty_scores(best, directions.place(supports)[testable], directions, background)
+    measured = float(np.quantile(scores, NOVELTY_SHARE))
+    return measured if background is None else (n * measured + NOVELTY_PRIOR_N * prior) / (n + NOVELTY_PRIOR_N)
 
 
 def novelty_scores(best: Array, placed: Array, directions: Directions, background: Array | None) -> Array:
@@ -89,18 +102,15 @@ def novelty_scores(best: Array, placed: Array, directions: Directions, backgroun
     return found
 
 
-def prior_novelty(shots: int) -> float:
-    """The threshold of other domains for so many supports a class."""
-    known = sorted(NOVELTY)
-    return float(np.interp(shots, known, [NOVELTY[k] for k in known]))
+def prior_novelty(ways: int, shots: float) -> float:
+    """The threshold of other domains for so many classes and supports a class."""
+    by_ways = [float(np.interp(shots, NOVELTY_SHOTS, row)) for row in NOVELTY]
+    return float(np.interp(math.log(ways), np.log(NOVELTY_WAYS), by_ways))
 
 
-def _novelty_threshold(scores: Array, shots: int, background: Array | None) -> float | None:
-    measured = float(np.quantile(scores, NOVELTY_SHARE))
-    if background is None:
-        return measured if len(scores) >= NOVELTY_PRIOR_N else None
-    n = len(scores)
-    return (n * measured + NOVELTY_PRIOR_N * prior_novelty(shots)) / (n + NOVELTY_PRIOR_N)
+def _testable(labels: Labels, ways: int) -> NDArray[np.bool_]:
+    """[n], supports that are not the only one of their class."""
+    return np.asarray(np.bincount(labels, minlength=ways)[labels] > 1)
 
 
 def _fit_scale(cosines: Array, labels: Labels) -> float:

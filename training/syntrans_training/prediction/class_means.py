@@ -85,16 +85,19 @@ def class_directions(supports: Array, labels: Labels, texts: Array | None, n_cla
     return Directions(centre.astype(np.float32), pictures, text.astype(np.float32), np.zeros_like(pictures), k0)
 
 
-def with_queries(directions: Directions, z: Array) -> Directions:
-    """The directions after the unlabelled pictures [n, r] were counted for the classes that they probably show."""
+def with_queries(directions: Directions, z: Array, known: Array | float = 1.0) -> Directions:
+    """The directions after the unlabelled pictures [n, r] were counted for the classes that they probably show.
+
+    `known` [n] in [0, 1]: how much each counts, little where it seems to show none of the classes.
+    """
     if not (directions.pictures.any(1)).any():  # text alone: the pictures themselves say where their centre is
         directions = replace(directions, centre=z.mean(0))
     placed = directions.place(z)
     for _ in range(ROUNDS):
-        belief = softmax(SCALE * placed @ directions.unit.T)
+        belief = softmax(SCALE * placed @ directions.unit.T) * np.reshape(known, (-1, 1))
         mass = belief.sum(0)[:, None]
-        means = unit(belief.T @ placed)
-        directions = replace(directions, queries=QUERY_PICTURES * mass / (mass + HALF) * means)
+        queries = QUERY_PICTURES * mass / (mass + HALF) * unit(belief.T @ placed)
+        directions = replace(directions, queries=queries.astype(np.float32))
     return directions
 
 

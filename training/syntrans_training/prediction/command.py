@@ -13,12 +13,11 @@ from syntrans.paths import newest
 from syntrans_training.progress import say
 
 from .answers import Answer, answers, counts
-from .calibration import Calibration
 from .encoders.choose import Sight, open_sight
 from .encoders.pipeline import Encoded, encode_photos
 from .knowledge import ClassTexts, find_descriptors, read_texts
 from .photos import Supports, open_queries, open_supports
-from .predictor import Predictor, Settings, fit
+from .predictor import Predictions, Predictor, Settings, fit
 from .reasons import explain
 from .support_check import check_supports
 from .write import as_csv, check_suffix, sort_into, write_answers
@@ -54,7 +53,7 @@ def predict(request: Request) -> str:
     predictor, readable = _fitted(sight, supports, texts, request.settings)
     encoded = encode_photos(sight.encoder, queries, "read pictures")
     predictions = predictor.predict(encoded.features)
-    _say_terms(predictor, predictions.calibration)
+    _say_terms(predictor, predictions)
     origins = [supports.photos[row].origin for row in readable.rows]
     found = answers(queries, encoded, predictor, predictions, explain(predictor, predictions), origins)
     return _written(request, found, began)
@@ -128,7 +127,8 @@ def _fitted(
     return predictor, read
 
 
-def _say_terms(predictor: Predictor, calibration: Calibration) -> None:
+def _say_terms(predictor: Predictor, predictions: Predictions) -> None:
+    calibration = predictions.calibration
     seen, n = predictor.counts, calibration.left_out
     say(f"{len(predictor.classes)} classes, {seen.min()} to {seen.max()} pictures each")
     if calibration.promised is not None:
@@ -137,7 +137,7 @@ def _say_terms(predictor: Predictor, calibration: Calibration) -> None:
         say("prediction sets carry no guarantee: no class has a second picture to test with; give two or more")
     else:
         say(f"prediction sets carry no guarantee: {n} supports are too few to promise anything; give more")
-    if calibration.novelty is None:
+    if predictions.novelty_threshold is None:
         say("pictures of no class are not found: that needs more supports, or the embedded encoder")
 
 

@@ -66,8 +66,8 @@ class FewShotClassifier:
 
     def predict(self, images: Any) -> NDArray[Any]:
         """The likeliest class of each picture [n]."""
-        found: NDArray[Any] = self.classes_[self._answer(images).labels]
-        return found
+        answer = self._answer(images)
+        return np.asarray(self.classes_[answer.labels])
 
     def predict_proba(self, images: Any) -> Array:
         """Calibrated probabilities [n, C], in the order of `classes_`."""

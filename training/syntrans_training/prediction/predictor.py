@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from syntrans.errors import InputError, UsageError
 
-from .calibration import Calibration, calibrate, novelty_scores
+from .calibration import NOVELTY_SLOPE, Calibration, calibrate, novelty_scores, novelty_threshold
 from .class_means import Directions, Labels, class_directions, with_queries
 from .knowledge import ClassTexts
 from .space import Array, Space
@@ -40,6 +40,7 @@ class Predictions:
     members: NDArray[np.bool_]
     novelty: Array
     none: NDArray[np.bool_]
+    novelty_threshold: float | None
     placed: Array
     directions: Directions
     calibration: Calibration
@@ -71,17 +72,18 @@ class Predictor:
         """Answers for raw features [n, d]."""
         z = self.space.project(features)
         alone = class_directions(self.supports, self.labels, self.text_means, len(self.classes))
-        directions = alone if self.settings.inductive or not len(z) else with_queries(alone, z)
-        background = self.space.background
-        calibration = calibrate(directions, self.supports, self.labels, background, self.settings.coverage)
+        # Unlabelled pictures of no class would draw the directions to themselves: novelty asks supports and texts.
+        threshold = novelty_threshold(alone, self.supports, self.labels, self.space.background)
+        placed = alone.place(z)
+        novelty = novelty_scores((placed @ alone.unit.T).max(1), placed, alone, self.space.background)
+        known = 1.0 if threshold is None else 1 / (1 + np.exp(-NOVELTY_SLOPE * (novelty - threshold)))
+        directions = alone if self.settings.inductive or not len(z) else with_queries(alone, z, known)
+        calibration = calibrate(directions, self.supports, self.labels, self.settings.coverage)
         placed = directions.place(z)
         probabilities = calibration.probabilities(placed @ directions.unit.T)
-        # Unlabelled pictures of no class would draw the directions to themselves; novelty asks the supports alone.
-        familiar = (placed @ directions.without_queries.unit.T).max(1)
-        novelty = novelty_scores(familiar, placed, directions, background)
-        none = np.zeros(len(z), bool) if calibration.novelty is None else novelty < calibration.novelty
         members = calibration.sets(probabilities, self.settings.coverage)
-        return Predictions(probabilities, members, novelty, none, placed, directions, calibration)
+        none = np.zeros(len(z), bool) if threshold is None else novelty < threshold
+        return Predictions(probabilities, members, novelty, none, threshold, placed, directions, calibration)
 
 
 def fit(

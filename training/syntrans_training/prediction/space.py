@@ -35,8 +35,7 @@ class TextMap:
 
     def __call__(self, vectors: Array) -> Array:
         """Predicted class means."""
-        found = np.asarray((vectors - self.mean_in) @ self.weight + self.mean_out, np.float32)
-        return found
+        return np.asarray((vectors - self.mean_in) @ self.weight + self.mean_out, np.float32)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ and deviation, as Hugging Face's exports carry it; ImageNet's where there is non
 
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,8 @@ def _open_session(path: Path, threads: int) -> Any:
         raise EnvironmentProblem(f"onnxruntime is not installed, {path.name} needs it; {INSTALL}") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = threads  # 0: one for each core
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoding threads need the cores
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no public base of its errors
