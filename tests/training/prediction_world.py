@@ -1,4 +1,4 @@
-"""Pictures that are easy to tell apart, and an encoder that is a function of colour: tasks for the tests of `predict`."""
+"""Pictures that are easy to tell apart, and an encoder that sees their colour: tasks for the tests of `predict`."""
 
 import io
 from pathlib import Path

@@ -175,7 +175,7 @@ def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
 def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys):
     source = tmp_path / "told.json"
     source.write_text(json.dumps({colour: [f"it is {colour}", "it is large"] for colour in COLOURS}))
-    assert run(["import", str(source), "--out", str(tmp_path / "told")]) == 0
+    assert run(["import", str(source), "--format", "dclip", "--out", str(tmp_path / "told")]) == 0
     capsys.readouterr()
     support, query = write_task(tmp_path, shots=2)
     file = tmp_path / "told" / "descriptors.parquet"

@@ -209,7 +209,7 @@ def test_the_shipped_bridge_fits_its_card():
 
 
 def test_queries_of_a_single_class_do_not_move_the_others():
-    supports, labels, pictures, truth, _ = task(shots=1)
+    supports, labels, pictures, truth, _ = task(shots=1, noise=0.08)
     directions = class_directions(unit(supports), labels, None, 5)
     moved = with_queries(directions, unit(pictures[truth == 0]))
     share = np.linalg.norm(moved.queries, axis=1)
