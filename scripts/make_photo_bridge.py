@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from syntrans.images import ImageRef
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
-from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
+from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.knowledge import NAME_TEMPLATE
 from syntrans_training.prediction.space import (
     SHIPPED,
@@ -55,7 +56,7 @@ def main(pictures: Path, descriptors: Path) -> None:
     print(f"{SHIPPED}: {len(classes)} classes, {len(labels)} pictures, {SHIPPED.stat().st_size:,} bytes")
 
 
-def _photos(folder: Path) -> tuple[list[Photo], list[str]]:
+def _photos(folder: Path) -> tuple[list[ImageRef], list[str]]:
     """`PER_CLASS` pictures of every class, drawn by a fixed seed."""
     rng = np.random.default_rng(0)
     photos, names = [], []
@@ -65,7 +66,7 @@ def _photos(folder: Path) -> tuple[list[Photo], list[str]]:
         for name in sorted(set(labels.tolist())):
             for row in sorted(rng.permutation(np.flatnonzero(labels == name))[:PER_CLASS].tolist()):
                 data = table["image"][row].as_py()["bytes"]
-                photos.append(Photo(f"{file.name} {row}", partial(bytes, data)))
+                photos.append(ImageRef(name, "", partial(bytes, data), f"{file.name} {row}"))
                 names.append(name)
     return photos, names
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from prediction_world import COLOURS, Words, photo, sight, write_task
 
-from syntrans import images
+from syntrans import image_decode
 from syntrans.cli import run
 from syntrans_training.prediction import command
 from syntrans_training.prediction.encoders.choose import LazyText
@@ -57,7 +57,7 @@ def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
 
 def test_a_picture_of_too_many_pixels_is_a_row_with_its_error(tmp_path, capsys, monkeypatch):
     support, query = write_task(tmp_path, shots=1, queries=1)
-    monkeypatch.setattr(images, "MAX_PIXELS", 200)
+    monkeypatch.setattr(image_decode, "MAX_PIXELS", 200)
     (query / "bomb.png").write_bytes(photo("red", 1, side=20))
     _, rows, _ = predict(capsys, "--support", support, "--query", query)
     (bomb,) = (row for row in rows if row["status"] == "broken")

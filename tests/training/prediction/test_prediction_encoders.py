@@ -10,11 +10,12 @@ from prediction_world import COLOURS, ColourEncoder, Words, photo, sight
 
 import syntrans
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
+from syntrans.images import ImageRef
 from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
+from syntrans_training.prediction.encoders.pipeline import encode_photos
 
 
 def _field(number, value):
@@ -121,7 +122,7 @@ def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
     def number(i):
         return lambda: photo("red", i) if i != 7 else b"no picture"
 
-    photos = [Photo(str(i), number(i)) for i in range(70)]
+    photos = [ImageRef("", "", number(i), str(i)) for i in range(70)]
     found = encode_photos(ColourEncoder(), photos, "read")
     assert found.rows == tuple(i for i in range(70) if i != 7)
     assert list(found.broken) == [7]

@@ -44,9 +44,11 @@ def predict(request: Request) -> str:
     """Answer; returns the CSV, or nothing when it was written to `out`."""
     began = time.monotonic()
     _check(request)
-    more = [entry.name for entry in read_classes(request.classes)] if request.classes else []
-    supports = open_supports(request.support, more)
-    queries = open_queries(request.query)
+    supports = open_supports(request.support, read_classes(request.classes) if request.classes else ())
+    queries, passed_over = open_queries(request.query)
+    for line in (supports.passed_over, passed_over):
+        if line:
+            say(line)
     sight = open_sight(request.encoder)
     say(f"encoder: {sight.encoder.name}, {sight.chosen_because}")
     texts = _texts(request, supports.classes, sight)
@@ -54,7 +56,7 @@ def predict(request: Request) -> str:
     encoded = encode_photos(sight.encoder, queries, "read pictures")
     predictions = predictor.predict(encoded.features)
     _say_terms(predictor, predictions)
-    origins = [supports.photos[row].origin for row in readable.rows]
+    origins = [supports.pictures[row].origin for row in readable.rows]
     found = answers(queries, encoded, predictor, predictions, explain(predictor, predictions), origins)
     return _written(request, found, began)
 
@@ -113,15 +115,15 @@ def _descriptors(request: Request, classes: Sequence[str]) -> tuple[dict[str, tu
 def _fitted(
     sight: Sight, supports: Supports, texts: ClassTexts | None, settings: Settings
 ) -> tuple[Predictor, Encoded]:
-    read = encode_photos(sight.encoder, supports.photos, "read supports")
+    read = encode_photos(sight.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
-        say(f"warning: support left out: {why} ({supports.photos[row].origin})")
-    if supports.photos and not read.rows:
-        raise InputError(f"none of the {len(supports.photos)} supports can be read; the first: {read.broken[0]}")
+        say(f"warning: support left out: {why} ({supports.pictures[row].origin})")
+    if supports.pictures and not read.rows:
+        raise InputError(f"none of the {len(supports.pictures)} supports can be read; the first: {read.broken[0]}")
     labels = np.array([supports.labels[row] for row in read.rows], np.int64)
     predictor = fit(read.features, labels, supports.classes, sight.space, texts, settings)
-    origins = [supports.photos[row].origin for row in read.rows]
-    hashes = [supports.sha256[row] for row in read.rows]
+    origins = [supports.pictures[row].origin for row in read.rows]
+    hashes = [supports.pictures[row].sha256 for row in read.rows]
     for warning in check_supports(predictor.supports, labels, supports.classes, origins, hashes):
         say(f"warning: {warning}")
     return predictor, read

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import InputError, ModelLoadError
-from syntrans.images import read_file
+from syntrans.images import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 
 from .encoders.choose import Sight, open_sight
@@ -202,17 +203,27 @@ def _parameters() -> list[str]:
     return [name for name in inspect.signature(FewShotClassifier).parameters]  # noqa: C416 - keys of a mapping proxy
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A picture that is in memory already."""
+
+    origin: str
+    picture: Image.Image
+
+    def image(self, at_least: int | None = None) -> Image.Image:  # noqa: ARG002 - `Photo`
+        return self.picture
+
+
 def _photo(i: int, image: Any) -> Photo:
     if isinstance(image, str | Path):
-        return Photo(str(image), partial(read_file, Path(image)))
+        return ImageRef("", "", partial(read_file, Path(image)), str(image))
     if isinstance(image, np.ndarray):
         if image.ndim not in (2, 3) or image.dtype != np.uint8:
             raise InputError(f"picture {i} is {image.dtype} of shape {image.shape}; give uint8 [h, w, 3]")
         image = Image.fromarray(image)
     if not isinstance(image, Image.Image):
         raise InputError(f"picture {i} is a {type(image).__name__}; give a path, a PIL picture or a uint8 array")
-    picture = image.convert("RGB")
-    return Photo(f"picture {i}", lambda: picture)
+    return _Given(f"picture {i}", image.convert("RGB"))
 
 
 def _labels(labels: Any) -> NDArray[Any]:

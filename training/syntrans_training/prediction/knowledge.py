@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from syntrans.classes import slug
+from syntrans.class_match import match
+from syntrans.classes import ClassEntry
 from syntrans.contract import read_descriptors
 from syntrans.errors import InputError
 
@@ -39,23 +40,20 @@ class ClassTexts:
 
 
 def find_descriptors(path: Path, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The kept descriptors of the classes that the file knows, best first; looked up by id, then name, then slug.
+    """The kept descriptors of the classes that the file knows, best first; looked up by id and by name.
 
     Raises `InputError` when it knows none of them.
     """
     rows, _ = read_descriptors(path)
-    index: dict[str, str] = {}
-    for row in rows:
-        for key in (row.class_id, row.class_name):
-            index.setdefault(key, row.class_id)
-            index.setdefault(slug(key), row.class_id)
+    there = [ClassEntry(class_id, name) for class_id, name in {row.class_id: row.class_name for row in rows}.items()]
+    matches = match([ClassEntry(name, name) for name in classes], there, str(path))
     kept: dict[str, list[tuple[int, str]]] = {}
     for row in rows:
         if row.kept:
             kept.setdefault(row.class_id, []).append((row.rank if row.rank is not None else 10**9, row.text))
     found = {}
     for name in classes:
-        class_id = index.get(name) or index.get(slug(name))
+        class_id = matches.found.get(name, "")
         if class_id in kept:
             found[name] = tuple(text for _, text in sorted(kept[class_id])[:MOST])
     if not found:

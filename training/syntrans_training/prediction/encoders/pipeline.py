@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import InputError
-from syntrans.images import decode
 from syntrans_training.prediction.space import Array
 from syntrans_training.progress import track
 
@@ -36,12 +35,15 @@ class ImageEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A picture to be read: where it came from and how to get its bytes or, in Python, the picture itself."""
+class Photo(Protocol):
+    """A picture to be read, and where it came from; `syntrans.image_reference.Picture` is one."""
 
-    origin: str
-    load: Callable[[], bytes | Image.Image]
+    @property
+    def origin(self) -> str: ...  # noqa: D102
+
+    def image(self, at_least: int | None = None) -> Image.Image:
+        """The RGB picture; `InputError` if it is broken."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,8 @@ def _prepared(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[Array 
 
     def prepare(photo: Photo) -> Array | str:
         try:
-            data = photo.load()
             # Twice the side is enough for the resampling that follows, and a large JPEG unpacks much faster.
-            picture = decode(data, photo.origin, at_least=2 * encoder.size) if isinstance(data, bytes) else data
-            return encoder.prepare(picture)
+            return encoder.prepare(photo.image(at_least=2 * encoder.size))
         except InputError as error:
             return str(error)
 
