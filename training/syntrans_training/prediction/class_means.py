@@ -6,15 +6,11 @@ probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .fusion import text_pictures
-from .space import Array, unit
-
-Labels = NDArray[np.int64]
+from .space import Array, Labels, unit
 
 CENTRE = 0.5  # share of the mean of the classes that is taken off: classes of one task have something in common
 SCALE = 20.0  # of cosines, before a softmax
@@ -101,13 +97,13 @@ def with_queries(directions: Directions, z: Array, known: Array | float = 1.0) -
     return directions
 
 
-def softmax(x: NDArray[np.floating[Any]]) -> Array:
+def softmax(x: Array) -> Array:
     """Along the last axis."""
     shifted = np.exp(x - x.max(-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(-1, keepdims=True), np.float32)
 
 
-def _part(sums: Array, counts: NDArray[np.int64], centre: Array) -> Array:
+def _part(sums: Array, counts: Labels, centre: Array) -> Array:
     """Centred unit mean of the supports of each class, as long as there are supports."""
     found: Array = unit(sums / np.maximum(counts, 1) - centre) * counts
     return found

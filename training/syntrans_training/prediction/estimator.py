@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,9 @@ class FewShotClassifier:
     ) -> None:
         self.encoder, self.text, self.coverage, self.inductive = encoder, text, coverage, inductive
 
-    def fit(self, images: Any, labels: Any, descriptors: Mapping[str, Sequence[str]] | None = None) -> Self:
+    def fit(
+        self, images: Any, labels: Any, descriptors: Mapping[str, Sequence[str]] | None = None
+    ) -> "FewShotClassifier":
         """Learn the classes from supports; `descriptors` are texts by class, also of classes without a picture."""
         self._descriptors = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
         self._features, y = self._read(images), _labels(labels)
@@ -57,7 +59,7 @@ class FewShotClassifier:
             raise InputError("no support was given; give at least one picture of two classes")
         return self._learn(y)
 
-    def partial_fit(self, images: Any, labels: Any, classes: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's form
+    def partial_fit(self, images: Any, labels: Any, classes: Any = None) -> "FewShotClassifier":  # noqa: ARG002 - scikit-learn's form
         """Corrections: more supports, of known or of new classes. On an unfitted classifier the same as `fit`."""
         if not hasattr(self, "_predictor"):
             return self.fit(images, labels)
@@ -109,7 +111,7 @@ class FewShotClassifier:
         return target
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path) -> "FewShotClassifier":
         """A classifier as it was saved; `InputError` when the folder holds none."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -128,7 +130,7 @@ class FewShotClassifier:
         """The arguments of the constructor."""
         return {name: getattr(self, name) for name in _parameters()}
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: Any) -> "FewShotClassifier":
         """Change arguments of the constructor; they count from the next `fit`."""
         for name, value in params.items():
             if name not in _parameters():
@@ -153,7 +155,7 @@ class FewShotClassifier:
             input_tags=InputTags(two_d_array=not pictures, three_d_array=pictures),
         )
 
-    def _learn(self, y: NDArray[Any]) -> Self:
+    def _learn(self, y: NDArray[Any]) -> "FewShotClassifier":
         self.classes_ = np.unique(
             np.concatenate([y, np.array([*self._descriptors], y.dtype)]) if self._descriptors else y
         )

@@ -12,15 +12,14 @@ t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that d
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .space import Array, unit
+from .space import Array, Labels, unit
 
 TEXT_PICTURES = 0.5
 PRIOR_SD, PRIOR_N = 0.1, 4  # spread of d elsewhere, and how many supports that knowledge is worth
 
 
-def text_pictures(supports: Array, labels: NDArray[np.int64], texts: Array) -> float:
+def text_pictures(supports: Array, labels: Labels, texts: Array) -> float:
     """How many pictures a text is worth in this task, at most `TEXT_PICTURES`.
 
     `supports` [n, r] and `texts` [c, r] are centred unit vectors of the space. With no supports it is the prior.

@@ -6,7 +6,7 @@ Texts are read by the sentence encoder that the bridge was made with, or by the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ NAME_TEMPLATE = "a photo of a {name}"
 MOST = 30  # descriptors that are read of a class, by rank
 
 
+@runtime_checkable
 class TextReader(Protocol):
     """Unit vectors [n, s] of texts."""
 

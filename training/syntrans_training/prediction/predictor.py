@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from syntrans.errors import InputError, UsageError
 
 from .calibration import NOVELTY_SLOPE, Calibration, calibrate, novelty_scores, novelty_threshold
-from .class_means import Directions, Labels, class_directions, with_queries
+from .class_means import Directions, class_directions, with_queries
 from .knowledge import ClassTexts
-from .space import Array, Space
+from .space import Array, Labels, Space
 
 
 @dataclass(frozen=True)

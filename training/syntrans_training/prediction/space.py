@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from syntrans.errors import ModelLoadError
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
 
 SHIPPED = Path(__file__).with_name("photo_bridge.safetensors")
 SHRINKAGE = 0.3  # of the within-class covariance, towards its mean variance
@@ -59,13 +60,13 @@ class Space:
         return z
 
 
-def unit(x: NDArray[np.floating[Any]]) -> Array:
+def unit(x: Array) -> Array:
     """Rows of length one in single precision; a row of zeros stays."""
     found = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
     return np.asarray(found, np.float32)
 
 
-def fit_space(features: Array, labels: NDArray[np.int64]) -> tuple[Space, Array]:
+def fit_space(features: Array, labels: Labels) -> tuple[Space, Array]:
     """The space of labelled features [n, d] without its text map, and the class means [c, r] in it.
 
     The within-class covariance is whitened, its axes turned to those of the class means, and every axis weighted by

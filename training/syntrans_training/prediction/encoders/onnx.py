@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError
-
-Array = NDArray[np.float32]
+from syntrans_training.prediction.space import Array
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
 STD = (0.229, 0.224, 0.225)

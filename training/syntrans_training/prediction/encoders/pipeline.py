@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ BATCH = 32
 AHEAD = 4  # batches that are decoded before they are needed
 
 
+@runtime_checkable
 class ImageEncoder(Protocol):
     """What reads pictures: `prepare` in any thread, `forward` in one."""
 
@@ -35,6 +36,7 @@ class ImageEncoder(Protocol):
         ...
 
 
+@runtime_checkable
 class Photo(Protocol):
     """A picture to be read, and where it came from; `syntrans.image_reference.Picture` is one."""
 
