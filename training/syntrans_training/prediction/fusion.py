@@ -2,8 +2,8 @@
 
 A class mean is estimated from K pictures and a text. If the text is worth k0 pictures, the two are mixed as
 K : k0, that is with weights K / (K + k0) and k0 / (K + k0): the posterior mean of a normal model in which a picture
-has variance 1 and the text's prediction variance 1 / k0. `TEXT_PICTURES` is the k0 that did best over two domains that
-are not the one at hand (docs/predict.md).
+has variance 1 and the text's prediction variance 1 / k0. `TEXT_PICTURES` is the k0 that did best on
+Caltech-101's base and val classes, whose pictures and texts the bridge has not seen (docs/predict.md).
 
 A text may be wrong for this task (another language, mixed-up classes), so k0 is shrunk by what the supports say. For
 every support, d = cosine with its own class's text - mean cosine with the other classes' texts; were the texts
