@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 
 Array = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
@@ -127,7 +128,7 @@ def load_space(path: Path = SHIPPED) -> Space:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise ModelLoadError("safetensors is not installed; pip install 'syntrans[photo]'") from error
+        raise broken_import(error, "the bridge", "predict") from error
     try:
         with safe_open(str(path), framework="numpy") as file:
             note = json.loads((file.metadata() or {})["note"])

