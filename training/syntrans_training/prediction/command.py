@@ -10,7 +10,7 @@ import numpy as np
 from syntrans.classes import read_classes
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
-from syntrans_training.progress import say
+from syntrans.progress import say
 
 from .answers import Answer, answers, counts
 from .encoders.choose import Sight, open_sight

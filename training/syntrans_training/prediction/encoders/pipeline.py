@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import InputError
+from syntrans.progress import track
 from syntrans_training.prediction.space import Array
-from syntrans_training.progress import track
 
 BATCH = 32
 AHEAD = 4  # batches that are decoded before they are needed
