@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syntrans import __version__, cli_files
+from syntrans import __version__, cli_files, cli_predict
 from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.errors import SyntransError, UsageError
 from syntrans.extras import of_missing_module
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings=CONTEXT,
 )
 app.add_typer(cli_files.app)  # its commands stand beside those of this file
+app.add_typer(cli_predict.app)
 
 
 def _version(*, value: bool) -> None:
@@ -50,6 +51,7 @@ def _root(
     syntrans demo                        everything, on the embedded world, in minutes
     syntrans mine --classes mini         write, question and check descriptors
     syntrans train && syntrans evaluate  and what they are worth
+    syntrans predict                     name your own pictures
 
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.

