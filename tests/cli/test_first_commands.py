@@ -243,6 +243,14 @@ def test_the_check_says_what_mining_will_leave(home: Path, capsys: pytest.Captur
     assert "note     left        mining (images.reserve) will leave 20 pictures or more" in capsys.readouterr().out
 
 
+def test_one_picture_a_class_is_too_few_to_train_on_and_enough_to_predict_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_photos(tmp_path / "photos", BIRDS, 1)
+    assert run(["train", "--images", str(photos), "--dry-run"]) == 3
+    assert "with fewer, `syntrans predict --support DIR --query DIR` names pictures" in capsys.readouterr().err
+
+
 @pytest.fixture
 def few_features(tmp_path: Path) -> Path:
     """Features of 8 base, 5 val and 5 novel classes, 25 each; one novel class has 8 (feat_few)."""
