@@ -88,4 +88,8 @@ def _left_by_mining(data: DataConfig) -> dict[str, str]:
     if least >= need:
         return {"level": "note", "rule": "left", "message": message}
     cure = "add pictures, or train with --set episodes.queries=N"
-    return {"level": "warning", "rule": "left", "message": f"{message}; fewest has {part}: {name}; {cure}"}
+    return {
+        "level": "warning" if mined else "note",
+        "rule": "left",
+        "message": f"{message}; fewest has {part}: {name}; {cure}",
+    }
