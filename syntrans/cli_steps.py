@@ -17,13 +17,13 @@ from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
 from syntrans.images import open_images
 from syntrans.output import say
-from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, newest, run_path
+from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, run_path
+from syntrans.run_folders import REQUEST, is_json_object, newest_readable, unfinished
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
 
 WORLD = "world"
-_REQUEST = "request.json"
 
 
 def check_classes(source: str) -> tuple[dict[str, Any], str]:
@@ -216,7 +216,7 @@ def evaluate(
 
     settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)
     if checkpoint is None:
-        report = newest("train", "train.json")
+        report = newest_readable(["train"], "train.json", is_json_object)
         if report is None:
             rule = "give the folder of a checkpoint, or run `syntrans train` first"
             raise UsageError(f"there is no checkpoint below {artifacts_root() / 'train'}; {rule}")
@@ -261,26 +261,25 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
     if out is not None:
         return make_dir(out)
     wanted = semantic_hash(request)
-    for path in sorted((artifacts_root() / kind).glob(f"*/{_REQUEST}"), reverse=True) if resume else ():
-        if not (path.parent / finished).exists() and json.loads(path.read_text())["hash"] == wanted:
-            say(f"going on with the unfinished run {path.parent}")
-            return path.parent
+    begun = unfinished(kind, wanted, finished) if resume else None
+    if begun:
+        say(f"going on with the unfinished run {begun}")
+        return begun
     target = new_run_dir(kind)
-    atomic_write_text(target / _REQUEST, json.dumps({"hash": wanted, **request}, indent=2, ensure_ascii=False))
+    atomic_write_text(target / REQUEST, json.dumps({"hash": wanted, **request}, indent=2, ensure_ascii=False))
     return target
 
 
 def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
     """The newest descriptors.parquet, mined or imported, that has every one of these classes; None without one."""
     wanted = {slug(key) for key in class_keys}
-    folders = [artifacts_root() / kind for kind in ("mine", "import")]
-    found = [path for folder in folders for path in folder.glob("*/descriptors.parquet")]
-    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+
+    def has_all(path: Path) -> bool:
         table = read_descriptor_table(path)
         known = {*table["class_id"].to_pylist(), *table["class_name"].to_pylist()}
-        if wanted <= {slug(name) for name in known}:
-            return path
-    return None
+        return wanted <= {slug(name) for name in known}
+
+    return newest_readable(("mine", "import"), "descriptors.parquet", has_all)
 
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
