@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from syntrans.errors import InputError
+from syntrans.input_files import parse_json, read_bytes
+from syntrans.sealed_parquet import read_sealed
 
 BUILTIN = ("mini", "tiered", "cifar-fs", "fc100", "cub", "world")
 _LISTS = Path(__file__).resolve().parent / "class_lists"
@@ -70,16 +71,13 @@ def _locate(source: str | Path) -> Path:
         return _LISTS / f"{source}.tsv"
     path = Path(source)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
+        what = "is a folder" if path.is_dir() else "is no plain file" if path.exists() else "is not there"
         raise InputError(f"class list {str(source)!r} {what}; give a file, or one of: {', '.join(BUILTIN)}")
     return path
 
 
 def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read class list {path}: {error.strerror}") from error
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,7 +123,7 @@ def _read_jsonl(text: str, path: Path) -> Records:
             continue
         place = f"{path}, line {number}"
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except ValueError as error:
             raise InputError(f"{place} is not JSON ({error}); write one object per line") from error
         if not isinstance(value, dict):
@@ -135,14 +133,8 @@ def _read_jsonl(text: str, path: Path) -> Records:
 
 
 def _read_parquet(path: Path) -> Records:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read(columns=[name for name in file.schema_arrow.names if name in _FIELDS])
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]})") from error
+    table = read_sealed(path, _FIELDS)
     if not {"name", "class_name"} & set(table.column_names):
         raise InputError(f"{path} has no column 'name'; its columns must be id, name, definition")
     return [(f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist())]

@@ -61,4 +61,7 @@ def in_one_line(error: OSError | UnicodeError | RecursionError | MemoryError) ->
     except OSError:
         return "the working directory is gone; change to another one", EnvironmentProblem.exit_code
     where = f"{error.filename}: " if error.filename is not None else ""
-    return f"{where}{error.strerror or error}; check the path, the disk and its permissions", EnvironmentProblem.exit_code
+    return (
+        f"{where}{error.strerror or error}; check the path, the disk and its permissions",
+        EnvironmentProblem.exit_code,
+    )

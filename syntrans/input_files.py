@@ -37,7 +37,9 @@ def open_plain(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
             raise InputError(f"{path} is not a plain file; give a file")
         if limit is not None and found.st_size > limit:
             size, most = found.st_size / MIB, limit / MIB
-            raise InputError(f"{path} has {size:,.0f} MiB, and at most {most:,.0f} are read; split it, or take it apart")
+            raise InputError(
+                f"{path} has {size:,.0f} MiB, and at most {most:,.0f} are read; split it, or take it apart"
+            )
         try:
             yield file
         except OSError as error:

@@ -84,6 +84,8 @@ def mine(
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
+        if journal.damaged:
+            progress.say(f"{len(journal.damaged)} answers in {journal.path} were damaged; they were asked again")
     loading = (host.load_seconds, host.loads)
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading)
     return write_result(out, facts, candidates, semantics)

@@ -1,12 +1,12 @@
 """Reading the folder of a finished training: its config, its bridge, its methods, its report."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import read_json
 
 from . import checkpoint
 from .bridge import Bridge, unpack
@@ -107,7 +107,7 @@ def read_run(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
-        report = json.loads((folder / REPORT).read_text())
+        report = read_json(folder / REPORT, "run `syntrans train` again")
         config = TrainConfig.model_validate(report["config"])
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)

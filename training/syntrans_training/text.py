@@ -6,7 +6,6 @@ loaded and no code that comes with a model is run.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from syntrans.errors import ModelLoadError
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.input_files import read_json
 from syntrans.paths import artifacts_root, atomic_path, resolve_model
 
 from .progress import track
@@ -74,7 +74,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
             return TextEncoder(folder.name, revision, _open_clip(folder))
         if (folder / "config.json").exists():
             return TextEncoder(_name(folder), revision, _transformer(folder))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (InputError, OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
     raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
 
@@ -136,7 +136,7 @@ def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    found: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
     return found
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.input_files import read_json
 from syntrans_mining.engines.base import TextVectors
 
 if TYPE_CHECKING:
@@ -66,5 +66,5 @@ class SentenceEncoder:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    values: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values: Any = read_json(path, "download the model again") if path.is_file() else {}
     return values if isinstance(values, dict) else {}

@@ -4,7 +4,6 @@ A file maps train, val and test (or base, val and novel) to lists of classes, ea
 The published ones are package data, written by scripts/make_splits.py; `splits/SHA256SUMS` has their checksums.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 
 from syntrans.classes import slug
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import read_json
 
 from .pool import Part, Pool
 
@@ -69,9 +69,9 @@ def split_path(ref: str) -> Path:
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"split file {path} cannot be read as JSON ({str(error)[:80]})") from error
+        values = read_json(path, "a split file is a JSON object")
+    except InputError as error:
+        raise InputError(f"split file: {error}") from error
     rule = "it needs lists of classes under train, val and test (or base, val and novel)"
     if not isinstance(values, dict):
         raise InputError(f"split file {path} holds a {type(values).__name__}; {rule}")
