@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from syntrans.contract import (
     write_descriptors,
 )
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import MIB, open_plain, parse_json, read_json
 from syntrans.paths import new_run_id
 from syntrans.plain import plain_text
 
@@ -42,6 +44,17 @@ class Line(StrictModel):
     author: PlainText = Field(default="unknown", min_length=1)
     revision: PlainText = "published"
     prompt: PlainText = "jsonl"
+
+
+class Said(NamedTuple):
+    """A `Line` once it is checked: a fifth of the memory, and a source may have millions of them."""
+
+    text: str
+    id: str | None
+    facet: str
+    author: str
+    revision: str
+    prompt: str
 
 
 class Imported(NamedTuple):
@@ -63,18 +76,13 @@ def import_descriptions(source: Path, form: str, out: Path, classes: Sequence[Cl
     if form not in FORMATS:
         raise UsageError(f"--format {form!r} is not known; one of: {', '.join(FORMATS)}")
     read, citation = FORMATS[form]
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror}; check the path") from error
-    described = read(source, data)
+    described = read(source)
     entries = list(classes) if classes is not None else _entries(source, described)
     require_clean(entries)
     found = _match(source, described, entries)
-    rows = [row for entry in entries for row in _rows(entry, described[found[entry.id]])]
     meta = FileMetadata(
         run_id=new_run_id(),
-        config={"format": form, "source": source.name, "source_sha256": hashlib.sha256(data).hexdigest()},
+        config={"format": form, "source": source.name, "source_sha256": _sha256(source)},
         class_list_sha256=class_list_sha256(entries),
         package_versions={"syntrans": __version__},
         notes={
@@ -82,23 +90,31 @@ def import_descriptions(source: Path, form: str, out: Path, classes: Sequence[Cl
             "skipped": dict.fromkeys(("crosscheck", "ground", "filter", "compose"), _NOT_ASKED),
         },
     )
-    path = write_descriptors(out / "descriptors.parquet", rows, meta)
+    in_order = sorted(entries, key=lambda entry: entry.id)
+    n_rows = itertools.count()
+    rows = (row for entry in in_order for row in _rows(entry, described[found[entry.id]]))
+    path = write_descriptors(out / "descriptors.parquet", (row for row, _ in zip(rows, n_rows, strict=False)), meta)
     taken = set(found.values())
-    return Imported(path, len(entries), len(rows), [name for name in described if name not in taken])
+    return Imported(path, len(entries), next(n_rows), [name for name in described if name not in taken])
 
 
-Described = dict[str, list[Line]]
-"""Lines by class name."""
+def _sha256(source: Path) -> str:
+    with open_plain(source) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_object(author: str, form: str) -> Callable[[Path, bytes], Described]:
+Described = dict[str, list[Said]]
+"""What is said, by class name."""
+OBJECT_LIMIT = 512 * MIB
+"""Of a source that is one JSON object, which must be read whole."""
+LINE_LIMIT = MIB
+
+
+def _read_object(author: str, form: str) -> Callable[[Path], Described]:
     """A reader of one JSON object of class names to lists of descriptions."""
 
-    def read(source: Path, data: bytes) -> Described:
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{source} is not JSON ({error}); it must map class names to descriptions") from error
+    def read(source: Path) -> Described:
+        value = read_json(source, "it must map class names to lists of descriptions", OBJECT_LIMIT)
         if not isinstance(value, dict) or not value:
             raise InputError(f"{source} holds no object; it must map class names to lists of descriptions")
         for name, texts in value.items():
@@ -108,34 +124,55 @@ def _read_object(author: str, form: str) -> Callable[[Path, bytes], Described]:
                 raise InputError(f"{source}: class {name!r} has no list of texts; write {{name: [text, ...]}}")
         about = {"author": author, "prompt": form}
         return {
-            name: [Line.model_validate({"class": name, "text": text, **about}) for text in texts]
+            name: [_said({"class": name, "text": text, **about}, f"{source}, class {name!r}")[1] for text in texts]
             for name, texts in value.items()
         }
 
     return read
 
 
-def _read_lines(source: Path, data: bytes) -> Described:
+def _read_lines(source: Path) -> Described:
     """JSON lines, each a `Line`; empty lines are passed over."""
     described: Described = {}
-    # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
-    for number, text in enumerate(data.split(b"\n"), start=1):
-        if not text.strip():
-            continue
+    for number, text in _lines(source):
+        place = f"{source}, line {number}"
         try:
-            line = Line.model_validate(json.loads(text))
-        except ValidationError as error:
-            keys = ", ".join(field.alias or name for name, field in Line.model_fields.items())
-            raise InputError(f"{source}, line {number}: {first_problem(error)}; the keys are {keys}") from error
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{source}, line {number} is not JSON ({error}); write one object a line") from error
-        described.setdefault(line.class_, []).append(line)
+            value = parse_json(text)
+        except ValueError as error:
+            raise InputError(f"{place} is not JSON ({error}); write one object a line") from error
+        name, said = _said(value, place)
+        described.setdefault(name, []).append(said)
     if not described:
         raise InputError(f"{source} holds no line; write one object a line, with class and text")
     return described
 
 
-FORMATS: dict[str, tuple[Callable[[Path, bytes], Described], str]] = {
+def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers, one in memory at a time."""
+    with open_plain(source) as file:
+        # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
+        for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), start=1):
+            if len(line) > LINE_LIMIT:
+                raise InputError(
+                    f"{source}, line {number} is longer than {LINE_LIMIT:,} bytes; write one object a line"
+                )
+            if line.strip():
+                yield number, line
+
+
+def _said(value: object, place: str) -> tuple[str, Said]:
+    """The class's name and the checked line; InputError says where and what is wrong."""
+    try:
+        line = Line.model_validate(value)
+    except ValidationError as error:
+        keys = ", ".join(field.alias or name for name, field in Line.model_fields.items())
+        raise InputError(f"{place}: {first_problem(error)}; the keys are {keys}") from error
+    # One object for the words that every line repeats.
+    repeated = map(sys.intern, (line.facet, line.author, line.revision, line.prompt))
+    return line.class_, Said(line.text, line.id, *repeated)
+
+
+FORMATS: dict[str, tuple[Callable[[Path], Described], str]] = {
     "cupl": (
         _read_object("gpt-3 (CuPL)", "cupl"),
         "CuPL: Pratt et al., What does a platypus look like?, ICCV 2023",
@@ -181,31 +218,26 @@ def _match(source: Path, described: Described, entries: Sequence[ClassEntry]) ->
     return found
 
 
-def _rows(entry: ClassEntry, lines: Sequence[Line]) -> list[DescriptorRow]:
-    said: dict[str, list[Author]] = {}
-    first: dict[str, tuple[str, str]] = {}
+def _rows(entry: ClassEntry, lines: Sequence[Said]) -> Iterator[DescriptorRow]:
+    alike: dict[str, list[tuple[int, Said]]] = {}
     for sample, line in enumerate(lines):
-        key = normalise_text(line.text)
-        if not key:
-            continue
-        said.setdefault(key, []).append(_author(line, sample))
-        first.setdefault(key, (line.text, line.facet))
-    return [
-        DescriptorRow(
+        if key := normalise_text(line.text):
+            alike.setdefault(key, []).append((sample, line))
+    for rank, same in enumerate(alike.values(), start=1):
+        first = same[0][1]
+        yield DescriptorRow(
             class_id=entry.id,
             class_name=entry.name,
-            descriptor_id=descriptor_id(entry.id, first[key][0]),
-            text=first[key][0],
-            facet=first[key][1],
-            authors=authors,
+            descriptor_id=descriptor_id(entry.id, first.text),
+            text=first.text,
+            facet=first.facet,
+            authors=[_author(line, sample) for sample, line in same],
             kept=True,
             rank=rank,
             weight=1.0,
         )
-        for rank, (key, authors) in enumerate(said.items(), start=1)
-    ]
 
 
-def _author(line: Line, sample: int) -> Author:
+def _author(line: Said, sample: int) -> Author:
     about: Mapping[str, str] = {"model": line.author, "revision": line.revision, "prompt": line.prompt}
     return Author(**about, sample=sample, seed=0, raw=line.text)

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import InputError
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 MIB = 2**20
 TEXT_LIMIT = 256 * MIB
@@ -22,7 +25,7 @@ TEXT_LIMIT = 256 * MIB
 
 
 @contextmanager
-def open_plain(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
+def open_plain(path: Path, limit: int | None = None) -> Iterator[BufferedReader]:
     """``path`` for reading bytes; InputError unless it is a plain file of at most ``limit`` bytes that may be read."""
     try:
         # Looked at after opening, so that nothing else can take its place; without waiting for a FIFO's writer.

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from syntrans.errors import InputError, ModelLoadError
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.input_files import read_json
-from syntrans.paths import artifacts_root, atomic_path, resolve_model
+from syntrans.paths import artifacts_root, resolve_model
+from syntrans.sealed_parquet import read_sealed, write_sealed
 
-from .progress import track
+from .progress import say, track
 
 BATCH = 64
 
@@ -147,10 +147,13 @@ def _text_key(text: str) -> str:
 def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
     known: dict[str, NDArray[np.float32]] = {}
     for path in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(path)
-        dim = table.schema.field("embedding").type.list_size
-        vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-        known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+        try:
+            table = read_sealed(path)
+            dim = table.schema.field("embedding").type.list_size
+            vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
+            known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+        except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
+            say(f"cache passed over: {path} ({error})")
     return known
 
 
@@ -159,5 +162,7 @@ def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) ->
     flat = pa.array(vectors.reshape(-1))
     columns = {"text": keys, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
     name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
-    with atomic_path(folder / f"{name}-{os.getpid()}.parquet") as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    try:
+        write_sealed(folder / f"{name}-{os.getpid()}.parquet", pa.table(columns))
+    except EnvironmentProblem as error:
+        say(f"not kept for the next run: {error}")
