@@ -17,6 +17,8 @@ from syntrans.errors import InputError
 from syntrans.input_files import parse_json
 from syntrans.paths import atomic_path
 
+from .progress import say
+
 
 def save(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a JSON-able note, atomically, with what they must hash to."""
@@ -42,6 +44,19 @@ def read_note(path: Path) -> dict[str, Any]:
     """The note alone, without reading the tensors."""
     with _reading(path) as metadata:
         return _note(metadata)
+
+
+def load_fitting(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and note of a file of this identity; None if there is none, or it is damaged, which is said."""
+    if not path.exists():
+        return None
+    try:
+        if read_note(path).get("identity") != identity:
+            return None
+        return load(path)
+    except InputError as error:
+        say(f"passed over: {error}")
+        return None
 
 
 @contextmanager

@@ -65,9 +65,9 @@ def open_evaluation(source: str) -> Evaluation:
         summary = read_json(folder / SUMMARY, "run `syntrans evaluate` again")
         keys, data = dict(summary["episodes"]["keys"]), str(summary["data"]["key"])
         table = read_sealed(folder / ACCURACIES)
-    except (ValueError, LookupError, TypeError, OSError) as error:
+    except (InputError, ValueError, LookupError, TypeError, OSError) as error:
         raise InputError(
-            f"{folder} holds no evaluation that this program reads ({type(error).__name__}); run `syntrans evaluate`"
+            f"{folder} holds no evaluation that this program reads ({error!r:.120}); run `syntrans evaluate`"
         ) from error
     rows = [name for name in table.column_names if name not in ("shots", "episode")]
     if row not in rows:
