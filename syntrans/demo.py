@@ -18,6 +18,7 @@ from syntrans.cli_steps import WORLD, export_world
 from syntrans.config import load_config
 from syntrans.output import say
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.sealed_json import read_sealed_json, sealed_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,12 +91,12 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     from syntrans.contract import read_descriptors
     from syntrans_training.world.score import all_stage_scores
 
-    report = json.loads(run_json.read_text())
+    report = read_sealed_json(run_json, "start the demo again")
     scores = [
         {**line.as_dict(), "seconds": report["stages"].get(line.stage, {}).get("seconds")}
         for line in all_stage_scores(read_descriptors(descriptors)[0])
     ]
-    atomic_write_text(run_json, json.dumps({**report, "truth": scores}, indent=2) + "\n")
+    atomic_write_text(run_json, sealed_json({**report, "truth": scores}))
     return scores
 
 

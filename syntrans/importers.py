@@ -26,7 +26,7 @@ from syntrans.contract import (
 )
 from syntrans.errors import InputError, UsageError
 from syntrans.input_files import MIB, open_plain, parse_json, read_json
-from syntrans.paths import new_run_id
+from syntrans.paths import make_dir, new_run_id, remove_rests
 from syntrans.plain import plain_text
 
 _NOT_ASKED = "the descriptions are taken over as published"
@@ -90,6 +90,7 @@ def import_descriptions(source: Path, form: str, out: Path, classes: Sequence[Cl
             "skipped": dict.fromkeys(("crosscheck", "ground", "filter", "compose"), _NOT_ASKED),
         },
     )
+    remove_rests(make_dir(out))
     in_order = sorted(entries, key=lambda entry: entry.id)
     n_rows = itertools.count()
     rows = (row for entry in in_order for row in _rows(entry, described[found[entry.id]]))

@@ -34,10 +34,11 @@ def open_plain(path: Path, limit: int | None = None) -> Iterator[BufferedReader]
         raise InputError(f"{path} is not a file; check the path") from error
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}; check the path") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path} is not a plain file; give a file")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path} is not a plain file; give a file")
         if limit is not None and found.st_size > limit:
             size, most = found.st_size / MIB, limit / MIB
             raise InputError(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean, slug
+from syntrans.folder_lock import lock
 from syntrans.images import ImageRef, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
@@ -27,7 +28,6 @@ from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES, choose_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
-from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages

@@ -15,6 +15,7 @@ from syntrans.classes import ClassEntry, read_classes
 from syntrans.config import load_config
 from syntrans.contract import FileMetadata, read_descriptors
 from syntrans.errors import InputError, UsageError
+from syntrans.folder_lock import lock
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.candidates import Candidate, class_blocks, from_row, kept
@@ -24,7 +25,7 @@ from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import resolve_models
 from syntrans_mining.progress import Silent
-from syntrans_mining.provenance import git_commit, lock, package_versions
+from syntrans_mining.provenance import git_commit, package_versions
 from syntrans_mining.report import Report
 from syntrans_mining.results import CLASSES, MineResult, write_files
 from syntrans_mining.stages import choose, embed, semantics_of

@@ -16,17 +16,18 @@ A run folder holds
     distill-state.safetensors  the same while it is being distilled
 """
 
-import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from syntrans.paths import atomic_write_text, make_dir
+from syntrans.folder_lock import lock
+from syntrans.paths import atomic_write_text, make_dir, remove_rests
+from syntrans.sealed_json import sealed_json
 
 from .choose import METHODS
 from .cmkd import class_knowledge
@@ -85,13 +86,17 @@ def train(
     make_dir(out)
     device = pick_device(config.device)
     processes = join(device)
-    if not resume and processes.first:
-        for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
-            (out / name).unlink(missing_ok=True)
-    with selecting():
+    with ExitStack() as stack:
+        if processes.first:
+            stack.enter_context(lock(out))
+            remove_rests(out)
+        if not resume and processes.first:
+            for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
+                (out / name).unlink(missing_ok=True)
+        stack.enter_context(selecting())
         report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
-    if processes.first and stage not in ("encoder", "distill"):
-        atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+        if processes.first and stage not in ("encoder", "distill"):
+            atomic_write_text(out / REPORT, sealed_json(report))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 
