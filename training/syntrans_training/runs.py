@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError, UsageError
-from syntrans.sealed_json import read_sealed_json
+from syntrans.input_files import read_json
 
 from . import checkpoint
 from .bridge import Bridge, unpack
@@ -107,7 +107,7 @@ def read_run(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
-        report = read_sealed_json(folder / REPORT, "run `syntrans train` again")
+        report = read_json(folder / REPORT, "run `syntrans train` again")
         config = TrainConfig.model_validate(report["config"])
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)

@@ -16,6 +16,7 @@ A run folder holds
     distill-state.safetensors  the same while it is being distilled
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,6 @@ import torch
 
 from syntrans.folder_lock import lock
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
-from syntrans.sealed_json import sealed_json
 
 from .choose import METHODS
 from .cmkd import class_knowledge
@@ -96,7 +96,7 @@ def train(
         stack.enter_context(selecting())
         report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
         if processes.first and stage not in ("encoder", "distill"):
-            atomic_write_text(out / REPORT, sealed_json(report))
+            atomic_write_text(out / REPORT, json.dumps(report, indent=2))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 
