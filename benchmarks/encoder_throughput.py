@@ -4,7 +4,7 @@ Usage: python benchmarks/encoder_throughput.py [--backbone resnet12-narrow] [--s
 
 One training step of SKD's generation 0 (a batch of b pictures seen in four orientations), three ways, in turns:
 
-authors   their data path, written anew from its description (METHOD.md section 2): the pictures lie decoded in one
+authors   their data path, written anew from its description: the pictures lie decoded in one
           array; a DataLoader's workers make each one a PIL image, crop it with padding, change its colours, mirror
           and normalise it; then fp32, the ordinary memory layout, four rotations in one batch, SGD.
 ours      `loop.fit`'s own step: batched views, the precision and layout that `auto` takes here, SGD.

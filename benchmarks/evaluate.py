@@ -26,7 +26,7 @@ from syntrans.paths import atomic_write_text
 from syntrans_training.episodes import Episodes, EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression, Method
 from syntrans_training.provenance import made_by
-from syntrans_training.rows import Row
+from syntrans_training.scored_classifier import Row
 from syntrans_training.scoring import score
 
 if TYPE_CHECKING:

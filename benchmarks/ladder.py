@@ -1,4 +1,4 @@
-"""The ablation ladder of METHOD.md section 1.5: what each part adds, step by step, on the same novel episodes.
+"""The ablation ladder: what each part adds, step by step, on the same novel episodes.
 
 Usage: python benchmarks/ladder.py --config world-full DESCRIPTORS [--out DIR] [--seeds N] [--set KEY=VALUE ...]
 

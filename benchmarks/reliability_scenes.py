@@ -71,7 +71,7 @@ def scenes(root: Path) -> dict[str, Scene]:
     config, entries, shown = mining_config(), [ClassEntry(name, name) for name in BIRDS], pictures()
     source = root / "source.jsonl"
     source.write_text("".join(json.dumps(line) + "\n" for line in statements()))
-    told = import_descriptions(source, "jsonl", root / "told").descriptors
+    told = import_descriptions([source], root / "told").descriptors
     settled = TrainConfig.model_validate({**TRAIN, "data": {"path": str(features(root / "features"))}})
     trained = root / "trained"
     train(settled, out=trained, descriptors=told)
@@ -95,7 +95,7 @@ def scenes(root: Path) -> dict[str, Scene]:
     quiet = Silent()
     found = (
         Scene("mine", lambda out: mine(config, entries, shown, out, progress=quiet), _rows),
-        Scene("import", lambda out: import_descriptions(source, "jsonl", out), _rows),
+        Scene("import", lambda out: import_descriptions([source], out), _rows),
         Scene("pack", lambda out: out.exists() or pack(root / "told", out), _bytes),
         Scene("train", lambda out: train(settled, out=out, descriptors=told), _weights),
         Scene("train encoder", lambda out: train(encoder, out=out, descriptors=told, stage="encoder"), _weights),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from syntrans.classes import ClassEntry, LintFinding, blank_lines
+from syntrans.classes import ClassEntry, LintFinding, blank_lines, slug
 
 _WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
@@ -35,6 +36,7 @@ def is_settled(entry: ClassEntry) -> bool:
     return bool(entry.definition) or _has_wnid(entry)
 
 
+@lru_cache(maxsize=1 << 16)
 def normalised(name: str) -> str:
     """The form in which two names are the same: case, spaces, '_', '-' and a leading article do not count."""
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
@@ -64,12 +66,15 @@ def _number_free(name: str) -> str:
 
 
 def duplicate_ids(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
-    """Two lines with one id (error)."""
+    """Two lines with one id (error), be it given or made of the name."""
     for identifier, group in _groups(entries, lambda entry: entry.id):
-        if all(entry.id == _default_id(entry) for entry in group):
-            continue  # nobody gave these ids: duplicate_names says it in the user's words
         names = ", ".join(repr(entry.name) for entry in group)
         text = f"id {identifier!r} is given to {names}; ids must differ"
+        if all(map(_has_default_id, group)):
+            if len({normalised(entry.name) for entry in group}) == 1:
+                continue  # duplicate_names says it
+            rule = "rename one, or give ids: id<TAB>name"
+            text = f"{names} differ in case and punctuation only, and would both be {identifier!r}; {rule}"
         yield LintFinding("error", "duplicate_id", text, (identifier,))
 
 
@@ -77,7 +82,7 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """One name for two classes: an error, unless a wnid or a definition tells each of them apart."""
     for _, group in _groups(entries, lambda entry: normalised(entry.name)):
         ids = tuple(dict.fromkeys(entry.id for entry in group))
-        if len(ids) == 1 and len(group) > 1 and group[0].id != _default_id(group[0]):
+        if len(ids) == 1 and len(group) > 1 and not _has_default_id(group[0]):
             continue  # said by duplicate_ids
         senses = {entry.definition for entry in group if entry.definition}
         settled = len(ids) == len(group) and (all(map(_has_wnid, group)) or len(senses) == len(group))
@@ -120,12 +125,16 @@ def contained_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 
     A wnid or a definition says that the shorter name means its own class.
     """
-    by_name = {f" {normalised(entry.name)} ": entry for entry in entries}
+    by_name = {normalised(entry.name): entry for entry in entries}
+    lengths = sorted({name.count(" ") + 1 for name in by_name})
+    found: dict[str, list[ClassEntry]] = {name: [] for name, entry in by_name.items() if not is_settled(entry)}
     for name, entry in by_name.items():
-        if is_settled(entry):
-            continue
-        longer = [other for text, other in by_name.items() if name in text and text != name]
+        for part in _runs_of_words(name, lengths):
+            if part in found:
+                found[part].append(entry)
+    for name, longer in found.items():
         if longer:
+            entry = by_name[name]
             listed = ", ".join(repr(other.name) for other in longer[:3]) + (" ..." if len(longer) > 3 else "")
             text = f"{entry.name!r} is part of {listed}; descriptors of one may be drawn from the other"
             yield LintFinding("warning", "name_in_name", text, (entry.id, *(other.id for other in longer)))
@@ -198,6 +207,16 @@ RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (
 )
 
 
+def _runs_of_words(name: str, lengths: Sequence[int]) -> set[str]:
+    """Every run of words inside ``name`` that is of one of ``lengths`` (ascending), apart from all of it."""
+    words = name.split(" ")
+    return {
+        " ".join(words[start : start + length])
+        for length in lengths[: bisect_left(lengths, len(words))]
+        for start in range(len(words) - length + 1)
+    }
+
+
 def _groups(entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]) -> Iterator[tuple[str, list[ClassEntry]]]:
     found: dict[str, list[ClassEntry]] = defaultdict(list)
     for entry in entries:
@@ -205,10 +224,8 @@ def _groups(entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]) -> 
     return ((value, group) for value, group in found.items() if len(group) > 1)
 
 
-def _default_id(entry: ClassEntry) -> str:
-    from syntrans.classes import slug
-
-    return slug(entry.name)
+def _has_default_id(entry: ClassEntry) -> bool:
+    return entry.id == slug(entry.name)
 
 
 def _has_wnid(entry: ClassEntry) -> bool:

@@ -77,8 +77,14 @@ def pack(
 
 @app.command("import", context_settings=CONTEXT)
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.")],
-    format_: Annotated[str, typer.Option("--format", help="cupl, dclip or jsonl.", metavar="NAME")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON of class names, each with a list of descriptions; or JSON lines.", metavar="FILE..."),
+    ],
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="cupl, dclip or jsonl, for all files or once a file; told from each without it."),
+    ] = None,
     classes: Classes = None,
     out: Out = None,
 ) -> None:
@@ -86,13 +92,14 @@ def import_(
 
     \b
     syntrans import cupl_descriptions.json --format cupl
-    syntrans import mine.jsonl --format jsonl --classes cub
+    syntrans import cupl.json dclip.json mine.jsonl --classes cub
 
     \b
     A line of jsonl, of which class and text must be there:
     {"class": "house finch", "text": "a red breast", "id": "n01532829", "facet": "colour",
      "author": "org/model", "revision": "main", "prompt": "describe.v1"}
 
+    Several files are put together class by class. What a source says several times is one row that counts as often.
     --classes gives ids, and leaves the other classes out. Prints the path of descriptors.parquet.
     """
     from syntrans.classes import read_classes
@@ -100,10 +107,9 @@ def import_(
     from syntrans.paths import run_path
 
     entries = read_classes(classes) if classes else None
-    done = import_descriptions(file, format_, out or run_path("import"), entries)
-    say(f"{done.n_rows:,} descriptions of {done.n_classes:,} classes")
-    if done.left_out:
-        say(f"{len(done.left_out):,} classes of the source are not on the list and were left out")
+    done = import_descriptions(files, out or run_path("import"), entries, format_ or ())
+    for line in done.messages():
+        say(line)
     typer.echo(done.descriptors)
 
 

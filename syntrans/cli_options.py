@@ -11,11 +11,16 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Classes = Annotated[
     str | None,
-    typer.Option(help="Class list: a file (txt, tsv, csv, jsonl, parquet) or a built-in name.", metavar="FILE|NAME"),
+    typer.Option(
+        help="Class list: a file (txt, tsv, csv, json, jsonl, parquet), a folder of class folders, or a built-in name.",
+        metavar="FILE|DIR|NAME",
+    ),
 ]
 Images = Annotated[
-    Path | None,
-    typer.Option(help="Pictures: one folder per class, or Parquet files with image and class.", metavar="DIR|FILE"),
+    str | None,
+    typer.Option(
+        help="Pictures: one folder per class, Parquet files, or any other layout of docs/data.md.", metavar="DIR|FILE"
+    ),
 ]
 Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped config.", metavar="FILE|NAME")]
 Set = Annotated[

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes import ClassEntry, class_list_sha256, lint, read_classes, require_clean, slug
+from syntrans.class_match import match, nearest, pair
+from syntrans.classes import ClassEntry, class_list_sha256, is_folder, lint, read_classes, require_clean
 from syntrans.config import dump_config, from_values, load_config, semantic_hash
 from syntrans.contract import check_file, read_descriptor_table
 from syntrans.errors import InputError, UsageError
-from syntrans.images import open_images
+from syntrans.image_folders import class_folders
 from syntrans.output import say
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir, run_path
 from syntrans.run_folders import REQUEST, is_json_object, newest_readable, unfinished
@@ -58,7 +59,7 @@ def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -
 
 def mine(
     classes: str | None,
-    images: Path | None,
+    images: str | None,
     config: str | None,
     settings: Sequence[str],
     out: Path | None,
@@ -70,6 +71,7 @@ def mine(
     from syntrans.machine import fitting_mining_config
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models import resolve_models
+    from syntrans_mining.pictures import open_pictures
 
     name = config or fitting_mining_config()
     is_world = Path(name).stem == WORLD
@@ -79,14 +81,19 @@ def mine(
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
-    if images is not None and not images.exists():
-        raise InputError(f"images {str(images)!r} is not there; give a folder, or a Parquet file")
+    if images is None and classes is not None and is_folder(classes) and class_folders(Path(classes)).keys:
+        images = classes
+        say(f"pictures: those in {classes}")
+    opened = None if images is None else open_pictures(images, settled, entries)
     if dry_run:
+        if images is None and is_world:
+            _require_world_classes(entries)
         return _mining_plan(settled, name, entries[:limit], images, is_world=is_world)
     resolve_models(settled)  # a missing model is said before any picture is read
     if images is None and is_world:
         _require_world_classes(entries)
-        images = export_world()
+        images = str(export_world())
+        opened = open_pictures(images, settled, entries)
     request = {
         "config": settled.model_dump(mode="json"),
         "classes": class_list_sha256(entries),
@@ -100,9 +107,8 @@ def mine(
     from syntrans_mining.pipeline import mine as mine_classes
     from syntrans_mining.report import stage_table
 
-    pictures = None if images is None else open_images(images)
     try:
-        result = mine_classes(settled, entries, pictures, target, limit=limit)
+        result = mine_classes(settled, entries, opened, target, limit=limit)
     except InputError:
         if out is None:
             forget_unasked(target)
@@ -135,21 +141,26 @@ def only_with_refilter(**given: object) -> None:
 
 
 def _mining_plan(
-    config: MiningConfig, name: str, entries: Sequence[ClassEntry], images: Path | None, *, is_world: bool
+    config: MiningConfig, name: str, entries: Sequence[ClassEntry], images: str | None, *, is_world: bool
 ) -> str:
     """The page of a dry run, after a probe if the configuration asks for one."""
     from syntrans.machine import free_disk_gib
     from syntrans.plan_view import render_plan
+    from syntrans_mining.pictures import open_pictures
+    from syntrans_mining.pipeline import check_pictures
     from syntrans_mining.plan import make_plan
 
     root = artifacts_root()
+    if images is not None:
+        check_pictures(images, config, entries)  # what the run would refuse is refused here too
     if config.plan.probe_seconds:
         from syntrans_mining.probe import probe
 
-        folder = images or (export_world() if is_world else None)
+        folder = images or (str(export_world()) if is_world else None)
         out = root / "cache" / "probe" / semantic_hash([config.model_dump(mode="json"), str(folder)])
         say(f"trying the models for about {config.plan.probe_seconds:g} s, after they are loaded")
-        probe(config, entries, open_images(folder) if folder else None, out, seconds=config.plan.probe_seconds)
+        opened = open_pictures(folder, config, entries) if folder else None
+        probe(config, entries, opened, out, seconds=config.plan.probe_seconds)
     shown = str(images) if images else WORLD if is_world else "none"
     head = f"config {name}, {len(entries)} {'class' if len(entries) == 1 else 'classes'}, pictures: {shown}"
     plan = make_plan(config, entries, root, pictures=shown != "none")
@@ -272,22 +283,23 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
 
 def newest_descriptors(class_keys: Sequence[str]) -> Path | None:
     """The newest descriptors.parquet, mined or imported, that has every one of these classes; None without one."""
-    wanted = {slug(key) for key in class_keys}
+    wanted = [ClassEntry(key, key) for key in class_keys]
 
     def has_all(path: Path) -> bool:
         table = read_descriptor_table(path)
-        known = {*table["class_id"].to_pylist(), *table["class_name"].to_pylist()}
-        return wanted <= {slug(name) for name in known}
+        ids, names = table["class_id"].to_pylist(), table["class_name"].to_pylist()
+        matches = pair(wanted, map(ClassEntry, ids, names))
+        return not matches.missing and not matches.clashes
 
     return newest_readable(("mine", "import"), "descriptors.parquet", has_all)
 
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
     """InputError if the embedded world, whose pictures are to be taken, does not know one of the classes."""
-    known = {slug(key) for entry in read_classes(WORLD) for key in (entry.id, entry.name)}
-    strangers = [entry.name for entry in entries if not {slug(entry.id), slug(entry.name)} & known]
+    known = read_classes(WORLD)
+    strangers = match(entries, known, "config world").missing
     if strangers:
-        listed = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        listed = nearest(strangers, [entry.name for entry in known])
         rule = "leave out --classes, or take another --config"
         raise InputError(f"config world knows the classes of the embedded world only, not {listed}; {rule}")
 

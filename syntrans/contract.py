@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field, model_validator
 from syntrans._migrations import MIGRATIONS
 from syntrans._parquet import from_pairs, in_class_order, read_rows, read_table, to_pairs, write_rows
 from syntrans._scalars import Cosine, Count, Float32, Hex16, Int64, Margin, PlainText, Probability, Rank, Weight, one_of
+from syntrans.class_identity import one_identity
 from syntrans.config import StrictModel
 from syntrans.errors import InputError
 
@@ -238,8 +239,10 @@ def write_descriptors(path: str | Path, rows: Iterable[DescriptorRow], meta: Fil
     """Write ``rows``, sorted by class id (otherwise in the given order), completely or not at all.
 
     A list is sorted here; an iterator must come sorted, and is written as it comes, however long it is.
+    InputError where one class id has two names, or one name two ids without definitions.
     """
-    write_rows(Path(path), in_class_order(rows), DESCRIPTOR_SCHEMA, to_pairs(meta))
+    checked = one_identity(Path(path), in_class_order(rows), meta.notes)
+    write_rows(Path(path), checked, DESCRIPTOR_SCHEMA, to_pairs(meta))
     return Path(path)
 
 
@@ -248,7 +251,7 @@ def write_semantics(path: str | Path, rows: Iterable[SemanticsRow], meta: FileMe
 
     InputError when there is none, or when embeddings differ in length.
     """
-    ordered = in_class_order(rows)
+    ordered = one_identity(Path(path), in_class_order(rows), meta.notes)
     first = next(ordered, None)
     dim = len(first.embedding) if first else 0
 

@@ -1,204 +1,190 @@
-"""Pictures by class, from folders or Parquet files in the Hugging Face image form; decoded with limits."""
+"""Pictures of any layout: `open_images` finds them, `ImageRef.image` decodes one, `decode_each` many.
+
+What a layout is stands in `image_layouts`, which files count in `image_files`, which formats and limits in
+`image_decode`.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from syntrans import image_parquet
-from syntrans.classes import ClassEntry, slug
+from syntrans.class_match import match, nearest
+from syntrans.classes import composed
 from syntrans.errors import InputError
+from syntrans.image_columns import ANY, Columns
+from syntrans.image_decode import decode, read_file
+from syntrans.image_files import visible_folders
+from syntrans.image_folders import FilePool, class_folders
+from syntrans.image_hub import PREFIX
+from syntrans.image_layouts import loose_pool, named_parts, whole_pool
+from syntrans.image_reference import ImageRef, PassedOver, Picture, Pool
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SPLITS = ("base", "val", "novel", "train", "test")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
-MAX_PIXELS = 64_000_000
-"""Pictures larger than this are refused before they are unpacked (a small file can claim to be enormous)."""
+    from syntrans.classes import ClassEntry
+
+__all__ = [
+    "ImageRef",
+    "ImageSet",
+    "class_keys",
+    "decode",
+    "decode_each",
+    "folder_names",
+    "match_classes",
+    "open_images",
+    "read_file",
+]
+
+_AHEAD = min(8, os.cpu_count() or 1)  # pictures that are decoded at once; each may take 200 MB
 
 
-class ImageRef(NamedTuple):
-    """One encoded picture. ``sha256`` is of the encoded bytes, ``origin`` says where it came from."""
+class ImageSet(Mapping[str, "list[Picture]"]):
+    """Pictures by class key, in a stable order; a class is listed and hashed when it is first asked for.
 
-    class_key: str
-    sha256: str
-    load: Callable[[], bytes]
-    origin: str = ""
-
-    def image(self, at_least: int | None = None) -> Image.Image:
-        """The decoded picture, see `decode`; InputError naming its origin if it is broken."""
-        return decode(self.load(), self.origin or f"{self.class_key} {self.sha256[:12]}", at_least=at_least)
-
-
-def open_images(path: str | Path, limit_per_class: int | None = None) -> dict[str, list[ImageRef]]:
-    """Pictures by class key (folder name, or class column as it is), classes and pictures in a stable order.
-
-    ``path`` is a class-per-folder tree, one Parquet file, or a folder of either (``base.parquet``, ``val/``).
-    Parquet is in the form that `image_parquet` reads. With ``limit_per_class`` only
-    the first so many of each class are read. No picture is held in memory: each is read when it is looked at.
+    ``source`` is where they are. Nothing is decoded, and nothing held in memory.
     """
-    found: dict[str, list[ImageRef]] = {}
-    for ref in _walk(Path(path), limit_per_class):
-        refs = found.setdefault(ref.class_key, [])
-        if limit_per_class is None or len(refs) < limit_per_class:
-            refs.append(ref)
-    if not found:
-        raise InputError(f"{path} holds no picture; give one folder a class, or Parquet with image and class")
-    return dict(sorted(found.items()))
+
+    def __init__(
+        self, source: str, pool: Pool, loose: Pool, *, limit: int | None = None, by_class: bool = True
+    ) -> None:
+        self.source, self._pool, self._loose, self._limit, self._by_class = source, pool, loose, limit, by_class
+        self._keys = dict.fromkeys(sorted(pool.keys))
+        self._found: dict[str, list[Picture]] = {}
+
+    def __getitem__(self, key: str) -> list[Picture]:
+        if key not in self._keys:
+            raise KeyError(key)
+        self.look_up([key])
+        return self._found[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def look_up(self, keys: Iterable[str]) -> None:
+        """List and hash these classes at once, which is faster than one after the other (Parquet is read once)."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self._found]
+        if missing:
+            self._found |= self._pool.pictures(missing, self._limit)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def refs(self) -> list[Picture]:
+        """All pictures, class after class; those in no class come first, where the set was opened without classes."""
+        self.look_up(self._keys)
+        return [*([] if self._by_class else self.loose), *(ref for key in self._keys for ref in self._found[key])]
+
+    @property
+    def loose(self) -> list[Picture]:
+        """Pictures that lie in the source itself, in no class."""
+        return self._loose.pictures(self._loose.keys, None).get("", [])
+
+    @property
+    def passed_over(self) -> PassedOver:
+        """What was left out of the classes that were looked at so far, by kind; its text is one line for the user."""
+        total = PassedOver()
+        total.update(self._pool.passed_over)
+        if self._by_class and (loose := self.loose):
+            total.add("pictures in no class folder", Path(loose[0].origin).name, len(loose))
+        return total
 
 
-def class_keys(path: str | Path) -> list[str]:
+def open_images(
+    source: str | Path,
+    *,
+    columns: Columns = ANY,
+    part: str | None = None,
+    named: Collection[str] = (),
+    limit_per_class: int | None = None,
+    by_class: bool = True,
+) -> ImageSet:
+    """The pictures at ``source``, in any layout that `image_layouts` knows.
+
+    ``columns`` of Parquet; ``part`` base, val or novel where the source is divided, else all; ``named`` are the
+    classes that are looked for (a folder of such a name is a class, whatever else it could be). Without ``by_class``
+    pictures in no class will do: one file, a pattern, a folder of pictures, Parquet without a class (whose key is "").
+    InputError where nothing is there.
+    """
+    path = _expanded(source)
+    if part is not None:
+        parts = named_parts(path, columns, stay=True)
+        if part not in parts:
+            raise InputError(f"{path} has no part {part!r}; it has {', '.join(parts) or 'none'}")
+        return ImageSet(path, parts[part], FilePool({}), limit=limit_per_class)
+    loose = loose_pool(path)
+    if not by_class:
+        columns = columns._replace(unlabelled=True)
+    try:
+        pool = whole_pool(path, columns, named=named, stay=True)
+    except InputError:
+        if by_class or not loose.keys:
+            raise
+        pool = FilePool({})
+    return ImageSet(path, pool, loose, limit=limit_per_class, by_class=by_class)
+
+
+def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
     """The class keys below ``path``, sorted, without reading a picture; same forms and errors as `open_images`."""
-    keys: set[str] = set()
-    for place in _places(Path(path)):
-        if place.is_dir():
-            keys.add(place.name)
-        else:
-            keys.update(image_parquet.labels(place))
-    return sorted(keys)
+    return sorted(whole_pool(_expanded(path), columns, stay=True).keys)
 
 
-def match_classes(images: dict[str, list[ImageRef]], entries: Sequence[ClassEntry]) -> dict[str, list[ImageRef]]:
-    """Pictures by class id: a class key is looked up as id, then as name, then as slug of either.
+def folder_names(folder: Path) -> list[str]:
+    """The names of the classes whose folders lie in ``folder``, for a class list; also where no picture is in them.
 
-    InputError names the classes without pictures. Pictures of other classes are left out.
+    A ``_`` is read as a blank, unless two names would be one. InputError where there is none.
     """
-    by_slug: dict[str, list[ImageRef]] = {}
-    for key, refs in images.items():
-        by_slug.setdefault(slug(key), refs)
-    matched = {
-        entry.id: images.get(entry.id)
-        or images.get(entry.name)
-        or by_slug.get(slug(entry.id))
-        or by_slug.get(slug(entry.name))
-        or []
-        for entry in entries
-    }
-    without = [entry.name for entry in entries if not matched[entry.id]]
-    if without:
-        listed = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-        have = ", ".join(list(images)[:3])
+    keys = list(class_folders(folder).keys) or [below.name for below in visible_folders(folder)]
+    if not keys:
+        raise InputError(f"{folder} has no class folders; give a class list, or one folder a class")
+    names = [key.replace("_", " ") for key in keys]
+    return names if len({composed(name) for name in names}) == len(keys) else keys
+
+
+def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:
+    """Pictures by class id; which class key is whose, `class_match.match` says.
+
+    InputError names the classes without pictures, and what could belong to several. Pictures of other classes are left
+    out.
+    """
+    there = list(images) if isinstance(images, ImageSet) else [key for key, refs in images.items() if refs]
+    matches = match(entries, there, "pictures")
+    if matches.missing:
+        listed, have = nearest(matches.missing, there), ", ".join(there[:3])
         raise InputError(
-            f"{len(without)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
+            f"{len(matches.missing)} of {len(entries)} classes have no picture: {listed}; name the folders like the "
             f"classes (pictures are there for: {have} ...), or take the classes off the list"
         )
-    return matched
+    if isinstance(images, ImageSet):
+        images.look_up(matches.found.values())
+    return {entry.id: list(images[matches.found[entry.id]]) for entry in entries}
 
 
-def decode(data: bytes, origin: str = "a picture", *, at_least: int | None = None) -> Image.Image:
-    """RGB picture, upright, transparency on white; InputError naming ``origin`` if it is broken or too large.
+def decode_each(
+    pictures: Sequence[Picture], *, at_least: int | None = None
+) -> Iterator[tuple[Picture, Image.Image | InputError]]:
+    """Every picture and what it shows, or what is wrong with it, in order; a few are decoded ahead, in threads."""
 
-    With ``at_least`` a JPEG may come back smaller than it is, its sides no shorter than that (much faster to unpack).
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    # Pillow warns of odd metadata and of bombs below its own limit. (`catch_warnings` is not safe in threads.)
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    try:
-        picture = Image.open(io.BytesIO(data))
-        _refuse_bomb(picture, origin)
-        if at_least is not None:
-            picture.draft(None, (at_least, at_least))  # None keeps the mode
-        return _rgb(ImageOps.exif_transpose(picture))
-    except InputError:
-        raise
-    except UnidentifiedImageError as error:  # its text is the address of our buffer
-        raise InputError(f"{origin} is not a readable picture (no known format); replace or remove it") from error
-    except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise InputError(f"{origin} is not a readable picture ({error}); replace or remove it") from error
-
-
-def _refuse_bomb(picture: Image.Image, origin: str) -> None:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        rule = f"more than {MAX_PIXELS:,} pixels are refused; make it smaller"
-        raise InputError(f"{origin} is {width}x{height}; {rule}")
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-        return _eight_bits(picture).convert("RGB")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    straight = picture.convert("LA") if picture.mode == "La" else picture
-    page = Image.new("RGBA", picture.size, "white")
-    page.alpha_composite(straight.convert("RGBA"))
-    return page.convert("RGB")
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey of more than eight bits; white is 65535, or 255 or 1.0 where no pixel is brighter than that."""
-    import numpy as np
-    from PIL import Image
-
-    grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-    brightest = float(grey.max(initial=0))
-    if picture.mode.startswith("I;"):
-        white = 65535.0
-    elif picture.mode == "F" and brightest <= 1:
-        white = 1.0
-    else:
-        white = 255.0 if brightest <= 255 else 65535.0
-    return Image.fromarray((grey * (255 / white)).round().clip(0, 255).astype(np.uint8))
-
-
-def _walk(path: Path, limit: int | None) -> Iterator[ImageRef]:
-    for place in _places(path):
-        yield from _from_folder(place, limit) if place.is_dir() else _from_parquet(place, limit)
-
-
-def _places(path: Path) -> Iterator[Path]:
-    """The Parquet files and class folders that make up ``path``, in a stable order."""
-    if path.is_file():
-        if path.suffix != ".parquet":
-            raise InputError(f"{path} is a file; give a folder of pictures by class, or a Parquet file")
-        yield path
-        return
-    if not path.is_dir():
-        raise InputError(f"images {str(path)!r} is not there; give a folder, or a Parquet file")
-    yield from sorted(path.glob("*.parquet"))
-    for folder in sorted(below for below in path.iterdir() if _is_visible_folder(below)):
-        inside = sorted(below for below in folder.iterdir() if _is_visible_folder(below))
-        yield from inside if folder.name in SPLITS and inside else [folder]
-
-
-def _is_visible_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
-
-
-def _from_folder(folder: Path, limit: int | None) -> Iterator[ImageRef]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    for file in files[:limit]:
+    def image(picture: Picture) -> Image.Image | InputError:
         try:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(f"cannot read picture {file}: {error.strerror}") from error
-        yield ImageRef(folder.name, digest, partial(read_file, file), str(file))
+            return picture.image(at_least)
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for start in range(0, len(pictures), _AHEAD):
+            batch = pictures[start : start + _AHEAD]
+            yield from zip(batch, pool.map(image, batch), strict=True)
 
 
-def _from_parquet(path: Path, limit: int | None) -> Iterator[ImageRef]:
-    keys = image_parquet.labels(path)
-    taken: Counter[str] = Counter()
-    rows = []
-    for row, key in enumerate(keys):
-        if limit is None or taken[key] < limit:
-            taken[key] += 1
-            rows.append(row)
-    return image_parquet.references(path, keys, rows)
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a picture file; InputError if they cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read picture {path}: {error.strerror}") from error
+def _expanded(source: str | Path) -> str:
+    """The path without ``~``; ``hf://`` as it is."""
+    return str(source) if str(source).startswith(PREFIX) else str(Path(source).expanduser())

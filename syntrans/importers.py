@@ -2,243 +2,217 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
-
-from pydantic import Field, ValidationError
 
 from syntrans import __version__
-from syntrans._scalars import PlainText
+from syntrans.class_identity import definition_notes
+from syntrans.class_match import match, nearest
 from syntrans.classes import ClassEntry, class_list_sha256, require_clean, slug
-from syntrans.config import StrictModel, first_problem
-from syntrans.contract import (
-    Author,
-    DescriptorRow,
-    Facet,
-    FileMetadata,
-    descriptor_id,
-    normalise_text,
-    write_descriptors,
-)
+from syntrans.contract import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text, write_descriptors
 from syntrans.errors import InputError, UsageError
-from syntrans.input_files import MIB, open_plain, parse_json, read_json
+from syntrans.import_formats import CITATIONS, Line, Source, read_source
 from syntrans.paths import make_dir, new_run_id, remove_rests
-from syntrans.plain import plain_text
 
 _NOT_ASKED = "the descriptions are taken over as published"
+_SHOWN = 20
 
 
-class Line(StrictModel):
-    """One line of a ``jsonl`` source. ``class`` and ``text`` must be there; ``id`` is the class's id, its name's slug
-    when left out; ``author``, ``revision`` and ``prompt`` say who wrote it, in which version, asked what.
+@dataclass
+class Imported:
+    """What an import wrote, and what became of all that it read.
+
+    ``repeated`` descriptions say what another one of their class says; ``wordless`` ones say nothing. Classes:
+    ``empty`` have no description, ``twice`` stood in a source more than once, ``respelled`` are spelled otherwise in
+    a further source, ``left_out`` are not on the list.
     """
-
-    class_: PlainText = Field(alias="class", min_length=1)
-    text: PlainText
-    id: PlainText | None = Field(default=None, min_length=1)
-    facet: Facet = "other"
-    author: PlainText = Field(default="unknown", min_length=1)
-    revision: PlainText = "published"
-    prompt: PlainText = "jsonl"
-
-
-class Said(NamedTuple):
-    """A `Line` once it is checked: a fifth of the memory, and a source may have millions of them."""
-
-    text: str
-    id: str | None
-    facet: str
-    author: str
-    revision: str
-    prompt: str
-
-
-class Imported(NamedTuple):
-    """What an import wrote, and the classes of the source that the class list does not have."""
 
     descriptors: Path
-    n_classes: int
-    n_rows: int
-    left_out: list[str]
+    sources: list[str]
+    n_classes: int = 0
+    n_read: int = 0
+    n_rows: int = 0
+    repeated: int = 0
+    wordless: int = 0
+    empty: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    respelled: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    n_left_out: int = 0  # descriptions of those
+
+    def messages(self) -> list[str]:
+        """What was read, merged and dropped, and why, in lines for people."""
+        read, wrote = f"read {self.n_read:,} descriptions", f"wrote {self.n_rows:,} rows of {self.n_classes:,} classes"
+        lines = [f"{read} from {', '.join(self.sources)}; {wrote}"]
+        for count, text in (
+            (
+                self.repeated,
+                "merged {:,} descriptions into rows that say the same and count as often",
+            ),
+            (self.wordless, "dropped {:,} descriptions without a word"),
+            (self.n_left_out, "dropped {:,} descriptions of classes that are not on the list"),
+        ):
+            lines += [text.format(count)] if count else []
+        for names, what in (
+            (self.twice, "merged {:,} classes that a source has more than once: {}"),
+            (self.respelled, "merged {:,} classes that a further source spells otherwise: {}"),
+            (self.left_out, "left out {:,} classes that are not on the list: {}"),
+            (self.empty, "warning: {:,} classes have no description, so their name alone stands for them: {}"),
+        ):
+            listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            lines += [what.format(len(names), listed)] if names else []
+        return lines
 
 
-def import_descriptions(source: Path, form: str, out: Path, classes: Sequence[ClassEntry] | None = None) -> Imported:
-    """Write ``out/descriptors.parquet`` from published descriptions in one of the ``FORMATS``.
+def import_descriptions(
+    paths: Sequence[Path], out: Path, classes: Sequence[ClassEntry] | None = None, formats: Sequence[str] = ()
+) -> Imported:
+    """Write ``out/descriptors.parquet`` from published descriptions; further files add to what the first one says.
 
-    Sentences stay whole; one that a class has twice becomes one row with two authors. With ``classes`` these are
-    taken, in any spelling that gives the same slug; without, every class of the source. InputError for malformed
-    JSON, and for a listed class that the source does not describe.
+    ``formats`` is empty (told from the content), one for all files, or one a file. Sentences stay whole; one that a
+    class has several times becomes one row that counts as often, with as many authors. With ``classes`` these are
+    taken, as `class_match.match` finds them; without, every class of the sources. A class without a description has
+    one dropped row that says so. InputError for malformed files, for a listed class that no source has, and where two
+    names cannot be told apart.
     """
-    if form not in FORMATS:
-        raise UsageError(f"--format {form!r} is not known; one of: {', '.join(FORMATS)}")
-    read, citation = FORMATS[form]
-    described = read(source)
-    entries = list(classes) if classes is not None else _entries(source, described)
-    require_clean(entries)
-    found = _match(source, described, entries)
-    meta = FileMetadata(
+    sources = [read_source(path, form) for path, form in zip(paths, _formats(paths, formats), strict=True)]
+    done = Imported(out / "descriptors.parquet", [f"{source.path} ({source.form})" for source in sources])
+    said = _listed(sources, classes, done) if classes is not None else _united(sources, done)
+    require_clean(list(said))
+    if not any(normalise_text(line.text) for lines in said.values() for line in lines):
+        raise InputError(f"{', '.join(map(str, paths))}: there is no description at all; add some")
+    done.n_classes = len(said)
+    done.twice = [name for source in sources for name in source.repeated]
+    done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
+    remove_rests(make_dir(out))
+    write_descriptors(done.descriptors, _in_order(said, done), _metadata(sources, list(said)))
+    return done
+
+
+def _in_order(said: Said, done: Imported) -> Iterator[DescriptorRow]:
+    """All rows by class id, made as they are written and counted."""
+    for entry in sorted(said, key=lambda entry: entry.id):
+        for row in _rows(entry, said[entry], done):
+            done.n_rows += row.kept
+            yield row
+
+
+def _formats(paths: Sequence[Path], formats: Sequence[str]) -> Sequence[str | None]:
+    if not formats:
+        return [None] * len(paths)
+    if len(formats) not in (1, len(paths)):
+        raise UsageError(f"{len(formats)} --format for {len(paths)} files; give none, one for all, or one a file")
+    return list(formats) * (len(paths) // len(formats))
+
+
+Said = dict[ClassEntry, list[Line]]
+"""What all sources say of each class."""
+
+
+def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Imported) -> Said:
+    """The lines of listed classes; InputError naming those that no source has."""
+    said: Said = {entry: [] for entry in classes}
+    known: set[str] = set()
+    for source in sources:
+        by_key = {entry.id: lines for entry, lines in source.described.items()}
+        matches = match(classes, source.described, str(source.path))
+        known.update(matches.found)
+        for entry in classes:
+            said[entry] += by_key.get(matches.found.get(entry.id, ""), [])
+        done.left_out += [name for name in matches.left_over if name not in done.left_out]
+        done.n_left_out += sum(len(by_key[key]) for key in matches.left_over)
+    if missing := [entry for entry in classes if entry.id not in known]:
+        names = [entry.name for source in sources for entry in source.described]
+        where, rule = " and ".join(str(source.path) for source in sources), "spelled as in the source, or off the list"
+        raise InputError(f"{where} does not describe {len(missing)} listed classes: {nearest(missing, names)}; {rule}")
+    return said
+
+
+def _united(sources: Sequence[Source], done: Imported) -> Said:
+    """The lines of all classes: a further source's are added to the same class, or are classes of their own."""
+    said: Said = {}
+    for source in sources:
+        own = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
+        require_clean(list(own))  # two classes of one source are never the same one of another
+        found = match(list(own), said, str(source.path)).found
+        there = {entry.id: entry for entry in said}
+        for entry, lines in own.items():
+            same = there[found[entry.id]] if entry.id in found else entry
+            if same.name != entry.name:
+                done.respelled.append(f"{entry.name} = {same.name}")
+            said.setdefault(same, []).extend(lines)
+    return said
+
+
+def _settled(described: ClassEntry, lines: Sequence[Line], source: Source) -> ClassEntry:
+    """A class of a source under its id: the one it was given, or that of its name."""
+    if any(line.id for line in lines):
+        return described
+    identifier = slug(described.name)
+    if not identifier:
+        rule = "add a word, or give it an id in JSON lines"
+        raise InputError(f"{source.path}: {described.name!r} has no letter, digit or sign to call the class by; {rule}")
+    return ClassEntry(identifier, described.name)
+
+
+def _metadata(sources: Sequence[Source], entries: Sequence[ClassEntry]) -> FileMetadata:
+    files = [{"format": source.form, "source": source.path.name, "source_sha256": source.sha256} for source in sources]
+    return FileMetadata(
         run_id=new_run_id(),
-        config={"format": form, "source": source.name, "source_sha256": _sha256(source)},
+        config=files[0] if len(files) == 1 else {"files": files},
         class_list_sha256=class_list_sha256(entries),
         package_versions={"syntrans": __version__},
         notes={
-            "source": citation,
+            "source": "; ".join(dict.fromkeys(CITATIONS[source.form] for source in sources)),
             "skipped": dict.fromkeys(("crosscheck", "ground", "filter", "compose"), _NOT_ASKED),
+            **definition_notes(entries),
         },
     )
-    remove_rests(make_dir(out))
-    in_order = sorted(entries, key=lambda entry: entry.id)
-    n_rows = itertools.count()
-    rows = (row for entry in in_order for row in _rows(entry, described[found[entry.id]]))
-    path = write_descriptors(out / "descriptors.parquet", (row for row, _ in zip(rows, n_rows, strict=False)), meta)
-    taken = set(found.values())
-    return Imported(path, len(entries), next(n_rows), [name for name in described if name not in taken])
 
 
-def _sha256(source: Path) -> str:
-    with open_plain(source) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-Described = dict[str, list[Said]]
-"""What is said, by class name."""
-OBJECT_LIMIT = 512 * MIB
-"""Of a source that is one JSON object, which must be read whole."""
-LINE_LIMIT = MIB
-
-
-def _read_object(author: str, form: str) -> Callable[[Path], Described]:
-    """A reader of one JSON object of class names to lists of descriptions."""
-
-    def read(source: Path) -> Described:
-        value = read_json(source, "it must map class names to lists of descriptions", OBJECT_LIMIT)
-        if not isinstance(value, dict) or not value:
-            raise InputError(f"{source} holds no object; it must map class names to lists of descriptions")
-        for name, texts in value.items():
-            if not plain_text(name):
-                raise InputError(f"{source} has a class without a name; give it one")
-            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-                raise InputError(f"{source}: class {name!r} has no list of texts; write {{name: [text, ...]}}")
-        about = {"author": author, "prompt": form}
-        return {
-            name: [_said({"class": name, "text": text, **about}, f"{source}, class {name!r}")[1] for text in texts]
-            for name, texts in value.items()
-        }
-
-    return read
-
-
-def _read_lines(source: Path) -> Described:
-    """JSON lines, each a `Line`; empty lines are passed over."""
-    described: Described = {}
-    for number, text in _lines(source):
-        place = f"{source}, line {number}"
-        try:
-            value = parse_json(text)
-        except ValueError as error:
-            raise InputError(f"{place} is not JSON ({error}); write one object a line") from error
-        name, said = _said(value, place)
-        described.setdefault(name, []).append(said)
-    if not described:
-        raise InputError(f"{source} holds no line; write one object a line, with class and text")
-    return described
-
-
-def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, with their numbers, one in memory at a time."""
-    with open_plain(source) as file:
-        # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
-        for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), start=1):
-            if len(line) > LINE_LIMIT:
-                raise InputError(
-                    f"{source}, line {number} is longer than {LINE_LIMIT:,} bytes; write one object a line"
-                )
-            if line.strip():
-                yield number, line
-
-
-def _said(value: object, place: str) -> tuple[str, Said]:
-    """The class's name and the checked line; InputError says where and what is wrong."""
-    try:
-        line = Line.model_validate(value)
-    except ValidationError as error:
-        keys = ", ".join(field.alias or name for name, field in Line.model_fields.items())
-        raise InputError(f"{place}: {first_problem(error)}; the keys are {keys}") from error
-    # One object for the words that every line repeats.
-    repeated = map(sys.intern, (line.facet, line.author, line.revision, line.prompt))
-    return line.class_, Said(line.text, line.id, *repeated)
-
-
-FORMATS: dict[str, tuple[Callable[[Path], Described], str]] = {
-    "cupl": (
-        _read_object("gpt-3 (CuPL)", "cupl"),
-        "CuPL: Pratt et al., What does a platypus look like?, ICCV 2023",
-    ),
-    "dclip": (
-        _read_object("gpt-3 (DCLIP)", "dclip"),
-        "DCLIP: Menon and Vondrick, Visual Classification via Description, ICLR 2023",
-    ),
-    "jsonl": (_read_lines, "JSON lines"),
-}
-"""Format -> (reader, source)."""
-
-
-def _entries(source: Path, described: Described) -> list[ClassEntry]:
-    """The source's own classes; InputError when one of them has two ids."""
-    entries = []
-    for name, lines in described.items():
-        ids = list(dict.fromkeys(line.id for line in lines if line.id)) or [slug(name)]
-        if len(ids) > 1:
-            raise InputError(f"{source}: class {name!r} has the ids {' and '.join(ids[:3])}; give it one")
-        entries.append(ClassEntry(ids[0], name))
-    return entries
-
-
-def _match(source: Path, described: Described, entries: Sequence[ClassEntry]) -> dict[str, str]:
-    """Class id -> its name in the source."""
-    by_slug = {slug(name): name for name in described}
-    by_slug |= {slug(line.id): name for name, lines in described.items() for line in lines if line.id}
-    found = {}
-    unknown = []
-    for entry in entries:
-        name = next((by_slug[key] for key in (slug(entry.name), slug(entry.id)) if key in by_slug), None)
-        if name is None:
-            unknown.append(entry.name)
-            continue
-        if not any(normalise_text(line.text) for line in described[name]):
-            raise InputError(f"{source}: class {name!r} has no description; add one, or remove the class")
-        found[entry.id] = name
-    if unknown:
-        listed = ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else "")
-        rule = "take them off the list, or spell them as in the source"
-        raise InputError(f"{source} does not describe {len(unknown)} listed classes: {listed}; {rule}")
-    return found
-
-
-def _rows(entry: ClassEntry, lines: Sequence[Said]) -> Iterator[DescriptorRow]:
-    alike: dict[str, list[tuple[int, Said]]] = {}
+def _rows(entry: ClassEntry, lines: Sequence[Line], done: Imported) -> list[DescriptorRow]:
+    """A row for each thing that is said of a class, weighted by how often it is; a dropped one if there is nothing."""
+    said: dict[str, list[tuple[Line, Author]]] = {}
     for sample, line in enumerate(lines):
         if key := normalise_text(line.text):
-            alike.setdefault(key, []).append((sample, line))
-    for rank, same in enumerate(alike.values(), start=1):
-        first = same[0][1]
-        yield DescriptorRow(
+            said.setdefault(key, []).append((line, _author(line, sample)))
+    done.wordless += len(lines) - sum(map(len, said.values()))
+    done.repeated += sum(len(group) - 1 for group in said.values())
+    if not said:
+        done.empty.append(entry.name)
+        return [_nothing(entry)]
+    return [
+        DescriptorRow(
             class_id=entry.id,
             class_name=entry.name,
-            descriptor_id=descriptor_id(entry.id, first.text),
-            text=first.text,
-            facet=first.facet,
-            authors=[_author(line, sample) for sample, line in same],
+            descriptor_id=descriptor_id(entry.id, group[0][0].text),
+            text=group[0][0].text,
+            facet=group[0][0].facet,
+            authors=[author for _, author in group],
             kept=True,
             rank=rank,
-            weight=1.0,
+            weight=float(len(group)),
         )
+        for rank, group in enumerate(said.values(), start=1)
+    ]
 
 
-def _author(line: Said, sample: int) -> Author:
-    about: Mapping[str, str] = {"model": line.author, "revision": line.revision, "prompt": line.prompt}
-    return Author(**about, sample=sample, seed=0, raw=line.text)
+def _nothing(entry: ClassEntry) -> DescriptorRow:
+    """The row that keeps a class without descriptions in the file."""
+    text = "the source has no description of this class"
+    return DescriptorRow(
+        class_id=entry.id,
+        class_name=entry.name,
+        descriptor_id=descriptor_id(entry.id, text),
+        text=text,
+        facet="other",
+        authors=[],
+        kept=False,
+        stage="propose",
+        reason="no_answer",
+    )
+
+
+def _author(line: Line, sample: int) -> Author:
+    return Author(model=line.author, revision=line.revision, prompt=line.prompt, sample=sample, seed=0, raw=line.text)

@@ -72,10 +72,12 @@ def read_json(path: Path, advice: str, limit: int = TEXT_LIMIT) -> Any:
         raise InputError(f"{path} is not JSON ({error}); {advice}") from error
 
 
-def parse_json(data: str | bytes) -> Any:
-    """The value that JSON text means; ValueError also for text that is nested too deep, or is no text."""
+def parse_json(data: str | bytes, **options: Any) -> Any:
+    """The value that JSON text means, with ``options`` as of `json.loads`; ValueError for whatever is wrong with it,
+    also that it is nested too deep, or no text.
+    """
     try:
-        return json.loads(data)
+        return json.loads(data, **options)
     except RecursionError:
         raise ValueError("nested too deep") from None
     except UnicodeDecodeError as error:

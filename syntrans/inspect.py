@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import slug
+from syntrans.class_match import match
+from syntrans.classes import ClassEntry
 from syntrans.contract import REASONS, STAGES, DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
 from syntrans.plain import plain_text
@@ -20,7 +21,7 @@ def descriptor_file(path: Path) -> Path:
 
 
 def summarise(path: Path, class_ref: str | None = None) -> dict[str, Any]:
-    """Everything `inspect_view.render` shows, as plain values; ``class_ref`` is an id, a name or its slug.
+    """Everything `inspect_view.render` shows, as plain values; ``class_ref`` is an id or a name.
 
     InputError if the file does not keep the contract, or has no such class.
     """
@@ -60,14 +61,14 @@ def short(model: str) -> str:
 
 
 def find_class(path: Path, rows: Sequence[DescriptorRow], class_ref: str) -> str:
-    """The id of the class that ``class_ref`` (id, name or slug) means; InputError names close ones."""
-    wanted = {class_ref, slug(class_ref)}
-    for row in rows:
-        if wanted & {row.class_id, row.class_name, slug(row.class_name)}:
-            return row.class_id
+    """The id of the class that ``class_ref`` (id or name) means; InputError names close ones, or several that fit."""
+    classes = dict.fromkeys(ClassEntry(row.class_id, row.class_name) for row in rows)
+    found = match([ClassEntry(class_ref, class_ref)], classes, str(path)).found
+    if found:
+        return found[class_ref]
     import difflib
 
-    names = list(dict.fromkeys(row.class_name for row in rows))
+    names = [entry.name for entry in classes]
     close = difflib.get_close_matches(class_ref, names, n=3, cutoff=0.4) or names[:3]
     raise InputError(f"{path} has no class {class_ref!r}; it has {len(names)}, among them {', '.join(close)}")
 

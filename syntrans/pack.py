@@ -18,6 +18,7 @@ import yaml
 from syntrans import __version__
 from syntrans._parquet import rows_to_table, to_pairs, write_table
 from syntrans.card import card
+from syntrans.class_identity import notes_of_run
 from syntrans.config import dotted
 from syntrans.contract import (
     DescriptorRow,
@@ -67,7 +68,8 @@ def pack(run: Path, out: Path) -> Path:
 
 def _fill(out: Path, source: Path) -> None:
     rows, meta = read_descriptors(source)
-    meta = meta.model_copy(update={"config": without_places(meta.config)})
+    notes = {"notes": meta.notes | notes_of_run(source.parent)}
+    meta = meta.model_copy(update={"config": without_places(meta.config), **notes})
     report = read_report(source.parent / "run.json")
     prompts = _attach_prompts(meta, out)
     parts = _write_data(source.parent, rows, meta, make_dir(out / "data"))
@@ -118,7 +120,8 @@ def _write_data(run: Path, rows: Sequence[DescriptorRow], meta: FileMetadata, da
     if (run / "semantics.parquet").is_file():
         semantics, about = read_semantics(run / "semantics.parquet")
         semantics = [row.model_copy(update={"encoder": _without_place(row.encoder)}) for row in semantics]
-        about = about.model_copy(update={"config": without_places(about.config)})
+        notes = {"notes": about.notes | notes_of_run(run)}
+        about = about.model_copy(update={"config": without_places(about.config), **notes})
         write_semantics(data / _name("semantics"), semantics, about)
         parts["semantics"] = len(semantics)
     return parts

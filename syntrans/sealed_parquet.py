@@ -60,6 +60,17 @@ def read_sealed(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return table
 
 
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns; InputError as of `read_sealed`."""
+    with open_plain(path):
+        pass
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again") from error
+    return names
+
+
 def _seal(path: Path) -> None:
     """Put the mark and the hash of everything else before the footer: offsets in it count from the beginning."""
     with path.open("rb+") as file:

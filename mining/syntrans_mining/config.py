@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveInt, model_validator
 
 from syntrans.config import StrictModel
+from syntrans_mining.images_config import ImagesConfig
 
 Unit = Field(ge=0.0, le=1.0)
 
@@ -101,7 +102,7 @@ class LintConfig(StrictModel):
     """What happens to class names that mean several things and have neither definition nor wnid.
 
     Every LLM is asked for the senses of known homonyms, with ``ask_senses`` of all such names. ``senses`` chooses by
-    class (id, name or slug): a number of the list that is then shown, or a definition. ``ambiguous``: ``ask`` ends
+    class (id or name): a number of the list that is then shown, or a definition. ``ambiguous``: ``ask`` ends
     the run while a choice is missing. ``first`` takes the first sense of the built-in list; where it has none, that of
     one LLM (``compose.llm``, or the first) if it knows several.
     """
@@ -264,6 +265,7 @@ class MiningConfig(StrictModel):
     llms: tuple[ModelConfig, ...] = Field(min_length=1)
     vlm: ModelConfig | None = None
     clip: ClipConfig
+    images: ImagesConfig = ImagesConfig()
     engine: EngineConfig = EngineConfig()
     lint: LintConfig = LintConfig()
     propose: ProposeConfig = ProposeConfig()

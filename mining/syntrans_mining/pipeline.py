@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,27 +17,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
-from syntrans.classes import ClassEntry, require_clean, slug
+from syntrans.classes import ClassEntry, require_clean
 from syntrans.folder_lock import lock
-from syntrans.images import ImageRef, match_classes
+from syntrans.images import ImageSet, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pictures import COPIES, choose_pictures
+from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures
 from syntrans_mining.progress import Bars, Plain, Progress
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
-from syntrans_mining.steps.senses import in_question
+from syntrans_mining.steps.senses import classes_of, in_question
 from syntrans_mining.turns import visits_of
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
+    from syntrans.image_reference import Picture as Reference
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
 
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 def mine(
     config: MiningConfig,
     classes: Sequence[ClassEntry],
-    images: dict[str, list[ImageRef]] | None,
+    images: Mapping[str, Sequence[Reference]] | None,
     out: Path,
     *,
     limit: int | None = None,
@@ -80,7 +82,7 @@ def mine(
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
-        pictures = pictures_of(config, entries, images, copies)
+        pictures = pictures_of(config, entries, images, copies, progress.say)
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
@@ -102,16 +104,35 @@ def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Ca
 
 
 def pictures_of(
-    config: MiningConfig, entries: Sequence[ClassEntry], images: dict[str, list[ImageRef]] | None, copies: Path
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    images: Mapping[str, Sequence[Reference]] | None,
+    copies: Path,
+    say: Callable[[str], None],
 ) -> dict[str, list[Picture]]:
     """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
 
-    ``copies``: a folder for those of Parquet files.
+    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``.
     """
     if images is None:
         return {}
-    per_class = max(config.filter.images, config.ground.images)
-    return choose_pictures(match_classes(images, entries), per_class=per_class, seed=config.seed, copies=copies)
+    matched = match_classes(images, entries)
+    if isinstance(images, ImageSet) and images.passed_over:
+        say(str(images.passed_over))
+    return choose_pictures(
+        matched,
+        per_class=max(config.filter.images, config.ground.images),
+        seed=config.seed,
+        copies=copies,
+        max_broken_share=config.images.max_broken_share,
+        say=say,
+    )
+
+
+def check_pictures(images: str, config: MiningConfig, entries: Sequence[ClassEntry]) -> None:
+    """InputError where a run would refuse these pictures: they are opened, matched and decoded as it would."""
+    with tempfile.TemporaryDirectory() as copies:
+        pictures_of(config, entries, open_pictures(images, config, entries), Path(copies), lambda _: None)
 
 
 @contextmanager
@@ -133,6 +154,7 @@ def _default_progress(stack: ExitStack) -> Progress:
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:
     """The configuration without the senses chosen for classes that a limit cuts off."""
-    cut = {key for entry in classes[len(entries) :] for key in (entry.id, entry.name, slug(entry.name))}
-    chosen = {key: choice for key, choice in config.lint.senses.items() if key not in cut}
+    cut = {entry.id for entry in classes[len(entries) :]}
+    meant = classes_of(config.lint.senses, classes)
+    chosen = {key: choice for key, choice in config.lint.senses.items() if meant.get(key) not in cut}
     return config.model_copy(update={"lint": config.lint.model_copy(update={"senses": chosen})})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
-    from syntrans.images import ImageRef
+    from syntrans.image_reference import Picture
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.host import Host
 
@@ -40,7 +40,7 @@ START = 2
 def probe(
     config: MiningConfig,
     entries: Sequence[ClassEntry],
-    images: dict[str, list[ImageRef]] | None,
+    images: Mapping[str, Sequence[Picture]] | None,
     out: Path,
     *,
     seconds: float,
@@ -81,7 +81,7 @@ class _Turn:
         config: MiningConfig,
         prompts: Prompts,
         models: Models,
-        images: dict[str, list[ImageRef]] | None,
+        images: Mapping[str, Sequence[Picture]] | None,
         progress: Progress,
         out: Path,
         turns: Turns | None,
@@ -91,7 +91,7 @@ class _Turn:
         self._calibration = calibration_of(config, models, prompts)
 
     def run(self, host: Host, entries: Sequence[ClassEntry]) -> MineResult:
-        pictures = pictures_of(self._config, entries, self._images, self._out / COPIES)
+        pictures = pictures_of(self._config, entries, self._images, self._out / COPIES, self._progress.say)
         # As if the models had been loaded just now, which a run would have to do.
         report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
         with open_journal(self._out / JOURNAL, resume=False) as journal:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.class_identity import CLASSES
 from syntrans.classes import ClassEntry, read_classes
 from syntrans.config import load_config
 from syntrans.contract import FileMetadata, read_descriptors
@@ -27,7 +28,7 @@ from syntrans_mining.models import resolve_models
 from syntrans_mining.progress import Silent
 from syntrans_mining.provenance import git_commit, package_versions
 from syntrans_mining.report import Report
-from syntrans_mining.results import CLASSES, MineResult, write_files
+from syntrans_mining.results import MineResult, write_files
 from syntrans_mining.stages import choose, embed, semantics_of
 from syntrans_mining.steps import crosscheck, ground
 from syntrans_mining.vectors import Vectors

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes import slug
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
@@ -27,7 +26,7 @@ from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.stages import Stages
-from syntrans_mining.steps.senses import in_question
+from syntrans_mining.steps.senses import classes_of, in_question
 from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -147,8 +146,8 @@ class _Ready:
 
 
 def _without_thresholds(config: MiningConfig, chosen: Sequence[ClassEntry]) -> MiningConfig:
-    keys = {key for entry in chosen for key in (entry.id, entry.name, slug(entry.name))}
-    senses = {key: 1 if isinstance(sense, int) else sense for key, sense in config.lint.senses.items() if key in keys}
+    known = config.lint.senses
+    senses = {key: 1 if isinstance(known[key], int) else known[key] for key in classes_of(known, chosen)}
     open_wide: dict[str, dict[str, Any]] = {
         "lint": {"ambiguous": "first", "senses": senses},
         "crosscheck": {"threshold": 0.0, "calibration": None},

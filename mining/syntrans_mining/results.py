@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syntrans.class_identity import CLASSES, definition_notes
 from syntrans.classes import ClassEntry, class_list_sha256
 from syntrans.config import dump_config
 from syntrans.contract import FileMetadata, write_descriptors, write_semantics
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models
     from syntrans_mining.report import Report
-
-
-CLASSES = "classes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,7 @@ def write_files(
 
     ``extra`` goes to ``run.json`` beside what ``report`` and ``meta`` say.
     """
+    meta = meta.model_copy(update={"notes": meta.notes | definition_notes(entries)})
     result = {**_run_values(config, entries, meta, report, candidates), **extra}
     (out / "run.json").unlink(missing_ok=True)  # of an earlier run in this folder
     atomic_write_text(out / "config.yaml", dump_config(config))

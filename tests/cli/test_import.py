@@ -28,20 +28,21 @@ TWO = {"House Finch": ["A red breast.", "Brown wings, with bars.", "a red  breas
 
 
 def test_sentences_stay_whole_and_all_are_kept(tmp_path: Path) -> None:
-    done = import_descriptions(source(tmp_path, TWO), "cupl", tmp_path / "out")
+    done = import_descriptions([source(tmp_path, TWO)], tmp_path / "out")
     rows, meta = read_descriptors(done.descriptors)
     assert [(row.class_id, row.text, row.rank) for row in rows] == [
         ("house-finch", "A red breast.", 1),
         ("house-finch", "Brown wings, with bars.", 2),
         ("wolf", "Grey fur.", 1),
     ]
-    assert {(row.kept, row.facet, row.weight, row.agreement) for row in rows} == {(True, "other", 1.0, None)}
+    assert {(row.kept, row.facet, row.agreement) for row in rows} == {(True, "other", None)}
     assert set(meta.notes["skipped"]) == {"crosscheck", "ground", "filter", "compose"}
 
 
-def test_a_sentence_said_twice_is_one_row_with_two_authors(tmp_path: Path) -> None:
-    done = import_descriptions(source(tmp_path, TWO), "cupl", tmp_path / "out")
-    first = read_descriptors(done.descriptors)[0][0]
+def test_a_sentence_said_twice_is_one_row_that_counts_twice_with_two_authors(tmp_path: Path) -> None:
+    done = import_descriptions([source(tmp_path, TWO)], tmp_path / "out")
+    first, second = read_descriptors(done.descriptors)[0][:2]
+    assert (first.weight, second.weight) == (2.0, 1.0)
     assert [(author.model, author.sample, author.raw) for author in first.authors] == [
         ("gpt-3 (CuPL)", 0, "A red breast."),
         ("gpt-3 (CuPL)", 2, "a red breast"),
@@ -50,15 +51,16 @@ def test_a_sentence_said_twice_is_one_row_with_two_authors(tmp_path: Path) -> No
 
 def test_a_class_list_gives_ids_and_leaves_the_rest_out(tmp_path: Path) -> None:
     entries = [ClassEntry("n01532829", "house_finch"), ClassEntry("wolf", "Canis lupus")]
-    done = import_descriptions(source(tmp_path, {**TWO, "lamb": ["wool"]}), "dclip", tmp_path / "out", entries)
+    done = import_descriptions([source(tmp_path, {**TWO, "lamb": ["wool"]})], tmp_path / "out", entries)
     rows, _ = read_descriptors(done.descriptors)
     assert {(row.class_id, row.class_name) for row in rows} == {("n01532829", "house_finch"), ("wolf", "Canis lupus")}
     assert done.left_out == ["lamb"]
 
 
 def test_a_listed_class_that_is_not_described_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"does not describe 1 listed classes: crane"):
-        import_descriptions(source(tmp_path, TWO), "cupl", tmp_path, [ClassEntry("crane", "crane")])
+    entries = [ClassEntry("crane", "crane"), ClassEntry("wolfe", "wolfe")]
+    with pytest.raises(InputError, match=r"does not describe 2 listed classes: crane, wolfe \(nearest: wolf\)"):
+        import_descriptions([source(tmp_path, {"wolf": ["Grey fur."], "x": []})], tmp_path, entries)
 
 
 @pytest.mark.parametrize(
@@ -69,21 +71,23 @@ def test_a_listed_class_that_is_not_described_is_named(tmp_path: Path) -> None:
         ({}, "must map class names"),
         ({"wolf": "grey"}, "class 'wolf' has no list of texts"),
         ({"wolf": [1]}, "class 'wolf' has no list of texts"),
-        ({"wolf": [" "]}, "class 'wolf' has no description"),
-        ({"wolf": [" ."]}, "class 'wolf' has no description"),
-        ({" ": ["a"]}, "a class without a name"),
+        ({"wolf": {}}, "class 'wolf' has no list of texts"),
+        ({"wolf": [" "], "lamb": []}, "there is no description at all"),
+        ({"???": ["a"]}, r"'\?\?\?' has no letter"),
+        ({" ": ["a"]}, "the name of class ' ' is empty"),
+        (r'{"a\ud800": ["\ud800 red"]}', r"class 'a\\ud800' holds half of a character"),
         ({"wolf": ["a"], "Wolf": ["b"]}, "the same name 2 times"),
     ],
 )
 def test_malformed_sources_are_refused_with_the_rule(value: object, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words):
-        import_descriptions(source(tmp_path, value), "cupl", tmp_path / "out")
+        import_descriptions([source(tmp_path, value)], tmp_path / "out", formats=["cupl"])
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cupl, dclip"):
-        import_descriptions(source(tmp_path, TWO), "xml", tmp_path / "out")
+        import_descriptions([source(tmp_path, TWO)], tmp_path / "out", formats=["xml"])
 
 
 def test_a_missing_source_ends_with_3_and_leaves_no_folder(
@@ -107,7 +111,7 @@ def test_caltech_comes_in_with_all_its_classes(
 
 def test_dclip_fits_a_built_in_list(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "descriptors" / "dclip_cub.json"
-    assert import_descriptions(path, "dclip", tmp_path, read_classes("cub")).n_classes == 200
+    assert import_descriptions([path], tmp_path, read_classes("cub")).n_classes == 200
 
 
 LINES = """
@@ -119,7 +123,7 @@ LINES = """
 
 
 def test_lines_bring_ids_facets_and_authors_along(tmp_path: Path) -> None:
-    done = import_descriptions(source(tmp_path, LINES), "jsonl", tmp_path / "out")
+    done = import_descriptions([source(tmp_path, LINES)], tmp_path / "out")
     rows, _ = read_descriptors(done.descriptors)
     assert [(row.class_id, row.class_name, row.text, row.facet) for row in rows] == [
         ("house-finch", "House Finch", "a red breast", "colour"),
@@ -131,7 +135,7 @@ def test_lines_bring_ids_facets_and_authors_along(tmp_path: Path) -> None:
 
 def test_lines_are_found_by_id_as_well(tmp_path: Path) -> None:
     entries = [ClassEntry("n02114367", "grey wolf")]
-    done = import_descriptions(source(tmp_path, LINES), "jsonl", tmp_path / "out", entries)
+    done = import_descriptions([source(tmp_path, LINES)], tmp_path / "out", entries)
     assert [row.class_name for row in read_descriptors(done.descriptors)[0]] == ["grey wolf"]
     assert done.left_out == ["House Finch"]
 
@@ -148,13 +152,18 @@ def test_lines_are_found_by_id_as_well(tmp_path: Path) -> None:
             "klass: Extra inputs.*the keys are class, text",
         ),
         ('{"class": "wolf", "text": "a", "facet": "smell"}', "facet: must be one of shape, colour"),
-        ('{"class": "", "text": "a"}', "class: String should have at least 1"),
-        ('{"class": "wolf", "text": "a", "id": "x"}\n{"class": "wolf", "text": "b", "id": "y"}', "the ids x and y"),
+        ('{"class": "", "text": "a"}', "class: is empty"),
+        (r'{"class": "wolf\ud800", "text": "a"}', "line 1: class: holds half of a character"),
+        (
+            '{"class": "wolf", "text": "a", "id": "x"}\n{"class": "wolf", "text": "b", "id": "y"}',
+            "the same name 2 times",
+        ),
+        ('{"class": "Bär", "text": "a", "id": "x"}\n{"class": "Bar", "text": "b", "id": "x"}', "id 'x' is given to"),
     ],
 )
 def test_malformed_lines_are_refused_with_their_number(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words):
-        import_descriptions(source(tmp_path, text), "jsonl", tmp_path / "out")
+        import_descriptions([source(tmp_path, text)], tmp_path / "out", formats=["jsonl"])
     assert not (tmp_path / "out").exists()
 
 
@@ -162,10 +171,11 @@ def test_malformed_lines_are_refused_with_their_number(text: str, words: str, tm
 def test_any_text_comes_in_harmless_or_is_refused(said: list[tuple[str, str]]) -> None:
     lines = "\n".join(json.dumps({"class": name, "text": text}) for name, text in said)
     with tempfile.TemporaryDirectory() as folder:
-        if any(not any(normalise_text(plain_text(text)) for n, text in said if n == name) for name, _ in said):
+        paths = [source(Path(folder), lines)]
+        if not any(normalise_text(plain_text(text)) for _, text in said):
             with pytest.raises(InputError, match="no description"):
-                import_descriptions(source(Path(folder), lines), "jsonl", Path(folder))
+                import_descriptions(paths, Path(folder), formats=["jsonl"])
             return
-        rows, _ = read_descriptors(import_descriptions(source(Path(folder), lines), "jsonl", Path(folder)).descriptors)
+        rows, _ = read_descriptors(import_descriptions(paths, Path(folder), formats=["jsonl"]).descriptors)
     assert all(row.text.isprintable() and row.descriptor_id == descriptor_id(row.class_id, row.text) for row in rows)
     assert {row.class_name for row in rows} == {name for name, _ in said}

@@ -90,14 +90,59 @@ def test_a_class_without_pictures_ends_with_3_and_is_named(
     assert "1 of 2 classes have no picture: wolf" in capsys.readouterr().err
 
 
-def test_a_broken_picture_ends_with_3_and_is_named(
+def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_dry_run_too(
     config: Path, classes: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (picture_tree / "goldfinch" / "1.png").write_bytes(b"\x89PNG no more")
-    arguments = ("--config", config, "--classes", classes, "--images", picture_tree, "--out", tmp_path / "out")
-    assert mine(*arguments) == 3
-    assert "goldfinch/1.png is not a readable picture (no known format)" in capsys.readouterr().err
-    assert list((tmp_path / "out").glob("*.parquet")) == []
+    (picture_tree / "house_finch" / "0.png").write_bytes(b"")
+    arguments = ("--config", config, "--classes", classes, "--images", picture_tree, "--out")
+    assert mine(*arguments, tmp_path / "out", "--dry-run") == 0
+    assert mine(*arguments, tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert "skipped 2 broken pictures" in said
+    assert "goldfinch/1.png is not a readable picture (no known format)" in said
+    assert "house_finch/0.png is not a readable picture (no known format)" in said
+    (picture_tree / "house_finch" / "1.png").write_bytes(b"x")
+    for more in (["--dry-run"], []):
+        assert mine(*arguments, tmp_path / "again", *more) == 3
+        assert "3 of 6 images of the classes are broken, images.max_broken_share allows 5.0%" in capsys.readouterr().err
+    assert list((tmp_path / "again").glob("*.parquet")) == []
+
+
+def test_eps_called_png_is_skipped_and_no_program_is_started(
+    config: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, marker = picture_tree.parent / "bin", picture_tree.parent / "started"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (programs / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    box = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    (picture_tree / "goldfinch" / "z.png").write_text(box)
+    assert mine("--config", config, "--classes", picture_tree) == 0
+    assert "skipped 1 broken pictures" in capsys.readouterr().err
+    assert not marker.exists()
+
+
+def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
+    config: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mine("--config", config, "--classes", picture_tree) == 0
+    said = capsys.readouterr()
+    assert f"pictures: those in {picture_tree}" in said.err
+    written = Path(said.out.rstrip("\n"))
+    assert {row.class_name for row in read_descriptors(written)[0]} == {"goldfinch", "house finch"}
+    assert json.loads((written.parent / "run.json").read_text())["images_seen"] == 6
+
+
+def test_a_folder_without_pictures_is_a_class_list_alone(tmp_path: Path) -> None:
+    from syntrans.classes import read_classes
+
+    for name in ("house_finch", "house finch", ".hidden", "crane"):
+        (tmp_path / "list" / name).mkdir(parents=True)
+    assert [entry.name for entry in read_classes(tmp_path / "list")] == ["crane", "house finch", "house_finch"]
+    (tmp_path / "list" / "house finch").rmdir()
+    assert [entry.name for entry in read_classes(tmp_path / "list")] == ["crane", "house finch"]
 
 
 def test_a_crash_ends_with_6_and_the_same_command_goes_on(
@@ -140,7 +185,7 @@ def test_pictures_that_are_nowhere_are_said_before_models_are_looked_for(
     classes: Path, capsys: pytest.CaptureFixture[str], artifacts: Path
 ) -> None:
     assert mine("--config", "cpu", "--classes", classes, "--images", "photos") == 3
-    assert "'photos' is not there" in capsys.readouterr().err
+    assert "photos is not there" in capsys.readouterr().err
     assert not (artifacts / "mine").exists()
 
 

@@ -75,7 +75,7 @@ def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
     kept, class_id, said = draw(st.booleans()), draw(name), plain_text(draw(text))
     return DescriptorRow(
         class_id=class_id,
-        class_name=draw(name),
+        class_name=f"{class_id} {class_id.encode().hex()}",  # a name of its own, whatever the id is made of
         descriptor_id=descriptor_id(class_id, said),
         text=said,
         facet=draw(st.sampled_from(FACETS)),
@@ -115,7 +115,7 @@ def test_whatever_is_written_is_read_back(rows: list[DescriptorRow], tmp_path: P
 def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]], tmp_path: Path) -> None:
     rows = [
         SemanticsRow(
-            class_id=f"{i}", class_name="c", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
+            class_id=f"{i}", class_name=f"c{i}", summary="", n_kept=0, encoder="e", encoder_revision="", embedding=e
         )
         for i, e in enumerate(embeddings)
     ]
@@ -304,7 +304,7 @@ def test_a_number_that_is_none_is_refused() -> None:
 def _minimal(class_id: str = "c") -> dict[str, Any]:
     return {
         "class_id": class_id,
-        "class_name": "C",
+        "class_name": f"C{class_id}",
         "descriptor_id": descriptor_id(class_id, "t"),
         "text": "t",
         "facet": "other",

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from syntrans.errors import InputError
 from syntrans.images import open_images
 from syntrans_mining.engines.base import Picture
 from syntrans_mining.engines.openai import _fitting
@@ -104,3 +105,39 @@ def test_the_pixel_budget_is_part_of_what_decides_an_answer(max_pixels: int | No
     assert vlm is not None
     assert vlm.spec.args.get("max_pixels") == max_pixels
     assert ("max_pixels" in vlm.identity) == (max_pixels is not None)
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Path:
+    """Twelve pictures of herons."""
+    (tmp_path / "birds" / "heron").mkdir(parents=True)
+    for number in range(12):
+        (tmp_path / "birds" / "heron" / f"{number:02d}.png").write_bytes(encoded(20, 20))
+    return tmp_path / "birds"
+
+
+def test_one_empty_file_among_twelve_is_skipped_and_another_picture_takes_its_place(twelve: Path) -> None:
+    (twelve / "heron" / "07.png").write_bytes(b"")
+    said: list[str] = []
+    chosen = choose_pictures(open_images(twelve), per_class=11, seed=0, say=said.append)
+    assert len(chosen["heron"]) == 11
+    assert len(said) == 1
+    assert said[0].startswith("skipped 1 broken pictures: ")
+    assert "heron/07.png is not a readable picture" in said[0]
+
+
+def test_too_many_broken_pictures_are_named_all_at_once(twelve: Path) -> None:
+    for number in range(4):
+        (twelve / "heron" / f"{number:02d}.png").write_bytes(b"")
+    rule = r"4 of 12 images .*images.max_broken_share allows 5.0%.*and 1 more"
+    with pytest.raises(InputError, match=rule) as refused:
+        choose_pictures(open_images(twelve), per_class=12, seed=0)
+    assert sum(f"{number:02d}.png" in str(refused.value) for number in range(4)) == 3
+    assert len(choose_pictures(open_images(twelve), per_class=12, seed=0, max_broken_share=0.5)["heron"]) == 8
+
+
+def test_a_class_that_loses_all_its_pictures_is_named(twelve: Path) -> None:
+    (twelve / "wren").mkdir()
+    (twelve / "wren" / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no picture of wren can be read: .*wren/a.png is not a readable picture"):
+        choose_pictures(open_images(twelve), per_class=4, seed=0)

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,14 @@ import pytest
 from jaxtyping import install_import_hook
 from PIL import Image
 
+import syntrans_training
+
+UNCHECKED = ("config", "world")
 # Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
 install_import_hook(
-    [f"syntrans_training.{part}" for part in ("modules", "methods", "backbones", "data", "losses", "tasks")],
-    "beartype.beartype",
+    # pydantic checks the configs itself, and the embedded world is no part of training
+    [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name not in UNCHECKED],
+    "shape_checker.check",
 )
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "white"]
@@ -40,15 +45,6 @@ def reference():
         return value
 
     return lambda name: json.loads((ASSETS / f"{name}.json").read_text(), object_hook=as_array)
-
-
-@pytest.fixture(scope="session")
-def numbers(reference):
-    """The same for the files that are too large to carry: read from ../shared, skipped where that is absent."""
-    folder = Path(__file__).parents[3] / "shared" / "reference" / "numbers"
-    if not folder.is_dir():
-        pytest.skip("the recorded numbers (../shared/reference/numbers) are not on this machine")
-    return lambda name: reference(folder / name)
 
 
 def toy_picture(colour: int, shape: int, rng: np.random.Generator) -> bytes:

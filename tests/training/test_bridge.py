@@ -3,11 +3,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training.bridge import Grid, alpha_curve, alpha_grid, build_bridge, pack, unpack, visual_side
+from syntrans_training.bridge import Grid, alpha_curve, alpha_grid, build_bridge, pack, unpack
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.features import Features
 from syntrans_training.methods import Fused, accuracy
 from syntrans_training.modules.ridge import fit_ridge
+from syntrans_training.prototype_accuracy import prototype_cosines
 
 GRID = Grid(shrinkages=(None, 1.0), lambdas=(0.1, 1.0), alphas=alpha_grid(0.25), name_shares=(0.0, 1.0))
 
@@ -55,7 +56,7 @@ def test_the_curve_equals_fused_weights_episode_by_episode(fitted):
     bridge, _, val, s, tasks = fitted
     queries = bridge.whitening(val.values)
     semantic = F.normalize(bridge.ridges["kept", 1](s[26:]), dim=-1)
-    visual = [visual_side(queries, part) for part in tasks[1].chunks(500)]
+    visual = [prototype_cosines(queries, part) for part in tasks[1].chunks(500)]
     curve = alpha_curve(queries, semantic, tasks[1], visual, (0.0, 0.5, 1.0))
     support, query, classes = (torch.from_numpy(a) for a in (tasks[1].support, tasks[1].query, tasks[1].classes))
     for alpha, found in zip((0.0, 0.5, 1.0), curve, strict=True):

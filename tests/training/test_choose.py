@@ -10,6 +10,7 @@ from syntrans_training.choose import METHODS, Chosen, choose_methods
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.features import Features
 from syntrans_training.peers import PEERS, Base, Training
+from syntrans_training.rows import build_rows
 from syntrans_training.scoring import score
 from syntrans_training.sides import Side
 
@@ -37,7 +38,11 @@ def run(world, path, names, *, in_clip=False, identity="x"):
     base, val, text, tasks, bridge = world
     side = Side(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
     known = Base(base.values, bridge.whitening(base.values), base.labels, text[:14])
-    note = choose_methods(names, lambda _: known, side, tasks, HOW, n_classes=6, draws=2, path=path, identity=identity)
+    note = choose_methods(
+        names, lambda _: known, side, tasks, HOW, n_classes=6,
+        table_rows=lambda chosen, shots: build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2),
+        path=path, identity=identity,
+    )  # fmt: skip
     return note, side
 
 

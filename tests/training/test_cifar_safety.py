@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syntrans import image_cifar as cifar
 from syntrans.errors import InputError
-from syntrans_training.data.formats import cifar
-from syntrans_training.data.formats.cifar import CifarPool, _unpickle
+from syntrans.image_cifar import CifarPool, _unpickle
 
 
 class Runs:

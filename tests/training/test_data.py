@@ -35,14 +35,15 @@ def test_hashes_are_those_of_the_encoded_bytes(toy_data):
     assert val.seen([sha]).sum() == 1
 
 
-def break_one(toy_data, folder, which=0):
+def break_some(toy_data, folder, n=1):
     table = pq.read_table(toy_data / "val.parquet").to_pydict()
-    table["image"][which]["bytes"] = b"\x89PNG no picture"
+    for row in range(n):
+        table["image"][row]["bytes"] = b"\x89PNG no picture %d" % row
     pq.write_table(pa.table(table), folder / "val.parquet")
 
 
 def test_a_broken_image_is_skipped_named_and_counted(toy_data, tmp_path, capsys):
-    break_one(toy_data, tmp_path)
+    break_some(toy_data, tmp_path)
     val = load_splits(str(tmp_path), size=16, names=("val",), max_broken_share=0.1)["val"]
     assert len(val) == len(val.pixels) == 69
     assert "val.parquet, row 0" in val.broken[0]
@@ -54,8 +55,8 @@ def test_a_broken_image_is_skipped_named_and_counted(toy_data, tmp_path, capsys)
 
 
 def test_too_many_broken_images_stop_the_run(toy_data, tmp_path):
-    break_one(toy_data, tmp_path)
-    with pytest.raises(InputError, match="1 of 70 images of val are broken"):
+    break_some(toy_data, tmp_path, 3)
+    with pytest.raises(InputError, match="3 of 70 images of val are broken"):
         load_splits(str(tmp_path), size=16, names=("val",), max_broken_share=0.01)
 
 

@@ -36,8 +36,8 @@ def recorded(values, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("number", range(4))  # T = 1 and 2, BatchNorm in evaluation and in training
-def test_promptkd_and_its_projector_are_the_authors_own(numbers, number, dtype):
-    item = numbers("promptkd")
+def test_promptkd_and_its_projector_are_the_authors_own(reference, number, dtype):
+    item = reference("promptkd")
     case, given = item["cases"][number], recorded(item["inputs_shared"], dtype)
     expected, weights = case["outputs"][str(dtype).removeprefix("torch.")], recorded(item["weights_shared"], dtype)
     projector = Projector(12, 16).to(dtype).train(case["hyper"]["bn_training"])

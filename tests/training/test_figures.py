@@ -13,8 +13,8 @@ from syntrans_training.evaluate import open_episodes, open_subject
 from syntrans_training.figure_weights import DRAWS, draw_supports, separation
 from syntrans_training.figures import report
 from syntrans_training.methods import SynTrans
-from syntrans_training.rows import Row
 from syntrans_training.runs import read_run
+from syntrans_training.scored_classifier import Row
 from syntrans_training.scoring import score
 from syntrans_training.train import train
 

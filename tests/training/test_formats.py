@@ -108,6 +108,7 @@ def test_a_whole_imagenet_asks_which_data_set_is_meant(tmp_path):
     for part in ("train", "val"):
         for key in sorted(keys):
             (tmp_path / part / key).mkdir(parents=True)
+            (tmp_path / part / key / "1.JPEG").touch()
     with pytest.raises(InputError, match="could be mini, tiered, by its classes; say data.dataset=NAME"):
         open_source(str(tmp_path))
 
@@ -280,3 +281,23 @@ def test_cifar_pictures_are_stored_without_any_loss(toy):
     number = archives.cifar_names().index("otter")
     otter = val.pixels[val.labels == val.classes.index("otter")]
     assert any(np.array_equal(p, archives.pixels(number, 0, 32)) for p in otter)
+
+
+def test_a_folder_that_the_split_file_names_is_a_class_whatever_it_is_called(tmp_path):
+    photos = archives.class_folders(tmp_path / "photos", ["train", "test", "images", "bus"], 2, 8)
+    (photos / "train" / "old").mkdir()
+    (photos / "train" / "old" / "a.png").write_bytes(archives.encoded(9, 9, 8, "PNG"))
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"base": ["train", "bus"], "val": ["test"], "novel": ["images"]}))
+    splits = load_splits(str(photos), size=8, split_file=str(split))
+    assert sizes(splits) == {"base": (2, 5), "val": (1, 2), "novel": (1, 2)}
+
+
+def test_what_a_data_set_has_besides_is_said_once(tmp_path, capsys):
+    for part, key in (("train", "ant"), ("val", "bee"), ("test", "cat")):
+        archives.class_folders(tmp_path / part, [key], 1, 8)
+    archives.class_folders(tmp_path, ["dog"], 1, 8)
+    (tmp_path / "train" / "ant" / "IMG_1.HEIC").write_bytes(b"x")
+    load_splits(str(tmp_path), size=8)
+    said = "passed over: 1 .heic files (IMG_1.HEIC), 1 class folders beside the parts (dog)"
+    assert capsys.readouterr().err.splitlines().count(said) == 1

@@ -10,7 +10,7 @@ from syntrans_training.data import load_splits
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
 from syntrans_training.methods import Prototype, RidgeRegression
-from syntrans_training.rows import Row
+from syntrans_training.scored_classifier import Row
 from syntrans_training.select import calibrate, select
 
 
@@ -53,8 +53,8 @@ def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kep
         def __init__(self, *, good):
             self.good = good
 
-        def heads(self, support, classes):
-            return super().heads(support if self.good else torch.ones_like(support), classes)
+        def classifiers(self, support, classes):
+            return super().classifiers(support if self.good else torch.ones_like(support), classes)
 
     found = select(Half, {"good": (False, True)}, *world(0.3), n_classes=8)
     assert found.setting == {"good": True}
@@ -70,8 +70,8 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature():
     values, tasks = world()
 
     class Twice(Prototype):
-        def heads(self, support, classes):
-            found = super().heads(support, classes)
+        def classifiers(self, support, classes):
+            found = super().classifiers(support, classes)
             return type(found)(found.weight * 2, cosine=True)
 
     once, twice = (calibrate(Row((method,), values), tasks) for method in (Prototype(), Twice()))

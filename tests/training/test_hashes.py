@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from syntrans_training.data import hashes
-from syntrans_training.data.hashes import UNREADABLE, sha256_of
+from syntrans import image_hashes as hashes
+from syntrans.image_hashes import sha256_of
+from syntrans.image_reference import UNREADABLE
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
 from syntrans_training.metrics import ece, image_interval, interval, per_class
-from syntrans_training.rows import Row
+from syntrans_training.scored_classifier import Row
 from syntrans_training.scoring import score
 
 C, PER_CLASS, D = 8, 30, 12

@@ -1,10 +1,15 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError, ModelLoadError
+from syntrans.importers import import_descriptions
+from syntrans_training.config import TextConfig
 from syntrans_training.semantics import class_vectors, derangement, read_knowledge
+from syntrans_training.sentences import fill
 from syntrans_training.text import TextEncoder, open_text_encoder
 
 
@@ -86,6 +91,66 @@ def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, des
     found = class_vectors(knowledge, ["fox", "owl"], encoder, "kept")
     assert np.allclose(found[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
     assert "fox (1 classes)" in capsys.readouterr().err
+
+
+def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_path, encoder):
+    source = tmp_path / "dclip.json"
+    source.write_text(json.dumps({"fox": [], "owl": ["it is white"]}))
+    knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox", "owl"])
+    found = class_vectors(knowledge, ["fox", "owl"], encoder, "kept")
+    assert np.allclose(found, encoder.encode(["a photo of a fox", "it is white"]), atol=1e-6)
+    assert knowledge.variants == ("kept", "random", "name")
+
+
+def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp_path, encoder):
+    source = tmp_path / "cupl.json"
+    source.write_text(json.dumps({"fox": ["it is red", *["it is white"] * 5]}))
+    knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox"])
+    red, white = encoder.encode(["it is red", "it is white"])
+    expected = red + 5 * white
+    found = class_vectors(knowledge, ["fox"], encoder, "kept")[0]
+    assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a long beak", "fox, which is a long beak"),
+        ("has a tail", "fox, which has a tail"),
+        ("often red", "fox, which often red"),
+        ("used by hunters", "fox, which is used by hunters"),
+        ("four legs", "fox, which has four legs"),
+    ],
+)
+def test_the_sentences_of_dclip_are_a_template(text, expected):
+    assert (
+        fill(TextConfig(descriptor_template="{name}, {which}").descriptor_template, text=text, name="fox") == expected
+    )
+
+
+def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_the_id(tmp_path, descriptor_row):
+    ids = ("n02012849", "n03126707")
+    rows = [descriptor_row("crane", f"of {i}").model_copy(update={"class_id": i}) for i in ids]
+    path = write_rows(tmp_path, rows)
+    with pytest.raises(InputError, match="'crane' could be 'n02012849' or 'n03126707'"):
+        read_knowledge(path, ["crane"])
+    knowledge = read_knowledge(path, [*ids])
+    assert {c: [row.text for row in group] for c, group in knowledge.rows.items()} == {i: [f"of {i}"] for i in ids}
+
+
+def test_classes_that_differ_by_a_mark_never_share_descriptors(tmp_path, descriptor_row):
+    rows = [descriptor_row(name, f"of {name}") for name in ("Bär", "Bar")]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["Bar", "Bär"])
+    assert {c: group[0].text for c, group in knowledge.rows.items()} == {"Bar": "of Bar", "Bär": "of Bär"}
+    with pytest.raises(InputError, match="Bår"):
+        read_knowledge(tmp_path / "some.parquet", ["Bår"])
+
+
+def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
+    path = write_rows(tmp_path, [descriptor_row("polar bear", "white fur")])
+    assert read_knowledge(path, ["Polar_Bear"]).names == {"Polar_Bear": "polar bear"}
+    with pytest.raises(InputError, match=r"Polar_Bear \(nearest: polar bear\)"):
+        read_knowledge(path, ["Polar_Bear"], beside=["polar bear"])
 
 
 def test_batches_and_padding_do_not_change_an_embedding(encoder):

@@ -1,4 +1,4 @@
-"""Accuracy of one trained bridge over alpha, on the same episodes (METHOD.md section 1.5, replica of Figure 4)."""
+"""Accuracy of one trained bridge over alpha, on the same episodes (the paper's figure 4)."""
 
 from collections.abc import Sequence
 

@@ -24,6 +24,7 @@ from .config import DataConfig, TextConfig
 from .data.datasets import DATASETS
 from .data.opening import open_source
 from .semantics import Knowledge
+from .sentences import fill
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def anchor_texts(
         texts[templates.name_template.format(name=name)] = None
         for row in knowledge.rows.get(c, []):
             if row.kept:
-                texts[templates.descriptor_template.format(text=row.text, name=name)] = None
+                texts[fill(templates.descriptor_template, text=row.text, name=name)] = None
     says = _pattern(barred)
     fit = [text for text in texts if not (says and says.search(normalised(text)))]
     return AnchorTexts(tuple(fit), len(texts) - len(fit))

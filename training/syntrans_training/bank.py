@@ -1,8 +1,8 @@
 """Features that episodes index, and the scores of methods on them.
 
-Linear methods (`methods.Linear`) share one product with the queries: per episode [m, d] @ [d, heads * n]. The queries
-of a whole chunk are never gathered for those; a few episodes at a time are, so that they are still in the processor's
-cache when they are multiplied. That gather of m rows is most of the cost of a prototype row, and it does not grow with
+Linear methods (`methods.LinearMethod`) share one product with the queries: per episode [m, d] @ [d, methods * n]. The
+queries of a whole chunk are never gathered for those; a few episodes at a time are, so that they are still in the cache
+of a core when they are multiplied. That gather of m rows is most of the cost of a prototype row, and does not grow with
 the number of linear methods.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .episodes import Episodes
-from .methods import Heads, Linear, Method
+from .methods import LinearClassifiers, LinearMethod, Method
 
 CACHE_BYTES = 1 << 20  # of gathered queries at once on a CPU: about a core's second-level cache
 DEVICE_BYTES = 1 << 30  # and on a GPU, where starting a kernel costs more than memory
@@ -38,11 +38,11 @@ class Bank:
             torch.from_numpy(ids).to(device) for ids in (tasks.classes, tasks.support, tasks.query)
         )
         support, images = self._supports(support_ids), query_ids.flatten(1)
-        heads = [method.heads(support, classes) for method in methods if isinstance(method, Linear)]
-        linear = iter(self._linear_scores(images, heads))
+        linear_methods = [m.classifiers(support, classes) for m in methods if isinstance(m, LinearMethod)]
+        linear = iter(self._linear_scores(images, linear_methods))
         query: Tensor | None = None
         for method in methods:
-            if isinstance(method, Linear):
+            if isinstance(method, LinearMethod):
                 yield next(linear)
             else:
                 query = self.features[images] if query is None else query
@@ -60,11 +60,13 @@ class Bank:
             self._rooms[room] = source.new_empty(len(images), *source.shape[1:])
         return torch.index_select(source, 0, images, out=self._rooms[room][: len(images)])
 
-    def _linear_scores(self, images: Int[Tensor, "e m"], heads: Sequence[Heads]) -> list[Float[Tensor, "e m n"]]:
-        """`Heads.scores` of every head, with one gather of the queries for all of them."""
-        if not heads:
+    def _linear_scores(
+        self, images: Int[Tensor, "e m"], classifiers: Sequence[LinearClassifiers]
+    ) -> list[Float[Tensor, "e m n"]]:
+        """`LinearClassifiers.scores` of each, with one gather of the queries for all of them."""
+        if not classifiers:
             return []
-        weight = torch.cat([head.weight for head in heads], 1)
+        weight = torch.cat([c.weight for c in classifiers], 1)
         e, m, d = *images.shape, weight.shape[-1]
         products = weight.new_empty(e, m, weight.shape[1])
         room = DEVICE_BYTES if images.is_cuda else CACHE_BYTES
@@ -73,10 +75,10 @@ class Bank:
             block = images[i : i + step]
             queries = self._gather("query", self.features, block.reshape(-1)).view(*block.shape, d)
             torch.bmm(queries, weight[i : i + step].mT, out=products[i : i + step])
-        found = list(torch.split(products, heads[0].weight.shape[1], -1))
-        for j, head in enumerate(heads):
-            if head.cosine:
+        found = list(torch.split(products, classifiers[0].weight.shape[1], -1))
+        for j, linear in enumerate(classifiers):
+            if linear.cosine:
                 found[j] = found[j] * self.inverse_length[images].unsqueeze(-1)
-            if head.bias is not None:
-                found[j] = found[j] + head.bias.unsqueeze(1)
+            if linear.bias is not None:
+                found[j] = found[j] + linear.bias.unsqueeze(1)
         return found

@@ -19,12 +19,10 @@ from torch import Tensor
 from .episodes import Episodes
 from .features import Features
 from .methods import accuracy
-from .methods.prototype import prototypes
 from .modules.fusion import fused_cosine
 from .modules.ridge import Ridge, fit_ridge
 from .modules.whiten import Whitening, class_means, fit_whitening
-
-CHUNK = 500  # episodes in memory at once
+from .prototype_accuracy import CHUNK, prototype_accuracy, prototype_cosines
 
 # (variant, name share) -> unit class vectors of the base and of the val classes
 ClassVectors = Callable[[str, float], tuple[Tensor, Tensor]]
@@ -84,7 +82,7 @@ def build_bridge(
     choices: dict[tuple[str, int], Choice] = {}
     ridges: dict[tuple[str, int], Ridge] = {}
     for shots, tasks in episodes.items():
-        visual = [visual_side(queries, part) for part in tasks.chunks(CHUNK)]
+        visual = [prototype_cosines(queries, part) for part in tasks.chunks(CHUNK)]
         for variant in variants:
             shares = (0.0,) if variant == "name" else grid.name_shares
             found: list[Choice] = []
@@ -111,27 +109,7 @@ def _choose_whitening(
     base: Features, val: Features, episodes: Mapping[int, Episodes], shrinkages: Sequence[float | None]
 ) -> tuple[Whitening, float | None]:
     fitted = [(fit_whitening(base.values, base.labels, shrinkage=r), r) for r in shrinkages]
-    return max(fitted, key=lambda pair: visual_accuracy(pair[0](val.values), episodes))
-
-
-def visual_accuracy(queries: Float[Tensor, "n d"], episodes: Mapping[int, Episodes]) -> float:
-    """Accuracy of visual prototypes, averaged over the numbers of shots; `queries` are standardised."""
-    return float(
-        np.mean(
-            [
-                torch.cat([accuracy(visual_side(queries, part)[0]) for part in tasks.chunks(CHUNK)]).mean().item()
-                for tasks in episodes.values()
-            ]
-        )
-    )
-
-
-def visual_side(
-    queries: Float[Tensor, "n d"], part: Episodes
-) -> tuple[Float[Tensor, "e m ways"], Float[Tensor, "e ways d"]]:
-    """Cosines of queries with visual prototypes, and the prototypes: the same for every text and alpha."""
-    protos = prototypes(queries[torch.from_numpy(part.support)])
-    return queries[torch.from_numpy(part.query).flatten(1)] @ protos.mT, protos
+    return max(fitted, key=lambda pair: prototype_accuracy(pair[0](val.values), episodes))
 
 
 def alpha_curve(
@@ -141,7 +119,7 @@ def alpha_curve(
     visual: Sequence[tuple[Tensor, Tensor]],
     alphas: Sequence[float],
 ) -> list[float]:
-    """Mean accuracy over `tasks` for every alpha; `visual` holds `visual_side` of every chunk of them."""
+    """Mean accuracy over `tasks` for every alpha; `visual` holds `prototype_cosines` of every chunk of them."""
     cosines = queries @ semantic.T
     totals = torch.zeros(len(alphas), dtype=torch.float64)
     for part, (query_visual, protos) in zip(tasks.chunks(CHUNK), visual, strict=True):

@@ -7,7 +7,7 @@ each kind of text gets the start of its own maps. No weights are trained here (b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,14 +19,16 @@ from .modules.ridge import leave_one_out
 from .modules.shared_space import Metric, Phi, diagonalise, fit_phi, shrink, within_covariance
 from .modules.vsbird import VSBird, Without
 from .modules.whiten import class_means
-from .rows import NONE, Row
+from .scored_classifier import Row
 from .scoring import score
+from .semantics import NONE
 
 # settings by name -> methods on val features -> accuracy averaged over the numbers of shots
 Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
 PASSES = 4  # how often each base class is left out of a metric that heads are trained on
 
 
+@runtime_checkable
 class ClassTexts(Protocol):
     """Class vectors of the base classes (`base`) and of val, by variant and name share."""
 
@@ -104,7 +106,7 @@ class Pictures:
 
 
 def accuracies(
-    methods: Mapping[str, SynTrans], val: Tensor, *, tasks: Mapping[int, Episodes], n_classes: int
+    methods: Mapping[str, SynTrans], val: Float[Tensor, "m d"], *, tasks: Mapping[int, Episodes], n_classes: int
 ) -> dict[str, float]:
     """Of methods on val features, averaged over the numbers of shots of `tasks`."""
     rows = {name: Row((method,), val) for name, method in methods.items()}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .alpha_curve import alpha_curve
 from .bridge_start import ClassTexts, Pictures, Space, Start, closed_form, whole
+from .class_index import query_labels
 from .episodes import Episodes
 from .modules.vsbird import VSBird, Without
 from .tasks.fake_novel import FakeNovel, fit
@@ -78,7 +79,7 @@ def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]
         batch = replace(batch, support=moved[0], query=moved[1])
         drawn = task.texts.base(task.variant, share, how.keep, generator)
         shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
-        alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # equation (8)
+        alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # docs/method.md (26)
         terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=how.losses)
         return torch.stack(list(terms.values())).sum()
 
@@ -113,6 +114,6 @@ def semantic_on_base(head: VSBird, task: Task, how: How, seed: int) -> float:
         weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)
         found = (memory.project(batch.query) @ weight.mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]
-        right += int((found == torch.arange(n).repeat_interleave(found.shape[1] // n)).sum())
+        right += int((found == query_labels(n, found.shape[1] // n)).sum())
         all_queries += found.numel()
     return right / all_queries

@@ -16,7 +16,7 @@ from torch import Tensor
 from . import checkpoint
 from .episodes import Episodes
 from .peers import PEERS, Base, Peer, Tensors, Training
-from .rows import Row, build_rows
+from .scored_classifier import Row
 from .seeding import one_thread
 from .select import Selected, calibrate, select
 from .sides import Side
@@ -55,13 +55,14 @@ def choose_methods(
     how: Training,
     *,
     n_classes: int,
-    draws: int,
+    table_rows: Callable[[Chosen, int], Mapping[str, Row]],
     path: Path,
     identity: str,
 ) -> dict[str, Any]:
     """Choose, train and calibrate what `path` does not hold yet; returns its note.
 
     `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
+    `table_rows` makes the rows of the table on val, which are calibrated.
     `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
     """
     tensors, note = _begun(path, identity)
@@ -77,7 +78,7 @@ def choose_methods(
     if not note["temperatures"]:
         chosen_rows = Chosen(note, tensors)
         for shots, episodes in tasks.items():
-            rows = build_rows(val, chosen_rows.rows(val, shots), n_classes=n_classes, shots=shots, draws=draws)
+            rows = table_rows(chosen_rows, shots)
             note["temperatures"][str(shots)] = {name: calibrate(row, episodes) for name, row in rows.items()}
         checkpoint.save(path, tensors, note)
     return note

@@ -17,7 +17,9 @@ from pydantic import (
 )
 
 from syntrans.config import StrictModel
-from syntrans.image_parquet import Columns
+from syntrans.image_columns import Columns
+
+from .sentences import PLACES
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -34,11 +36,11 @@ class DataConfig(StrictModel):
     # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}; or a shipped one: caltech101-animals
     split_file: str | None = None
     image_column: str | None = None  # of Parquet; None takes image or img
-    label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label
+    label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label, if they agree
     size: PositiveInt = 64  # side of the stored square pictures
     per_class: PositiveInt = 60  # pictures per class drawn when path is "world"
     limit_per_class: PositiveInt | None = None
-    max_broken_share: float = Field(default=0.01, ge=0.0, le=1.0)
+    max_broken_share: float = Field(default=0.05, ge=0.0, le=1.0)  # two broken pictures of a part are always allowed
 
     @property
     def columns(self) -> Columns:
@@ -139,7 +141,10 @@ class EncoderConfig(StrictModel):
 
 
 class TextConfig(StrictModel):
-    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name."""
+    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name.
+
+    `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
+    """
 
     encoder: str = "package:syntrans_training/world/weights/clip"
     descriptor_template: str = "{text}"
@@ -150,11 +155,11 @@ class TextConfig(StrictModel):
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:
-        known = {"name": ""} if info.field_name == "name_template" else {"text": "", "name": ""}
+        known = dict.fromkeys(("name",) if info.field_name == "name_template" else PLACES, "")
         try:
             template.format(**known)
         except (LookupError, ValueError, AttributeError) as error:
-            places = " and ".join(f"{{{name}}}" for name in known)
+            places = ", ".join(f"{{{name}}}" for name in known)
             raise ValueError(f"a template knows {places} and no other braces") from error
         return template
 

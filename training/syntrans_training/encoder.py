@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path
 
 from . import backbones, checkpoint, features, state
-from .bridge import visual_accuracy
 from .cmkd import ClassKnowledge, Sight, check_tasks, open_sight, student_task, teacher_accuracy, teacher_task
 from .config import EncoderConfig
 from .data import Split
@@ -32,6 +32,7 @@ from .loop import Task, fit
 from .modules.whiten import fit_whitening
 from .parallel import Processes, join
 from .progress import say
+from .prototype_accuracy import prototype_accuracy
 from .tasks.cross_entropy import CrossEntropy
 from .tasks.skd_gen0 import SKDGen0
 from .tasks.skd_gen1 import SKDGen1
@@ -242,7 +243,7 @@ def _told(ground: _Ground) -> ClassKnowledge:
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
-    # The last epoch is kept (METHOD.md section 2: no selection); the looks at val are only written down.
+    # The last epoch is kept (as SKD does); the looks at val are only written down.
     tensors = module.state_dict()
     note: dict[str, Any] = {
         "identity": generation.identity,
@@ -278,10 +279,10 @@ def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
     return val_accuracy(values, val)
 
 
-def val_accuracy(values: Tensor, val: Split) -> float:
+def val_accuracy(values: Float[Tensor, "n d"], val: Split) -> float:
     """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
     unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
-    return visual_accuracy(unit, {1: _val_tasks(val)})
+    return prototype_accuracy(unit, {1: _val_tasks(val)})
 
 
 def _val_tasks(val: Split) -> Episodes:

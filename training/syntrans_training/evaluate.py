@@ -28,8 +28,9 @@ from .guard import NOVEL, pictures_key, record_touch
 from .progress import say
 from .provenance import file_sha256, made_by
 from .results import confusion_table, contrasts, per_class_accuracy, row_results, write_accuracies
-from .rows import Row, build_rows
+from .rows import build_rows
 from .runs import Run, read_run
+from .scored_classifier import Row
 from .scoring import Outcome, score
 from .seeding import pick_device
 from .semantics import read_knowledge
@@ -111,7 +112,7 @@ def open_subject(
         run.check_novel(pictures.classes)
     if pictures.given is not None:
         run.check_features(split, pictures.given.shape[1])
-    knowledge = read_knowledge(path, pictures.classes)
+    knowledge = read_knowledge(path, pictures.classes, beside=run.classes_beside(pictures.classes))
     chip = pick_device(device)
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)

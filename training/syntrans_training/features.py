@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
@@ -169,7 +169,7 @@ def _stored(views: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b h w 3"]:
     return (views * 255).round().byte().permute(0, 2, 3, 1)
 
 
-def encode_batch(encoder: nn.Module, pixels: Tensor, size: int) -> Float[Tensor, "b d"]:
+def encode_batch(encoder: nn.Module, pixels: Shaped[Tensor, "b S S 3"], size: int) -> Float[Tensor, "b d"]:
     """Features of stored pictures [b, S, S, 3]: the mean over the whole picture and its mirror image."""
     views = whole_views(pixels, size=size)
     mean: Tensor = (encoder(views).float() + encoder(views.flip(3)).float()) / 2

@@ -1,4 +1,4 @@
-"""Accuracy over alpha on val and novel, for every number of shots (METHOD.md section 1.5, replica of Figure 4).
+"""Accuracy over alpha on val and novel, for every number of shots (the paper's figure 4).
 
 Val: the tasks that alpha was chosen on. Novel: the frozen tasks of an evaluation. The mean of all seeds' heads.
 """

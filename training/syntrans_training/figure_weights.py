@@ -1,4 +1,4 @@
-"""Where the classifier weights of novel classes lie, from pictures alone and with text (METHOD.md 1.5, Figure 5).
+"""Where the classifier weights of novel classes lie, from pictures alone and with text (the paper's figure 5).
 
 Every class's weight is made from `DRAWS` draws of its supports; all novel classes stand in one task. The numbers are
 means over all seeds' heads; the picture shows the first one's weights.
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -63,7 +63,12 @@ def draw_supports(split: Split, shots: int, *, seed: int) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def weights_of(
-    head: VSBird, pictures: Float[Tensor, "n d"], supports: Tensor, text: Float[Tensor, "c s"], *, alpha: float
+    head: VSBird,
+    pictures: Float[Tensor, "n d"],
+    supports: Int[Tensor, "e c k"],
+    text: Float[Tensor, "c s"],
+    *,
+    alpha: float,
 ) -> Float[Tensor, "e c d"]:
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()

@@ -1,4 +1,4 @@
-"""`syntrans report`: the figures of the paper (METHOD.md section 1.5) for a finished training, with their data.
+"""`syntrans report`: the figures of the paper for a finished training, with their data.
 
 The novel split is opened and nothing is chosen; every figure is one more look on record (guard.py).
 """

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -34,13 +35,14 @@ class NanStop(UsageError):
     """The loss is not a number any more; the message names the steps."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop trains. `module` holds everything to optimise, save and restore."""
 
     module: nn.Module
     n_items: int
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """Named scalar losses of a batch of item numbers [b]; the loop minimises their sum."""
         ...
 
@@ -123,7 +125,7 @@ class _Step(nn.Module):
         super().__init__()
         self.module, self.losses = task.module, task.losses
 
-    def forward(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def forward(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """The task's named losses."""
         return self.losses(items, generator)
 

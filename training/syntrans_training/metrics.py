@@ -1,7 +1,7 @@
 """Accuracy with its 95 % interval, paired differences between methods on the same episodes, and calibration.
 
 Three intervals:
-    normal   METHOD.md section 8: 1.96 * std(ddof=1) / sqrt(n)
+    normal   docs/method.md (27): 1.96 * std(ddof=1) / sqrt(n)
     t        Student's t quantile in place of 1.96, as SKD, RFS and Meta-Baseline do
     image    `image_interval`: wider by what the choice of pictures adds
 The first two treat episodes as independent. Images recur between episodes, so they speak about other episodes of these

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float
 from torch import Tensor, nn
 
 # A process waits for the first one as long as features of a large data set may take.
@@ -38,7 +39,7 @@ class Processes:
         dist.all_reduce(raised)
         return raised.item() > 0
 
-    def mean(self, value: Tensor) -> Tensor:
+    def mean(self, value: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
         """The mean over the processes."""
         if self.count == 1:
             return value
@@ -46,7 +47,7 @@ class Processes:
         dist.all_reduce(total)
         return total / self.count
 
-    def gather(self, own: Tensor) -> Tensor:
+    def gather(self, own: Float[Tensor, "b d"]) -> Float[Tensor, "all d"]:
         """The rows [b, d] of all processes, in their order; each gets the gradient of its own."""
         if self.count == 1:
             return own
@@ -109,7 +110,7 @@ def spread(step: nn.Module) -> nn.Module:
 class WholeBatchNorm1d(nn.BatchNorm1d):
     """BatchNorm with the statistics of all processes' rows (torch's SyncBatchNorm refuses CPUs)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """As the parent, over the whole batch; all processes have equally many rows."""
         return _normalise(self, x) if self.training else super().forward(x)
 
@@ -117,7 +118,7 @@ class WholeBatchNorm1d(nn.BatchNorm1d):
 class WholeBatchNorm2d(nn.BatchNorm2d):
     """The same, of all processes' pictures."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *s"]:
         """As the parent, over the whole batch; all processes have equally many rows."""
         return _normalise(self, x) if self.training else super().forward(x)
 
@@ -149,7 +150,7 @@ class _Sum(torch.autograd.Function):
     """The sum over the processes; its gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(_: Any, value: Tensor) -> Tensor:
+    def forward(_: Any, value: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
         total = value.clone()
         dist.all_reduce(total)
         return total

@@ -12,8 +12,8 @@ from syntrans.sealed_parquet import write_sealed
 
 from .episodes import Episodes
 from .metrics import image_interval, interval, paired, per_class
-from .rows import Row
 from .runs import Run
+from .scored_classifier import Row
 from .scoring import Outcome
 
 Kind = Literal["normal", "t"]

@@ -1,32 +1,14 @@
 """The rows of an evaluation: which methods and controls there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from .methods import Fused, Method, Prototype, Semantic, SynTrans
-from .semantics import derangement
+from .methods import Fused, Prototype, Semantic, SynTrans
+from .scored_classifier import Group, Row
+from .semantics import NONE, derangement
 from .sides import Side
-
-NONE = "none"  # the variant of the texts that says nothing
-
-Group = Literal["visual", "semantic", "control"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: methods whose accuracies are averaged (usually one), and the features they look at."""
-
-    methods: tuple[Method, ...]
-    features: Float[Tensor, "n d"]
-    settings: Mapping[str, float] = field(default_factory=dict)  # what val chose for it
-    temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
-    support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
-    group: Group = "visual"
 
 
 def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: int, draws: int) -> dict[str, Row]:

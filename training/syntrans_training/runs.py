@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from syntrans.classes import composed
 from syntrans.errors import InputError, UsageError
 from syntrans.input_files import read_json
 
@@ -88,9 +89,14 @@ class Run:
     def check_novel(self, classes: tuple[str, ...]) -> None:
         """`InputError` when one of these classes was trained or chosen on."""
         for name, part in self.report["data"].items():
-            both = sorted(set(classes) & set(part.get("names", ())))
+            both = sorted(set(map(composed, classes)) & set(map(composed, part.get("names", ()))))
             if both:
                 raise InputError(f"class {both[0]!r} is in {name} and in novel; few-shot splits share no class")
+
+    def classes_beside(self, classes: tuple[str, ...]) -> list[str]:
+        """The classes that it was trained or chosen on, without these."""
+        known = (name for part in self.report["data"].values() for name in part.get("names", ()))
+        return [name for name in known if name not in set(classes)]
 
     def check_features(self, name: str, size: int) -> None:
         """`InputError` when features from elsewhere are of another length than those that were trained on."""

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import local
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,9 +20,7 @@ from .bank import Bank
 from .episodes import Episodes
 from .metrics import ece
 from .progress import track
-
-if TYPE_CHECKING:
-    from .rows import Row
+from .scored_classifier import Row
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Outcome:
     ece: float
 
 
-def score(rows: Mapping[str, "Row"], tasks: Episodes, *, n_classes: int, chunk: int) -> dict[str, Outcome]:
+def score(rows: Mapping[str, Row], tasks: Episodes, *, n_classes: int, chunk: int) -> dict[str, Outcome]:
     """Every row on every episode; `n_classes` is that of the split.
 
     The memory for features and scores grows with `chunk`, not with the number of episodes; what stays is about 10 bytes
@@ -91,7 +88,7 @@ def _workers(count: int) -> Iterator[tuple[ThreadPoolExecutor, int]]:
         torch.set_num_threads(before)
 
 
-def _banks(rows: Mapping[str, "Row"]) -> list[tuple[Bank, list[str]]]:
+def _banks(rows: Mapping[str, Row]) -> list[tuple[Bank, list[str]]]:
     """The rows in groups that look at the same tensors."""
     groups: dict[tuple[int, int], list[str]] = {}
     for name, row in rows.items():

@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .bank import Bank
+from .class_index import query_labels
 from .episodes import Episodes
 from .guard import selecting
 from .methods import Method
-from .rows import Row
+from .scored_classifier import Row
 from .scoring import score
 
 TEMPERATURES = tuple(float(t) for t in torch.logspace(-1, 3, 33))
@@ -62,7 +63,7 @@ def calibrate(row: Row, tasks: Episodes, *, chunk: int = 500) -> float:
     with selecting(), torch.inference_mode():
         for part in tasks.chunks(chunk):
             _, ways, queries = part.query.shape
-            truth = torch.arange(ways, device=row.features.device).repeat_interleave(queries).expand(len(part), -1)
+            truth = query_labels(ways, queries, device=row.features.device).expand(len(part), -1)
             for scores in bank.scores(part, row.methods):
                 own = scores.gather(-1, truth.unsqueeze(-1)).squeeze(-1)
                 for i, t in enumerate(TEMPERATURES):

@@ -1,13 +1,14 @@
 """From a descriptor file to one vector per class, in several variants.
 
 kept        weighted mean of the unit embeddings of the kept descriptors, renormalised
-raw         the same over every merged candidate (rows not dropped as `duplicate_of`), unweighted: no checking at all
+raw         the same over every merged candidate, unweighted: no checking at all (rows dropped as `duplicate_of` are not
+            candidates of their own, and rows that end in `propose` are questions without an answer)
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
 With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
-With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (METHOD.md section 1.4, step 5).
+With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
 """
 
@@ -21,13 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans.classes import slug
+from syntrans.class_match import match, nearest
+from syntrans.classes import ClassEntry
 from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
 
 from .progress import say
+from .sentences import fill
 from .text import TextEncoder
 
+NONE = "none"  # the variant of the texts that says nothing
 WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
 
 
@@ -50,15 +54,16 @@ class Knowledge:
         rows = [row for group in self.rows.values() for row in group]
         if not rows:
             return ("name",)
-        rejected = any(not row.kept and row.reason != "duplicate_of" for row in rows)
+        rejected = any(not row.kept and _is_candidate(row) for row in rows)
         return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
 
 
-def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
+def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
     """The descriptors of `classes`; without a path only their names.
 
-    A data class meets a row by class id, then by class name, then by their slugs.
-    Raises `InputError` naming the classes that the file does not know.
+    Which rows are whose, `class_match.match` says: by class id, by class name, then by their spelling. Classes `beside`
+    these have rows of their own, if the file knows them, which are then nobody else's.
+    Raises `InputError` naming the classes that the file does not know, or that could be several of its.
     """
     if path is None:
         return Knowledge({}, {c: c for c in classes}, None)
@@ -66,22 +71,16 @@ def read_knowledge(path: Path | None, classes: Sequence[str]) -> Knowledge:
     groups: dict[str, list[DescriptorRow]] = {}
     for row in rows:
         groups.setdefault(row.class_id, []).append(row)
-    index: dict[str, str] = {}
-    for spell in (
-        lambda r: slug(r.class_name),
-        lambda r: slug(r.class_id),
-        lambda r: r.class_name,
-        lambda r: r.class_id,
-    ):
-        index |= {spell(group[0]): class_id for class_id, group in groups.items()}
-    found = {c: index.get(c, index.get(slug(c))) for c in classes}
-    missing = [c for c, class_id in found.items() if class_id is None]
+    described = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
+    matches = match([ClassEntry(c, c) for c in (*classes, *beside)], described, str(path))
+    missing = [entry for entry in matches.missing if entry.id in set(classes)]
     if missing:
+        listed = nearest(missing, [entry.name for entry in described])
         raise InputError(
-            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({', '.join(missing[:4])}, ...); "
+            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({listed}); "
             "mine or import them with the class names of the data"
         )
-    matched = {c: groups[class_id] for c, class_id in found.items() if class_id is not None}
+    matched = {c: groups[matches.found[c]] for c in classes}
     return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
 
 
@@ -171,13 +170,17 @@ def _weighted_texts(
     knowledge: Knowledge, c: str, variant: str, template: str, weighting: str
 ) -> list[tuple[str, float]]:
     name = knowledge.names[c]
-    rows = [row for row in knowledge.rows[c] if row.reason != "duplicate_of"]
+    rows = [row for row in knowledge.rows[c] if _is_candidate(row)]
     if variant == "kept":
         rows = [row for row in rows if row.kept]
     weights = [1.0 if variant == "raw" else _weight(row, weighting) for row in rows]
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
-    return [(template.format(text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+    return [(fill(template, text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+
+
+def _is_candidate(row: DescriptorRow) -> bool:
+    return row.reason != "duplicate_of" and row.stage != "propose"
 
 
 def _weight(row: DescriptorRow, weighting: str) -> float:
@@ -205,7 +208,7 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
             drawn = ["".join(rng.choice(list(ascii_lowercase), len(word))) for word in words]
         else:
             drawn = [pool[j] for j in rng.integers(len(pool), size=len(words))]
-        texts.append((template.format(text=" ".join(drawn), name=knowledge.names[c]), 1.0))
+        texts.append((fill(template, text=" ".join(drawn), name=knowledge.names[c]), 1.0))
     return texts
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .bridge import Bridge
 from .config import TextConfig
-from .semantics import Knowledge, TextBank, text_bank
+from .semantics import NONE, Knowledge, TextBank, text_bank
 from .text import TextEncoder
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def embedder(bank: Banks) -> Vectors:
 
     @cache  # many rows ask for the same vectors
     def vectors(variant: str, share: float, draw: int) -> Tensor:
-        if variant == "none":
+        if variant == NONE:
             return torch.zeros(bank("name", 0).names.shape)
         return torch.from_numpy(bank(variant, draw).vectors(share))
 

@@ -29,8 +29,8 @@ from .episodes import Episodes, EpisodeSpec, draw
 from .features import Features
 from .peers import PEERS, Base, Training
 from .provenance import file_sha256
-from .rows import NONE
-from .semantics import Knowledge, read_knowledge
+from .rows import build_rows
+from .semantics import NONE, Knowledge, read_knowledge
 from .sides import Banks, Side, Vectors, banks, embedder
 from .tasks.meta import LossWeights
 from .text import TextEncoder, open_text_encoder
@@ -226,6 +226,7 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
     side = Side(val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config))
     asked = how.model_dump(mode="json")
     shape = config.episodes
+    n_classes = len(val.features.classes)
     return choose_methods(
         how.names,
         lambda shots: Base(
@@ -237,8 +238,10 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
         side,
         val_episodes(config, val, how.episodes),
         Training(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
-        n_classes=len(val.features.classes),
-        draws=2,
+        n_classes=n_classes,
+        table_rows=lambda chosen, shots: build_rows(
+            side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2
+        ),
         path=out / METHODS,
         identity=semantic_hash(
             {

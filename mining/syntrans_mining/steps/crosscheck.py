@@ -7,18 +7,17 @@ from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 from syntrans._scalars import float32
+from syntrans_mining.build_request import build_request
 from syntrans_mining.candidates import Candidate, Vote, kept
-from syntrans_mining.engines.base import Request, Sampling
-from syntrans_mining.journal import request_key
 
 if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
     from syntrans_mining.asking import Asker
+    from syntrans_mining.engines.base import Request
     from syntrans_mining.models import Model
     from syntrans_mining.prompts import Prompt
 
 STAGE = "crosscheck"
-ONE_TOKEN = Sampling(max_tokens=1)
 
 
 def crosscheck(
@@ -84,12 +83,4 @@ def agreement(n_authors: int, votes: Sequence[float]) -> float:
 
 def _request(candidate: Candidate, entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
     values = {"name": entry.name, "definition": entry.definition, "descriptor": candidate.text}
-    messages = prompt.render(values)
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=ONE_TOKEN,
-        yes_no=True,
-    )
-    return Request(key, model.name, messages, ONE_TOKEN, yes_no=True)
+    return build_request(model, prompt, prompt.render(values))

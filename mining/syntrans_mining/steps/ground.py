@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syntrans_mining.build_request import build_request
 from syntrans_mining.candidates import Candidate, Grounding, kept
-from syntrans_mining.engines.base import Message, Picture, Request, Sampling
-from syntrans_mining.journal import request_key
 
 if TYPE_CHECKING:
     from syntrans_mining.asking import Asker
+    from syntrans_mining.engines.base import Picture, Request
     from syntrans_mining.models import Model
     from syntrans_mining.prompts import Prompt
 
 STAGE = "ground"
-ONE_TOKEN = Sampling(max_tokens=1)
 
 
 def ground(
@@ -82,24 +81,12 @@ def _asked(
         messages = {text: prompt.render({"descriptor": text}) for text in sorted(looking[class_id])}
         for picture in pictures[class_id]:
             for text, rendered in messages.items():
-                yield (class_id, looking[class_id][text]), _request(rendered, picture, model, prompt)
+                yield (class_id, looking[class_id][text]), build_request(model, prompt, rendered, picture=picture)
 
 
 def _other(candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], contrast: Mapping[str, str]) -> str | None:
     nearest = contrast.get(candidate.class_id)
     return candidate.contrast_with if nearest and candidate.contrast_with in pictures else nearest
-
-
-def _request(messages: tuple[Message, ...], picture: Picture, model: Model, prompt: Prompt) -> Request:
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=ONE_TOKEN,
-        picture=picture.sha256,
-        yes_no=True,
-    )
-    return Request(key, model.name, messages, ONE_TOKEN, picture=picture, yes_no=True)
 
 
 @dataclass(slots=True)

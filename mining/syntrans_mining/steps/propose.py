@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from syntrans.contract import FACETS, descriptor_id
 from syntrans.plain import plain_text
+from syntrans_mining.build_request import build_request
 from syntrans_mining.candidates import Author, Candidate
 from syntrans_mining.engines.base import Request, Response, Sampling
-from syntrans_mining.journal import request_key
 from syntrans_mining.steps.failures import failed_row
 
 if TYPE_CHECKING:
@@ -264,14 +264,7 @@ def _request(call: _Call, draw: Draw) -> Request:
         values |= {"other": call.other.name, "other_definition": call.other.definition}
     messages = call.prompt.render(values)
     sampling = Sampling(draw.max_tokens, draw.temperature, draw.top_p, _seed(draw.seed, call))
-    key = request_key(
-        identity=f"{call.model.name}\n{call.model.identity}",
-        prompt_sha256=call.prompt.sha256,
-        messages=messages,
-        sampling=sampling,
-        schema=call.prompt.answer_schema,
-    )
-    return Request(key, call.model.name, messages, sampling, schema=call.prompt.answer_schema)
+    return build_request(call.model, call.prompt, messages, sampling)
 
 
 def _seed(run_seed: int, call: _Call) -> int:

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.class_lint import homonyms, is_settled, normalised
-from syntrans.classes import ClassEntry, slug
+from syntrans.class_match import match
+from syntrans.classes import ClassEntry
 from syntrans.contract import normalise_text
 from syntrans.errors import InputError
+from syntrans_mining.build_request import build_request
 from syntrans_mining.engines.base import Request, Response, Sampling
-from syntrans_mining.journal import request_key
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ class Sense:
 def in_question(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, ask_all: bool) -> list[ClassEntry]:
     """The classes whose sense nothing settles: known homonyms, or (``ask_all``) every name without a definition.
 
-    ``chosen`` is by id, name or slug; a text there is a definition already, a number needs the list.
+    ``chosen`` is by id or name; a text there is a definition already, a number needs the list.
     """
+    choice = _choices(entries, chosen)
     return [
         entry
         for entry in entries
         if not is_settled(entry)
-        and not isinstance(_choice(entry, chosen), str)
+        and not isinstance(choice.get(entry.id), str)
         and (ask_all or normalised(entry.name) in homonyms())
     ]
 
@@ -56,7 +58,7 @@ def undecided(asked: Sequence[ClassEntry]) -> list[ClassEntry]:
 
 def first_is_taken(asked: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, first: bool) -> bool:
     """Whether the first sense of each name settles it, so that nobody need wait for what all models know."""
-    return first and not any(isinstance(_choice(entry, chosen), int) for entry in asked)
+    return first and not any(isinstance(choice, int) for choice in _choices(asked, chosen).values())
 
 
 class Inquiry:
@@ -124,9 +126,10 @@ def settle(
     ``first``, a name in ``senses`` has no choice.
     """
     _check_choices(entries, senses, chosen)
+    choices = _choices(entries, chosen)
     settled, taken, open_names = [], {}, []
     for entry in entries:
-        choice, known = _choice(entry, chosen), senses.get(entry.id, [])
+        choice, known = choices.get(entry.id), senses.get(entry.id, [])
         if choice is None and first:
             choice = first(entry)
         if choice is None:
@@ -185,32 +188,27 @@ def _unite(said: Mapping[str, list[str]]) -> list[Sense]:
 def _check_choices(
     entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]], chosen: Mapping[str, Choice]
 ) -> None:
-    spellings = {key: entry for entry in entries for key in _spellings(entry)}
+    meant, by_id = classes_of(chosen, entries), {entry.id: entry for entry in entries}
     for key, choice in chosen.items():
-        entry = spellings.get(key)
-        if entry is None:
-            raise InputError(f"lint.senses speaks of {key!r}, which is no class of the list; correct the name")
+        if key not in meant:
+            rule = "which is no class of the list, or one that another key means; correct the name"
+            raise InputError(f"lint.senses speaks of {key!r}, {rule}")
+        entry = by_id[meant[key]]
         known = senses.get(entry.id, [])
         if isinstance(choice, int) and not 1 <= choice <= len(known):
             have = f"has {len(known)} senses" if known else "is not ambiguous"
             raise InputError(f"lint.senses.{key} is {choice}, but {entry.name!r} {have}; give a number or a definition")
 
 
-def _choice(entry: ClassEntry, chosen: Mapping[str, Choice]) -> Choice | None:
-    return next((chosen[key] for key in _spellings(entry) if key in chosen), None)
+def classes_of(chosen: Mapping[str, Choice], entries: Sequence[ClassEntry]) -> dict[str, str]:
+    """Key of ``chosen`` -> id of the class that it means; keys of no class are left out."""
+    return match([ClassEntry(key, key) for key in chosen], entries, "lint.senses").found if chosen else {}
 
 
-def _spellings(entry: ClassEntry) -> tuple[str, ...]:
-    return (entry.id, entry.name, slug(entry.name))
+def _choices(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The choice for each class, by id."""
+    return {class_id: chosen[key] for key, class_id in classes_of(chosen, entries).items()}
 
 
 def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
-    messages = prompt.render({"name": entry.name})
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=GREEDY,
-        schema=prompt.answer_schema,
-    )
-    return Request(key, model.name, messages, GREEDY, schema=prompt.answer_schema, stage=STAGE)
+    return build_request(model, prompt, prompt.render({"name": entry.name}), GREEDY, stage=STAGE)

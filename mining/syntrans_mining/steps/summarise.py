@@ -9,9 +9,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from syntrans.contract import normalise_text
+from syntrans_mining.build_request import build_request
 from syntrans_mining.candidates import Candidate, by_class, kept
-from syntrans_mining.engines.base import Request, Response, Sampling
-from syntrans_mining.journal import request_key
+from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.steps.merge import mention_pattern, name_pattern
 from syntrans_mining.steps.propose import clean_text
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from syntrans_mining.prompts import Prompt
 
 STAGE = "compose"
-ONE_TOKEN = Sampling(max_tokens=1)
 _END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -67,7 +66,10 @@ def summarise(
     known = {class_id: _statements(group) for class_id, group in by_class(kept(candidates)).items()}
     described = [entry for entry in entries if entry.id in known]
     drawn = Sampling(max_tokens=max_tokens)
-    asked = [(entry, _request(writer, prompts.compose, _values(entry, known), drawn)) for entry in described]
+    asked = [
+        (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
+        for entry in described
+    ]
     written = {entry.id: sentences(response) for entry, response in asker.stream(STAGE, asked)}
     opinions = _opinions(asker, described, written, known, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
@@ -108,7 +110,7 @@ def _opinions(
                 both = opinions.setdefault((entry.id, sentence), ([], []))
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
-                    asked.append((said, _request(judge, prompt, values, ONE_TOKEN, yes_no=True)))
+                    asked.append((said, build_request(judge, prompt, prompt.render(values))))
     for said, response in asker.stream(STAGE, asked):
         said.append(response.p_yes or 0.0)
     return opinions
@@ -120,17 +122,3 @@ def _statements(group: Sequence[Candidate]) -> list[str]:
 
 def _values(entry: ClassEntry, known: Mapping[str, list[str]]) -> dict[str, object]:
     return {"name": entry.name, "definition": entry.definition, "descriptors": known[entry.id]}
-
-
-def _request(
-    model: Model, prompt: Prompt, values: Mapping[str, object], sampling: Sampling, *, yes_no: bool = False
-) -> Request:
-    messages = prompt.render(values)
-    key = request_key(
-        identity=f"{model.name}\n{model.identity}",
-        prompt_sha256=prompt.sha256,
-        messages=messages,
-        sampling=sampling,
-        yes_no=yes_no,
-    )
-    return Request(key, model.name, messages, sampling, yes_no=yes_no)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,7 +32,7 @@ class StoredCrops:
             drawn.append(torch.rand(5, n, generator=torch.Generator().manual_seed(number)))
         self._numbers = torch.stack(drawn)
 
-    def numbers(self, items: Tensor, which: Tensor) -> Float[Tensor, "5 b"]:
+    def numbers(self, items: Int[Tensor, " b"], which: Int[Tensor, " b"]) -> Float[Tensor, "5 b"]:
         """The numbers that `crop_views` cuts view `which` [b] of the items [b] by."""
         return self._numbers[which, :, items].T
 
@@ -65,7 +65,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, items: Int[Tensor, " B"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "b 3 size size"], Int[Tensor, " b"]]:
         """Random views [b, 3, size, size] in [0, 1] and labels [b] of this process's part of the items [B]."""
         rows = self.rows(len(items))
         mine = items[rows]
@@ -73,7 +75,9 @@ class Pictures:
             views = random_views(self._look_up(mine), generator, **self.view, rows=rows, of=len(items))
         return views, self.labels[mine].to(self.device)
 
-    def stored(self, items: Tensor, crops: StoredCrops, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def stored(
+        self, items: Int[Tensor, " B"], crops: StoredCrops, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """A stored crop of each, in random colours, and labels, of this process's part of the items [B].
 
         Third comes which view was taken of each of the items [B].

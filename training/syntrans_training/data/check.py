@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from syntrans.errors import InputError
+from syntrans.image_folders import PARTS
+from syntrans.image_reference import FEW_BROKEN, first_few
 from syntrans_training.config import DataConfig
 
-from .class_split import PARTS
 from .compare import Difference, difference, nearest
 from .datasets import DATASETS
 from .duplicates import Pair, find_duplicates
@@ -46,6 +47,8 @@ def check(data: DataConfig) -> dict[str, Any]:
     _check_classes(source, findings)
     origins: dict[tuple[str, str], str] = {}
     splits = _decode(source, data, findings, origins)
+    if source.passed_over:
+        _add(findings, "note", "passed over", str(source.passed_over).removeprefix("passed over: "))
     report["parts"] = {name: _counts(split) for name, split in splits.items()}
     _check_repeats(splits, findings)
     pairs = find_duplicates(splits)
@@ -101,8 +104,8 @@ def _decode(
         origins.update(((name, ref.sha256), ref.origin) for refs in pictures.values() for ref in refs)
         share = len(split.broken) / (len(split) + len(split.broken))
         if split.broken:
-            level = "error" if share > data.max_broken_share else "warning"
-            listed = "; ".join(split.broken[:_SHOWN])
+            many = share > data.max_broken_share and len(split.broken) > FEW_BROKEN
+            level, listed = "error" if many else "warning", first_few(split.broken, "; ", _SHOWN)
             _add(findings, level, "readable", f"{name}: {len(split.broken)} broken pictures ({share:.2%}): {listed}")
         few = [c for c, n in zip(split.classes, np.bincount(split.labels), strict=True) if n < _FEW]
         if few:

@@ -4,20 +4,21 @@ A file maps train, val and test (or base, val and novel) to lists of classes, ea
 The published ones are package data, written by scripts/make_splits.py; `splits/SHA256SUMS` has their checksums.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import slug
+from syntrans.class_match import match
+from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
+from syntrans.image_folders import ALIASES, PARTS
 from syntrans.input_files import read_json
 
 from .pool import Part, Pool
 
-PARTS = ("base", "val", "novel")
-ALIASES = {"base": ("base", "train"), "val": ("val", "valid", "validation"), "novel": ("novel", "test")}
 _FOLDER, _SUBSETS = Path(__file__).parent / "splits", Path(__file__).parent / "subsets"
 SUBSETS = tuple(sorted(path.stem for path in _SUBSETS.glob("*.json")))  # of known data, class names alone
 PUBLISHED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -35,22 +36,35 @@ class ClassSplit:
         """The keys of all parts."""
         return {key for part in self.parts.values() for key in part}
 
+    @property
+    def spellings(self) -> frozenset[str]:
+        """Keys and names of all parts."""
+        return frozenset(composed(text) for part in self.parts.values() for pair in part.items() for text in pair)
+
     def divide(self, pool: Pool) -> dict[str, Part]:
-        """The pool's classes by part; a class is met by key, then by the slug of its key, then of its name."""
-        by_slug = {slug(key): key for key in pool.keys}
-        known = set(pool.keys)
-        divided = {}
-        for part, names in self.parts.items():
-            found: dict[str, str] = {}
-            missing = []
-            for key, name in names.items():
-                there = key if key in known else by_slug.get(slug(key), by_slug.get(slug(name)))
-                if there is None:
-                    missing.append(key)
-                else:
-                    found[there] = name
-            divided[part] = Part(pool, found, tuple(missing))
-        return divided
+        """The pool's classes by part; which is whose, `class_match.match` says (`InputError` if that is not clear)."""
+        wanted = [ClassEntry(key, name) for names in self.parts.values() for key, name in names.items()]
+        found = match(wanted, pool.keys, f"class split {self.title}").found
+        shown = _names_of(wanted)
+        return {
+            part: Part(
+                pool,
+                {found[key]: shown[key] for key in names if key in found},
+                tuple(key for key in names if key not in found),
+            )
+            for part, names in self.parts.items()
+        }
+
+
+def _names_of(classes: list[ClassEntry]) -> dict[str, str]:
+    """What each class is called: its name, or its key where the name is also another's name or key."""
+    keys, names = {entry.id for entry in classes}, Counter(composed(entry.name) for entry in classes)
+    shown = {}
+    for entry in classes:
+        name = composed(entry.name)
+        own = names[name] == 1 and (name == entry.id or name not in keys)
+        shown[entry.id] = name if own else entry.id
+    return shown
 
 
 @cache
@@ -68,6 +82,8 @@ def split_path(ref: str) -> Path:
 
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
+    if not path.is_file():
+        raise InputError(f"split file {path} is not there, or is no file; check the path")
     try:
         values = read_json(path, "a split file is a JSON object")
     except InputError as error:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syntrans.classes import slug
+from syntrans.class_match import pair
+from syntrans.classes import ClassEntry
+from syntrans.image_folders import PARTS
 
-from .class_split import PARTS, ClassSplit
 from .datasets import DATASETS
 from .pool import Part
 
@@ -28,15 +29,15 @@ class Difference:
 def difference(name: str, parts: Mapping[str, Part]) -> Difference:
     """Between a division and the published split `name`; a class is met by key or name, whatever its spelling."""
     split = DATASETS[name].split
-    spelled = _spellings(split)
+    entries = [ClassEntry(key, name) for part in split.parts.values() for key, name in part.items()]
     missing, extra, shared = {}, {}, 0
     for part in PARTS:
         ours = parts[part].names if part in parts else {}
-        known = {key: spelled.get(slug(key), spelled.get(slug(name))) for key, name in ours.items()}
+        found = pair([ClassEntry(key, name) for key, name in ours.items()], entries).found
         published = set(split.parts[part])
-        missing[part] = sorted(published - set(known.values()))
-        extra[part] = sorted(key for key, found in known.items() if found not in published)
-        shared += len(published & set(known.values()))
+        missing[part] = sorted(published - set(found.values()))
+        extra[part] = sorted(key for key in ours if found.get(key) not in published)
+        shared += len(published & set(found.values()))
     return Difference(name, missing, extra, shared)
 
 
@@ -45,8 +46,3 @@ def nearest(parts: Mapping[str, Part]) -> Difference | None:
     found = [difference(name, parts) for name in DATASETS]
     best = max(found, key=lambda d: (d.equal, d.shared / sum(map(len, DATASETS[d.name].split.parts.values()))))
     return best if 2 * best.shared >= sum(len(part.names) for part in parts.values()) > 0 else None
-
-
-def _spellings(split: ClassSplit) -> dict[str, str]:
-    names = {slug(name): key for part in split.parts.values() for key, name in part.items()}
-    return names | {slug(key): key for part in split.parts.values() for key in part}

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from syntrans.classes import composed
 from syntrans.errors import InputError
+from syntrans.image_folders import ALIASES, PARTS
 
-from .class_split import ALIASES, PARTS
 from .store import Split
 
 SUFFIX = ".features.parquet"
@@ -110,7 +111,7 @@ def _names(file: Path, column: str) -> list[str]:
     values = found.to_pylist()
     if gaps := [i for i, value in enumerate(values) if value is None or not str(value).strip()]:
         raise InputError(f"{file} needs a column {column!r} without gaps; row {gaps[0]} is empty")
-    return [str(value) for value in values]
+    return [composed(str(value)) for value in values]
 
 
 def _features(file: Path) -> NDArray[np.float32]:

@@ -8,17 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syntrans.class_match import nearest
+from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
-from syntrans.image_parquet import ANY, Columns
+from syntrans.image_cifar import find_archive
+from syntrans.image_columns import ANY, Columns
+from syntrans.image_folders import ALIASES, FolderPool, class_folders
+from syntrans.image_hub import PREFIX
+from syntrans.image_layouts import beside_parts, holds, named_parts, whole_pool
+from syntrans.image_lists import find_lists
+from syntrans.image_reference import PassedOver, Pool, passed_over
 
-from .class_split import ALIASES, PARTS, read_split, split_path
+from .class_split import read_split, split_path
 from .datasets import DATASETS
-from .formats.cifar import CifarPool, find_archive
-from .formats.csv_lists import find_lists, listed_files
-from .formats.folders import FolderPool, class_folders
-from .formats.hub import PREFIX, hub_parts, hub_pool
-from .formats.parquet import ParquetPool, parquet_files
-from .pool import Part, Pool
+from .pool import Part
 
 WORLD, FINE, AUTO = "world", "world-fine/", "auto"
 
@@ -31,19 +34,34 @@ class Source:
     path: str
     parts: Mapping[str, Part]
 
+    @property
+    def passed_over(self) -> PassedOver:
+        """What was left out of the parts that were looked at so far, and what lies beside them."""
+        pools = {id(part.pool): part.pool for part in self.parts.values()}  # a split divides one pool
+        total = passed_over(pools.values())
+        if len(pools) > 1:
+            total.update(beside_parts(self.path))
+        return total
+
     def part(self, name: str) -> Part:
         """Base, val or novel; InputError when it is not there, or lacks classes of the split."""
         if name not in self.parts:
             raise InputError(
                 f"{self.path} has no {' or '.join(ALIASES[name])}, as a folder of class folders or as Parquet "
-                f"({_holds(Path(self.path))})"
+                f"({holds(Path(self.path))})"
             )
         part = self.parts[name]
         if part.missing:
-            n, listed = len(part.missing) + len(part.names), ", ".join(part.missing[:3])
+            n, listed = len(part.missing) + len(part.names), self._listed(part)
             look = "`syntrans data check` lists them, and says where to get them"
-            raise InputError(f"{self.path} lacks {len(part.missing)} of the {n} {name} classes: {listed}, ...; {look}")
+            raise InputError(f"{self.path} lacks {len(part.missing)} of the {n} {name} classes: {listed}; {look}")
         return part
+
+    def _listed(self, part: Part) -> str:
+        """The missing classes; of a split of one's own with the nearest spelling that is there."""
+        if self.dataset:
+            return ", ".join(part.missing[:3]) + ", ..."
+        return nearest([ClassEntry(key, key) for key in part.missing], part.pool.keys)
 
 
 def open_source(
@@ -62,13 +80,14 @@ def open_source(
     if not path.startswith(PREFIX):
         path = str(Path(path).expanduser())
     if split_file:
-        return Source("", path, read_split(split_path(split_file)).divide(_pool(path, columns)))
-    if dataset in (AUTO, "mini") and (lists := find_lists(Path(path))):
-        return _own(path, {name: listed_files(Path(path), file) for name, file in lists.items()})
+        split = read_split(split_path(split_file))
+        return Source("", path, split.divide(whole_pool(path, columns, named=split.spellings)))
+    if dataset in (AUTO, "mini") and find_lists(Path(path)):
+        return _own(path, named_parts(path, columns))
     if dataset != AUTO:
         if dataset in ("cifar-fs", "fc100"):
             columns = columns._replace(names=columns.names or _cifar_labels())
-        return Source(dataset, path, DATASETS[dataset].split.divide(_pool(path, columns)))
+        return Source(dataset, path, DATASETS[dataset].split.divide(whole_pool(path, columns, lists=False)))
     return _detect(path, columns)
 
 
@@ -86,11 +105,11 @@ def _world(fine: str | None, per_class: int) -> str:
 
 def _detect(path: str, columns: Columns) -> Source:
     if path.startswith(PREFIX):
-        return _own(path, hub_parts(path, columns))
+        return _own(path, named_parts(path, columns))
     root = Path(path)
     if find_archive(root):
         raise InputError(f"{path} is CIFAR-100, which two data sets divide; say data.dataset=cifar-fs or fc100")
-    divided = {name: pool for name in PARTS if (pool := _named_part(root, name, columns))}
+    divided = named_parts(path, columns, lists=False)
     pool = class_folders(root) if root.is_dir() else FolderPool({})
     within = [name for name, known in DATASETS.items() if known.split.keys <= set(pool.keys)]
     if divided and not (within and _overlap(divided)):  # ImageNet's train and val have the same classes
@@ -104,39 +123,11 @@ def _detect(path: str, columns: Columns) -> Source:
     if within:
         raise InputError(f"{path} could be {', '.join(exact or within)}, by its classes; say data.dataset=NAME")
     rule = "name a published data set with data.dataset, or divide the classes with data.split_file"
-    raise InputError(f"{path} has no parts base, val and novel ({_holds(root)}); {rule}")
+    raise InputError(f"{path} has no parts base, val and novel ({holds(root)}); {rule}")
 
 
 def _overlap(pools: Mapping[str, Pool]) -> bool:
     return len({key for pool in pools.values() for key in pool.keys}) < sum(len(pool.keys) for pool in pools.values())
-
-
-def _pool(path: str, columns: Columns) -> Pool:
-    """All classes of a path that is not divided."""
-    if path.startswith(PREFIX):
-        return hub_pool(path, columns)
-    root = Path(path)
-    if archive := find_archive(root):
-        return CifarPool(archive)
-    if files := parquet_files(root):
-        return ParquetPool(files, columns)
-    if not root.is_dir():
-        raise InputError(f"data.path {path!r} is not there; give a folder, Parquet files, or 'world'")
-    pool = class_folders(root)
-    if not pool.keys:
-        raise InputError(f"{path} has neither class folders nor Parquet files ({_holds(root)})")
-    return pool
-
-
-def _named_part(root: Path, name: str, columns: Columns) -> Pool | None:
-    """The pool in a folder or in Parquet files called after the part."""
-    for alias in ALIASES[name]:
-        for pattern in (f"{alias}.parquet", f"{alias}-*.parquet", f"data/{alias}-*.parquet", f"{alias}/**/*.parquet"):
-            if files := sorted(root.glob(pattern)):
-                return ParquetPool(files, columns)
-        if (root / alias).is_dir() and (pool := class_folders(root / alias)).keys:
-            return pool
-    return None
 
 
 def _own(path: str, pools: Mapping[str, Pool]) -> Source:
@@ -145,18 +136,11 @@ def _own(path: str, pools: Mapping[str, Pool]) -> Source:
         if pools and all(set(pool.keys) == set(known.split.parts[part]) for part, pool in pools.items()):
             parts = {part: Part(pool, known.split.parts[part]) for part, pool in pools.items()}
             return Source(name, path, parts)
-    return Source("", path, {part: Part(pool, {key: key for key in pool.keys}) for part, pool in pools.items()})
+    return Source(
+        "", path, {part: Part(pool, {key: composed(key) for key in pool.keys}) for part, pool in pools.items()}
+    )
 
 
 def _cifar_labels() -> list[str]:
     """CIFAR-100 numbers its fine classes by the alphabet."""
     return sorted(DATASETS["fc100"].split.keys)
-
-
-def _holds(root: Path) -> str:
-    if not root.is_dir():
-        return "it is not a local folder"
-    found = sorted(below.name for below in root.iterdir() if not below.name.startswith("."))
-    pickled = next((name for name in found if name.endswith((".pkl", ".pickle"))), None)
-    note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else ""
-    return f"it holds {', '.join(found[:8]) or 'nothing'}{note}"

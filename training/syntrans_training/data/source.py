@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from syntrans.classes import composed
 from syntrans.errors import InputError
-from syntrans.image_parquet import ANY, Columns
+from syntrans.image_columns import ANY, Columns
+from syntrans.image_folders import PARTS
+from syntrans.image_reference import first_few
 from syntrans_training.guard import may_open
 from syntrans_training.progress import say
 
-from .class_split import PARTS
 from .given import feature_files, given_classes, given_splits
 from .opening import AUTO, open_source
 from .store import Split, load_split
@@ -23,7 +25,7 @@ def load_splits(
     columns: Columns = ANY,
     per_class: int = 60,
     limit_per_class: int | None = None,
-    max_broken_share: float = 0.01,
+    max_broken_share: float = 0.05,
 ) -> dict[str, Split]:
     """The named splits of a source, decoded to `size` x `size` (from the cache when they were decoded before).
 
@@ -41,7 +43,9 @@ def load_splits(
         images = source.part(name).pictures(limit_per_class)
         splits[name] = load_split(name, images, size=size, max_broken_share=max_broken_share, dataset=source.dataset)
         if broken := splits[name].broken:
-            say(f"{name}: skipped {len(broken)} broken images ({', '.join(broken[:3])}, ...)")
+            say(f"{name}: skipped {len(broken)} broken images: {first_few(broken, '; ')}")
+    if source.passed_over:
+        say(str(source.passed_over))
     return splits
 
 
@@ -54,10 +58,10 @@ def class_names(path: str, dataset: str = AUTO, *, split_file: str | None = None
 
 
 def check_disjoint(classes: Mapping[str, list[str]]) -> None:
-    """InputError when a class is in two splits."""
+    """InputError when a class is in two splits, also where its name is composed otherwise there."""
     owner: dict[str, str] = {}
     for name, keys in classes.items():
-        for key in keys:
+        for key in map(composed, keys):
             if key in owner:
                 raise InputError(f"class {key!r} is in {owner[key]} and in {name}; few-shot splits share no class")
             owner[key] = name

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
+from syntrans.image_reference import check_broken, first_few
 from syntrans.input_files import parse_json
 from syntrans.paths import artifacts_root, disk_problem, make_dir
 from syntrans_training.progress import say, track
 
 from .pool import Picture
 
-STORE_VERSION = 2  # raise it when the same bytes would decode to other pixels
+STORE_VERSION = 3  # raise it when the same bytes would decode to other pixels
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,12 @@ def _open(
     positions = {int(i) for i in broken}
     good = [pair for i, pair in enumerate(refs) if i not in positions]
     named = tuple(broken.values())
-    if len(named) > max_broken_share * len(refs):
-        raise InputError(
-            f"{len(named)} of {len(refs)} images of {name} are broken, data.max_broken_share allows "
-            f"{max_broken_share:.1%}: {'; '.join(named[:3])}"
-        )
+    check_broken(named, len(refs), share=max_broken_share, what=name, key="data.max_broken_share")
     labels = np.array([label for label, _ in good], dtype=np.int64)
     empty = [c for i, c in enumerate(classes) if i not in set(labels.tolist())]
     if empty:
-        raise InputError(f"classes of {name} without a readable image: {', '.join(empty[:5])}")
+        why = f" ({first_few(named, '; ')})" if named else ""
+        raise InputError(f"classes of {name} without a readable image: {first_few(empty)}{why}")
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     return Split(name, pixels, labels, classes, tuple(ref.sha256 for _, ref in good), named, key)
 

@@ -1,8 +1,9 @@
 """From CLIP to a few-shot encoder without labels: what the student's projected features are asked to agree on.
 
 `promptkd_loss` is that of Li et al., "PromptKD: Unsupervised Prompt Distillation for Vision-Language Models" (CVPR
-2024), as their code computes it. The others are derived from it (METHOD.md section 1.3; SynTrans's own equations are
-not public). Rows are unit vectors in the teacher's space; the teacher's are targets and get no gradient.
+2024), as their code computes it. The others are derived from it, docs/method.md (12) to (14):
+SynTrans's own equations are not public. Rows are unit vectors in the teacher's space; the teacher's are targets and
+get no gradient.
 """
 
 import torch
@@ -38,7 +39,7 @@ def assignment_loss(
 ) -> Float[Tensor, ""]:
     """T^2 KL(teacher || student), the mean over pictures, of how strongly each picture is drawn to each anchor text.
 
-    Derived: METHOD.md section 1.3, equations (1) and (2), with an anchor bank in place of the class vectors.
+    Derived, docs/method.md (12), with an anchor bank in place of the class vectors.
 
     Args:
         student: projected features, unit rows.
@@ -61,7 +62,7 @@ def relation_loss(
 ) -> Float[Tensor, ""]:
     """KL(teacher || student), the mean over rows, of which other pictures of the batch a picture is like; no text.
 
-    Derived: METHOD.md section 1.3, equation (3): softmax of cosines / temperature over the batch, the picture itself
+    Derived, docs/method.md (13): softmax of cosines / temperature over the batch, the picture itself
     left out. Needs three pictures: with two there is nothing to choose between.
 
     Args:
@@ -84,7 +85,7 @@ def relation_loss(
 
 
 def feature_loss(*, student: Float[Tensor, "b d"], teacher: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
-    """The mean of 1 - cosine of unit rows. Derived: METHOD.md section 1.3."""
+    """The mean of 1 - cosine of unit rows. Derived, docs/method.md (14)."""
     return 1 - (student * teacher).sum(1).mean()
 
 

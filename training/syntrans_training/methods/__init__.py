@@ -2,7 +2,7 @@
 
 from .am3 import AM3
 from .attention import AttentionWeights
-from .base import Heads, Linear, Method, accuracy
+from .base import LinearClassifiers, LinearMethod, Method, accuracy
 from .cosine import CosineClassifier
 from .fsktn import KnowledgeTransfer
 from .fused import Fused
@@ -21,9 +21,9 @@ __all__ = [
     "CosineClassifier",
     "Euclidean",
     "Fused",
-    "Heads",
     "KnowledgeTransfer",
-    "Linear",
+    "LinearClassifiers",
+    "LinearMethod",
     "LogisticRegression",
     "Method",
     "Prototype",

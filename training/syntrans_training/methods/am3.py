@@ -5,23 +5,17 @@ from torch import Tensor
 
 from syntrans_training.modules.gate import Gate
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 from .prototype import prototypes
 
 
-class AM3:
+class AM3(LinearMethod):
     """Args: gate: trained on base episodes; text: [C, s] class vectors of the split. Features have unit length."""
 
     def __init__(self, gate: Gate, text: Float[Tensor, "c s"]) -> None:
         self.gate, self.text = gate.eval(), text
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """The distance -scale * |x - p|^2 as a linear score: |x|^2 moves all classes alike and is left out."""
         mixed = self.gate(prototypes(support), self.text[classes])
-        return Heads(2 * self.gate.scale * mixed, bias=-self.gate.scale * mixed.square().sum(-1))
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(2 * self.gate.scale * mixed, bias=-self.gate.scale * mixed.square().sum(-1))

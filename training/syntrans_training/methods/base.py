@@ -4,15 +4,18 @@ Sizes: E episodes, N ways, K shots, Q queries per class, d feature dimensions, C
 Queries are ordered by class: query number c * Q + i belongs to class c of its episode.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.class_index import query_labels
 
+
+@runtime_checkable
 class Method(Protocol):
     """Scores queries of many episodes at once; a higher score is a likelier class."""
 
@@ -27,8 +30,8 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class Heads:
-    """Linear classifiers of E episodes: the score of a query is its inner product with a class's weight, plus a bias.
+class LinearClassifiers:
+    """Of E episodes: the score of a query is its inner product with a class's weight, plus a bias.
 
     With `cosine` the queries are taken at unit length.
     """
@@ -39,25 +42,29 @@ class Heads:
 
     def scores(self, query: Float[Tensor, "e m d"]) -> Float[Tensor, "e m n"]:
         """The scores of queries that lie side by side in memory."""
-        found = (F.normalize(query, dim=-1) if self.cosine else query) @ self.weight.mT
-        return found if self.bias is None else found + self.bias.unsqueeze(1)
+        products = (F.normalize(query, dim=-1) if self.cosine else query) @ self.weight.mT
+        return products if self.bias is None else products + self.bias.unsqueeze(1)
 
 
-@runtime_checkable
-class Linear(Method, Protocol):
-    """A method that looks at supports only to make a linear classifier.
+class LinearMethod(ABC):
+    """A method that looks at supports only to make a linear classifier of them.
 
-    `scores` is then `self.heads(support, classes).scores(query)`. The evaluator asks such methods for their heads
-    alone and scores all of them in one product per episode, without gathering the queries of a chunk.
+    The scorer asks such methods for their classifiers alone and scores all of them in one product per episode, without
+    gathering the queries of a chunk.
     """
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
-        """One classifier per episode."""
-        ...
+    @abstractmethod
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """One classifier per episode; `classes` are the class numbers of the split."""
+
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        return self.classifiers(support, classes).scores(query)
 
 
 def accuracy(scores: Float[Tensor, "e m n"]) -> Float[Tensor, " e"]:
     """Share of queries of each episode whose own class has the highest score (ties go to the lower class number)."""
     _episodes, m, n = scores.shape
-    truth = torch.arange(n, device=scores.device).repeat_interleave(m // n)
-    return (scores.argmax(-1) == truth).double().mean(-1)
+    return (scores.argmax(-1) == query_labels(n, m // n, device=scores.device)).double().mean(-1)

@@ -4,37 +4,31 @@ Baseline++ of Chen et al., "A Closer Look at Few-shot Classification" (ICLR 2019
 differently: the weights start at the prototypes instead of at random, and AdamW takes the steps.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.class_index import query_labels
 from syntrans_training.modules.finetune import finetune
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 from .prototype import prototypes
 
 
-class CosineClassifier:
+class CosineClassifier(LinearMethod):
     """Args: steps, lr: of AdamW; scale: of the cosines inside the softmax. Zero steps are prototypes."""
 
     def __init__(self, *, steps: int, lr: float = 0.01, scale: float = 10.0) -> None:
         self.steps, self.lr, self.scale = steps, lr, scale
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `LinearMethod.classifiers`."""
         z = F.normalize(support, dim=-1).flatten(1, 2)
         weights = finetune(prototypes(support), self._loss, (z,), steps=self.steps, lr=self.lr)
-        return Heads(F.normalize(weights, dim=-1), cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(F.normalize(weights, dim=-1), cosine=True)
 
     def _loss(self, weights: Float[Tensor, "e n d"], z: Float[Tensor, "e nk d"]) -> Float[Tensor, " e"]:
         logits = self.scale * (z @ F.normalize(weights, dim=-1).mT)
-        truth = torch.arange(weights.shape[1], device=z.device).repeat_interleave(z.shape[1] // weights.shape[1])
+        truth = query_labels(weights.shape[1], z.shape[1] // weights.shape[1], device=z.device)
         losses = F.cross_entropy(logits.mT, truth.expand(len(z), -1), reduction="none")
         return losses.mean(-1)

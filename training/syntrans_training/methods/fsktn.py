@@ -1,7 +1,7 @@
 """FS-KTN's rule: the mean support plus 1/K times the weight that the text predicts, however many supports there are.
 
-Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019), as its authors' code has it (METHOD.md
-section 1.2): w_c = mean_k norm(z_k) + (5 / (N * K)) * w^s_c, which is 1/K for five ways; scores by cosine.
+Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019), as its authors' code
+has it: w_c = mean_k norm(z_k) + (5 / (N * K)) * w^s_c, which is 1/K for five ways; scores by cosine.
 What we do differently: w^s comes from the bridge's ridge map in place of their graph network.
 """
 
@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
-class KnowledgeTransfer:
+class KnowledgeTransfer(LinearMethod):
     """Args: weights: [C, d], the unit weights that the text predicts for the split's classes."""
 
     def __init__(self, weights: Float[Tensor, "c d"]) -> None:
@@ -22,12 +22,6 @@ class KnowledgeTransfer:
         """w_c of every class, not normalised."""
         return F.normalize(support, dim=-1).mean(2) + self.weights[classes] / support.shape[2]
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
-        """See `Linear.heads`."""
-        return Heads(F.normalize(self.novel_weights(support, classes), dim=-1), cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
+        return LinearClassifiers(F.normalize(self.novel_weights(support, classes), dim=-1), cosine=True)

@@ -1,15 +1,15 @@
-"""Visual prototypes and semantic weights, convexly fused (modules/fusion.py, equation (6))."""
+"""Visual prototypes and semantic weights, convexly fused (modules/fusion.py, docs/method.md (24))."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.modules.fusion import fuse
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 from .prototype import prototypes
 
 
-class Fused:
+class Fused(LinearMethod):
     """Args: weights: [C, d] semantic weights of the split's classes; alpha: their share, 0 visual to 1 semantic."""
 
     def __init__(self, weights: Float[Tensor, "c d"], *, alpha: float) -> None:
@@ -17,12 +17,6 @@ class Fused:
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
         self.weights, self.alpha = weights, alpha
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
-        """See `Linear.heads`."""
-        return Heads(fuse(prototypes(support), self.weights[classes], alpha=self.alpha), cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
+        return LinearClassifiers(fuse(prototypes(support), self.weights[classes], alpha=self.alpha), cosine=True)

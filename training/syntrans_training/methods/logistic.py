@@ -11,10 +11,10 @@ from torch import Tensor
 
 from syntrans_training.modules.logistic import fit_logistic
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
-class LogisticRegression:
+class LogisticRegression(LinearMethod):
     """Args: c: inverse strength of the L2 penalty, as in scikit-learn; normalise: unit features, as RFS and SKD do."""
 
     def __init__(self, c: float = 1.0, *, normalise: bool = True) -> None:
@@ -22,16 +22,10 @@ class LogisticRegression:
             raise ValueError(f"C must be positive, got {c}")
         self.c, self.normalise = c, normalise
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `LinearMethod.classifiers`."""
         _episodes, ways, shots, _d = support.shape
         flat = (F.normalize(support, dim=-1) if self.normalise else support).flatten(1, 2)
         targets = torch.eye(ways, dtype=flat.dtype, device=flat.device).repeat_interleave(shots, 1)
         coefficients, intercepts = fit_logistic(flat @ flat.mT, targets, c=self.c)
-        return Heads(coefficients @ flat, intercepts, cosine=self.normalise)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(coefficients @ flat, intercepts, cosine=self.normalise)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
 def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
@@ -17,30 +17,18 @@ def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
     return F.normalize(F.normalize(support, dim=-1).mean(2), dim=-1)
 
 
-class Prototype:
+class Prototype(LinearMethod):
     """Nearest visual prototype; knows nothing about classes."""
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
-        """See `Linear.heads`."""
-        return Heads(prototypes(support), cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `LinearMethod.classifiers`."""
+        return LinearClassifiers(prototypes(support), cosine=True)
 
 
-class Euclidean:
+class Euclidean(LinearMethod):
     """Nearest class mean by Euclidean distance, as Snell et al. have it; scores are half of -d^2 + |query|^2."""
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `LinearMethod.classifiers`."""
         means = support.mean(2)
-        return Heads(means, bias=-means.square().sum(-1) / 2)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(means, bias=-means.square().sum(-1) / 2)

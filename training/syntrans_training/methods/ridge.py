@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
-class RidgeRegression:
+class RidgeRegression(LinearMethod):
     """Args: lam: > 0, weight of the squared length of W against the squared error."""
 
     def __init__(self, *, lam: float) -> None:
@@ -21,17 +21,11 @@ class RidgeRegression:
             raise ValueError(f"lambda must be positive, got {lam}")
         self.lam = lam
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:  # noqa: ARG002 - protocol
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `LinearMethod.classifiers`."""
         _episodes, n, k, _d = support.shape
         z = F.normalize(support, dim=-1).flatten(1, 2)
         labels = torch.eye(n, dtype=z.dtype, device=z.device).repeat_interleave(k, 0)
         gram = z @ z.mT + self.lam * torch.eye(n * k, dtype=z.dtype, device=z.device)
         dual = torch.cholesky_solve(labels.expand(len(z), -1, -1), torch.linalg.cholesky(gram))
-        return Heads(dual.mT @ z, cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(dual.mT @ z, cosine=True)

@@ -10,24 +10,18 @@ from torch import Tensor
 
 from syntrans_training.modules.semalign import SemAlign
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
-class SemanticAlignment:
+class SemanticAlignment(LinearMethod):
     """Args: network: trained on base classes; text: [C, s] class vectors of the split; k: the prototypes' share."""
 
     def __init__(self, network: SemAlign, text: Float[Tensor, "c s"], *, k: float) -> None:
         self.network, self.text, self.k = network.eval(), text, k
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
         unit = F.normalize(support, dim=-1)
         text = self.text[classes].unsqueeze(2).expand(*unit.shape[:3], -1)
         mixed = self.k * unit.mean(2) + (1 - self.k) * self.network(text, unit).mean(2)
-        return Heads(F.normalize(mixed, dim=-1), cosine=True)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+        return LinearClassifiers(F.normalize(mixed, dim=-1), cosine=True)

@@ -7,7 +7,7 @@ in place of its Euclidean distance, as easyfsl has it; at one shot both rank ali
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import Heads
+from .base import LinearClassifiers
 from .prototype import prototypes
 
 
@@ -24,4 +24,4 @@ class SimpleShot:
         classes: Int[Tensor, "e n"],  # noqa: ARG002 - the protocol
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
-        return Heads(prototypes(support - self.mean), cosine=True).scores(query - self.mean)
+        return LinearClassifiers(prototypes(support - self.mean), cosine=True).scores(query - self.mean)

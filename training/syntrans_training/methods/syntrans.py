@@ -6,10 +6,10 @@ from torch import Tensor
 
 from syntrans_training.modules.vsbird import VSBird
 
-from .base import Heads
+from .base import LinearClassifiers, LinearMethod
 
 
-class SynTrans:
+class SynTrans(LinearMethod):
     """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic.
 
     Supports and queries are phi(x) of modules/shared_space.py.
@@ -23,17 +23,11 @@ class SynTrans:
             self.memory = head.recall()
             self.semantic = head.semantic(text, self.memory)
 
-    def heads(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Heads:
-        """See `Linear.heads`."""
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
         with torch.no_grad():
             shots = support.shape[2]
             mean = self.memory.project(support.mean(2))
             made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
             weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
-            return Heads(weight @ self.memory.metric.transform, bias)
-
-    def scores(
-        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> Float[Tensor, "e m n"]:
-        """See `Method.scores`."""
-        return self.heads(support, classes).scores(query)
+            return LinearClassifiers(weight @ self.memory.metric.transform, bias)

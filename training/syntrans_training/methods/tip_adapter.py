@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.class_index import query_labels
 from syntrans_training.modules.finetune import finetune
 
 CLIP_SCALE = 100.0
@@ -46,6 +47,6 @@ class TipAdapter:
     def _loss(
         self, keys: Float[Tensor, "e nk d"], z: Float[Tensor, "e nk d"], text: Float[Tensor, "e n d"]
     ) -> Float[Tensor, " e"]:
-        truth = torch.arange(text.shape[1], device=z.device).repeat_interleave(z.shape[1] // text.shape[1])
+        truth = query_labels(text.shape[1], z.shape[1] // text.shape[1], device=z.device)
         losses = F.cross_entropy(self._adapted(keys, z, text).mT, truth.expand(len(z), -1), reduction="none")
         return losses.mean(-1)

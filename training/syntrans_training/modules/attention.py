@@ -1,7 +1,7 @@
 """Attention over the classifier weights of the base classes: Gidaris' few-shot weight generator.
 
 Gidaris, Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting" (CVPR 2018, arXiv 1804.09458), equations
-(2)-(4), with the symbols of METHOD.md section 1.2:
+(2)-(4), with these symbols:
     w = d_avg * mean_k z_k + d_att * mean_k sum_b softmax_b(g * cos(phi(z_k), key_b)) * w_b,    z, w_b of unit length
     logits = s * (cos(x, w) + bias)
 What we do differently: the base weights w_b are handed in and stay as they are, since our encoder is frozen.

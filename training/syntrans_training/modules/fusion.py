@@ -1,6 +1,6 @@
 """Fusion of visual and semantic classifier weights: convex, additive, or direction by direction.
 
-Convex (METHOD.md section 1.5, equation 6):
+Convex, docs/method.md (24):
 
     W_c(alpha) = norm((1 - alpha) * norm(w^v_c) + alpha * norm(w^s_c)),     logits = cos(query, W_c)
 
@@ -17,7 +17,7 @@ from torch import Tensor
 def fuse(
     visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float | Tensor
 ) -> Float[Tensor, "*b n d"]:
-    """Unit classifier weights of equation (6); the inputs need not be unit."""
+    """Unit classifier weights of docs/method.md (24); the inputs need not be unit."""
     mixed = (1 - alpha) * F.normalize(visual, dim=-1) + alpha * F.normalize(semantic, dim=-1)
     return F.normalize(mixed, dim=-1)
 

@@ -1,6 +1,6 @@
 """The visual weight generator: classifier weights from supports and from what they recall of the base classes.
 
-METHOD.md section 1.5, equation (4): attention in Gidaris' form (modules/attention.py) with a query of two parts, what
+Derived, docs/method.md (21): attention in Gidaris' form (modules/attention.py) with a query of two parts, what
 the pictures show and what their semantic reading shows again:
     e_c = phi_q [v_c; M_sv(u_c)],    a_cb = softmax_b(g cos(e_c, phi_k [W_b; M_sv(S_b)]))
     w^v_c = d1 * v_c + d2 * sum_b a_cb W_b

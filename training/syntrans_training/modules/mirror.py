@@ -1,6 +1,6 @@
 """A multimodal teacher: pictures and what is known of their classes, mapped into one space and added there.
 
-Derived (METHOD.md section 3) from "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP
+Derived, docs/method.md (15), from "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP
 2021), whose teacher sees pictures and domain knowledge, and the same group's Mirror Mapping Network (ICME 2020), which
 maps both into one semantic space "with two directions":
     v = norm(V(h)),  e_c = norm(E(k_c)),  m = v + norm(E(k))

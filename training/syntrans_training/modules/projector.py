@@ -1,7 +1,7 @@
 """From an encoder's features into the space of a CLIP: unit vectors beside those of pictures and texts there.
 
 `mlp` has PromptKD's layers (Li et al., CVPR 2024; theirs are 1x1 convolutions, which are the same maps). `linear` is
-derived (METHOD.md section 1.3): with one matrix P, P^T s is already a classifier weight for the text vector s.
+derived: with one matrix P, P^T s is already a classifier weight for the text vector s.
 """
 
 from typing import Literal

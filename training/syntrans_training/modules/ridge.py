@@ -1,6 +1,6 @@
 """Ridge maps between class vectors and visual class means, in either direction.
 
-METHOD.md section 1.5 (i): with base class vectors S [C, k] and visual class means W [C, d],
+docs/method.md (20): with base class vectors S [C, k] and visual class means W [C, d],
     M(S) = W_mean + (S - S_mean) (S0^T S0 + lambda I)^-1 S0^T W0,   S0 = S - S_mean, W0 = W - W_mean.
 Solved in the dual form, S0^T (S0 S0^T + lambda I)^-1 W0, since there are fewer classes than dimensions; differentiable.
 Classes may be left out, others for each of many episodes: those that play novel ones while a bridge is trained.

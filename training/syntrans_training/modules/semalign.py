@@ -1,7 +1,7 @@
 """SemFew's SemAlign: a network that turns a picture's feature and its class's text into the class's centre.
 
-Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, arXiv 2311.18649), section 3.3, as METHOD.md
-section 7 has it: Linear(v + s, hidden) - LeakyReLU(0.2) - Linear(hidden, v) on cat(text, feature), trained with L1 to
+Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, arXiv 2311.18649), section 3.3, as its
+code has it: Linear(v + s, hidden) - LeakyReLU(0.2) - Linear(hidden, v) on cat(text, feature), trained with L1 to
 the mean feature of the base class. Published hidden size: 4096.
 """
 

@@ -6,8 +6,8 @@ A diagonalises two covariances of the base classes at once: pictures around thei
 around what the text predicts of them become diag(1 / precision). Supports are then evidence of precision K in every
 direction, and the text evidence of `precision`, which is all that fusion has to know (modules/fusion.py). This is the
 two-covariance model of Ioffe, "Probabilistic Linear Discriminant Analysis" (ECCV 2006), with means predicted from text.
-Derived: METHOD.md says only that linear maps bring both modalities into one space. p is the power transform of Yang,
-Liu, Xu, "Free Lunch for Few-shot Learning" (ICLR 2021).
+Derived, docs/method.md (19): published is only that linear maps bring both modalities into one space. p is the power
+transform of Yang, Liu, Xu, "Free Lunch for Few-shot Learning" (ICLR 2021).
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ If the text fits, the supports scatter around w^s_c; if it does not, around the 
 shared space. The gate is the share of the first in the likelihood of the supports:
     g_c = sigmoid(bias + slope * 1/2 sum_j rho_j (v_cj^2 - (v_cj - w^s_cj)^2)),    1 / rho_j = 1/K + 1/precision_j
 and multiplies the text's share of the class mean: what is not believed leaves the mean of all classes in its place.
-Derived (METHOD.md section 1.5 asks for such a gate and gives no formula). It begins almost open, g > 0.95 where the
+Derived, docs/method.md (22). It begins almost open, g > 0.95 where the
 pictures say nothing; training on tasks in which some texts are of other classes teaches it both numbers.
 """
 

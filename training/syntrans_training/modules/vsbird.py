@@ -1,8 +1,10 @@
 """VSBird, the bi-directional bridge: classifier weights of new classes from a few pictures and a class vector each.
 
-METHOD.md section 1.5. Each part that is named there is a module of its own: the shared space, the maps, the visual
-weight generator, the semantic weight reconstructor, the gate, the fusion. A part begins as if it were not there, so the
-untrained head is the closed form of a two-covariance model whose class means are predicted from text.
+Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multimodal Models for Few-Shot Learning"
+(IJCAI 2025, arXiv 2510.11115); formulas derived, docs/method.md (19) to (26). Each part is a module of its own:
+the shared space, the maps, the visual weight generator, the semantic weight reconstructor, the gate, the fusion. A part
+begins as if it were not there, so the untrained head is the closed form of a two-covariance model whose class means are
+predicted from text.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,7 @@
 m is the mean of the base class means and S_w the within-class covariance of the base classes, each class counting the
 same. Directions in which pictures of one class differ are shrunk, which is what nearest-centroid assumes; the limit of
 a large r is the centring of Wang et al., "SimpleShot" (arXiv 1911.04623). With `shrinkage=None` x is only made unit.
-Derived: METHOD.md is silent about whitening; r is chosen on val, None among the candidates.
+Derived, docs/method.md (18): r is chosen on val, None among the candidates.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A frozen CLIP teaches the encoder without labels: SynTrans's unsupervised proxy task.
 
-Derived (METHOD.md section 1.3): the paper's own equations are not public.
+Derived, docs/method.md (12) to (14): the paper's own equations are not public.
 
 Each term stands on its own weight, and one of weight 0 is not computed:
     text      which anchor texts a picture is drawn to, as the teacher sees it
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
@@ -87,7 +87,7 @@ class ClipDistill:
             parts["head"] = self.head
         self.module: nn.Module = place(nn.ModuleDict(parts), pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """The weighted terms, of a stored crop of each of the pictures numbered `items`."""
         device = self.pictures.device
         views, labels, which = self.pictures.stored(items, self.taught.crops, generator)

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
+from syntrans_training.class_index import ClassIndex, query_labels
 from syntrans_training.data.augment import Pictures
 from syntrans_training.losses.spatial_relation import distance_relation, prototype_relation, soft_relation
 from syntrans_training.modules.mirror import MirrorTeacher, Taught
@@ -50,24 +51,18 @@ class BaseTasks:
     """
 
     def __init__(self, labels: Int[Tensor, " n"], shape: TaskShape) -> None:
-        self.shape, counts = shape, torch.bincount(labels)
-        if len(counts) < shape.ways or int(counts.min()) < shape.shots + shape.queries:
+        self.shape, self.index = shape, ClassIndex(labels)
+        if self.index.n_classes < shape.ways or self.index.fewest < shape.shots + shape.queries:
             raise ValueError(
                 f"{shape.ways}-way tasks of {shape.shots + shape.queries} pictures a class need as many classes and "
-                f"pictures; there are {len(counts)} classes, the smallest of {int(counts.min())} pictures"
+                f"pictures; there are {self.index.n_classes} classes, the smallest of {self.index.fewest} pictures"
             )
-        self.members = torch.full((len(counts), int(counts.max())), -1)
-        by_class = torch.split(labels.argsort(stable=True), counts.tolist())
-        for row, images in zip(self.members, by_class, strict=True):
-            row[: len(images)] = images
 
     def draw(self, generator: torch.Generator) -> tuple[Int[Tensor, "t n"], Int[Tensor, "t n i"]]:
         """Class numbers and picture numbers (i = K + Q) of the tasks of a step."""
         shape = self.shape
-        classes = torch.rand(shape.tasks, len(self.members), generator=generator).argsort(1)[:, : shape.ways]
-        images = self.members[classes]
-        lots = torch.rand(images.shape, generator=generator).masked_fill(images < 0, 2.0)
-        return classes, images.gather(-1, lots.argsort(-1)[..., : shape.shots + shape.queries])
+        classes = self.index.draw_classes(shape.tasks, generator)[:, : shape.ways]
+        return classes, self.index.draw_images(classes, shape.shots + shape.queries, generator)
 
 
 class _Episodic:
@@ -95,7 +90,7 @@ class _Episodic:
 
     def labels(self, tasks: int) -> Int[Tensor, "t m"]:
         """Places of the queries' classes."""
-        own = torch.arange(self.shape.ways, device=self.pictures.device).repeat_interleave(self.shape.queries)
+        own = query_labels(self.shape.ways, self.shape.queries, device=self.pictures.device)
         return own.expand(tasks, -1)
 
 
@@ -124,7 +119,7 @@ class CMKDTeacher:
         self.module: nn.Module = place(nn.ModuleDict(parts), pictures.device)
         self.eyes = eyes(encoder, table, pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
         """Cross-entropy of the queries, and the mirror losses."""
         views, images, classes = self.episodic.draw(generator)
         support, query = self.episodic.split(self.eyes(views, images))
@@ -162,7 +157,7 @@ class CMKDStudent:
         self.n_items, self.encoder, self.lesson = self.episodic.n_items, encoder, lesson
         self.module: nn.Module = place(nn.ModuleDict({"encoder": encoder}), pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
         """Cross-entropy of the queries by squared distance to prototypes, and `srl` times the relation loss."""
         views, images, classes = self.episodic.draw(generator)
         features = self.encoder(views)

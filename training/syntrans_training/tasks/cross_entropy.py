@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
@@ -16,7 +17,7 @@ class CrossEntropy:
         self.encoder, self.head = encoder, nn.Linear(encoder.feature_dim, n_classes)
         self.module: nn.Module = place(nn.ModuleDict({"encoder": self.encoder, "head": self.head}), pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy of random views of the pictures numbered `items`."""
         views, labels = self.pictures.batch(items, generator)
         logits = self.head(self.encoder(views)).float()

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from syntrans_training.class_index import ClassIndex, query_labels
 from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.gate import Gate
 from syntrans_training.modules.semalign import SemAlign
@@ -44,29 +45,23 @@ class FakeNovel:
         seed: int,
         others: bool = True,
     ) -> None:
-        counts = torch.bincount(labels)
-        self.features, self.labels, self.n_classes = features, labels, len(counts)
-        self.ways, self.shots, self.batch, self.seed = min(ways, len(counts) // 2), shots, batch, seed
+        self.features, self.labels, self.index = features, labels, ClassIndex(labels)
+        self.ways, self.shots, self.batch, self.seed = min(ways, self.index.n_classes // 2), shots, batch, seed
         self.others = others
-        self.queries = min(queries, int(counts.min()) - shots)
+        self.queries = min(queries, self.index.fewest - shots)
         if self.queries < 1:
-            raise ValueError(f"a base class has {int(counts.min())} images; {shots} shots leave none as a query")
-        self.members = torch.full((len(counts), int(counts.max())), -1)
-        by_class = torch.split(labels.argsort(stable=True), counts.tolist())
-        for row, images in zip(self.members, by_class, strict=True):
-            row[: len(images)] = images
+            raise ValueError(f"a base class has {self.index.fewest} images; {shots} shots leave none as a query")
 
     def draw(self, step: int, playing: Bool[Tensor, " c"] | None = None) -> Batch:
         """The batch of a step, the same whenever it is asked for; novel ones are played by `playing`, or by any."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        lottery = torch.rand(self.batch, self.n_classes, generator=generator)
-        order = (lottery if playing is None else lottery - playing.float()).argsort(1)
+        order = self.index.draw_classes(self.batch, generator, first=None if playing is None else playing.float())
         classes, rest = order[:, : self.ways], order[:, self.ways :]
-        images = self._pick(classes, self.shots + self.queries, generator)
+        images = self.index.draw_images(classes, self.shots + self.queries, generator)
         m = self.ways * self.queries * self.others
         places = torch.randint(rest.shape[1], (self.batch, m), generator=generator)
         other_classes = rest.gather(1, places)
-        others = self._pick(other_classes, 1, generator).squeeze(-1)
+        others = self.index.draw_images(other_classes, 1, generator).squeeze(-1)
         return Batch(
             support=self.features[images[:, :, : self.shots]],
             query=self.features[images[:, :, self.shots :].flatten(1)],
@@ -74,11 +69,6 @@ class FakeNovel:
             others=self.features[others],
             other_classes=other_classes,
         )
-
-    def _pick(self, classes: Int[Tensor, "b n"], many: int, generator: torch.Generator) -> Int[Tensor, "b n many"]:
-        images = self.members[classes]
-        lottery = torch.rand(images.shape, generator=generator).masked_fill(images < 0, 2.0)
-        return images.gather(-1, lottery.argsort(-1)[..., :many])
 
 
 def attention_loss(generator: AttentionGenerator, batch: Batch) -> Tensor:
@@ -89,7 +79,7 @@ def attention_loss(generator: AttentionGenerator, batch: Batch) -> Tensor:
     query = torch.cat([batch.query, batch.others], 1)
     remembered = generator.logits(query, generator.base.expand(e, -1, -1))
     logits = torch.cat([generator.logits(query, novel), remembered.masked_fill(absent[:, None], float("-inf"))], -1)
-    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).expand(e, -1)
+    own = query_labels(n, batch.query.shape[1] // n).expand(e, -1)
     return F.cross_entropy(logits.flatten(0, 1), torch.cat([own, batch.other_classes + n], 1).flatten())
 
 
@@ -99,12 +89,16 @@ def gate_loss(gate: Gate, batch: Batch, text: Float[Tensor, "c s"]) -> Tensor:
     mixed = gate(unit, text[batch.classes])
     logits = -gate.scale * torch.cdist(batch.query, mixed).square()
     n = mixed.shape[1]
-    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).repeat(len(mixed))
+    own = query_labels(n, batch.query.shape[1] // n).repeat(len(mixed))
     return F.cross_entropy(logits.flatten(0, 1), own)
 
 
 def alignment_loss(
-    network: SemAlign, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"], text: Tensor, centres: Tensor
+    network: SemAlign,
+    features: Float[Tensor, "b d"],
+    labels: Int[Tensor, " b"],
+    text: Float[Tensor, "c s"],
+    centres: Float[Tensor, "c d"],
 ) -> Tensor:
     """L1 between the reconstructed and the true centre of each feature's class."""
     return F.l1_loss(network(text[labels], features), centres[labels])

@@ -1,12 +1,12 @@
 """Training the bridge (modules/vsbird.py) on tasks of base classes that play novel ones.
 
-METHOD.md section 1.5, equation (8) and what it says against over-fitting. The classes of a task are in no map, no
+docs/method.md (26). The classes of a task are in no map, no
 memory and no metric while it is solved, so the head learns to judge classes that it has not seen. Derived, each
 measured on Caltech-101's val classes before it became the default (docs/results.md):
   scatter      novel classes scatter more than the classes that the encoder was trained on; supports and queries move by
                the differences of other base pictures to their class means, which about doubles a class's spread
   wrong texts  in a share of the places the text of another class is shown, which teaches the gate to doubt
-  loss weights 0.1 for the terms beside the main one; METHOD.md's 0.5 and 1 cost what the main one gains
+  loss weights 0.1 for the terms beside the main one; 0.5 and 1 cost what the main one gains
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.class_index import query_labels
 from syntrans_training.modules.vsbird import Memory, VSBird, Weights, Without
 
 from .fake_novel import Batch
@@ -58,14 +59,14 @@ def scatter(
 def bridge_loss(
     head: VSBird, batch: Batch, shown: Shown, without: Without, *, alpha: Float[Tensor, "e 1 1"], weights: LossWeights
 ) -> dict[str, Tensor]:
-    """The named terms of equation (8), weighted; their sum is what is minimised. The batch's classes are `without`."""
+    """The named terms of docs/method.md (26), weighted; their sum is minimised. The batch's classes are `without`."""
     memory = head.recall(without, shown.text)
     shots = batch.support.shape[2]
     mean, query = memory.project(batch.support.mean(2)), memory.project(batch.query)
     semantic = head.semantic(shown.text[shown.classes], memory)
     made = head.weights(mean, semantic, memory, shots=shots)
     n = batch.classes.shape[1]
-    own = torch.arange(n).repeat_interleave(batch.query.shape[1] // n).repeat(len(batch.classes))
+    own = query_labels(n, batch.query.shape[1] // n).repeat(len(batch.classes))
 
     def entropy(share: float | Tensor, of: Weights = made) -> Tensor:
         weight, bias = head.classifier(of, shots=shots, alpha=share)

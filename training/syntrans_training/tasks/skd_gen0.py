@@ -5,6 +5,7 @@ second linear map reads the orientation off the class logits (not off the featur
 """
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
@@ -25,7 +26,7 @@ class SKDGen0:
         parts = {"encoder": self.encoder, "head": self.head, "rotation_head": self.rotation_head}
         self.module: nn.Module = place(nn.ModuleDict(parts), pictures.device)
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy and rotation loss of random views of the pictures numbered `items`."""
         views, labels = self.pictures.batch(items, generator)
         logits = self.head(self.encoder(four_rotations(views)))

@@ -8,6 +8,7 @@ the BatchNorm statistics.
 import copy
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
@@ -30,7 +31,7 @@ class SKDGen1:
         self.module: nn.Module = place(nn.ModuleDict({"encoder": encoder, "head": head}), pictures.device)
         self.teacher = copy.deepcopy(nn.Sequential(encoder, head)).requires_grad_(requires_grad=False).eval()
 
-    def losses(self, items: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:
         """Distillation and twin loss of random views of the pictures numbered `items`."""
         views, _ = self.pictures.batch(items, generator)
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syntrans_training.world.spec import CLASSES, SPLIT_SIZES
 from syntrans_training.world.truth import score
@@ -11,6 +11,7 @@ from syntrans_training.world.truth import score
 STAGE_ORDER = ("merge", "crosscheck", "ground", "filter")
 
 
+@runtime_checkable
 class Row(Protocol):
     """What scoring needs of a descriptor row."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,7 +37,7 @@ def model_config(vocab_size: int) -> dict[str, Any]:
     }
 
 
-def pixels(pictures: Tensor) -> Tensor:
+def pixels(pictures: UInt8[Tensor, "b 3 64 64"]) -> Float[Tensor, "b 3 64 64"]:
     """Normalise uint8 [B, 3, 64, 64] as open_clip's preprocessing does."""
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
     return (pictures.float() / 255 - mean) / std
@@ -65,7 +66,7 @@ def caption(rng: random.Random, attributes: list[int]) -> str:
 SLOT_WEIGHT = {"shape": 3.0, "pattern": 1.5}
 
 
-def encode_text(model: Any, ids: Tensor) -> Tensor:
+def encode_text(model: Any, ids: Int[Tensor, "b l"]) -> Float[Tensor, "b d"]:
     """Text vectors [B, d] of padded ids [B, L], L <= context; equals `model.encode_text` without its padding."""
     length = ids.shape[1]
     x = model.token_embedding(ids) + model.positional_embedding[:length]
@@ -73,7 +74,12 @@ def encode_text(model: Any, ids: Tensor) -> Tensor:
     return x[torch.arange(len(ids)), ids.argmax(-1)] @ model.text_projection  # type: ignore[no-any-return]
 
 
-def attribute_loss(image: Tensor, phrases: Tensor, scale: Tensor, attributes: Tensor) -> Tensor:
+def attribute_loss(
+    image: Float[Tensor, "b d"],
+    phrases: Float[Tensor, "*p d"],
+    scale: Float[Tensor, ""],
+    attributes: Int[Tensor, "b s"],
+) -> Float[Tensor, ""]:
     """Weighted cross-entropy of each slot's value among the slot's phrases, mean over slots and both phrasings.
 
     image [B, d] and phrases [62, d] of unit length, attributes [B, 6].
@@ -90,7 +96,9 @@ def attribute_loss(image: Tensor, phrases: Tensor, scale: Tensor, attributes: Te
     return torch.stack(losses).mean()
 
 
-def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+def contrastive_loss(
+    image: Float[Tensor, "b d"], text: Float[Tensor, "b d"], scale: Float[Tensor, ""]
+) -> Float[Tensor, ""]:
     """Symmetric InfoNCE (Radford et al. 2021) on unit vectors [B, d]."""
     logits = scale * image @ text.T
     labels = torch.arange(len(logits))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from syntrans_training.world.build.clip import TEMPLATE, phrase_table, pixels
@@ -27,7 +28,7 @@ from syntrans_training.world.spec import CLASSES, SLOTS, VALUES
 from syntrans_training.world.truth import slot_of
 
 
-def balanced(hits: Tensor, positive: Tensor) -> float:
+def balanced(hits: Bool[Tensor, "*s"], positive: Bool[Tensor, "*s"]) -> float:
     """Mean of the accuracy on positives and on negatives; both bool tensors of one shape."""
     return ((hits[positive].float().mean() + hits[~positive].float().mean()) / 2).item()
 

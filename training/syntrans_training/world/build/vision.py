@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,7 +14,7 @@ PATCH, MERGE = 8, 2
 MEAN = STD = (0.5, 0.5, 0.5)
 
 
-def patches(pictures: Tensor) -> Tensor:
+def patches(pictures: UInt8[Tensor, "b 3 64 64"]) -> Float[Tensor, "b 64 384"]:
     """Pictures uint8 [B, 3, 64, 64] -> Qwen2-VL patches [B, 64, 384], in merge-block order, the frame doubled."""
     batch = pictures.shape[0]
     side = 64 // PATCH // MERGE
@@ -34,7 +35,7 @@ def _axial_angles(visual: Any) -> tuple[Tensor, Tensor]:
     return visual.rotary_pos_emb(torch.zeros(1), where)  # type: ignore[no-any-return]
 
 
-def encode(visual: Any, pictures: Tensor) -> Tensor:
+def encode(visual: Any, pictures: UInt8[Tensor, "b 3 64 64"]) -> Float[Tensor, "b 16 out"]:
     """Image tokens [B, 16, out] of pictures uint8 [B, 3, 64, 64]; equals `visual(...)` (checked by `agrees`).
 
     All pictures have one size, so attention runs in one batch; the patch embedding is a plain product (the backward
@@ -57,7 +58,7 @@ def encode(visual: Any, pictures: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def agrees(visual: Any, pictures: Tensor) -> float:
+def agrees(visual: Any, pictures: UInt8[Tensor, "b 3 64 64"]) -> float:
     """Largest absolute difference between `encode` and the library's own forward."""
     grid = torch.tensor([[1, 64 // PATCH, 64 // PATCH]] * len(pictures))
     theirs = visual(patches(pictures).flatten(0, 1), grid_thw=grid)
@@ -76,7 +77,7 @@ class AttributeHeads(nn.Module):
         super().__init__()
         self.heads = nn.ModuleList([nn.Linear(dim, len(VALUES[slot])) for slot in SLOTS])
 
-    def loss(self, tokens: Tensor, attributes: Tensor) -> Tensor:
+    def loss(self, tokens: Float[Tensor, "b 16 dim"], attributes: Int[Tensor, "b slots"]) -> Float[Tensor, ""]:
         """Mean cross-entropy over slots; tokens [B, 16, dim], attributes [B, 6]."""
         pooled = tokens.mean(1)
         return torch.stack(
@@ -84,7 +85,7 @@ class AttributeHeads(nn.Module):
         ).mean()
 
     @torch.no_grad()
-    def accuracy(self, tokens: Tensor, attributes: Tensor) -> dict[str, float]:
+    def accuracy(self, tokens: Float[Tensor, "b 16 dim"], attributes: Int[Tensor, "b slots"]) -> dict[str, float]:
         """Accuracy per slot."""
         pooled = tokens.mean(1)
         return {
@@ -93,7 +94,14 @@ class AttributeHeads(nn.Module):
         }
 
 
-def train_vision(visual: Any, pictures: Tensor, attributes: Tensor, *, steps: int, batch: int = 64) -> AttributeHeads:
+def train_vision(
+    visual: Any,
+    pictures: UInt8[Tensor, "n 3 64 64"],
+    attributes: Int[Tensor, "n slots"],
+    *,
+    steps: int,
+    batch: int = 64,
+) -> AttributeHeads:
     """Train the tower and its heads in place; returns the heads."""
     heads = AttributeHeads(visual.merger.mlp[-1].out_features)
     generator = torch.Generator().manual_seed(5)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -110,7 +111,7 @@ def _question_batch(tokenizer: Any, rng: random.Random, shown: list[dict[str, st
     return pack(rows)
 
 
-def mrope_positions(positions: Tensor) -> Tensor:
+def mrope_positions(positions: Int[Tensor, "b l"]) -> Int[Tensor, "3 b l"]:
     """Plain positions [B, L] -> Qwen2.5-VL positions [3, B, L] for one 4x4-token picture after two tokens.
 
     The picture takes one time step and its rows and columns; text goes on after the larger of them.
@@ -124,7 +125,13 @@ def mrope_positions(positions: Tensor) -> Tensor:
     return torch.stack([torch.where(in_picture, first + axis, later) for axis in axes])
 
 
-def answer_loss(model: Any, tokenizer: Any, tokens: Tensor, shown: list[dict[str, str]], rng: random.Random) -> Tensor:
+def answer_loss(
+    model: Any,
+    tokenizer: Any,
+    tokens: Float[Tensor, "b 16 dim"],
+    shown: list[dict[str, str]],
+    rng: random.Random,
+) -> Float[Tensor, ""]:
     """Cross-entropy of the answers on cached image tokens [B, 16, dim]."""
     packed = _question_batch(tokenizer, rng, shown)
     language = model.model.language_model

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from syntrans.errors import EnvironmentProblem
+from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.image_decode import read_file
+from syntrans.image_reference import UNREADABLE
 from syntrans.paths import artifacts_root, make_dir
-from syntrans_training.progress import track
+from syntrans.progress import track
 
-UNREADABLE = hashlib.sha256(b"").hexdigest()
-"""Stands for a file that cannot be read; decoding it will say why."""
 _FRESH_NS = 2_000_000_000
 
 
@@ -72,6 +72,6 @@ def _stamp(file: Path) -> str | None:
 
 def _sha256(file: Path) -> str:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_file(file)).hexdigest()
+    except InputError:
         return UNREADABLE

@@ -4,17 +4,20 @@
 repository is run.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
-from syntrans.image_parquet import Columns
-from syntrans.images import ImageRef, read_file
-from syntrans_training.data.class_split import ALIASES
-from syntrans_training.data.pool import Picture
+from syntrans.image_columns import IMAGES, LABELS, Columns
+from syntrans.image_decode import read_file
+from syntrans.image_folders import ALIASES
+from syntrans.image_reference import UNREADABLE, Contained, ImageRef, PassedOver, Picture
 
 PREFIX = "hf://"
 
@@ -24,6 +27,7 @@ class HubPool:
 
     def __init__(self, tables: Sequence[Any], columns: Columns, ref: str) -> None:
         self._ref = ref
+        self.passed_over = PassedOver()
         self._image, self._label = _find_columns(tables[0].features, columns, ref)
         self._names = columns.names or getattr(tables[0].features[self._label], "names", None)
         self._tables = [_encoded(table, self._image) for table in tables]
@@ -48,9 +52,9 @@ class HubPool:
         for table, labels in zip(self._tables, self._labels, strict=True):
             for row, key in enumerate(labels):
                 if key in found and (limit is None or len(found[key]) < limit):
-                    load = partial(_bytes, table, self._image, row)
+                    load = HubRow(table, self._image, row)
                     origin = f"{self._ref}, {table.split}, row {row}"
-                    found[key].append(ImageRef(key, sha256(load()).hexdigest(), load, origin))
+                    found[key].append(ImageRef(key, _sha256(load), load, origin))
         return found
 
 
@@ -85,12 +89,15 @@ def hub_pool(ref: str, columns: Columns) -> HubPool:
 
 def _find_columns(features: Any, columns: Columns, ref: str) -> tuple[str, str]:
     images = [name for name, kind in features.items() if type(kind).__name__ == "Image"]
-    usual = [name for name in ("class", "label", "class_name", "class_id", "fine_label") if name in features]
-    image = columns.image or next(iter(images), "")
+    image = columns.image or next(iter([*images, *(name for name in IMAGES if name in features)]), "")
+    usual = [name for name in LABELS if name in features]
     label = columns.label or next(iter(usual), "")
     if image not in features or label not in features:
-        rule = "it needs an image and a label; name them with image_column and label_column"
+        rule = f"it needs an image and a label; name them with {columns.keys()}"
         raise InputError(f"{ref} has the columns {', '.join(features)}; {rule}")
+    if not columns.label and len(usual) > 1:
+        choice = f"choose one with --set {columns.section}.label_column={usual[-1]}"
+        raise InputError(f"{ref} has the columns {' and '.join(map(repr, usual))}, which may be the class; {choice}")
     return image, label
 
 
@@ -100,8 +107,24 @@ def _encoded(table: Any, image: str) -> Any:
     return table.cast_column(image, datasets.Image(decode=False))
 
 
-def _bytes(table: Any, image: str, row: int) -> bytes:
-    value = table[row][image] or {}
-    if value.get("bytes"):
-        return bytes(value["bytes"])
-    return read_file(Path(value["path"])) if value.get("path") else b""
+@dataclass(frozen=True)
+class HubRow(Contained):
+    """A picture that stays in its data set; called, it gives its bytes."""
+
+    table: Any
+    image: str
+    row: int
+
+    def __call__(self) -> bytes:
+        """The encoded bytes."""
+        value = self.table[self.row][self.image] or {}
+        if value.get("bytes"):
+            return bytes(value["bytes"])
+        return read_file(Path(value["path"])) if value.get("path") else b""
+
+
+def _sha256(load: HubRow) -> str:
+    try:
+        return sha256(load()).hexdigest()
+    except InputError:
+        return UNREADABLE

@@ -5,6 +5,8 @@ containers, texts, numbers and one kind of array; anything else ends the reading
 replaced: an array is rebuilt from its shape and bytes by the few lines below.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import pickle  # noqa: TID251 - the published format is a pickle; _PlainUnpickler admits no code
@@ -14,14 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from syntrans.errors import InputError
-from syntrans_training.data.pool import Picture
+from syntrans.image_reference import Contained, PassedOver, Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FOLDER = "cifar-100-python"
 _FILES = ("train", "test", "meta")
@@ -41,9 +45,29 @@ class PixelPicture:
         """Of the 3072 bytes as they are stored."""
         return hashlib.sha256(self.planes.tobytes()).hexdigest()
 
+    @property
+    def load(self) -> Encoded:
+        """What gives the picture as a PNG file."""
+        return Encoded(self)
+
     def image(self, at_least: int | None = None) -> Image.Image:  # noqa: ARG002 - part of Picture
         """The picture, 32 x 32."""
+        from PIL import Image
+
         return Image.fromarray(np.ascontiguousarray(self.planes.reshape(3, 32, 32).transpose(1, 2, 0)))
+
+
+@dataclass(frozen=True)
+class Encoded(Contained):
+    """The pixels of a picture, encoded when they are asked for."""
+
+    picture: PixelPicture
+
+    def __call__(self) -> bytes:
+        """A PNG file."""
+        sink = io.BytesIO()
+        self.picture.image().save(sink, format="PNG")
+        return sink.getvalue()
 
 
 class CifarPool:
@@ -51,6 +75,7 @@ class CifarPool:
 
     def __init__(self, archive: Path) -> None:
         self._archive = archive
+        self.passed_over = PassedOver()
 
     @cached_property
     def _content(self) -> tuple[list[str], list[tuple[_Raw, NDArray[np.int64]]]]:

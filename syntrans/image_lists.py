@@ -3,14 +3,14 @@
 Their lists have the columns filename,label; easyfsl's have class_name,image_name and name ImageNet's own files.
 """
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from syntrans.errors import InputError
-from syntrans_training.data.class_split import ALIASES, PARTS
-
-from .folders import FilePool
+from syntrans.image_folders import ALIASES, PARTS, FilePool
 
 _COLUMNS = (("label", "filename"), ("class_name", "image_name"))
 _PLACES = ("images/{file}", "images/{key}/{file}", "{key}/{file}", "train/{key}/{file}", "{file}")

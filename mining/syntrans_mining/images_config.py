@@ -1,0 +1,24 @@
+"""How a mining run reads its pictures: the section ``images`` of its configuration."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from syntrans.config import StrictModel
+from syntrans.image_columns import Columns
+
+
+class ImagesConfig(StrictModel):
+    """How the pictures are read: the columns of Parquet (null: the usual names), and how many may be broken.
+
+    At most the share ``max_broken_share`` of the pictures that are looked at, or two; they are skipped and named.
+    """
+
+    image_column: str | None = None
+    label_column: str | None = None
+    max_broken_share: float = Field(default=0.05, ge=0.0, le=1.0)
+
+    @property
+    def columns(self) -> Columns:
+        """The columns, as the reader takes them."""
+        return Columns(self.image_column, self.label_column, section="images")

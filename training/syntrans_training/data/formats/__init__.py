@@ -1,1 +1,0 @@
-"""How pictures lie on disk: one file per format, each giving a `Pool`."""
