@@ -215,7 +215,7 @@ def _vector(key: str, data: object, tokens: object, truncated: object, digest: o
     if not data or len(data) % 4 or tokens < 0:
         return None
     values = np.frombuffer(data, np.float32)
-    length = float(np.linalg.norm(values))
+    length = float(np.linalg.norm(values.astype(np.float64)))
     return Vector(values, tokens, bool(truncated)) if digest is not None or abs(length - 1) < _UNIT else None
 
 
