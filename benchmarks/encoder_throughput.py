@@ -30,6 +30,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from quick import add_quick, target
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 CLASSES = 64
 CPU = torch.device("cpu")
+QUICK = {"backbone": "resnet12-tiny", "size": 32, "batch": 4, "steps": 1, "rounds": 1, "workers": 1, "threads": 1}
 RESULT = Path(__file__).parent / "results" / "encoder_throughput.json"
 
 
@@ -62,7 +64,9 @@ class PublishedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Body plus shortcut, activated, halved."""
-        return self.block.pool(self.block.activation(self.block.body(x) + self.block.shortcut(x)))
+        part = self.block.get_submodule
+        found: Tensor = part("pool")(part("activation")(part("body")(x) + part("shortcut")(x)))
+        return found
 
 
 class PublishedNet(nn.Module):
@@ -116,7 +120,7 @@ def authors_rate(data: PilPictures, backbone: str, batch: int, steps: int, worke
         target = F.one_hot(torch.arange(4).repeat_interleave(len(x)), 4).float()
         loss = F.cross_entropy(logits, labels.repeat(4)) + 2.0 * F.binary_cross_entropy_with_logits(rotation, target)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
 
     batches: Iterator[tuple[Tensor, Tensor]] = iter(loader)
@@ -139,8 +143,8 @@ def ours_rate(task: SKDGen0, recipe: Recipe, steps: int) -> float:
     task.n_items = recipe.batch_size * steps
     with tempfile.TemporaryDirectory() as folder:
         metrics = Path(folder) / "metrics.jsonl"
-        files = {"state_file": Path(folder) / "state.safetensors", "metrics_file": metrics}
-        fit(task, recipe, device=CPU, identity="benchmark", **files)
+        state = Path(folder) / "state.safetensors"
+        fit(task, recipe, device=CPU, identity="benchmark", state_file=state, metrics_file=metrics)
         return float(read_rows(metrics)[-1]["images_per_s"])
 
 
@@ -157,7 +161,7 @@ def bare_rate(task: SKDGen0, precision: str, batch: int, steps: int) -> float:
             rotation = task.rotation_head(logits)
         losses = gen0_loss(labels=labels, logits=logits.float(), rotation_logits=rotation.float())
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         optimizer.step()
 
     step()
@@ -207,8 +211,11 @@ def main() -> None:
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--compile", action="store_true", help="encoder.compile=always, for ours and for the limit")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path)
+    add_quick(parser)
     options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
     torch.set_num_threads(options.threads)
     rates = measure(options)
     middle = {name: statistics.median(values) for name, values in rates.items()}
@@ -218,12 +225,13 @@ def main() -> None:
         "ours_to_bare": round(middle["ours"] / middle["bare"], 3),
     }
     print(f"ours / authors {ratios['ours_to_authors']} (bar 3)   ours / bare {ratios['ours_to_bare']} (bar 0.9)")
-    shown = {key: value for key, value in vars(options).items() if key != "out"}
+    shown = {key: value for key, value in vars(options).items() if key not in ("out", "quick")}
     result = {"schema_version": 1, **ratios, "images_per_s": middle, "rounds": rates, "options": shown}
     result["precision"] = pick_precision("auto", CPU)
     result["made_by"] = made_by()
-    atomic_write_text(options.out, json.dumps(result, indent=2) + "\n")
-    print(options.out)
+    out = target(options.out, RESULT, quick=options.quick)
+    atomic_write_text(out, json.dumps(result, indent=2) + "\n")
+    print(out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Episodes per second: our evaluator beside easyfsl's and beside scikit-learn, on the same features, in one run.
 
-Usage: python benchmarks/evaluate.py [--episodes 10000] [--out FILE]
+Usage: python benchmarks/evaluate.py [--episodes 10000] [--out FILE] [--quick]
        python benchmarks/evaluate.py --plot      (cost against the number of episodes: docs/evaluate_cost.png)
 
 20 classes x 600 images of 640 made-up features (positive, correlated, classes overlap); 5-way 5-shot 15-query episodes.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
 from syntrans_training.episodes import Episodes, EpisodeSpec, draw
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES, PER_CLASS, DIM, SEED, CHUNK = 20, 600, 640, 0, 500
+QUICK = {"episodes": 40, "some": 20, "repeats": 1}
 LABELS = np.repeat(np.arange(CLASSES), PER_CLASS)
 
 
@@ -54,7 +56,7 @@ def ours(features: torch.Tensor, tasks: Episodes, method: Method) -> NDArray[np.
 def easyfsl_loop(features: torch.Tensor, tasks: Episodes) -> Callable[[], float]:
     """The own loop of easyfsl for prototypical networks on our episodes; returns the pooled accuracy."""
     # easyfsl 1.5 passes data_source, which torch's Sampler no longer takes.
-    torch.utils.data.Sampler.__init__ = lambda self, data_source=None: None  # type: ignore[assignment,misc]  # noqa: ARG005
+    torch.utils.data.Sampler.__init__ = lambda self, data_source=None: None  # type: ignore[method-assign,misc]  # noqa: ARG005
     from easyfsl.datasets import FeaturesDataset
     from easyfsl.methods import PrototypicalNetworks
     from easyfsl.samplers import TaskSampler
@@ -186,14 +188,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--plot", action="store_true", help="measure the cost against the number of episodes instead")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/evaluate.json or evaluate_cost.json")
+    add_quick(parser)
     given = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    if given.quick:
+        vars(given).update(QUICK)
+    torch.set_num_threads(1 if given.quick else os.cpu_count() or 1)
     features, origin = make_features(SEED), made_by()
+    usual = ROOT / "benchmarks" / "results" / f"evaluate{'_cost' if given.plot else ''}.json"
+    out = target(given.out, usual, quick=given.quick)
     if given.plot:
-        from plot_cost import measure, plot
+        from plot_cost import COUNTS, QUICK_COUNTS, measure, plot
 
-        result = measure(features)
-        plot(result, ROOT / "docs" / "evaluate_cost.png")
+        result = measure(features, QUICK_COUNTS if given.quick else COUNTS)
+        plot(result, out.with_suffix(".png") if given.quick else ROOT / "docs" / "evaluate_cost.png")
     else:
         count, some, repeats = given.episodes, min(given.some, given.episodes), given.repeats
         result = {
@@ -202,10 +209,9 @@ def main() -> None:
             "logistic_1_shot": compare_logistic(features, 1, count, some, repeats),
         }
         report(result)
-    target = given.out or ROOT / "benchmarks" / "results" / f"evaluate{'_cost' if given.plot else ''}.json"
     about = {"classes": CLASSES, "images_per_class": PER_CLASS, "dim": DIM, "seed": SEED, "chunk": CHUNK}
-    atomic_write_text(target, json.dumps({"setting": about, **result, "made_by": origin}, indent=2) + "\n")
-    print(target)
+    atomic_write_text(out, json.dumps({"setting": about, **result, "made_by": origin}, indent=2) + "\n")
+    print(out)
 
 
 if __name__ == "__main__":

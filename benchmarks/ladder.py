@@ -19,12 +19,13 @@ import shlex
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 from mining_ablation import stage_files
+from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.config import load_config, semantic_hash
 from syntrans.contract import DescriptorRow, descriptor_id, read_descriptors, write_descriptors
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 ONLY_OURS = ["methods.names=[]"]  # the methods of others are not the question here
 PARTS = ("generator", "residual", "gate")
 STAGES = {"after crosscheck": "crosscheck", "after ground": "ground"}
+QUICK = ["distill.epochs=1", "distill.views=1"]
 CEILING, FULL = "true descriptors", "+ gate"
 
 
@@ -168,7 +170,7 @@ def ladder(steps: list[Step], folders: dict[str, Path]) -> dict[str, Any]:
                 gain = paired(values[step.name], values[step.before])
                 line["gain"] = {**gain.percent(), "verdict": gain.verdict}
             lines.append(line)
-        visual = float(accuracies(folders["gate"], "visual_only", int(shots)).mean())
+        visual = float(accuracies(folders[steps[-1].training], "visual_only", int(shots)).mean())
         found[shots] = {"visual_only": round(100 * visual, 3), "steps": lines}
         if CEILING in values:
             ours, ceiling = float(values[FULL].mean()), float(values[CEILING].mean())
@@ -204,11 +206,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="of the heads; the config's if left out")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
     parser.add_argument("--evaluate", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the evaluation")
+    add_quick(parser)
     given = parser.parse_args()
+    if given.quick:
+        given.set, given.evaluate = [*TRAIN, *QUICK, *given.set], [*EVALUATE, *given.evaluate]
     out = make_dir(given.out) if given.out else new_run_dir("bench")
     begun = time.monotonic()
     config = load_config(TrainConfig, given.config, kind="training/configs", overrides=given.set)
     trainings, steps = plan(config, given.descriptors, out)
+    if given.quick:  # one training, and its rows
+        steps = [step for step in steps if step.training == "plain"]
+        there = {step.name for step in steps}
+        steps = [step if step.before in there else replace(step, before=None) for step in steps]
+        trainings = {"plain": trainings["plain"]}
     folders = {name: measure(name, training, given, out) for name, training in trainings.items()}
     found = ladder(steps, folders)
     record = {

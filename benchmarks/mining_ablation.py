@@ -1,6 +1,6 @@
 """What each step of mining is worth, on the embedded world: precision, recall, and few-shot accuracy.
 
-Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--stages] [--out DIR] [--train KEY=VALUE ...]
+Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--stages] [--out DIR] [--train KEY=VALUE ...] [--quick]
 
 The whole chain runs with the weights and thresholds that ship; every setting that leaves something out gets its own,
 chosen as those were (`syntrans_training.world.thresholds`: base and val classes, mining seed 0). All are scored on the
@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.classes import read_classes
-from syntrans.cli_steps import export_world
+from syntrans.cli_inputs import export_world
 from syntrans.config import load_config
 from syntrans.contract import DescriptorRow, read_descriptors, write_descriptors
 from syntrans.images import open_images
@@ -36,6 +37,7 @@ from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluate import evaluate
 from syntrans_training.metrics import interval, paired
 from syntrans_training.train import train
+from syntrans_training.world.export import export
 from syntrans_training.world.score import STAGE_ORDER, alive_after, stage_scores
 from syntrans_training.world.thresholds import Chosen, choose
 
@@ -62,6 +64,19 @@ SETTINGS = {
         for name in ("llm-a", "llm-b", "llm-c")
     },
 }
+
+
+# The fake engine answers at once; nothing it says is true, so nothing is dropped.
+QUICK = [
+    *OPEN,
+    "engine.kind=fake",
+    "engine.workers=0",
+    "engine.args={}",
+    "vlm=null",
+    "propose.samples=1",
+    "crosscheck.calibration=null",
+    "filter.images=1",
+]
 
 
 def choose_setting(name: str, folder: Path, pictures: Path) -> list[str]:
@@ -112,28 +127,41 @@ def _ended(row: DescriptorRow) -> DescriptorRow:
     return row.model_copy(update={"kept": True, "stage": None, "reason": None, "rank": None, "weight": None})
 
 
-def accuracies(descriptors: Path, folder: Path, overrides: Sequence[str]) -> dict[str, np.ndarray]:
+def accuracies(
+    descriptors: Path, folder: Path, overrides: Sequence[str], evaluation: Sequence[str]
+) -> dict[str, np.ndarray]:
     """Accuracy of the fused and the visual row on every episode, by row and shots ("fused 1"); the encoder stays."""
     config = load_config(TrainConfig, "world", kind="training/configs", overrides=[*ONLY_OURS, *overrides])
     train(config, out=folder, descriptors=descriptors)
     out = make_dir(folder / "evaluate")
-    how = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=["shuffles=1"])  # no row of ours
-    evaluate(folder, how, out=out)
+    how = ["shuffles=1", *evaluation]  # no row of ours is shuffled
+    evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=how), out=out)
     table = pq.read_table(out / "accuracies.parquet")
     shots = np.array(table["shots"])
     return {f"{row} {k}": np.array(table[row])[shots == k] for row in ("fused", "visual_only") for k in (1, 5)}
 
 
 def one_seed(
-    seed: int, settings: dict[str, list[str]], out: Path, pictures: Path, training: Sequence[str]
+    seed: int,
+    settings: dict[str, list[str]],
+    out: Path,
+    pictures: Path,
+    training: Sequence[str],
+    evaluation: Sequence[str] = (),
+    *,
+    quick: bool = False,
 ) -> dict[str, Any]:
     """All settings and stages of one mining seed."""
     folder = make_dir(out / f"seed-{seed}")
     files = {name: mine_setting(name, overrides, seed, folder, pictures) for name, overrides in settings.items()}
     truth = {name: stage_scores(read_descriptors(file)[0], "novel")[-1] for name, file in files.items()}
     stages = stage_files(files[FULL], folder)
+    if quick:
+        stages = dict(list(stages.items())[:1])
     truth |= {name: stage_scores(_only_kept(file), "novel")[-1] for name, file in stages.items()}
-    found = {name: accuracies(file, make_dir(out / "train"), training) for name, file in (stages | files).items()}
+    found = {
+        name: accuracies(file, make_dir(out / "train"), training, evaluation) for name, file in (stages | files).items()
+    }
     lines = {}
     for name, values in found.items():
         gain = {k: paired(found[FULL][f"fused {k}"], values[f"fused {k}"]).percent() for k in (1, 5)}
@@ -147,7 +175,7 @@ def _only_kept(path: Path) -> list[DescriptorRow]:
     return [row for row in read_descriptors(path)[0] if row.kept]
 
 
-def table(results: dict[str, Any]) -> str:
+def table(results: dict[int, Any]) -> str:
     """A Markdown table: one line per setting, seeds side by side."""
     lines = []
     for seed, result in results.items():
@@ -176,15 +204,20 @@ def main() -> None:
     parser.add_argument("--stages", action="store_true", help="all steps and their stages only, nothing left out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--train", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
+    add_quick(parser)
     given = parser.parse_args()
     out = make_dir(given.out) if given.out else new_run_dir("bench")
     start = time.monotonic()
-    pictures = export_world()
+    pictures = export(out / "pictures", per_class=1) if given.quick else export_world()
     results: dict[int, Any] = {}
     names = [FULL] if given.stages else list(SETTINGS)
-    settings = {name: choose_setting(name, make_dir(out / "seed-0"), pictures) for name in names}
-    for seed in given.seeds:
-        results[seed] = one_seed(seed, settings, out, pictures, given.train)
+    if given.quick:
+        settings, seeds, training, evaluation = {FULL: QUICK}, [0], [*TRAIN, *given.train], EVALUATE
+    else:
+        settings = {name: choose_setting(name, make_dir(out / "seed-0"), pictures) for name in names}
+        seeds, training, evaluation = given.seeds, given.train, []
+    for seed in seeds:
+        results[seed] = one_seed(seed, settings, out, pictures, training, evaluation, quick=given.quick)
         seconds = time.monotonic() - start
         record = {"command": shlex.join(sys.argv), "seconds": seconds, "settings": settings, "seeds": results}
         atomic_write_text(out / "ablation.json", json.dumps(record, indent=2) + "\n")

@@ -1,6 +1,6 @@
 """How much memory mining takes as the number of classes grows: the whole pipeline on the fake engine.
 
-Usage: python benchmarks/mining_memory.py [CLASSES ...]       (default: 100 10000)
+Usage: python benchmarks/mining_memory.py [CLASSES ...] [--quick]       (default: 100 10000)
 
 Every size runs in a process of its own, which says its peak resident memory; the growth is the difference between the
 largest and the smallest size. Exit code 1 if it is 200 MB or more.
@@ -8,6 +8,7 @@ largest and the smallest size. Exit code 1 if it is 200 MB or more.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import resource
@@ -18,11 +19,13 @@ import time
 from functools import partial
 from pathlib import Path
 
+from quick import add_quick
+
 from syntrans.classes import ClassEntry
 from syntrans.images import ImageRef
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
 
 LIMIT_MB = 200
 CONFIG = {
@@ -67,13 +70,18 @@ def measure(n_classes: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure all sizes, smallest first."""
-    if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(measure(int(sys.argv[2]))))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("classes", nargs="*", type=int, default=[100, 10_000])
+    parser.add_argument("--one", action="store_true", help="measure the first size in this process")
+    add_quick(parser)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measure(given.classes[0])))
         return 0
     found = []
-    for size in sorted(int(size) for size in sys.argv[1:] or ("100", "10000")):
+    for size in [4] if given.quick else sorted(given.classes):
         done = subprocess.run(
-            [sys.executable, __file__, "--one", str(size)], check=True, capture_output=True, text=True
+            [sys.executable, __file__, str(size), "--one"], check=True, capture_output=True, text=True
         )
         found.append(json.loads(done.stdout))
         print(json.dumps(found[-1]), flush=True)

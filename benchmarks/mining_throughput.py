@@ -1,6 +1,6 @@
 """How much of bare vLLM's speed is left in a mining run, on exactly the same requests; loading is left out.
 
-Usage: python benchmarks/mining_throughput.py [--passes 5] [--only NAME] [--out FILE]
+Usage: python benchmarks/mining_throughput.py [--passes 5] [--only NAME] [--out FILE] [--quick]
 (default: benchmarks/results/mining_throughput.json)
 
 Bare: `vllm.LLM.chat` in one process, all requests in one call. Ours: prompts rendered from their files, worker process,
@@ -25,10 +25,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from quick import add_quick, target
+
 from syntrans.config import load_config
 from syntrans.images import decode, open_images
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir
+from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
@@ -36,9 +39,8 @@ from syntrans_mining.engines.environment import apply_environment, cores, worker
 from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.journal import Journal, request_key
 from syntrans_mining.models import resolve_models
-from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import Prompt, load_prompt
-from syntrans_mining.steps.propose import parse_statements
+from syntrans_mining.steps.propose import parse_answer
 
 WORDS = ("red", "blue", "green", "yellow", "round", "long", "dark", "bright", "smooth", "striped")
 PARTS = ("head", "tail", "body", "wing", "leg", "back", "belly", "eye", "neck", "crest", "star", "ring")
@@ -135,7 +137,7 @@ def ours(asker: Asker, case: Case, turn: int) -> tuple[float, int]:
         if response.error:
             sys.exit(f"{case.name}: {response.error}")
         if not request.yes_no:
-            parse_statements(response)
+            parse_answer(response)
     seconds = time.perf_counter() - start
     return seconds, asker.counts[case.name, case.spec.name].completion_tokens - before
 
@@ -213,22 +215,23 @@ def cases(folder: Path) -> list[Case]:
 
 
 def main() -> None:
-    """Measure every case, print a table and write the result."""
+    """Measure every case, print a table and write the result; quick: the first case that fits, 8 requests, one pass."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--chunk", type=int, default=512, help="engine.chunk, as in the world's config")
     parser.add_argument("--only", default="", help="cases whose name holds this")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "mining_throughput.json")
+    parser.add_argument("--out", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for case in cases(Path(folder)):
-            if given.only in case.name:
-                found[case.name] = result = measure(case, given.passes, given.chunk)
-                speed = result["requests_per_s"]
-                print(
-                    f"{case.name:<24} bare {speed['bare']:8.1f}/s  ours {speed['ours']:8.1f}/s  ratio {result['ratio']}"
-                )
+        chosen = [case for case in cases(Path(folder)) if given.only in case.name]
+        if given.quick:
+            chosen, given.passes = [replace(chosen[0], n=8)], 1
+        for case in chosen:
+            found[case.name] = result = measure(case, given.passes, given.chunk)
+            speed = result["requests_per_s"]
+            print(f"{case.name:<24} bare {speed['bare']:8.1f}/s  ours {speed['ours']:8.1f}/s  ratio {result['ratio']}")
     totals = {side: sum(sum(case["seconds"][side]) for case in found.values()) for side in ("bare", "ours")}
     found_ratio = round(totals["bare"] / totals["ours"], 3)
     print(f"all                      ratio {found_ratio}")
@@ -240,8 +243,8 @@ def main() -> None:
         "cases": found,
         "ratio": found_ratio,
     }
-    make_dir(given.out.parent)
-    atomic_write_text(given.out, json.dumps(report, indent=2) + "\n")
+    usual = Path(__file__).parent / "results" / "mining_throughput.json"
+    atomic_write_text(target(given.out, usual, quick=given.quick), json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

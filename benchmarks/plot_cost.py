@@ -5,6 +5,7 @@ Called by `python benchmarks/evaluate.py --plot`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,29 +15,37 @@ from syntrans_training.episodes import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
     from matplotlib.axes import Axes
 
+    from syntrans_training.methods import Method
+
 COUNTS = (1250, 2500, 5000, 10_000, 20_000)
+QUICK_COUNTS = (10, 20)
 REPEATS = 3
 LINES = {"prototypes": ("Prototypes", "#0072b2"), "logistic": ("Logistic regression", "#d55e00")}
 
 
-def measure(features: torch.Tensor) -> dict[str, Any]:
+def measure(features: torch.Tensor, counts: Sequence[int]) -> dict[str, Any]:
     """Seconds of every repeat, drawing the episodes included; the counts take turns, so that a slow minute hits all."""
-    methods = {"prototypes": Euclidean(), "logistic": LogisticRegression()}
-    seconds: dict[str, dict[str, list[float]]] = {name: {str(n): [] for n in COUNTS} for name in methods}
+    methods: dict[str, Method] = {"prototypes": Euclidean(), "logistic": LogisticRegression()}
+    seconds: dict[str, dict[str, list[float]]] = {name: {str(n): [] for n in counts} for name in methods}
     for method in methods.values():
-        ours(features, draw(EpisodeSpec(5, 5, 15, 500, SEED), LABELS), method)  # warm
+        ours(features, draw(EpisodeSpec(5, 5, 15, min(500, *counts), SEED), LABELS), method)  # warm
     for _ in range(REPEATS):
-        for count in COUNTS:
+        for count in counts:
             for name, method in methods.items():
                 spec = EpisodeSpec(5, 5, 15, count, SEED)
-                took, _ = timed(lambda spec=spec, method=method: ours(features, draw(spec, LABELS), method))
+                took, _ = timed(partial(_once, features, spec, method))
                 seconds[name][str(count)].append(round(took, 4))
     return {"seconds": seconds, "slope": {name: slope(found) for name, found in seconds.items()}}
+
+
+def _once(features: torch.Tensor, spec: EpisodeSpec, method: Method) -> None:
+    ours(features, draw(spec, LABELS), method)
 
 
 def slope(found: dict[str, list[float]]) -> float:
@@ -64,7 +73,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
         draw_line(axes, found, *LINES[name])
     axes.set(xlabel="Episodes (5-way, 5-shot, 15 queries per class)", ylabel="Seconds, drawing included")
     axes.set_title("The cost of an evaluation grows linearly in episodes", loc="left", fontsize=11, pad=10)
-    axes.set_xlim(0, max(COUNTS) * 1.3)  # room for the names
+    axes.set_xlim(0, max(int(n) for n in result["seconds"]["prototypes"]) * 1.3)  # room for the names
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.set_xticks(range(0, max(COUNTS) + 1, 5000))

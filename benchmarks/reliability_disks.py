@@ -55,7 +55,14 @@ def refused_writes(scene: Scene, folder: Path, every: int = 1) -> dict[str, Any]
     with disk.watching():
         scene.run(whole)
     expected, n_writes = scene.contents(whole), disk.writes
-    found = {"scene": scene.name, "writes": n_writes, "tried": 0, "ended_with_a_line": 0, "went_on": 0, "different": 0}
+    found: dict[str, Any] = {
+        "scene": scene.name,
+        "writes": n_writes,
+        "tried": 0,
+        "ended_with_a_line": 0,
+        "went_on": 0,
+        "different": 0,
+    }
     for at in range(1, n_writes + 1, every):
         out = folder / f"disk{at}" / scene.name
         disk = Disk(at, (errno.ENOSPC, errno.EROFS)[at % 2])

@@ -30,7 +30,7 @@ Reader = Callable[[Path], Any]
 def fuzz(kind: str, path: Path, read: Reader, n: int, rng: random.Random) -> dict[str, Any]:
     """``n`` mutants of a file: how many were refused, read as they were written, and read as something else."""
     data, true = path.read_bytes(), read(path)
-    found = {"kind": kind, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
+    found: dict[str, Any] = {"kind": kind, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
     folder = path.parent / "mutant"
     for _ in range(n):
         shutil.rmtree(folder, ignore_errors=True)

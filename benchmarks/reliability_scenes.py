@@ -22,9 +22,9 @@ from syntrans.contract import read_descriptors, read_semantics
 from syntrans.images import ImageRef
 from syntrans.importers import import_descriptions
 from syntrans.pack import pack
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
 from syntrans_training import checkpoint
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluate import evaluate

@@ -1,6 +1,6 @@
 """Time what users wait for, on this machine, and write benchmarks as data.
 
-Usage: python benchmarks/run.py [--out FILE]   (default: artifacts/bench/<run>/bench.json)
+Usage: python benchmarks/run.py [--out FILE] [--quick]  (default: artifacts/bench/<run>/bench.json)
 
 Every line is one command, run in its own process as a user would run it.
 """
@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from quick import add_quick
+
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text, new_run_dir
 
@@ -25,6 +27,8 @@ COMMANDS = {
     "mine_world_3": ["mine", "--config", "world", "--limit", "3", "--no-resume"],
     "mine_world_100": ["mine", "--config", "world", "--no-resume"],
 }
+
+QUICK = ("help", "check_mini")  # without an engine
 
 
 def timed(arguments: list[str], out: Path) -> float:
@@ -41,15 +45,17 @@ def main() -> None:
     """Run every command once and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
-    given: Path | None = parser.parse_args().out
-    target = given or new_run_dir("bench") / "bench.json"
+    add_quick(parser)
+    given = parser.parse_args()
+    target = given.out or new_run_dir("bench") / "bench.json"
+    commands = {name: COMMANDS[name] for name in QUICK} if given.quick else COMMANDS
     seconds: dict[str, float] = {}
-    for name, arguments in COMMANDS.items():
+    for name, arguments in commands.items():
         with tempfile.TemporaryDirectory() as folder:
             seconds[name] = round(timed(arguments, Path(folder)), 2)
         print(f"{name:<16} {seconds[name]:8.2f} s")
     machine = facts(artifacts_root())
-    result = {"schema_version": 1, "seconds": seconds, "commands": COMMANDS, "machine": machine}
+    result = {"schema_version": 1, "seconds": seconds, "commands": commands, "machine": machine}
     atomic_write_text(target, json.dumps(result, indent=2) + "\n")
     print(target)
 

@@ -59,7 +59,7 @@ def _front_matter(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) 
         "license": licences if licences and not facts["licences_missing"] else "unknown",
         "annotations_creators": [made_by],
         "language_creators": [made_by],
-        "source_datasets": ["original"],
+        "source_datasets": ["original" if facts["mined"] else f"extended|other-{facts['imported_from']}"],
         "size_categories": [size],
         "task_categories": ["zero-shot-image-classification"],
         "tags": ["visual-descriptors", "few-shot", "syntrans", *(["synthetic"] if facts["mined"] else [])],

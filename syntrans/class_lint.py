@@ -88,7 +88,8 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
         settled = len(ids) == len(group) and (all(map(_has_wnid, group)) or len(senses) == len(group))
         names = ", ".join(repr(entry.name) for entry in group)
         if settled:
-            yield LintFinding("warning", "same_name", f"{names}: one name, told apart by {', '.join(ids)}", ids)
+            rule = "" if len(senses) == len(group) else "; models are asked by name and definition, so add definitions"
+            yield LintFinding("warning", "same_name", f"{names}: one name, told apart by {', '.join(ids)}{rule}", ids)
         else:
             senses_known = homonyms().get(normalised(group[0].name))
             meanings = f" (it may mean {'; '.join(senses_known)})" if senses_known else ""

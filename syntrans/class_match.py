@@ -52,12 +52,28 @@ def pair(wanted: Sequence[ClassEntry], available: Iterable[str | ClassEntry]) ->
     return Matches(pairing.found, list(pairing.open.values()), left_over, pairing.clashes)
 
 
-def match(wanted: Sequence[ClassEntry], available: Iterable[str | ClassEntry], where: str) -> Matches:
-    """As `pair`; InputError naming ``where`` and the candidates if a class or a key could mean several."""
-    matches = pair(wanted, available)
-    if matches.clashes:
-        raise InputError(f"{where}: {_clash_text(matches.clashes[0])}{_more(len(matches.clashes))}")
-    return matches
+def match(
+    wanted: Sequence[ClassEntry],
+    available: Iterable[str | ClassEntry],
+    where: str,
+    *,
+    beside: Sequence[ClassEntry] = (),
+) -> Matches:
+    """As `pair`; InputError naming ``where`` and the candidates if a class or a key could mean several.
+
+    Classes ``beside`` the wanted ones have keys of their own, where there are any, and are not spoken of otherwise.
+    """
+    there, own = list(available), {entry.id for entry in wanted}
+    matches = pair([*wanted, *beside], there)
+    clashes = [clash for clash in matches.clashes if any(entry.id in own for entry in clash.wanted)]
+    alone = pair([entry for entry in matches.missing if entry.id not in own], there).found if beside else {}
+    holders = {key: entry for entry in wanted if (key := matches.found.get(entry.id))}
+    names = {entry.id: entry for entry in beside}
+    clashes += [Clash((holders[key], names[one]), (key,)) for one, key in alone.items() if key in holders]
+    if clashes:
+        raise InputError(f"{where}: {_clash_text(clashes[0])}{_more(len(clashes))}")
+    found = {class_id: key for class_id, key in matches.found.items() if class_id in own}
+    return Matches(found, [entry for entry in matches.missing if entry.id in own], matches.left_over, [])
 
 
 def nearest(missing: Sequence[ClassEntry], available: Collection[str]) -> str:

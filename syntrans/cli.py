@@ -5,6 +5,7 @@ Data goes to stdout, everything else to stderr. Heavy packages are imported insi
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +13,23 @@ from typing import Annotated, Any
 
 import typer
 
-from syntrans import __version__, cli_files
+from syntrans import __version__, cli_files, cli_predict
 from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
-from syntrans.errors import SyntransError, in_one_line
+from syntrans.errors import SyntransError, UsageError, in_one_line
+from syntrans.extras import of_missing_module
+from syntrans.interrupts import stop_like_ctrl_c
 from syntrans.output import prepare_streams, print_json, say, settle_stdout
 
 app = typer.Typer(
     name="syntrans",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
 app.add_typer(cli_files.app)  # its commands stand beside those of this file
+app.add_typer(cli_predict.app)
 
 
 def _version(*, value: bool) -> None:
@@ -36,7 +40,8 @@ def _version(*, value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has ended the program
         bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Say it and end.")
     ] = False,
 ) -> None:
@@ -46,10 +51,15 @@ def _root(
     syntrans demo                        everything, on the embedded world, in minutes
     syntrans mine --classes mini         write, question and check descriptors
     syntrans train && syntrans evaluate  and what they are worth
+    syntrans predict                     name your own pictures
 
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        from syntrans.next_step import render
+
+        typer.echo(render(typer.main.get_command(app)))
 
 
 @app.command(context_settings=CONTEXT)
@@ -78,19 +88,24 @@ def mine(
     --limit takes the first N classes: a preview. An unfinished run of the same command goes on; another --out
     begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
     """
-    from syntrans import cli_steps
+    from syntrans import cli_mine
 
     if refilter is not None:
-        cli_steps.only_with_refilter(classes=classes, images=images, config=config, limit=limit, dry_run=dry_run)
-        typer.echo(cli_steps.refilter(refilter, set_ or [], out))
+        cli_mine.only_with_refilter(classes=classes, images=images, config=config, limit=limit, dry_run=dry_run)
+        typer.echo(cli_mine.refilter(refilter, set_ or [], out))
         return
-    typer.echo(cli_steps.mine(classes, images, config, set_ or [], out, limit, dry_run=dry_run))
+    typer.echo(cli_mine.mine(classes, images, config, set_ or [], out, limit, dry_run=dry_run))
 
 
 @app.command(context_settings=CONTEXT)
 def train(
     descriptors: Annotated[
         Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
+    ] = None,
+    images: Images = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="What divides the classes: a JSON file, shares, or auto.", metavar="FILE|0.6/0.2/0.2|auto"),
     ] = None,
     config: Config = None,
     set_: Set = None,
@@ -107,15 +122,18 @@ def train(
 
     \b
     syntrans train
+    syntrans train --images photos/ --split 0.6/0.2/0.2
     syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
-    syntrans train --stage bridge --set data.path=features/ --set encoder.method=given
 
-    Prints the folder of the checkpoint.
+    Takes the newest descriptors and the pictures they were mined with; after an import, --images names them.
+    The embedded world is taken with --config world, or where there is nothing else. Classes that nothing divides
+    into base, val and novel are divided by chance (--split auto). Prints the folder of the checkpoint.
     """
-    from syntrans.cli_steps import train as run
+    from syntrans.cli_train import train as run
 
-    settings = _settings(set_, seed=seed, device=device)
-    typer.echo(run(descriptors, config, settings, out, resume=resume, stage=stage, dry_run=dry_run))
+    divided = None if split is None else json.dumps(split)  # a YAML string, whatever is in it
+    settings = _settings(set_, seed=seed, device=device, **{"data.split_file": divided})
+    typer.echo(run(descriptors, config, settings, out, images=images, resume=resume, stage=stage, dry_run=dry_run))
 
 
 @app.command(context_settings=CONTEXT)
@@ -123,6 +141,10 @@ def evaluate(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(help="Folder that train left; the newest one if left out.", metavar="[DIR]"),
+    ] = None,
+    images: Images = None,
+    descriptors: Annotated[
+        Path | None, typer.Option(help="Other descriptors than the training's.", metavar="FILE")
     ] = None,
     config: Config = None,
     set_: Set = None,
@@ -138,13 +160,21 @@ def evaluate(
     \b
     syntrans evaluate
     syntrans evaluate --set episodes.seed=1 --json > summary.json
+    syntrans evaluate --images sketches/
 
-    --limit takes N episodes. Prints the table, or with --json the summary.
+    The novel classes of the training are asked about, in tasks like those it was made for. --images takes other
+    pictures, whose classes the training has not seen. --limit takes N episodes. Prints the table, or with --json
+    the summary.
     """
-    from syntrans.cli_steps import evaluate as run
+    from syntrans.cli_evaluate import evaluate as run
 
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
-    typer.echo(run(checkpoint, config, settings, out, against=against, dry_run=dry_run, as_json=json_))
+    typer.echo(
+        run(
+            checkpoint, config, settings, out, images=images, descriptors=descriptors, against=against,
+            dry_run=dry_run, as_json=json_,
+        )
+    )  # fmt: skip
 
 
 @app.command(context_settings=CONTEXT)
@@ -157,9 +187,30 @@ def demo(out: Out = None, seed: Seed = None) -> None:
     Prints the two tables; the same figures go to artifacts/demo/summary.json.
     """
     from syntrans.demo import run
+    from syntrans.extras import require
     from syntrans.paths import artifacts_root
 
+    require("demo", "cpu")
     run(out or artifacts_root() / "demo", seed=seed or 0)
+
+
+@app.command(context_settings=CONTEXT)
+def install(
+    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+) -> None:
+    """Install what a task needs, into the environment of this program.
+
+    \b
+    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
+    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
+    syntrans install train     train and evaluate
+    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
+
+    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
+    """
+    from syntrans.install import install as run
+
+    run(name)
 
 
 @app.command(context_settings=CONTEXT)
@@ -196,11 +247,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = app(args=arguments, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk behind a pipe shows only now
+    except UsageError as error:
+        say(f"error: {error} (see {_help_of(arguments)})")
+        return error.exit_code
     except SyntransError as error:
         say(f"error: {error}")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        problem = of_missing_module(error)
+        if problem is None:
+            raise
+        say(f"error: {problem}")
+        return problem.exit_code
     except typer.TyperException as error:
-        say(f"error: {error.format_message()} (see syntrans --help)")
+        say(f"error: {error.format_message()} (see {_help_of(arguments)})")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -221,7 +281,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the `syntrans` program."""
+    stop_like_ctrl_c()
     raise SystemExit(run())
+
+
+def _help_of(arguments: Sequence[str] | None) -> str:
+    """The help of the command that a command line names."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command: Any = typer.main.get_command(app)
+    path = ["syntrans"]
+    while words and words[0] in getattr(command, "commands", {}):
+        path.append(words.pop(0))
+        command = command.commands[path[-1]]
+    return f"{' '.join(path)} --help"
 
 
 def _settings(given: list[str] | None, **options: Any) -> list[str]:

@@ -14,9 +14,9 @@ from syntrans.cli_options import CONTEXT, Classes, Config, Json, Out, Set
 from syntrans.output import print_json, say
 
 app = typer.Typer(rich_markup_mode=None)
-classes_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check class lists.")
+classes_app = typer.Typer(rich_markup_mode=None, help="Check class lists.")
 app.add_typer(classes_app, name="classes")
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check data sets.")
+data_app = typer.Typer(rich_markup_mode=None, help="Check data sets.")
 app.add_typer(data_app, name="data")
 
 
@@ -128,7 +128,7 @@ def compare(
     Both must have used the same frozen episodes. Prints the difference with its 95 % interval, on how many
     episodes A wins, ties and loses, and the verdict.
     """
-    from syntrans.cli_steps import compare as run
+    from syntrans.cli_evaluate import compare as run
 
     found, text = run(a, b)
     if json_:
@@ -157,7 +157,10 @@ def report(
     Each leaves a picture, its points as Parquet and its numbers as JSON. --config and --set are those of evaluate.
     """
     from syntrans.config import load_config
+    from syntrans.extras import require
     from syntrans.paths import run_path
+
+    require("report", "train")
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.figures import FIGURES, render
     from syntrans_training.figures import report as make
@@ -186,7 +189,7 @@ def classes_check(
 
     Ends with 3 if there is an error; warnings do not change the exit code.
     """
-    from syntrans.cli_steps import check_classes
+    from syntrans.cli_checks import check_classes
 
     source = classes or option
     if source is None:
@@ -224,7 +227,7 @@ def data_check(
     (also nearly the same ones), and says which published split it equals. --set takes the keys that a training
     config has below `data`. Without PATH it says where to get the data. Ends with 3 if there is an error.
     """
-    from syntrans.cli_steps import check_data
+    from syntrans.cli_checks import check_data
 
     report, text = check_data(path, as_, set_ or ())
     if json_:

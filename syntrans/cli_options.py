@@ -1,4 +1,4 @@
-"""The options that commands share, each described once. No command has more than eight."""
+"""The options that commands share, each described once. No command has more than ten."""
 
 from __future__ import annotations
 

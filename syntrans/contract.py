@@ -31,14 +31,14 @@ STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose
 REASONS = (
     "malformed",  # empty, too long, or not one statement
     "names_class",  # says the class name instead of describing it
-    "not_visual",  # cannot be seen in a picture
+    "not_visual",  # cannot be seen in a picture; no step of ours decides that, files of others may
     "duplicate_of",  # says the same as another row of the class, whose authors it joined
     "no_agreement",  # the other models do not believe it
     "not_seen",  # the vision-language model does not see it in the pictures
     "not_distinctive",  # as true of the nearest other class
     "unlikely",  # all the evidence together speaks against it
     "over_budget",  # good, but the class has enough better ones
-    "no_answer",  # asked in every try, and nothing usable came (of a judge or a vision model: nothing at all)
+    "no_answer",  # nothing usable came in any try (of a judge or a vision model: nothing at all), or was imported
     "refused",  # the model declined to answer
     "cut_off",  # every try ran into the token limit
     "too_long",  # the question does not fit into the model's context
@@ -148,6 +148,16 @@ class SemanticsRow(StrictModel):
     embedding: list[Float32] = Field(min_length=1)
 
 
+class Pictures(StrictModel):
+    """The pictures of the classes of a file: where they lie, how many there are, and what tells them from others."""
+
+    path: str
+    """Absolute, or ``world``."""
+    images: int
+    sha256: str
+    """Of the sorted sha256 of all of them."""
+
+
 class FileMetadata(StrictModel):
     """The key-value metadata of both files."""
 
@@ -160,6 +170,8 @@ class FileMetadata(StrictModel):
     package_versions: dict[str, str] = {}
     images_seen: list[str] = []
     """sha256 of every picture that any stage looked at; none may serve as a query of an evaluation."""
+    pictures: Pictures | None = None
+    """What was mined with; None without pictures, where published text was imported, and in files of before."""
     git_commit: str | None = None
     notes: dict[str, Any] = {}
     """What else a reader must know, e.g. ``{"skipped": {"ground": "no images"}}``."""
@@ -270,6 +282,12 @@ def write_semantics(path: str | Path, rows: Iterable[SemanticsRow], meta: FileMe
 def read_descriptor_table(path: str | Path) -> pa.Table:
     """The checked table, without making objects of its rows."""
     return read_table(Path(path), _descriptor_schema, SCHEMA_VERSION, MIGRATIONS)[0]
+
+
+def read_metadata(path: str | Path) -> FileMetadata:
+    """The metadata of a ``descriptors.parquet`` whose columns keep the contract; its rows are not looked at."""
+    pairs = read_table(Path(path), _descriptor_schema, SCHEMA_VERSION, MIGRATIONS)[1]
+    return from_pairs(Path(path), pairs, FileMetadata)
 
 
 def read_descriptors(path: str | Path) -> tuple[list[DescriptorRow], FileMetadata]:

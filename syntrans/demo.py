@@ -8,21 +8,23 @@ tables. The same figures go to summary.json; artifacts/README.md describes its k
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.cli_steps import WORLD, export_world
+from syntrans.cli_inputs import WORLD, export_world
 from syntrans.config import load_config
+from syntrans.legs import Clock, Legs
 from syntrans.output import say
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.sealed_json import read_sealed_json, sealed_json
+from syntrans.tables import add_row, console, heading, line, number, print_parts, table, width_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Mapping, Sequence
 
+    from rich.table import Table
+
+_SIDE_BY_SIDE = 110  # columns of the table of both numbers of shots
 SUMMARY = "summary.json"
 FEW_SHOT_ROWS = {
     "visual_only": "visual only",
@@ -39,22 +41,20 @@ FEW_SHOT_ROWS = {
 
 def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     """Run everything into `out` and print the tables; finished parts of an earlier run there are taken up again."""
-    from rich.console import Console
-
     make_dir(out)
-    seconds: dict[str, float] = {}
-    with _clock(seconds, "pictures"):
+    clock = Clock(Legs(out))
+    with clock.clock("pictures"):
         pictures = export_world()
-    with _clock(seconds, "mine"):
+    with clock.clock("mine"):
         descriptors, run_json = _mine(pictures, out / "mine", seed)
     scores = _score(descriptors, run_json)
-    console = Console() if Console().is_terminal else Console(width=110)
-    _print_stages(console, scores)
-    with _clock(seconds, "train"):
+    _print_stages(scores)
+    with clock.clock("train"):
         _train(descriptors, out / "train", seed)
-    with _clock(seconds, "evaluate"):
+    with clock.clock("evaluate"):
         evaluation = _evaluate(out / "train", out / "evaluate")
-    _print_few_shot(console, evaluation)
+    _print_few_shot(evaluation)
+    seconds = clock.totals(digits=1)
     summary = {
         "schema_version": 1,
         "command": "syntrans demo" + (f" --seed {seed}" if seed else ""),
@@ -93,8 +93,8 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
 
     report = read_sealed_json(run_json, "start the demo again")
     scores = [
-        {**line.as_dict(), "seconds": report["stages"].get(line.stage, {}).get("seconds")}
-        for line in all_stage_scores(read_descriptors(descriptors)[0])
+        {**score.as_dict(), "seconds": report["stages"].get(score.stage, {}).get("seconds")}
+        for score in all_stage_scores(read_descriptors(descriptors)[0])
     ]
     atomic_write_text(run_json, sealed_json({**report, "truth": scores}))
     return scores
@@ -135,57 +135,45 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _print_stages(console: Console, scores: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    console.print("\nMining, against the truth of the world (novel classes; thresholds chosen on base and val)")
-    table = Table()
-    for heading in ("after stage", "rows", "precision", "recall", "seconds"):
-        table.add_column(heading, justify="left" if heading == "after stage" else "right")
-    for line in scores:
-        if line["split"] == "novel":
-            spent = line["seconds"]
-            table.add_row(
-                line["stage"],
-                f"{line['rows']:,}",
-                f"{line['precision']:.3f}",
-                f"{line['recall']:.3f}",
-                "" if spent is None else f"{spent:.1f}",
-            )
-    console.print(table)
+def _print_stages(scores: list[dict[str, Any]]) -> None:
+    made = table("after stage", ">rows", ">precision", ">recall", ">seconds", whole=("after stage",))
+    for score in (score for score in scores if score["split"] == "novel"):
+        values = (score["precision"], score["recall"])
+        spent = "" if score["seconds"] is None else number(score["seconds"], digits=1)
+        add_row(made, score["stage"], f"{score['rows']:,}", *(number(value, digits=3) for value in values), spent)
+    title = "Mining, against the truth of the world (novel classes; thresholds chosen on base and val)"
+    print_parts(heading(title, made), console())
 
 
-def _print_few_shot(console: Console, evaluation: dict[str, Any]) -> None:
-    from rich.table import Table
-
+def _print_few_shot(evaluation: dict[str, Any]) -> None:
+    """All numbers of shots side by side, or below each other where the terminal is too narrow."""
     shots = list(evaluation["results"])
     n = evaluation["episodes"]["episodes"]
-    console.print(f"\nAccuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals")
-    table = Table()
-    table.add_column("classifier")
+    title = f"Accuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals"
+    together = width_of() >= _SIDE_BY_SIDE
+    for part in [shots] if together else [[k] for k in shots]:
+        print_parts(heading(title, _few_shot_table(evaluation, part)), console())
     for k in shots:
-        table.add_column(f"{k}-shot", justify="right")
-        table.add_column("minus visual only", justify="right")
+        for name in ("no_text", "raw", "name_only", "random_words", "shuffled"):
+            paired = evaluation["contrasts"][k].get(f"syntrans - {name}")
+            if paired:
+                other = FEW_SHOT_ROWS[name].removeprefix("SynTrans, ")
+                print_parts([line(f"{k}-shot: SynTrans minus {other} {_signed(paired)}")], console())
+
+
+def _few_shot_table(evaluation: dict[str, Any], shots: Sequence[str]) -> Table:
+    heads = [head for k in shots for head in (f">{k}-shot", ">minus visual only")]
+    made = table("classifier", *heads, whole=("classifier",))
     for name, label in FEW_SHOT_ROWS.items():
         if name not in evaluation["results"][shots[0]]:
             continue
         cells = []
         for k in shots:
             result, paired = evaluation["results"][k][name], evaluation["contrasts"][k].get(f"{name} - visual_only")
-            cells.append(f"{result['mean']:.2f} ± {result['half_width']:.2f}")
-            cells.append(f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}" if paired else "")
-        table.add_row(label, *cells)
-    console.print(table)
-    for k in shots:
-        for name in ("no_text", "raw", "name_only", "random_words", "shuffled"):
-            paired = evaluation["contrasts"][k].get(f"syntrans - {name}")
-            if paired:
-                difference = f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}"
-                console.print(f"{k}-shot: SynTrans minus {FEW_SHOT_ROWS[name].removeprefix('SynTrans, ')} {difference}")
+            cells += [f"{result['mean']:.2f} ± {result['half_width']:.2f}", _signed(paired) if paired else ""]
+        add_row(made, label, *cells)
+    return made
 
 
-@contextmanager
-def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    seconds[name] = round(time.monotonic() - began, 1)
+def _signed(paired: Mapping[str, float]) -> str:
+    return f"{paired['mean']:+.2f} ± {paired['half_width']:.2f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,24 +140,24 @@ def _scores(before: Mapping[str, DescriptorRow], after: Mapping[str, DescriptorR
 
 def render(summary: dict[str, Any], console: Console) -> None:
     """Print a comparison; long tables end with a line that counts the rest, which is in the JSON."""
-    print_parts(list(_parts(summary)), console)
+    print_parts(list(_parts(summary, console.width)), console)
 
 
-def _parts(found: dict[str, Any]) -> Iterable[RenderableType]:
+def _parts(found: dict[str, Any], width: int) -> Iterable[RenderableType]:
     for side in ("a", "b"):
         one = found[side]
         counts = f"{one['classes']:,} classes, {one['rows']:,} rows, {one['kept']:,} kept"
         yield line(f"{side.upper()}  {one['file']}  run {one['run_id']}: {counts}", style="bold")
-    rows = found["rows"]
+    rows, listing = found["rows"], partial(_listing, width)
     yield line(f"rows in both {rows['in_both']:,}, only in A {rows['only_a']:,}, only in B {rows['only_b']:,}")
-    yield from _listing("settings that differ", ("key", "A", "B"), [tuple(s.values()) for s in found["settings"]])
+    yield from listing("settings that differ", ("key", "A", "B"), [tuple(s.values()) for s in found["settings"]])
     moves = [(move["a"], move["b"], f"{move['rows']:,}") for move in found["moves"]]
-    yield from _listing("where rows went", ("in A", "in B", ">rows"), moves)
+    yield from listing("where rows went", ("in A", "in B", ">rows"), moves)
     scores = [
         (score["score"], f"{score['rows']:,}", *(number(score[k], digits=3, sign="+") for k in ("mean", "largest")))
         for score in found["scores"]
     ]
-    yield from _listing("scores of the rows in both, B - A", ("score", ">rows", ">mean", ">largest"), scores)
+    yield from listing("scores of the rows in both, B - A", ("score", ">rows", ">mean", ">largest"), scores)
     moved = sorted(found["classes"], key=lambda c: (-c["gained"] - c["lost"], c["class_id"]))
     classes = [
         (c["class_name"], c["kept_a"], c["kept_b"], f"+{c['gained']}", f"-{c['lost']}")
@@ -164,13 +165,13 @@ def _parts(found: dict[str, Any]) -> Iterable[RenderableType]:
         if c["gained"] + c["lost"]
     ]
     heads = ("class", ">kept in A", ">kept in B", ">gained", ">lost")
-    yield from _listing("classes that keep other rows", heads, classes, limit=CLASSES_SHOWN)
+    yield from listing("classes that keep other rows", heads, classes, limit=CLASSES_SHOWN)
     kept = [(c["class_name"], c["text"], c["a"], c["b"]) for c in found["changes"] if KEPT in (c["a"], c["b"])]
-    yield from _listing("rows gained and lost", ("class", "text", "in A", "in B"), kept, limit=CHANGES_SHOWN)
+    yield from listing("rows gained and lost", ("class", "text", "in A", "in B"), kept, limit=CHANGES_SHOWN)
 
 
 def _listing(
-    title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]], *, limit: int = 60
+    width: int, title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]], *, limit: int = 60
 ) -> Iterable[RenderableType]:
     if not rows:
         yield line("")
@@ -179,6 +180,6 @@ def _listing(
     made = table(*heads, whole=("in A", "in B"))
     for row in rows[:limit]:
         add_row(made, *("-" if cell is None else cell for cell in row))
-    yield from heading(title, made)
+    yield from heading(title, made, width)
     if len(rows) > limit:
         yield line(f"... and {len(rows) - limit:,} more (--json has all; --class NAME shows one class)")

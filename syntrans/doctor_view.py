@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from syntrans.machine import MARKS, Check
 from syntrans.plain import plain_text
-from syntrans.tables import add_row, as_text, table
+from syntrans.tables import add_row, as_text, fitted, table, width_of
 
 
 def render_checks(checks: Sequence[Check]) -> str:
@@ -17,4 +17,5 @@ def render_checks(checks: Sequence[Check]) -> str:
     todo = [f"{check.name}: {check.todo}" for check in checks if check.mark != "ok" and check.todo]
     counts = {mark: sum(check.mark == mark for check in checks) for mark in MARKS}
     total = f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures"
-    return "\n".join([as_text([made]), *(f"- {plain_text(words)}" for words in todo), total])
+    width = width_of()
+    return "\n".join([as_text(fitted(made, width), width), *(f"- {plain_text(words)}" for words in todo), total])

@@ -23,12 +23,15 @@ def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tupl
         from syntrans_mining.config import MiningConfig
 
         settled = load_config(MiningConfig, config, kind="mining/configs", overrides=settings)
-    checks = check_machine(found, needs_engine=settled is not None and settled.engine.kind in {"vllm", "ray"})
+    checks = check_machine(found)
     if settled is not None:
         from syntrans_mining.doctor import check_config, probe_models
+        from syntrans_mining.packages import check_packages
 
+        imports = check_packages(settled)
+        checks += imports
         checks += check_config(settled)
-        if probe:
+        if probe and all(check.mark == "ok" for check in imports):
             say("starting the models")
             checks += probe_models(settled)
     values = {"schema_version": 1, **found, "config": config, "checks": [check._asdict() for check in checks]}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
+from syntrans.extras import require
 from syntrans.image_columns import IMAGES, LABELS, Columns
 from syntrans.image_decode import read_file
 from syntrans.image_folders import ALIASES
@@ -60,10 +61,9 @@ class HubPool:
 
 def open_tables(ref: str) -> dict[str, Any]:
     """Split name -> table; InputError in one line when the data set is neither here nor to be fetched."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise InputError(f"{ref} needs the package datasets; install syntrans[train], or give a local path") from error
+    require(ref, "train", ["datasets"], otherwise="give a local path")
+    import datasets
+
     name, _, revision = ref.removeprefix(PREFIX).partition("@")
     try:
         return dict(datasets.load_dataset(name, revision=revision or None))

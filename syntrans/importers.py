@@ -13,7 +13,7 @@ from syntrans.classes import ClassEntry, class_list_sha256, require_clean, slug
 from syntrans.contract import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text, write_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.import_formats import CITATIONS, Line, Source, read_source
-from syntrans.paths import make_dir, new_run_id, remove_rests
+from syntrans.paths import make_dir, remove_rests
 
 _NOT_ASKED = "the descriptions are taken over as published"
 _SHOWN = 20
@@ -86,7 +86,7 @@ def import_descriptions(
     done.twice = [name for source in sources for name in source.repeated]
     done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
     remove_rests(make_dir(out))
-    write_descriptors(done.descriptors, _in_order(said, done), _metadata(sources, list(said)))
+    write_descriptors(done.descriptors, _in_order(said, done), _metadata(out.resolve().name, sources, list(said)))
     return done
 
 
@@ -120,7 +120,7 @@ def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Impo
         known.update(matches.found)
         for entry in classes:
             said[entry] += by_key.get(matches.found.get(entry.id, ""), [])
-        done.left_out += [name for name in matches.left_over if name not in done.left_out]
+        done.left_out = list(dict.fromkeys([*done.left_out, *matches.left_over]))
         done.n_left_out += sum(len(by_key[key]) for key in matches.left_over)
     if missing := [entry for entry in classes if entry.id not in known]:
         names = [entry.name for source in sources for entry in source.described]
@@ -156,10 +156,10 @@ def _settled(described: ClassEntry, lines: Sequence[Line], source: Source) -> Cl
     return ClassEntry(identifier, described.name)
 
 
-def _metadata(sources: Sequence[Source], entries: Sequence[ClassEntry]) -> FileMetadata:
+def _metadata(run_id: str, sources: Sequence[Source], entries: Sequence[ClassEntry]) -> FileMetadata:
     files = [{"format": source.form, "source": source.path.name, "source_sha256": source.sha256} for source in sources]
     return FileMetadata(
-        run_id=new_run_id(),
+        run_id=run_id,
         config=files[0] if len(files) == 1 else {"files": files},
         class_list_sha256=class_list_sha256(entries),
         package_versions={"syntrans": __version__},

@@ -16,8 +16,16 @@ from syntrans.plain import plain_text
 
 
 def descriptor_file(path: Path) -> Path:
-    """The file itself, or the one in the folder of a run."""
-    return path / "descriptors.parquet" if path.is_dir() else path
+    """The file itself, or the one in the folder of a run.
+
+    InputError, with what would write it, if neither is there.
+    """
+    file = path / "descriptors.parquet" if path.is_dir() or not path.suffix else path
+    if file.exists():
+        return file
+    if "demo" in path.parts:
+        raise InputError(f"{file} is not there: the demo was not run here; run: syntrans demo")
+    raise InputError(f"{file} is not there; give the folder of a finished run of mine or import")
 
 
 def summarise(path: Path, class_ref: str | None = None) -> dict[str, Any]:

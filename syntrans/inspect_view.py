@@ -1,28 +1,28 @@
-"""The pages of `syntrans inspect`, for people. A narrow terminal gets fewer columns rather than words in pieces."""
+"""The pages of `syntrans inspect`, for people."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.inspect import short
-from syntrans.tables import WIDE, add_row, heading, line, number, print_parts, share, table
+from syntrans.tables import add_row, heading, line, number, print_parts, share, table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-DETAILS = ("elsewhere", "contrast", "CLIP", "nearest")
-"""Columns that only consoles of at least WIDE characters show."""
+SPARE = ("elsewhere", "contrast", "CLIP", "nearest", "margin", "votes", "seen", "agree", "told from", "said by")
+"""Columns that a narrow terminal can do without, in this order; the JSON has them all."""
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
-    """Print a summary of `syntrans.inspect.summarise`; what does not fit is in the JSON."""
-    print_parts(list(_parts(summary, narrow=console.width < WIDE)), console)
+    """Print a summary of `syntrans.inspect.summarise`."""
+    print_parts(list(_parts(summary, console.width)), console)
 
 
-def _parts(summary: dict[str, Any], *, narrow: bool) -> Iterable[RenderableType]:
+def _parts(summary: dict[str, Any], width: int) -> Iterable[RenderableType]:
     yield line(summary["file"], style="bold")
     models = ", ".join(dict.fromkeys(short(model) for model in summary["models"])) or "none recorded"
     spread = summary["kept_per_class"]
@@ -38,9 +38,9 @@ def _parts(summary: dict[str, Any], *, narrow: bool) -> Iterable[RenderableType]
     for why in dict.fromkeys(summary["skipped"].values()):
         stages = [stage for stage in summary["skipped"] if summary["skipped"][stage] == why]
         yield line(f"skipped: {', '.join(stages)} ({why})")
-    yield from heading("where rows ended", _reasons_table(summary))
-    yield from heading("who said it", _authors_table(summary))
-    yield from _class_tables(summary["class"], narrow=narrow)
+    yield from heading("where rows ended", _reasons_table(summary), width)
+    yield from heading("who said it", _authors_table(summary), width)
+    yield from _class_tables(summary["class"], width)
 
 
 def _reasons_table(summary: dict[str, Any]) -> Table:
@@ -60,7 +60,7 @@ def _authors_table(summary: dict[str, Any]) -> Table:
     return made
 
 
-def _class_tables(one: dict[str, Any], *, narrow: bool) -> Iterable[RenderableType]:
+def _class_tables(one: dict[str, Any], width: int) -> Iterable[RenderableType]:
     title = f"{one['class_name']} ({one['class_id']})"
     kept = [row for row in one["rows"] if row["kept"]]
     dropped = [row for row in one["rows"] if not row["kept"]]
@@ -69,22 +69,28 @@ def _class_tables(one: dict[str, Any], *, narrow: bool) -> Iterable[RenderableTy
     shown = [name for name in evidence[0] if any(row[name] != "-" for row in evidence)]
     if all(row["contrast"] in {"-", row["nearest"]} for row in evidence):
         shown = [name for name in shown if name != "contrast"]
-    if narrow:
-        shown = [name for name in shown if name not in DETAILS]
     if kept:
-        yield from heading(f"{title}: {len(kept)} kept", _class_table(kept, ("rank", "weight"), shown))
+        rows = _class_table(kept, ("rank", "weight"), shown)
+        yield from heading(f"{title}: {len(kept)} kept", rows, width, SPARE)
     if dropped:
-        yield from heading(f"{title}: {len(dropped)} dropped", _class_table(dropped, ("stage", "reason"), shown))
+        texts = {row["descriptor_id"]: row["text"] for row in one["rows"]}
+        rows = _class_table(dropped, ("stage", "reason"), shown, texts)
+        yield from heading(f"{title}: {len(dropped)} dropped", rows, width, SPARE)
 
 
-def _class_table(rows: Sequence[dict[str, Any]], first: tuple[str, str], shown: Sequence[str]) -> Table:
+def _class_table(
+    rows: Sequence[dict[str, Any]], first: tuple[str, str], shown: Sequence[str], texts: Mapping[str, str] | None = None
+) -> Table:
+    """``texts`` by descriptor id: what a row says again that another one says."""
     mark = ">" if first[0] == "rank" else ""
     words = {"told from", "said by", "votes", "contrast", "nearest"}
     heads = [name if name in words else f">{name}" for name in shown]
-    made = table(f"{mark}{first[0]}", f"{mark}{first[1]}", "text", *heads, whole=first)
+    again = ["duplicate of"] if texts and any(row["duplicate_of"] for row in rows) else []
+    made = table(f"{mark}{first[0]}", f"{mark}{first[1]}", "text", *again, *heads, whole=first)
     for row in rows:
-        evidence = _evidence(row)
-        cells = (_cell(row[first[0]]), _cell(row[first[1]]), row["text"], *(evidence[name] for name in shown))
+        evidence, other = _evidence(row), row["duplicate_of"]
+        same = [(texts or {}).get(other, other) or "-" for _ in again]
+        cells = (_cell(row[first[0]]), _cell(row[first[1]]), row["text"], *same, *(evidence[name] for name in shown))
         add_row(made, *cells, style="" if row["kept"] else "dim")
     return made
 

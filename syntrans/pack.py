@@ -39,6 +39,8 @@ WHAT = {
     "semantics": "one summary and one vector per class",
     "runs": "what was run: configuration, models, prompts, pictures seen, requests, tokens, seconds",
 }
+ENGLISH_FORMATS = ("cupl", "dclip")
+"""What is published in them is in English; JSON lines may be in any language."""
 THRESHOLD_SECTIONS = ("merge", "crosscheck", "ground", "filter")
 
 
@@ -50,8 +52,6 @@ def pack(run: Path, out: Path) -> Path:
     InputError if the run is not finished, or ``out`` holds something already.
     """
     source = descriptor_file(run)
-    if not source.is_file():
-        raise InputError(f"{run} has no descriptors.parquet; finish the run first, or give another folder")
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError(f"{out} is not empty; remove it, or choose another --out")
     filling = out.with_name(f".{out.name}.filling")
@@ -69,7 +69,7 @@ def pack(run: Path, out: Path) -> Path:
 def _fill(out: Path, source: Path) -> None:
     rows, meta = read_descriptors(source)
     notes = {"notes": meta.notes | notes_of_run(source.parent)}
-    meta = meta.model_copy(update={"config": without_places(meta.config), **notes})
+    meta = meta.model_copy(update={"config": without_places(meta.config), "pictures": None, **notes})
     report = read_report(source.parent / "run.json")
     prompts = _attach_prompts(meta, out)
     parts = _write_data(source.parent, rows, meta, make_dir(out / "data"))
@@ -121,7 +121,7 @@ def _write_data(run: Path, rows: Sequence[DescriptorRow], meta: FileMetadata, da
         semantics, about = read_semantics(run / "semantics.parquet")
         semantics = [row.model_copy(update={"encoder": _without_place(row.encoder)}) for row in semantics]
         notes = {"notes": about.notes | notes_of_run(run)}
-        about = about.model_copy(update={"config": without_places(about.config), **notes})
+        about = about.model_copy(update={"config": without_places(about.config), "pictures": None, **notes})
         write_semantics(data / _name("semantics"), semantics, about)
         parts["semantics"] = len(semantics)
     return parts
@@ -154,7 +154,9 @@ def _facts(
         "run_id": meta.run_id,
         "version": meta.package_versions.get("syntrans", __version__),
         "mined": mined,
-        "english": mined and all(prompt["file"] for prompt in prompts),
+        "english": all(prompt["file"] for prompt in prompts) if mined else meta.config.get("format") in ENGLISH_FORMATS,
+        "imported_from": None if mined else str(meta.config.get("format") or "unknown"),
+        "rejected": len(rows) - len(kept),
         "world": any(str(model["path"]).startswith("package:syntrans_training/world") for model in models),
         "source": meta.notes.get("source"),
         "classes": len({row.class_id for row in rows}),

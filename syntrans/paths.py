@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.extras import EXTRAS, broken_import, install_command
 
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
@@ -100,6 +101,15 @@ def is_hub_id(ref: str) -> bool:
     return bool(_HUB_ID.fullmatch(ref)) and not ref.startswith(".")
 
 
+def hub_is_offline() -> bool:
+    """Whether the user forbids fetching from the Hub; read as huggingface_hub reads it."""
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    return bool(constants.HF_HUB_OFFLINE)
+
+
 def resolve_model(ref: str, *, download: bool = True) -> Path:
     """The local folder of a model.
 
@@ -127,7 +137,8 @@ def _model_in_package(ref: str) -> Path:
     # Only the top-level name is looked up: find_spec of a dotted name would import its parents.
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; install it, or name a folder")
+        rule = install_command("minilm") if name in EXTRAS["minilm"].packages else "install it"
+        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; {rule}, or name a folder")
     path = Path(next(iter(spec.submodule_search_locations))) / below
     if not path.is_dir():
         raise ModelLoadError(f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder")
@@ -136,15 +147,12 @@ def _model_in_package(ref: str) -> Path:
 
 def _model_of_hub(ref: str, *, download: bool) -> Path:
     try:
-        from huggingface_hub import constants, snapshot_download
+        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
-        raise ModelLoadError(
-            f"model {ref!r} is a Hub id, and huggingface_hub is not installed; install syntrans[cpu] or "
-            f"syntrans[cuda], or name a folder"
-        ) from error
+        raise broken_import(error, f"model {ref!r}", "train", otherwise="name a folder") from error
     repo, _, revision = ref.partition("@")
-    offline = constants.HF_HUB_OFFLINE or not download
+    offline = hub_is_offline() or not download
     for local_only in (True,) if offline else (True, False):
         try:
             return Path(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from syntrans.plain import plain_text
-from syntrans.tables import add_row, as_text, duration, heading, line, size_of, table
+from syntrans.tables import add_row, as_text, duration, heading, line, size_of, table, width_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 def render_plan(plan: Mapping[str, Any], *, head: str, free_bytes: float) -> str:
     """The whole page as text; ``head`` says which config, classes and pictures it is about."""
-    return "\n".join([as_text([line(head), *_parts(plan, free_bytes)]), *_prompts(plan)])
+    width = width_of()
+    return "\n".join([as_text([line(head), *_parts(plan, free_bytes, width)], width), *_prompts(plan)])
 
 
-def _parts(plan: Mapping[str, Any], free_bytes: float) -> Iterable[RenderableType]:
-    yield from heading("models", _models(plan))
+def _parts(plan: Mapping[str, Any], free_bytes: float, width: int) -> Iterable[RenderableType]:
+    yield from heading("models", _models(plan), width, ("revision", "licence", "role"))
     for model in plan["models"]:
         if model["problem"]:
             yield line(f"{model['name']}: {model['problem']}")
@@ -26,7 +27,7 @@ def _parts(plan: Mapping[str, Any], free_bytes: float) -> Iterable[RenderableTyp
     yield line("memory", style="bold")
     for words in plan["memory"]:
         yield line(f"  {words}")
-    yield from heading("what is asked", _calls(plan))
+    yield from heading("what is asked", _calls(plan), width)
     yield line("")
     for words in (*_time(plan), _disk(plan, free_bytes)):
         yield line(words)

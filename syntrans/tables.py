@@ -1,26 +1,38 @@
-"""Tables for people: aligned, one line under the head, no vertical lines; a pipe gets no blanks at line ends."""
+"""Tables for people: aligned, one line under the head, no vertical lines; a pipe gets no blanks at line ends.
+
+On a terminal a table is as wide as the terminal: columns that a caller can spare are left out, and the line below says
+which. A pipe or a file gets every column and every row on one line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from syntrans.plain import plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.table import Column, Table
 
-WIDE = 130
-"""From this width on a console shows every column."""
+PIPED = 10_000
+"""Columns of what is no terminal: nothing is wrapped there and nothing left out."""
+_TEXT, _GAP = 24, 3  # columns that a text needs to be read; between two columns
+
+
+def width_of(stream: Any = None) -> int:
+    """The columns of the terminal that a stream is (stdout by default); PIPED where it is none."""
+    stream = sys.stdout if stream is None else stream
+    return shutil.get_terminal_size((80, 24)).columns if stream.isatty() else PIPED
 
 
 def console() -> Console:
-    """stdout; piped output has no width of its own, so the widest table is given the room it needs."""
+    """stdout; piped output has no width of its own, so a table is given the room it needs."""
     from rich.console import Console
 
-    found = Console()
-    return found if found.is_terminal else Console(width=150)
+    return Console(width=width_of())
 
 
 def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
@@ -34,14 +46,14 @@ def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
     console.file.write("\n".join(lines) + "\n")
 
 
-def as_text(parts: Iterable[RenderableType], width: int = 150) -> str:
-    """The same as plain text, at most ``width`` wide."""
+def as_text(parts: Iterable[RenderableType], width: int | None = None) -> str:
+    """The same as plain text; without a ``width`` as stdout has room for."""
     import io
 
     from rich.console import Console
 
     sink = io.StringIO()
-    print_parts(parts, Console(file=sink, width=width))
+    print_parts(parts, Console(file=sink, width=width or width_of()))
     return sink.getvalue().rstrip("\n")
 
 
@@ -52,12 +64,12 @@ def line(text: object, style: str = "") -> RenderableType:
     return Text(plain_text(text), style=style)
 
 
-def heading(title: str, table: Table) -> Iterable[RenderableType]:
-    """A blank line, the title and the table."""
+def heading(title: str, table: Table, width: int = PIPED, spare: Sequence[str] = ()) -> Iterable[RenderableType]:
+    """A blank line, the title and the table, `fitted`."""
     from rich.text import Text
 
     yield Text(f"\n{plain_text(title)}", style="bold")
-    yield table
+    yield from fitted(table, width, spare)
 
 
 def table(*columns: str, whole: Iterable[str] = ()) -> Table:
@@ -67,15 +79,59 @@ def table(*columns: str, whole: Iterable[str] = ()) -> Table:
 
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
-        number = column.startswith(">")
+        right = column.startswith(">")
         name = column.lstrip(">")
-        made.add_column(name, justify="right" if number else "left", no_wrap=number or name in set(whole))
+        fixed = right or name in set(whole)
+        made.add_column(name, justify="right" if right else "left", no_wrap=fixed, overflow="fold")
     return made
 
 
 def add_row(table: Table, *cells: object, style: str = "") -> None:
     """A row of plain texts, whatever markup or control characters they hold."""
     table.add_row(*(line(cell) for cell in cells), style=style)
+
+
+def fitted(made: Table, width: int, spare: Sequence[str] = ()) -> Iterator[RenderableType]:
+    """The table as it fits into ``width`` columns, and a line that names the columns that had to go.
+
+    Those of ``spare`` go first, in that order; what is still too wide is wrapped, also within words.
+    """
+    left = []
+    for name in spare:
+        if sum(map(_least, made.columns)) + _GAP * (len(made.columns) - 1) <= width:
+            break
+        if any(column.header == name for column in made.columns):
+            made = _without(made, name)
+            left.append(name)
+    too_wide = sum(map(_least, made.columns)) + _GAP * (len(made.columns) - 1) > width
+    for column in made.columns:
+        column.no_wrap = column.no_wrap and not (too_wide and column.justify == "left")
+        column.min_width = None if too_wide else _least(column)
+    yield made
+    if left:
+        yield line(f"not shown in {width} columns: {', '.join(left)} (a wider terminal or a pipe shows them)", "dim")
+
+
+def _least(column: Column) -> int:
+    """The columns that a column needs: all of its longest cell, or of a text its longest word and some more."""
+    from rich.cells import cell_len
+
+    texts = [str(column.header), *(str(cell) for cell in column.cells)]
+    longest = max(map(cell_len, texts))
+    if column.no_wrap:
+        return longest
+    word = max((cell_len(word) for text in texts for word in text.split()), default=0)
+    return min(longest, max(word, _TEXT), 2 * _TEXT)
+
+
+def _without(made: Table, name: str) -> Table:
+    kept = [column for column in made.columns if column.header != name]
+    narrower = table()
+    for column in kept:
+        narrower.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow="fold")
+    for row, cells in zip(made.rows, zip(*(column.cells for column in kept), strict=True), strict=True):
+        narrower.add_row(*cells, style=row.style)
+    return narrower
 
 
 def number(value: float | None, *, digits: int = 2, sign: str = "") -> str:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from syntrans.errors import PartialResult
 
 if TYPE_CHECKING:
+    from syntrans.progress import Progress
     from syntrans_mining.engines.base import Request, Response
     from syntrans_mining.engines.host import Host
     from syntrans_mining.journal import Journal
-    from syntrans_mining.progress import Progress
 
 WINDOW = 8192
 """Requests in a window: a few tens of MB, and many batches of any engine, which runs dry once a window."""
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Counts:
-    """What one model did in one stage. ``asked`` went to the engine, ``from_journal`` did not."""
+    """What one model did in one stage. ``asked`` went to the engine, ``from_journal`` did not; tokens are of both."""
 
     asked: int = 0
     from_journal: int = 0
@@ -136,7 +136,10 @@ class Asker:
         while known := self.journal.get(chain.open):
             for response in known.values():
                 request = chain.open[response.id][1]
-                self.counts[request.stage or stage, request.model].from_journal += 1
+                counts = self.counts[request.stage or stage, request.model]
+                counts.from_journal += 1
+                counts.prompt_tokens += response.prompt_tokens  # an earlier leg's, and the run's all the same
+                counts.completion_tokens += response.completion_tokens
                 self._note_failure(request.stage or stage, request.model, response)
                 self.progress.advance(1)
                 if chain.follow(response) is not None:

@@ -139,7 +139,7 @@ class ProposeConfig(StrictModel):
 
 
 class MergeConfig(StrictModel):
-    """Two statements about a class are one when CLIP's text vectors are at least so close (1: only when equal)."""
+    """Two statements about a class are one when CLIP's text vectors are at least so close (1, no CLIP: when equal)."""
 
     similarity: float = Field(default=0.95, ge=-1.0, le=1.0)
     max_words: PositiveInt = 16
@@ -260,11 +260,16 @@ class PlanConfig(StrictModel):
 
 
 class MiningConfig(StrictModel):
-    """Everything that decides what a run finds, and what it runs on."""
+    """Everything that decides what a run finds, and what it runs on.
+
+    ``clip: null`` does without CLIP, and so without torch where the models are on a server: only equal statements are
+    merged, no class is contrasted with its neighbours, the filter knows the budget alone, and no ``semantics.parquet``
+    is written. The column ``clip`` of every row is then null.
+    """
 
     llms: tuple[ModelConfig, ...] = Field(min_length=1)
     vlm: ModelConfig | None = None
-    clip: ClipConfig
+    clip: ClipConfig | None
     images: ImagesConfig = ImagesConfig()
     engine: EngineConfig = EngineConfig()
     lint: LintConfig = LintConfig()
@@ -285,7 +290,7 @@ class MiningConfig(StrictModel):
         twice = sorted({name for name in names if names.count(name) > 1} | ({"clip"} & set(names)))
         if twice:
             raise ValueError(f"model names must differ, and 'clip' is taken: {', '.join(twice)}")
-        encoders = [self.clip.path, *(encoder.path for encoder in self.compose.encoders)]
+        encoders = [encoder.path for encoder in self.encoders]
         if len(set(encoders)) < len(encoders):
             raise ValueError("compose.encoders names an encoder twice, or CLIP again; give each once")
         return self
@@ -299,4 +304,11 @@ class MiningConfig(StrictModel):
             raise ValueError("compose.readers is vlm, and there is none")
         if writer is not None and self.compose.readers != "vlm" and len(names) < 2:
             raise ValueError("compose.llm needs a second LLM that checks what it writes, or compose.readers=vlm")
+        if writer is not None and not self.encoders:
+            raise ValueError("compose.llm writes into the encoders' files, and there is none; set compose.llm to null")
         return self
+
+    @property
+    def encoders(self) -> tuple[ClipConfig | EncoderConfig, ...]:
+        """CLIP, if it is used, and the further text encoders."""
+        return (*([self.clip] if self.clip else []), *self.compose.encoders)

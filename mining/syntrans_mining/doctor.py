@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.classes import ClassEntry
 from syntrans.errors import SyntransError
 from syntrans.machine import Check
 from syntrans.paths import is_hub_id, resolve_model
+from syntrans.scratch import scratch_folder
 from syntrans.tables import size_of
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.chat import Chat
+from syntrans_mining.engines.proxy import proxy_notice
 from syntrans_mining.hosting import make_host, residency_of
 from syntrans_mining.models import CLIP, resolve_models
 from syntrans_mining.plan import configured_models, model_line
 from syntrans_mining.rehearsal import rehearse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syntrans_mining.config import MiningConfig, ModelConfig
     from syntrans_mining.engines.host import Host
 
+_ERROR = re.compile(r"\b(\w+Error|\w*Exception|Killed|Aborted|Segmentation fault)\b")
+_LONGEST = 300  # characters of a log's line
 _EXAMPLE = (ClassEntry("goldfinch", "goldfinch"), ClassEntry("wren", "wren"))
 _SCHEMA = json.dumps(
     {
@@ -51,22 +56,37 @@ def check_config(config: MiningConfig) -> list[Check]:
         if config.vlm and config.vlm.name in here:
             asked = {stage: messages for stage, messages in prompts.items() if _shows(messages)}
             found += _chat(config, config.vlm, asked)
+    if config.engine.kind == "openai" and config.engine.base_url:
+        found.append(_server(config.engine.base_url))
     return [*found, _memory(config, lines)]
 
 
 def probe_models(config: MiningConfig) -> list[Check]:
     """Start every model and ask it something: an answer bound by a schema, a yes/no, a vector."""
-    try:
-        models = resolve_models(config)
-        with tempfile.TemporaryDirectory() as logs, closing(make_host(config, models, Path(logs))) as host:
-            seeing = [config.vlm.name] if config.vlm else []
-            return [
-                *(check for llm in config.llms for check in _try_llm(host, llm.name)),
-                *(_try_vlm(host, name) for name in seeing),
-                _try_clip(host),
-            ]
-    except SyntransError as error:
-        return [Check("engines start", "fail", str(error), "read the message; the plan (--dry-run) shows sizes")]
+    with scratch_folder() as logs:
+        try:
+            models = resolve_models(config)
+            with closing(make_host(config, models, logs)) as host:
+                seeing = [config.vlm.name] if config.vlm else []
+                return [
+                    *(check for llm in config.llms for check in _try_llm(host, llm.name)),
+                    *(_try_vlm(host, name) for name in seeing),
+                    *([_try_clip(host)] if config.clip else []),
+                ]
+        except SyntransError as error:
+            cause = log_cause(logs)
+            found = f"{error}; the worker's log: {cause}" if cause else str(error)
+            return [Check("engines start", "fail", found, "read the message; the plan (--dry-run) shows sizes")]
+
+
+def log_cause(logs: Path) -> str:
+    """The last error in the workers' logs, else their last line; the newest log counts. Empty without any."""
+    for log in sorted(logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        said = [line for line in lines if line]
+        if said:
+            return next((line for line in reversed(said) if _ERROR.search(line)), said[-1])[:_LONGEST]
+    return ""
 
 
 def _model(line: dict[str, Any]) -> Check:
@@ -82,6 +102,14 @@ def _model(line: dict[str, Any]) -> Check:
     if line["state"] == "to download":
         return Check(name, "warn", f"{about}: not here yet", "the first run fetches it, or `hf download` does now")
     return Check(name, "warn" if line["problem"] else "ok", f"{about}: {line['state']}", line["problem"] or "")
+
+
+def _server(base_url: str) -> Check:
+    """Which way requests go."""
+    proxy = proxy_notice(base_url)
+    return Check(
+        "server", "warn" if proxy else "ok", f"{base_url}, {'through a proxy' if proxy else 'no proxy'}", proxy or ""
+    )
 
 
 def _shows(messages: Sequence[Message]) -> bool:
@@ -155,7 +183,7 @@ def _try_llm(host: Host, name: str) -> Iterator[Check]:
     answer = _ask(host, Request(f"{name}-json", name, words, Sampling(64), schema=_SCHEMA))
     try:
         good = answer.error is None and json.loads(answer.text)["colour"] in {"red", "yellow"}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         good = False
     what = answer.error or answer.text
     rule = "" if good else "the engine does not keep to a JSON schema: another version, or another model"

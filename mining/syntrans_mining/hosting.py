@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.engines.host import Host, Inline
 from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.proxy import proxy_notice
 from syntrans_mining.memory import free_memory, visible_gpus, wait_until_back
 from syntrans_mining.residency import Residency, Seat, plan_residency
 from syntrans_mining.sizes import need_of
@@ -70,6 +72,10 @@ def make_host(
     ``residency``: what was planned for them, if it was.
     """
     specs = [model.spec for model in models.all]
+    for notice in _proxies(specs):
+        say(notice)
+    if any(spec.kind in {"vllm", "ray"} for spec in specs):
+        _require_loopback()
     if config.engine.workers == 0:
         return Inline(specs)
     residency = residency or residency_of(config, models)
@@ -88,20 +94,40 @@ def make_host(
     )
 
 
+def _require_loopback() -> None:
+    """EnvironmentProblem where this machine cannot speak to itself, as vLLM and Ray do while they load."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"127.0.0.1 cannot be used ({error.strerror}), and engines need it; bring the loopback interface up "
+                f"(ip link set lo up), or take engine.kind=openai"
+            ) from error
+
+
+def _proxies(specs: Sequence[EngineSpec]) -> list[str]:
+    """A line for each server that is reached through a proxy."""
+    notices = (proxy_notice(spec.args["base_url"]) for spec in specs if spec.kind == "openai")
+    return list(dict.fromkeys(notice for notice in notices if notice))
+
+
 def worker_plans(residency: Residency, specs: Sequence[EngineSpec]) -> tuple[list[list[WorkerPlan]], list[WorkerPlan]]:
     """The workers of each round, and the one that stays."""
     named = {spec.name: spec for spec in specs}
     gpus = visible_gpus(len(residency.free)) if residency.device == "cuda" else []
     rounds = [[_worker(seat, named, residency, gpus) for seat in seats] for seats in residency.rounds]
     encoders = tuple(named[need.name] for need in residency.resident)
-    return rounds, [WorkerPlan(encoders, tuple(gpus[:1]))] if encoders else []
+    wants = sum(need.total for need in residency.resident)
+    return rounds, [WorkerPlan(encoders, tuple(gpus[:1]), wants)] if encoders else []
 
 
 def _worker(seat: Seat, named: dict[str, EngineSpec], residency: Residency, gpus: Sequence[int]) -> WorkerPlan:
     """``gpus``: the driver's number of each device of the plan, where the user's environment leaves only some."""
-    if residency.device == "cpu":
-        return WorkerPlan(tuple(named[name] for name in seat.models))
     needs = {need.name: need for need in residency.needs}
+    wants = sum(needs[name].total for name in seat.models)
+    if residency.device == "cpu":
+        return WorkerPlan(tuple(named[name] for name in seat.models), wants=wants)
     specs = []
     for name in seat.models:
         args = dict(named[name].args)
@@ -112,7 +138,7 @@ def _worker(seat: Seat, named: dict[str, EngineSpec], residency: Residency, gpus
             # the share for nothing else; what really fits is planned here.
             args |= {"kv_cache_memory_bytes": -(-needs[name].kv // len(seat.gpus)), "gpu_memory_utilization": 0.05}
         specs.append(replace(named[name], args=args))
-    return WorkerPlan(tuple(specs), tuple(gpus[gpu] for gpu in seat.gpus))
+    return WorkerPlan(tuple(specs), tuple(gpus[gpu] for gpu in seat.gpus), wants)
 
 
 def _free(config: MiningConfig, device: Literal["cpu", "cuda"]) -> list[int]:

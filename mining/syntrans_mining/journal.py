@@ -85,6 +85,25 @@ def _hash(parts: list[object]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, with its tables. What sqlite raises passes through, and the connection is closed before."""
+    found = sqlite3.connect(path)
+    found.text_factory = bytes  # a damaged text is looked at by `Journal`, not refused by sqlite
+    try:
+        # A killed process loses nothing with WAL; a killed machine at most the last commits.
+        found.execute("PRAGMA journal_mode=WAL")
+        found.execute("PRAGMA synchronous=NORMAL")
+        found.executescript(_SCHEMA)
+        for table in ("answers", "vectors"):
+            columns = found.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            if (b"digest",) not in columns.fetchall():  # written before there were any
+                found.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT")
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
 class Journal:
     """The answers of one output folder. ``damaged``: keys of what is there and not as it was written; it is not given
     to anybody, so that it is asked again and written anew.
@@ -96,16 +115,7 @@ class Journal:
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is no journal (not a plain file); remove it, or choose another --out")
         with self._using():
-            self._db = sqlite3.connect(path)
-            self._db.text_factory = bytes  # a damaged text is looked at here, not refused by sqlite
-            # A killed process loses nothing with WAL; a killed machine at most the last commits.
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            for table in ("answers", "vectors"):
-                columns = self._db.execute("SELECT name FROM pragma_table_info(?)", (table,))
-                if (b"digest",) not in columns.fetchall():  # written before there were any
-                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT")
+            self._db = _open(path)
 
     def get(self, keys: Iterable[str]) -> dict[str, Response]:
         """The answers that are there, by key."""

@@ -61,13 +61,18 @@ class Models:
 
     llms: tuple[Model, ...]
     vlm: Model | None
-    clip: Model
+    clip: Model | None
     encoders: tuple[Model, ...] = ()
 
     @property
     def all(self) -> tuple[Model, ...]:
         """Language models, vision-language model, CLIP, further encoders: the order in which they are needed."""
-        return (*self.llms, *((self.vlm,) if self.vlm else ()), self.clip, *self.encoders)
+        return (*self.llms, *((self.vlm,) if self.vlm else ()), *self.embedding)
+
+    @property
+    def embedding(self) -> tuple[Model, ...]:
+        """CLIP, if there is one, and the further text encoders, as in `MiningConfig.encoders`."""
+        return (*((self.clip,) if self.clip else ()), *self.encoders)
 
     def revisions(self) -> dict[str, str]:
         """Revision by model name."""
@@ -85,8 +90,7 @@ def resolve_models(config: MiningConfig) -> Models:
         except ModelLoadError as error:
             problems[model.path] = error
     here = _device(config.engine, here=True)
-    encoders: tuple[ClipConfig | EncoderConfig, ...] = (config.clip, *config.compose.encoders)
-    for encoder in encoders:
+    for encoder in config.encoders:
         name = encoder.name if isinstance(encoder, EncoderConfig) else CLIP
         try:
             found[name] = _encoder(name, encoder, config.engine, here)
@@ -98,7 +102,7 @@ def resolve_models(config: MiningConfig) -> Models:
         raise ModelLoadError(f"{problems[first]}{more}")
     llms = tuple(found[model.name] for model in config.llms)
     further = tuple(found[encoder.name] for encoder in config.compose.encoders)
-    return Models(llms, found[config.vlm.name] if config.vlm else None, found[CLIP], further)
+    return Models(llms, found[config.vlm.name] if config.vlm else None, found.get(CLIP), further)
 
 
 def check_model_dir(path: Path, *, config_file: str = "config.json", ignore_auto_map: bool = False) -> None:

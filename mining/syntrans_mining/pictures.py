@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.classes import composed
+from syntrans.contract import Pictures
 from syntrans.errors import InputError
 from syntrans.image_parquet import Row, read
 from syntrans.image_reference import UNREADABLE, Contained, ImageRef, check_broken, first_few
-from syntrans.images import ImageSet, decode_each, open_images, read_file
+from syntrans.images import ImageSet, decode_each, match_classes, open_images, read_file
 from syntrans.paths import atomic_write_bytes, make_dir
 from syntrans_mining.engines.base import Picture
 
@@ -35,6 +36,11 @@ COPIES = ".pictures"
 """Folder of the copies, in that of the run."""
 
 
+def shown(n: int, *, per_class: int, reserve: int) -> int:
+    """How many of a class's ``n`` pictures models are shown, see ``reserve`` of `ImagesConfig`."""
+    return min(per_class, n - reserve if n > reserve else max(1, n // 2))
+
+
 def open_pictures(source: str | Path, config: MiningConfig, entries: Sequence[ClassEntry]) -> ImageSet:
     """The pictures at ``source``, in any layout; a folder that is called like a class of the list is a class."""
     named = {composed(text) for entry in entries for text in (entry.id, entry.name)}
@@ -46,11 +52,12 @@ def choose_pictures(
     *,
     per_class: int,
     seed: int,
+    reserve: int = 0,
     copies: Path | None = None,
     max_broken_share: float = 0.05,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Picture]]:
-    """At most ``per_class`` pictures of each class, by class id.
+    """At most ``per_class`` pictures of each class, by class id; ``reserve`` of each are shown to nobody.
 
     Drawn by a hash of seed and content: the same pictures whatever the order of files, and a larger
     ``per_class`` takes the same ones and more. Copies of one picture count once. The next ones take the places of
@@ -58,10 +65,11 @@ def choose_pictures(
     has no other. With a folder ``copies`` those in Parquet files and archives are copied there.
     """
     drawn = {class_id: _drawn(refs, seed) for class_id, refs in images.items()}
+    most = {c: shown(len(refs), per_class=per_class, reserve=reserve) for c, refs in drawn.items()}
     chosen: dict[str, list[Picture]] = {class_id: [] for class_id in drawn}
     broken: list[str] = []
     while True:
-        next_ones = {c: refs[: per_class - len(chosen[c])] for c, refs in drawn.items()}
+        next_ones = {c: refs[: most[c] - len(chosen[c])] for c, refs in drawn.items()}
         drawn = {c: refs[len(next_ones[c]) :] for c, refs in drawn.items()}
         if not any(next_ones.values()):
             break
@@ -124,3 +132,14 @@ def fit(image: Image.Image, max_pixels: int | None) -> Image.Image:
 
 def _draw(seed: int, key: str) -> str:
     return hashlib.sha256(f"{seed}\n{key}".encode()).hexdigest()
+
+
+def pictures_used(
+    path: str | None, images: Mapping[str, Sequence[Reference]] | None, entries: Sequence[ClassEntry]
+) -> Pictures | None:
+    """What the files say about the pictures at ``path``: all of the classes, looked at or not; None without any."""
+    if path is None or images is None:
+        return None
+    of_classes = match_classes(images, entries).values()
+    hashes = sorted(ref.sha256 for refs in of_classes for ref in refs)
+    return Pictures(path=path, images=len(hashes), sha256=hashlib.sha256("".join(hashes).encode()).hexdigest())

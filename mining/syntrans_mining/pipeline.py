@@ -7,7 +7,6 @@ folder; the same command in the same folder goes on where the last one stopped. 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -20,14 +19,15 @@ from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean
 from syntrans.folder_lock import lock
 from syntrans.images import ImageSet, match_classes
+from syntrans.legs import LEGS, Legs
 from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import Progress, Shown
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures
-from syntrans_mining.progress import Bars, Plain, Progress
+from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures, pictures_used
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
@@ -52,17 +52,19 @@ def mine(
     limit: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    images_at: str | None = None,
 ) -> MineResult:
     """Mine descriptors of ``classes`` into the folder ``out``.
 
     ``images`` by class id, name or folder name; without them nothing is grounded or filtered by CLIP, and the files
-    say so. ``limit`` takes the first classes only; ``resume=False`` forgets the folder's journal.
+    say so. ``images_at``: where they lie, which the files tell `train`. ``limit`` takes the first classes only;
+    ``resume=False`` forgets the folder's journal.
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
     config = _without_others(config, classes, entries)
     with ExitStack() as stack:
-        progress = progress or _default_progress(stack)
+        progress = progress or stack.enter_context(Shown())
         require_clean(entries)
         unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
         prompts = Prompts.load(config, ask_senses=bool(unsettled))
@@ -74,23 +76,29 @@ def mine(
         journal = stack.enter_context(open_journal(out / JOURNAL, resume=resume))
         copies = out / COPIES
         stack.callback(shutil.rmtree, copies, ignore_errors=True)
-        report = Report()
+        if not resume:
+            (out / LEGS).unlink(missing_ok=True)
+        report = Report(legs=Legs(out))
         asked = models if images is not None else replace(models, vlm=None)  # it would look at nothing
         plan = planned(config, asked, visits_of(config, entries, pictures=images is not None))
         make = partial(make_host, config, asked, out / "logs", residency=plan, say=progress.say)
         host = stack.enter_context(closing(Late(lambda first: make(first=first))))
+        stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
         if journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        asker, vectors = Asker(host, journal, progress), Vectors(host, journal, models.clip)
+        asker, vectors = Asker(host, journal, progress), Vectors.of(host, journal, models.clip, progress)
         pictures = pictures_of(config, entries, images, copies, progress.say)
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
         if journal.damaged:
             progress.say(f"{len(journal.damaged)} answers in {journal.path} were damaged; they were asked again")
-    loading = (host.load_seconds, host.loads)
-    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading)
-    return write_result(out, facts, candidates, semantics)
+    loading = report.loaded(host.load_seconds, host.loads)
+    used = pictures_used(images_at, images, entries)
+    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading, used)
+    result = write_result(out, facts, candidates, semantics)
+    report.save()
+    return result
 
 
 def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
@@ -123,6 +131,7 @@ def pictures_of(
         matched,
         per_class=max(config.filter.images, config.ground.images),
         seed=config.seed,
+        reserve=config.images.reserve,
         copies=copies,
         max_broken_share=config.images.max_broken_share,
         say=say,
@@ -146,10 +155,6 @@ def open_journal(path: Path, *, resume: bool) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-def _default_progress(stack: ExitStack) -> Progress:
-    return stack.enter_context(Bars()) if sys.stderr.isatty() else Plain()
 
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:

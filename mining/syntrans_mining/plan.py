@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syntrans.bounded_yaml import parse_yaml
-from syntrans.errors import ModelLoadError, SyntransError
-from syntrans.paths import is_hub_id, resolve_model
+from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
+from syntrans.paths import hub_is_offline, is_hub_id, resolve_model
 from syntrans_mining.figures import Figures, latest_figures
 from syntrans_mining.hosting import residency_of
 from syntrans_mining.models import CLIP, check_chat_template, check_model_dir, resolve_models, revision_of
@@ -56,7 +56,7 @@ def configured_models(config: MiningConfig) -> list[tuple[AnyModel, str]]:
     return [
         *((model, "llm") for model in config.llms),
         *([(config.vlm, "vlm")] if config.vlm else []),
-        (config.clip, CLIP),
+        *([(config.clip, CLIP)] if config.clip else []),
     ]
 
 
@@ -78,7 +78,7 @@ def model_line(config: MiningConfig, model: AnyModel, role: str) -> dict[str, An
         return line | {"state": "on the server"}
     try:
         folder = resolve_model(model.path, download=False)
-    except ModelLoadError as error:
+    except (ModelLoadError, EnvironmentProblem) as error:
         return line | _absent(model.path, error)
     line |= {"revision": revision_of(folder), "licence": model.licence or card_licence(folder)}
     line["bytes"] = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -111,11 +111,9 @@ def card_licence(folder: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _absent(path: str, error: ModelLoadError) -> dict[str, Any]:
-    from huggingface_hub import constants
-
+def _absent(path: str, error: SyntransError) -> dict[str, Any]:
     revision = path.partition("@")[2] or None
-    if is_hub_id(path) and not constants.HF_HUB_OFFLINE:
+    if is_hub_id(path) and not hub_is_offline():
         return {"state": "to download", "revision": revision}
     return {"state": "missing", "revision": revision, "problem": str(error)}
 

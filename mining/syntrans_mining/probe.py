@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.paths import make_dir
+from syntrans.progress import Progress, Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host, planned
@@ -18,7 +19,6 @@ from syntrans_mining.journal import JOURNAL
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES
 from syntrans_mining.pipeline import calibration_of, open_journal, pictures_of
-from syntrans_mining.progress import Progress, Silent
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
@@ -95,7 +95,7 @@ class _Turn:
         # As if the models had been loaded just now, which a run would have to do.
         report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
         with open_journal(self._out / JOURNAL, resume=False) as journal:
-            asker, vectors = Asker(host, journal, self._progress), Vectors(host, journal, self._models.clip)
+            asker, vectors = Asker(host, journal, self._progress), Vectors.of(host, journal, self._models.clip)
             named = list(entries)
             stages = Stages(
                 self._config,

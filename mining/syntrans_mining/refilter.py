@@ -18,14 +18,14 @@ from syntrans.contract import FileMetadata, read_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.folder_lock import lock
 from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.candidates import Candidate, class_blocks, from_row, kept
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL, Journal
-from syntrans_mining.models import resolve_models
-from syntrans_mining.progress import Silent
+from syntrans_mining.models import CLIP, resolve_models
 from syntrans_mining.provenance import git_commit, package_versions
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, write_files
@@ -77,7 +77,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         report = Report(skipped=_skipped(meta))
         if config.compose.llm or config.compose.encoders:
             report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
-        vectors, asker = Vectors(host, journal, models.clip), Asker(host, journal, Silent())
+        vectors, asker = Vectors.of(host, journal, models.clip), Asker(host, journal, Silent())
         unanswered = {c.id for c in candidates if c.reason == "no_answer"} | set(meta.notes.get(UNANSWERED, ()))
         _reset(candidates)
         with report.stage("crosscheck", candidates, asker):
@@ -93,7 +93,9 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
             for block in class_blocks(candidates):
                 choose(config, block, embed(config, block, vectors))
         with report.stage("compose", candidates, asker):
-            semantics = semantics_of(config, entries, candidates, vectors)
+            semantics = []
+            if vectors is not None and config.clip is not None:
+                semantics = semantics_of(config, entries, candidates, vectors, config.clip)
         changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
         hidden = sorted(unanswered - {c.id for c in candidates if c.reason == "no_answer"})
         notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
@@ -130,8 +132,8 @@ def _is_threshold(key: str) -> bool:
 
 
 def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
-    was = meta.model_revisions.get(models.clip.name)
-    if was != models.clip.revision:
+    was = meta.model_revisions.get(CLIP)
+    if models.clip is not None and was != models.clip.revision:
         raise InputError(
             f"{run} was mined with CLIP at revision {was}, and {models.clip.spec.path} is at {models.clip.revision}; "
             f"what was measured with one does not fit the other"

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.progress import Silent
+from syntrans.scratch import scratch_folder
 from syntrans_mining.asking import Asker
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.host import Follow, no_more
-from syntrans_mining.journal import Journal
+from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import CLIP, Model, Models
-from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import Prompts
 from syntrans_mining.report import Report
 from syntrans_mining.stages import Stages
@@ -35,6 +34,11 @@ if TYPE_CHECKING:
 
 CLASSES = 3
 """As many classes are rehearsed at most: what is asked grows in proportion."""
+
+MOST = 4
+"""As many samples or pictures are rehearsed at most: what is asked grows with each of them in a straight line."""
+
+_GROWING = (("propose", "samples"), ("contrast", "samples"), ("ground", "images"))
 
 SENTENCES = 5
 """Of a stand-in for free text, which is asked of the writer of summaries only: as many as its prompt wants at most."""
@@ -60,13 +64,37 @@ class Rehearsal:
 
 def rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
     """Count what mining ``entries`` would ask; with ``pictures`` as if every class had as many as are looked at."""
+    for section, key in _GROWING:
+        wanted = getattr(getattr(config, section), key)
+        if wanted > MOST:
+            half = MOST // 2
+            more, fewer = (rehearse(_with(config, section, key, n), entries, pictures=pictures) for n in (MOST, half))
+            return _line(fewer, more, (wanted - MOST) / (MOST - half))
+    return _rehearse(config, entries, pictures=pictures)
+
+
+def _line(fewer: Rehearsal, more: Rehearsal, times: float) -> Rehearsal:
+    """``more``, and ``times`` the difference of the two on top."""
+    for key, tally in more.tallies.items():
+        less = fewer.tallies[key]
+        tally.requests += round((tally.requests - less.requests) * times)
+        tally.characters += round((tally.characters - less.characters) * times)
+        tally.max_answer_tokens += round((tally.max_answer_tokens - less.max_answer_tokens) * times)
+    return more
+
+
+def _with(config: MiningConfig, section: str, key: str, value: int) -> MiningConfig:
+    return config.model_copy(update={section: getattr(config, section).model_copy(update={key: value})})
+
+
+def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
     chosen = list(entries)[:CLASSES]
     opened = _without_thresholds(config, chosen)
     host = _Recorder(Rehearsal(len(chosen)))
     models = _stand_ins(config)
     shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
-    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "journal.sqlite")) as journal:
-        asker, vectors = Asker(host, journal, host), Vectors(host, journal, models.clip)
+    with scratch_folder() as folder, closing(Journal(folder / JOURNAL)) as journal:
+        asker, vectors = Asker(host, journal, host), Vectors.of(host, journal, models.clip)
         unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
         prompts = Prompts.load(opened, ask_senses=bool(unsettled))
         Stages(opened, chosen, prompts, models, asker, vectors, Report(), shown).run()
@@ -168,5 +196,5 @@ def _stand_ins(config: MiningConfig) -> Models:
 
 
 def _pictures(config: MiningConfig, class_id: str) -> list[Picture]:
-    count = max(config.filter.images, config.ground.images)
+    count = max(min(config.filter.images, MOST), config.ground.images)  # CLIP's are not counted
     return [Picture(f"{class_id}, picture {number}", b"") for number in range(1, count + 1)]

@@ -198,7 +198,7 @@ def _tensor_parallel(need: Need, n_gpus: int, room: int) -> int:
     for count in _TENSOR_PARALLEL:
         if count <= n_gpus and need.heads % count == 0 and need.on(count) <= room:
             return count
-    raise _too_large(need, room, "args.quantization fp8, or take more or larger GPUs")
+    raise _too_large(need, room, "args.quantization fp8_per_tensor, or take more or larger GPUs")
 
 
 def _too_large(need: Need, room: int, hint: str) -> EnvironmentProblem:

@@ -19,7 +19,7 @@ from syntrans_mining.provenance import git_commit, hardware, package_versions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans.contract import SemanticsRow
+    from syntrans.contract import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models
@@ -31,7 +31,7 @@ class MineResult:
     """The files of a finished run, and what ``run.json`` says."""
 
     descriptors: Path
-    semantics: Path
+    semantics: Path | None
     run_json: Path
     run: dict[str, Any] = field(repr=False)
 
@@ -49,6 +49,7 @@ class RunFacts:
     failures: list[dict[str, str]]
     load_seconds: Mapping[str, float]
     loads: Mapping[str, int]
+    pictures_used: Pictures | None = None
 
     def images_seen(self) -> list[str]:
         """sha256 of every picture that any model was shown."""
@@ -70,6 +71,7 @@ def write_result(
         model_revisions=facts.models.revisions(),
         package_versions=package_versions(),
         images_seen=facts.images_seen(),
+        pictures=facts.pictures_used,
         git_commit=git_commit(),
         notes=notes,
     )
@@ -109,8 +111,8 @@ def write_files(
     return MineResult(descriptors, written, run_json, result)
 
 
-def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path:
-    """One file per encoder, since a file's vectors are of one length; the path of CLIP's."""
+def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path | None:
+    """One file per encoder, since a file's vectors are of one length; the path of CLIP's, if there is one."""
     for encoder in config.compose.encoders:
         path = out / f"semantics-{encoder.name}.parquet"
         own = [row for row in rows if row.encoder == encoder.path]
@@ -118,6 +120,9 @@ def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRo
             write_semantics(path, own, meta)
         else:
             path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
+    if config.clip is None:
+        (out / "semantics.parquet").unlink(missing_ok=True)
+        return None
     return write_semantics(out / "semantics.parquet", [row for row in rows if row.encoder == config.clip.path], meta)
 
 
@@ -135,9 +140,16 @@ def _run_values(
         "images_seen": len(meta.images_seen),
         "rows": len(candidates),
         "kept": len(kept(candidates)),
+        "nothing_kept": _nothing_kept(entries, candidates),
         "seed": config.seed,
         "model_revisions": meta.model_revisions,
         "package_versions": meta.package_versions,
         "git_commit": meta.git_commit,
         "hardware": hardware(),
     }
+
+
+def _nothing_kept(entries: Sequence[ClassEntry], candidates: Sequence[Candidate]) -> list[str]:
+    """The names of the classes that are left without a descriptor."""
+    described = {candidate.class_id for candidate in kept(candidates)}
+    return [entry.name for entry in entries if entry.id not in described]

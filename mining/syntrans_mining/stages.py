@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from syntrans_mining.models import CLIP, Models
 from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
 from syntrans_mining.turns import decider, plain_turns, visits_of
+from syntrans_mining.vectors import Vectors
 
 if TYPE_CHECKING:
     from syntrans.calibration import Calibration, Platt
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from syntrans_mining.prompts import Prompts
     from syntrans_mining.report import Report
     from syntrans_mining.turns import Turns
-    from syntrans_mining.vectors import PictureVectors, Vectors
+    from syntrans_mining.vectors import PictureVectors
+
+NO_CLIP = "the config names no clip"
 
 
 @dataclass
@@ -41,11 +44,17 @@ class Stages:
     prompts: Prompts
     models: Models
     asker: Asker
-    vectors: Vectors
+    vectors: Vectors | None
     report: Report
     pictures: dict[str, list[Picture]]
     calibration: Calibration | None = None
     turns: Turns | None = None
+    windowed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """All encoders count texts that were read in windows in one place."""
+        if self.vectors is not None:
+            self.windowed = self.vectors.windowed
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
@@ -68,7 +77,13 @@ class Stages:
             self._filter(candidates, images)
         with self._stage("compose", candidates):
             semantics = self._compose(candidates)
+        self._say_windowed()
         return candidates, semantics
+
+    def _say_windowed(self) -> None:
+        if n := sum(self.windowed):
+            self.report.details.setdefault("filter", {})["windowed"] = n
+            self.asker.progress.say(f"{n} texts are longer than their encoder reads: read in windows, vectors averaged")
 
     @contextmanager
     def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
@@ -83,7 +98,7 @@ class Stages:
     def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
         flat = [picture for pictures in self.pictures.values() for picture in pictures]
-        return self.vectors.start_pictures(flat) if flat else None
+        return self.vectors.start_pictures(flat) if flat and self.vectors else None
 
     def _class_images(self, shown: PictureVectors | None) -> filtering.ClassImages | None:
         if shown is None:
@@ -133,7 +148,9 @@ class Stages:
 
     def _propose(self, shown: PictureVectors | None, inquiry: senses.Inquiry | None) -> list[Candidate]:
         contrast = None
-        if self.prompts.contrast:
+        if self.prompts.contrast and self.vectors is None:
+            self.asker.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
+        elif self.prompts.contrast:
             draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
         found = propose.propose(
@@ -155,6 +172,8 @@ class Stages:
         """Each class beside those that CLIP takes for similar, by their pictures or else by their names."""
         images = self._class_images(shown)
         if images is None:
+            assert self.vectors is not None, "there is no contrast without CLIP"
+            assert self.config.clip is not None
             template = self.config.clip.name_template
             order = self.entries
             vectors = self.vectors.of_texts([template.format(name=e.name, descriptor="") for e in order]).vectors
@@ -172,10 +191,13 @@ class Stages:
         settings = self.config.merge
         names = [entry.name for entry in self.entries]
         merge.check_texts(candidates, names, max_words=settings.max_words)
-        if settings.similarity < 1.0:
+        if settings.similarity < 1.0 and self.vectors is None:
+            self.asker.progress.say(f"only equal statements are merged: {NO_CLIP}")
+        elif settings.similarity < 1.0:
             for block in class_blocks(candidates):
-                vectors = embed(self.config, block, self.vectors).vectors
-                merge.merge_duplicates(block, vectors, similarity=settings.similarity)
+                texts = embed(self.config, block, self.vectors)
+                if texts is not None:
+                    merge.merge_duplicates(block, texts.vectors, similarity=settings.similarity)
 
     def _crosscheck(self, candidates: list[Candidate]) -> None:
         if len(self.models.llms) < 2:
@@ -202,10 +224,11 @@ class Stages:
 
     def _ground(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
         settings = self.config.ground
-        if images is None or self.models.vlm is None:
-            self._skip("ground", "no images were given" if images is None else "the config names no vlm")
+        if not self.pictures or self.models.vlm is None:
+            self._skip("ground", "the config names no vlm" if self.pictures else "no images were given")
             return
-        contrast = {class_id: others[0] for class_id, others in images.neighbours.items() if others}
+        neighbours = images.neighbours if images else {}  # CLIP knows them
+        contrast = {class_id: others[0] for class_id, others in neighbours.items() if others}
         pictures = {class_id: chosen[: settings.images] for class_id, chosen in self.pictures.items()}
         ground.ground(
             self.asker,
@@ -219,20 +242,22 @@ class Stages:
 
     def _filter(self, candidates: list[Candidate], images: filtering.ClassImages | None) -> None:
         if images is None:
-            self._skip("filter", "no images were given; only the budget applies")
+            why = NO_CLIP if self.vectors is None else "no images were given"
+            self._skip("filter", f"{why}; only the budget applies")
         for block in class_blocks(candidates):
             texts = embed(self.config, block, self.vectors)
-            if images is not None:
+            if images is not None and texts is not None:
                 filtering.measure(block, texts, images, model=CLIP)
             choose(self.config, block, texts)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
         """One row per class and encoder, those of CLIP first."""
         summaries = self._summaries(candidates)
-        encoders: list[ClipConfig | EncoderConfig] = [self.config.clip, *self.config.compose.encoders]
         rows = []
-        for encoder, model in zip(encoders, (self.models.clip, *self.models.encoders), strict=True):
-            vectors = replace(self.vectors, model=model)
+        if self.vectors is None:
+            self.asker.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
+        for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
+            vectors = Vectors(self.asker.host, self.asker.journal, model, self.asker.progress, self.windowed)
             rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
         return rows
 
@@ -261,16 +286,23 @@ class Stages:
         return {class_id: summary.text for class_id, summary in found.items()}
 
 
-def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors) -> TextVectors:
-    """CLIP's text vectors of the kept candidates, in their order."""
+def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors | None) -> TextVectors | None:
+    """CLIP's text vectors of the kept candidates, in their order; None without CLIP."""
+    if vectors is None or config.clip is None:
+        return None
     template = config.clip.template
     return vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
 
 
-def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors) -> None:
-    """Drop and rank by all that was measured; ``texts`` are of the kept candidates, in their order."""
+def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors | None) -> None:
+    """Drop and rank by all that was measured; ``texts`` are of the kept candidates, in their order.
+
+    Without ``texts`` the best are taken however alike they are.
+    """
     settings = config.filter
-    vectors = {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
+    vectors = (
+        None if texts is None else {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
+    )
     score: Callable[[Candidate], float] = filtering.score
     filtering.drop_indistinct(candidates, margin=settings.margin)
     if settings.fuse is not None:
@@ -285,11 +317,10 @@ def semantics_of(
     entries: list[ClassEntry],
     candidates: list[Candidate],
     vectors: Vectors,
-    encoder: ClipConfig | EncoderConfig | None = None,
+    encoder: ClipConfig | EncoderConfig,
     summaries: Mapping[str, str] | None = None,
 ) -> list[SemanticsRow]:
-    """One row per class, from the kept candidates; ``vectors`` are of ``encoder`` (CLIP, if none is named)."""
-    encoder = encoder or config.clip
+    """One row per class, from the kept candidates; ``vectors`` are of ``encoder``."""
     groups = by_class(kept(candidates))
     rows: list[SemanticsRow] = []
     for start in range(0, len(entries), BLOCK):

@@ -7,9 +7,10 @@ batches as one that was never stopped, and gets the same vectors to the last bit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syntrans.progress import Silent
 from syntrans_mining.engines.base import TextVectors
 from syntrans_mining.journal import Vector, vector_key
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from syntrans.progress import Progress
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.engines.calls import Ticket
     from syntrans_mining.engines.host import Host
@@ -28,17 +30,26 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Vectors:
-    """What one encoder says."""
+    """What one encoder says. ``windowed``: how many texts of each block it read in windows, in this process."""
 
     host: Host
     journal: Journal
     model: Model
+    progress: Progress = field(default_factory=Silent)
+    windowed: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, host: Host, journal: Journal, model: Model | None, progress: Progress | None = None) -> Vectors | None:
+        """None without a model: the configuration does without CLIP."""
+        return None if model is None else cls(host, journal, model, progress or Silent())
 
     def of_texts(self, texts: Sequence[str]) -> TextVectors:
         """One unit vector for each of ``texts``, in their order."""
         keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}
-        known = self.journal.get_vectors(keys.values())
+        # A vector of an earlier version that read the beginning of its text alone is made again.
+        known = {key: v for key, v in self.journal.get_vectors(keys.values()).items() if not v.truncated}
         missing = [text for text, key in keys.items() if key not in known]
+        self.progress.expect(len(missing))
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
             found: TextVectors = self.host.embed(self.model.name, "embed_texts", block).result()
@@ -46,6 +57,8 @@ class Vectors:
             fresh = {keys[text]: Vector(*row) for text, row in zip(block, rows, strict=True)}
             self.journal.put_vectors(fresh.items())
             known |= fresh
+            self.windowed.append(found.windowed)
+            self.progress.advance(len(block))
         ordered = [known[keys[text]] for text in texts]
         return TextVectors(_stack(ordered), [v.tokens for v in ordered], [v.truncated for v in ordered])
 

@@ -106,6 +106,14 @@ def test_names_that_differ_in_case_and_separators_only_are_an_error_that_names_b
         require_clean(entries)
 
 
+def test_a_long_list_is_looked_through_whole() -> None:
+    names = [f"bird {first}{second} {n}" for first in "abcdefghij" for second in "abcdefghij" for n in range(210)]
+    entries = [ClassEntry(slug(name), name) for name in [*names, "bird", "bird aa"]]
+    found = {finding.entries[0]: len(finding.entries) - 1 for finding in lint(entries)}
+    assert len(entries) == 21_002
+    assert found == {"bird": 21_001, "bird-aa": 210}
+
+
 def test_all_names_that_hold_a_name_are_found_among_many() -> None:
     entries = [
         ClassEntry(slug(name), name) for name in ("bear", "polar bear", "bear cub", "the white polar bear", "bearing")

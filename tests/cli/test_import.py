@@ -179,3 +179,11 @@ def test_any_text_comes_in_harmless_or_is_refused(said: list[tuple[str, str]]) -
         rows, _ = read_descriptors(import_descriptions(paths, Path(folder), formats=["jsonl"]).descriptors)
     assert all(row.text.isprintable() and row.descriptor_id == descriptor_id(row.class_id, row.text) for row in rows)
     assert {row.class_name for row in rows} == {name for name, _ in said}
+
+
+def test_the_id_of_an_import_is_its_folders_name(tmp_path: Path) -> None:
+    source = tmp_path / "cupl.json"
+    source.write_text(json.dumps({"wolf": ["A wolf is grey."]}))
+    assert run(["import", str(source), "--format", "cupl", "--out", str(tmp_path / "20260101-120000-ab12")]) == 0
+    _, meta = read_descriptors(tmp_path / "20260101-120000-ab12" / "descriptors.parquet")
+    assert meta.run_id == "20260101-120000-ab12"

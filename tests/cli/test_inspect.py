@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from syntrans.errors import InputError
 from syntrans.inspect import short, summarise
 from syntrans.inspect_view import render
 from syntrans.plain import plain_text
+from syntrans.tables import PIPED
 
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
@@ -49,7 +51,8 @@ def test_an_unknown_class_names_close_ones() -> None:
 
 
 def test_a_class_is_shown_in_full_with_who_said_what() -> None:
-    lines = [line for line in shown("goldfinch").splitlines() if "a yellow body" in line]
+    page = shown("goldfinch", width=200)
+    lines = [line for line in page.splitlines() if "a yellow body" in line and "duplicate_of" not in line]
     assert len(lines) == 1
     for part in ("llm-a, llm-b", "llm-c 0.90", "0.97", "0.80", "0.10", "crane", "0.310", "+0.050"):
         assert part in lines[0]
@@ -67,8 +70,22 @@ def test_a_narrow_terminal_gets_fewer_columns_and_whole_words() -> None:
     page = shown("crane", width=80)
     assert "…" not in page
     assert [line.split()[:2] for line in page.splitlines() if "large bird" in line] == [["crosscheck", "no_agreement"]]
-    assert "elsewhere" in shown("goldfinch")
-    assert "elsewhere" not in shown("goldfinch", width=100)
+    narrow = shown("goldfinch", width=80)
+    assert max(map(len, narrow.splitlines()[1:])) <= 80  # the first line is the path of the file
+    assert "not shown in 80 columns: elsewhere, CLIP, nearest" in narrow
+    assert "a yellow body" in narrow
+
+
+def test_a_wide_page_has_every_column_and_says_nothing_of_its_width() -> None:
+    page = shown("goldfinch", width=PIPED)
+    for column in ("elsewhere", "CLIP", "nearest", "margin", "votes", "seen", "agree", "said by"):
+        assert column in page
+    assert "not shown" not in page
+
+
+def test_a_duplicate_names_what_it_says_again() -> None:
+    (row,) = [line for line in shown("goldfinch", width=PIPED).splitlines() if "duplicate_of" in line][1:]
+    assert re.split(r" {2,}", row.strip())[:4] == ["merge", "duplicate_of", "Grüße, 日本, red", "a yellow body"]
 
 
 def test_a_pipe_gets_no_control_characters_and_no_blanks_at_line_ends() -> None:
@@ -116,3 +133,8 @@ def test_a_file_that_is_no_descriptor_file_ends_with_3(tmp_path: Path, capsys: p
     (tmp_path / "a.parquet").write_text("x")
     assert run(["inspect", str(tmp_path / "a.parquet")]) == 3
     assert "not a readable Parquet file" in capsys.readouterr().err
+
+
+def test_a_demo_that_was_not_run_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(tmp_path / "demo" / "mine")]) == 3
+    assert "run: syntrans demo" in capsys.readouterr().err

@@ -20,6 +20,7 @@ vlm: {name: v, path: fake/v}
 clip: {path: fake/clip}
 engine: {kind: fake, workers: 0}
 propose: {samples: 1}
+images: {reserve: 0}
 """
 
 
@@ -129,7 +130,7 @@ def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
 ) -> None:
     assert mine("--config", config, "--classes", picture_tree) == 0
     said = capsys.readouterr()
-    assert f"pictures: those in {picture_tree}" in said.err
+    assert f"pictures: {picture_tree} (in the folder of the classes)" in said.err
     written = Path(said.out.rstrip("\n"))
     assert {row.class_name for row in read_descriptors(written)[0]} == {"goldfinch", "house finch"}
     assert json.loads((written.parent / "run.json").read_text())["images_seen"] == 6
@@ -189,20 +190,23 @@ def test_pictures_that_are_nowhere_are_said_before_models_are_looked_for(
     assert not (artifacts / "mine").exists()
 
 
-def test_a_model_that_is_no_safetensors_ends_with_5(
-    classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_that_is_no_safetensors_ends_with_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "pickled"
     model.mkdir()
     (model / "config.json").write_text("{}")
     (model / "pytorch_model.bin").write_bytes(b"x")
-    assert mine("--config", "world", "--classes", classes, "--set", f"llms.0.path={model}") == 5
+    assert mine("--config", "world", "--set", f"llms.0.path={model}") == 5
     assert "safetensors" in capsys.readouterr().err
 
 
-def test_the_world_knows_its_own_classes_only(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert mine("--config", "world", "--classes", classes) == 3
+@pytest.mark.parametrize("options", [(), ("--images",), ("--dry-run",), ("--images", "--dry-run")])
+def test_the_world_knows_its_own_classes_only_with_pictures_and_without(
+    options: tuple[str, ...], classes: Path, picture_tree: Path, capsys: pytest.CaptureFixture[str], artifacts: Path
+) -> None:
+    given = [part for option in options for part in ((option, picture_tree) if option == "--images" else (option,))]
+    assert mine("--config", "world", "--classes", classes, *given) == 3
     assert "not goldfinch, house finch; leave out --classes" in capsys.readouterr().err
+    assert not (artifacts / "mine").exists()
 
 
 @pytest.mark.vllm

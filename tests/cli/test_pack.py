@@ -23,6 +23,7 @@ llms:
 vlm: {name: v, path: ./eye, licence: mit}
 clip: {path: /home/somebody/clip, licence: mit}
 engine: {kind: fake, workers: 0}
+images: {reserve: 0}
 propose: {samples: 1}
 crosscheck: {threshold: 0.5}
 """
@@ -169,7 +170,18 @@ def test_an_import_is_packed_without_what_it_has_not(imported: Path, tmp_path: P
     values = front_matter(packed)
     assert [config["config_name"] for config in values["configs"]] == ["accepted", "runs"]
     assert values["license"] == "unknown"
+    assert values["source_datasets"] == ["extended|other-jsonl"]
+    assert "language" not in values  # JSON lines may be in any
+    assert "rejected" not in (packed / "README.md").read_text()
     assert "No licence is recorded for org/llm, unknown." in (packed / "README.md").read_text()
+
+
+def test_published_english_descriptions_are_packed_as_english(tmp_path: Path) -> None:
+    source = tmp_path / "cupl.json"
+    source.write_text(json.dumps({"wolf": ["A wolf is grey."]}))
+    assert run(["import", str(source), "--format", "cupl", "--out", str(tmp_path / "in")]) == 0
+    values = front_matter(pack(tmp_path / "in", tmp_path / "out"))
+    assert (values["language"], values["source_datasets"]) == (["en"], ["extended|other-cupl"])
 
 
 def test_a_folder_with_files_is_not_written_into(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +192,7 @@ def test_a_folder_with_files_is_not_written_into(imported: Path, capsys: pytest.
 
 def test_an_unfinished_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["pack", str(tmp_path)]) == 3
-    assert "has no descriptors.parquet" in capsys.readouterr().err
+    assert "descriptors.parquet is not there" in capsys.readouterr().err
 
 
 def test_the_folder_is_all_that_goes_to_stdout(

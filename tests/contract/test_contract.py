@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,15 @@ def _minimal(class_id: str = "c") -> dict[str, Any]:
 
 def _semantics() -> list[SemanticsRow]:
     return read_semantics(GOLDEN.parent / "semantics.parquet")[0]
+
+
+def test_the_page_of_artifacts_lists_every_reason_and_no_other(repository: Path) -> None:
+    page = (repository / "artifacts" / "README.md").read_text(encoding="utf-8")
+    listed = page[page.index("Reasons:") : page.index("Files of version 1")]
+    names = set(re.findall(r"`([a-z_]+)`", listed))
+    assert names - {"text"} == set(REASONS)
+
+
+def test_every_reason_but_one_is_given_by_some_step(repository: Path) -> None:
+    code = "".join(path.read_text() for path in (repository / "mining").rglob("*.py"))
+    assert {reason for reason in REASONS if f'"{reason}"' not in code} == {"not_visual"}

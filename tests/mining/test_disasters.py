@@ -33,7 +33,7 @@ from syntrans.errors import EnvironmentProblem
 from syntrans_mining.asking import Asker
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
+from syntrans.progress import Silent
 
 config, out, kind = MiningConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 entries = [ClassEntry(name, name) for name in ("heron", "ibis", "kestrel", "linnet")]

@@ -17,9 +17,9 @@ from syntrans.classes import ClassEntry
 from syntrans.contract import STAGES, check_file, read_descriptors, read_semantics
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans.folder_lock import lock
+from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineCrashed
 from syntrans_mining.pipeline import MineResult
-from syntrans_mining.progress import Plain
 from syntrans_mining.report import stage_table
 
 Run = Callable[..., MineResult]
@@ -143,15 +143,16 @@ def test_the_same_command_again_asks_nothing_and_writes_the_same(run: Run, confi
 def test_a_run_whose_every_answer_is_known_starts_no_engine(
     run: Run, configure: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run(configure()).descriptors.read_bytes()
+    first = run(configure())
+    before = first.descriptors.read_bytes()
 
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("an engine was started")
 
     monkeypatch.setattr("syntrans_mining.pipeline.make_host", refuse)
     again = run(configure())
-    assert again.descriptors.read_bytes() == first
-    assert again.run["load_seconds"] == {}
+    assert again.descriptors.read_bytes() == before
+    assert again.run["loads"] == first.run["loads"]
 
 
 def test_no_resume_asks_everything_again(run: Run, configure: Callable) -> None:
@@ -190,6 +191,17 @@ def test_a_run_that_dies_anywhere_ends_up_the_same_and_asks_nothing_twice(
     assert read_descriptors(finished.descriptors)[0] == read_descriptors(undisturbed.descriptors)[0]
 
 
+def test_classes_of_which_nothing_is_kept_are_named(run: Run, configure: Callable) -> None:
+    strict = run(configure(filter={"margin": 2.0})).run
+    assert strict["nothing_kept"] == ["heron", "ibis", "kestrel", "linnet"]
+    table = " ".join(stage_table(strict).split())
+    assert "warning: nothing was kept of 4 of 4 classes" in table
+    assert "heron, ibis, kestrel, linnet;" in table
+    ordinary = run(configure()).run
+    assert ordinary["nothing_kept"] == []
+    assert "nothing was kept" not in stage_table(ordinary)
+
+
 def test_a_crash_is_a_partial_result_with_exit_code_6(run: Run, configure: Callable) -> None:
     with pytest.raises(PartialResult) as caught:
         run(configure({"crash_after": 3}))
@@ -205,7 +217,9 @@ def test_ctrl_c_leaves_the_journal_and_no_final_file(
     monkeypatch.setattr("syntrans_mining.steps.crosscheck.crosscheck", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(configure())
-    assert sorted(p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(("journal", "."))) == []
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(("journal", "."))) == [
+        "legs.json"
+    ]
     assert _answers(tmp_path / "out") == 24
 
 
@@ -238,12 +252,28 @@ def test_requests_without_an_answer_are_said(run: Run, configure: Callable) -> N
     assert "propose, ann: failed as told" in table
 
 
-def test_progress_says_how_many_answers_of_how_many(
-    run: Run, configure: Callable, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("syntrans_mining.progress.PLAIN_SECONDS", 0.0)
-    run(configure(vlm=None), images=None, progress=Plain())
-    assert "propose: 24/24 answers" in capsys.readouterr().err
+class Counted(Silent):
+    """By stage: what was expected, and what came."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, list[int]] = {}
+
+    def stage(self, name: str) -> None:
+        self.now = self.counts.setdefault(name, [0, 0])
+
+    def expect(self, n: int) -> None:
+        self.now[0] += n
+
+    def advance(self, n: int) -> None:
+        self.now[1] += n
+
+
+def test_progress_counts_every_answer_and_every_text_that_is_embedded(run: Run, configure: Callable) -> None:
+    progress = Counted()
+    run(configure(vlm=None), images=None, progress=progress)
+    assert progress.counts["propose"] == [24, 24]
+    assert all(expected == came for expected, came in progress.counts.values())
+    assert progress.counts["merge"][1] > 0  # texts that CLIP embedded
 
 
 def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:
@@ -279,3 +309,20 @@ def test_what_the_vision_model_gave_no_answer_about_is_not_kept(run: Run, config
     rows, _ = read_descriptors(run(configure(vlm=vlm)).descriptors)
     assert not any(row.kept for row in rows)
     assert ("ground", "no_answer") in {(row.stage, row.reason) for row in rows}
+
+
+def test_seconds_and_tokens_of_a_run_that_was_stopped_are_those_of_all_its_legs(
+    run: Run, configure: Callable, tmp_path: Path
+) -> None:
+    straight = run(configure(), out=tmp_path / "straight").run
+    with pytest.raises(EngineCrashed):
+        run(configure({"crash_after": 3}), out=tmp_path / "stopped")
+    legs = json.loads((tmp_path / "stopped" / "legs.json").read_text())
+    resumed = run(configure(), out=tmp_path / "stopped").run
+    for stage, values in straight["stages"].items():
+        for model, counts in values["models"].items():
+            other = resumed["stages"][stage]["models"][model]
+            assert other["prompt_tokens"] == counts["prompt_tokens"] > 0
+            assert other["completion_tokens"] == counts["completion_tokens"]
+    assert resumed["wall_seconds"] > legs["wall"] > 0
+    assert resumed["stages"]["propose"]["seconds"] > legs["stage propose"] > 0

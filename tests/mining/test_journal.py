@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +107,11 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, " * 100)
     with pytest.raises(InputError, match=r"journal\.sqlite is no journal"):
         Journal(path)
+
+
+def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 40)
+    with pytest.raises(InputError, match="is no journal"):
+        Journal(tmp_path / "journal.sqlite")
+    opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+    assert str((tmp_path / "journal.sqlite").resolve()) not in opened

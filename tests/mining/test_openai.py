@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 
 from syntrans.errors import ModelLoadError
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
-from syntrans_mining.engines.openai import OpenAIEngine, p_of_yes
+from syntrans_mining.engines.openai import OpenAIEngine
+from syntrans_mining.engines.server_answer import p_of_yes
 
+Connect = Callable[..., OpenAIEngine]
 KEY = "sk-secret-value"
 SLEEPS = {"slow": 0.2, "silent": 2.0}
 
@@ -97,6 +99,12 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(contextlib.closing(OpenAIEngine(*args, **kwargs)))
+
+
 def request(text: str, **values: Any) -> Request:
     picture = values.get("picture")
     return Request(
@@ -105,10 +113,10 @@ def request(text: str, **values: Any) -> Request:
 
 
 def test_answers_come_back_by_id_with_structure_probability_and_picture(
-    server: str, monkeypatch: pytest.MonkeyPatch
+    server: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    engine = OpenAIEngine("tiny", base_url=server, api_key_env="MY_KEY", retries=0)
+    engine = connect("tiny", base_url=server, api_key_env="MY_KEY", retries=0)
     asked = [
         request("describe", schema='{"type":"object"}'),
         request("is it?", yes_no=True),
@@ -131,21 +139,21 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
     assert any("data:image/png;base64,iVBORw==" in text for text in by_text)
 
 
-def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str) -> None:
+def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str, connect: Connect) -> None:
     Handler.busy = [(429, {"Retry-After": "0.3"}), (503, {})]
     start = time.monotonic()
-    (answer,) = OpenAIEngine("tiny", base_url=server, retries=3).generate([request("describe")])
+    (answer,) = connect("tiny", base_url=server, retries=3).generate([request("describe")])
     assert answer.error is None
     assert time.monotonic() - start > 0.3
     assert len(Handler.asked) == 3
 
 
-def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str) -> None:
+def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str, connect: Connect) -> None:
     Handler.busy = [(429, {"Retry-After": "0.01"})] * 5
-    (answer,) = OpenAIEngine("tiny", base_url=server, retries=1).generate([request("describe")])
+    (answer,) = connect("tiny", base_url=server, retries=1).generate([request("describe")])
     assert (answer.passing, answer.error) == (True, "server: RateLimitError (HTTP 429)")
     Handler.busy = []
-    (answer,) = OpenAIEngine("tiny", base_url=server, retries=0, timeout=1).generate([request("silent")])
+    (answer,) = connect("tiny", base_url=server, retries=0, timeout=1).generate([request("silent")])
     assert (answer.passing, answer.error) == (True, "server: APITimeoutError")
 
 
@@ -158,10 +166,10 @@ def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str)
     ],
 )
 def test_a_server_is_asked_for_json_in_the_way_it_takes_and_the_way_is_remembered(
-    server: str, refuse: tuple[str, ...], takes: str
+    server: str, connect: Connect, refuse: tuple[str, ...], takes: str
 ) -> None:
     Handler.refuse = refuse
-    engine = OpenAIEngine("tiny", base_url=server, retries=0, concurrency=1)
+    engine = connect("tiny", base_url=server, retries=0, concurrency=1)
     for number in range(2):
         (answer,) = engine.generate([request(f"describe {number}", schema='{"type":"object"}')])
         assert answer.error is None
@@ -169,28 +177,28 @@ def test_a_server_is_asked_for_json_in_the_way_it_takes_and_the_way_is_remembere
     assert "describe 1" not in str(Handler.asked[:-1])
 
 
-def test_a_server_with_few_logprobs_is_asked_for_few(server: str) -> None:
+def test_a_server_with_few_logprobs_is_asked_for_few(server: str, connect: Connect) -> None:
     Handler.most_logprobs = 5
-    engine = OpenAIEngine("tiny", base_url=server, retries=0)
+    engine = connect("tiny", base_url=server, retries=0)
     (answer,) = engine.generate([request("is it?", yes_no=True)])
     assert answer.p_yes is not None
     assert Handler.asked[-1]["top_logprobs"] == 5
 
 
-def test_what_is_for_the_chat_template_goes_into_the_body(server: str) -> None:
+def test_what_is_for_the_chat_template_goes_into_the_body(server: str, connect: Connect) -> None:
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
-    list(OpenAIEngine("tiny", base_url=server, extra_body=extra).generate([request("describe")]))
+    list(connect("tiny", base_url=server, extra_body=extra).generate([request("describe")]))
     assert Handler.asked[-1]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
-def test_an_answer_that_is_none_is_an_error_that_passes(server: str) -> None:
-    (answer,) = OpenAIEngine("tiny", base_url=server, retries=0).generate([request("empty")])
+def test_an_answer_that_is_none_is_an_error_that_passes(server: str, connect: Connect) -> None:
+    (answer,) = connect("tiny", base_url=server, retries=0).generate([request("empty")])
     assert answer.passing
     assert answer.error == "server: an answer without choices"
 
 
-def test_who_stops_listening_has_nothing_more_asked(server: str) -> None:
-    answers = OpenAIEngine("tiny", base_url=server, retries=0, concurrency=2).generate(
+def test_who_stops_listening_has_nothing_more_asked(server: str, connect: Connect) -> None:
+    answers = connect("tiny", base_url=server, retries=0, concurrency=2).generate(
         [request(f"slow {number}") for number in range(50)]
     )
     next(answers)

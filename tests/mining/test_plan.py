@@ -12,13 +12,14 @@ import pytest
 from syntrans.classes import ClassEntry
 from syntrans.images import ImageRef
 from syntrans.plan_view import render_plan
+from syntrans.progress import Silent
 from syntrans.tables import duration, size_of
+from syntrans_mining import rehearsal
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.figures import latest_figures
 from syntrans_mining.pipeline import MineResult, mine
 from syntrans_mining.plan import card_licence, make_plan, model_line
 from syntrans_mining.probe import probe
-from syntrans_mining.progress import Silent
 from syntrans_mining.rehearsal import CLASSES, rehearse
 
 Configure = Callable[..., MiningConfig]
@@ -61,6 +62,33 @@ def test_a_plan_goes_stage_by_stage(configure: Configure, entries: list[ClassEnt
     config = configure(**EVERYTHING)
     stages = [row["stage"] for row in make_plan(config, entries, tmp_path, pictures=True)["calls"]]
     assert [stage for stage, _ in itertools.groupby(stages)] == ["lint", "propose", "crosscheck", "ground", "compose"]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"propose": {"samples": 6}},
+        {"contrast": {"prompt": "contrast.v1", "samples": 6}},
+        {"ground": {"images": 20, "threshold": 0.3}, "propose": {"samples": 20}},
+    ],
+)
+def test_many_samples_or_pictures_are_counted_as_if_all_had_been_rehearsed(
+    sections: dict[str, object], configure: Configure, entries: list[ClassEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> dict[tuple[str, str], int]:
+        two = [{"name": name, "path": name} for name in ("ann", "bob")]
+        tallies = rehearse(configure(llms=two, **sections), entries[:2], pictures=True).tallies
+        return {key: tally.requests for key, tally in tallies.items()}
+
+    in_line = counted()
+    monkeypatch.setattr(rehearsal, "MOST", 6)
+    assert in_line == counted()
+
+
+def test_a_plan_of_a_billion_samples_is_there_at_once(configure: Configure, entries: list[ClassEntry]) -> None:
+    config = configure(propose={"samples": 10**9}, contrast={"samples": 10**9}, filter={"images": 10**9})
+    asked = rehearse(config, entries[:2], pictures=True).tallies["propose", "ann"].requests
+    assert asked == 2 * 10**9
 
 
 def test_a_writer_is_shown_no_more_than_can_be_kept(configure: Configure, entries: list[ClassEntry]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
-from syntrans.images import MAX_PIXELS
+from syntrans.image_decode import MAX_PIXELS
 from syntrans_mining.candidates import Candidate
 from syntrans_mining.config import ClipConfig, ComposeConfig
 from syntrans_mining.engines.base import Response
@@ -60,12 +60,12 @@ def test_mining_refuses_a_picture_that_would_unpack_to_a_bomb(monkeypatch: pytes
 
     from PIL import Image
 
-    from syntrans import images
+    from syntrans import image_decode
     from syntrans.images import ImageRef
     from syntrans_mining.pictures import choose_pictures
 
     assert MAX_PIXELS <= 100_000_000
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(image_decode, "MAX_PIXELS", 100)
     sink = io.BytesIO()
     Image.new("RGB", (20, 20)).save(sink, format="PNG")
     data = sink.getvalue()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from syntrans.classes import ClassEntry, class_list_sha256
 from syntrans.contract import read_descriptors
 from syntrans.errors import InputError
+from syntrans.progress import Silent
 from syntrans_mining.engines.base import Response
 from syntrans_mining.pipeline import MineResult
-from syntrans_mining.progress import Silent
 from syntrans_mining.steps import senses
 
 Run = Callable[..., MineResult]

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,13 @@ from syntrans.classes import read_classes
 from syntrans.config import load_config
 from syntrans.contract import read_descriptors
 from syntrans.errors import ModelLoadError
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Message, Request, Sampling
 from syntrans_mining.engines.environment import worker_environment
 from syntrans_mining.engines.openai import OpenAIEngine
 from syntrans_mining.models import resolve_models
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
 from syntrans_mining.prompts import load_prompt
 
 pytestmark = pytest.mark.vllm
@@ -90,9 +91,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture
-def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> OpenAIEngine:
+def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIEngine]:
     monkeypatch.setenv("SERVER_KEY", key)
-    return OpenAIEngine("llm-a", base_url=server, api_key_env="SERVER_KEY")
+    with closing(OpenAIEngine("llm-a", base_url=server, api_key_env="SERVER_KEY")) as engine:
+        yield engine
 
 
 def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine) -> None:

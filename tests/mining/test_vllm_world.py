@@ -10,12 +10,12 @@ from syntrans.classes import read_classes
 from syntrans.config import load_config
 from syntrans.contract import check_file, read_descriptors, read_semantics
 from syntrans.images import open_images
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.pipeline import MineResult, mine
-from syntrans_mining.progress import Silent
 from syntrans_training.world.export import export
 
 pytestmark = pytest.mark.vllm

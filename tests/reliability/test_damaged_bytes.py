@@ -188,9 +188,9 @@ def test_a_run_with_damaged_answers_ends_as_a_whole_one(mined: Callable[[Path], 
 def mined() -> Callable[[Path], Any]:
     """Mines two classes with fake engines into a folder; the rows."""
     from syntrans.classes import ClassEntry
+    from syntrans.progress import Silent
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.pipeline import mine
-    from syntrans_mining.progress import Silent
 
     values = {
         "llms": [{"name": name, "path": name} for name in ("ann", "bob")],

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans import cli_steps, run_folders
+from syntrans import past_runs
+from syntrans.cli_inputs import newest_descriptors
 from syntrans.contract import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
 from syntrans.paths import newest
+from syntrans.run_folder import run_dir
 
 TORN = ["", '{"hash": "a', "[1]", "null", '"hash"', "[" * 10_000, "\x00\xff", '{"hash": 3}', '{"config": {}}']
 REQUEST = {"seed": 1}
@@ -28,14 +30,14 @@ def wreck(artifacts: Path, kind: str, name: str, filename: str, content: str) ->
 @pytest.mark.parametrize("kind", ["mine", "train"])
 def test_a_torn_or_foreign_request_is_passed_over(content: str, kind: str, artifacts: Path) -> None:
     old = wreck(artifacts, kind, "20260101-000000-aaaa", "request.json", content)
-    made = cli_steps.run_dir(kind, None, REQUEST, "done.json", resume=True)
+    made = run_dir(kind, None, REQUEST, "done.json", resume=True)
     assert made != old
-    assert cli_steps.run_dir(kind, None, REQUEST, "done.json", resume=True) == made  # and the new one is found again
+    assert run_dir(kind, None, REQUEST, "done.json", resume=True) == made  # and the new one is found again
 
 
 def test_a_torn_request_is_said_once(artifacts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wreck(artifacts, "mine", "20260101-000000-aaaa", "request.json", '{"hash": "a')
-    cli_steps.run_dir("mine", None, REQUEST, "done.json", resume=True)
+    run_dir("mine", None, REQUEST, "done.json", resume=True)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "passed over" in lines[0]
@@ -47,15 +49,15 @@ def test_empty_folders_and_folders_in_the_place_of_files_are_passed_over(artifac
     (artifacts / "mine" / "odd" / "request.json").mkdir(parents=True)
     (artifacts / "mine" / "odd2" / "descriptors.parquet").mkdir(parents=True)
     (artifacts / "train" / "odd" / "train.json").mkdir(parents=True)
-    assert cli_steps.run_dir("mine", None, REQUEST, "done.json", resume=True).name not in ("empty", "odd")
-    assert cli_steps.newest_descriptors(["ibis"]) is None
+    assert run_dir("mine", None, REQUEST, "done.json", resume=True).name not in ("empty", "odd")
+    assert newest_descriptors(["ibis"]) is None
     assert newest("train", "train.json") is None
 
 
 def test_a_run_that_may_not_be_written_is_passed_over(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = cli_steps.run_dir("mine", None, REQUEST, "done.json", resume=True)
+    first = run_dir("mine", None, REQUEST, "done.json", resume=True)
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != first)
-    assert cli_steps.run_dir("mine", None, REQUEST, "done.json", resume=True) != first
+    assert run_dir("mine", None, REQUEST, "done.json", resume=True) != first
 
 
 def test_a_folder_that_may_not_be_looked_at_is_passed_over(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +88,7 @@ def test_a_damaged_newer_descriptor_file_gives_way_to_an_older_one(
     bad = wreck(artifacts, "import", "new", "descriptors.parquet", "") / "descriptors.parquet"
     bad.write_bytes(bytes(data))
     os.utime(bad, (2e9, 2e9))
-    assert cli_steps.newest_descriptors(["ibis"]) == good
+    assert newest_descriptors(["ibis"]) == good
     assert "passed over" in capsys.readouterr().err
 
 
@@ -94,4 +96,4 @@ def test_a_torn_report_of_a_training_gives_way_to_an_older_one(artifacts: Path) 
     good = wreck(artifacts, "train", "old", "train.json", json.dumps({"config": {}})) / "train.json"
     bad = wreck(artifacts, "train", "new", "train.json", '{"config"') / "train.json"
     os.utime(bad, (2e9, 2e9))
-    assert run_folders.newest_readable(["train"], "train.json", run_folders.is_json_object) == good
+    assert past_runs.newest_readable(["train"], "train.json", past_runs.is_json_object) == good

@@ -10,6 +10,7 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, Usag
 from syntrans.images import class_keys
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.seeding import pick_device
+from syntrans_training.stages import small_val
 from syntrans_training.text import open_text_encoder
 from syntrans_training.train import train
 
@@ -97,3 +98,22 @@ def test_a_picture_without_a_class_is_said_when_classes_are_listed(tmp_path, png
     pq.write_table(pa.table({"image": pictures, "class": ["fox", None]}), tmp_path / "val.parquet")
     with pytest.raises(InputError, match=r"val\.parquet, row 1 lacks a class"):
         class_keys(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("classes", "pictures", "said"),
+    [
+        (
+            5,
+            70,
+            "val has 5 classes with 70 pictures, 1 different 5-way tasks: settings that are chosen on it are uncer",
+        ),
+        (16, 100, "uncertain by about 5 points"),
+    ],
+)
+def test_a_val_part_too_small_to_choose_on_is_said(classes, pictures, said):
+    assert said in small_val(classes, pictures, 5)
+
+
+def test_a_val_part_of_the_usual_size_is_no_matter():
+    assert small_val(16, 960, 5) is None

@@ -22,9 +22,9 @@ from syntrans.errors import InputError
 from syntrans.image_folders import FilePool
 from syntrans.images import ImageRef, match_classes, open_images
 from syntrans.importers import import_descriptions
+from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.pipeline import mine
-from syntrans_mining.progress import Silent
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split

@@ -8,6 +8,7 @@ from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.encoder import plan
 from syntrans_training.loop import learning_rate
+from syntrans_training.text import text_encoder_ref
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 
@@ -72,5 +73,5 @@ def test_a_run_from_before_the_rename_of_generation_1_is_read():
 
 def test_the_world_with_a_teacher_is_the_world_but_for_that():
     world, full = (load_config(TrainConfig, name, kind="training/configs") for name in ("world", "world-full"))
-    assert (world.distill.teacher, full.distill.teacher) == (None, world.text.encoder)
+    assert (world.distill.teacher, full.distill.teacher) == (None, text_encoder_ref(world))
     assert full.model_copy(update={"distill": DistillConfig()}) == world

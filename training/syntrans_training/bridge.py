@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from syntrans.progress import Tracker, track
+
 from .episodes import Episodes
 from .features import Features
 from .methods import accuracy
@@ -76,27 +78,47 @@ def build_bridge(
     grid: Grid,
 ) -> Bridge:
     """Choose and fit everything; `episodes` are val episodes by number of shots."""
-    whitening, shrinkage = _choose_whitening(base, val, episodes, grid.shrinkages)
+    pairs = [(shots, variant) for shots in episodes for variant in variants]
+    maps = sum(len(_shares(variant, grid)) for _, variant in pairs) * len(grid.lambdas)
+    with track("ridge maps on val", len(grid.shrinkages) + maps, "settings") as progress:
+        return _build(base, val, vectors, episodes, pairs, grid, progress)
+
+
+def _build(
+    base: Features,
+    val: Features,
+    vectors: ClassVectors,
+    episodes: Mapping[int, Episodes],
+    pairs: Sequence[tuple[int, str]],
+    grid: Grid,
+    progress: Tracker,
+) -> Bridge:
+    whitening, shrinkage = _choose_whitening(base, val, episodes, grid.shrinkages, progress)
     means = class_means(whitening(base.values), base.labels)
     queries = whitening(val.values)
     choices: dict[tuple[str, int], Choice] = {}
     ridges: dict[tuple[str, int], Ridge] = {}
-    for shots, tasks in episodes.items():
-        visual = [prototype_cosines(queries, part) for part in tasks.chunks(CHUNK)]
-        for variant in variants:
-            shares = (0.0,) if variant == "name" else grid.name_shares
-            found: list[Choice] = []
-            for share in shares:
-                s_base, s_val = vectors(variant, share)
-                for lam in grid.lambdas:
-                    semantic = F.normalize(_fit(s_base, means, lam)(s_val), dim=-1)
-                    curve = alpha_curve(queries, semantic, tasks, visual, grid.alphas)
-                    top = int(np.argmax(curve))
-                    found.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
-            best = max(found, key=lambda choice: choice.val_fused)
-            choices[variant, shots] = best
-            ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
+    visual = {
+        shots: [prototype_cosines(queries, part) for part in tasks.chunks(CHUNK)] for shots, tasks in episodes.items()
+    }
+    for shots, variant in pairs:
+        found: list[Choice] = []
+        for share in _shares(variant, grid):
+            s_base, s_val = vectors(variant, share)
+            for lam in grid.lambdas:
+                semantic = F.normalize(_fit(s_base, means, lam)(s_val), dim=-1)
+                curve = alpha_curve(queries, semantic, episodes[shots], visual[shots], grid.alphas)
+                top = int(np.argmax(curve))
+                found.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
+                progress.advance()
+        best = max(found, key=lambda choice: choice.val_fused)
+        choices[variant, shots] = best
+        ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
     return Bridge(whitening, shrinkage, choices, ridges)
+
+
+def _shares(variant: str, grid: Grid) -> tuple[float, ...]:
+    return (0.0,) if variant == "name" else grid.name_shares
 
 
 def _fit(s: Tensor, means: Tensor, lam: float) -> Ridge:
@@ -106,10 +128,19 @@ def _fit(s: Tensor, means: Tensor, lam: float) -> Ridge:
 
 
 def _choose_whitening(
-    base: Features, val: Features, episodes: Mapping[int, Episodes], shrinkages: Sequence[float | None]
+    base: Features,
+    val: Features,
+    episodes: Mapping[int, Episodes],
+    shrinkages: Sequence[float | None],
+    progress: Tracker,
 ) -> tuple[Whitening, float | None]:
-    fitted = [(fit_whitening(base.values, base.labels, shrinkage=r), r) for r in shrinkages]
-    return max(fitted, key=lambda pair: prototype_accuracy(pair[0](val.values), episodes))
+    reached = []
+    for shrinkage in shrinkages:
+        fitted = fit_whitening(base.values, base.labels, shrinkage=shrinkage)
+        reached.append((prototype_accuracy(fitted(val.values), episodes), fitted, shrinkage))
+        progress.advance()
+    _, whitening, chosen = max(reached, key=lambda one: one[0])
+    return whitening, chosen
 
 
 def alpha_curve(

@@ -127,14 +127,14 @@ def closed_form(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, st
 
 
 def folds(
-    pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, *, size: int
+    pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, *, size: int, seed: int = 0
 ) -> tuple[Without, ...]:
-    """Metrics without `size` classes each, every class being left out about equally often; the same whenever asked for.
+    """Metrics without `size` classes each, every class being left out about equally often; the same for a seed.
 
     A metric that has seen a class's mean leaves it the directions in which it stands out from its text, so tasks of
     that class would be far easier than those of a new one.
     """
-    n, generator = len(pictures.means), torch.Generator().manual_seed(0)
+    n, generator = len(pictures.means), torch.Generator().manual_seed(seed)
     size = min(size, n // 2)
     orders = [torch.randperm(n, generator=generator) for _ in range(PASSES)]
     playing = [part for order in orders for part in torch.split(order, size) if len(part) == size]

@@ -35,6 +35,7 @@ class How:
     keep: float
     losses: LossWeights
     parts: Mapping[str, Any]
+    seed: int = 0  # of the first head
 
 
 @dataclass(frozen=True)

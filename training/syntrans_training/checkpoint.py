@@ -16,8 +16,7 @@ from torch import Tensor
 from syntrans.errors import InputError
 from syntrans.input_files import parse_json
 from syntrans.paths import atomic_path
-
-from .progress import say
+from syntrans.progress import say
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
+from syntrans.progress import track
+
 from . import checkpoint
 from .episodes import Episodes
 from .peers import PEERS, Base, Peer, Tensors, Training
@@ -68,18 +70,25 @@ def choose_methods(
     tensors, note = _begun(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
     fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
-    for shots, episodes in tasks.items():
-        for name in [name for name in fitting if (name, shots) not in done]:
-            made, best = _choose(PEERS[name], base(shots), val, episodes, replace(how, shots=shots), n_classes)
+    missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
+    with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
+        for name, shots in missing:
+            made, best = _choose(PEERS[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
             tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
             chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
             note["choices"].append({"method": name, "shots": shots, **chosen})
             checkpoint.save(path, tensors, note)
+            progress.advance()
     if not note["temperatures"]:
         chosen_rows = Chosen(note, tensors)
         for shots, episodes in tasks.items():
             rows = table_rows(chosen_rows, shots)
-            note["temperatures"][str(shots)] = {name: calibrate(row, episodes) for name, row in rows.items()}
+            with track(f"calibrate {shots}-shot", len(rows), "rows") as progress:
+                found = {}
+                for name, row in rows.items():
+                    found[name] = calibrate(row, episodes)
+                    progress.advance()
+            note["temperatures"][str(shots)] = found
         checkpoint.save(path, tensors, note)
     return note
 

@@ -107,13 +107,13 @@ def _described(side: Evaluation) -> dict[str, str]:
 
 
 def render(found: Mapping[str, Any]) -> str:
-    """The comparison for people, one line a number of shots."""
+    """The comparison for people, two lines a number of shots."""
     a, b = (f"{found[side]['evaluation']}:{found[side]['row']}" for side in ("a", "b"))
     lines = [f"a  {a}", f"b  {b}", ""]
     for shots, line in found["shots"].items():
         lines.append(
             f"{shots}-shot  a {line['a']:.2f}, b {line['b']:.2f}: a − b = {line['mean']:+.2f} "
-            f"±{line['half_width']:.2f}, {in_words(line['verdict'])}; a wins {line['wins']:,}, "
+            f"±{line['half_width']:.2f}, {in_words(line['verdict'])};\n        a wins {line['wins']:,}, "
             f"ties {line['ties']:,}, loses {line['losses']:,} of {line['n']:,} episodes"
         )
     lines += ["", "Percent; differences paired by episode, with 95 % intervals."]

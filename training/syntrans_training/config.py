@@ -3,7 +3,7 @@
 A config ends at the builders in `train.py`, `stages.py` and `evaluate.py`; modules and methods take plain arguments.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AliasChoices,
@@ -14,6 +14,7 @@ from pydantic import (
     PositiveInt,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from syntrans.config import StrictModel
@@ -33,7 +34,8 @@ class DataConfig(StrictModel):
     path: str = "world"  # a folder, Parquet (also a glob), an archive, hf://org/name, "world", "world-fine/<slot>"
     # what it is; auto finds base, val and novel, and whatever can be only one thing
     dataset: Literal["auto", "mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"] = "auto"
-    # JSON that divides the classes: {"base": [...], "val": [...], "novel": [...]}; or a shipped one: caltech101-animals
+    # what divides the classes: JSON {"base": [...], "val": [...], "novel": [...]}, a shipped one (caltech101-animals),
+    # or chance: auto, or shares 0.6/0.2/0.2
     split_file: str | None = None
     image_column: str | None = None  # of Parquet; None takes image or img
     label_column: str | None = None  # None takes class, label, class_name, class_id or fine_label, if they agree
@@ -146,7 +148,9 @@ class TextConfig(StrictModel):
     `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
     """
 
-    encoder: str = "package:syntrans_training/world/weights/clip"
+    # a folder or package: reference; auto: the world's CLIP for the world, else the text tower of the pictures' CLIP,
+    # else the sentence encoder of the extra `minilm`
+    encoder: str = "auto"
     descriptor_template: str = "{text}"
     name_template: str = "a photo of a {name}"
     # what a kept descriptor counts in its class's vector: the weight that mining left, one of its scores, or 1
@@ -237,6 +241,7 @@ class VSBirdConfig(StrictModel):
     name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
     controls: bool = True  # heads for the table's controls too (no text, names, unchecked, random words)
     seeds: PositiveInt = 5  # heads, whose accuracies are averaged
+    seed: NonNegativeInt = 0  # of the first head
     steps: NonNegativeInt = 200  # 0: the closed form
     looks: PositiveInt = 5  # at val while a head is trained
     ways: int = Field(default=8, ge=2)
@@ -297,7 +302,7 @@ class FrozenEpisodesConfig(EpisodesConfig):
 class TrainConfig(StrictModel):
     """Everything `syntrans train` needs besides the descriptor file."""
 
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = 0  # of everything random; a section's own seed goes before it
     device: str = "auto"
     data: DataConfig = DataConfig()
     encoder: EncoderConfig = EncoderConfig()
@@ -307,6 +312,30 @@ class TrainConfig(StrictModel):
     vsbird: VSBirdConfig = VSBirdConfig()
     methods: MethodsConfig = MethodsConfig()
     episodes: EpisodesConfig = EpisodesConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed(cls, values: Any) -> Any:
+        """Sections without a seed of their own get one from `seed`: what they declare where it is 0."""
+        seed = values.get("seed", 0) if isinstance(values, dict) else None
+        if not isinstance(seed, int):
+            return values  # pydantic says what is wrong with it
+        seeded = dict(values)
+        for name, (section, step) in _SEEDED.items():
+            own = values.get(name, {})
+            if isinstance(own, section):
+                own = own.model_dump(exclude_unset=True)
+            if isinstance(own, dict):
+                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **own}
+        return seeded
+
+
+_SEEDED: dict[str, tuple[type[StrictModel], int]] = {
+    "bridge": (BridgeConfig, 1),
+    "vsbird": (VSBirdConfig, 1000),  # of two seeds no head is the same, however many there are
+    "methods": (MethodsConfig, 1),
+    "episodes": (EpisodesConfig, 1),
+}
 
 
 class EvaluateConfig(StrictModel):

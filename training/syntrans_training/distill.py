@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError
 from syntrans.paths import atomic_path
+from syntrans.progress import say
 
 from . import checkpoint, features, state
 from .anchors import AnchorTexts, anchor_texts, barred_names
@@ -33,7 +34,6 @@ from .log import read_rows
 from .loop import Recipe, fit
 from .modules.projector import Projector
 from .parallel import Processes, join
-from .progress import say
 from .seeding import pick_compile, pick_precision
 from .semantics import Knowledge
 from .tasks.clip_distill import ClipDistill, Taught, Terms

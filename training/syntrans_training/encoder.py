@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path
+from syntrans.progress import say
 
 from . import backbones, checkpoint, features, state
 from .cmkd import ClassKnowledge, Sight, check_tasks, open_sight, student_task, teacher_accuracy, teacher_task
@@ -31,7 +32,6 @@ from .log import read_rows
 from .loop import Task, fit
 from .modules.whiten import fit_whitening
 from .parallel import Processes, join
-from .progress import say
 from .prototype_accuracy import prototype_accuracy
 from .tasks.cross_entropy import CrossEntropy
 from .tasks.skd_gen0 import SKDGen0

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from syntrans.config import semantic_hash
 from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.progress import say
 from syntrans.sealed_parquet import read_sealed, write_sealed
-
-from .progress import say
 
 EPISODE_SCHEMA = pa.schema(
     [

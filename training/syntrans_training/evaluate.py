@@ -17,15 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.config import semantic_hash
+from syntrans.contract import read_metadata
+from syntrans.errors import InputError
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.progress import say
 
-from .config import EvaluateConfig
+from .config import DataConfig, EvaluateConfig
 from .data import Split
+from .data.class_split import ClassSplit
+from .data.given import feature_files
+from .data.opening import all_novel
 from .encoder import open_encoder
 from .episodes import EpisodeSpec, write
 from .frozen_tasks import Tasks, episodes_name, open_tasks
 from .guard import NOVEL, pictures_key, record_touch
-from .progress import say
+from .part_check import check_parts, count_parts
 from .provenance import file_sha256, made_by
 from .results import confusion_table, contrasts, per_class_accuracy, row_results, write_accuracies
 from .rows import build_rows
@@ -42,6 +48,18 @@ SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusio
 
 
 @dataclass(frozen=True)
+class NovelPictures:
+    """Which pictures an evaluation takes: where they are, and the split that makes them novel where they need one."""
+
+    data: DataConfig
+    split: ClassSplit | None = None
+
+    def open(self, name: str) -> Split:
+        """The part of that name, decoded."""
+        return open_data(self.data, (name,), self.split)[name]
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is evaluated: a finished training on a split, and the descriptors it is asked with."""
 
@@ -53,15 +71,24 @@ class Subject:
 
 
 def evaluate(
-    checkpoint_dir: Path, config: EvaluateConfig, *, out: Path, descriptors: Path | None = None
+    checkpoint_dir: Path,
+    config: EvaluateConfig,
+    *,
+    out: Path,
+    descriptors: Path | None = None,
+    images: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a run folder of `train`; writes its files to `out` and returns the summary.
 
-    `descriptors` defaults to the file that the bridge was trained with.
+    `descriptors` defaults to the file that the bridge was trained with, `images` to the novel classes of its data;
+    other pictures are the novel part of what lies there, or all of its classes.
     """
     began, origin = time.monotonic(), made_by()
+    run = read_run(checkpoint_dir)
+    config = with_tasks_of(run, config)
+    pictures = novel_pictures(run.config.data, images)
     make_dir(out)
-    subject = _opened(read_run(checkpoint_dir), config, descriptors)
+    subject = _opened(run, config, descriptors, pictures)
     trained = subject.run.config
     tasks = {shots: open_episodes(subject, config, shots) for shots in config.episodes.shots}
     data = pictures_key(subject.split.sha256)
@@ -84,6 +111,7 @@ def evaluate(
             "classes": len(subject.split.classes),
             "images": len(subject.split),
             "seen_by_mining": int(subject.seen.sum()),
+            "path": pictures.data.path,
             "dataset": "" if trained.data.limit_per_class else subject.split.dataset,  # a part is not it
             "key": data,
             "looks_at_novel": touches,
@@ -102,12 +130,50 @@ def evaluate(
     return summary
 
 
+def with_tasks_of(run: Run, config: EvaluateConfig) -> EvaluateConfig:
+    """The tasks that the training was made for, wherever the config does not say others."""
+    asked, trained = config.episodes, run.config.episodes
+    same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
+    return config.model_copy(update={"episodes": asked.model_copy(update=same)})
+
+
+def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
+    """The data of the training, or other pictures, stored like them."""
+    if images is None:
+        return NovelPictures(trained)
+    own = {"path": images, "dataset": "auto", "split_file": None}
+    data = trained.model_copy(update=own)
+    return NovelPictures(data, None if feature_files(data.path) else all_novel(data.path, data.columns))
+
+
+def check_evaluation(
+    run: Run, config: EvaluateConfig, *, descriptors: Path | None = None, images: str | None = None
+) -> None:
+    """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
+    run.check_shots(config.episodes.shots)
+    pictures, path = novel_pictures(run.config.data, images), run.asked_with(descriptors)
+    seen = read_metadata(path).images_seen if path and config.leak == "bar" and not config.episodes.file else ()
+    counts = count_parts(pictures.data, pictures.split, seen, (NOVEL,))
+    classes = tuple(counts.get(NOVEL, ()))
+    if not classes:
+        raise InputError(f"{pictures.data.path} has no novel classes; --images names other pictures")
+    run.check_novel(classes)
+    read_knowledge(path, classes)
+    check_parts(counts, config.episodes)
+
+
 def open_subject(
-    run: Run, *, split: str = NOVEL, device: str = "auto", descriptors: Path | None = None, views: bool = True
+    run: Run,
+    *,
+    split: str = NOVEL,
+    device: str = "auto",
+    descriptors: Path | None = None,
+    views: bool = True,
+    data: NovelPictures | None = None,
 ) -> Subject:
     """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
     trained, path, texts = run.config, run.asked_with(descriptors), run.text_encoder()
-    pictures = open_data(trained.data, (split,))[split]
+    pictures = (data or NovelPictures(trained.data)).open(split)
     if split == NOVEL:
         run.check_novel(pictures.classes)
     if pictures.given is not None:
@@ -123,9 +189,9 @@ def open_subject(
     return Subject(run, pictures, side, pictures.seen(knowledge.images_seen), path)
 
 
-def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None) -> Subject:
+def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures) -> Subject:
     run.check_shots(config.episodes.shots)
-    subject = open_subject(run, split=config.split, device=config.device, descriptors=descriptors)
+    subject = open_subject(run, split=config.split, device=config.device, descriptors=descriptors, data=pictures)
     if subject.seen.any():
         rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from syntrans.config import semantic_hash
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.paths import artifacts_root
+from syntrans.progress import say, track
 
 from . import checkpoint
 from .data.augment import StoredCrops, crop_views, random_views, whole_views
 from .data.store import Split
-from .progress import say, track
 from .seeding import autocast
 
 FEATURES_VERSION = 1  # raise it when the same weights and pictures would give other features

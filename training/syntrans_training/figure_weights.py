@@ -136,7 +136,8 @@ def draw(
 
     shots = list(dict.fromkeys(k for k, _ in points))
     colours, markers = mpl.colormaps["tab10"].colors, "o^sDvP*X"  # type: ignore[attr-defined]  # of a listed map
-    with atomic_path(path) as temporary:
+    # A class name with two dollar signs is no formula.
+    with plt.rc_context({"text.parse_math": False}), atomic_path(path) as temporary:
         size = (4 * len(shots) + 2.2, 8)
         figure, axes = plt.subplots(2, len(shots), figsize=size, dpi=100, layout="constrained", squeeze=False)
         for line in numbers:

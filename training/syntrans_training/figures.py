@@ -11,12 +11,12 @@ from typing import Any
 from syntrans.config import semantic_hash
 from syntrans.errors import UsageError
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.progress import say
 
 from . import figure_alpha, figure_weights
 from .config import EvaluateConfig
-from .evaluate import Subject, open_subject
+from .evaluate import Subject, open_subject, with_tasks_of
 from .guard import pictures_key, record_touch
-from .progress import say
 from .provenance import made_by
 from .runs import Run, read_run
 
@@ -39,6 +39,7 @@ def report(
         raise UsageError(f"there is no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
     run = read_run(folder)
     make_dir(out)
+    config = with_tasks_of(run, config)
     config = config.model_copy(
         update={"episodes": config.episodes.model_copy(update={"shots": run.config.episodes.shots})}
     )

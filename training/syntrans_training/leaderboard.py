@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from syntrans.tables import add_row, as_text, fitted, table, width_of
+
 DATASETS = {
     "mini": "miniImageNet",
     "tiered": "tieredImageNet",
@@ -77,9 +79,11 @@ def _cells(entry: Published) -> tuple[str, ...]:
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> str:
-    table = [("method", "backbone", "1-shot", "5-shot", "source"), *lines]
-    widths = [max(len(line[i]) for line in table) for i in range(5)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in table)
+    made = table("method", "backbone", "1-shot", "5-shot", "source", whole=("1-shot", "5-shot"))
+    for cells in lines:
+        add_row(made, *cells)
+    width = width_of()
+    return as_text(fitted(made, width, ("source", "backbone")), width)
 
 
 def text(value: tuple[float, float | None] | None) -> str:

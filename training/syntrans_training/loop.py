@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from syntrans.errors import UsageError
+from syntrans.progress import Tracker, track
 
 from . import state
 from .interrupts import deferred
 from .log import Log
 from .parallel import Processes, join, spread
-from .progress import Progress, track
 from .seeding import autocast, epoch_generator
 from .state import Training
 
@@ -156,7 +156,7 @@ class _Run:
         module: nn.Module = self.training.average.module if self.training.average else self.training.module
         return module
 
-    def epoch(self, asked: Callable[[], bool], bar: Progress) -> dict[str, float]:
+    def epoch(self, asked: Callable[[], bool], bar: Tracker) -> dict[str, float]:
         """Take the steps of the epoch that are left; its row of numbers."""
         now = self.training
         self.generator = epoch_generator(self.recipe.seed, now.epoch, self.processes.rank)

@@ -1,9 +1,14 @@
 """The few-shot table of a summary, for people."""
 
-import io
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from syntrans.tables import as_text, width_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDE = 110  # columns of two numbers of shots side by side
 LABELS = {
     "plain_prototypes": "prototypes (cosine)",
     "euclidean": "prototypes (Euclidean)",
@@ -32,18 +37,28 @@ LABELS = {
 GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control": "SynTrans, with other text"}
 
 
-def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
-    """Accuracy in percent with 95 % intervals, and the paired differences against visual only and of SynTrans."""
+def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
+    """Accuracy in percent with 95 % intervals, and the paired differences against visual only and of SynTrans.
+
+    Without a `width` as stdout has room for; where the numbers of shots do not fit side by side, they get tables of
+    their own.
+    """
+    room = width or min(width_of(), WIDE)
+    shots = list(summary["results"])
+    side_by_side = [shots] if room >= WIDE or len(shots) == 1 else [[k] for k in shots]
+    tables = [_table(summary, part) for part in side_by_side]
+    tables[-1].caption = _caption(summary)
+    return "\n\n".join(as_text([table], room) for table in tables)
+
+
+def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
     from rich.box import HORIZONTALS
-    from rich.console import Console
     from rich.table import Table
 
     episodes = summary["episodes"]
-    shots = list(summary["results"])
     title = f"{episodes['ways']}-way, {episodes['queries']} queries, {episodes['episodes']} episodes, novel classes"
     table = Table(title=title, box=HORIZONTALS, collapse_padding=True, pad_edge=False)
     table.title_justify = table.caption_justify = "left"
-    table.caption = _caption(summary)
     table.add_column("method", no_wrap=True)
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)
@@ -58,9 +73,7 @@ def render(summary: Mapping[str, Any], *, width: int = 110) -> str:
         for row in members:
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
             table.add_row(f"  {LABELS.get(row, row)}", *cells, style="bold" if row == "syntrans" else None)
-    sink = io.StringIO()
-    Console(file=sink, width=width, highlight=False).print(table)
-    return sink.getvalue().rstrip()
+    return table
 
 
 def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str, str]:

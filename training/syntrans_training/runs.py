@@ -15,9 +15,10 @@ from .choose import METHODS, Chosen
 from .config import TrainConfig
 from .distill import encoder_file
 from .generations import ENCODER
+from .preparation import SPLIT, with_split
 from .provenance import file_sha256
 from .stages import BRIDGE
-from .text import TextEncoder, open_text_encoder
+from .text import TextEncoder, open_text_encoder, text_encoder_ref
 from .train import REPORT
 from .vsbird import VSBIRD, Bridgeheads
 from .vsbird import load as load_heads
@@ -55,7 +56,7 @@ class Run:
 
     def text_encoder(self) -> TextEncoder:
         """The encoder of the class texts; `InputError` when its files are not those of the training."""
-        ref, made_with = self.config.text.encoder, self.report["bridge"]["text_encoder"]
+        ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
         encoder = open_text_encoder(ref)
         if encoder.revision != made_with["revision"]:
             raise InputError(
@@ -115,6 +116,8 @@ def read_run(folder: Path) -> Run:
     try:
         report = read_json(folder / REPORT, "run `syntrans train` again")
         config = TrainConfig.model_validate(report["config"])
+        if (folder / SPLIT).is_file():  # the folder may have been moved since
+            config = with_split(config, str(folder / SPLIT))
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
         last = encoder_file(config)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]

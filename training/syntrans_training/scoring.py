@@ -16,10 +16,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from syntrans.progress import track
+
 from .bank import Bank
 from .episodes import Episodes
 from .metrics import ece
-from .progress import track
 from .scored_classifier import Row
 
 

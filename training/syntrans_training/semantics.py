@@ -26,8 +26,8 @@ from syntrans.class_match import match, nearest
 from syntrans.classes import ClassEntry
 from syntrans.contract import DescriptorRow, FileMetadata, read_descriptors
 from syntrans.errors import InputError
+from syntrans.progress import say
 
-from .progress import say
 from .sentences import fill
 from .text import TextEncoder
 
@@ -68,20 +68,32 @@ def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[s
     if path is None:
         return Knowledge({}, {c: c for c in classes}, None)
     rows, meta = read_descriptors(path)
-    groups: dict[str, list[DescriptorRow]] = {}
-    for row in rows:
-        groups.setdefault(row.class_id, []).append(row)
+    groups = _by_class(path, rows)
     described = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
-    matches = match([ClassEntry(c, c) for c in (*classes, *beside)], described, str(path))
-    missing = [entry for entry in matches.missing if entry.id in set(classes)]
-    if missing:
-        listed = nearest(missing, [entry.name for entry in described])
+    wanted, others = ([ClassEntry(c, c) for c in names] for names in (classes, beside))
+    matches = match(wanted, described, str(path), beside=others)
+    if matches.missing:
+        listed = nearest(matches.missing, [entry.name for entry in described])
         raise InputError(
-            f"{path} has no descriptors for {len(missing)} of {len(classes)} classes ({listed}); "
+            f"{path} has no descriptors for {len(matches.missing)} of {len(classes)} classes ({listed}); "
             "mine or import them with the class names of the data"
         )
     matched = {c: groups[matches.found[c]] for c in classes}
     return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
+
+
+def _by_class(path: Path, rows: Sequence[DescriptorRow]) -> dict[str, list[DescriptorRow]]:
+    """Rows by class id; `InputError` where an id has two names, as earlier versions wrote for 'Bär' and 'Bar'."""
+    groups: dict[str, list[DescriptorRow]] = {}
+    for row in rows:
+        group = groups.setdefault(row.class_id, [])
+        if group and group[0].class_name != row.class_name:
+            both = f"{group[0].class_name!r} and {row.class_name!r}"
+            raise InputError(
+                f"{path}: the rows of {both} are mixed under the id {row.class_id!r}; write the file again"
+            )
+        group.append(row)
+    return groups
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ An identity hashes everything that changes the result and nothing else (no paths
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError
 from syntrans.paths import resolve_model
+from syntrans.progress import say
 
 from . import checkpoint, features, vsbird
 from .bridge import Grid, alpha_grid, build_bridge, pack, unpack
@@ -33,11 +35,11 @@ from .rows import build_rows
 from .semantics import NONE, Knowledge, read_knowledge
 from .sides import Banks, Side, Vectors, banks, embedder
 from .tasks.meta import LossWeights
-from .text import TextEncoder, open_text_encoder
+from .text import TextEncoder, open_text_encoder, text_encoder_ref
 from .vsbird import VSBIRD
 
 BRIDGE = "bridge.safetensors"
-_VERSION = 7  # raise it when the same configuration would choose otherwise
+_VERSION = 8  # raise it when the same configuration would choose otherwise
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Val:
 def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> Texts:
     """Read the descriptors and open their encoder; raises `InputError` or `ModelLoadError` before the long work."""
     knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
-    encoder = open_text_encoder(config.text.encoder)
+    encoder = open_text_encoder(text_encoder_ref(config))
+    say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
     of_base, of_val = (banks(knowledge, split.classes, encoder, config.text) for split in (base, val))
     return Texts(knowledge, encoder, of_base, embedder(of_base), embedder(of_val), file)
@@ -78,6 +81,24 @@ def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
     draw(most, val.labels, barred=seen, names=val.classes)
+    if warning := small_val(len(val.classes), int((~seen).sum()), shape.ways):
+        say(warning)
+
+
+def small_val(n_classes: int, n_pictures: int, ways: int) -> str | None:
+    """What choosing settings on so little is worth; None where it is enough.
+
+    Too little: fewer than 20 different tasks by their classes, or fewer pictures than tell 3.5 points apart (the
+    standard error of a share of about one half).
+    """
+    tasks = comb(n_classes, ways)
+    if tasks >= 20 and n_pictures >= 200:
+        return None
+    points = 100 * (0.25 / max(n_pictures, 1)) ** 0.5
+    return (
+        f"warning: val has {n_classes} classes with {n_pictures} pictures, {tasks} different {ways}-way tasks: "
+        f"settings that are chosen on it are uncertain by about {points:.0f} points; give val more classes or pictures"
+    )
 
 
 def check_base(config: TrainConfig, base: Split) -> None:
@@ -153,7 +174,8 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
         ),
     )
     tensors, note = pack(bridge)
-    encoder = {"name": texts.encoder.name, "revision": texts.encoder.revision}
+    read_by = texts.encoder
+    encoder = {"name": read_by.name, "revision": read_by.revision, "windowed": len(read_by.windowed)}
     note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
     checkpoint.save(path, tensors, note)
     return note
@@ -186,7 +208,9 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
-    parts = asked.model_dump(mode="json", exclude={"controls"} if asked.controls else None)
+    # What is as it always was is left out, so that heads of before it could be chosen still fit.
+    usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
+    parts = asked.model_dump(mode="json", exclude=usual)
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
@@ -205,7 +229,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
             alphas,
         ),
         How(
-            **asked.model_dump(include={"seeds", "steps", "looks", "ways", "batch", "lr"}),
+            **asked.model_dump(include={"seeds", "seed", "steps", "looks", "ways", "batch", "lr"}),
             queries=shape.queries,
             scatter=asked.scatter,
             wrong_texts=asked.wrong_texts,
@@ -257,7 +281,7 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
 def in_clip(config: TrainConfig) -> bool:
     """Whether encoder and text encoder are the two towers of one CLIP, so that features and texts share a space."""
     kind, _, folder = config.encoder.backbone.partition(":")
-    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(config.text.encoder).resolve()
+    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(text_encoder_ref(config)).resolve()
 
 
 def val_episodes(config: TrainConfig, val: Val, episodes: int) -> dict[int, Episodes]:

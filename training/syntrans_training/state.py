@@ -15,9 +15,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from syntrans.config import semantic_hash
 from syntrans.errors import InputError
+from syntrans.progress import say
 
 from . import checkpoint
-from .progress import say
 
 
 @dataclass

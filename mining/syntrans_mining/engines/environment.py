@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 LOG_VARIABLE = "SYNTRANS_WORKER_LOG"
 _SCRUBBED = ("VLLM_DP_",)  # left over from a launcher, they make an engine wait for ranks that never come
@@ -19,13 +21,18 @@ _FIXED = {
 _DEFAULTS = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 
 
-def worker_environment(*, gpus: Sequence[int] = (), threads: int | None = None, exact: bool = False) -> dict[str, str]:
+def worker_environment(
+    *, gpus: Sequence[int] = (), threads: int | None = None, exact: bool = False, scratch: Path | None = None
+) -> dict[str, str]:
     """What a worker's environment gains: its GPUs and no others, its share of the cores, vLLM's privacy.
 
     ``exact`` asks vLLM for answers that do not depend on what else is in the batch (GPUs from compute capability
-    8.0); on CPUs, where vLLM has no such mode, it pins the number of threads, on which sums depend.
+    8.0); on CPUs, where vLLM has no such mode, it pins the number of threads, on which sums depend. ``scratch``: the
+    folder of its temporary files, since a process that is killed removes none.
     """
     values = dict(_FIXED)
+    if scratch is not None:
+        values |= {"TMPDIR": str(scratch), "TORCHINDUCTOR_CACHE_DIR": _inductor_cache()}
     if gpus:
         values["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
     if len(gpus) > 1:
@@ -37,6 +44,12 @@ def worker_environment(*, gpus: Sequence[int] = (), threads: int | None = None, 
     elif threads:
         values["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(threads))
     return values
+
+
+def _inductor_cache() -> str:
+    """Where torch keeps what it compiled, by default among the temporary files: it is to outlive a run."""
+    given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    return given or str(Path(tempfile.gettempdir()) / f"torchinductor_{os.getuid() if hasattr(os, 'getuid') else ''}")
 
 
 def apply_environment(values: dict[str, str] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ _COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange
 _PARTS = {"shape": "body", "colour": "head", "texture": "skin", "part": "tail", "size": "legs"}
 _DIM = 32
 _WORDS = {"refuse": "I'm sorry, but I can't help with that.", "garbage": '\x00\x1b[31m{"descriptors": [{{]'}
-Fault = Literal["die", "hang", "too_long", "refuse", "empty", "garbage", "odd_items"]
+Fault = Literal["die", "killed", "hang", "too_long", "refuse", "empty", "garbage", "odd_items"]
 
 
 class FakeEngine:
@@ -101,6 +102,8 @@ class FakeEngine:
     def _fault(self, fault: Fault, request: Request) -> Response:
         if fault == "die":
             self._die()
+        if fault == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         if fault == "hang":
             time.sleep(3600)
         if fault == "too_long":

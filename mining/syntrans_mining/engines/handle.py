@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans_mining.engines.base import EngineCrashed
+from syntrans_mining.engines.deaths import death, oom_kills
 from syntrans_mining.engines.environment import LOG_VARIABLE
 from syntrans_mining.engines.worker import serve
 
@@ -23,11 +24,15 @@ class WorkerHandle:
     """Starts the process, sends it messages, reads its answers.
 
     With ``fork`` it comes from a server that imports vLLM once; else it is spawned and imports for itself. A GPU's
-    worker must be spawned: a forked process cannot use CUDA that its parent has touched.
+    worker must be spawned: a forked process cannot use CUDA that its parent has touched. ``wants``: the bytes of memory
+    that were planned for it, 0 if none were.
     """
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str], *, fork: bool = False) -> None:
-        self.name, self.log = name, log
+    def __init__(
+        self, name: str, log: Path, environment: Mapping[str, str], *, fork: bool = False, wants: int = 0
+    ) -> None:
+        self.name, self.log, self._wants = name, log, wants
+        self._oom_kills = oom_kills()
         self._ending = threading.Lock()  # the run and the worker's thread may both want it to end
         context: Any = multiprocessing.get_context("forkserver" if fork and can_fork() else "spawn")
         self._connection, self._theirs = context.Pipe()
@@ -76,13 +81,18 @@ class WorkerHandle:
                 return
             yield value
 
+    def terminate(self) -> None:
+        """Ask the process to end, without waiting for it."""
+        if self.started:
+            self._process.terminate()
+
     def stop(self) -> None:
         """End the process, at once: it holds nothing worth saving."""
         if not self.started:
             return
         with self._ending:
             self._process.terminate()
-            self._process.join(timeout=3)
+            self._process.join(timeout=1)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()
@@ -90,7 +100,8 @@ class WorkerHandle:
     def _died(self) -> EngineCrashed:
         with self._ending:
             self._process.join(timeout=5)
-        return EngineCrashed(f"{self.name} died (exit code {self._process.exitcode}, see {self.log})")
+        how = death(self._process.exitcode, self._wants, oom_before=self._oom_kills)
+        return EngineCrashed(f"{self.name} {how}, see {self.log}")
 
 
 def can_fork() -> bool:
@@ -99,19 +110,26 @@ def can_fork() -> bool:
 
 
 @contextmanager
-def fork_server(environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    """A fork server for the time of the block; it imports vLLM once, and its memory is free afterwards."""
+def fork_server(environment: Mapping[str, str], log: Path, scratch: Path) -> Iterator[None]:
+    """A fork server for the time of the block; it imports vLLM once, and its memory is free afterwards.
+
+    Its socket is in ``scratch``.
+    """
     if not can_fork():
         yield
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["syntrans_mining.engines.preload"])
-    with _set({**environment, LOG_VARIABLE: str(log)}):
-        forkserver.ensure_running()
+    # Else the standard library makes a folder of its own, which a killed run leaves behind.
+    folders: Any = multiprocessing.process.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
+    folders["tempdir"] = str(scratch)
     try:
+        with _set({**environment, LOG_VARIABLE: str(log)}):
+            forkserver.ensure_running()
         yield
     finally:
         _end_fork_server()
+        del folders["tempdir"]
 
 
 def _end_fork_server() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from syntrans.errors import SyntransError
 from syntrans_mining.engines.build import build_engine
 from syntrans_mining.engines.calls import Ticket
 
@@ -50,7 +51,13 @@ class Inline:
     """Engines in this process: servers (a client is light) and fakes."""
 
     def __init__(self, specs: Sequence[EngineSpec]) -> None:
-        self.engines: dict[str, Any] = {spec.name: build_engine(spec) for spec in specs}
+        self.engines: dict[str, Any] = {}
+        try:
+            for spec in specs:
+                self.engines[spec.name] = build_engine(spec)
+        except SyntransError:
+            self.close()
+            raise
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
 
@@ -74,7 +81,10 @@ class Inline:
         return ticket
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Close the connections of those that have some."""
+        for engine in self.engines.values():
+            if hasattr(engine, "close"):
+                engine.close()
 
 
 def text_vectors(host: Host, model: str, texts: Sequence[str]) -> TextVectors:

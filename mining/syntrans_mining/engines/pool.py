@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, SyntransError
 from syntrans.paths import make_dir
+from syntrans.scratch import scratch_folder
 from syntrans_mining.engines.calls import Calls, Ticket
 from syntrans_mining.engines.driver import Driver, Journey
 from syntrans_mining.engines.environment import cores, worker_environment
@@ -33,10 +34,14 @@ PIECE = 64  # requests per message at most
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """The engines of one worker process, in the order of their loading, and the GPUs that it sees."""
+    """The engines of one worker process, in the order of their loading, and the GPUs that it sees.
+
+    ``wants``: the bytes of memory that are planned for it.
+    """
 
     specs: tuple[EngineSpec, ...]
     gpus: tuple[int, ...] = ()
+    wants: int = 0
 
 
 Round = Sequence[WorkerPlan]
@@ -67,12 +72,13 @@ class Pool:
         self._rounds, self._logs, self._chunk, self._backoff = [list(r) for r in rounds], logs, chunk, backoff
         self._exact, self._between, self._calls, self._journey = exact, between, Calls(), Journey(say=say)
         self._threads = max(1, cores() // max(1, len(resident) + max(map(len, self._rounds), default=0)))
-        self._stack = ExitStack()
+        self._stack, self._changing = ExitStack(), threading.Lock()
         make_dir(logs)
+        self._scratch = self._stack.enter_context(scratch_folder())
         plans = [plan for plans in (*self._rounds, resident) for plan in plans]
         if any(_may_fork(plan) for plan in plans):
-            environment = worker_environment(threads=self._threads, exact=exact)
-            self._stack.enter_context(fork_server(environment, logs / "imports.log"))
+            environment = worker_environment(threads=self._threads, exact=exact, scratch=self._scratch)
+            self._stack.enter_context(fork_server(environment, logs / "imports.log", self._scratch))
         self._resident = [self._driver(plan, f"worker-r{number}") for number, plan in enumerate(resident)]
         self._drivers = list[Driver]()
         for driver in self._resident:
@@ -127,17 +133,24 @@ class Pool:
     def close(self) -> None:
         """End all workers and the fork server; what is under way is lost."""
         self._calls.close()
-        for driver in (*self._drivers, *self._resident):
+        with self._changing:
+            drivers = (*self._drivers, *self._resident)
+        for driver in drivers:
+            driver.terminate()
+        for driver in drivers:
             driver.kill()
         self._stack.close()
+        for driver in drivers:
+            driver.wait()
 
     def _replicas(self, model: str) -> int:
         return max(sum(any(spec.name == model for spec in plan.specs) for plan in plans) for plans in self._rounds)
 
     def _driver(self, plan: WorkerPlan, name: str) -> Driver:
-        environment = worker_environment(gpus=plan.gpus, threads=self._threads, exact=self._exact)
+        scratch = None if any(spec.kind == "ray" for spec in plan.specs) else self._scratch  # too long a name for Ray
+        environment = worker_environment(gpus=plan.gpus, threads=self._threads, exact=self._exact, scratch=scratch)
         log = self._logs / f"{name}.log"
-        make = partial(WorkerHandle, name, log, environment, fork=_may_fork(plan))
+        make = partial(WorkerHandle, name, log, environment, fork=_may_fork(plan), wants=plan.wants)
         window, backoff = self._chunk, self._backoff
         return Driver(plan.specs, make, self._calls, self._journey, window=window, backoff=backoff)
 
@@ -168,8 +181,9 @@ class Pool:
                 if number is None:
                     raise EnvironmentProblem(f"{model!r} is in no worker's plan")
                 self._between(number)
-                if not self._calls.closing:
-                    self._begin(number)
+                with self._changing:
+                    if not self._calls.closing:
+                        self._begin(number)
             except SyntransError as error:
                 self._calls.fail(error)
                 return

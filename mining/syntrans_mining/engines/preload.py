@@ -7,12 +7,18 @@ Nothing here may start a thread or touch a device: what is forked afterwards mus
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 
 from syntrans_mining.engines.environment import LOG_VARIABLE, apply_environment
 from syntrans_mining.engines.worker import redirect_output
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 if LOG_VARIABLE in os.environ:
+    # In the middle of a long import nobody looks whether the run is still there; the system does.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     redirect_output(os.environ[LOG_VARIABLE])
     apply_environment()
     with contextlib.suppress(ImportError):  # said properly when an engine needs it

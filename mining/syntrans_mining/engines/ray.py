@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.extras import broken_import
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.environment import apply_environment, cores, worker_environment
@@ -147,13 +148,13 @@ def _join(address: str | None) -> None:
     try:
         import ray
     except ImportError as error:
-        raise EnvironmentProblem(f"ray does not import ({error}); install syntrans[ray]") from error
+        raise broken_import(error, "ray", "ray") from error
     if ray.is_initialized():
         return
     local = {} if address else {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address or "local", log_to_driver=False, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:  # a bad address is any of the three
         raise EnvironmentProblem(
             f"no Ray cluster at {address} ({type(error).__name__}); start one with 'ray start --head', or leave out "
             f"engine.ray_address"

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
 from syntrans.input_files import read_json
-from syntrans_mining.engines.base import TextVectors
+from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from syntrans_mining.engines.base import TextVectors
 
 DEFAULT_LENGTH = 256  # tokens, where the folder does not say
 
@@ -28,13 +31,14 @@ class SentenceEncoder:
             import torch
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise EnvironmentProblem(f"transformers does not import ({error}); install syntrans[cpu]") from error
+            raise broken_import(error, "transformers", "train") from error
         self._device, self._batch = device, batch
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
             model = AutoModel.from_pretrained(
                 path, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             )
+        # Whatever is wrong with a model, transformers and torch say it by any of these.
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in transformers: {type(error).__name__}: {error}") from error
         self._model = model.to(device).eval()
@@ -43,13 +47,17 @@ class SentenceEncoder:
         self._limit = min(int(said), int(getattr(model.config, "max_position_embeddings", said)))
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
-        """Unit vectors, token counts with both end marks, and which texts exceed the context length."""
+        """Unit vectors, and token counts with both end marks; what is longer than the context is read in windows."""
+        return embed_windows(texts, self._count, self._limit, self._embed)
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer(text, verbose=False)["input_ids"])
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        counts = [len(ids) for ids in self._tokenizer(list(texts))["input_ids"]] if texts else []
         vectors = [self._encode(texts[start : start + self._batch]) for start in range(0, len(texts), self._batch)]
-        joined = np.concatenate(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
-        return TextVectors(joined, counts, [count > self._limit for count in counts])
+        return np.concatenate(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import torch

@@ -15,7 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.extras import broken_import
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.environment import apply_environment
@@ -239,10 +240,8 @@ def _import() -> tuple[Any, Any, Any]:
         from vllm import LLM, SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
     except ImportError as error:
-        raise EnvironmentProblem(
-            f"vLLM does not import ({error}); install syntrans[cpu] or syntrans[cuda], or use a server: "
-            f"--set engine.kind=openai"
-        ) from error
+        hint = "use a server: --set engine.kind=openai"
+        raise broken_import(error, "vLLM", "cpu", otherwise=hint) from error
     return LLM, SamplingParams, StructuredOutputsParams
 
 

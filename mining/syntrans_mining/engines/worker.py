@@ -16,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PART, PART_SECONDS = 64, 0.2
 
 Inbox = queue.SimpleQueue[tuple[Any, ...]]
+Tell = Callable[[tuple[str, Any]], None]
 
 
 def redirect_output(path: str) -> None:
@@ -51,16 +53,23 @@ def serve(connection: Connection, log: str, environment: dict[str, str]) -> None
     inbox: Inbox = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, inbox), daemon=True).start()
     engines: dict[str, Any] = {}
+    tell = partial(_tell, connection)
     while True:
         message = inbox.get()
         try:
-            for part in _handle(engines, message, inbox, connection):
-                connection.send(("part", part))
-            connection.send(("end", None))
-        except ConnectionError:
-            os._exit(0)
+            for part in _handle(engines, message, inbox, tell):
+                tell(("part", part))
+            tell(("end", None))
         except SyntransError as error:
-            connection.send(("error", type(error)(str(error))))
+            tell(("error", type(error)(str(error))))
+
+
+def _tell(connection: Connection, message: tuple[str, Any]) -> None:
+    """Send to the run; without one there is nothing to do. An engine's own failing connections are not meant."""
+    try:
+        connection.send(message)
+    except ConnectionError:
+        os._exit(0)
 
 
 def _read(connection: Connection, inbox: Inbox) -> None:
@@ -72,13 +81,13 @@ def _read(connection: Connection, inbox: Inbox) -> None:
             os._exit(0)
 
 
-def _handle(engines: dict[str, Any], message: tuple[Any, ...], inbox: Inbox, connection: Connection) -> Iterator[Any]:
+def _handle(engines: dict[str, Any], message: tuple[Any, ...], inbox: Inbox, tell: Tell) -> Iterator[Any]:
     kind = message[0]
     if kind == "load":
         spec: EngineSpec = message[1]
         engines[spec.name] = _load(spec)
     elif kind == "generate":
-        _converse(engines[message[1]], Feed(inbox, connection.send))
+        _converse(engines[message[1]], Feed(inbox, tell))
     else:
         _, model, method, payload = message
         yield getattr(engines[model], method)(payload)
@@ -90,7 +99,7 @@ class Feed:
     While answers are ``owed`` it does not wait for the next batch but gives an empty one: the engine has work.
     """
 
-    def __init__(self, inbox: Inbox, send: Callable[[tuple[str, Any]], None]) -> None:
+    def __init__(self, inbox: Inbox, send: Tell) -> None:
         self._inbox, self._send = inbox, send
         self._owed, self._last = 0, time.monotonic()
         self._unsent: list[Response] = []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from syntrans.classes import ClassEntry
     from syntrans_mining.engines.base import Response
 
-RAW_LIMIT = 500
+RAW_LIMIT, READ_LIMIT = 500, 10_000  # characters that are kept, and looked at
 # How instruction-tuned models begin when they decline; only looked for where an answer could not be used anyway.
 _DECLINED = re.compile(
     r"^\W*(?:i['’]?m sorry|i am sorry|sorry\b|i apologi[sz]e|as an ai\b|"
@@ -35,7 +35,7 @@ def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response
 
     Its text says what was asked, and ``author.raw`` becomes what came instead: the error, or the model's own words.
     """
-    author.raw = plain_text(response.error or response.text)[:RAW_LIMIT].strip()
+    author.raw = plain_text((response.error or response.text)[:READ_LIMIT])[:RAW_LIMIT].strip()
     asked = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
     row = Candidate(entry.id, entry.name, asked, "other", [author])
     row.drop(stage, reason_of(response))

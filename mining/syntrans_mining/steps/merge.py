@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 STAGE = "merge"
 # Marks that chat templates and markup are made of; a descriptor that holds them could leave its place in a prompt.
-_MARKUP = re.compile(r"<\||\|>|</?\w+>|\[/?INST\]|\{\{|\}\}|https?://")
+_MARKUP = re.compile(r"<[|!?/]|\|>|<\w[^<>]*>|\[/?INST\]|\{\{|\}\}|\{%|\]\(|###|(?:https?|javascript|data|file):(?=\S)")
+# What speaks to a judge instead of describing: judges are language models, and some would obey.
+_ORDER = re.compile(
+    r"\byes\b"
+    r"|\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:question|instruction|prompt|rule|above|previous|everything)"
+    r"|\b(?:answer|reply|respond|output)\b.{0,20}\b(?:no|only|true|with)\b"
+    r"|\b(?:system|assistant|user)\s*:"
+)
 _LETTER = re.compile(r"[^\W\d_]")
 
 
 def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_words: int) -> None:
-    """Drop what is empty, too long or markup (malformed), and what names a class instead of describing (names_class).
+    """Drop what is empty, too long, markup or an order (malformed), and what names a class (names_class).
 
     The class's own name never helps. Another class's name does harm in a comparison, when it is all that is said,
     or when it has several words; otherwise "orange" and "plate" are words like others, whatever else is on the list.
@@ -31,14 +38,16 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     others = mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
-        if (
-            not _LETTER.search(text)
-            or len(text.split()) > max_words
-            or _MARKUP.search(unicodedata.normalize("NFKC", text))
-        ):
+        if not _LETTER.search(text) or len(text.split()) > max_words or not describes(text):
             candidate.drop(STAGE, "malformed")
         elif own[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
             candidate.drop(STAGE, "names_class")
+
+
+def describes(text: str) -> bool:
+    """Whether ``text`` may stand in a prompt: it holds no markup, and gives whoever reads it no order."""
+    plain = unicodedata.normalize("NFKC", text)
+    return not _MARKUP.search(plain) and not _ORDER.search(plain.casefold())
 
 
 def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], *, similarity: float) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STAGE = "propose"
 RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps
+READ_LIMIT = 20 * RAW_LIMIT  # characters of them that are looked at: an answer may have ten million
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def parse_answer(response: Response) -> Answer | None:
 
 def clean_text(text: str) -> str:
     """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
-    return plain_text(text)[:RAW_LIMIT].strip()
+    return plain_text(text[:READ_LIMIT])[:RAW_LIMIT].strip()
 
 
 def _statement(item: Any) -> tuple[str, str] | None:

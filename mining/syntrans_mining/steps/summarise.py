@@ -12,7 +12,7 @@ from syntrans.contract import normalise_text
 from syntrans_mining.build_request import build_request
 from syntrans_mining.candidates import Candidate, by_class, kept
 from syntrans_mining.engines.base import Response, Sampling
-from syntrans_mining.steps.merge import mention_pattern, name_pattern
+from syntrans_mining.steps.merge import describes, mention_pattern, name_pattern
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def summarise(
         found[entry.id] = summary = Summary([], [])
         own = name_pattern([entry.name])
         for sentence in written[entry.id]:
-            borne_out = all(fmean(said) >= threshold for said in opinions[entry.id, sentence])
+            said_of = opinions.get((entry.id, sentence))  # nobody was asked about what may not stand in a prompt
+            borne_out = said_of is not None and all(fmean(said) >= threshold for said in said_of)
             stays = borne_out and not names_any.search(own.sub("it", normalise_text(sentence)))
             (summary.stays if stays else summary.struck).append(sentence)
     return found
@@ -106,7 +107,7 @@ def _opinions(
     asked = []
     for judge in judges:  # one after the other: they may have to take turns in memory
         for entry in entries:
-            for sentence in written[entry.id]:
+            for sentence in filter(describes, written[entry.id]):
                 both = opinions.setdefault((entry.id, sentence), ([], []))
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):

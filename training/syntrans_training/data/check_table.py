@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
+from syntrans.tables import width_of
+
 _HEAD = ("part", "classes", "images", "broken", "per class")
 
 
@@ -17,10 +19,10 @@ def render(report: Mapping[str, Any]) -> str:
 
 def where_text(places: Sequence[Mapping[str, str]]) -> str:
     """What to place and where to get it, a paragraph for each data set."""
-    found = []
+    found, room = [], min(100, width_of())
     for place in places:
         body = f"Place: {place['layout']}.\n", f"Get it: {place['where']}.\n"
-        wrapped = "\n".join(fill(text, 100, initial_indent="  ", subsequent_indent="    ") for text in body)
+        wrapped = "\n".join(fill(text, room, initial_indent="  ", subsequent_indent="    ") for text in body)
         found.append(f"{place['name']}: {place['title']}\n{wrapped}\n  syntrans data check PATH --as {place['name']}")
     return "\n\n".join(found)
 

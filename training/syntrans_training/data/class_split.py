@@ -83,7 +83,7 @@ def split_path(ref: str) -> Path:
 def read_split(path: Path) -> ClassSplit:
     """A split file; InputError if it is none, or if a class stands in it twice."""
     if not path.is_file():
-        raise InputError(f"split file {path} is not there, or is no file; check the path")
+        raise InputError(f"split file {path} cannot be read as JSON (it is not there, or is no file); check the path")
     try:
         values = read_json(path, "a split file is a JSON object")
     except InputError as error:

@@ -4,7 +4,7 @@ Either the path is divided already (lists, folders or files named after the part
 class split divides: the published one of a named data set, or the user's own file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +13,23 @@ from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
 from syntrans.image_cifar import find_archive
 from syntrans.image_columns import ANY, Columns
-from syntrans.image_folders import ALIASES, FolderPool, class_folders
+from syntrans.image_folders import ALIASES, PARTS, FolderPool, class_folders
 from syntrans.image_hub import PREFIX
 from syntrans.image_layouts import beside_parts, holds, named_parts, whole_pool
 from syntrans.image_lists import find_lists
+from syntrans.image_parquet_pool import parquet_files
 from syntrans.image_reference import PassedOver, Pool, passed_over
 
-from .class_split import read_split, split_path
+from .auto_split import by_chance, divide_classes
+from .class_split import ClassSplit, read_split, split_path
 from .datasets import DATASETS
 from .pool import Part
 
 WORLD, FINE, AUTO = "world", "world-fine/", "auto"
+
+
+class NotDivided(InputError):
+    """The data has classes, and nothing says which are base, val and novel."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,16 @@ class Source:
 
 
 def open_source(
-    path: str, dataset: str = AUTO, *, split_file: str | None = None, columns: Columns = ANY, per_class: int = 60
+    path: str,
+    dataset: str = AUTO,
+    *,
+    split_file: str | ClassSplit | None = None,
+    columns: Columns = ANY,
+    per_class: int = 60,
 ) -> Source:
     """What lies at `path`: "world", "world-fine/<slot>", `hf://org/name`, a folder, a file, or a glob of Parquet files.
 
+    `split_file` divides its classes: a file, a shipped subset, a split that was read, or `auto` and shares by chance.
     Raises `InputError` when nothing is there or it cannot be told what it is, `UsageError` for an unknown name.
     """
     if path == WORLD or path.startswith(FINE):
@@ -79,8 +91,13 @@ def open_source(
         raise UsageError(f"dataset {dataset!r} has a published class split; leave out split_file, or dataset")
     if not path.startswith(PREFIX):
         path = str(Path(path).expanduser())
+    if isinstance(split_file, str) and by_chance(split_file):
+        pool = undivided(path, columns) if split_file == AUTO else whole_pool(path, columns)
+        if pool is None:
+            return open_source(path, columns=columns)
+        return Source("", path, divide_classes(pool.keys, split_file, seed=0).divide(pool))
     if split_file:
-        split = read_split(split_path(split_file))
+        split = read_split(split_path(split_file)) if isinstance(split_file, str) else split_file
         return Source("", path, split.divide(whole_pool(path, columns, named=split.spellings)))
     if dataset in (AUTO, "mini") and find_lists(Path(path)):
         return _own(path, named_parts(path, columns))
@@ -89,6 +106,31 @@ def open_source(
             columns = columns._replace(names=columns.names or _cifar_labels())
         return Source(dataset, path, DATASETS[dataset].split.divide(whole_pool(path, columns, lists=False)))
     return _detect(path, columns)
+
+
+def undivided(path: str, columns: Columns = ANY, *, named: Collection[str] = ()) -> Pool | None:
+    """All classes of a path that nothing divides into base, val and novel; None where they are divided.
+
+    `named` as in `whole_pool`.
+    Parts that share classes (train and test pictures of the same ones), or of which one is missing, divide nothing.
+    """
+    try:
+        parts = open_source(path, columns=columns).parts
+    except NotDivided:
+        return whole_pool(path, columns, named=named)
+    classes = [key for part in parts.values() for key in part.names]
+    whole = set(parts) == set(PARTS) and len(set(classes)) == len(classes)
+    return None if whole else whole_pool(path, columns, named=named)
+
+
+def all_novel(path: str, columns: Columns = ANY) -> ClassSplit | None:
+    """Every class of a path that nothing divides, as novel; None where it is divided, and has a novel part."""
+    pool = undivided(path, columns)
+    if pool is None:
+        return None
+    return ClassSplit(
+        path, {name: {key: composed(key) for key in pool.keys} if name == "novel" else {} for name in PARTS}
+    )
 
 
 def _world(fine: str | None, per_class: int) -> str:
@@ -116,14 +158,15 @@ def _detect(path: str, columns: Columns) -> Source:
         return _own(path, divided)
     if not root.is_dir():
         rule = "give one, 'world', or Parquet together with data.split_file or data.dataset"
-        raise InputError(f"data.path {path!r} is not a folder; {rule}")
+        kind = NotDivided if parquet_files(root) else InputError
+        raise kind(f"data.path {path!r} is not a folder; {rule}")
     exact = [name for name in within if len(pool.keys) == len(DATASETS[name].split.keys)]
     if len(exact) == 1:
         return Source(exact[0], path, DATASETS[exact[0]].split.divide(pool))
     if within:
         raise InputError(f"{path} could be {', '.join(exact or within)}, by its classes; say data.dataset=NAME")
-    rule = "name a published data set with data.dataset, or divide the classes with data.split_file"
-    raise InputError(f"{path} has no parts base, val and novel ({holds(root)}); {rule}")
+    rule = "divide the classes with --split auto or data.split_file, or name a published data set with data.dataset"
+    raise NotDivided(f"{path} has no parts base, val and novel ({holds(root)}); {rule}")
 
 
 def _overlap(pools: Mapping[str, Pool]) -> bool:

@@ -7,9 +7,10 @@ from syntrans.errors import InputError
 from syntrans.image_columns import ANY, Columns
 from syntrans.image_folders import PARTS
 from syntrans.image_reference import first_few
+from syntrans.progress import say
 from syntrans_training.guard import may_open
-from syntrans_training.progress import say
 
+from .class_split import ClassSplit
 from .given import feature_files, given_classes, given_splits
 from .opening import AUTO, open_source
 from .store import Split, load_split
@@ -21,7 +22,7 @@ def load_splits(
     size: int,
     names: tuple[str, ...] = PARTS,
     dataset: str = AUTO,
-    split_file: str | None = None,
+    split_file: str | ClassSplit | None = None,
     columns: Columns = ANY,
     per_class: int = 60,
     limit_per_class: int | None = None,

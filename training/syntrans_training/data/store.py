@@ -21,7 +21,7 @@ from syntrans.errors import InputError
 from syntrans.image_reference import check_broken, first_few
 from syntrans.input_files import parse_json
 from syntrans.paths import artifacts_root, disk_problem, make_dir
-from syntrans_training.progress import say, track
+from syntrans.progress import say, track
 
 from .pool import Picture
 

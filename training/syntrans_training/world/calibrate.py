@@ -15,7 +15,7 @@ import numpy as np
 
 from syntrans.calibration import Calibration, Platt, fit_platt
 from syntrans.contract import DescriptorRow, read_descriptors
-from syntrans_training.progress import say
+from syntrans.progress import say
 from syntrans_training.world.spec import CLASSES
 from syntrans_training.world.truth import judge
 

@@ -1,0 +1,40 @@
+"""Which proxy stands between this machine and a server: none for this machine itself, and otherwise a named one."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.request
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine, by its name or its number."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for ``url`` (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), if any."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found:
+        return None
+    return found if "://" in found else f"http://{found}"
+
+
+def proxy_notice(url: str) -> str | None:
+    """A line that names the proxy of ``url``, without its password; None where there is none."""
+    proxy = proxy_for(url)
+    if proxy is None:
+        return None
+    name = urlsplit(proxy).netloc.rpartition("@")[2]
+    return f"requests to {urlsplit(url).hostname} go through the proxy {name}; set NO_PROXY to avoid it"

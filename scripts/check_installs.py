@@ -1,0 +1,216 @@
+"""Install the built wheel in empty environments outside the checkout, use it there, and say what that takes.
+
+    make wheel && python scripts/check_installs.py --extras base openai predict --pythons 3.11 3.12 3.13
+    python scripts/check_installs.py --extras cpu --installers uv --constraints requirements/cpu.txt
+
+Results go to benchmarks/results/installs.json (one row for each extra, Python and installer; a new row replaces the old
+one) and from there into the table of docs/install.md. Resolution is on: what is installed is what the registry
+gives today, unless `--constraints` holds it to the versions that `make setup` has fetched. Configuration of this
+machine's pip and uv that adds local packages is turned off. `--resolution lowest-direct` takes the lowest versions
+that pyproject.toml allows (uv only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from openai_server import mine_arguments, serving
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "installs.json"
+PAGE = ROOT / "docs" / "install.md"
+MARK = "<!-- {} of the table that scripts/check_installs.py writes -->"
+EXTRAS = ("base", "openai", "predict", "photo", "train", "cpu", "cuda")
+WITHOUT_TORCH = ("base", "openai", "predict", "photo")
+_LINE = re.compile(r"^([A-Za-z0-9][\w.-]*==\S+(?: ; [^\\\n]+)?)", re.MULTILINE)
+
+
+class Environment:
+    """An empty virtual environment in ``folder`` with the wheel and its extra. CalledProcessError if that fails."""
+
+    def __init__(self, folder: Path, python: str, installer: str, extra: str, arguments: argparse.Namespace) -> None:
+        self.folder, self.bin = folder, folder / "venv" / "bin"
+        self._installer, self._uv = installer, arguments.uv
+        self._settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
+        self._settings |= {"HF_HUB_OFFLINE": "1"}
+        if arguments.constraints:
+            pinned = folder / "constraints.txt"
+            pinned.write_text("".join(f"{line.strip()}\n" for line in _LINE.findall(arguments.constraints.read_text())))
+            self._settings |= {"UV_CONSTRAINT": str(pinned), "PIP_CONSTRAINT": str(pinned)}
+        if arguments.resolution:
+            self._settings["UV_RESOLUTION"] = arguments.resolution
+        venv = [self._uv, "venv", "-q", "--python", python, str(folder / "venv")]
+        if installer == "pip":
+            found = python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
+            venv = [found, "-m", "venv", str(folder / "venv")]
+        self.run(venv)
+        begin = time.perf_counter()
+        wheel = f"{arguments.wheel}{'' if extra in ('base', 'cpu') else f'[{extra}]'}"
+        self.run([*self._install(), wheel])
+        if extra == "cpu":
+            self.run([str(self.bin / "syntrans"), "install", "cpu"])
+        self.seconds = time.perf_counter() - begin
+
+    def _install(self) -> list[str]:
+        python = str(self.bin / "python")
+        if self._installer == "pip":
+            return [python, "-m", "pip", "install", "-q"]
+        return [self._uv, "pip", "install", "-q", "--python", python]
+
+    def run(self, command: Sequence[str]) -> str:
+        """Stdout of a command that sees neither the checkout nor another environment."""
+        kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV", "UV"}}
+        path = os.pathsep.join([str(self.bin), *kept["PATH"].split(os.pathsep)])
+        engine = {"UV": self._uv} if self._installer == "uv" else {}
+        values = {**kept, **self._settings, **engine, "PATH": path}
+        done = subprocess.run(command, cwd=self.folder, env=values, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
+            raise subprocess.CalledProcessError(done.returncode, list(command))
+        return done.stdout
+
+    def syntrans(self, *arguments: str) -> str:
+        """Stdout of the installed program."""
+        return self.run([str(self.bin / "syntrans"), *arguments])
+
+    def has(self, package: str) -> bool:
+        """Whether a package lies on the environment's disk."""
+        return any(self.folder.glob(f"venv/lib/python*/site-packages/{package}"))
+
+    def megabytes(self) -> int:
+        """Of everything in it, hard links once."""
+        files = {(s.st_dev, s.st_ino): s.st_size for p in self.folder.glob("venv/**/*") if (s := p.lstat())}
+        return round(sum(files.values()) / 1e6)
+
+
+def use(made: Environment, extra: str) -> str:
+    """Do what the extra is for; what was done, in words. Raises if something does not work."""
+    (made.folder / "birds.txt").write_text("wren\nrobin\n")
+    (made.folder / "cupl.json").write_text(json.dumps({"wren": ["A wren is brown."], "robin": ["A robin is red."]}))
+    assert made.syntrans("classes", "check", "birds.txt").endswith("0 errors, 0 warnings\n")
+    imported = made.syntrans("import", "cupl.json", "--format", "cupl").strip()
+    made.syntrans("inspect", imported)
+    made.syntrans("pack", imported)
+    assert not (extra in WITHOUT_TORCH and made.has("torch")), "torch is there"
+    if extra == "openai":
+        with serving() as address:
+            found = made.syntrans(*mine_arguments(address), "--classes", "birds.txt").strip()
+        assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
+        return "`mine` against a server"
+    if extra in ("predict", "photo"):
+        made.run([str(made.bin / "python"), "-c", "import onnxruntime"])
+        return "onnxruntime imports"
+    if extra == "train":
+        made.syntrans("train", "--dry-run")
+        made.run([str(made.bin / "python"), "-c", "import torchvision, open_clip, timm, transformers"])
+        return "all imports, `train --dry-run`"
+    if extra in ("cpu", "cuda"):
+        found = made.syntrans("mine", "--config", "world", "--limit", "3").strip()
+        assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
+        return "`mine --config world` on vLLM"
+    return "`import`, `inspect`, `pack`"
+
+
+def version_of(python: str) -> str:
+    """Major and minor version of ``3.12``, or of the interpreter at a path."""
+    if os.sep not in python:
+        return python
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def check(python: str, installer: str, extra: str, arguments: argparse.Namespace) -> dict[str, object]:
+    """One row."""
+    folder = Path(tempfile.mkdtemp(prefix="installed-"))
+    try:
+        made = Environment(folder, python, installer, extra, arguments)
+        size = made.megabytes()
+        begin = time.perf_counter()
+        works = use(made, extra)
+        return {
+            "extra": extra,
+            "python": version_of(python),
+            "installer": installer,
+            "seconds": round(made.seconds, 1),
+            "megabytes": size,
+            "works": works,
+            "use_seconds": round(time.perf_counter() - begin, 1),
+            "constraints": arguments.constraints.name if arguments.constraints else None,
+            "resolution": arguments.resolution,
+            "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
+        }
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def record(rows: Sequence[Mapping[str, object]]) -> None:
+    """Put rows into the file of results, and its table into the page."""
+    known = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
+
+    def key(row: Mapping[str, object]) -> tuple[object, ...]:
+        return (EXTRAS.index(str(row["extra"])), row["python"], row["installer"], row.get("resolution") or "")
+
+    merged = {key(row): row for row in [*known, *rows]}
+    ordered = [merged[place] for place in sorted(merged)]
+    RESULTS.write_text(json.dumps({"command": "python scripts/check_installs.py", "rows": ordered}, indent=1) + "\n")
+    lines = ["| extra | Python | with | seconds | MB | what was done there |", "|---|---|---|---:|---:|---|"]
+    for row in ordered:
+        held = ", lowest versions" if row["resolution"] else ", versions of `make setup`" if row["constraints"] else ""
+        lines.append(
+            f"| {row['extra']} | {row['python']} | {row['installer']}{held} | {row['seconds']} | {row['megabytes']:,} "
+            f"| {row['works']} |"
+        )
+    begin, end = MARK.format("begin"), MARK.format("end")
+    page = PAGE.read_text()
+    before, after = page.partition(begin)[0], page.partition(end)[2]
+    PAGE.write_text("\n".join([before + begin, *lines, end]) + after)
+
+
+def main() -> None:
+    """Check the rows that were asked for; ends with 1 if one does not work."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--extras", nargs="+", default=["base", "openai", "predict"], choices=EXTRAS)
+    parser.add_argument(
+        "--pythons",
+        nargs="+",
+        help="versions, or paths of interpreters",
+        default=[f"{sys.version_info.major}.{sys.version_info.minor}"],
+    )
+    parser.add_argument("--installers", nargs="+", default=["uv"], choices=["uv", "pip"])
+    parser.add_argument("--constraints", type=Path, help="a requirements file whose versions are taken")
+    parser.add_argument("--resolution", choices=["lowest-direct"], help="uv's; by default the newest versions")
+    parser.add_argument("--wheel", type=Path, default=next((ROOT / "dist").glob("syntrans-*.whl"), None))
+    parser.add_argument("--uv", default=os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools/bin/uv"))
+    parser.add_argument("--record", action="store_true", help="write the results and the table of docs/install.md")
+    arguments = parser.parse_args()
+    if arguments.wheel is None:
+        parser.error("there is no wheel in dist/; run `make wheel`")
+    arguments.wheel, failed = arguments.wheel.resolve(), False
+    for extra in arguments.extras:
+        for python in arguments.pythons:
+            for installer in arguments.installers:
+                try:
+                    row = check(python, installer, extra, arguments)
+                except (subprocess.CalledProcessError, AssertionError) as error:
+                    print(f"FAILED {extra} on {python} with {installer}: {error}", flush=True)
+                    failed = True
+                    continue
+                print(f"ok {extra} on {python} with {installer}: {row['seconds']} s, {row['megabytes']} MB", flush=True)
+                if arguments.record:
+                    record([row])
+    raise SystemExit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Temporary folders that no process leaves behind for long: what a killed one left is removed at the next start.
+
+Each is locked by its process for as long as that lives, so that nobody else takes it for abandoned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from syntrans.errors import EnvironmentProblem
+
+PREFIX = "syntrans-"
+_UNLOCKED = "new-syntrans-"  # for the moment between a folder's making and its locking
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder for the time of the block. EnvironmentProblem where none can be made."""
+    remove_abandoned()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"no temporary folder can be made ({error.strerror}); free some room, or set TMPDIR"
+        ) from error
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # where there are no locks its name stays, and nobody takes it away
+            stack.enter_context(_locked(folder))
+            folder = folder.rename(folder.with_name(PREFIX + folder.name.removeprefix(_UNLOCKED)))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+def remove_abandoned() -> None:
+    """Remove the folders of processes that have ended without removing them."""
+    with contextlib.suppress(OSError):
+        for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError), _locked(folder):  # OSError: it is in use, or somebody else's
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock ``folder``. OSError if another process has it, or where there are no such locks."""
+    try:
+        import fcntl
+    except ImportError as error:
+        raise OSError("no file locks on this system") from error
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,91 @@
+"""A server of the OpenAI protocol on 127.0.0.1 that describes objects from a file of sentences (CuPL's form).
+
+It stands for the language models and the vision-language model of docs/quickstart.md. It proposes what the sentences
+say an object has, and says yes, with a probability, to what they say of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CONFIG = """\
+llms: [{{name: writer, path: writer}}, {{name: reader, path: reader}}]
+vlm: {{name: viewer, path: viewer}}
+clip: {{path: "package:syntrans_training/world/weights/clip"}}  # of the embedded world: it stands in, and drops nothing
+engine: {{kind: openai, base_url: "{url}", workers: 0}}
+propose: {{samples: 1}}
+filter: {{margin: -1}}
+"""
+_HAS = re.compile(r"\b(?:with|has|have) (an? )?([a-z][a-z -]{4,50}?)(?=[.,;]| that| and| which)")
+
+
+@contextmanager
+def object_server(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The address of a running server that knows these objects."""
+    known = {name: _features(name, said) for name, said in sentences.items()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            names = ("writer", "reader", "viewer")
+            self._send({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = json.dumps(body["messages"])
+            name = max((name for name in known if name in text), key=len, default="")
+            asked = known.get(name) or [feature for features in known.values() for feature in features]
+            yes = 0.9 if any(feature in text for feature in asked) else 0.2
+            content = "yes" if body.get("logprobs") else _proposal(known.get(name, ()))
+            self._send(_answer(body["model"], content, yes if body.get("logprobs") else None))
+
+        def _send(self, value: dict[str, Any]) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_args: object) -> None:
+            """Silence."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_port}/v1"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+def _features(name: str, sentences: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for sentence in sentences:
+        found += [(match.group(1) or "") + match.group(2) for match in _HAS.finditer(sentence.lower())]
+    return [text for text in dict.fromkeys(found) if name.rsplit(maxsplit=1)[-1] not in text][:8]
+
+
+def _proposal(features: Sequence[str]) -> str:
+    some = [*features, "a solid body", "a clear outline", "a plain surface", "a uniform colour"][
+        : max(4, len(features))
+    ]
+    return json.dumps({"descriptors": [{"facet": "part", "text": text} for text in some]})
+
+
+def _answer(model: str, content: str, yes: float | None) -> dict[str, Any]:
+    from math import log
+
+    logprobs = None
+    if yes is not None:
+        top = [{"token": token, "logprob": log(p), "bytes": None} for token, p in (("yes", yes), ("no", 1 - yes))]
+        logprobs = {"content": [{"token": "yes", "logprob": log(yes), "bytes": None, "top_logprobs": top}]}
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": logprobs}
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    return {"id": "x", "object": "chat.completion", "created": 0, "model": model, "choices": [choice], "usage": usage}

@@ -1,0 +1,80 @@
+"""docs/quickstart.md is what happened: its commands run again on the same photographs, and say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from syntrans.cli import run
+from tests.cli.object_server import CONFIG, object_server
+
+N_CLASSES, PER_CLASS = 12, 40
+
+
+def photographs(shared_data: Path, root: Path) -> list[str]:
+    """12 classes of Caltech-101 as folders of up to 40 JPEG files; returns their names."""
+    table = pq.read_table(shared_data / "caltech101" / "base.parquet")
+    taken: Counter[str] = Counter()
+    for image, name in zip(table["image"].to_pylist(), table["class"].to_pylist(), strict=True):
+        if name == "bass":  # a fish or an instrument: mining would ask
+            continue
+        if (name in taken or len(taken) < N_CLASSES) and taken[name] < PER_CLASS:
+            taken[name] += 1
+            (root / name).mkdir(parents=True, exist_ok=True)
+            (root / name / f"{taken[name]:02}.jpg").write_bytes(image["bytes"])
+    return sorted(taken)
+
+
+def transcript(page: str) -> list[tuple[str, list[str]]]:
+    """Each command of the page's console blocks with the lines below it."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line.removeprefix("$ "), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def masked(text: str, home: Path) -> set[str]:
+    """The lines without what differs from run to run: places, run ids, numbers."""
+    text = text.replace(str(home), "/home/you").replace("…", "...")
+    text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", text)
+    return {re.sub(r"[\s─|]+", " ", re.sub(r"[-+]?\d[\d.,]*", "N", line)).strip() for line in text.splitlines()}
+
+
+@pytest.mark.slow
+def test_the_quickstarts_commands_say_what_the_page_says(
+    repository: Path,
+    shared_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "you"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", "artifacts")
+    names = photographs(shared_data, home / "photos")
+    (home / "objects.txt").write_text("\n".join(names) + "\n")
+    sentences = json.loads((shared_data / "caltech101" / "cupl_descriptions.json").read_text())
+    (home / "cupl.json").write_text(json.dumps({name: sentences[name] for name in names}))
+    steps = transcript((repository / "docs" / "quickstart.md").read_text())
+    assert [shlex.split(command)[1] for command, _ in steps] == [
+        "data", "mine", "train", "evaluate", "import", "train",
+    ]  # fmt: skip
+    with object_server({name: sentences[name] for name in names}) as url:
+        (home / "server.yaml").write_text(CONFIG.format(url=url))
+        for command, expected in steps:
+            code = run(shlex.split(command)[1:])
+            captured = capsys.readouterr()
+            assert code == 0, captured.err
+            missing = masked("\n".join(expected), home) - masked(captured.err + captured.out, home) - {"", "..."}
+            assert not missing, command

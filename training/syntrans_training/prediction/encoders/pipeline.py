@@ -1,0 +1,95 @@
+"""From pictures to features: decoded in threads, looked at in batches, never more than a few batches in memory."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from syntrans.errors import InputError
+from syntrans.progress import track
+from syntrans_training.prediction.space import Array
+
+BATCH = 32
+AHEAD = 4  # batches that are decoded before they are needed
+
+
+@runtime_checkable
+class ImageEncoder(Protocol):
+    """What reads pictures: `prepare` in any thread, `forward` in one."""
+
+    name: str
+    dim: int
+    size: int
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """A picture as `forward` takes it."""
+        ...
+
+    def forward(self, batch: Array) -> Array:
+        """Features [n, dim] of prepared pictures."""
+        ...
+
+
+@runtime_checkable
+class Photo(Protocol):
+    """A picture to be read, and where it came from; `syntrans.image_reference.Picture` is one."""
+
+    @property
+    def origin(self) -> str: ...  # noqa: D102
+
+    def image(self, at_least: int | None = None) -> Image.Image:
+        """The RGB picture; `InputError` if it is broken."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Features [m, d] of the readable ones of n photos; `rows` [m] says which; `broken` maps the others to why."""
+
+    features: Array
+    rows: tuple[int, ...]
+    broken: dict[int, str]
+
+
+def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str) -> Encoded:
+    """Features of all photos that can be read; nothing is raised for a broken one."""
+    features, rows, broken = [np.zeros((0, encoder.dim), np.float32)], [], {}
+    with track(label, len(photos), "pictures") as progress:
+        batch: list[tuple[int, Array]] = []
+        for row, found in enumerate(_prepared(encoder, photos)):
+            if isinstance(found, str):
+                broken[row] = found
+            else:
+                batch.append((row, found))
+            if len(batch) == BATCH or (batch and row == len(photos) - 1):
+                rows += [r for r, _ in batch]
+                features.append(encoder.forward(np.stack([pixels for _, pixels in batch])))
+                batch = []
+            progress.advance(1)
+    return Encoded(np.concatenate(features), tuple(rows), broken)
+
+
+def _prepared(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[Array | str]:
+    """In the order of the photos; a line of text for one that cannot be read."""
+
+    def prepare(photo: Photo) -> Array | str:
+        try:
+            # Twice the side is enough for the resampling that follows, and a large JPEG unpacks much faster.
+            return encoder.prepare(photo.image(at_least=2 * encoder.size))
+        except InputError as error:
+            return str(error)
+
+    waiting: deque[Future[Array | str]] = deque()
+    rest = iter(photos)
+    # Pillow releases the interpreter lock while it decodes and resizes, so threads are enough.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting.extend(pool.submit(prepare, photo) for photo in islice(rest, AHEAD * BATCH))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(prepare, photo) for photo in islice(rest, 1))

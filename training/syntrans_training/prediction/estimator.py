@@ -1,0 +1,258 @@
+"""`FewShotClassifier`: the core of `syntrans predict` in scikit-learn's form. Needs no scikit-learn itself."""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.images import ImageRef, read_file
+from syntrans.paths import atomic_path, atomic_write_text, make_dir
+
+from .encoders.choose import Sight, open_sight
+from .encoders.pipeline import Photo, encode_photos
+from .knowledge import read_texts
+from .predictor import Predictions, Predictor, Settings, fit
+from .reasons import Reasons, explain
+from .space import Array, Space
+
+FEATURES = "features"
+_MODEL, _SUPPORTS = "model.json", "supports.safetensors"
+_VERSION = 1
+
+
+class FewShotClassifier:
+    """Few-shot image classifier that says how sure it is.
+
+    Args:
+        encoder: None (the best at hand), `photo`, `onnx:<file>`, `timm:<name>`, `open_clip:<folder>`, or `features`:
+            X are rows of features [n, d], from any encoder.
+        text: whether class names and descriptors are used, where a text leads to the encoder's features.
+        coverage: of `predict_set`, in (0, 1).
+        inductive: False names the pictures of one call together; True names each as if it were the only one.
+
+    After `fit`: `classes_` [C]; `n_features_in_`, with encoder `features`.
+    X are paths, PIL pictures, or uint8 arrays [h, w, 3]. A broken picture raises `InputError`.
+    """
+
+    def __init__(
+        self, encoder: str | None = None, *, text: bool = True, coverage: float = 0.95, inductive: bool = False
+    ) -> None:
+        self.encoder, self.text, self.coverage, self.inductive = encoder, text, coverage, inductive
+
+    def fit(
+        self, images: Any, labels: Any, descriptors: Mapping[str, Sequence[str]] | None = None
+    ) -> "FewShotClassifier":
+        """Learn the classes from supports; `descriptors` are texts by class, also of classes without a picture."""
+        self._descriptors = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
+        self._features, y = self._read(images), _labels(labels)
+        if len(y) != len(self._features):
+            raise InputError(f"{len(self._features)} pictures and {len(y)} labels; give one label a picture")
+        if len(y) == 0:
+            raise InputError("no support was given; give at least one picture of two classes")
+        return self._learn(y)
+
+    def partial_fit(self, images: Any, labels: Any, classes: Any = None) -> "FewShotClassifier":  # noqa: ARG002 - scikit-learn's form
+        """Corrections: more supports, of known or of new classes. On an unfitted classifier the same as `fit`."""
+        if not hasattr(self, "_predictor"):
+            return self.fit(images, labels)
+        features, y = self._read(images), _labels(labels)
+        self._features = np.concatenate([self._features, features])
+        return self._learn(np.concatenate([self.classes_[self._predictor.labels], y]))
+
+    def predict(self, images: Any) -> NDArray[Any]:
+        """The likeliest class of each picture [n]."""
+        answer = self._answer(images)
+        return np.asarray(self.classes_[answer.labels])
+
+    def predict_proba(self, images: Any) -> Array:
+        """Calibrated probabilities [n, C], in the order of `classes_`."""
+        return self._answer(images).probabilities
+
+    def predict_set(self, images: Any) -> list[tuple[Any, ...]]:
+        """The prediction set of each picture; empty where it shows none of the classes."""
+        found = self._answer(images)
+        return [
+            () if none else tuple(self.classes_[members].tolist())
+            for members, none in zip(found.members, found.none, strict=True)
+        ]
+
+    def explain(self, images: Any) -> list[Reasons]:
+        """Why, picture by picture; `nearest` counts supports in the order in which they were given."""
+        found = self._answer(images)
+        return explain(self._predictor, found)
+
+    def score(self, images: Any, labels: Any) -> float:
+        """Accuracy in [0, 1]."""
+        return float(np.mean(self.predict(images) == _labels(labels)))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a folder that `load` reads: supports' features as safetensors, the rest as JSON."""
+        from safetensors.numpy import save_file
+
+        predictor = self._fitted()
+        target = make_dir(Path(folder))
+        with atomic_path(target / _SUPPORTS) as temporary:
+            save_file({"features": self._features, "labels": predictor.labels}, str(temporary))
+        model = {
+            "version": _VERSION,
+            "params": self.get_params(),
+            "classes": self.classes_.tolist(),
+            "descriptors": self._descriptors,
+        }
+        atomic_write_text(target / _MODEL, json.dumps(model, ensure_ascii=False, indent=2) + "\n")
+        return target
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "FewShotClassifier":
+        """A classifier as it was saved; `InputError` when the folder holds none."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            model = json.loads((Path(folder) / _MODEL).read_text(encoding="utf-8"))
+            tensors = load_file(str(Path(folder) / _SUPPORTS))
+            loaded = cls(**model["params"])
+            loaded._features, loaded._descriptors = tensors["features"], model["descriptors"]
+            labels = np.array(model["classes"])[tensors["labels"]]
+        except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
+            raise InputError(f"{folder} holds no saved FewShotClassifier ({error}); save one there") from error
+        return loaded._learn(labels)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's form
+        """The arguments of the constructor."""
+        return {name: getattr(self, name) for name in _parameters()}
+
+    def set_params(self, **params: Any) -> "FewShotClassifier":
+        """Change arguments of the constructor; they count from the next `fit`."""
+        for name, value in params.items():
+            if name not in _parameters():
+                raise ValueError(f"FewShotClassifier has no parameter {name!r}; it has {', '.join(_parameters())}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"FewShotClassifier({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_predictor")
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        pictures = self.encoder != FEATURES
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(two_d_array=not pictures, three_d_array=pictures),
+        )
+
+    def _learn(self, y: NDArray[Any]) -> "FewShotClassifier":
+        self.classes_ = np.unique(
+            np.concatenate([y, np.array([*self._descriptors], y.dtype)]) if self._descriptors else y
+        )
+        names = tuple(str(c) for c in self.classes_.tolist())
+        sight = self._sight()
+        space, texts = (Space(), None) if sight is None else (sight.space, None)
+        if self.text and sight is not None and sight.text_reader is not None:
+            try:
+                texts = read_texts(names, self._descriptors, sight.text_reader.open())
+            except ModelLoadError:
+                if self._descriptors:
+                    raise
+        settings = Settings(self.coverage, self.inductive)
+        self._predictor = fit(self._features, np.searchsorted(self.classes_, y), names, space, texts, settings)
+        if self.encoder == FEATURES:
+            self.n_features_in_ = self._features.shape[1]
+        return self
+
+    def _fitted(self) -> Predictor:
+        if not hasattr(self, "_predictor"):
+            raise _not_fitted()
+        return self._predictor
+
+    def _answer(self, images: Any) -> Predictions:
+        predictor = self._fitted()
+        return predictor.predict(self._read(images))
+
+    def _sight(self) -> Sight | None:
+        if self.encoder == FEATURES:
+            return None
+        if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
+            self._opened = ((self.encoder,), open_sight(self.encoder))
+        return self._opened[1]
+
+    def _read(self, images: Any) -> Array:
+        sight = self._sight()
+        if sight is None:
+            return _feature_rows(images, getattr(self, "n_features_in_", None))
+        photos = [_photo(i, image) for i, image in enumerate(images)]
+        found = encode_photos(sight.encoder, photos, "read pictures")
+        if found.broken:
+            raise InputError(next(iter(found.broken.values())))
+        return found.features
+
+
+def _parameters() -> list[str]:
+    return [name for name in inspect.signature(FewShotClassifier).parameters]  # noqa: C416 - keys of a mapping proxy
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A picture that is in memory already."""
+
+    origin: str
+    picture: Image.Image
+
+    def image(self, at_least: int | None = None) -> Image.Image:  # noqa: ARG002 - `Photo`
+        return self.picture
+
+
+def _photo(i: int, image: Any) -> Photo:
+    if isinstance(image, str | Path):
+        return ImageRef("", "", partial(read_file, Path(image)), str(image))
+    if isinstance(image, np.ndarray):
+        if image.ndim not in (2, 3) or image.dtype != np.uint8:
+            raise InputError(f"picture {i} is {image.dtype} of shape {image.shape}; give uint8 [h, w, 3]")
+        image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        raise InputError(f"picture {i} is a {type(image).__name__}; give a path, a PIL picture or a uint8 array")
+    return _Given(f"picture {i}", image.convert("RGB"))
+
+
+def _labels(labels: Any) -> NDArray[Any]:
+    found = np.asarray(labels)
+    if found.ndim != 1:
+        raise InputError(f"labels have shape {found.shape}; give one label a picture")
+    return found
+
+
+def _feature_rows(x: Any, known: int | None) -> Array:
+    rows = np.asarray(x)
+    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
+        raise InputError(f"features have shape {rows.shape} and type {rows.dtype}; give numbers [n, d]")
+    if not np.isfinite(rows).all():
+        raise InputError("features hold NaN or infinity; leave those pictures out")
+    if known is not None and rows.shape[1] != known:
+        raise InputError(
+            f"X has {rows.shape[1]} features, but FewShotClassifier is expecting {known} features as input"
+        )
+    return rows.astype(np.float32)
+
+
+def _not_fitted() -> Exception:
+    message = "this FewShotClassifier is not fitted yet; call fit with supports first"
+    try:
+        from sklearn.exceptions import NotFittedError
+    except ImportError:
+        return InputError(message)
+    found: Exception = NotFittedError(message)
+    return found

@@ -1,0 +1,84 @@
+"""Why a picture got its name: nearest supports, shares of text and pictures, descriptors for and against, quarrels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .predictor import Predictions, Predictor
+from .space import Array, unit
+
+NEAREST, DESCRIPTORS = 3, 3
+QUARREL = 0.05  # lead in cosine that text and pictures must each have before their disagreement is worth a line
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Of one picture. `nearest`: row of a support and its cosine. `text_share` in [0, 1] of the lead of the first class
+    over the second, by size. `speaks_for`, `speaks_against`: descriptors of the first class and their cosines.
+    """
+
+    nearest: tuple[tuple[int, float], ...]
+    text_share: float
+    speaks_for: tuple[tuple[str, float], ...]
+    speaks_against: tuple[tuple[str, float], ...]
+    disagreement: str
+
+
+def explain(predictor: Predictor, predictions: Predictions) -> list[Reasons]:
+    """The reasons of every prediction, in order."""
+    directions, placed = predictions.directions, predictions.placed
+    nearest = placed @ directions.place(predictor.supports).T
+    by_text, by_pictures = placed @ unit(directions.text).T, placed @ unit(directions.pictures).T
+    norms = np.linalg.norm(directions.pictures + directions.text + directions.queries, axis=1)
+    told = _descriptor_directions(predictor)
+    found = []
+    for i, z in enumerate(placed):
+        first, second = np.argsort(-predictions.probabilities[i])[:2]
+        text = z @ directions.text[first] / norms[first] - z @ directions.text[second] / norms[second]
+        whole = z @ directions.unit[first] - z @ directions.unit[second]
+        share = abs(text) / max(abs(text) + abs(whole - text), 1e-9)
+        for_, against = _descriptors(predictor, told, int(first), z)
+        close = np.argsort(-nearest[i])[:NEAREST]
+        found.append(
+            Reasons(
+                tuple((int(row), float(nearest[i, row])) for row in close),
+                float(share),
+                for_,
+                against,
+                _disagreement(predictor, by_text[i], by_pictures[i]),
+            )
+        )
+    return found
+
+
+def _descriptor_directions(predictor: Predictor) -> list[Array]:
+    """[m_c, r] of every class: where each descriptor points, against the mean of the classes."""
+    if predictor.texts is None or predictor.text_means is None or predictor.space.text is None:
+        return []
+    centre = predictor.text_means.mean(0)
+    return [
+        unit(predictor.space.text(each) - centre) if len(each) else np.zeros((0, len(centre)), np.float32)
+        for each in predictor.texts.each
+    ]
+
+
+def _descriptors(
+    predictor: Predictor, told: list[Array], c: int, z: Array
+) -> tuple[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]]:
+    if not told or predictor.texts is None:
+        return (), ()
+    cosines = told[c] @ z
+    pairs = sorted(zip(predictor.texts.descriptors[c], map(float, cosines), strict=True), key=lambda pair: -pair[1])
+    for_ = tuple(pair for pair in pairs if pair[1] > 0)[:DESCRIPTORS]
+    against = tuple(pair for pair in reversed(pairs) if pair[1] < 0)[:DESCRIPTORS]
+    return for_, against
+
+
+def _disagreement(predictor: Predictor, by_text: Array, by_pictures: Array) -> str:
+    """One line where text and pictures each prefer another class clearly; else nothing."""
+    if predictor.text_means is None or not len(predictor.supports):
+        return ""
+    text, pictures = int(by_text.argmax()), int(by_pictures.argmax())
+    clear = by_text[text] - by_text[pictures] > QUARREL and by_pictures[pictures] - by_pictures[text] > QUARREL
+    said, seen = predictor.classes[text], predictor.classes[pictures]
+    return f"text says {said}, pictures say {seen}" if text != pictures and clear else ""

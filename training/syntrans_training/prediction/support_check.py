@@ -1,0 +1,90 @@
+"""What is odd about a person's supports, as one line each with the files' names; nothing is changed.
+
+The same picture in two classes, near-duplicates, the odd one out of a class, classes that look alike, small classes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .class_means import class_directions, softmax
+from .space import Array, Labels, unit
+
+SAME = 0.98  # cosine from which two pictures are nearly the same one
+ALIKE = 0.6  # cosine of two centred class directions from which they are hard to tell apart
+ODD = 0.8  # probability of another class from which a left-out support is odd
+SCALE = 20.0
+FEW = 3
+
+
+def check_supports(
+    z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]
+) -> list[str]:
+    """Warnings about supports [n, r] in their space."""
+    return [
+        *_same(labels, classes, origins, sha256),
+        *_near_duplicates(z, labels, classes, origins, sha256),
+        *_odd_ones(z, labels, classes, origins),
+        *_alike(z, labels, classes),
+        *_small(labels, classes),
+    ]
+
+
+def _same(labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]) -> list[str]:
+    first: dict[str, int] = {}
+    found = []
+    for row, digest in enumerate(sha256):
+        before = first.setdefault(digest, row)
+        if before == row:
+            continue
+        where = f"{origins[before]} and {origins[row]}"
+        if labels[before] != labels[row]:
+            found.append(f"the same picture in {classes[labels[before]]} and {classes[labels[row]]}: {where}; keep one")
+        else:
+            found.append(f"the same picture twice in {classes[labels[row]]}: {where}; one is enough")
+    return found
+
+
+def _near_duplicates(
+    z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]
+) -> list[str]:
+    cosines = np.triu(z @ z.T, 1)
+    found = []
+    for a, b in np.argwhere(cosines > SAME):
+        if sha256[a] != sha256[b]:
+            both = dict.fromkeys((classes[labels[a]], classes[labels[b]]))
+            found.append(f"nearly the same picture in {' and '.join(both)}: {origins[a]} and {origins[b]}")
+    return found
+
+
+def _odd_ones(z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str]) -> list[str]:
+    """Of classes with three and more: the other ones would take it for another class."""
+    counts = np.bincount(labels, minlength=len(classes))
+    directions = class_directions(z, labels, None, len(classes))
+    p = softmax(SCALE * directions.left_out_cosines(z, labels))
+    found = []
+    for row in np.flatnonzero((counts[labels] >= FEW) & (p.max(1) > ODD) & (p.argmax(1) != labels)):
+        own, other = classes[labels[row]], classes[int(p[row].argmax())]
+        found.append(f"odd one out in {own}: {origins[row]} looks like {other} ({p[row].max():.0%})")
+    return found
+
+
+def _alike(z: Array, labels: Labels, classes: Sequence[str]) -> list[str]:
+    seen = np.unique(labels)
+    if len(seen) < 3:  # centred, two classes are opposite whatever they show
+        return []
+    means = np.stack([unit(z[labels == c].mean(0)) for c in seen])
+    cosines = np.triu(unit(means - means.mean(0)) @ unit(means - means.mean(0)).T, 1)
+    return [
+        f"{classes[seen[a]]} and {classes[seen[b]]} look alike (cosine {cosines[a, b]:.2f}); more pictures would help"
+        for a, b in np.argwhere(cosines > ALIKE)
+    ]
+
+
+def _small(labels: Labels, classes: Sequence[str]) -> list[str]:
+    counts = np.bincount(labels, minlength=len(classes))
+    small = [f"{name} ({n})" for name, n in zip(classes, counts, strict=True) if n < FEW]
+    if not small:
+        return []
+    listed = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
+    return [f"few pictures: {listed}; {FEW} to 5 a class make probabilities and prediction sets much better"]
