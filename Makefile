@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 # Test processes side by side; an engine needs about 2 GiB.
 JOBS ?= 2
 
-.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining docs wheel wheel-check lock clean
+.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining reliability docs wheel wheel-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench-evaluate: $(STAMP) ## Episodes per second beside easyfsl and scikit-learn
 
 bench-mining: $(STAMP) ## Compare mining's engines with bare vLLM on the same requests
 	$(BIN)/python benchmarks/mining_throughput.py
+
+reliability: $(STAMP) ## Kill, fill, damage and soak everything; writes docs/reliability.md (minutes)
+	$(BIN)/python benchmarks/reliability.py
 
 docs: $(STAMP) ## Write docs/commands.md and docs/leaderboard.md again
 	$(BIN)/python scripts/make_docs.py

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from syntrans.config import first_problem
 from syntrans.errors import InputError
-from syntrans.paths import atomic_path
+from syntrans.input_files import parse_json
+from syntrans.sealed_parquet import read_sealed, sealed_writer, write_sealed
 
 
 class _OfClass(Protocol):
@@ -30,19 +30,13 @@ Migration = Callable[[pa.Table], pa.Table]
 
 def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
     """Write ``table`` with key-value ``metadata``, zstd, completely or not at all."""
-    entries = {key.encode(): value.encode() for key, value in metadata.items()}
-    with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(entries), temporary, compression="zstd")
+    write_sealed(path, table.replace_schema_metadata(dict(metadata)))
 
 
 def write_rows(path: Path, rows: Iterator[BaseModel], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
     """Write ``rows`` as they come, a group of ROW_GROUP at a time: as `write_table`, in little memory."""
-    entries = {key.encode(): value.encode() for key, value in metadata.items()}
     groups = iter(lambda: [row.model_dump() for row in itertools.islice(rows, ROW_GROUP)], [])
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema.with_metadata(entries), compression="zstd") as writer,
-    ):
+    with sealed_writer(path, schema, metadata=metadata) as writer:
         for group in groups:
             writer.write_table(rows_to_table(group, schema))
 
@@ -68,10 +62,13 @@ def read_table(
     ``schema_of`` gives the schema demanded of a file with these columns. InputError names missing, extra and
     mistyped columns, and says when the file is not Parquet, not ours, or newer than this program.
     """
-    table = _open(path)
-    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    table = read_sealed(path)
+    try:
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged (its metadata is not text); write it again") from error
     written = metadata.get("schema_version", "")
-    if not written.isdigit():
+    if not written.isdecimal() or len(written) > 9:
         raise InputError(f"{path} is Parquet, but not of syntrans (its metadata lacks schema_version)")
     found = int(written)
     if found > version:
@@ -114,14 +111,16 @@ def rows_to_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Ta
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _open(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; check the path")
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again") from error
+def read_rows(path: Path, table: pa.Table, model: type[M]) -> list[M]:
+    """The rows of a file's table as objects; InputError names the first that is none."""
+    rows: list[M] = []
+    for batch in table.to_batches(ROW_GROUP):  # plain values of all rows at once would be several times the objects
+        for values in batch.to_pylist():
+            try:
+                rows.append(model.model_validate(values))
+            except ValidationError as error:
+                raise InputError(f"{path}, row {len(rows)}: {first_problem(error)}; write the file again") from error
+    return rows
 
 
 def to_pairs(meta: BaseModel) -> dict[str, str]:
@@ -138,7 +137,7 @@ def from_pairs(path: Path, pairs: Mapping[str, str], model: type[M]) -> M:
     fields = model.model_fields
     try:
         values = {
-            key: text if fields[key].annotation in (str, str | None) else json.loads(text)
+            key: text if fields[key].annotation in (str, str | None) else parse_json(text)
             for key, text in pairs.items()
             if key in fields
         }

@@ -32,6 +32,13 @@ def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
 Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(float32)]
 Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(float32)]
+Cosine = Annotated[float, Field(ge=-1.001, le=1.001, allow_inf_nan=False), AfterValidator(float32)]
+"""A cosine of unit vectors, with room for the rounding of 16-bit ones."""
+Margin = Annotated[float, Field(ge=-2.002, le=2.002, allow_inf_nan=False), AfterValidator(float32)]
+"""A difference of two cosines."""
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(float32)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+Rank = Annotated[int, Field(ge=1, lt=2**31)]
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]

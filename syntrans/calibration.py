@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
+from syntrans.input_files import read_json
 from syntrans.paths import shipped
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ def read_calibration(source: str) -> Calibration:
     """Read a calibration: a path, or a file shipped with the configs. InputError names what is wrong."""
     path = Path(source) if Path(source).is_file() else shipped("mining/configs", source)
     try:
-        return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read calibration {path} ({error}); check the path") from error
+        return Calibration.model_validate(read_json(path, "fit it again"))
     except ValidationError as error:
         raise InputError(f"calibration {path}: {first_problem(error)}; fit it again") from error
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
+from syntrans.input_files import parse_json, read_bytes
 
 Records = list[tuple[str, dict[str, Any]]]
 """Where each class stands, for messages, and its fields as they were found."""
@@ -48,10 +48,7 @@ def blank_lines(path: Path) -> list[int]:
 
 def _read_text(path: Path) -> str:
     """The text of a file in UTF-8, or in the encoding that a byte order mark says (Windows tools write UTF-16)."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read class list {path}: {error.strerror}") from error
+    data = read_bytes(path)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -76,8 +73,8 @@ def _reader(path: Path, text: str) -> _Reader:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse_json(text)
+    except ValueError:
         return False
     return True
 
@@ -132,8 +129,8 @@ def _require_name(path: Path, columns: Iterable[str]) -> None:
 
 def _read_json(text: str, path: Path) -> Records:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise InputError(f"{path} is not JSON ({str(error)[:80]}); {_FORMS}") from error
     if not isinstance(value, list):
         raise InputError(f"{path} holds a JSON {_kind(value)}; {_FORMS}")
@@ -147,8 +144,8 @@ def _read_jsonl(text: str, path: Path) -> Records:
             continue
         place = f"{path}, line {number}"
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(line)
+        except ValueError as error:
             raise InputError(f"{place} is not JSON ({str(error)[:80]}); write one object per line") from error
         records.append(_record(value, place))
     return records
@@ -168,15 +165,10 @@ def _kind(value: object) -> str:
 
 
 def _read_parquet(path: Path) -> Records:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from syntrans.sealed_parquet import column_names, read_sealed
 
-    try:
-        with pq.ParquetFile(path) as file:
-            _require_name(path, file.schema_arrow.names)
-            table = file.read(columns=[name for name in file.schema_arrow.names if name in _FIELDS])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]})") from error
+    _require_name(path, column_names(path))
+    table = read_sealed(path, _FIELDS)
     return [(f"{path}, row {number}", row) for number, row in enumerate(table.to_pylist())]
 
 

@@ -95,7 +95,7 @@ def _locate(source: str | Path) -> Path:
         return _LISTS / f"{source}.tsv"
     path = Path(source)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
+        what = "is a folder" if path.is_dir() else "is no plain file" if path.exists() else "is not there"
         raise InputError(f"class list {str(source)!r} {what}; give a file, or one of: {', '.join(BUILTIN)}")
     return path
 

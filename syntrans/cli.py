@@ -15,10 +15,10 @@ import typer
 
 from syntrans import __version__, cli_files, cli_predict
 from syntrans.cli_options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
-from syntrans.errors import SyntransError, UsageError
+from syntrans.errors import SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
 from syntrans.interrupts import stop_like_ctrl_c
-from syntrans.output import print_json, say
+from syntrans.output import prepare_streams, print_json, say, settle_stdout
 
 app = typer.Typer(
     name="syntrans",
@@ -242,8 +242,11 @@ def doctor(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the program's own) and return its exit code."""
+    prepare_streams()
     try:
         code = app(args=arguments, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk behind a pipe shows only now
     except UsageError as error:
         say(f"error: {error} (see {_help_of(arguments)})")
         return error.exit_code
@@ -262,9 +265,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; keep Python from complaining at exit.
-        sys.stdout = None
+        # The reader of our output has gone, as `head` does.
+        settle_stdout()
         return 0
+    except (OSError, UnicodeError, RecursionError, MemoryError) as error:
+        # Whatever the readers of single files let through: the machine or the input did it, not the program.
+        text, exit_code = in_one_line(error)
+        say(f"error: {text}")
+        settle_stdout()
+        return exit_code
     if code == 130:
         say("interrupted; the same command goes on from here where the command can resume")
     return code if isinstance(code, int) else 0

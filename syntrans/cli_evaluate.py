@@ -12,7 +12,8 @@ from syntrans.config import dump_config, load_config
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.output import say
-from syntrans.paths import artifacts_root, newest, run_path
+from syntrans.past_runs import is_json_object, newest_readable
+from syntrans.paths import artifacts_root, run_path
 from syntrans.run_folder import removed_if_refused
 
 
@@ -79,7 +80,7 @@ def compare(a: str, b: str) -> tuple[dict[str, Any], str]:
 
 
 def _newest_training() -> Chosen:
-    report = newest("train", "train.json")
+    report = newest_readable(["train"], "train.json", is_json_object)
     if report is None:
         rule = "give the folder of a checkpoint, or run `syntrans train` first"
         raise UsageError(f"there is no checkpoint below {artifacts_root() / 'train'}; {rule}")

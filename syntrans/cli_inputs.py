@@ -13,7 +13,9 @@ from syntrans.class_match import pair
 from syntrans.classes import ClassEntry, read_classes
 from syntrans.contract import FileMetadata, read_descriptor_table, read_metadata
 from syntrans.errors import InputError, SyntransError, UsageError
-from syntrans.paths import artifacts_root
+from syntrans.output import say
+from syntrans.past_runs import newest_readable
+from syntrans.paths import artifacts_root, files_of_runs
 
 if TYPE_CHECKING:
     from syntrans_training.config import DataConfig
@@ -61,8 +63,12 @@ def export_world() -> Path:
 
 def descriptor_files() -> Iterator[Path]:
     """Every descriptors.parquet that was mined or imported, the newest first."""
-    found = [path for kind in ("mine", "import") for path in (artifacts_root() / kind).glob("*/descriptors.parquet")]
-    yield from sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    yield from files_of_runs(("mine", "import"), "descriptors.parquet")
+
+
+def newest_descriptor_file() -> Path | None:
+    """The newest of `descriptor_files` that can be read; None without one."""
+    return newest_readable(("mine", "import"), "descriptors.parquet", lambda path: bool(read_metadata(path)))
 
 
 def unfinished_mining() -> Path | None:
@@ -134,7 +140,11 @@ def _mined_with(file: Path, path: str) -> bool:
 
 
 def _knows(path: Path, keys: Sequence[str]) -> bool:
-    table = read_descriptor_table(path)
+    try:
+        table = read_descriptor_table(path)
+    except InputError as error:  # an old wreck
+        say(f"passed over: {error}")
+        return False
     ids, names = table["class_id"].to_pylist(), table["class_name"].to_pylist()
     matches = pair([ClassEntry(key, key) for key in keys], map(ClassEntry, ids, names))
     return not matches.missing and not matches.clashes

@@ -11,9 +11,9 @@ from syntrans.cli_inputs import (
     WORLD,
     Chosen,
     descriptor_file,
-    descriptor_files,
     fitting_descriptors,
     images_named,
+    newest_descriptor_file,
     pictures_of,
     unfinished_mining,
 )
@@ -130,7 +130,7 @@ def _columns(meta: FileMetadata) -> list[str]:
 
 
 def _newest() -> Chosen | None:
-    path = next(descriptor_files(), None)
+    path = newest_descriptor_file()
     return None if path is None else Chosen(str(path), "the newest")
 
 

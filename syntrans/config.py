@@ -13,29 +13,19 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from syntrans.bounded_yaml import MAX_DEPTH, parse_yaml
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import read_text
 from syntrans.paths import shipped
 
 
 class StrictModel(BaseModel):
-    """A pydantic model that refuses unknown keys and does not change once made."""
+    """A pydantic model that refuses unknown keys and numbers that are not finite, and does not change once made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML in which a key given twice is an error instead of a silent choice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As the parent does, after looking for repeated keys."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Sequence[str] = ()) -> M:
@@ -62,10 +52,10 @@ def from_values(model: type[M], values: dict[str, Any], overrides: Sequence[str]
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; UsageError when it is not one."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise UsageError(f"cannot read config {path}: {error.strerror}; check the path") from error
-    except (yaml.YAMLError, ValueError) as error:
+        values = parse_yaml(read_text(path))
+    except InputError as error:
+        raise UsageError(f"config: {error}") from error
+    except ValueError as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     if values is None:
         return {}
@@ -119,12 +109,12 @@ def _find(source: str | Path, kind: str) -> Path:
 def _set(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     steps = key.strip().split(".")
-    if not equals or not all(steps):
-        raise UsageError(f"--set {override!r}: write it as key.sub=value")
+    if not equals or not all(steps) or len(steps) > MAX_DEPTH:
+        raise UsageError(f"--set {override!r:.80}: write it as key.sub=value")
     try:
-        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
-        raise UsageError(f"--set {override!r}: {text!r} is not a YAML value") from error
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise UsageError(f"--set {override!r:.80}: {text!r:.80} is not a YAML value ({error!s:.100})") from error
     here: Any = values
     for depth, step in enumerate(steps[:-1]):
         here = _child(here, step, ".".join(steps[: depth + 1]))

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import pyarrow as pa
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from syntrans._migrations import MIGRATIONS
-from syntrans._parquet import from_pairs, in_class_order, read_table, to_pairs, write_rows
-from syntrans._scalars import Float32, Hex16, Int32, Int64, PlainText, Probability, one_of
+from syntrans._parquet import from_pairs, in_class_order, read_rows, read_table, to_pairs, write_rows
+from syntrans._scalars import Cosine, Count, Float32, Hex16, Int64, Margin, PlainText, Probability, Rank, Weight, one_of
 from syntrans.class_identity import one_identity
-from syntrans.config import StrictModel, first_problem
+from syntrans.config import StrictModel
 from syntrans.errors import InputError
 
 SCHEMA_VERSION = 2
@@ -60,7 +60,7 @@ class Author(StrictModel):
     model: str
     revision: str
     prompt: str
-    sample: Int32
+    sample: Count
     seed: Int64
     raw: PlainText
 
@@ -93,10 +93,10 @@ class Clip(StrictModel):
     """CLIP's view: cosine similarity to pictures of the class, and its lead over the nearest other class."""
 
     model: str
-    similarity: Float32
-    margin: Float32 | None = None
+    similarity: Cosine
+    margin: Margin | None = None
     neighbour: str | None = None
-    tokens: Int32
+    tokens: Count
     truncated: bool
 
 
@@ -123,8 +123,8 @@ class DescriptorRow(StrictModel):
     stage: Stage | None = None
     reason: Reason | None = None
     duplicate_of: Hex16 | None = None
-    rank: Int32 | None = None
-    weight: Float32 | None = None
+    rank: Rank | None = None
+    weight: Weight | None = None
 
     @model_validator(mode="after")
     def _kept_or_dropped(self) -> DescriptorRow:
@@ -142,7 +142,7 @@ class SemanticsRow(StrictModel):
     class_id: str = Field(min_length=1)
     class_name: str = Field(min_length=1)
     summary: PlainText
-    n_kept: Int32
+    n_kept: Count
     encoder: str
     encoder_revision: str
     embedding: list[Float32] = Field(min_length=1)
@@ -292,7 +292,12 @@ def read_metadata(path: str | Path) -> FileMetadata:
 
 def read_descriptors(path: str | Path) -> tuple[list[DescriptorRow], FileMetadata]:
     """Rows and metadata of a ``descriptors.parquet``; InputError if the file does not keep the contract."""
-    return _read(Path(path), _descriptor_schema, DescriptorRow)
+    rows, meta = _read(Path(path), _descriptor_schema, DescriptorRow)
+    for number, row in enumerate(rows):
+        if not _has_own_id(row):
+            rule = "it is not the id of class and text"
+            raise InputError(f"{path}, row {number}: descriptor_id {row.descriptor_id}: {rule}; write the file again")
+    return rows, meta
 
 
 def read_semantics(path: str | Path) -> tuple[list[SemanticsRow], FileMetadata]:
@@ -319,10 +324,9 @@ def _semantics_schema(found: pa.Schema) -> pa.Schema:
 
 def _read(path: Path, schema_of: Callable[[pa.Schema], pa.Schema], model: type[Row]) -> tuple[list[Row], FileMetadata]:
     table, pairs = read_table(path, schema_of, SCHEMA_VERSION, MIGRATIONS)
-    rows: list[Row] = []
-    for number, values in enumerate(table.to_pylist()):
-        try:
-            rows.append(model.model_validate(values))
-        except ValidationError as error:
-            raise InputError(f"{path}, row {number}: {first_problem(error)}; write the file again") from error
-    return rows, from_pairs(path, pairs, FileMetadata)
+    return read_rows(path, table, model), from_pairs(path, pairs, FileMetadata)
+
+
+def _has_own_id(row: DescriptorRow) -> bool:
+    # Early files gave a dropped row the id of its text before unseen characters were taken out of it.
+    return row.descriptor_id == descriptor_id(row.class_id, row.text) or not (row.kept or row.text.isascii())

@@ -16,6 +16,7 @@ from syntrans.config import load_config
 from syntrans.legs import Clock, Legs
 from syntrans.output import say
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.sealed_json import read_sealed_json, sealed_json
 from syntrans.tables import add_row, console, heading, line, number, print_parts, table, width_of
 
 if TYPE_CHECKING:
@@ -90,12 +91,12 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     from syntrans.contract import read_descriptors
     from syntrans_training.world.score import all_stage_scores
 
-    report = json.loads(run_json.read_text())
+    report = read_sealed_json(run_json, "start the demo again")
     scores = [
         {**score.as_dict(), "seconds": report["stages"].get(score.stage, {}).get("seconds")}
         for score in all_stage_scores(read_descriptors(descriptors)[0])
     ]
-    atomic_write_text(run_json, json.dumps({**report, "truth": scores}, indent=2) + "\n")
+    atomic_write_text(run_json, sealed_json({**report, "truth": scores}))
     return scores
 
 

@@ -5,6 +5,8 @@ The text of an error is one line: what was given, the rule, what to do.
 
 from __future__ import annotations
 
+import os
+
 
 class SyntransError(Exception):
     """Base of all expected failures. The command line prints its text and ends with ``exit_code``."""
@@ -44,3 +46,22 @@ class PartialResult(SyntransError):
     """The work stopped half way; what was done is kept, and the same command goes on from there."""
 
     exit_code = 6
+
+
+def in_one_line(error: OSError | UnicodeError | RecursionError | MemoryError) -> tuple[str, int]:
+    """What to tell of an error of the machine or of an input that nobody expected there, and the exit code."""
+    if isinstance(error, MemoryError):
+        return "the memory is used up; give less at once, or close other programs", EnvironmentProblem.exit_code
+    if isinstance(error, RecursionError):
+        return "the input is nested too deep; make it flatter", InputError.exit_code
+    if isinstance(error, UnicodeError):
+        return f"the input holds what is no text ({error}); save it as UTF-8", InputError.exit_code
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing is done with it
+    except OSError:
+        return "the working directory is gone; change to another one", EnvironmentProblem.exit_code
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return (
+        f"{where}{error.strerror or error}; check the path, the disk and its permissions",
+        EnvironmentProblem.exit_code,
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from syntrans.errors import InputError
+from syntrans.input_files import parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +102,7 @@ def _names(schema: pa.Schema, label: str, known: Sequence[str] | None) -> Sequen
 
 def _class_label(schema: pa.Schema, label: str) -> Sequence[str] | None:
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
         names = features[label]["names"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None

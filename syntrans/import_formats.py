@@ -6,7 +6,7 @@ A source says of a class what it says, in its order; what is said twice is there
 from __future__ import annotations
 
 import hashlib
-import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,6 +18,7 @@ from syntrans.classes import ClassEntry, composed, is_unicode
 from syntrans.config import StrictModel, first_problem
 from syntrans.contract import Facet
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import MIB, open_plain, parse_json, read_bytes
 
 
 def _name(value: str) -> str:
@@ -31,9 +32,12 @@ def _name(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 _CUPL, _DCLIP, _JSONL = "cupl", "dclip", "jsonl"
+OBJECT_LIMIT = 512 * MIB
+"""Of a source that is one JSON object, which must be read whole."""
+LINE_LIMIT = MIB
 
 
-class Line(StrictModel):
+class _LineModel(StrictModel):
     """One line of a ``jsonl`` source. ``class`` and ``text`` must be there; ``id`` is the class's id, made of its name
     when left out; ``author``, ``revision`` and ``prompt`` say who wrote it, in which version, asked what.
     """
@@ -45,6 +49,18 @@ class Line(StrictModel):
     author: PlainText = Field(default="unknown", min_length=1)
     revision: PlainText = "published"
     prompt: PlainText = "jsonl"
+
+
+class Line(NamedTuple):
+    """A line once it is checked: a fifth of the memory, and a source may have millions of them."""
+
+    class_: str
+    text: str
+    id: str | None
+    facet: str
+    author: str
+    revision: str
+    prompt: str
 
 
 class Source(NamedTuple):
@@ -75,28 +91,26 @@ def read_source(path: Path, form: str | None = None) -> Source:
     """
     if form is not None and form not in CITATIONS:
         raise UsageError(f"--format {form!r} is not known; one of: {', '.join(CITATIONS)}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
-    if form == _JSONL or (form is None and _is_lines(path, data)):
-        return _of_lines(path, data)
-    return _of_object(path, data, form)
+    if form == _JSONL or (form is None and _is_lines(path)):
+        return _of_lines(path)
+    return _of_object(path, form)
 
 
-def _is_lines(path: Path, data: bytes) -> bool:
+def _is_lines(path: Path) -> bool:
     """Whether this is JSON lines: by the file's ending, or since the first line alone is an object with a class."""
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return True
+    with open_plain(path) as file:
+        beginning = file.read(LINE_LIMIT)
     try:
-        first = json.loads(data.lstrip().partition(b"\n")[0])
-    except (ValueError, RecursionError):
+        first = parse_json(beginning.lstrip().partition(b"\n")[0])
+    except ValueError:
         return False
     return isinstance(first, dict) and isinstance(first.get("class"), str) and isinstance(first.get("text"), str)
 
 
-def _of_lines(path: Path, data: bytes) -> Source:
-    lines = list(_lines(path, data))
+def _of_lines(path: Path) -> Source:
+    lines = list(_lines(path))
     if not lines:
         raise InputError(f"{path} holds no line; write one object a line, with class and text")
     ids: dict[str, list[str]] = {}
@@ -108,27 +122,36 @@ def _of_lines(path: Path, data: bytes) -> Source:
         given = ids.get(line.class_, [])
         key = line.id or (given[0] if len(given) == 1 else line.class_)  # it may say the id once for all its lines
         described.setdefault(ClassEntry(key, line.class_), []).append(line)
-    return Source(path, _JSONL, hashlib.sha256(data).hexdigest(), described, [])
+    return Source(path, _JSONL, _sha256(path), described, [])
 
 
-def _lines(path: Path, data: bytes) -> Iterator[Line]:
-    # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
-    for number, text in enumerate(data.split(b"\n"), start=1):
-        if not text.strip():
-            continue
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            problem = str(error)[:80]
-            raise InputError(f"{path}, line {number} is not JSON ({problem}); write one object a line") from error
-        yield _line(value, f"{path}, line {number}")
+def _lines(path: Path) -> Iterator[Line]:
+    """The lines that are not empty, one of them in memory at a time."""
+    rule = "write one object a line"
+    with open_plain(path) as file:
+        # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
+        for number, text in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), start=1):
+            if len(text) > LINE_LIMIT:
+                raise InputError(f"{path}, line {number} is longer than {LINE_LIMIT:,} bytes; {rule}")
+            if not text.strip():
+                continue
+            try:
+                value = parse_json(text)
+            except ValueError as error:
+                raise InputError(f"{path}, line {number} is not JSON ({str(error)[:80]}); {rule}") from error
+            yield _line(value, f"{path}, line {number}")
 
 
-def _of_object(path: Path, data: bytes, form: str | None) -> Source:
+def _sha256(path: Path) -> str:
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _of_object(path: Path, form: str | None) -> Source:
     """One JSON object of class names to lists of descriptions."""
     try:
-        pairs = json.loads(data, object_pairs_hook=_Pairs)
-    except (ValueError, RecursionError) as error:
+        pairs = parse_json(read_bytes(path, OBJECT_LIMIT), object_pairs_hook=_Pairs)
+    except ValueError as error:
         problem = str(error)[:80]
         raise InputError(f"{path} is not JSON ({problem}); it must map class names to descriptions") from error
     if not isinstance(pairs, _Pairs) or not pairs:
@@ -148,7 +171,7 @@ def _of_object(path: Path, data: bytes, form: str | None) -> Source:
         repeated += [shown] if entry in described else []
         lines = [_line({"text": text, **about}, f"{path}: class {shown!r}") for text in texts]
         described.setdefault(entry, []).extend(lines)
-    return Source(path, form, hashlib.sha256(data).hexdigest(), described, list(dict.fromkeys(repeated)))
+    return Source(path, form, _sha256(path), described, list(dict.fromkeys(repeated)))
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -166,7 +189,10 @@ def _told_from(lists: list[object]) -> str:
 
 def _line(value: object, place: str) -> Line:
     try:
-        return Line.model_validate(value)
+        line = _LineModel.model_validate(value)
     except ValidationError as error:
-        keys = ", ".join(field.alias or name for name, field in Line.model_fields.items())
+        keys = ", ".join(field.alias or name for name, field in _LineModel.model_fields.items())
         raise InputError(f"{place}: {first_problem(error)}; the keys are {keys}") from error
+    # One object for the words that every line repeats.
+    name, *repeated = map(sys.intern, (line.class_, line.facet, line.author, line.revision, line.prompt))
+    return Line(name, line.text, line.id, *repeated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from syntrans.classes import ClassEntry, class_list_sha256, require_clean, slug
 from syntrans.contract import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text, write_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.import_formats import CITATIONS, Line, Source, read_source
+from syntrans.paths import make_dir, remove_rests
 
 _NOT_ASKED = "the descriptions are taken over as published"
 _SHOWN = 20
@@ -79,14 +80,22 @@ def import_descriptions(
     done = Imported(out / "descriptors.parquet", [f"{source.path} ({source.form})" for source in sources])
     said = _listed(sources, classes, done) if classes is not None else _united(sources, done)
     require_clean(list(said))
-    rows = [row for entry, lines in said.items() for row in _rows(entry, lines, done)]
-    if not any(row.kept for row in rows):
+    if not any(normalise_text(line.text) for lines in said.values() for line in lines):
         raise InputError(f"{', '.join(map(str, paths))}: there is no description at all; add some")
-    done.n_classes, done.n_rows = len(said), sum(row.kept for row in rows)
+    done.n_classes = len(said)
     done.twice = [name for source in sources for name in source.repeated]
     done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
-    write_descriptors(done.descriptors, rows, _metadata(out.resolve().name, sources, list(said)))
+    remove_rests(make_dir(out))
+    write_descriptors(done.descriptors, _in_order(said, done), _metadata(out.resolve().name, sources, list(said)))
     return done
+
+
+def _in_order(said: Said, done: Imported) -> Iterator[DescriptorRow]:
+    """All rows by class id, made as they are written and counted."""
+    for entry in sorted(said, key=lambda entry: entry.id):
+        for row in _rows(entry, said[entry], done):
+            done.n_rows += row.kept
+            yield row
 
 
 def _formats(paths: Sequence[Path], formats: Sequence[str]) -> Sequence[str | None]:

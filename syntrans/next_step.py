@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from syntrans.contract import read_metadata
 from syntrans.errors import SyntransError
+from syntrans.past_runs import REQUEST
 from syntrans.paths import artifacts_root, newest
-from syntrans.run_folder import REQUEST
 
 
 class Step(NamedTuple):

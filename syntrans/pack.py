@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from syntrans.contract import (
 )
 from syntrans.errors import InputError
 from syntrans.inspect import descriptor_file, short
-from syntrans.paths import atomic_write_bytes, atomic_write_text, is_hub_id, make_dir, shipped_dir
+from syntrans.paths import atomic_write_bytes, atomic_write_text, disk_problem, is_hub_id, make_dir, shipped_dir
 from syntrans.run_facts import RUN_SCHEMA, calls_of, hardware_of, models_of, read_report, run_row
 
 WHAT = {
@@ -44,7 +45,8 @@ THRESHOLD_SECTIONS = ("merge", "crosscheck", "ground", "filter")
 
 
 def pack(run: Path, out: Path) -> Path:
-    """Write the packed folder of ``run``, a run's folder or its descriptors.parquet; returns ``out``.
+    """Write the packed folder of ``run``, a run's folder or its descriptors.parquet, whole or not at all; returns
+    ``out``. It is filled under another name beside it; what a killed `pack` left there is removed first.
 
     Paths and addresses of the machine stay at home: of a model from a folder only the folder's name is told.
     InputError if the run is not finished, or ``out`` holds something already.
@@ -52,6 +54,19 @@ def pack(run: Path, out: Path) -> Path:
     source = descriptor_file(run)
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError(f"{out} is not empty; remove it, or choose another --out")
+    filling = out.with_name(f".{out.name}.filling")
+    shutil.rmtree(filling, ignore_errors=True)
+    try:
+        _fill(filling, source)
+        filling.replace(out)
+    except OSError as error:
+        raise disk_problem(out, error) from error
+    finally:
+        shutil.rmtree(filling, ignore_errors=True)
+    return out
+
+
+def _fill(out: Path, source: Path) -> None:
     rows, meta = read_descriptors(source)
     notes = {"notes": meta.notes | notes_of_run(source.parent)}
     meta = meta.model_copy(update={"config": without_places(meta.config), "pictures": None, **notes})
@@ -64,7 +79,6 @@ def pack(run: Path, out: Path) -> Path:
     atomic_write_text(out / "config.yaml", yaml.safe_dump(meta.config, sort_keys=False, allow_unicode=True))
     named = [{"name": name, "file": f"data/{_name(name)}", "rows": n, "what": WHAT[name]} for name, n in parts.items()]
     atomic_write_text(out / "README.md", card(facts, named))
-    return out
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:

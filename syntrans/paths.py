@@ -8,7 +8,7 @@ import importlib.util
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -63,8 +63,18 @@ def make_dir(path: Path) -> Path:
 
 def newest(kind: str, filename: str) -> Path | None:
     """The most recently finished ``artifacts/<kind>/*/<filename>``, or None."""
-    found = [path for path in (artifacts_root() / kind).glob(f"*/{filename}") if path.is_file()]
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.parent.name), default=None)
+    return next(iter(files_of_runs([kind], filename)), None)
+
+
+def files_of_runs(kinds: Sequence[str], filename: str) -> list[Path]:
+    """Every plain ``artifacts/<kind>/*/<filename>``, the youngest first; what may not be looked at is left out."""
+    found = []
+    for kind in kinds:
+        for path in (artifacts_root() / kind).glob(f"*/{filename}"):
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    found.append((path.stat().st_mtime_ns, path.parent.name, path))
+    return [path for _, _, path in sorted(found, reverse=True)]
 
 
 def shipped_dir(kind: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from syntrans.errors import InputError
+from syntrans.sealed_json import read_sealed_json
 
 if TYPE_CHECKING:
     from syntrans.contract import DescriptorRow, FileMetadata
@@ -49,13 +49,7 @@ RUN_SCHEMA = pa.schema(
 
 def read_report(path: Path) -> dict[str, Any]:
     """``run.json``; empty for imports, which have none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        return {}
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); mine into that folder again") from error
-    return found if isinstance(found, dict) else {}
+    return read_sealed_json(path, "mine into that folder again") if path.is_file() else {}
 
 
 def models_of(rows: Iterable[DescriptorRow], meta: FileMetadata) -> list[dict[str, Any]]:

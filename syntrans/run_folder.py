@@ -12,9 +12,9 @@ from typing import Any
 from syntrans.config import semantic_hash
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.output import say
-from syntrans.paths import artifacts_root, atomic_write_text, make_dir, new_run_dir
+from syntrans.past_runs import REQUEST, unfinished
+from syntrans.paths import atomic_write_text, make_dir, new_run_dir
 
-REQUEST = "request.json"
 _REFUSALS = (UsageError, InputError, EnvironmentProblem, ModelLoadError)
 
 
@@ -26,10 +26,10 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
     if out is not None:
         return make_dir(out)
     wanted = semantic_hash(request)
-    for path in sorted((artifacts_root() / kind).glob(f"*/{REQUEST}"), reverse=True) if resume else ():
-        if not (path.parent / finished).exists() and json.loads(path.read_text())["hash"] == wanted:
-            say(f"going on with the unfinished run {path.parent}")
-            return path.parent
+    begun = unfinished(kind, wanted, finished) if resume else None
+    if begun:
+        say(f"going on with the unfinished run {begun}")
+        return begun
     target = new_run_dir(kind)
     atomic_write_text(target / REQUEST, json.dumps({"hash": wanted, **request}, indent=2, ensure_ascii=False))
     return target

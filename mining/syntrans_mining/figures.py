@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.config import dotted, read_yaml
-from syntrans.errors import UsageError
+from syntrans.errors import SyntransError
+from syntrans.input_files import read_json
 from syntrans_mining.provenance import hardware
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figure
     wanted = dotted(config.model_dump(mode="json"))
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
+            run = read_json(path, "a plan does without")
             differing = _differing(wanted, dotted(read_yaml(path.parent / "config.yaml")))
             same = bool(run["images_seen"]) == pictures and not any(key.startswith(_DECIDING) for key in differing)
             if same and _asked_share(run) >= _MOSTLY_ASKED:
                 yield _figures(run, path, differing)
-        except (OSError, ValueError, KeyError, TypeError, UsageError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SyntransError):
             continue  # of an earlier version, or not ours: a plan does without
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.input_files import parse_json, read_json
 from syntrans.paths import resolve_model
 from syntrans_mining.config import EncoderConfig
 from syntrans_mining.engines.base import EngineKind, EngineSpec
@@ -132,7 +133,7 @@ def _check_complete(file: Path) -> None:
         size = file.stat().st_size
         with file.open("rb") as data:
             header_size = int.from_bytes(data.read(8), "little")
-            header = json.loads(data.read(min(header_size, size)))
+            header = parse_json(data.read(min(header_size, size)))
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         complete = size == 8 + header_size + max(ends, default=0)
     except OSError as error:
@@ -252,9 +253,7 @@ def _device(engine: EngineConfig, *, here: bool = False) -> Literal["cpu", "cuda
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        return {}
-    except ValueError as error:
-        raise ModelLoadError(f"{path} is not JSON ({error}); download the model again") from error
+        values = read_json(path, "download the model again") if path.is_file() else {}
+    except InputError as error:
+        raise ModelLoadError(str(error)) from error
     return values if isinstance(values, dict) else {}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes import ClassEntry, require_clean
+from syntrans.folder_lock import lock
 from syntrans.images import ImageSet, match_classes
 from syntrans.legs import LEGS, Legs
 from syntrans.paths import make_dir, remove_rests
@@ -28,7 +29,6 @@ from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.pictures import COPIES, choose_pictures, open_pictures, pictures_used
 from syntrans_mining.prompts import Prompts
-from syntrans_mining.provenance import lock
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, RunFacts, write_result
 from syntrans_mining.stages import Stages
@@ -91,6 +91,8 @@ def mine(
         turns = plan.turns if plan else None
         stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
         candidates, semantics = stages.run()
+        if journal.damaged:
+            progress.say(f"{len(journal.damaged)} answers in {journal.path} were damaged; they were asked again")
     loading = report.loaded(host.load_seconds, host.loads)
     used = pictures_used(images_at, images, entries)
     facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading, used)

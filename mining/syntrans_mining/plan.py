@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import yaml
-
+from syntrans.bounded_yaml import parse_yaml
 from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
 from syntrans.paths import hub_is_offline, is_hub_id, resolve_model
 from syntrans_mining.figures import Figures, latest_figures
@@ -105,8 +104,8 @@ def card_licence(folder: Path) -> str | None:
         return None
     parts = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
     try:
-        front = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
-    except yaml.YAMLError:
+        front = parse_yaml(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
+    except ValueError:
         return None
     found = front.get("license") if isinstance(front, dict) else None
     return found if isinstance(found, str) else None

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, PrivateAttr, ValidationError
 
+from syntrans.bounded_yaml import parse_yaml
 from syntrans.config import StrictModel
 from syntrans.errors import InputError
+from syntrans.input_files import read_bytes
 from syntrans.paths import shipped
 from syntrans_mining.engines.base import Message
 
@@ -81,11 +82,11 @@ def load_prompt(source: str, purpose: Purpose) -> Prompt:
     """Read a prompt: a path to a ``.yaml`` file, or the id of a shipped one. InputError names what is wrong."""
     path = Path(source) if source.endswith((".yaml", ".yml")) else shipped("prompts", f"{source}.yaml")
     try:
-        data = path.read_bytes()
-        values = yaml.safe_load(data)
-    except OSError as error:
-        raise InputError(f"cannot read prompt {path}: {error.strerror}; check the path") from error
-    except yaml.YAMLError as error:
+        data = read_bytes(path)
+        values = parse_yaml(data.decode("utf-8-sig"))
+    except InputError as error:
+        raise InputError(f"prompt: {error}") from error
+    except ValueError as error:
         raise InputError(f"prompt {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"prompt {path} holds no mapping; see the shipped prompts for the form")

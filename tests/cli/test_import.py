@@ -94,7 +94,7 @@ def test_a_missing_source_ends_with_3_and_leaves_no_folder(
     tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["import", str(tmp_path / "none.json"), "--format", "cupl"]) == 3
-    assert "cannot read" in capsys.readouterr().err
+    assert "is not a file" in capsys.readouterr().err
     assert not list(artifacts.glob("import/*"))
 
 

@@ -30,6 +30,7 @@ from syntrans.contract import (
     SemanticsRow,
     Vote,
     check_file,
+    descriptor_id,
     read_descriptor_table,
     read_descriptors,
     read_semantics,
@@ -37,6 +38,7 @@ from syntrans.contract import (
     write_semantics,
 )
 from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.plain import plain_text
 
 GOLDEN = Path(__file__).resolve().parent / "assets" / "descriptors.parquet"
 META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
@@ -44,10 +46,10 @@ META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 share = st.floats(0, 1, width=32)
-number = st.floats(-100, 100, width=32)
-int32 = st.integers(-(2**31), 2**31 - 1)
+cosine = st.floats(-1, 1, width=32)
+count = st.integers(0, 2**31 - 1)
 int64 = st.integers(-(2**63), 2**63 - 1)
-authors = st.builds(Author, model=text, revision=text, prompt=text, sample=int32, seed=int64, raw=text)
+authors = st.builds(Author, model=text, revision=text, prompt=text, sample=count, seed=int64, raw=text)
 votes = st.builds(Vote, model=text, revision=text, p_yes=share, p_calibrated=st.none() | share)
 groundings = st.builds(
     Grounding,
@@ -61,22 +63,22 @@ groundings = st.builds(
 clips = st.builds(
     Clip,
     model=text,
-    similarity=number,
-    margin=st.none() | number,
+    similarity=cosine,
+    margin=st.none() | cosine,
     neighbour=st.none() | text,
-    tokens=int32,
+    tokens=count,
     truncated=st.booleans(),
 )
 
 
 @st.composite
 def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
-    kept, class_id = draw(st.booleans()), draw(name)
+    kept, class_id, said = draw(st.booleans()), draw(name), plain_text(draw(text))
     return DescriptorRow(
         class_id=class_id,
         class_name=f"{class_id} {class_id.encode().hex()}",  # a name of its own, whatever the id is made of
-        descriptor_id=draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
-        text=draw(text),
+        descriptor_id=descriptor_id(class_id, said),
+        text=said,
         facet=draw(st.sampled_from(FACETS)),
         contrast_with=draw(st.none() | name),
         authors=draw(st.lists(authors, max_size=2)),
@@ -88,8 +90,8 @@ def descriptor_rows(draw: st.DrawFn) -> DescriptorRow:
         stage=None if kept else draw(st.sampled_from(STAGES)),
         reason=None if kept else draw(st.sampled_from(REASONS)),
         duplicate_of=draw(st.none() | st.text("0123456789abcdef", min_size=16, max_size=16)),
-        rank=draw(st.none() | int32),
-        weight=draw(st.none() | number),
+        rank=draw(st.none() | st.integers(1, 2**31 - 1)),
+        weight=draw(st.none() | st.floats(0, 100, width=32)),
     )
 
 
@@ -108,7 +110,7 @@ def test_whatever_is_written_is_read_back(rows: list[DescriptorRow], tmp_path: P
 @quick
 @given(
     embeddings=st.integers(1, 4).flatmap(
-        lambda dim: st.lists(st.lists(number, min_size=dim, max_size=dim), min_size=1, max_size=4)
+        lambda dim: st.lists(st.lists(cosine, min_size=dim, max_size=dim), min_size=1, max_size=4)
     )
 )
 def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]], tmp_path: Path) -> None:
@@ -270,8 +272,7 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
 
 def test_an_iterator_is_written_as_it_comes_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syntrans._parquet.ROW_GROUP", 3)
-    classes = [{"class_id": f"{n // 4}", "class_name": f"C{n // 4}"} for n in range(10)]
-    rows = [DescriptorRow(**{**_minimal(), **one}, kept=True, rank=n) for n, one in enumerate(classes)]
+    rows = [DescriptorRow(**_minimal(f"{n // 4}"), kept=True, rank=n + 1) for n in range(10)]
     path = write_descriptors(tmp_path / "descriptors.parquet", iter(rows), META)
     assert pq.ParquetFile(path).num_row_groups == 4
     assert read_descriptors(path)[0] == rows
@@ -301,11 +302,11 @@ def test_a_number_that_is_none_is_refused() -> None:
         DescriptorRow(**_minimal(), kept=True, weight=float("nan"))
 
 
-def _minimal() -> dict[str, Any]:
+def _minimal(class_id: str = "c") -> dict[str, Any]:
     return {
-        "class_id": "c",
-        "class_name": "C",
-        "descriptor_id": "0" * 16,
+        "class_id": class_id,
+        "class_name": f"C{class_id}",
+        "descriptor_id": descriptor_id(class_id, "t"),
         "text": "t",
         "facet": "other",
         "authors": [],

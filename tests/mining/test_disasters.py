@@ -19,8 +19,8 @@ import pytest
 from syntrans.cli import run as command
 from syntrans.contract import read_descriptors
 from syntrans.errors import EnvironmentProblem
+from syntrans.folder_lock import lock
 from syntrans_mining.pipeline import MineResult
-from syntrans_mining.provenance import lock
 
 Run = Callable[..., MineResult]
 
@@ -136,7 +136,7 @@ def test_an_unfinished_run_is_found_by_a_clock_of_the_day_before(
 
 
 def test_the_second_of_two_processes_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
-    holding = "import sys; from pathlib import Path; from syntrans_mining.provenance import lock\n"
+    holding = "import sys; from pathlib import Path; from syntrans.folder_lock import lock\n"
     holding += "with lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", holding, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

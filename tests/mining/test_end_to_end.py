@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from syntrans.classes import ClassEntry
 from syntrans.contract import STAGES, check_file, read_descriptors, read_semantics
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
+from syntrans.folder_lock import lock
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineCrashed
 from syntrans_mining.pipeline import MineResult
-from syntrans_mining.provenance import lock
 from syntrans_mining.report import stage_table
 
 Run = Callable[..., MineResult]

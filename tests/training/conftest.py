@@ -123,7 +123,7 @@ def descriptor_row():
         return DescriptorRow(
             class_id=name.replace(" ", "-"),
             class_name=name,
-            descriptor_id=descriptor_id(name, text),
+            descriptor_id=descriptor_id(name.replace(" ", "-"), text),
             text=text,
             facet="other",
             authors=[],

@@ -101,7 +101,7 @@ def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
     with pytest.raises(InputError, match="columns"):
         read(tmp_path / "other.parquet")
     (tmp_path / "damaged.parquet").write_bytes(b"garbage")
-    with pytest.raises(InputError, match=r"damaged\.parquet is not readable"):
+    with pytest.raises(InputError, match=r"damaged\.parquet is not a readable"):
         read(tmp_path / "damaged.parquet")
     write(draw(EpisodeSpec(queries=2, episodes=2), LABELS), tmp_path / "good.parquet")
     assert len(read(tmp_path / "good.parquet")) == 2

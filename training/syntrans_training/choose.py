@@ -94,11 +94,7 @@ def choose_methods(
 
 
 def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if path.exists():
-        tensors, note = checkpoint.load(path)
-        if note.get("identity") == identity:
-            return tensors, note
-    return {}, {"identity": identity, "choices": [], "temperatures": {}}
+    return checkpoint.load_fitting(path, identity) or ({}, {"identity": identity, "choices": [], "temperatures": {}})
 
 
 def _choose(

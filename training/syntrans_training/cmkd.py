@@ -9,7 +9,6 @@ val tasks. A teacher that is no better than its student has nothing to say.
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import read_json
 
 from . import backbones, checkpoint, features
 from .backbones.towers import is_tower, revision
@@ -114,7 +114,7 @@ def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.dev
         tower = backbones.build(ref)
         size, encoder = tower.size or size, backbones.place(tower, device)
     else:
-        report = json.loads((Path(ref) / "train.json").read_text())
+        report = read_json(Path(ref) / "train.json", "train it again")
         seen = TrainConfig.model_validate(report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]

@@ -5,7 +5,6 @@ syntrans.
 Both must have used the same frozen episodes; where one has left some out (leak=drop), the ones that both have count.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
+from syntrans.input_files import read_json
+from syntrans.sealed_parquet import read_sealed
 
 from .metrics import paired
 
@@ -62,12 +62,12 @@ def open_evaluation(source: str) -> Evaluation:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans evaluate` left")
     try:
-        summary = json.loads((folder / SUMMARY).read_text())
+        summary = read_json(folder / SUMMARY, "run `syntrans evaluate` again")
         keys, data = dict(summary["episodes"]["keys"]), str(summary["data"]["key"])
-        table = pq.read_table(folder / ACCURACIES)
-    except (ValueError, LookupError, TypeError, OSError) as error:
+        table = read_sealed(folder / ACCURACIES)
+    except (InputError, ValueError, LookupError, TypeError, OSError) as error:
         raise InputError(
-            f"{folder} holds no evaluation that this program reads ({type(error).__name__}); run `syntrans evaluate`"
+            f"{folder} holds no evaluation that this program reads ({error!r:.120}); run `syntrans evaluate`"
         ) from error
     rows = [name for name in table.column_names if name not in ("shots", "episode")]
     if row not in rows:

@@ -7,7 +7,6 @@ over (`generations.py` says what an identity is).
 """
 
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -103,7 +102,8 @@ def encoder_stage(
 def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
     """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
     note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
-    if not (out / ENCODER).exists() or checkpoint.read_note(out / ENCODER) != note:
+    begun = checkpoint.load_fitting(out / ENCODER, base.key)
+    if begun is None or begun[1] != note:
         checkpoint.save(out / ENCODER, {}, note)
     return nn.Identity(), note
 
@@ -169,11 +169,8 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
 def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
     """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
     for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
-        if path.name not in names:
-            continue
-        with suppress(InputError):  # another run's damage is no matter of this one
-            if checkpoint.read_note(path).get("identity") == identity:
-                return str(path)
+        if path.name in names and checkpoint.load_fitting(path, identity) is not None:
+            return str(path)
     return ""
 
 

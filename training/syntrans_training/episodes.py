@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from syntrans.config import semantic_hash
-from syntrans.errors import InputError
-from syntrans.paths import atomic_path
+from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.progress import say
+from syntrans.sealed_parquet import read_sealed, write_sealed
 
 EPISODE_SCHEMA = pa.schema(
     [
@@ -171,9 +171,17 @@ def frozen(
     """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
     path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
-    if not path.exists():
-        write(draw(spec, labels, barred=barred, names=names), path)
-    return read(path)
+    if path.exists():
+        try:
+            return read(path)
+        except InputError as error:
+            say(f"drawn again: {error}")
+    episodes = draw(spec, labels, barred=barred, names=names)
+    try:
+        write(episodes, path)
+    except EnvironmentProblem as error:
+        say(f"not kept for the next run: {error}")
+    return episodes
 
 
 def write(episodes: Episodes, path: Path) -> None:
@@ -185,23 +193,20 @@ def write(episodes: Episodes, path: Path) -> None:
         "query": _nested(episodes.query),
     }
     table = pa.table(columns, schema=EPISODE_SCHEMA).replace_schema_metadata({"key": episodes.key})
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_sealed(path, table)
 
 
 def read(path: Path) -> Episodes:
     """Read a file of `write`; raises `InputError` when it is damaged or holds other columns than `EPISODE_SCHEMA`."""
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is not readable ({str(error)[:80]}); delete it and run again") from error
+    table = read_sealed(path)
     if table.schema.names != EPISODE_SCHEMA.names:
         raise InputError(f"{path} holds columns {table.schema.names}, episodes need {EPISODE_SCHEMA.names}")
     try:
         classes, support, query = (_array(table[name]) for name in ("classes", "support", "query"))
-    except ValueError as error:
+        key = (table.schema.metadata or {}).get(b"key", b"").decode()
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path} holds episodes of different shapes; delete it and run again") from error
-    return Episodes(classes, support, query, (table.schema.metadata or {}).get(b"key", b"").decode())
+    return Episodes(classes, support, query, key)
 
 
 def _nested(array: NDArray[np.int64]) -> pa.Array:

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor, nn
 
 from syntrans.config import semantic_hash
+from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.paths import artifacts_root
-from syntrans.progress import track
+from syntrans.progress import say, track
 
 from . import checkpoint
 from .data.augment import StoredCrops, crop_views, random_views, whole_views
@@ -150,9 +151,17 @@ def _cached(
     recipe = {**recipe, "torch": torch.__version__}
     key = semantic_hash({**recipe, "version": FEATURES_VERSION})
     path = (cache or artifacts_root() / "cache" / "features") / f"{key}.safetensors"
-    if not path.exists():
-        checkpoint.save(path, {"features": compute()}, {**recipe, "split": split.name})
-    return checkpoint.load(path)[0]["features"], key
+    if path.exists():
+        try:
+            return checkpoint.load(path)[0]["features"], key
+        except (InputError, KeyError) as error:
+            say(f"cache passed over: {error}")
+    found = compute()
+    try:
+        checkpoint.save(path, {"features": found}, {**recipe, "split": split.name})
+    except EnvironmentProblem as error:
+        say(f"not kept for the next run: {error}")
+    return found, key
 
 
 def _stored(views: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b h w 3"]:

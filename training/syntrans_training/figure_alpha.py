@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from syntrans.paths import atomic_path
+from syntrans.sealed_parquet import write_sealed
 
 from .alpha_curve import alpha_curve
 from .bridge import alpha_grid
@@ -89,8 +89,7 @@ def _write(curves: list[Curve], path: Path) -> None:
         for curve in curves
         for alpha, value in zip(curve.alphas, curve.values, strict=True)
     ]
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(lines), temporary, compression="zstd")
+    write_sealed(path, pa.Table.from_pylist(lines))
 
 
 def _summary(curve: Curve) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from syntrans.errors import InputError
 from syntrans.paths import atomic_path
+from syntrans.sealed_parquet import write_sealed
 
 from .config import EvaluateConfig
 from .data import Split
@@ -119,8 +119,7 @@ def _write(points: Mapping[tuple[int, str], NDArray[np.float32]], classes: tuple
             "y": found[..., 1].ravel(),
         }
         tables.append(pa.table(columns))
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
+    write_sealed(path, pa.concat_tables(tables))
 
 
 def draw(

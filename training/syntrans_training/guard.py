@@ -7,7 +7,6 @@ its data has been looked at: the more often, the less a good number there means.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from syntrans.paths import artifacts_root, make_dir
+from syntrans.paths import artifacts_root, disk_problem, make_dir
 
 NOVEL = "novel"
 LOG = "test_touches.jsonl"
@@ -52,14 +51,14 @@ def record_touch(data: str, **what: Any) -> int:
     path = make_dir(artifacts_root()) / LOG
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "data": data, **what}
     # One write in append mode: lines of runs that end at the same moment do not mix.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(descriptor, (json.dumps(line) + "\n").encode())
-    finally:
-        os.close(descriptor)
+        with path.open("ab", buffering=0) as log:
+            log.write((json.dumps(line) + "\n").encode())
+    except OSError as error:
+        raise disk_problem(path, error) from error
     return count_touches(data, path)
 
 
 def count_touches(data: str, path: Path) -> int:
     """Lines of the log about these pictures; a line that is cut short counts for none."""
-    return sum(f'"data": "{data}"' in line for line in path.read_text().splitlines())
+    return sum(f'"data": "{data}"' in line for line in path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -7,15 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from syntrans.input_files import parse_json
 from syntrans.paths import atomic_write_text, disk_problem
 
 
 def read_rows(metrics: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file, one an epoch; a line that a full disk cut short is left out."""
+    """The rows of a metrics file, one an epoch; a line that a full disk cut short, or damaged, is left out."""
     rows = []
-    for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
+    text = metrics.read_text(encoding="utf-8", errors="replace") if metrics.exists() else ""
+    for line in text.splitlines():
         with suppress(ValueError):
-            rows.append(json.loads(line))
+            row = parse_json(line)
+            if isinstance(row, dict) and isinstance(row.get("epoch"), int):
+                rows.append(row)
     return rows
 
 

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from syntrans.paths import atomic_path
+from syntrans.sealed_parquet import write_sealed
 
 from .episodes import Episodes
 from .metrics import image_interval, interval, paired, per_class
@@ -89,5 +88,4 @@ def confusion_table(path: Path, outcomes: Mapping[int, Mapping[str, Outcome]], c
 
 
 def _write(path: Path, tables: list[pa.Table]) -> None:
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
+    write_sealed(path, pa.concat_tables(tables))

@@ -1,6 +1,5 @@
 """Reading the folder of a finished training: its config, its bridge, its methods, its report."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from syntrans.classes import composed
 from syntrans.errors import InputError, UsageError
+from syntrans.input_files import read_json
 
 from . import checkpoint
 from .bridge import Bridge, unpack
@@ -114,7 +114,7 @@ def read_run(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
-        report = json.loads((folder / REPORT).read_text())
+        report = read_json(folder / REPORT, "run `syntrans train` again")
         config = TrainConfig.model_validate(report["config"])
         if (folder / SPLIT).is_file():  # the folder may have been moved since
             config = with_split(config, str(folder / SPLIT))

@@ -158,8 +158,8 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
         }
     )
     path = out / BRIDGE
-    if path.exists() and checkpoint.read_note(path).get("identity") == identity:
-        return checkpoint.read_note(path)
+    if (begun := checkpoint.load_fitting(path, identity)) is not None:
+        return begun[1]
     bridge = build_bridge(
         base,
         val.features,

@@ -7,7 +7,6 @@ loaded and no code that comes with a model is run. A text longer than the encode
 
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from syntrans.errors import EnvironmentProblem, ModelLoadError
-from syntrans.paths import artifacts_root, atomic_path, resolve_model
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.input_files import read_json
+from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
+from syntrans.sealed_parquet import read_sealed, write_sealed
 from syntrans.windows import clip_tokens, mean_vectors, windows
 
 from .config import TrainConfig
@@ -120,7 +120,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
             return TextEncoder(folder.name, revision, *_open_clip(folder))
         if (folder / "config.json").exists():
             return TextEncoder(_name(folder), revision, *_transformer(folder))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (InputError, OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
     raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
 
@@ -188,7 +188,7 @@ def _transformer(folder: Path) -> _Reader:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    found: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
     return found
 
 
@@ -199,10 +199,13 @@ def _text_key(text: str) -> str:
 def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
     known: dict[str, NDArray[np.float32]] = {}
     for path in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(path)
-        dim = table.schema.field("embedding").type.list_size
-        vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-        known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+        try:
+            table = read_sealed(path)
+            dim = table.schema.field("embedding").type.list_size
+            vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
+            known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+        except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
+            say(f"cache passed over: {path} ({error})")
     return known
 
 
@@ -211,5 +214,7 @@ def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) ->
     flat = pa.array(vectors.reshape(-1))
     columns = {"text": keys, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
     name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
-    with atomic_path(folder / f"{name}-{os.getpid()}.parquet") as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    try:
+        write_sealed(folder / f"{name}-{os.getpid()}.parquet", pa.table(columns))
+    except EnvironmentProblem as error:
+        say(f"not kept for the next run: {error}")

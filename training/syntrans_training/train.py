@@ -18,14 +18,16 @@ A run folder holds
 """
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from syntrans.folder_lock import lock
 from syntrans.legs import LEGS, Clock, Legs
-from syntrans.paths import atomic_write_text, make_dir
+from syntrans.paths import atomic_write_text, make_dir, remove_rests
 
 from .choose import METHODS
 from .cmkd import class_knowledge
@@ -90,13 +92,17 @@ def train(
         prepared = prepare(config, descriptors)
         config = prepared.kept_in(make_dir(out))
     descriptors = descriptors and descriptors.absolute()
-    if not resume and processes.first:
-        for name in (BRIDGE, VSBIRD, METHODS, LEGS, *FILES, *DISTILL_FILES):
-            (out / name).unlink(missing_ok=True)
-    with selecting():
+    with ExitStack() as stack:
+        if processes.first:
+            stack.enter_context(lock(out))
+            remove_rests(out)
+        if not resume and processes.first:
+            for name in (BRIDGE, VSBIRD, METHODS, LEGS, *FILES, *DISTILL_FILES):
+                (out / name).unlink(missing_ok=True)
+        stack.enter_context(selecting())
         report = _run(config, out, descriptors, device, processes, resume=resume, stage=stage) | {"made_by": origin}
-    if processes.first and stage not in ("encoder", "distill"):
-        atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+        if processes.first and stage not in ("encoder", "distill"):
+            atomic_write_text(out / REPORT, json.dumps(report, indent=2))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 

@@ -128,11 +128,10 @@ def load(path: Path) -> Bridgeheads:
 
 
 def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if path.exists():
-        tensors, note = checkpoint.load(path)
-        if note.get("identity") == identity:
-            return tensors, note
-    return {}, {"identity": identity, "starts": {}, "choices": [], "heads": []}
+    return checkpoint.load_fitting(path, identity) or (
+        {},
+        {"identity": identity, "starts": {}, "choices": [], "heads": []},
+    )
 
 
 def _choose_space(

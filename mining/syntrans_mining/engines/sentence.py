@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
+from syntrans.input_files import read_json
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ class SentenceEncoder:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    values: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values: Any = read_json(path, "download the model again") if path.is_file() else {}
     return values if isinstance(values, dict) else {}

@@ -5,7 +5,6 @@ normalisation and the size of the pictures are the model's own; no default ever 
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from syntrans.errors import ModelLoadError
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.input_files import read_json
 from syntrans.paths import resolve_model
 
 
@@ -46,7 +46,7 @@ def open_tower(name: str) -> Tower:
         if library == "open_clip":
             return _open_clip(resolve_model(ref))
         return _timm_folder(resolve_model(ref)) if _is_folder(ref) else _timm_name(ref)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (InputError, OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{name}: does not load as an encoder: {error}") from error
 
 
@@ -124,5 +124,5 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text())
+    found: dict[str, Any] = read_json(path, "download the model again")
     return found

@@ -4,7 +4,6 @@ A file maps train, val and test (or base, val and novel) to lists of classes, ea
 The published ones are package data, written by scripts/make_splits.py; `splits/SHA256SUMS` has their checksums.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from syntrans.class_match import match
 from syntrans.classes import ClassEntry, composed
 from syntrans.errors import InputError, UsageError
 from syntrans.image_folders import ALIASES, PARTS
+from syntrans.input_files import read_json
 
 from .pool import Part, Pool
 
@@ -85,9 +85,9 @@ def read_split(path: Path) -> ClassSplit:
     if not path.is_file():
         raise InputError(f"split file {path} cannot be read as JSON (it is not there, or is no file); check the path")
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"split file {path} cannot be read as JSON ({str(error)[:80]})") from error
+        values = read_json(path, "a split file is a JSON object")
+    except InputError as error:
+        raise InputError(f"split file: {error}") from error
     rule = "it needs lists of classes under train, val and test (or base, val and novel)"
     if not isinstance(values, dict):
         raise InputError(f"split file {path} holds a {type(values).__name__}; {rule}")

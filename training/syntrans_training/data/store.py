@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from syntrans.errors import InputError
 from syntrans.image_reference import check_broken, first_few
+from syntrans.input_files import parse_json
 from syntrans.paths import artifacts_root, disk_problem, make_dir
-from syntrans.progress import track
+from syntrans.progress import say, track
 
 from .pool import Picture
 
@@ -75,8 +76,24 @@ def load_split(
     folder = (cache or artifacts_root() / "cache" / "images") / key
     if not (folder / "index.json").exists():
         _decode_all(name, refs, folder, size)
+    elif problem := _damage(folder, len(refs), size):
+        say(f"decoded again: {folder} is damaged ({problem})")
+        shutil.rmtree(folder, ignore_errors=True)
+        _decode_all(name, refs, folder, size)
     split = _open(name, folder, classes, refs, key, max_broken_share)
     return replace(split, dataset=dataset)
+
+
+def _damage(folder: Path, n_pictures: int, size: int) -> str | None:
+    """What is wrong with a folder of decoded pictures; None if it is whole."""
+    try:
+        index = parse_json((folder / "index.json").read_bytes())
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+        n_broken = len({int(i) for i in index["broken"]})
+        whole = pixels.shape == (n_pictures - n_broken, size, size, 3) and pixels.dtype == np.uint8
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+        return str(error)[:80]
+    return None if whole else f"its pixels are {pixels.dtype} {pixels.shape}"
 
 
 def _open(

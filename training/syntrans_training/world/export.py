@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from syntrans.paths import artifacts_root, atomic_path
+from syntrans.paths import artifacts_root, atomic_path, make_dir
 from syntrans_training.world.fine import FINE_SEED, fine_classes
 from syntrans_training.world.render import render, typical
 from syntrans_training.world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED, WorldClass
@@ -37,7 +37,7 @@ def export(out_dir: Path, per_class: int = 60, seed: int = 0, *, fine: str | Non
     the slot of a fine-grained world (`fine.py`). Files that already hold as many pictures of the same seed are left
     as they are.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_dir(out_dir)
     stamp = {"world_seed": str(WORLD_SEED), "seed": str(seed), "per_class": str(per_class)}
     if fine:
         stamp["world_seed"] = f"{FINE_SEED} {fine}"
@@ -57,7 +57,10 @@ def export_cached(per_class: int = 60, *, fine: str | None = None) -> Path:
 def _is_current(target: Path, stamp: dict[str, str]) -> bool:
     if not target.is_file():
         return False
-    metadata = pq.read_schema(target).metadata or {}
+    try:
+        metadata = pq.read_schema(target).metadata or {}
+    except (pa.ArrowException, OSError):  # damaged: written anew
+        return False
     return all(metadata.get(key.encode()) == value.encode() for key, value in stamp.items())
 
 

@@ -1,0 +1,123 @@
+"""Bad inputs over all commands: each must end with an exit code of ours and one line, and at once."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from syntrans.cli import run
+
+CODES = {2, 3, 4, 5}
+DEEP = 10_000
+
+
+class Ending(NamedTuple):
+    """How a command line ended: ``ok`` if with a code of `CODES`, one line and no traceback."""
+
+    command: str
+    code: int | str
+    line: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether that is how it should end."""
+        return self.code in CODES and self.line.count("\n") == 0 and "Traceback" not in self.line
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """Files that are wrong in every way a file can be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet = (folder.parent / "descriptors.parquet").read_bytes()
+    middle = len(parquet) // 2
+    contents: dict[str, bytes] = {
+        "empty": b"",
+        "zeros": bytes(4096),
+        "not_utf8": b"\xff\xfe\xfa caf\xe9 \x80",
+        "half_json": b'{"a": ["b"',
+        "deep_json": b"[" * DEEP + b"]" * DEEP,
+        "deep_object": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+        "surrogate": b'{"a\\ud800": ["\\ud800 red"]}',
+        "wrong_json": b'{"llms": 3, "data": [], "hash": 1, "name": {}}',
+        "big_number": b'{"a": 1' + b"0" * 5000 + b"}",
+        "yaml_alias": b"a0: &a0 [1]\n" + b"".join(_nine_times(i) for i in range(1, 9)),
+        "yaml_deep": b"[" * 900 + b"]" * 900,
+        "yaml_keys": b"".join(b"k%d: 1\n" % i for i in range(20_000)),
+        "yaml_self": b"a: &a {x: *a}\n",
+        "yaml_inf": b"bridge: {lambdas: [.inf]}\ncrosscheck: {threshold: .nan}\n",
+        "yaml_python": b"!!python/object/apply:os.system ['true']\n",
+        "not_parquet": b"PAR1 but not really PAR1",
+        "half_parquet": parquet[:middle],
+        "flipped_parquet": parquet[:middle] + bytes([parquet[middle] ^ 8]) + parquet[middle + 1 :],
+        "long_line": b'{"class": "a", "text": "' + b"x" * (2 << 20) + b'"}\n',
+    }
+    files = {}
+    for name, data in contents.items():
+        files[name] = folder / name
+        files[name].write_bytes(data)
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(folder / "fifo")
+        (folder / "directory").mkdir()
+    others = {name: folder / name for name in ("fifo", "directory", "absent")}
+    return {**files, **others, "device": Path("/dev/zero")}
+
+
+def _nine_times(i: int) -> bytes:
+    return b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 9))
+
+
+def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
+    """Every command that reads a file, with every bad file in its place; and settings that are wrong in themselves."""
+    for path in files.values():
+        yield ["inspect", str(path)]
+        yield ["pack", str(path), "--out", str(root / "packed")]
+        yield ["train", str(path), "--dry-run"]
+        yield ["evaluate", str(path)]
+        yield ["compare", str(path), str(path)]
+        yield ["data", "check", str(path)]
+        for form in ("cupl", "dclip", "jsonl"):
+            yield ["import", str(path), "--format", form, "--out", str(root / "imported")]
+    for name, path in files.items():
+        if name not in ("empty", "absent", "directory", "device", "fifo"):
+            for form in ("jsonl", "parquet", "csv"):  # as a plain text, most of them are names
+                listed = path.with_name(f"{name}.{form}")
+                listed.write_bytes(path.read_bytes())
+                yield ["classes", "check", str(listed)]
+            config = path.with_name(f"{name}.yaml")
+            config.write_bytes(path.read_bytes())
+            yield ["mine", "--classes", "mini", "--config", str(config)]
+            yield ["train", "--config", str(config), "--dry-run"]
+            yield ["evaluate", "--config", str(config)]
+            yield ["doctor", "--config", str(config)]
+    odd = ("&a {x: *a}", "[" * 900, ".inf", ".nan", "1" + "0" * 5000, "2020-13-45", "!!python/none", "\x00", "{" * 99)
+    for value in odd:
+        yield ["train", "--dry-run", "--set", f"bridge.lambdas={value}"]
+        yield ["mine", "--config", "world", "--set", f"crosscheck.threshold={value}"]
+    yield ["train", "--dry-run", "--set", ".".join(["a"] * 5000) + "=1"]
+
+
+def try_all(root: Path, every: int = 1) -> list[Ending]:
+    """Run every ``every``-th of the bad command lines in this process, and say how each ended."""
+    lines = list(command_lines(bad_files(root / "bad"), root))
+    return [_ending(line) for line in lines[::every]]
+
+
+def _ending(arguments: list[str]) -> Ending:
+    out, err = io.StringIO(), io.StringIO()
+    began = time.monotonic()
+    code: int | str
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(arguments)
+    except Exception as error:  # noqa: BLE001 - this is what is looked for
+        code, err = type(error).__name__, io.StringIO(repr(error))
+    # Lines that say what a command took or passed over may stand before the one that ends it.
+    said = [line for line in err.getvalue().splitlines() if line]
+    errors = [line for line in said if "error:" in line] or said[-1:]
+    shown = " ".join(str(argument)[:60] for argument in arguments)
+    return Ending(shown, code, "\n".join(errors)[:300], round(time.monotonic() - began, 2))

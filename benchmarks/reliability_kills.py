@@ -1,0 +1,159 @@
+"""Kill every command at random moments and start it again: what it leaves must be what an undisturbed run leaves.
+
+In one process a death is an exception that nothing catches, raised at a moment when something reaches the world
+outside: a question, an answer kept, a file synced, renamed, removed. In processes of their own it is SIGKILL at a
+random time. Nothing that was answered and kept may be asked again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from reliability_scenes import Scene
+
+from syntrans.errors import SyntransError
+from syntrans_mining.engines.base import Request, Response
+from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
+from syntrans_mining.journal import Journal
+
+
+class Killed(BaseException):
+    """What no `except Exception` catches: as close to SIGKILL as one process comes."""
+
+
+@dataclass
+class Death:
+    """Counts what a run does to the world outside; from event ``at`` on the process is dead and does nothing more."""
+
+    at: int | None = None
+    events: int = 0
+    asked: list[str] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
+    twice: int = 0
+
+    def step(self) -> None:
+        """One moment to die at."""
+        self.events += 1
+        if self.at is not None and self.events > self.at:
+            raise Killed
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function`` with a moment before and one after it."""
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            result = function(*args, **kwargs)
+            self.step()
+            return result
+
+        return guarded
+
+    def live(self, at: int | None = None) -> None:
+        """Begin another life, which ends at event ``at``."""
+        self.at, self.events = at, 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Every question, every answer kept, every file synced, renamed or removed is counted."""
+        generate, put = FakeEngine.generate, Journal.put
+
+        def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
+            for request in requests:
+                self.step()
+                self.asked.append(request.id)
+                self.twice += request.id in self.kept
+                yield from generate(engine, [request])
+
+        def guarded_put(journal: Journal, stage: str, model: str, response: Response) -> None:
+            self.step()
+            put(journal, stage, model, response)
+            self.kept.add(response.id)
+            self.step()
+
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(FakeEngine, "generate", guarded_generate))
+            stack.enter_context(mock.patch.object(Journal, "put", guarded_put))
+            for owner, name in (
+                (Journal, "put_vectors"),
+                (FakeEncoder, "embed_texts"),
+                (FakeEncoder, "embed_images"),
+                (os, "fsync"),
+                (os, "replace"),
+                (Path, "unlink"),
+                (Path, "replace"),
+            ):
+                stack.enter_context(mock.patch.object(owner, name, self.around(getattr(owner, name))))
+            yield
+
+
+def in_process(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[str, Any]:
+    """``n`` deaths at random moments, each followed by a life; what differed from an undisturbed run."""
+    death = Death()
+    with death.watching():
+        whole = folder / "whole" / scene.name
+        scene.run(whole)
+        expected, n_events, n_asked = scene.contents(whole), death.events, len(death.asked)
+        different = twice = more = 0
+        for number in range(n):
+            out = folder / str(number) / scene.name
+            death.asked, death.kept, death.twice = [], set(), 0
+            death.live(at=rng.randrange(n_events))
+            with suppress(Killed):
+                scene.run(out)
+            death.live()
+            scene.run(out)
+            different += scene.contents(out) != expected
+            twice += death.twice
+            more += max(0, len(death.asked) - n_asked - 1)  # the one that was answered and not yet kept
+            shutil.rmtree(folder / str(number))
+    return {"scene": scene.name, "moments": n_events, "kills": n, "different": different, "asked_twice": twice + more}
+
+
+def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[str, Any]:
+    """``n`` processes ended by SIGKILL at random times, each followed by one that ends by itself."""
+    whole = folder / "whole" / scene.name
+    began = time.monotonic()
+    end(start(scene, whole))
+    seconds = time.monotonic() - began
+    expected = scene.contents(whole)
+    different = killed = 0
+    for number in range(n):
+        out = folder / f"signal{number}" / scene.name
+        child = start(scene, out)
+        time.sleep(rng.uniform(0, seconds))
+        os.kill(child, signal.SIGKILL)
+        killed += end(child) != 0
+        end(start(scene, out))
+        different += scene.contents(out) != expected
+        shutil.rmtree(folder / f"signal{number}", ignore_errors=True)
+    return {"scene": scene.name, "kills": n, "hit": killed, "different": different}
+
+
+def start(scene: Scene, out: Path) -> int:
+    """A process of its own that does the scene; its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        scene.run(out)
+        code = 0
+    except SyntransError as error:
+        os.write(2, f"{scene.name}: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def end(child: int) -> int:
+    """How a process ended, once it has."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

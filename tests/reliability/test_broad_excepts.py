@@ -1,0 +1,43 @@
+"""Every `except` that catches more than it names stands here, with its reason; a new one needs one too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+REASONS = {
+    ("syntrans/image_cifar.py", "_unpickle"): "a crafted pickle can make its reader stumble over anything",
+    ("syntrans/image_decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
+    ("syntrans/image_decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
+    ("syntrans/image_hub.py", "open_tables"): "the library's errors have many bases",
+    ("mining/syntrans_mining/engines/driver.py", "_run"): "a thread that ends without a word is waited for for ever",
+    ("mining/syntrans_mining/journal.py", "_open"): "closes what it opened and raises it again",
+    ("training/syntrans_training/prediction/encoders/onnx.py", "_open_session"): "the runtime's errors have no base",
+    ("training/syntrans_training/prediction/encoders/onnx.py", "forward"): "the runtime's errors have no base",
+    ("mining/syntrans_mining/doctor.py", "_chat"): "a chat template is a program of the model's authors",
+}
+CATCH_ALL = {"Exception", "BaseException", None}
+
+
+def broad(root: Path) -> Iterator[tuple[str, str]]:
+    """File and function of every handler of everything, in the packages."""
+    for package in ("syntrans", "mining/syntrans_mining", "training/syntrans_training"):
+        for path in sorted((root / package).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+            for function in functions:
+                for handler in ast.walk(function):
+                    if isinstance(handler, ast.ExceptHandler) and caught(handler) & CATCH_ALL:
+                        yield path.relative_to(root).as_posix(), function.name
+
+
+def caught(handler: ast.ExceptHandler) -> set[str | None]:
+    if handler.type is None:
+        return {None}
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return {ast.unparse(kind) for kind in types}
+
+
+def test_nothing_catches_everything_without_a_reason(repository: Path) -> None:
+    assert set(broad(repository)) == set(REASONS)

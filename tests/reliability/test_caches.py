@@ -1,0 +1,130 @@
+"""Caches and checkpoints: what is damaged is made again, what cannot be kept is used without being kept."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from syntrans.errors import EnvironmentProblem, InputError
+from syntrans_training import checkpoint, text
+from syntrans_training.episodes import EpisodeSpec, frozen
+
+LABELS = np.repeat(np.arange(6), 8)
+
+
+def flip(path: Path, place: float) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 4
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+def test_a_checkpoint_with_a_changed_byte_is_refused_or_true_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for place in np.linspace(0, 0.999, 40):
+        checkpoint.save(path, {"weight": torch.arange(40.0)}, {"identity": "one", "epoch": 3})
+        flip(path, float(place))
+        with contextlib.suppress(InputError):
+            tensors, note = checkpoint.load(path)
+            assert tensors["weight"].tolist() == list(range(40))
+            assert note == {"identity": "one", "epoch": 3}
+
+
+def test_a_damaged_file_of_a_training_counts_as_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bridge.safetensors"
+    checkpoint.save(path, {"weight": torch.arange(40.0)}, {"identity": "one"})
+    assert checkpoint.load_fitting(path, "another") is None
+    assert checkpoint.load_fitting(path, "one") is not None
+    flip(path, 0.95)
+    assert checkpoint.load_fitting(path, "one") is None
+    assert "passed over" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_weights_and_tables_have_the_same_permissions(tmp_path: Path) -> None:
+    from syntrans.paths import atomic_write_text
+
+    checkpoint.save(tmp_path / "a.safetensors", {"weight": torch.ones(2)}, {})
+    atomic_write_text(tmp_path / "train.json", "{}")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_frozen_episodes_that_were_damaged_are_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = EpisodeSpec(queries=2, episodes=4)
+    first = frozen(spec, LABELS, tmp_path)
+    flip(next(tmp_path.glob("*.parquet")), 0.5)
+    again = frozen(spec, LABELS, tmp_path)
+    assert again.query.tolist() == first.query.tolist()
+    assert "drawn again" in capsys.readouterr().err
+
+
+def test_episodes_that_cannot_be_kept_are_used_all_the_same(
+    full_disk: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(frozen(EpisodeSpec(queries=2, episodes=4), LABELS, tmp_path)) == 4
+    assert "not kept for the next run" in capsys.readouterr().err
+
+
+def encoder() -> text.TextEncoder:
+    return text.TextEncoder("lengths", "r1", lambda texts: np.array([[len(t), 1.0] for t in texts], np.float32))
+
+
+def test_text_vectors_whose_cache_was_damaged_are_computed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = encoder().encode(["a red breast", "a tail"], cache=tmp_path)
+    flip(next(tmp_path.rglob("*.parquet")), 0.4)
+    assert encoder().encode(["a red breast", "a tail"], cache=tmp_path).tolist() == first.tolist()
+    assert "passed over" in capsys.readouterr().err
+
+
+def test_text_vectors_that_cannot_be_kept_are_used_all_the_same(full_disk: None, tmp_path: Path) -> None:
+    assert encoder().encode(["a red breast"], cache=tmp_path).shape == (1, 2)
+
+
+def test_a_cache_of_hashes_that_was_damaged_says_nothing(tmp_path: Path, artifacts: Path) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    from syntrans.image_hashes import sha256_of
+
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"a picture")
+    os.utime(picture, (1e9, 1e9))
+    true = sha256_of([picture])
+    with closing(sqlite3.connect(artifacts / "cache" / "hashes.sqlite")) as db, db:
+        db.execute("update hashes set sha256 = ?", ["0" * 64])
+    assert sha256_of([picture]) == true
+
+
+def test_a_cache_of_hashes_that_cannot_be_made_is_done_without(tmp_path: Path, artifacts: Path) -> None:
+    from syntrans.image_hashes import sha256_of
+
+    artifacts.mkdir()
+    (artifacts / "cache").write_text("a file where the folder should be")
+    (tmp_path / "a.png").write_bytes(b"a picture")
+    assert len(sha256_of([tmp_path / "a.png"])[0]) == 64
+
+
+def test_two_trainings_never_work_in_one_folder(tmp_path: Path) -> None:
+    from syntrans.folder_lock import lock
+    from syntrans_training.config import TrainConfig
+    from syntrans_training.train import train
+
+    with lock(tmp_path), pytest.raises(EnvironmentProblem, match="in use by another run"):
+        train(TrainConfig.model_validate({"device": "cpu", "data": {"path": str(tmp_path)}}), out=tmp_path)
