@@ -85,7 +85,6 @@ def _left_by_mining(data: DataConfig) -> dict[str, str]:
         f"{who} {least} pictures or more of every val and novel class as queries; {max(shape.shots)} shots and "
         f"{shape.queries} queries need {need}"
     )
-    if least >= need:
-        return {"level": "note", "rule": "left", "message": message}
-    cure = "add pictures, or train with --set episodes.queries=N"
-    return {"level": "warning", "rule": "left", "message": f"{message}; fewest has {part}: {name}; {cure}"}
+    if least < need:
+        message += f"; fewest has {part}: {name}; add pictures, or train with --set episodes.queries=N"
+    return {"level": "warning" if mined and least < need else "note", "rule": "left", "message": message}

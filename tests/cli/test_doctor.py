@@ -22,6 +22,13 @@ engine: {kind: fake, workers: 0}
 """
 
 
+@pytest.fixture(autouse=True)
+def well_installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing vLLM takes ten seconds; only slow tests do."""
+    if not any(request.node.get_closest_marker(name) for name in ("slow", "vllm")):
+        monkeypatch.setattr("syntrans_mining.packages.import_problems", lambda _: {})
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "fake.yaml"

@@ -202,7 +202,7 @@ def test_after_a_mining_that_did_not_finish_the_world_is_not_taken(
         (BIRDS, 12, (), "--set episodes.queries=7, or add pictures"),
         (BIRDS, 25, ("episodes.ways=3",), "val has 2 classes, and 3-way tasks (episodes.ways) need 3; add classes"),
         (BIRDS, 25, ("data.split_file=1/2/3",), "three shares of base, val and novel that make 1"),
-        (BIRDS, 25, ("data.split_file=none.json",), "none.json is not there, or is no file; check the path"),
+        (BIRDS, 25, ("data.split_file=none.json",), "is not there, or is no file"),
     ],
 )
 @pytest.mark.parametrize("dry", [True, False], ids=["dry run", "run"])
@@ -241,6 +241,14 @@ def test_what_mining_looked_at_is_in_the_reason_and_the_key_in_the_cure(
 def test_the_check_says_what_mining_will_leave(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "check", "photos"]) == 0
     assert "note     left        mining (images.reserve) will leave 20 pictures or more" in capsys.readouterr().out
+
+
+def test_one_picture_a_class_is_too_few_to_train_on_and_enough_to_predict_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_photos(tmp_path / "photos", BIRDS, 1)
+    assert run(["train", "--images", str(photos), "--dry-run"]) == 3
+    assert "with fewer, `syntrans predict --support DIR --query DIR` names pictures" in capsys.readouterr().err
 
 
 @pytest.fixture

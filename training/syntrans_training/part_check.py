@@ -9,7 +9,7 @@ from syntrans.errors import InputError
 from syntrans.image_folders import PARTS
 
 from .config import DataConfig, EpisodesConfig
-from .data.auto_split import LEAST
+from .data.auto_split import LEAST, LESS
 from .data.class_split import ClassSplit
 from .data.given import feature_files, given_splits
 from .data.opening import FINE, WORLD, open_source
@@ -66,23 +66,20 @@ def world_counts(data: DataConfig) -> Counts | None:
     return {name: {str(i): ClassCount(n, n) for i in range(size)} for name, size in SPLIT_SIZES.items()}
 
 
-def check_parts(counts: Counts, shape: EpisodesConfig, *, less: str = "") -> None:
-    """`InputError` for the first part that has too few classes, or too few pictures in one, for tasks of this shape.
-
-    `less`: what else the sentence may point to.
-    """
+def check_parts(counts: Counts, shape: EpisodesConfig) -> None:
+    """`InputError` for the first part that has too few classes, or too few pictures in one, for tasks of this shape."""
     most = max(shape.shots)
     for name, classes in counts.items():
         least = LEAST["base"] if name == "base" else shape.ways
         if len(classes) < least:
-            raise InputError(f"{_too_few_classes(name, len(classes), shape)}{less}")
+            raise InputError(f"{_too_few_classes(name, len(classes), shape)}{LESS}")
         need = most + (1 if name == "base" else shape.queries)
         free = {c: count.pictures if name == "base" else count.free for c, count in classes.items()}
         short = sorted((c for c in free if free[c] < need), key=lambda c: free[c])
         if short:
             others = f" (and {len(short) - 1} more classes)" if len(short) > 1 else ""
             told = _too_few_pictures(name, short[0], others, classes[short[0]], shape)
-            raise InputError(f"{told}{less}")
+            raise InputError(f"{told}{LESS}")
 
 
 def _count(hashes: Collection[str], known: frozenset[str]) -> ClassCount:

@@ -169,7 +169,7 @@ def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
     support, _ = write_task(tmp_path, shots=1, queries=1)
     code, _, err = predict(capsys, "--support", support, "--query", tmp_path / "nowhere" / "*.jpg")
     assert code == 3
-    assert "is not there" in err
+    assert "fits nothing; give a picture" in err
 
 
 def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys):

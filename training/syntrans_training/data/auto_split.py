@@ -11,6 +11,7 @@ from syntrans.image_folders import PARTS
 from .class_split import ClassSplit
 
 AUTO = "auto"
+LESS = "; with fewer, `syntrans predict --support DIR --query DIR` names pictures"
 LEAST = {"base": 4, "val": 2, "novel": 2}  # heads are trained on tasks of half of the base classes; a task has two
 _SHARES = re.compile(r"[\d.]+(/[\d.]+)+")
 
@@ -29,7 +30,7 @@ def divide_classes(keys: Sequence[str], word: str, *, seed: int) -> ClassSplit:
     if len(keys) < sum(LEAST.values()):
         raise InputError(
             f"{len(keys)} classes are too few for a training: base needs {LEAST['base']}, val and novel "
-            f"{LEAST['val']} each ({sum(LEAST.values())} in all); add classes"
+            f"{LEAST['val']} each ({sum(LEAST.values())} in all); add classes{LESS}"
         )
     sizes = _automatic(len(keys)) if word == AUTO else _by_shares(len(keys), _shares(word))
     order = sorted(keys)

@@ -1,5 +1,6 @@
 """The pictures of a task: supports by class, in any layout, and the classes of a list that need no picture."""
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,13 @@ def open_queries(query: str) -> tuple[list[Picture], str]:
 
     Raises `InputError` when there are none.
     """
+    give = "give a picture, a folder, a pattern in quotes, or Parquet"
+    if glob.has_magic(query) and not Path(query).exists() and not glob.glob(query, recursive=True):  # noqa: PTH207 - it may be absolute
+        raise InputError(f"--query {query} fits nothing; {give}")
     images = open_images(query, by_class=False)
     pictures = images.refs
     if not pictures:
-        raise InputError(f"--query {query} holds no picture; give a picture, a folder, a pattern in quotes, or Parquet")
+        raise InputError(f"--query {query} holds no picture; {give}")
     return pictures, str(images.passed_over) if images.passed_over else ""
 
 
