@@ -18,6 +18,7 @@ from syntrans.contract import STAGES, check_file, read_descriptors, read_semanti
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans.folder_lock import lock
 from syntrans.progress import Silent
+from syntrans.run_facts import read_report
 from syntrans_mining.engines.base import EngineCrashed
 from syntrans_mining.pipeline import MineResult
 from syntrans_mining.report import stage_table
@@ -278,7 +279,7 @@ def test_progress_counts_every_answer_and_every_text_that_is_embedded(run: Run, 
 
 def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:
     result = run(configure())
-    values = json.loads(result.run_json.read_text())
+    values = read_report(result.run_json)
     assert values == result.run
     assert list(values["stages"]) == ["propose", "merge", "crosscheck", "ground", "filter", "compose"]
     table = stage_table(values)
