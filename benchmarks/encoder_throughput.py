@@ -39,12 +39,12 @@ from syntrans.paths import atomic_write_text
 from syntrans_training import backbones
 from syntrans_training.backbones.resnet12 import ResNet12
 from syntrans_training.data.augment import Pictures
-from syntrans_training.log import read_rows
-from syntrans_training.loop import Recipe, fit
+from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
+from syntrans_training.engine.devices import autocast, pick_precision
+from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.losses.rotation import four_rotations, gen0_loss
 from syntrans_training.provenance import made_by
-from syntrans_training.seeding import autocast, pick_precision
-from syntrans_training.tasks.skd_gen0 import SKDGen0
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,11 +24,11 @@ import torch
 from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
-from syntrans_training.episodes import Episodes, EpisodeSpec, draw
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression, Method
 from syntrans_training.provenance import made_by
-from syntrans_training.scored_classifier import Row
-from syntrans_training.scoring import score
+from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scorer import score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

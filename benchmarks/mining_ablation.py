@@ -3,7 +3,7 @@
 Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--stages] [--out DIR] [--train KEY=VALUE ...] [--quick]
 
 The whole chain runs with the weights and thresholds that ship; every setting that leaves something out gets its own,
-chosen as those were (`syntrans_training.world.thresholds`: base and val classes, mining seed 0). All are scored on the
+chosen as those were (`syntrans_world.thresholds`: base and val classes, mining seed 0). All are scored on the
 novel classes. One journal serves all settings of a seed, one encoder all descriptor files; the accuracies of a seed
 come from the same frozen episodes and are compared in pairs. Writes ablation.json and ablation.md.
 """
@@ -25,25 +25,25 @@ import numpy as np
 import pyarrow.parquet as pq
 from quick import EVALUATE, TRAIN, add_quick
 
-from syntrans.classes import read_classes
-from syntrans.cli_inputs import export_world
+from syntrans.classes.entries import read_classes
+from syntrans.cli.inputs import export_world
 from syntrans.config import load_config
-from syntrans.contract import DescriptorRow, read_descriptors, write_descriptors
-from syntrans.images import open_images
+from syntrans.contract.schemas import DescriptorRow, read_descriptors, write_descriptors
+from syntrans.images.image_set import open_images
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
+from syntrans_mining.run.mine import mine
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluate import evaluate
-from syntrans_training.metrics import interval, paired
-from syntrans_training.train import train
-from syntrans_training.world.export import export
-from syntrans_training.world.score import STAGE_ORDER, alive_after, stage_scores
-from syntrans_training.world.thresholds import Chosen, choose
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
+from syntrans_training.scoring.metrics import interval, paired
+from syntrans_world.export import export
+from syntrans_world.score import STAGE_ORDER, alive_after, stage_scores
+from syntrans_world.thresholds import Chosen, choose
 
 FULL = "all steps"
 OPEN = ["crosscheck.threshold=0", "ground.threshold=0", "filter.margin=-1", "filter.fuse=null", "filter.budget=1000"]
-WEIGHTS = "package:syntrans_training/world/weights"
+WEIGHTS = "package:syntrans_world/weights"
 # The row that is compared is `fused`, the ridge map. The methods of others are not the question here, nor is the
 # trained bridge, which takes ten times as long as all the rest.
 ONLY_OURS = [

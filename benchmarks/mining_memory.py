@@ -21,11 +21,11 @@ from pathlib import Path
 
 from quick import add_quick
 
-from syntrans.classes import ClassEntry
-from syntrans.images import ImageRef
+from syntrans.classes.entries import ClassEntry
+from syntrans.images.image_set import ImageRef
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
+from syntrans_mining.run.mine import mine
 
 LIMIT_MB = 200
 CONFIG = {

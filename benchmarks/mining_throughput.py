@@ -28,18 +28,18 @@ from typing import Any
 from quick import add_quick, target
 
 from syntrans.config import load_config
-from syntrans.images import decode, open_images
+from syntrans.images.image_set import decode, open_images
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir
 from syntrans.progress import Silent
-from syntrans_mining.asking import Asker
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
-from syntrans_mining.engines.environment import apply_environment, cores, worker_environment
-from syntrans_mining.engines.pool import Pool, WorkerPlan
-from syntrans_mining.journal import Journal, request_key
+from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.prompts import Prompt, load_prompt
+from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.prompts import Prompt, load_prompt
+from syntrans_mining.requests.response_cache import Journal, request_key
 from syntrans_mining.steps.propose import parse_answer
 
 WORDS = ("red", "blue", "green", "yellow", "round", "long", "dark", "bright", "smooth", "striped")
@@ -187,7 +187,7 @@ def measure(case: Case, passes: int, chunk: int) -> dict[str, Any]:
 
 def cases(folder: Path) -> list[Case]:
     """The world's language and vision-language models, and a Llama of 113 million random weights."""
-    from syntrans_training.world.export import export
+    from syntrans_world.export import export
 
     config = load_config(MiningConfig, "world", kind="mining/configs")
     models = resolve_models(config)

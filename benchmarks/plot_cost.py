@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from evaluate import LABELS, SEED, ours, timed
 
-from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression
 
 if TYPE_CHECKING:

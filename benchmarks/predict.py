@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from syntrans.images import ImageRef
+from syntrans.images.image_set import ImageRef
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction.encoders.choose import open_sight
@@ -207,7 +207,7 @@ def first_answer(data: Data) -> float:
         seconds = []
         for _ in range(3):
             began = time.perf_counter()
-            command = [sys.executable, "-m", "syntrans.cli", *arguments]
+            command = [sys.executable, "-m", "syntrans.cli.app", *arguments]
             subprocess.run(command, check=True, capture_output=True)
             seconds.append(time.perf_counter() - began)
     return round(min(seconds), 2)

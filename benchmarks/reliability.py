@@ -29,8 +29,8 @@ import reliability_mutants as mutants
 from reliability_scenes import Scene, scenes
 from reliability_soak import soak
 
+from syntrans.console import say
 from syntrans.machine import package_versions
-from syntrans.output import say
 from syntrans_mining.provenance import git_commit, hardware
 
 KILLS = {"mine": 640, "import": 120, "pack": 120, "train": 60, "train encoder": 12, "evaluate": 60}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from syntrans.cli import run
+from syntrans.cli.app import run
 
 CODES = {2, 3, 4, 5}
 DEEP = 10_000

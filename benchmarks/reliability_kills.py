@@ -24,7 +24,7 @@ from reliability_scenes import Scene
 from syntrans.errors import SyntransError
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.journal import Journal
+from syntrans_mining.requests.response_cache import Journal
 
 
 class Killed(BaseException):

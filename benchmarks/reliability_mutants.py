@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from reliability_scenes import Scene
 
-from syntrans.contract import read_descriptors, read_semantics
+from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import SyntransError
-from syntrans.run_facts import read_report
-from syntrans_mining.journal import JOURNAL, Journal
-from syntrans_training import checkpoint
-from syntrans_training.episodes import EpisodeSpec, draw
-from syntrans_training.episodes import read as read_episodes
-from syntrans_training.episodes import write as write_episodes
+from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_training.engine import checkpoint
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.episodes.sampler import read as read_episodes
+from syntrans_training.episodes.sampler import write as write_episodes
 
 Reader = Callable[[Path], Any]
 

@@ -17,18 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import read_descriptors, read_semantics
-from syntrans.images import ImageRef
-from syntrans.importers import import_descriptions
-from syntrans.pack import pack
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.descriptors.importers import import_descriptions
+from syntrans.descriptors.pack import pack
+from syntrans.images.image_set import ImageRef
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
-from syntrans_training import checkpoint
+from syntrans_mining.run.mine import mine
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluate import evaluate
-from syntrans_training.train import train
+from syntrans_training.engine import checkpoint
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
 
 BIRDS = ("heron", "ibis", "kestrel")
 COLOURS, SHAPES = ("red", "green", "blue", "yellow", "purple", "white"), ("disc", "bar", "frame")

@@ -13,14 +13,14 @@ from unittest import mock
 
 from reliability_scenes import mining_config, pictures
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import read_descriptors
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import PartialResult
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineCrashed, Request, Response
 from syntrans_mining.engines.fake import FakeEngine
-from syntrans_mining.journal import JOURNAL, Journal
-from syntrans_mining.pipeline import mine
+from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_mining.run.mine import mine
 
 WAYS = ("too long", "refused", "failed", "empty", "garbage", "cut off", "not JSON", "wrong JSON", "server away")
 CRASHES = 5

@@ -1,4 +1,4 @@
-"""Write the built-in class lists, syntrans/class_lists/*.tsv, from the published splits.
+"""Write the built-in class lists, syntrans/classes/lists/*.tsv, from the published splits.
 
 Usage: python scripts/make_class_lists.py SPLITS_DIR   (a folder with miniimagenet.json, cub_dirs.json, ...)
 
@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from syntrans.classes import slug
+from syntrans.classes.entries import slug
 
-OUT = Path(__file__).resolve().parent.parent / "syntrans" / "class_lists"
+OUT = Path(__file__).resolve().parent.parent / "syntrans" / "lists"
 Line = tuple[str, str, str]
 # CIFAR-100's coarse classes as the definition of a fine one: it says which 'ray' and which 'seal' is meant.
 COARSE = {
@@ -67,7 +67,7 @@ def cub(splits: Path) -> Iterable[Line]:
 
 def world() -> Iterable[Line]:
     """The invented classes."""
-    from syntrans_training.world.spec import CLASSES
+    from syntrans_world.spec import CLASSES
 
     for entry in CLASSES:
         yield entry.id, entry.name, ""
@@ -91,7 +91,7 @@ def main() -> None:
         write("cifar-fs", f"CIFAR-FS. {order}", cifar(splits, "cifar_fs"))
         write("fc100", f"FC100. {order}", cifar(splits, "fc100"))
         write("cub", f"CUB-200-2011. {order}", cub(splits))
-    if importlib.util.find_spec("syntrans_training.world.spec"):
+    if importlib.util.find_spec("syntrans_world.spec"):
         write("world", "The embedded world, in the order base, val, novel.", world())
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
-from syntrans.cli import app
-from syntrans_training import leaderboard
+from syntrans.cli.app import app
+from syntrans_training.evaluation import published as leaderboard
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = "# Commands\n\nWritten by `make docs` from `--help`; do not edit.\n"

@@ -1,6 +1,6 @@
 """`python -m syntrans` is the program `syntrans`."""
 
-from syntrans.cli import main
+from syntrans.cli.app import main
 
 if __name__ == "__main__":
     main()

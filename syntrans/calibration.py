@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from syntrans.config import StrictModel, first_problem
 from syntrans.errors import InputError
-from syntrans.input_files import read_json
+from syntrans.files.input_files import read_json
 from syntrans.paths import shipped
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from syntrans.bounded_yaml import MAX_DEPTH, parse_yaml
 from syntrans.errors import InputError, UsageError
-from syntrans.input_files import read_text
+from syntrans.files.bounded_yaml import MAX_DEPTH, parse_yaml
+from syntrans.files.input_files import read_text
 from syntrans.paths import shipped
 
 
@@ -67,13 +65,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def dump_config(model: BaseModel) -> str:
     """The resolved config as YAML, in the order of its declaration."""
     return yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
-
-
-def semantic_hash(obj: Any) -> str:
-    """16 hex digits over the canonical JSON of a model or a plain value; equal content, equal hash."""
-    plain = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
 def dotted(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from syntrans.plain import plain_text
 from syntrans.tables import duration
+from syntrans.text_safety import plain_text
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syntrans.plain import plain_text
+from syntrans.text_safety import plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

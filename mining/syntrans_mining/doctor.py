@@ -9,25 +9,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes import ClassEntry
+from syntrans.classes.entries import ClassEntry
 from syntrans.errors import SyntransError
+from syntrans.files.scratch import scratch_folder
 from syntrans.machine import Check
 from syntrans.paths import is_hub_id, resolve_model
-from syntrans.scratch import scratch_folder
 from syntrans.tables import size_of
+from syntrans_mining.dry_run.plan import configured_models, model_line
+from syntrans_mining.dry_run.request_counter import rehearse
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.chat import Chat
-from syntrans_mining.engines.proxy import proxy_notice
-from syntrans_mining.hosting import make_host, residency_of
+from syntrans_mining.engines.server.proxy import proxy_notice
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.plan import configured_models, model_line
-from syntrans_mining.rehearsal import rehearse
+from syntrans_mining.placement.hosting import make_host, residency_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from syntrans_mining.config import MiningConfig, ModelConfig
-    from syntrans_mining.engines.host import Host
+    from syntrans_mining.engines.workers.host import Host
 
 _ERROR = re.compile(r"\b(\w+Error|\w*Exception|Killed|Aborted|Segmentation fault)\b")
 _LONGEST = 300  # characters of a log's line

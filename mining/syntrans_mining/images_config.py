@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from syntrans.config import StrictModel
-from syntrans.image_columns import Columns
+from syntrans.images.columns import Columns
 
 
 class ImagesConfig(StrictModel):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.input_files import parse_json, read_json
+from syntrans.files.input_files import parse_json, read_json
 from syntrans.paths import resolve_model
 from syntrans_mining.config import EncoderConfig
 from syntrans_mining.engines.base import EngineKind, EngineSpec

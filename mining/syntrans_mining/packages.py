@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from syntrans.extras import install_command, is_here, require
 from syntrans.machine import Check, gpu_memory_gib
 from syntrans.paths import is_hub_id
-from syntrans_mining.engines.environment import worker_environment
+from syntrans_mining.engines.workers.environment import worker_environment
 
 if TYPE_CHECKING:
     from syntrans_mining.config import EngineConfig, MiningConfig

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from syntrans.class_lint import homonyms, normalised
-from syntrans.classes import ClassEntry, lint, require_clean, slug
+from syntrans.classes.entries import ClassEntry, lint, require_clean, slug
+from syntrans.classes.lint import homonyms, normalised
 from syntrans.errors import InputError
 
 

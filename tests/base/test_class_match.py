@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.class_match import match, nearest, pair
-from syntrans.classes import ClassEntry, composed, slug
+from syntrans.classes.entries import ClassEntry, composed, slug
+from syntrans.classes.match import match, nearest, pair
 from syntrans.errors import InputError
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.classes import (
+from syntrans.classes.entries import (
     BUILTIN,
     ClassEntry,
     blank_lines,
@@ -156,7 +156,7 @@ def test_the_hash_of_a_list_knows_content_and_not_order() -> None:
 
 
 def test_empty_lines_between_classes_are_said(tmp_path: Path) -> None:
-    from syntrans.cli_checks import check_classes
+    from syntrans.cli.checks import check_classes
 
     path = written(tmp_path, "a.txt", "wolf\n\nlamb\n   \nbear\n\n\n")
     assert blank_lines(path) == [2, 4]

@@ -9,8 +9,9 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from syntrans.config import StrictModel, dump_config, load_config, semantic_hash
+from syntrans.config import StrictModel, dump_config, load_config
 from syntrans.errors import UsageError
+from syntrans.files.semantic_hash import semantic_hash
 
 
 class Model(StrictModel):

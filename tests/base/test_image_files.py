@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from syntrans.image_files import list_pictures, loose_pictures
-from syntrans.images import decode, open_images
+from syntrans.images.files import list_pictures, loose_pictures
+from syntrans.images.image_set import decode, open_images
 
 Png = Callable[[int], bytes]
 

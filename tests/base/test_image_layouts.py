@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError
-from syntrans.images import class_keys, open_images
+from syntrans.images.image_set import class_keys, open_images
 
 Png = Callable[[int], bytes]
 PARTS = ("train", "base", "val", "valid", "validation", "test", "novel")

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from syntrans import image_decode
 from syntrans.errors import InputError
-from syntrans.image_decode import FORMATS, MAX_FRAMES, decode, read_file
-from syntrans.image_files import list_pictures
-from syntrans.images import open_images
+from syntrans.images import decode as image_decode
+from syntrans.images.decode import FORMATS, MAX_FRAMES, decode, read_file
+from syntrans.images.files import list_pictures
+from syntrans.images.image_set import open_images
 
 Png = Callable[[int], bytes]
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError
-from syntrans.image_columns import Columns
-from syntrans.images import class_keys, open_images
+from syntrans.images.columns import Columns
+from syntrans.images.image_set import class_keys, open_images
 
 Png = Callable[[int], bytes]
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

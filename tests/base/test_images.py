@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from syntrans.classes import ClassEntry
+from syntrans.classes.entries import ClassEntry
 from syntrans.errors import InputError
-from syntrans.images import ImageRef, class_keys, decode, match_classes, open_images
+from syntrans.images.image_set import ImageRef, class_keys, decode, match_classes, open_images
 
 Png = Callable[[int], bytes]
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from syntrans import __version__, install
-from syntrans.cli import run as cli
+from syntrans import __version__
+from syntrans.cli import install
+from syntrans.cli.app import run as cli
 from syntrans.errors import EnvironmentProblem, UsageError
 from syntrans.extras import EXTRAS
 

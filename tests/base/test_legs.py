@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from syntrans.legs import LEGS, Clock, Legs
+from syntrans.runs.legs import LEGS, Clock, Legs
 
 
 def clocked(monkeypatch, folder, *, begin: float, end: float, error: BaseException | None = None) -> dict[str, float]:
     """One leg that works on `train` from `begin` to `end` by the clock, and may fail there."""
     times = iter([begin, end])
-    monkeypatch.setattr("syntrans.legs.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("syntrans.runs.legs.time.monotonic", lambda: next(times))
     clock = Clock(Legs(folder))
     with clock.clock("train"):
         if error:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from syntrans.contract import Author, DescriptorRow, SemanticsRow, descriptor_id
-from syntrans.output import say
-from syntrans.plain import plain_text
+from syntrans.console import say
+from syntrans.contract.schemas import Author, DescriptorRow, SemanticsRow, descriptor_id
+from syntrans.text_safety import plain_text
 
 BIDI = "\u202e\u2066\u200f"
 HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x90\x07\\[];?0mJHP" + BIDI)), max_size=40)

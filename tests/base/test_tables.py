@@ -14,7 +14,7 @@ FACE = "a red face beside a black and white head, and a yellow bar in each wing"
 def page(width: int, *, spare=("note", "place")) -> str:
     made = table("name", "text", ">rows", "note", "place", whole=("name",))
     add_row(made, "goldfinch", FACE, 12, "x" * 30, "P")
-    add_row(made, "crane", "long legs", 3456, "two words", "package:syntrans_training/world/weights/llm-a")
+    add_row(made, "crane", "long legs", 3456, "two words", "package:syntrans_world/weights/llm-a")
     return as_text(fitted(made, width, spare), width)
 
 
@@ -43,7 +43,7 @@ def test_a_pipe_gets_every_column_and_each_row_on_one_line():
     assert len(lines) == 4
     assert lines[2].split("   ")[0] == "goldfinch"
     assert FACE in lines[2]
-    assert lines[3].endswith("package:syntrans_training/world/weights/llm-a")
+    assert lines[3].endswith("package:syntrans_world/weights/llm-a")
 
 
 def test_what_is_no_terminal_has_room_for_everything(tmp_path):

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from syntrans.cli import app, run
+from syntrans.cli.app import app, run
 from syntrans.config import load_config
-from syntrans.contract import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.contract.schemas import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -67,7 +67,7 @@ def call(monkeypatch):
 
 def world_descriptors(folder: Path) -> Path:
     """One true and one dropped statement of every class of the world."""
-    from syntrans_training.world.spec import CLASSES, PHRASES
+    from syntrans_world.spec import CLASSES, PHRASES
 
     rows = []
     for entry in CLASSES:
@@ -93,7 +93,7 @@ def world_descriptors(folder: Path) -> Path:
 
 def fine_descriptors(folder: Path) -> Path:
     """What the header of cmkd-world.yaml makes and imports."""
-    from syntrans_training.world.fine import descriptions
+    from syntrans_world.fine import descriptions
 
     told = folder / "world-fine.jsonl"
     told.write_text("".join(f"{line}\n" for line in descriptions("shape")))

@@ -17,7 +17,7 @@ from typing import Any
 CONFIG = """\
 llms: [{{name: writer, path: writer}}, {{name: reader, path: reader}}]
 vlm: {{name: viewer, path: viewer}}
-clip: {{path: "package:syntrans_training/world/weights/clip"}}  # of the embedded world: it stands in, and drops nothing
+clip: {{path: "package:syntrans_world/weights/clip"}}  # of the embedded world: it stands in, and drops nothing
 engine: {{kind: openai, base_url: "{url}", workers: 0}}
 propose: {{samples: 1}}
 filter: {{margin: -1}}

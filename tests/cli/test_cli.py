@@ -14,10 +14,14 @@ from typing import NamedTuple
 import pytest
 import typer
 
-from syntrans import __version__, cli, cli_checks, cli_inputs, cli_mine
-from syntrans.cli import app, run
+from syntrans import __version__
+from syntrans.cli import app as cli
+from syntrans.cli import checks as cli_checks
+from syntrans.cli import inputs as cli_inputs
+from syntrans.cli import mine as cli_mine
+from syntrans.cli.app import app, run
 from syntrans.errors import PartialResult, SyntransError, UsageError
-from syntrans.run_folder import run_dir
+from syntrans.runs.folder import run_dir
 
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
@@ -152,7 +156,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(call: Call, artifacts: Path
 
 def test_a_dry_run_loads_no_heavy_package(repository: Path) -> None:
     code = (
-        "import sys; from syntrans.cli import run; run(['mine', '--config', 'world', '--dry-run']); "
+        "import sys; from syntrans.cli.app import run; run(['mine', '--config', 'world', '--dry-run']); "
         "print(sorted({'torch', 'vllm', 'transformers', 'open_clip'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
@@ -308,6 +312,6 @@ def test_partial_results_are_resumable_by_their_exit_code() -> None:
 
 def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "syntrans.cli", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "syntrans.cli.app", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"syntrans {cli.__version__}\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from syntrans.cli import run
-from syntrans.contract import Author, Clip, DescriptorRow, FileMetadata, descriptor_id, write_descriptors
-from syntrans.diff import diff, render
+from syntrans.cli.app import run
+from syntrans.contract.schemas import Author, Clip, DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.descriptors.diff import diff, render
 
 Write = Callable[..., Path]
 

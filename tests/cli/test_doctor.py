@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run
+from syntrans.cli.app import run
 from syntrans.config import load_config
 from syntrans.machine import Check, check_machine, facts
 from syntrans_mining.config import MiningConfig
@@ -158,7 +158,7 @@ def test_a_chat_template_that_does_not_take_the_prompts_is_found(
 
     from syntrans.paths import resolve_model
 
-    shutil.copytree(resolve_model("package:syntrans_training/world/weights/llm-a"), tmp_path / "llm")
+    shutil.copytree(resolve_model("package:syntrans_world/weights/llm-a"), tmp_path / "llm")
     (tmp_path / "llm" / "chat_template.jinja").write_text(template)
     assert doctor("--config", "world", "--set", f"llms.0.path={tmp_path / 'llm'}") == 4
     assert words in capsys.readouterr().out

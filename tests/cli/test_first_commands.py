@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from syntrans.cli import run
-from syntrans.contract import read_metadata
+from syntrans.cli.app import run
+from syntrans.contract.schemas import read_metadata
 
 MINING = """
 llms: [{name: a, path: fake/a}, {name: b, path: fake/b}]

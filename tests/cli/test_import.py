@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.classes import ClassEntry, read_classes
-from syntrans.cli import run
-from syntrans.contract import descriptor_id, normalise_text, read_descriptors
+from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.cli.app import run
+from syntrans.contract.schemas import descriptor_id, normalise_text, read_descriptors
+from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError, UsageError
-from syntrans.importers import import_descriptions
-from syntrans.plain import plain_text
+from syntrans.text_safety import plain_text
 
 
 def source(tmp_path: Path, value: object) -> Path:

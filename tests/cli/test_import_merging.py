@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import ClassEntry, slug
-from syntrans.cli import run
-from syntrans.contract import DescriptorRow, read_descriptors
+from syntrans.classes.entries import ClassEntry, slug
+from syntrans.cli.app import run
+from syntrans.contract.schemas import DescriptorRow, read_descriptors
+from syntrans.descriptors.importers import Imported, import_descriptions
 from syntrans.errors import InputError, UsageError
-from syntrans.importers import Imported, import_descriptions
 
 
 def written(tmp_path: Path, name: str, value: object) -> Path:

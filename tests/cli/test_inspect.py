@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from syntrans.cli import run
+from syntrans.cli.app import run
+from syntrans.descriptors.summary import short, summarise
 from syntrans.errors import InputError
-from syntrans.inspect import short, summarise
-from syntrans.inspect_view import render
-from syntrans.plain import plain_text
 from syntrans.tables import PIPED
+from syntrans.text_safety import plain_text
+from syntrans.views.summary import render
 
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run
-from syntrans.contract import check_file, read_descriptors
+from syntrans.cli.app import run
+from syntrans.contract.schemas import check_file, read_descriptors
 
 FAKE = """
 llms:
@@ -137,7 +137,7 @@ def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
 
 
 def test_a_folder_without_pictures_is_a_class_list_alone(tmp_path: Path) -> None:
-    from syntrans.classes import read_classes
+    from syntrans.classes.entries import read_classes
 
     for name in ("house_finch", "house finch", ".hidden", "crane"):
         (tmp_path / "list" / name).mkdir(parents=True)

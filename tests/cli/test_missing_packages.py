@@ -28,7 +28,7 @@ class Hide(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Hide())
-from syntrans.cli import run
+from syntrans.cli.app import run
 
 found = []
 for line in lines:

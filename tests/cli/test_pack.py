@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from syntrans.card import COLUMNS, markdown
-from syntrans.cli import run
-from syntrans.contract import DESCRIPTOR_SCHEMA, read_descriptors, read_semantics
-from syntrans.pack import pack, without_places
+from syntrans.cli.app import run
+from syntrans.contract.schemas import DESCRIPTOR_SCHEMA, read_descriptors, read_semantics
+from syntrans.descriptors.card import COLUMNS, markdown
+from syntrans.descriptors.pack import pack, without_places
 
 FAKE = """
 llms:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.cli import run
+from syntrans.cli.app import run
 from tests.cli.object_server import CONFIG, object_server
 
 N_CLASSES, PER_CLASS = 12, 40

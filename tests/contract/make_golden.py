@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syntrans.contract import (
+from syntrans.contract.schemas import (
     Author,
     Clip,
     DescriptorRow,

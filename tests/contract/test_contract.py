@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from syntrans import contract
-from syntrans.contract import (
+from syntrans.contract import schemas as contract
+from syntrans.contract.schemas import (
     DESCRIPTOR_SCHEMA,
     FACETS,
     REASONS,
@@ -38,7 +38,7 @@ from syntrans.contract import (
     write_semantics,
 )
 from syntrans.errors import EnvironmentProblem, InputError
-from syntrans.plain import plain_text
+from syntrans.text_safety import plain_text
 
 GOLDEN = Path(__file__).resolve().parent / "assets" / "descriptors.parquet"
 META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
@@ -271,7 +271,7 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_no_rest(
 
 
 def test_an_iterator_is_written_as_it_comes_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syntrans._parquet.ROW_GROUP", 3)
+    monkeypatch.setattr("syntrans.contract.parquet.ROW_GROUP", 3)
     rows = [DescriptorRow(**_minimal(f"{n // 4}"), kept=True, rank=n + 1) for n in range(10)]
     path = write_descriptors(tmp_path / "descriptors.parquet", iter(rows), META)
     assert pq.ParquetFile(path).num_row_groups == 4

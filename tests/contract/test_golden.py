@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.contract import (
+from syntrans.contract.schemas import (
     DESCRIPTOR_SCHEMA,
     SEMANTICS_SCHEMA,
     check_file,

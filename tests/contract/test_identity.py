@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.class_identity import definition_notes
-from syntrans.classes import ClassEntry
-from syntrans.contract import (
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.identity import definition_notes
+from syntrans.contract.schemas import (
     DescriptorRow,
     FileMetadata,
     SemanticsRow,

@@ -9,8 +9,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from syntrans_mining.engines import transport
 from syntrans_mining.engines.base import Message, Request, Sampling
+from syntrans_mining.engines.server import transport
 
 GOOD = json.dumps({"descriptors": [{"facet": "colour", "text": f"a red part {i}"} for i in range(3)]})
 TOP = [{"token": "yes", "logprob": -0.1, "bytes": None}, {"token": "no", "logprob": -2.3, "bytes": None}]

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from syntrans.classes import ClassEntry
-from syntrans.images import ImageRef
+from syntrans.classes.entries import ClassEntry
+from syntrans.images.image_set import ImageRef
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import MineResult, mine
+from syntrans_mining.run.mine import MineResult, mine
 
 Configure = Callable[..., MiningConfig]
 

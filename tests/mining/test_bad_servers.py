@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from bad_server import Handler, asked
 
-from syntrans.cli import run as command
+from syntrans.cli.app import run as command
 from syntrans.config import load_config
-from syntrans.contract import read_descriptors
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.engines import host
 from syntrans_mining.engines.base import Response
 from syntrans_mining.engines.fake import FakeEncoder
-from syntrans_mining.engines.openai import OpenAIEngine
-from syntrans_mining.engines.proxy import is_loopback, proxy_for, proxy_notice
-from syntrans_mining.hosting import make_host
+from syntrans_mining.engines.server.openai import OpenAIEngine
+from syntrans_mining.engines.server.proxy import is_loopback, proxy_for, proxy_notice
+from syntrans_mining.engines.workers import host
 from syntrans_mining.models import resolve_models
+from syntrans_mining.placement.hosting import make_host
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int
         args = f"args: {{retries: 0, timeout: {1.5 if 'drip' in base_url else 20}, concurrency: 4}}"
         (tmp_path / "server.yaml").write_text(
             f"llms: [{{name: a, path: a, {args}}}, {{name: b, path: b, {args}}}]\n"
-            "clip: {path: 'package:syntrans_training/world/weights/clip'}\npropose: {samples: 1}\n"
+            "clip: {path: 'package:syntrans_world/weights/clip'}\npropose: {samples: 1}\n"
             f"engine: {{kind: openai, base_url: '{base_url}', workers: 0}}\n"
         )
         config = ["--config", str(tmp_path / "server.yaml")]

@@ -11,14 +11,14 @@ import pytest
 
 from syntrans.calibration import Calibration, Platt, read_calibration
 from syntrans.config import load_config
-from syntrans.contract import read_descriptors
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import InputError
-from syntrans_mining.candidates import Author, Candidate, Vote
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
-from syntrans_mining.pipeline import MineResult
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
+from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import calibrate, crosscheck
+from syntrans_mining.steps.candidate import Author, Candidate, Vote
 
 Run = Callable[..., MineResult]
 
@@ -68,7 +68,7 @@ def test_disagreement_is_the_spread_of_the_judges() -> None:
 
 def test_a_run_can_calibrate_on_agreement(run: Run, configure: Callable) -> None:
     names = [f"bird {number}" for number in range(30)]
-    from syntrans.classes import ClassEntry
+    from syntrans.classes.entries import ClassEntry
 
     config = configure(crosscheck={"threshold": 0.0, "calibration": "agreement"})
     result = run(config, images=None, classes=[ClassEntry(name, name) for name in names])

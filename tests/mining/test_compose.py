@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import check_file, read_descriptors, read_semantics
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
 from syntrans.progress import Silent
-from syntrans_mining.asking import Asker
-from syntrans_mining.candidates import Author, Candidate
 from syntrans_mining.engines.base import EngineSpec, Request, Response
-from syntrans_mining.journal import Journal
 from syntrans_mining.models import Model
-from syntrans_mining.pipeline import MineResult
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.prompts import load_prompt
+from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import summarise
+from syntrans_mining.steps.candidate import Author, Candidate
 
 Run = Callable[..., MineResult]
 BIRDS = [ClassEntry("heron", "heron"), ClassEntry("finch", "house finch")]

@@ -11,9 +11,9 @@ from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans.paths import shipped_dir
 from syntrans_mining.config import ClipConfig, MiningConfig
+from syntrans_mining.dry_run.plan import configured_models
 from syntrans_mining.packages import needed_packages
-from syntrans_mining.plan import configured_models
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
 
 CONFIGS = sorted(shipped_dir("mining/configs").rglob("*.yaml"))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import read_descriptors
-from syntrans_mining.candidates import Author, Candidate
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import read_descriptors
 from syntrans_mining.engines.base import Response
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import propose
+from syntrans_mining.steps.candidate import Author, Candidate
 
 Run = Callable[..., MineResult]
 CONTRAST = {"prompt": "contrast.v1"}

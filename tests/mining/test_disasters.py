@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run as command
-from syntrans.contract import read_descriptors
+from syntrans.cli.app import run as command
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import EnvironmentProblem
-from syntrans.folder_lock import lock
-from syntrans_mining.pipeline import MineResult
+from syntrans.runs.lock import lock
+from syntrans_mining.run.mine import MineResult
 
 Run = Callable[..., MineResult]
 
@@ -28,11 +28,11 @@ Run = Callable[..., MineResult]
 ATTEMPTS = """
 import json, os, resource, sys
 from pathlib import Path
-from syntrans.classes import ClassEntry
+from syntrans.classes.entries import ClassEntry
 from syntrans.errors import EnvironmentProblem
-from syntrans_mining.asking import Asker
+from syntrans_mining.requests.dispatcher import Asker
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
+from syntrans_mining.run.mine import mine
 from syntrans.progress import Silent
 
 config, out, kind = MiningConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -136,7 +136,7 @@ def test_an_unfinished_run_is_found_by_a_clock_of_the_day_before(
 
 
 def test_the_second_of_two_processes_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
-    holding = "import sys; from pathlib import Path; from syntrans.folder_lock import lock\n"
+    holding = "import sys; from pathlib import Path; from syntrans.runs.lock import lock\n"
     holding += "with lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", holding, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
-from syntrans.folder_lock import lock
 from syntrans.progress import Silent
-from syntrans.run_facts import read_report
+from syntrans.runs.lock import lock
 from syntrans_mining.engines.base import EngineCrashed
-from syntrans_mining.pipeline import MineResult
-from syntrans_mining.report import stage_table
+from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.report import stage_table
 
 Run = Callable[..., MineResult]
 
@@ -150,7 +150,7 @@ def test_a_run_whose_every_answer_is_known_starts_no_engine(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("an engine was started")
 
-    monkeypatch.setattr("syntrans_mining.pipeline.make_host", refuse)
+    monkeypatch.setattr("syntrans_mining.run.mine.make_host", refuse)
     again = run(configure())
     assert again.descriptors.read_bytes() == before
     assert again.run["loads"] == first.run["loads"]
@@ -288,7 +288,7 @@ def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> N
 
 
 def _answers(out: Path) -> int:
-    from syntrans_mining.journal import Journal
+    from syntrans_mining.requests.response_cache import Journal
 
     journal = Journal(out / "journal.sqlite")
     try:

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from syntrans_mining.engines.environment import apply_environment, worker_environment
 from syntrans_mining.engines.vllm import llm_arguments
+from syntrans_mining.engines.workers.environment import apply_environment, worker_environment
 
 
 @pytest.fixture

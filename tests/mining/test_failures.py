@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import DescriptorRow, check_file, read_descriptors
-from syntrans_mining.candidates import Author
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import DescriptorRow, check_file, read_descriptors
 from syntrans_mining.engines.base import Response
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.run.mine import MineResult
+from syntrans_mining.steps.candidate import Author
 from syntrans_mining.steps.failures import failed_row, reason_of
 
 Run = Callable[..., MineResult]

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import check_chat_template, check_model_dir
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run as command
-from syntrans.contract import DescriptorRow, check_file, read_descriptors, read_semantics
+from syntrans.cli.app import run as command
+from syntrans.contract.schemas import DescriptorRow, check_file, read_descriptors, read_semantics
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEngine
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps.merge import describes
 from syntrans_mining.steps.propose import RAW_LIMIT, clean_text
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Message, Response, Sampling
-from syntrans_mining.journal import Journal, request_key
+from syntrans_mining.requests.response_cache import Journal, request_key
 
 _text = st.text(max_size=40)
 _request = st.fixed_dictionaries(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.journal import Journal
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.run.mine import MineResult
 
 Run = Callable[..., MineResult]
 FILES = ("descriptors.parquet", "semantics.parquet")

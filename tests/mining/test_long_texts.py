@@ -12,14 +12,14 @@ from syntrans.paths import resolve_model
 from syntrans_mining.engines.base import TextVectors
 from syntrans_mining.engines.clip import ClipEncoder
 from syntrans_mining.engines.long_texts import embed_windows
-from syntrans_mining.journal import Journal, Vector
-from syntrans_mining.vectors import Vectors
+from syntrans_mining.requests.embeddings import Vectors
+from syntrans_mining.requests.response_cache import Journal, Vector
 
 SAME = "a picture of a red thing seen on green moss " * 8  # far over the 32 tokens of the world's CLIP
 
 
 def test_clip_reads_long_texts_to_their_end_and_calls_them_whole() -> None:
-    clip = ClipEncoder(str(resolve_model("package:syntrans_training/world/weights/clip")))
+    clip = ClipEncoder(str(resolve_model("package:syntrans_world/weights/clip")))
     found = clip.embed_texts([f"{SAME} a star shape", f"{SAME} a round shape", "a star shape"])
     assert not np.allclose(found.vectors[0], found.vectors[1], atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1.0, atol=1e-5)

@@ -14,8 +14,8 @@ import pytest
 
 from syntrans.errors import ModelLoadError
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
-from syntrans_mining.engines.openai import OpenAIEngine
-from syntrans_mining.engines.server_answer import p_of_yes
+from syntrans_mining.engines.server.answers import p_of_yes
+from syntrans_mining.engines.server.openai import OpenAIEngine
 
 Connect = Callable[..., OpenAIEngine]
 KEY = "sk-secret-value"

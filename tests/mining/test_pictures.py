@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from syntrans.errors import InputError
-from syntrans.images import open_images
+from syntrans.images.image_set import open_images
 from syntrans_mining.engines.base import Picture
-from syntrans_mining.engines.openai import _fitting
-from syntrans_mining.pictures import choose_pictures, fit
+from syntrans_mining.engines.picture_size import fit
+from syntrans_mining.engines.server.openai import _fitting
+from syntrans_mining.run.pictures import choose_pictures
 
 
 def encoded(width: int, height: int) -> bytes:

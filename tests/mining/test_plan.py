@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import ClassEntry
-from syntrans.images import ImageRef
-from syntrans.plan_view import render_plan
+from syntrans.classes.entries import ClassEntry
+from syntrans.images.image_set import ImageRef
 from syntrans.progress import Silent
 from syntrans.tables import duration, size_of
-from syntrans_mining import rehearsal
+from syntrans.views.plan import render_plan
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.figures import latest_figures
-from syntrans_mining.pipeline import MineResult, mine
-from syntrans_mining.plan import card_licence, make_plan, model_line
-from syntrans_mining.probe import probe
-from syntrans_mining.rehearsal import CLASSES, rehearse
+from syntrans_mining.dry_run import request_counter as rehearsal
+from syntrans_mining.dry_run.past_runs import latest_figures
+from syntrans_mining.dry_run.plan import card_licence, make_plan, model_line
+from syntrans_mining.dry_run.probe import probe
+from syntrans_mining.dry_run.request_counter import CLASSES, rehearse
+from syntrans_mining.run.mine import MineResult, mine
 
 Configure = Callable[..., MiningConfig]
 Run = Callable[..., MineResult]

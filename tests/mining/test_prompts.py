@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syntrans.contract import FACETS
+from syntrans.contract.schemas import FACETS
 from syntrans.errors import InputError
 from syntrans.paths import shipped_dir
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
 
 SHIPPED = sorted(shipped_dir("prompts").rglob("*.yaml"))
 VALUES = {

@@ -10,9 +10,9 @@ import pytest
 from syntrans.config import load_config
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Response, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 NAMES = ("goldspot", "darkwing", "longstar", "bluebell")

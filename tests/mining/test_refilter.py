@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run as command
-from syntrans.contract import check_file, read_descriptors, read_semantics
+from syntrans.cli.app import run as command
+from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
 from syntrans.errors import InputError, UsageError
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.pipeline import MineResult
-from syntrans_mining.refilter import refilter
+from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.refilter import refilter
 
 Run = Callable[..., MineResult]
 LOOSE = {"crosscheck": {"threshold": 0.3}, "ground": {"threshold": 0.2}, "filter": {"margin": -0.5, "budget": 50}}

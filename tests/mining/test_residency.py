@@ -14,12 +14,12 @@ from syntrans.config import load_config
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
-from syntrans_mining.hosting import residency_of, worker_plans
-from syntrans_mining.memory import free_memory, wait_until_back
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.residency import Need, Residency, plan_residency, spread
-from syntrans_mining.sizes import need_of
+from syntrans_mining.placement.device_memory import free_memory, wait_until_back
+from syntrans_mining.placement.hosting import residency_of, worker_plans
+from syntrans_mining.placement.memory_plan import Need, Residency, plan_residency, spread
+from syntrans_mining.placement.model_sizes import need_of
 
 GIB = 2**30
 

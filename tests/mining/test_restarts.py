@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Response, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 
 
 def question(text: str, model: str = "ann") -> Request:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
-from syntrans.image_decode import MAX_PIXELS
-from syntrans_mining.candidates import Candidate
+from syntrans.images.decode import MAX_PIXELS
 from syntrans_mining.config import ClipConfig, ComposeConfig
 from syntrans_mining.engines.base import Response
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
 from syntrans_mining.steps import merge, propose
+from syntrans_mining.steps.candidate import Candidate
 
 HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("{}%#()[]_.'\"")), max_size=30)
 
@@ -60,9 +60,9 @@ def test_mining_refuses_a_picture_that_would_unpack_to_a_bomb(monkeypatch: pytes
 
     from PIL import Image
 
-    from syntrans import image_decode
-    from syntrans.images import ImageRef
-    from syntrans_mining.pictures import choose_pictures
+    from syntrans.images import decode as image_decode
+    from syntrans.images.image_set import ImageRef
+    from syntrans_mining.run.pictures import choose_pictures
 
     assert MAX_PIXELS <= 100_000_000
     monkeypatch.setattr(image_decode, "MAX_PIXELS", 100)

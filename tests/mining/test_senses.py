@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.classes import ClassEntry, class_list_sha256
-from syntrans.contract import read_descriptors
+from syntrans.classes.entries import ClassEntry, class_list_sha256
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import InputError
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import Response
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import senses
 
 Run = Callable[..., MineResult]

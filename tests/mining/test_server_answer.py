@@ -12,10 +12,10 @@ from bad_server import DEEP, asked, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.contract import REASONS
+from syntrans.contract.schemas import REASONS
 from syntrans_mining.engines.base import Response
-from syntrans_mining.engines.server_answer import MAX_TEXT, read_answer, read_models
-from syntrans_mining.journal import Journal
+from syntrans_mining.engines.server.answers import MAX_TEXT, read_answer, read_models
+from syntrans_mining.requests.response_cache import Journal
 from syntrans_mining.steps.failures import reason_of
 from syntrans_mining.steps.propose import parse_answer
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import FACETS
-from syntrans_mining.candidates import Author, Candidate, Clip, Grounding, Vote, kept
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import FACETS
 from syntrans_mining.engines.base import Response, TextVectors
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
+from syntrans_mining.steps.candidate import Author, Candidate, Clip, Grounding, Vote, kept
 
 BIRDS = ("heron", "ibis", "House-finch", "kitchen knife", "butterfly")
 

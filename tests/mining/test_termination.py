@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from syntrans import cli
+from syntrans.cli import app as cli
 from syntrans.errors import EnvironmentProblem
-from syntrans.scratch import PREFIX, scratch_folder
-from syntrans_mining.engines import deaths, handle
+from syntrans.files.scratch import PREFIX, scratch_folder
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers import deaths, handle
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 
 FAKE = """
 llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults: {ibis: hang}}}]
@@ -74,7 +74,7 @@ class Mining:
         (folder / "birds.txt").write_text("heron\nibis\n")
         fake = ("--config", str(folder / "fake.yaml"), "--classes", str(folder / "birds.txt"))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "syntrans.cli", "mine", *(arguments or fake), "--out", str(self.out)],
+            [sys.executable, "-m", "syntrans.cli.app", "mine", *(arguments or fake), "--out", str(self.out)],
             env={**os.environ, "TMPDIR": str(self.tmp)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

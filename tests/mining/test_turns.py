@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.classes import ClassEntry
-from syntrans.contract import read_descriptors, read_semantics
+from syntrans.classes.entries import ClassEntry
+from syntrans.contract.schemas import read_descriptors, read_semantics
 from syntrans.progress import Silent
-from syntrans_mining import hosting
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.pipeline import MineResult
-from syntrans_mining.residency import Need, Residency, plan_residency
-from syntrans_mining.turns import Visits, count_loads, divisions, visits_of
+from syntrans_mining.placement import hosting
+from syntrans_mining.placement.load_order import Visits, count_loads, divisions, visits_of
+from syntrans_mining.placement.memory_plan import Need, Residency, plan_residency
+from syntrans_mining.run.mine import MineResult
 
 Run = Callable[..., MineResult]
 Configure = Callable[..., MiningConfig]

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.contract import DescriptorRow, read_descriptors
+from syntrans.contract.schemas import DescriptorRow, read_descriptors
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 GREEDY = ["--set", "propose.temperature=0", "--set", "propose.samples=1"]
 
 
 def start(out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "syntrans.cli", "mine", "--config", "world", "--limit", "3", *GREEDY]
+    command = [sys.executable, "-m", "syntrans.cli.app", "mine", "--config", "world", "--limit", "3", *GREEDY]
     return subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -19,18 +19,18 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import read_classes
+from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract import read_descriptors
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Message, Request, Sampling
-from syntrans_mining.engines.environment import worker_environment
-from syntrans_mining.engines.openai import OpenAIEngine
+from syntrans_mining.engines.server.openai import OpenAIEngine
+from syntrans_mining.engines.workers.environment import worker_environment
 from syntrans_mining.models import resolve_models
-from syntrans_mining.pipeline import mine
-from syntrans_mining.prompts import load_prompt
+from syntrans_mining.requests.prompts import load_prompt
+from syntrans_mining.run.mine import mine
 
 pytestmark = pytest.mark.vllm
 START_SECONDS = 240

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import read_classes
+from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract import check_file, read_descriptors, read_semantics
-from syntrans.images import open_images
+from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.pipeline import MineResult, mine
-from syntrans_training.world.export import export
+from syntrans_mining.run.mine import MineResult, mine
+from syntrans_world.export import export
 
 pytestmark = pytest.mark.vllm
 N_CLASSES = 6
@@ -50,7 +50,7 @@ def test_every_stage_ran_and_every_model_answered(mined: MineResult) -> None:
 
 
 def test_the_models_say_what_they_know(mined: MineResult) -> None:
-    from syntrans_training.world.truth import judge
+    from syntrans_world.truth import judge
 
     rows, _ = read_descriptors(mined.descriptors)
     kept = [judge(row.class_id, row.text) for row in rows if row.kept]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from openai_server import mine_arguments, serving
 
-from syntrans.contract import read_descriptors, read_semantics
-from syntrans_mining.refilter import refilter
+from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans_mining.run.refilter import refilter
 
 Configure, Run = Callable, Callable
 
@@ -68,7 +68,7 @@ class Hide(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Hide())
-from syntrans.cli import run
+from syntrans.cli.app import run
 
 code = run(sys.argv[1:])
 assert not HIDDEN & set(sys.modules)

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from syntrans.contract import read_descriptors
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.handle import WorkerHandle
-from syntrans_mining.engines.pool import Pool, WorkerPlan
 from syntrans_mining.engines.vllm import p_of_yes
-from syntrans_mining.pipeline import MineResult
+from syntrans_mining.engines.workers.handle import WorkerHandle
+from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.run.mine import MineResult
 
 KILLED = """
 import sys
 from pathlib import Path
-from syntrans.classes import ClassEntry
+from syntrans.classes.entries import ClassEntry
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
+from syntrans_mining.run.mine import mine
 
 if __name__ == "__main__":
     config = MiningConfig.model_validate_json(sys.argv[1])

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REASONS = {
-    ("syntrans/image_cifar.py", "_unpickle"): "a crafted pickle can make its reader stumble over anything",
-    ("syntrans/image_decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
-    ("syntrans/image_decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
-    ("syntrans/image_hub.py", "open_tables"): "the library's errors have many bases",
-    ("mining/syntrans_mining/engines/driver.py", "_run"): "a thread that ends without a word is waited for for ever",
-    ("mining/syntrans_mining/journal.py", "_open"): "closes what it opened and raises it again",
+    ("syntrans/images/cifar.py", "_unpickle"): "a crafted pickle can make its reader stumble over anything",
+    ("syntrans/images/decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
+    ("syntrans/images/decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
+    ("syntrans/images/hub.py", "open_tables"): "the library's errors have many bases",
+    (
+        "mining/syntrans_mining/engines/workers/driver.py",
+        "_run",
+    ): "a thread that ends without a word is waited for for ever",
+    ("mining/syntrans_mining/requests/response_cache.py", "_open"): "closes what it opened and raises it again",
     ("training/syntrans_training/prediction/encoders/onnx.py", "_open_session"): "the runtime's errors have no base",
     ("training/syntrans_training/prediction/encoders/onnx.py", "forward"): "the runtime's errors have no base",
     ("mining/syntrans_mining/doctor.py", "_chat"): "a chat template is a program of the model's authors",

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from syntrans.errors import EnvironmentProblem, InputError
-from syntrans_training import checkpoint, text
-from syntrans_training.episodes import EpisodeSpec, frozen
+from syntrans_training.engine import checkpoint
+from syntrans_training.episodes.sampler import EpisodeSpec, frozen
+from syntrans_training.text import encoders as text
 
 LABELS = np.repeat(np.arange(6), 8)
 
@@ -101,7 +102,7 @@ def test_a_cache_of_hashes_that_was_damaged_says_nothing(tmp_path: Path, artifac
     import sqlite3
     from contextlib import closing
 
-    from syntrans.image_hashes import sha256_of
+    from syntrans.images.hashes import sha256_of
 
     picture = tmp_path / "a.png"
     picture.write_bytes(b"a picture")
@@ -113,7 +114,7 @@ def test_a_cache_of_hashes_that_was_damaged_says_nothing(tmp_path: Path, artifac
 
 
 def test_a_cache_of_hashes_that_cannot_be_made_is_done_without(tmp_path: Path, artifacts: Path) -> None:
-    from syntrans.image_hashes import sha256_of
+    from syntrans.images.hashes import sha256_of
 
     artifacts.mkdir()
     (artifacts / "cache").write_text("a file where the folder should be")
@@ -127,9 +128,9 @@ def test_two_trainings_never_work_in_one_folder(
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     from reliability_scenes import TRAIN, features
 
-    from syntrans.folder_lock import lock
+    from syntrans.runs.lock import lock
     from syntrans_training.config import TrainConfig
-    from syntrans_training.train import train
+    from syntrans_training.pipeline.train import train
 
     config = TrainConfig.model_validate({**TRAIN, "data": {"path": str(features(tmp_path / "features"))}})
     (tmp_path / "out").mkdir()

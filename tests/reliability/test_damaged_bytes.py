@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.contract import (
+from syntrans.contract.schemas import (
     Clip,
     DescriptorRow,
     FileMetadata,
@@ -26,10 +26,10 @@ from syntrans.contract import (
     write_descriptors,
 )
 from syntrans.errors import InputError
-from syntrans.sealed_json import read_sealed_json, sealed_json
-from syntrans.sealed_parquet import read_sealed, write_sealed
+from syntrans.files.sealed_json import read_sealed_json, sealed_json
+from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans_mining.engines.base import Response
-from syntrans_mining.journal import Journal, Vector
+from syntrans_mining.requests.response_cache import Journal, Vector
 
 META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
 
@@ -198,10 +198,10 @@ def test_a_run_with_damaged_answers_ends_as_a_whole_one(mined: Callable[[Path], 
 @pytest.fixture
 def mined() -> Callable[[Path], Any]:
     """Mines two classes with fake engines into a folder; the rows."""
-    from syntrans.classes import ClassEntry
+    from syntrans.classes.entries import ClassEntry
     from syntrans.progress import Silent
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.pipeline import mine
+    from syntrans_mining.run.mine import mine
 
     values = {
         "llms": [{"name": name, "path": name} for name in ("ann", "bob")],

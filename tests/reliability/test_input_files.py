@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.bounded_yaml import parse_yaml
-from syntrans.cli import run
+from syntrans.cli.app import run
 from syntrans.config import StrictModel, load_config
+from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError, UsageError
-from syntrans.importers import import_descriptions
-from syntrans.input_files import parse_json, read_bytes, read_text
+from syntrans.files.bounded_yaml import parse_yaml
+from syntrans.files.input_files import parse_json, read_bytes, read_text
 
 DEEP = "[" * 10_000 + "]" * 10_000
 
@@ -135,7 +135,7 @@ def test_a_line_of_an_import_is_bounded(tmp_path: Path) -> None:
 def test_a_class_list_and_a_model_config_that_are_too_deep_end_with_a_line(tmp_path: Path) -> None:
     from syntrans.errors import ModelLoadError
     from syntrans_mining.engines.base import EngineSpec
-    from syntrans_mining.sizes import need_of
+    from syntrans_mining.placement.model_sizes import need_of
 
     (tmp_path / "list.jsonl").write_text(DEEP + "\n")
     assert run(["classes", "check", str(tmp_path / "list.jsonl")]) == 3
@@ -155,7 +155,7 @@ def test_a_header_of_safetensors_that_is_too_deep_is_a_damaged_model(tmp_path: P
 
 
 def test_an_import_is_written_class_by_class_whatever_the_order_of_its_lines(tmp_path: Path) -> None:
-    from syntrans.contract import read_descriptors
+    from syntrans.contract.schemas import read_descriptors
 
     lines = [json.dumps({"class": f"bird {i % 7}", "text": f"mark {i}"}) for i in range(70)]
     (tmp_path / "mixed.jsonl").write_text("\n".join(lines))

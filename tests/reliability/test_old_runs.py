@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from syntrans import past_runs
-from syntrans.cli_inputs import newest_descriptors
-from syntrans.contract import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.cli.inputs import newest_descriptors
+from syntrans.contract.schemas import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
 from syntrans.paths import newest
-from syntrans.run_folder import run_dir
+from syntrans.runs import past_runs
+from syntrans.runs.folder import run_dir
 
 TORN = ["", '{"hash": "a', "[1]", "null", '"hash"', "[" * 10_000, "\x00\xff", '{"hash": 3}', '{"config": {}}']
 REQUEST = {"seed": 1}

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.cli import run
+from syntrans.cli.app import run
 from syntrans.errors import in_one_line
 
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
 
 def command(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-    program = [sys.executable, "-m", "syntrans.cli", *arguments]
+    program = [sys.executable, "-m", "syntrans.cli.app", *arguments]
     return subprocess.run(program, check=False, stderr=subprocess.PIPE, timeout=60, **options)
 
 

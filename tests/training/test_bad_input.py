@@ -7,12 +7,12 @@ import torch
 
 from syntrans.config import load_config
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
-from syntrans.images import class_keys
+from syntrans.images.image_set import class_keys
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.seeding import pick_device
-from syntrans_training.stages import small_val
-from syntrans_training.text import open_text_encoder
-from syntrans_training.train import train
+from syntrans_training.engine.devices import pick_device
+from syntrans_training.pipeline.stages import small_val
+from syntrans_training.pipeline.train import train
+from syntrans_training.text.encoders import open_text_encoder
 
 
 def small(toy_data, tiny_text_encoder, **more) -> TrainConfig:
@@ -22,14 +22,16 @@ def small(toy_data, tiny_text_encoder, **more) -> TrainConfig:
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr("syntrans_training.encoder.fit", lambda *_, **__: pytest.fail("trained before the check"))
+    monkeypatch.setattr(
+        "syntrans_training.encoder.training.fit", lambda *_, **__: pytest.fail("trained before the check")
+    )
 
 
 @pytest.mark.usefixtures("no_training")
 def test_descriptors_of_other_classes_end_a_run_before_the_encoder(
     toy_data, tiny_text_encoder, descriptor_row, tmp_path
 ):
-    from syntrans.contract import FileMetadata, write_descriptors
+    from syntrans.contract.schemas import FileMetadata, write_descriptors
 
     path = tmp_path / "other.parquet"
     meta = FileMetadata(run_id="t", class_list_sha256="0" * 64)

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from syntrans.contract import FileMetadata, read_descriptors, write_descriptors
+from syntrans.contract.schemas import FileMetadata, read_descriptors, write_descriptors
 from syntrans_training.config import TrainConfig
-from syntrans_training.world.spec import CLASSES
-from syntrans_training.world.truth import judge
+from syntrans_world.spec import CLASSES
+from syntrans_world.truth import judge
 
 # step, the training whose evaluation has it, its row there, the step before
 LADDER = [

@@ -3,12 +3,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training.bridge import Grid, alpha_curve, alpha_grid, build_bridge, pack, unpack
-from syntrans_training.episodes import EpisodeSpec, draw
-from syntrans_training.features import Features
+from syntrans_training.bridge.ridge_baseline import Grid, alpha_curve, alpha_grid, build_bridge, pack, unpack
+from syntrans_training.encoder.features import Features
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Fused, accuracy
 from syntrans_training.modules.ridge import fit_ridge
-from syntrans_training.prototype_accuracy import prototype_cosines
+from syntrans_training.scoring.prototype_accuracy import prototype_cosines
 
 GRID = Grid(shrinkages=(None, 1.0), lambdas=(0.1, 1.0), alphas=alpha_grid(0.25), name_shares=(0.0, 1.0))
 

@@ -4,15 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training import checkpoint, choose
-from syntrans_training.bridge import Grid, build_bridge
-from syntrans_training.choose import METHODS, Chosen, choose_methods
-from syntrans_training.episodes import EpisodeSpec, draw
-from syntrans_training.features import Features
-from syntrans_training.peers import PEERS, Base, Training
-from syntrans_training.rows import build_rows
-from syntrans_training.scoring import score
-from syntrans_training.sides import Side
+from syntrans_training.baselines import selection as choose
+from syntrans_training.baselines.registry import PEERS, Base, Training
+from syntrans_training.baselines.selection import METHODS, Chosen, choose_methods
+from syntrans_training.bridge.ridge_baseline import Grid, build_bridge
+from syntrans_training.bridge.split_features import Side
+from syntrans_training.encoder.features import Features
+from syntrans_training.engine import checkpoint
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.evaluation.table_rows import build_rows
+from syntrans_training.scoring.scorer import score
 
 C, M, D, S = 20, 12, 10, 10  # one CLIP has S = D
 HOW = Training(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syntrans import image_cifar as cifar
 from syntrans.errors import InputError
-from syntrans.image_cifar import CifarPool, _unpickle
+from syntrans.images import cifar
+from syntrans.images.cifar import CifarPool, _unpickle
 
 
 class Runs:

@@ -16,21 +16,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from syntrans.classes import ClassEntry, composed, is_unicode, lint, read_classes, require_clean, slug
-from syntrans.contract import read_descriptors
+from syntrans.classes.entries import ClassEntry, composed, is_unicode, lint, read_classes, require_clean, slug
+from syntrans.contract.schemas import read_descriptors
+from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError
-from syntrans.image_folders import FilePool
-from syntrans.images import ImageRef, match_classes, open_images
-from syntrans.importers import import_descriptions
+from syntrans.images.folders import FilePool
+from syntrans.images.image_set import ImageRef, match_classes, open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pipeline import mine
+from syntrans_mining.run.mine import mine
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split
-from syntrans_training.evaluate import evaluate
-from syntrans_training.semantics import read_knowledge
-from syntrans_training.train import train
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
+from syntrans_training.text.class_vectors import read_knowledge
 
 LOOKALIKES = [
     *("Bär", "Bar", "bar", "C", "C++", "C#", "dưa", "dừa", "dứa", "ハス", "バス", "パス", "Maße", "Masse", "ﬁn", "fin"),

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from syntrans_training import backbones
-from syntrans_training.cmkd import teacher_accuracy
 from syntrans_training.data.augment import Pictures
-from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.encoder.cmkd import teacher_accuracy
+from syntrans_training.encoder.objectives.cmkd import BaseTasks, CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.modules.mirror import MirrorTeacher
-from syntrans_training.tasks.cmkd import BaseTasks, CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
 
 CPU = torch.device("cpu")
 SHAPE = TaskShape(ways=3, shots=1, queries=2, tasks=2)

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from syntrans.errors import InputError, UsageError
-from syntrans_training import checkpoint, encoder
-from syntrans_training.cmkd import ClassKnowledge, class_knowledge
 from syntrans_training.config import EncoderConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split, split_path
-from syntrans_training.encoder import FILES, encoder_stage, plan
-from syntrans_training.evaluate import evaluate
-from syntrans_training.train import train as train_all
-from syntrans_training.world.fine import fine_classes
+from syntrans_training.encoder import training as encoder
+from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
+from syntrans_training.encoder.training import FILES, encoder_stage, plan
+from syntrans_training.engine import checkpoint
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train as train_all
+from syntrans_world.fine import fine_classes
 
 CPU = torch.device("cpu")
 TASKS = {"ways": 3, "shots": 1, "queries": 4, "steps": 3, "teacher_epochs": 2, "width": 16}

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError
-from syntrans_training.compare import compare, render
+from syntrans_training.evaluation.compare import compare, render
 
 
 @pytest.fixture

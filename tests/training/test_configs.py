@@ -6,9 +6,9 @@ import torch
 from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
-from syntrans_training.encoder import plan
-from syntrans_training.loop import learning_rate
-from syntrans_training.text import text_encoder_ref
+from syntrans_training.encoder.training import plan
+from syntrans_training.engine.trainer import learning_rate
+from syntrans_training.text.encoders import text_encoder_ref
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 

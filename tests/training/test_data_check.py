@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from syntrans.cli import run
-from syntrans.images import open_images
+from syntrans.cli.app import run
+from syntrans.images.image_set import open_images
 from syntrans_training.config import DataConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
 from syntrans_training.data.compare import nearest
 from syntrans_training.data.duplicates import close, correlation, find_duplicates, perceptual_hashes
-from syntrans_training.data.opening import open_source
+from syntrans_training.data.open_splits import open_source
 
 
 def tree(root, **parts):

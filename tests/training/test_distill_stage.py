@@ -9,20 +9,22 @@ from safetensors.torch import save_file
 
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import resolve_model
-from syntrans_training import checkpoint, distill, loop
-from syntrans_training.anchors import anchor_texts, barred_names
 from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, TextConfig, TrainConfig
 from syntrans_training.data import load_splits
-from syntrans_training.distill import DISTILL, METRICS, distill_stage, open_lesson
-from syntrans_training.encoder import encoder_stage, open_encoder
-from syntrans_training.evaluate import evaluate
-from syntrans_training.log import read_rows
-from syntrans_training.semantics import Knowledge, read_knowledge
-from syntrans_training.teacher import open_teacher
-from syntrans_training.train import train
+from syntrans_training.encoder import clip_distillation as distill
+from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_lesson
+from syntrans_training.encoder.clip_teacher import open_teacher
+from syntrans_training.encoder.training import encoder_stage, open_encoder
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine import trainer as loop
+from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
+from syntrans_training.text.anchor_texts import anchor_texts, barred_names
+from syntrans_training.text.class_vectors import Knowledge, read_knowledge
 
 CPU = torch.device("cpu")
-CLIP = "package:syntrans_training/world/weights/clip"
+CLIP = "package:syntrans_world/weights/clip"
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +304,7 @@ def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row)
 def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
     config, splits, toy_classes, descriptor_row, tmp_path, capsys
 ):
-    from syntrans.contract import FileMetadata, write_descriptors
+    from syntrans.contract.schemas import FileMetadata, write_descriptors
 
     path = tmp_path / "told.parquet"
     base = set(splits["base"].classes)
@@ -319,7 +321,7 @@ def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
 
 
 def test_names_of_novel_classes_are_known_without_opening_a_picture(toy_data, toy_classes, splits, monkeypatch):
-    monkeypatch.setattr("syntrans.image_parquet.ImageRef", lambda *_, **__: pytest.fail("opened"), raising=False)
+    monkeypatch.setattr("syntrans.images.parquet.ImageRef", lambda *_, **__: pytest.fail("opened"), raising=False)
     found = barred_names(DataConfig(path=str(toy_data)), read_knowledge(None, splits["base"].classes), (), None)
     assert found == set(toy_classes) - set(splits["base"].classes)
 

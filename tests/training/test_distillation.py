@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from syntrans_training import features
 from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures, StoredCrops, crop_views, random_views
 from syntrans_training.data.store import Split
-from syntrans_training.loop import Recipe, fit
+from syntrans_training.encoder import features
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
+from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.losses.distillation import assignment_loss, feature_loss, promptkd_loss, relation_loss
 from syntrans_training.modules.projector import Projector
-from syntrans_training.tasks.clip_distill import ClipDistill, Taught, Terms
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from syntrans_training import checkpoint, encoder
 from syntrans_training.config import EncoderConfig
 from syntrans_training.data import load_splits
-from syntrans_training.encoder import FILES, encoder_stage, plan
+from syntrans_training.encoder import training as encoder
+from syntrans_training.encoder.training import FILES, encoder_stage, plan
+from syntrans_training.engine import checkpoint
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig.model_validate(

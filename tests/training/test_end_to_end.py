@@ -9,9 +9,9 @@ import torch
 from syntrans.errors import InputError, UsageError
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
-from syntrans_training.evaluate import evaluate
-from syntrans_training.report import render
-from syntrans_training.train import train
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.evaluation.table import render
+from syntrans_training.pipeline.train import train
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,10 @@ def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
 def test_a_second_train_skips_the_encoder_and_the_features(
     trained, config, artifacts, write_toy_descriptors, monkeypatch
 ):
-    monkeypatch.setattr("syntrans_training.encoder.fit", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr("syntrans_training.features.run_encoder", lambda *_, **__: pytest.fail("extracted again"))
+    monkeypatch.setattr("syntrans_training.encoder.training.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "syntrans_training.encoder.features.run_encoder", lambda *_, **__: pytest.fail("extracted again")
+    )
     other = train(config, out=artifacts / "train" / "two", descriptors=write_toy_descriptors(rejected=False))
     assert other.encoder.read_bytes() == trained.encoder.read_bytes()
     assert other.report["bridge"]["identity"] != trained.report["bridge"]["identity"]
@@ -109,7 +111,7 @@ def test_another_seed_trains_another_encoder(trained, config, artifacts):
 
 
 def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifacts, write_toy_descriptors, monkeypatch):
-    from syntrans_training import encoder
+    from syntrans_training.encoder import training as encoder
 
     peek = encoder._look
 
@@ -180,7 +182,7 @@ def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, arti
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("syntrans_training.train.bridge_stage", interrupt)
+    monkeypatch.setattr("syntrans_training.pipeline.train.bridge_stage", interrupt)
     short = config.model_copy(update={"encoder": config.encoder.model_copy(update={"epochs": 1})})
     with pytest.raises(KeyboardInterrupt):
         train(short, out=trained.folder)

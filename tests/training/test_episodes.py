@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
-from syntrans_training.episodes import EPISODE_SCHEMA, EpisodeSpec, draw, frozen, read, write
+from syntrans_training.episodes.sampler import EPISODE_SCHEMA, EpisodeSpec, draw, frozen, read, write
 
 LABELS = np.repeat(np.arange(7), [9, 12, 30, 8, 9, 15, 11])
 

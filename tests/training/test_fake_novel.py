@@ -4,12 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from syntrans_training.baselines.losses import alignment_loss, attention_loss, gate_loss
+from syntrans_training.engine.head_trainer import fit_head
+from syntrans_training.episodes.base_class_tasks import FakeNovel
 from syntrans_training.methods import AM3, AttentionWeights, Prototype, SemanticAlignment, accuracy
 from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.gate import Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
-from syntrans_training.tasks.fake_novel import FakeNovel, alignment_loss, attention_loss, fit, gate_loss
 
 C, M, D, S = 20, 12, 12, 6
 
@@ -66,7 +68,7 @@ def test_the_weights_of_the_best_look_are_kept():
         seen.append(module.weight.item())
         return [0.1, 0.2, 0.9, 0.5][len(seen) - 1]
 
-    best = fit(module, lambda _: module(torch.ones(1, 1)).sum(), steps=6, lr=0.1, looks=3, validate=validate)
+    best = fit_head(module, lambda _: module(torch.ones(1, 1)).sum(), steps=6, lr=0.1, looks=3, validate=validate)
     assert best == (4, 0.9)
     assert module.weight.item() == seen[2]
 
@@ -79,7 +81,7 @@ def later():
 def test_a_head_that_training_makes_worse_stays_as_it_began():
     module = torch.nn.Linear(1, 1)
     before = module.weight.item()
-    best = fit(module, lambda _: module(torch.ones(1, 1)).sum(), steps=4, lr=0.1, looks=2, validate=lambda: 0.5)
+    best = fit_head(module, lambda _: module(torch.ones(1, 1)).sum(), steps=4, lr=0.1, looks=2, validate=lambda: 0.5)
     assert best == (0, 0.5)
     assert module.weight.item() == before
 
@@ -94,7 +96,7 @@ def test_the_generator_learns_on_fake_novel_classes(base):
     net = AttentionGenerator(class_means(features, labels))
     draws = tasks(base)
     before = attention_loss(net, draws.draw(0)).item()
-    fit(net, lambda i: attention_loss(net, draws.draw(i)), steps=60, lr=1e-2, looks=1, validate=later())
+    fit_head(net, lambda i: attention_loss(net, draws.draw(i)), steps=60, lr=1e-2, looks=1, validate=later())
     assert attention_loss(net, draws.draw(0)).item() < before
     assert scored(AttentionWeights(net), draws.draw(1000)) > 0.4  # chance is 0.2
 
@@ -102,7 +104,7 @@ def test_the_generator_learns_on_fake_novel_classes(base):
 def test_the_gate_learns_what_the_text_says(base):
     torch.manual_seed(0)
     gate, draws = Gate(S, D, hidden=32), tasks(base, shots=1)
-    fit(gate, lambda i: gate_loss(gate, draws.draw(i), base[2]), steps=150, lr=1e-2, looks=1, validate=later())
+    fit_head(gate, lambda i: gate_loss(gate, draws.draw(i), base[2]), steps=150, lr=1e-2, looks=1, validate=later())
     batch = draws.draw(1000)
     assert scored(AM3(gate, base[2]), batch) > scored(Prototype(), batch) + 0.1
 
@@ -111,7 +113,7 @@ def test_semalign_learns_the_centres(base):
     features, labels, text = base
     torch.manual_seed(0)
     net, centres = SemAlign(S, D, hidden=64), class_means(features, labels)
-    fit(
+    fit_head(
         net,
         lambda _: alignment_loss(net, features, labels, text, centres),
         steps=80,

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from syntrans_training import features
 from syntrans_training.data.store import Split
+from syntrans_training.encoder import features
 
 SIZE, N = 16, 70
 

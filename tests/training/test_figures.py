@@ -7,16 +7,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from syntrans import cli
+from syntrans.cli import app as cli
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluate import open_episodes, open_subject
-from syntrans_training.figure_weights import DRAWS, draw, draw_supports, separation
-from syntrans_training.figures import report
+from syntrans_training.evaluation.evaluate import open_episodes, open_subject
+from syntrans_training.evaluation.trained_run import read_run
+from syntrans_training.figures.class_weights import DRAWS, draw, draw_supports, separation
+from syntrans_training.figures.report import report
 from syntrans_training.methods import SynTrans
-from syntrans_training.runs import read_run
-from syntrans_training.scored_classifier import Row
-from syntrans_training.scoring import score
-from syntrans_training.train import train
+from syntrans_training.pipeline.train import train
+from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scorer import score
 
 EVALUATE = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"queries": 5, "episodes": 30}})
 SHOTS = (1, 3)
@@ -25,7 +25,7 @@ SHOTS = (1, 3)
 @pytest.fixture(scope="module")
 def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_factory):
     """A training, its folder of figures, and what the report says; made once."""
-    from syntrans.contract import FileMetadata, write_descriptors
+    from syntrans.contract.schemas import FileMetadata, write_descriptors
 
     root = tmp_path_factory.mktemp("figures")
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]

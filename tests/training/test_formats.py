@@ -11,8 +11,8 @@ import pytest
 from syntrans.errors import InputError, UsageError
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import published
-from syntrans_training.data.opening import open_source
-from syntrans_training.data.source import class_names
+from syntrans_training.data.load_splits import class_names
+from syntrans_training.data.open_splits import open_source
 
 
 @pytest.fixture(scope="session")
@@ -269,7 +269,7 @@ def test_world_exports_of_different_sizes_do_not_overwrite_each_other(artifacts)
 
 
 def test_names_within_a_published_split_are_unique():
-    from syntrans.classes import slug
+    from syntrans.classes.entries import slug
 
     for name in ("mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"):
         names = [slug(n) for part in published(name).parts.values() for n in part.values()]

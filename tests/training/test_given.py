@@ -10,9 +10,9 @@ from syntrans.errors import InputError, UsageError
 from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
-from syntrans_training.data.given import feature_files, given_split
-from syntrans_training.evaluate import evaluate
-from syntrans_training.train import train
+from syntrans_training.data.feature_files import feature_files, given_split
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
 
 SMALL = {"powers": [1.0], "shrinkages": [1.0], "noises": [1.0], "lambdas": [1.0], "prior_shrinkages": [1.0]}
 
@@ -173,7 +173,7 @@ def test_features_of_other_lengths_are_named(features):
 
 
 def test_features_cannot_be_taught_by_a_clip(config, tmp_path):
-    teacher = {"teacher": "package:syntrans_training/world/weights/clip"}
+    teacher = {"teacher": "package:syntrans_world/weights/clip"}
     changed = TrainConfig.model_validate(config.model_dump() | {"distill": teacher})
     with pytest.raises(InputError, match="distill.teacher looks at pictures; data.path holds features"):
         train(changed, out=tmp_path / "run")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from syntrans_training.baselines.grid_search import calibrate, select
 from syntrans_training.data import load_splits
-from syntrans_training.episodes import EpisodeSpec, draw
-from syntrans_training.guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
+from syntrans_training.data.novel_split_guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Prototype, RidgeRegression
-from syntrans_training.scored_classifier import Row
-from syntrans_training.select import calibrate, select
+from syntrans_training.scoring.scored_classifier import Row
 
 
 def world(noise=1.0, dim=8):
@@ -37,8 +37,8 @@ def test_a_selection_that_opens_the_novel_split_fails(toy_data):
 
 
 def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
-    from syntrans_training import train
     from syntrans_training.config import TrainConfig
+    from syntrans_training.pipeline import train
 
     monkeypatch.setattr(train, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
     config = TrainConfig.model_validate({"device": "cpu", "data": {"path": str(toy_data), "size": 20}})

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from syntrans import image_hashes as hashes
-from syntrans.image_hashes import sha256_of
-from syntrans.image_reference import UNREADABLE
+from syntrans.images import hashes
+from syntrans.images.hashes import sha256_of
+from syntrans.images.reference import UNREADABLE
 
 
 @pytest.fixture

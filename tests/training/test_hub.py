@@ -5,7 +5,7 @@ import pytest
 
 from syntrans.errors import InputError
 from syntrans_training.data import load_splits
-from syntrans_training.data.source import class_names
+from syntrans_training.data.load_splits import class_names
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_its_own_splits_are_parts(toy_data, tmp_path):
 
 
 def class_columns():
-    from syntrans.image_parquet import Columns
+    from syntrans.images.parquet import Columns
 
     return Columns(image="image", label="class")
 

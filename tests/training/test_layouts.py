@@ -7,13 +7,13 @@ from multiprocessing.reduction import ForkingPickler
 import pytest
 from layouts import CLASSES, COMMANDS, DOCS, LAYOUTS, PARTS, written
 
-from syntrans.classes import ClassEntry
-from syntrans.images import decode, match_classes
+from syntrans.classes.entries import ClassEntry
+from syntrans.images.image_set import decode, match_classes
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.pictures import choose_pictures, open_pictures
+from syntrans_mining.run.pictures import choose_pictures, open_pictures
 from syntrans_training.config import DataConfig
 from syntrans_training.data.check import check
-from syntrans_training.train import open_data
+from syntrans_training.data.load_splits import open_data
 
 
 @pytest.fixture

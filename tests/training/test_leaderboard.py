@@ -2,7 +2,7 @@
 
 import pytest
 
-from syntrans_training.leaderboard import DATASETS, against, page, published, sources
+from syntrans_training.evaluation.published import DATASETS, against, page, published, sources
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

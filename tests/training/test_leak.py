@@ -5,8 +5,8 @@ import pytest
 
 from syntrans.errors import InputError
 from syntrans_training.data import load_splits
-from syntrans_training.episodes import EpisodeSpec, draw, write
-from syntrans_training.frozen_tasks import episodes_name, open_tasks
+from syntrans_training.episodes.frozen import episodes_name, open_tasks
+from syntrans_training.episodes.sampler import EpisodeSpec, draw, write
 
 SPEC = EpisodeSpec(5, 1, 4, 40, 0)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from syntrans_training import checkpoint
 from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures
-from syntrans_training.log import read_rows
-from syntrans_training.loop import NanStop, Recipe, fit, learning_rate
-from syntrans_training.tasks.cross_entropy import CrossEntropy
+from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.trainer import NanStop, Recipe, fit, learning_rate
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from syntrans_training.metrics import interval, paired
+from syntrans_training.scoring.metrics import interval, paired
 
 
 def accuracies_of(case):

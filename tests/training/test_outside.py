@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from syntrans import cli_files
-from syntrans.cli import app, run
+from syntrans.cli import files as cli_files
+from syntrans.cli.app import app, run
 
 PROGRAMS = {
     "git": "the commit of a checkout, for run.json",

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from syntrans_training.log import read_rows
+from syntrans_training.engine.metrics_log import read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def command(toy_data, tiny_text_encoder):
         "encoder.lr": 0.02,
         "encoder.val_every": 4,
         "encoder.generation1.epochs": 2,
-        "distill.teacher": "package:syntrans_training/world/weights/clip",
+        "distill.teacher": "package:syntrans_world/weights/clip",
         "distill.views": 1,
         "distill.epochs": 2,
         "distill.batch_size": 16,
@@ -51,7 +51,7 @@ def environment(artifacts):
 
 
 def run_one(command, artifacts, out):
-    arguments = [sys.executable, "-m", "syntrans.cli", *command, "--out", str(out)]
+    arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--out", str(out)]
     subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
 
 
@@ -62,7 +62,7 @@ def test_two_processes_draw_the_curve_of_one(command, tmp_path):
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
     found = subprocess.run(
-        [sys.executable, "-m", *launch, "--module", "syntrans.cli", *command],
+        [sys.executable, "-m", *launch, "--module", "syntrans.cli.app", *command],
         env=environment(tmp_path / "two"),
         check=False,
         capture_output=True,
@@ -86,7 +86,16 @@ def test_two_processes_draw_the_curve_of_one(command, tmp_path):
 def test_a_killed_training_ends_in_the_same_bits(command, tmp_path):
     run_one(command, tmp_path / "a", tmp_path / "a" / "run")
     out = tmp_path / "b" / "run"
-    arguments = [sys.executable, "-m", "syntrans.cli", *command, "--out", str(out), "--set", "encoder.save_minutes=0"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "syntrans.cli.app",
+        *command,
+        "--out",
+        str(out),
+        "--set",
+        "encoder.save_minutes=0",
+    ]
     process = subprocess.Popen(
         arguments, env=environment(tmp_path / "b"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )

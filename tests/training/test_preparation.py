@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from syntrans.errors import InputError, UsageError
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data.auto_split import LEAST, divide_classes
-from syntrans_training.data.opening import NotDivided, open_source, undivided
-from syntrans_training.preparation import absolute, prepare
+from syntrans_training.data.open_splits import NotDivided, open_source, undivided
+from syntrans_training.pipeline.preparation import absolute, prepare
 
 
 def sizes(n: int, word: str) -> list[int]:

@@ -5,8 +5,8 @@ import pytest
 
 from syntrans.config import load_config
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluate import evaluate
-from syntrans_training.train import train
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.train import train
 
 PER_CLASS = 3
 MAKE = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from syntrans_training.report import LABELS, render
+from syntrans_training.evaluation.table import LABELS, render
 
 
 def number(mean=81.23):

@@ -3,11 +3,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training.episodes import EpisodeSpec, draw
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
-from syntrans_training.metrics import ece, image_interval, interval, per_class
-from syntrans_training.scored_classifier import Row
-from syntrans_training.scoring import score
+from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class
+from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scorer import score
 
 C, PER_CLASS, D = 8, 30, 12
 LABELS = np.repeat(np.arange(C), PER_CLASS)

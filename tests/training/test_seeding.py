@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from syntrans.errors import EnvironmentProblem, UsageError
-from syntrans_training.seeding import autocast, epoch_generator, pick_compile, pick_device, pick_precision
+from syntrans_training.engine.devices import autocast, epoch_generator, pick_compile, pick_device, pick_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.config import load_config
+from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.importers import import_descriptions
 from syntrans.paths import shipped_dir
+from syntrans.sentences import fill
 from syntrans.windows import windows
 from syntrans_training.config import TextConfig, TrainConfig
-from syntrans_training.semantics import class_vectors, derangement, read_knowledge
-from syntrans_training.sentences import fill
-from syntrans_training.text import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
+from syntrans_training.text.class_vectors import class_vectors, derangement, read_knowledge
+from syntrans_training.text.encoders import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))
@@ -55,7 +55,7 @@ def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
 
 
 def write_rows(tmp_path, rows):
-    from syntrans.contract import FileMetadata, write_descriptors
+    from syntrans.contract.schemas import FileMetadata, write_descriptors
 
     path = tmp_path / "some.parquet"
     write_descriptors(path, rows, FileMetadata(run_id="t", class_list_sha256="0" * 64, prompt_sha256={}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes import read_classes
+from syntrans.classes.entries import read_classes
 from syntrans.errors import UsageError
 from syntrans_training.data import class_split
 from syntrans_training.data.class_split import PUBLISHED, published

@@ -4,9 +4,9 @@ import torch
 
 from syntrans_training import backbones
 from syntrans_training.data.augment import Pictures
-from syntrans_training.tasks.cross_entropy import CrossEntropy
-from syntrans_training.tasks.skd_gen0 import SKDGen0
-from syntrans_training.tasks.skd_gen1 import SKDGen1
+from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
+from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
+from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)

@@ -11,9 +11,9 @@ from syntrans.paths import resolve_model
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
-from syntrans_training.encoder import build_encoder, plan
+from syntrans_training.encoder.training import build_encoder, plan
 
-CLIP = "package:syntrans_training/world/weights/clip"
+CLIP = "package:syntrans_world/weights/clip"
 CPU = torch.device("cpu")
 
 

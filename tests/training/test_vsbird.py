@@ -6,16 +6,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training import checkpoint, vsbird
-from syntrans_training.bridge import Grid, build_bridge
-from syntrans_training.bridge_start import Raw, Space, Start, folds, make_grid, seen_through
-from syntrans_training.bridge_training import How, Task, train_head
-from syntrans_training.episodes import EpisodeSpec, draw
-from syntrans_training.features import Features
-from syntrans_training.rows import build_rows
-from syntrans_training.scoring import score
-from syntrans_training.sides import Side
-from syntrans_training.tasks.meta import LossWeights
+from syntrans_training.bridge import stage as vsbird
+from syntrans_training.bridge.episodic_loss import LossWeights
+from syntrans_training.bridge.head_training import How, Task, train_head
+from syntrans_training.bridge.initialisation import Raw, Space, Start, folds, make_grid, seen_through
+from syntrans_training.bridge.ridge_baseline import Grid, build_bridge
+from syntrans_training.bridge.split_features import Side
+from syntrans_training.encoder.features import Features
+from syntrans_training.engine import checkpoint
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.evaluation.table_rows import build_rows
+from syntrans_training.scoring.scorer import score
 
 C, M, D, S, BASE = 34, 16, 10, 8, 26
 PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}

@@ -3,14 +3,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from syntrans_training.bridge.episodic_loss import LossWeights, Shown, bridge_loss, scatter, show
+from syntrans_training.episodes.base_class_tasks import Batch
 from syntrans_training.methods import SynTrans
 from syntrans_training.modules.fusion import add, fuse, fuse_evidence
 from syntrans_training.modules.ridge import fit_ridge, leave_one_out
 from syntrans_training.modules.shared_space import Metric, diagonalise, fit_phi, shrink, within_covariance
 from syntrans_training.modules.trust import Trust
 from syntrans_training.modules.vsbird import FUSIONS, VSBird, Without
-from syntrans_training.tasks.fake_novel import Batch
-from syntrans_training.tasks.meta import LossWeights, Shown, bridge_loss, scatter, show
 
 C, D, S, N, K, Q = 12, 8, 6, 5, 3, 4
 

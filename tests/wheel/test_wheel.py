@@ -37,8 +37,8 @@ def test_the_wheel_has_three_import_names(wheel: zipfile.ZipFile) -> None:
         ("prompts", "syntrans/_shipped/prompts"),
         ("mining/configs", "syntrans/_shipped/mining/configs"),
         ("training/configs", "syntrans/_shipped/training/configs"),
-        ("syntrans/class_lists", "syntrans/class_lists"),
-        ("training/syntrans_training/world/weights", "syntrans_training/world/weights"),
+        ("syntrans/classes/lists", "syntrans/classes/lists"),
+        ("world/syntrans_world/weights", "syntrans_world/weights"),
         ("training/syntrans_training/data/splits", "syntrans_training/data/splits"),
     ],
 )
@@ -57,4 +57,4 @@ def test_the_licence_and_the_program_are_declared(wheel: zipfile.ZipFile) -> Non
     metadata = Parser().parsestr(wheel.read(name).decode())
     assert metadata["License-Expression"] == "Apache-2.0"
     entry_points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
-    assert "syntrans = syntrans.cli:main" in entry_points
+    assert "syntrans = syntrans.cli.app:main" in entry_points

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from syntrans.demo import SUMMARY, run
+from syntrans.cli.demo import SUMMARY, run
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from syntrans.contract import Author, Clip, DescriptorRow, Grounding, descriptor_id
-from syntrans_training.world.score import stage_scores
-from syntrans_training.world.spec import CLASSES, PHRASES
-from syntrans_training.world.thresholds import EVIDENCE, choose, evidence
+from syntrans.contract.schemas import Author, Clip, DescriptorRow, Grounding, descriptor_id
+from syntrans_world.score import stage_scores
+from syntrans_world.spec import CLASSES, PHRASES
+from syntrans_world.thresholds import EVIDENCE, choose, evidence
 
 VAL = [c for c in CLASSES if c.split == "val"]
 
@@ -79,8 +79,8 @@ def test_the_filter_keeps_what_is_doubtful_as_long_as_enough_of_all_that_is_kept
 
 
 def test_the_evidence_is_that_of_the_filter() -> None:
-    from syntrans_mining.candidates import from_row
     from syntrans_mining.steps import filter as filtering
+    from syntrans_mining.steps.candidate import from_row
 
     seen = Grounding(model="v", revision="r", p_yes=0.9, p_yes_contrast=0.8, images=["a", "b", "c", "d"])
     one = row(VAL[0].id, "visible details").model_copy(update={"grounding": seen})

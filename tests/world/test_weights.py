@@ -8,10 +8,10 @@ import yaml
 from jinja2 import Template
 
 from syntrans.paths import shipped
-from syntrans_training.world.build import corpus
-from syntrans_training.world.build.__main__ import WEIGHTS
-from syntrans_training.world.build.manifest import file_hashes
-from syntrans_training.world.spec import CLASSES, SLOTS
+from syntrans_world.build import corpus
+from syntrans_world.build.__main__ import WEIGHTS
+from syntrans_world.build.manifest import file_hashes
+from syntrans_world.spec import CLASSES, SLOTS
 
 MANIFEST = json.loads((WEIGHTS / "manifest.json").read_text())
 
@@ -70,7 +70,7 @@ def test_packed_questions_get_the_answers_that_separate_ones_get() -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from syntrans_training.world.build.packing import Continuation, pack
+    from syntrans_world.build.packing import Continuation, pack
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS / "llm-a")
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "llm-a", dtype=torch.float32, attn_implementation="eager")
@@ -90,7 +90,7 @@ def test_packed_questions_get_the_answers_that_separate_ones_get() -> None:
 
 @pytest.mark.slow
 def test_the_measured_quality_is_what_the_manifest_states() -> None:
-    from syntrans_training.world.build.measure import measure_clip, measure_vlm
+    from syntrans_world.build.measure import measure_clip, measure_vlm
 
     for name, measure, n in (("vlm", measure_vlm, 100), ("clip", measure_clip, 500)):
         stated = MANIFEST["quality"][name]

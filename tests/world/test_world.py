@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans_training.world.export import export
-from syntrans_training.world.render import render, typical
-from syntrans_training.world.spec import CLASSES, MIN_DISTANCE, PHRASES, SLOTS, SPLIT_SIZES, VALUES, distance
-from syntrans_training.world.truth import judge, score, slot_of, truth_slots
+from syntrans_world.export import export
+from syntrans_world.render import render, typical
+from syntrans_world.spec import CLASSES, MIN_DISTANCE, PHRASES, SLOTS, SPLIT_SIZES, VALUES, distance
+from syntrans_world.truth import judge, score, slot_of, truth_slots
 
 
 def test_there_are_a_hundred_classes_in_the_published_split() -> None:
@@ -97,6 +97,6 @@ def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path) -> None:
 
 
 def test_the_class_list_named_world_is_the_worlds() -> None:
-    from syntrans.classes import read_classes
+    from syntrans.classes.entries import read_classes
 
     assert [(e.id, e.name) for e in read_classes("world")] == [(c.id, c.name) for c in CLASSES]

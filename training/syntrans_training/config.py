@@ -18,9 +18,8 @@ from pydantic import (
 )
 
 from syntrans.config import StrictModel
-from syntrans.image_columns import Columns
-
-from .sentences import PLACES
+from syntrans.images.columns import Columns
+from syntrans.sentences import PLACES
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -312,6 +311,10 @@ class TrainConfig(StrictModel):
     vsbird: VSBirdConfig = VSBirdConfig()
     methods: MethodsConfig = MethodsConfig()
     episodes: EpisodesConfig = EpisodesConfig()
+
+    def with_split(self, path: str) -> "TrainConfig":
+        """The same with this split file."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"split_file": path})})
 
     @model_validator(mode="before")
     @classmethod

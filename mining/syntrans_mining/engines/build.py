@@ -27,7 +27,7 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder | TextEncoder:
 
         return SentenceEncoder(spec.path, device=spec.device, **spec.args)
     if spec.kind == "openai":
-        from syntrans_mining.engines.openai import OpenAIEngine
+        from syntrans_mining.engines.server.openai import OpenAIEngine
 
         return OpenAIEngine(spec.path, **spec.args)
     from syntrans_mining.engines.fake import FakeEncoder, FakeEngine

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from syntrans.images import decode
+from syntrans.images.image_set import decode
 from syntrans_mining.engines.base import Response
-from syntrans_mining.pictures import fit
+from syntrans_mining.engines.picture_size import fit
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Message, Picture, Request

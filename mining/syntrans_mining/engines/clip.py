@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
-from syntrans.images import decode
+from syntrans.images.image_set import decode
 from syntrans.windows import clip_tokens
 from syntrans_mining.engines.long_texts import embed_windows
 

@@ -15,8 +15,8 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.extras import broken_import
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
-from syntrans_mining.engines.environment import apply_environment, cores, worker_environment
 from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure
+from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
 
 BATCH = 64
 _IN_CLUSTER = ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")

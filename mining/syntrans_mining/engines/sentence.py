@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
-from syntrans.input_files import read_json
+from syntrans.files.input_files import read_json
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:

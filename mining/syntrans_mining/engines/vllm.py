@@ -19,7 +19,7 @@ from syntrans.errors import InputError, ModelLoadError
 from syntrans.extras import broken_import
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
-from syntrans_mining.engines.environment import apply_environment
+from syntrans_mining.engines.workers.environment import apply_environment
 
 DEFAULT_MAX_LEN = 4096
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans._scalars import float32
 from syntrans.calibration import Calibration, Platt, fit_platt
+from syntrans.contract.scalars import float32
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
-    from syntrans_mining.candidates import Candidate
     from syntrans_mining.models import Model
+    from syntrans_mining.steps.candidate import Candidate
 
 AGREEMENT = "agreement"
 UNDECIDED = 0.05

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.contract import SemanticsRow
-from syntrans_mining.candidates import Candidate, by_class, kept
+from syntrans.contract.schemas import SemanticsRow
+from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from syntrans.classes import ClassEntry
+    from syntrans.classes.entries import ClassEntry
 
 STAGE = "compose"
 

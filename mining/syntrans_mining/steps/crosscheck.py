@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
-from syntrans._scalars import float32
-from syntrans_mining.build_request import build_request
-from syntrans_mining.candidates import Candidate, Vote, kept
+from syntrans.contract.scalars import float32
+from syntrans_mining.requests.build import build_request
+from syntrans_mining.steps.candidate import Candidate, Vote, kept
 
 if TYPE_CHECKING:
-    from syntrans.classes import ClassEntry
-    from syntrans_mining.asking import Asker
+    from syntrans.classes.entries import ClassEntry
     from syntrans_mining.engines.base import Request
     from syntrans_mining.models import Model
-    from syntrans_mining.prompts import Prompt
+    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "crosscheck"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from syntrans.plain import plain_text
-from syntrans_mining.candidates import Author, Candidate
+from syntrans.text_safety import plain_text
+from syntrans_mining.steps.candidate import Author, Candidate
 
 if TYPE_CHECKING:
-    from syntrans.classes import ClassEntry
+    from syntrans.classes.entries import ClassEntry
     from syntrans_mining.engines.base import Response
 
 RAW_LIMIT, READ_LIMIT = 500, 10_000  # characters that are kept, and looked at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import sigmoid
-from syntrans_mining.candidates import Candidate, Clip, by_class, kept
+from syntrans_mining.steps.candidate import Candidate, Clip, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np

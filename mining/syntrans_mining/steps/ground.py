@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syntrans_mining.build_request import build_request
-from syntrans_mining.candidates import Candidate, Grounding, kept
+from syntrans_mining.requests.build import build_request
+from syntrans_mining.steps.candidate import Candidate, Grounding, kept
 
 if TYPE_CHECKING:
-    from syntrans_mining.asking import Asker
     from syntrans_mining.engines.base import Picture, Request
     from syntrans_mining.models import Model
-    from syntrans_mining.prompts import Prompt
+    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "ground"
 

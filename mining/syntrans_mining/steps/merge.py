@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.class_lint import normalised, plurals
-from syntrans.contract import normalise_text
-from syntrans_mining.candidates import Candidate, by_class, kept
+from syntrans.classes.lint import normalised, plurals
+from syntrans.contract.schemas import normalise_text
+from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np

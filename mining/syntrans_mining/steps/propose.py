@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from syntrans.contract import FACETS, descriptor_id
-from syntrans.plain import plain_text
-from syntrans_mining.build_request import build_request
-from syntrans_mining.candidates import Author, Candidate
+from syntrans.contract.schemas import FACETS, descriptor_id
+from syntrans.text_safety import plain_text
 from syntrans_mining.engines.base import Request, Response, Sampling
+from syntrans_mining.requests.build import build_request
+from syntrans_mining.steps.candidate import Author, Candidate
 from syntrans_mining.steps.failures import failed_row
 
 if TYPE_CHECKING:
-    from syntrans.classes import ClassEntry
-    from syntrans_mining.asking import Asker
+    from syntrans.classes.entries import ClassEntry
     from syntrans_mining.models import Model
-    from syntrans_mining.prompts import Prompt
+    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "propose"
 RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from syntrans.class_lint import homonyms, is_settled, normalised
-from syntrans.class_match import match
-from syntrans.classes import ClassEntry
-from syntrans.contract import normalise_text
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.lint import homonyms, is_settled, normalised
+from syntrans.classes.match import match
+from syntrans.contract.schemas import normalise_text
 from syntrans.errors import InputError
-from syntrans_mining.build_request import build_request
 from syntrans_mining.engines.base import Request, Response, Sampling
+from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
-    from syntrans_mining.asking import Asker
     from syntrans_mining.models import Model
-    from syntrans_mining.prompts import Prompt
+    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "lint"
 GREEDY = Sampling(max_tokens=300)

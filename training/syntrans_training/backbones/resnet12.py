@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .dropblock import DropBlock
+from syntrans_training.backbones.dropblock import DropBlock
 
 WIDTHS = (64, 160, 320, 640)
 NARROW_WIDTHS = (32, 64, 128, 256)

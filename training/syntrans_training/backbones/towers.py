@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from syntrans.errors import InputError, ModelLoadError
-from syntrans.input_files import read_json
+from syntrans.files.input_files import read_json
 from syntrans.paths import resolve_model
 
 

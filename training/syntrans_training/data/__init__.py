@@ -1,6 +1,6 @@
 """Pictures of a data set: decoded once into memory-mapped arrays, augmented in batches."""
 
-from .source import load_splits
-from .store import Split
+from syntrans_training.data.load_splits import load_splits
+from syntrans_training.data.store import Split
 
 __all__ = ["Split", "load_splits"]

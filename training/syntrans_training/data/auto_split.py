@@ -4,11 +4,10 @@ import random
 import re
 from collections.abc import Sequence
 
-from syntrans.classes import composed
+from syntrans.classes.entries import composed
 from syntrans.errors import InputError, UsageError
-from syntrans.image_folders import PARTS
-
-from .class_split import ClassSplit
+from syntrans.images.folders import PARTS
+from syntrans_training.data.class_split import ClassSplit
 
 AUTO = "auto"
 LESS = "; with fewer, `syntrans predict --support DIR --query DIR` names pictures"

@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 from syntrans.errors import InputError
-from syntrans.image_folders import PARTS
-from syntrans.image_reference import FEW_BROKEN, first_few
+from syntrans.images.folders import PARTS
+from syntrans.images.reference import FEW_BROKEN, first_few
 from syntrans_training.config import DataConfig
-
-from .compare import Difference, difference, nearest
-from .datasets import DATASETS
-from .duplicates import Pair, find_duplicates
-from .given import feature_files, given_classes, given_splits
-from .opening import Source, open_source
-from .source import check_disjoint
-from .store import Split, load_split
+from syntrans_training.data.compare import Difference, difference, nearest
+from syntrans_training.data.datasets import DATASETS
+from syntrans_training.data.duplicates import Pair, find_duplicates
+from syntrans_training.data.feature_files import feature_files, given_classes, given_splits
+from syntrans_training.data.load_splits import check_disjoint
+from syntrans_training.data.open_splits import Source, open_source
+from syntrans_training.data.store import Split, load_split
 
 _FEW = 20  # 5 shots and 15 queries
 _SHOWN = 5

@@ -11,13 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from syntrans.class_match import match
-from syntrans.classes import ClassEntry, composed
+from syntrans.classes.entries import ClassEntry, composed
+from syntrans.classes.match import match
 from syntrans.errors import InputError, UsageError
-from syntrans.image_folders import ALIASES, PARTS
-from syntrans.input_files import read_json
-
-from .pool import Part, Pool
+from syntrans.files.input_files import read_json
+from syntrans.images.folders import ALIASES, PARTS
+from syntrans_training.data.pool import Part, Pool
 
 _FOLDER, _SUBSETS = Path(__file__).parent / "splits", Path(__file__).parent / "subsets"
 SUBSETS = tuple(sorted(path.stem for path in _SUBSETS.glob("*.json")))  # of known data, class names alone

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syntrans.class_match import pair
-from syntrans.classes import ClassEntry
-from syntrans.image_folders import PARTS
-
-from .datasets import DATASETS
-from .pool import Part
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.match import pair
+from syntrans.images.folders import PARTS
+from syntrans_training.data.datasets import DATASETS
+from syntrans_training.data.pool import Part
 
 
 @dataclass(frozen=True)

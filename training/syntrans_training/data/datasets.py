@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .class_split import ClassSplit, published
+from syntrans_training.data.class_split import ClassSplit, published
 
 _IMAGENET = (
     "ImageNet (ILSVRC 2012) is free for non-commercial research: register at image-net.org and accept its terms, which "

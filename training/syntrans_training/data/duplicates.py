@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.progress import track
-
-from .store import Split
+from syntrans_training.data.store import Split
 
 MAX_BITS = 6
 MIN_CORRELATION = 0.95

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syntrans.errors import InputError
-from syntrans.image_reference import Picture, Pool
+from syntrans.images.reference import Picture, Pool
 
 __all__ = ["Part", "Picture", "Pool"]
 

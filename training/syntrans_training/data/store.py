@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
-from syntrans.image_reference import check_broken, first_few
-from syntrans.input_files import parse_json
+from syntrans.files.input_files import parse_json
+from syntrans.images.reference import check_broken, first_few
 from syntrans.paths import artifacts_root, disk_problem, make_dir
 from syntrans.progress import say, track
-
-from .pool import Picture
+from syntrans_training.data.pool import Picture
 
 STORE_VERSION = 3  # raise it when the same bytes would decode to other pixels
 

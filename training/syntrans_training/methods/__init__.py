@@ -1,19 +1,19 @@
 """Few-shot methods: each answers a chunk of episodes with a score per query and class. Composition only."""
 
-from .am3 import AM3
-from .attention import AttentionWeights
-from .base import LinearClassifiers, LinearMethod, Method, accuracy
-from .cosine import CosineClassifier
-from .fsktn import KnowledgeTransfer
-from .fused import Fused
-from .logistic import LogisticRegression
-from .prototype import Euclidean, Prototype
-from .ridge import RidgeRegression
-from .semalign import SemanticAlignment
-from .semantic import Semantic
-from .simpleshot import SimpleShot
-from .syntrans import SynTrans
-from .tip_adapter import TipAdapter
+from syntrans_training.methods.am3 import AM3
+from syntrans_training.methods.attention import AttentionWeights
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod, Method, accuracy
+from syntrans_training.methods.cosine import CosineClassifier
+from syntrans_training.methods.fsktn import KnowledgeTransfer
+from syntrans_training.methods.fused import Fused
+from syntrans_training.methods.logistic import LogisticRegression
+from syntrans_training.methods.prototype import Euclidean, Prototype
+from syntrans_training.methods.ridge import RidgeRegression
+from syntrans_training.methods.semalign import SemanticAlignment
+from syntrans_training.methods.semantic import Semantic
+from syntrans_training.methods.simpleshot import SimpleShot
+from syntrans_training.methods.syntrans import SynTrans
+from syntrans_training.methods.tip_adapter import TipAdapter
 
 __all__ = [
     "AM3",

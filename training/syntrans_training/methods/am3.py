@@ -3,10 +3,9 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.prototype import prototypes
 from syntrans_training.modules.gate import Gate
-
-from .base import LinearClassifiers, LinearMethod
-from .prototype import prototypes
 
 
 class AM3(LinearMethod):

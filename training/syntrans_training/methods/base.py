@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.class_index import query_labels
+from syntrans_training.episodes.class_index import query_labels
 
 
 @runtime_checkable

@@ -8,11 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.class_index import query_labels
+from syntrans_training.episodes.class_index import query_labels
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.prototype import prototypes
 from syntrans_training.modules.finetune import finetune
-
-from .base import LinearClassifiers, LinearMethod
-from .prototype import prototypes
 
 
 class CosineClassifier(LinearMethod):

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.logistic import fit_logistic
-
-from .base import LinearClassifiers, LinearMethod
 
 
 class LogisticRegression(LinearMethod):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 
 
 def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:

@@ -7,8 +7,8 @@ in place of its Euclidean distance, as easyfsl has it; at one shot both rank ali
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import LinearClassifiers
-from .prototype import prototypes
+from syntrans_training.methods.base import LinearClassifiers
+from syntrans_training.methods.prototype import prototypes
 
 
 class SimpleShot:

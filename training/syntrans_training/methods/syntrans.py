@@ -4,9 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.vsbird import VSBird
-
-from .base import LinearClassifiers, LinearMethod
 
 
 class SynTrans(LinearMethod):

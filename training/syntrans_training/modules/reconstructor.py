@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .ridge import Ridge
+from syntrans_training.modules.ridge import Ridge
 
 
 class SemanticWeightReconstructor(nn.Module):

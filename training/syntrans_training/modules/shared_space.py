@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .whiten import class_means
+from syntrans_training.modules.whiten import class_means
 
 
 @dataclass(frozen=True)

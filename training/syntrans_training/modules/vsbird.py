@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .fusion import add, believe, fuse, fuse_evidence
-from .generator import VisualWeightGenerator
-from .reconstructor import SemanticWeightReconstructor
-from .ridge import Ridge, fit_ridge
-from .shared_space import Metric
-from .trust import Trust
+from syntrans_training.modules.fusion import add, believe, fuse, fuse_evidence
+from syntrans_training.modules.generator import VisualWeightGenerator
+from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
+from syntrans_training.modules.ridge import Ridge, fit_ridge
+from syntrans_training.modules.shared_space import Metric
+from syntrans_training.modules.trust import Trust
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .encoders.pipeline import Encoded, Photo
-from .predictor import Predictions, Predictor
-from .reasons import Reasons
+from syntrans_training.prediction.encoders.pipeline import Encoded, Photo
+from syntrans_training.prediction.predictor import Predictions, Predictor
+from syntrans_training.prediction.reasons import Reasons
 
 TOP = 3
 NAMED, UNSURE, NONE, BROKEN = "named", "unsure", "none of these", "broken"

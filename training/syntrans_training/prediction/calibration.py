@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .class_means import SCALE, Directions, softmax
-from .space import Array, Labels
+from syntrans_training.prediction.class_means import SCALE, Directions, softmax
+from syntrans_training.prediction.space import Array, Labels
 
 SCALES = np.geomspace(8, 50, 40)
 TEXT_SCALE = 12.0  # where no class has a picture

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .fusion import text_pictures
-from .space import Array, Labels, unit
+from syntrans_training.prediction.fusion import text_pictures
+from syntrans_training.prediction.space import Array, Labels, unit
 
 CENTRE = 0.5  # share of the mean of the classes that is taken off: classes of one task have something in common
 SCALE = 20.0  # of cosines, before a softmax

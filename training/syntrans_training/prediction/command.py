@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from syntrans.classes import read_classes
+from syntrans.classes.entries import read_classes
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
 from syntrans.progress import say
-
-from .answers import Answer, answers, counts
-from .encoders.choose import Sight, open_sight
-from .encoders.pipeline import Encoded, encode_photos
-from .knowledge import ClassTexts, find_descriptors, read_texts
-from .photos import Supports, open_queries, open_supports
-from .predictor import Predictions, Predictor, Settings, fit
-from .reasons import explain
-from .support_check import check_supports
-from .write import as_csv, check_suffix, sort_into, write_answers
+from syntrans_training.prediction.answers import Answer, answers, counts
+from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.pipeline import Encoded, encode_photos
+from syntrans_training.prediction.knowledge import ClassTexts, find_descriptors, read_texts
+from syntrans_training.prediction.photos import Supports, open_queries, open_supports
+from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
+from syntrans_training.prediction.reasons import explain
+from syntrans_training.prediction.support_check import check_supports
+from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers
 
 TEXTS = ("auto", "names", "none")
 

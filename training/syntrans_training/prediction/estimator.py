@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import InputError, ModelLoadError
-from syntrans.images import ImageRef, read_file
+from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
-
-from .encoders.choose import Sight, open_sight
-from .encoders.pipeline import Photo, encode_photos
-from .knowledge import read_texts
-from .predictor import Predictions, Predictor, Settings, fit
-from .reasons import Reasons, explain
-from .space import Array, Space
+from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
+from syntrans_training.prediction.knowledge import read_texts
+from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
+from syntrans_training.prediction.reasons import Reasons, explain
+from syntrans_training.prediction.space import Array, Space
 
 FEATURES = "features"
 _MODEL, _SUPPORTS = "model.json", "supports.safetensors"

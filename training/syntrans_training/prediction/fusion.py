@@ -13,7 +13,7 @@ t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that d
 
 import numpy as np
 
-from .space import Array, Labels, unit
+from syntrans_training.prediction.space import Array, Labels, unit
 
 TEXT_PICTURES = 0.5
 PRIOR_SD, PRIOR_N = 0.1, 4  # spread of d elsewhere, and how many supports that knowledge is worth

@@ -10,12 +10,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from syntrans.class_match import match
-from syntrans.classes import ClassEntry
-from syntrans.contract import read_descriptors
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.match import match
+from syntrans.contract.schemas import read_descriptors
 from syntrans.errors import InputError
-
-from .space import Array, unit
+from syntrans_training.prediction.space import Array, unit
 
 NAME_TEMPLATE = "a photo of a {name}"
 MOST = 30  # descriptors that are read of a class, by rank

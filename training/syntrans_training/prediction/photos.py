@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from syntrans.class_match import match
-from syntrans.classes import ClassEntry
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.match import match
 from syntrans.errors import InputError
-from syntrans.image_files import visible_folders
-from syntrans.image_reference import Picture
-from syntrans.images import open_images
+from syntrans.images.files import visible_folders
+from syntrans.images.image_set import open_images
+from syntrans.images.reference import Picture
 
 
 @dataclass(frozen=True)

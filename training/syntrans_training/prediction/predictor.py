@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError, UsageError
-
-from .calibration import NOVELTY_SLOPE, Calibration, calibrate, novelty_scores, novelty_threshold
-from .class_means import Directions, class_directions, with_queries
-from .knowledge import ClassTexts
-from .space import Array, Labels, Space
+from syntrans_training.prediction.calibration import (
+    NOVELTY_SLOPE,
+    Calibration,
+    calibrate,
+    novelty_scores,
+    novelty_threshold,
+)
+from syntrans_training.prediction.class_means import Directions, class_directions, with_queries
+from syntrans_training.prediction.knowledge import ClassTexts
+from syntrans_training.prediction.space import Array, Labels, Space
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .predictor import Predictions, Predictor
-from .space import Array, unit
+from syntrans_training.prediction.predictor import Predictions, Predictor
+from syntrans_training.prediction.space import Array, unit
 
 NEAREST, DESCRIPTORS = 3, 3
 QUARREL = 0.05  # lead in cosine that text and pictures must each have before their disagreement is worth a line

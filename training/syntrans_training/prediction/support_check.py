@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .class_means import class_directions, softmax
-from .space import Array, Labels, unit
+from syntrans_training.prediction.class_means import class_directions, softmax
+from syntrans_training.prediction.space import Array, Labels, unit
 
 SAME = 0.98  # cosine from which two pictures are nearly the same one
 ALIKE = 0.6  # cosine of two centred class directions from which they are hard to tell apart

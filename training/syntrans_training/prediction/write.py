@@ -12,9 +12,8 @@ from typing import Any
 
 from syntrans.errors import UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir
-from syntrans.plain import plain_text
-
-from .answers import BROKEN, NAMED, NONE, Answer
+from syntrans.text_safety import plain_text
+from syntrans_training.prediction.answers import BROKEN, NAMED, NONE, Answer
 
 UNSURE_FOLDER, NONE_FOLDER = "_unsure", "_none_of_these"
 

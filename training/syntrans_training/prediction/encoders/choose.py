@@ -10,12 +10,11 @@ from PIL import Image
 
 from syntrans.errors import ModelLoadError, UsageError
 from syntrans.extras import broken_import, install_command
+from syntrans_training.prediction.encoders.minilm import SentenceEncoder
+from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
+from syntrans_training.prediction.encoders.pipeline import ImageEncoder
 from syntrans_training.prediction.knowledge import TextReader
 from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
-
-from .minilm import SentenceEncoder
-from .onnx import OnnxEncoder, photo_file
-from .pipeline import ImageEncoder
 
 PHOTO = "photo"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
@@ -107,7 +106,7 @@ def _torch(ref: str, why: str) -> Sight:
         return Sight(encoder, Space(), None, why)
 
     def read() -> TextReader:
-        from syntrans_training.text import open_text_encoder
+        from syntrans_training.text.encoders import open_text_encoder
 
         return open_text_encoder(ref.partition(":")[2])
 

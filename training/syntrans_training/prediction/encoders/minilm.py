@@ -1,8 +1,8 @@
 """A sentence encoder of the BERT kind in numpy: texts are read without torch, and start in a tenth of the time.
 
 Reads a sentence-transformers folder (safetensors, tokenizer.json) and gives the unit mean of the last hidden states, as
-`syntrans_training.text` does with transformers; the two agree to six digits (tests). Devlin et al., "BERT" (2019);
-Wang et al., "MiniLM" (2020).
+`syntrans_training.text.encoders` does with transformers; the two agree to six digits (tests). Devlin et al., "BERT"
+(2019); Wang et al., "MiniLM" (2020).
 """
 
 import json

@@ -38,7 +38,7 @@ class ImageEncoder(Protocol):
 
 @runtime_checkable
 class Photo(Protocol):
-    """A picture to be read, and where it came from; `syntrans.image_reference.Picture` is one."""
+    """A picture to be read, and where it came from; `syntrans.images.reference.Picture` is one."""
 
     @property
     def origin(self) -> str: ...  # noqa: D102

@@ -1,0 +1,17 @@
+"""Pictures no larger than a model is to see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def fit(image: Image.Image, max_pixels: int | None) -> Image.Image:
+    """The picture with at most ``max_pixels`` pixels in all, its shape kept; itself where it fits."""
+    width, height = image.size
+    if max_pixels is None or width * height <= max_pixels:
+        return image
+    scale = (max_pixels / (width * height)) ** 0.5
+    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))))

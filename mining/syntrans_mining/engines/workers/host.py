@@ -1,0 +1,101 @@
+"""Where engines live, as the steps see it; and the plainest such place, this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from syntrans.errors import SyntransError
+from syntrans_mining.engines.build import build_engine
+from syntrans_mining.engines.workers.calls import Ticket
+
+if TYPE_CHECKING:
+    from syntrans_mining.engines.base import EngineSpec, Request, Response, TextVectors
+
+
+Follow: TypeAlias = "Callable[[Response], Request | None]"
+"""What is to be asked next, now that an answer is there: of the same model, under an id of its own."""
+
+
+def no_more(response: Response) -> None:
+    """Nothing follows from an answer."""
+
+
+class Host(Protocol):
+    """A pool of processes, or this process."""
+
+    @property
+    def load_seconds(self) -> dict[str, float]:
+        """Seconds spent loading, by model."""
+        ...
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """How often each model was loaded."""
+        ...
+
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+        """Answers of any models, as they come, and those to what follows. The ids of all requests differ."""
+        ...
+
+    def embed(self, model: str, method: str, payload: Any) -> Ticket:
+        """Start ``embed_texts`` or ``embed_images``; the ticket gives the result when it is there."""
+        ...
+
+    def close(self) -> None:
+        """End everything at once."""
+        ...
+
+
+class Inline:
+    """Engines in this process: servers (a client is light) and fakes."""
+
+    def __init__(self, specs: Sequence[EngineSpec]) -> None:
+        self.engines: dict[str, Any] = {}
+        try:
+            for spec in specs:
+                self.engines[spec.name] = build_engine(spec)
+        except SyntransError:
+            self.close()
+            raise
+        self.load_seconds: dict[str, float] = {}
+        self.loads: dict[str, int] = {}
+
+    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+        """Answers, model by model."""
+        for model, asked in by_model(requests).items():
+            waiting = asked
+            while waiting:
+                following = []
+                for response in self.engines[model].generate(waiting):
+                    if (request := follow(response)) is not None:
+                        following.append(request)
+                    yield response
+                waiting = following
+
+    def embed(self, model: str, method: str, payload: Any) -> Ticket:
+        """The result, already there."""
+        ticket = Ticket(model, method, payload)
+        ticket.parts.put(("part", getattr(self.engines[model], method)(payload)))
+        ticket.parts.put(("end", None))
+        return ticket
+
+    def close(self) -> None:
+        """Close the connections of those that have some."""
+        for engine in self.engines.values():
+            if hasattr(engine, "close"):
+                engine.close()
+
+
+def text_vectors(host: Host, model: str, texts: Sequence[str]) -> TextVectors:
+    """Unit vectors of ``texts`` by the encoder ``model``."""
+    result: TextVectors = host.embed(model, "embed_texts", list(texts)).result()
+    return result
+
+
+def by_model(requests: Sequence[Request]) -> dict[str, list[Request]]:
+    """``requests`` of each model, in their order: what was put side by side shares its beginning in the cache."""
+    found: dict[str, list[Request]] = {}
+    for request in requests:
+        found.setdefault(request.model, []).append(request)
+    return found

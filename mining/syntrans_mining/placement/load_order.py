@@ -1,0 +1,158 @@
+"""In which order models are asked where they take turns in memory, so that each is loaded as seldom as it can be.
+
+A run asks in steps, and a step waits for all of the one before: senses, proposals, votes, pictures, summaries, their
+readers. A model that is asked last in one step and first in the next is loaded once for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syntrans.classes.entries import ClassEntry
+    from syntrans_mining.config import MiningConfig
+
+MEANT_LOADS = 2  # of one model in a run, at most, wherever the questions allow it
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Who is asked in a run. ``senses``: all LLMs, before any proposes; ``decider``: one LLM, before any proposes."""
+
+    llms: tuple[str, ...]
+    vlm: str | None = None
+    senses: bool = False
+    decider: str | None = None
+    writer: str | None = None
+    readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The order in which LLMs propose, vote, and read a summary. Senses are asked for in the first, from its end."""
+
+    propose: tuple[str, ...]
+    vote: tuple[str, ...]
+    read: tuple[str, ...] = ()
+
+    def sequence(self, visits: Visits) -> tuple[str, ...]:
+        """All that is asked in a run, a name for each model of each step."""
+        before = (*reversed(self.propose),) if visits.senses else (visits.decider,) if visits.decider else ()
+        votes = self.vote if len(visits.llms) > 1 else ()
+        after = [name for name in (visits.vlm, visits.writer) if name]
+        return (*before, *self.propose, *votes, *after, *self.read)
+
+
+def visits_of(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Visits:
+    """Whom mining ``entries`` will ask."""
+    from syntrans_mining.steps import senses
+
+    lint, llms = config.lint, tuple(model.name for model in config.llms)
+    asked = senses.in_question(entries, lint.senses, ask_all=lint.ask_senses)
+    along = senses.first_is_taken(asked, lint.senses, first=lint.ambiguous == "first")
+    return Visits(
+        llms,
+        config.vlm.name if config.vlm and pictures else None,
+        senses=bool(asked) and not along,
+        decider=decider(config) if along and senses.undecided(asked) else None,
+        writer=config.compose.llm,
+        readers=readers(config, pictures=pictures),
+    )
+
+
+def decider(config: MiningConfig) -> str:
+    """The LLM whose first sense is taken where the built-in list has none: the strongest, if the config names it."""
+    return config.compose.llm or config.llms[0].name
+
+
+def readers(config: MiningConfig, *, pictures: bool) -> tuple[str, ...]:
+    """The models that check what ``compose.llm`` writes; without pictures no VLM is loaded, and an LLM reads for it."""
+    if config.compose.llm is None:
+        return ()
+    others, wanted = [model.name for model in config.llms if model.name != config.compose.llm], config.compose.readers
+    if wanted == "vlm":
+        return (config.vlm.name,) if config.vlm and pictures else tuple(others[:1])
+    return tuple(others[:wanted])
+
+
+def plain_turns(visits: Visits) -> Turns:
+    """The order of the configuration, and back again."""
+    return Turns(visits.llms, tuple(reversed(visits.llms)), visits.readers)
+
+
+def count_loads(rounds: Sequence[Sequence[str]], sequence: Sequence[str]) -> dict[str, int]:
+    """How often each model is loaded, crashes aside: its whole round whenever a model is asked that only it holds.
+
+    The first round is loaded at once.
+    """
+    current, found = 0, {name: int(number == 0) for number, names in enumerate(rounds) for name in names}
+    for name in sequence:
+        if name in found and name not in rounds[current]:
+            current = next(number for number, names in enumerate(rounds) if name in names)
+            for other in rounds[current]:
+                found[other] += 1
+    return found
+
+
+def best_turns(
+    divisions: Iterator[list[list[str]]], visits: Visits, sizes: Mapping[str, int]
+) -> tuple[list[list[str]], Turns]:
+    """The division of the models into rounds, and the order of asking, with the fewest loads of any one model.
+
+    Among equals the one with the fewest loads above MEANT_LOADS, then of the fewest bytes, then the first. Every order
+    is tried that begins or ends a step with another round: what stands between decides nothing.
+    """
+    best: tuple[tuple[int, int, int], list[list[str]], Turns] | None = None
+    for division in divisions:
+        for turns in _orders(division, visits):
+            sequence = turns.sequence(visits)
+            rounds = sorted(division, key=partial(_first_asked, sequence))
+            loads = count_loads(rounds, sequence)
+            often = sum(max(0, times - MEANT_LOADS) for times in loads.values())
+            cost = max(loads.values()), often, sum(sizes[name] * times for name, times in loads.items())
+            if best is None or cost < best[0]:
+                best = cost, rounds, turns
+    if best is None:
+        raise ValueError("there is no division to choose from")
+    return best[1:]
+
+
+def _first_asked(sequence: Sequence[str], names: Sequence[str]) -> int:
+    return next((place for place, name in enumerate(sequence) if name in names), len(sequence))
+
+
+def divisions(sizes: Mapping[str, int], room: int) -> Iterator[list[list[str]]]:
+    """All ways to divide models into rounds that fit, neighbours together first. They grow fast: 52 for five models."""
+    names = list(sizes)
+
+    def place(number: int, groups: list[list[str]]) -> Iterator[list[list[str]]]:
+        if number == len(names):
+            yield groups
+            return
+        name = names[number]
+        for at in reversed(range(len(groups))):
+            if sum(sizes[other] for other in groups[at]) + sizes[name] <= room:
+                yield from place(number + 1, [*groups[:at], [*groups[at], name], *groups[at + 1 :]])
+        yield from place(number + 1, [*groups, [name]])
+
+    yield from place(0, [])
+
+
+def _orders(division: Sequence[Sequence[str]], visits: Visits) -> Iterator[Turns]:
+    """The orders that begin with one round and end with another, votes from that one on to any other."""
+    groups = [own for group in division if (own := [name for name in group if name in visits.llms])]
+    at_hand = next((group for group in groups if visits.writer in group), [])
+    read = tuple(sorted(visits.readers, key=lambda name: name not in at_hand))
+    if len(groups) == 1:
+        yield Turns(tuple(groups[0]), tuple(reversed(groups[0])), read)
+    numbers = range(len(groups))
+    for first, last in ((a, b) for a in numbers for b in reversed(numbers) if a != b):
+        between = [n for n in numbers if n not in (first, last)]
+        for end in (first, *between):
+            back = [last, *(n for n in reversed([first, *between]) if n != end), end]
+            propose = [name for n in (first, *between, last) for name in groups[n]]
+            vote = [name for n in back for name in reversed(groups[n])]
+            yield Turns(tuple(propose), tuple(vote), read)

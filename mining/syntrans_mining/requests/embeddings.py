@@ -1,0 +1,102 @@
+"""CLIP's vectors of texts and pictures, through the journal: each is computed once, however often it is needed.
+
+Texts are encoded in blocks of a fixed size, each kept whole or not at all. So a run that goes on encodes in the same
+batches as one that was never stopped, and gets the same vectors to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syntrans.progress import Silent
+from syntrans_mining.engines.base import TextVectors
+from syntrans_mining.requests.response_cache import Vector, vector_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from syntrans.progress import Progress
+    from syntrans_mining.engines.base import Picture
+    from syntrans_mining.engines.workers.calls import Ticket
+    from syntrans_mining.engines.workers.host import Host
+    from syntrans_mining.models import Model
+    from syntrans_mining.requests.response_cache import Journal
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What one encoder says. ``windowed``: how many texts of each block it read in windows, in this process."""
+
+    host: Host
+    journal: Journal
+    model: Model
+    progress: Progress = field(default_factory=Silent)
+    windowed: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, host: Host, journal: Journal, model: Model | None, progress: Progress | None = None) -> Vectors | None:
+        """None without a model: the configuration does without CLIP."""
+        return None if model is None else cls(host, journal, model, progress or Silent())
+
+    def of_texts(self, texts: Sequence[str]) -> TextVectors:
+        """One unit vector for each of ``texts``, in their order."""
+        keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}
+        # A vector of an earlier version that read the beginning of its text alone is made again.
+        known = {key: v for key, v in self.journal.get_vectors(keys.values()).items() if not v.truncated}
+        missing = [text for text, key in keys.items() if key not in known]
+        self.progress.expect(len(missing))
+        for start in range(0, len(missing), BLOCK):
+            block = missing[start : start + BLOCK]
+            found: TextVectors = self.host.embed(self.model.name, "embed_texts", block).result()
+            rows = zip(found.vectors, found.tokens, found.truncated, strict=True)
+            fresh = {keys[text]: Vector(*row) for text, row in zip(block, rows, strict=True)}
+            self.journal.put_vectors(fresh.items())
+            known |= fresh
+            self.windowed.append(found.windowed)
+            self.progress.advance(len(block))
+        ordered = [known[keys[text]] for text in texts]
+        return TextVectors(_stack(ordered), [v.tokens for v in ordered], [v.truncated for v in ordered])
+
+    def start_pictures(self, pictures: Sequence[Picture]) -> PictureVectors:
+        """Begin to encode those of ``pictures`` that the journal does not know; their vectors come with `result`."""
+        distinct = {self._key("picture", picture.sha256): picture for picture in pictures}
+        known = self.journal.get_vectors(distinct)
+        missing = {key: picture for key, picture in distinct.items() if key not in known}
+        ticket = self.host.embed(self.model.name, "embed_images", list(missing.values())) if missing else None
+        order = [self._key("picture", picture.sha256) for picture in pictures]
+        return PictureVectors(self.journal, order, known, list(missing), ticket)
+
+    def _key(self, kind: str, content: str) -> str:
+        return vector_key(identity=f"{self.model.identity}\n{kind}", content=content)
+
+
+@dataclass(frozen=True)
+class PictureVectors:
+    """Vectors under way."""
+
+    journal: Journal
+    order: list[str]
+    known: dict[str, Vector]
+    missing: list[str]
+    ticket: Ticket | None
+
+    def result(self) -> NDArray[np.float32]:
+        """Unit vectors [n, dim], in the order of the pictures; waits for them."""
+        if self.ticket is not None and self.missing:
+            found: Any = self.ticket.result()
+            fresh = {key: Vector(row) for key, row in zip(self.missing, found, strict=True)}
+            self.journal.put_vectors(fresh.items())
+            self.known.update(fresh)
+            self.missing.clear()
+        return _stack([self.known[key] for key in self.order])
+
+
+def _stack(vectors: Sequence[Vector]) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.stack([v.values for v in vectors]) if vectors else np.zeros((0, 1), dtype=np.float32)

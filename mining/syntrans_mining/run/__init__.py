@@ -1,0 +1,1 @@
+"""A mining run from its inputs to its files."""

@@ -1,0 +1,155 @@
+"""The files at the end of a run: descriptors, semantics, config and ``run.json``, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syntrans.classes.entries import ClassEntry, class_list_sha256
+from syntrans.classes.identity import CLASSES, definition_notes
+from syntrans.config import dump_config
+from syntrans.contract.schemas import FileMetadata, write_descriptors, write_semantics
+from syntrans.files.sealed_json import sealed_json
+from syntrans.paths import atomic_write_text
+from syntrans_mining.provenance import git_commit, hardware, package_versions
+from syntrans_mining.steps.candidate import Candidate, kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syntrans.contract.schemas import Pictures, SemanticsRow
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.base import Picture
+    from syntrans_mining.models import Models
+    from syntrans_mining.run.report import Report
+
+
+@dataclass(frozen=True)
+class MineResult:
+    """The files of a finished run, and what ``run.json`` says."""
+
+    descriptors: Path
+    semantics: Path | None
+    run_json: Path
+    run: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run was and did, apart from what it found."""
+
+    config: MiningConfig
+    entries: Sequence[ClassEntry]
+    prompt_sha256: dict[str, str]
+    models: Models
+    pictures: Mapping[str, Sequence[Picture]]
+    report: Report
+    failures: list[dict[str, str]]
+    load_seconds: Mapping[str, float]
+    loads: Mapping[str, int]
+    pictures_used: Pictures | None = None
+
+    def images_seen(self) -> list[str]:
+        """sha256 of every picture that any model was shown."""
+        return sorted({picture.sha256 for pictures in self.pictures.values() for picture in pictures})
+
+
+def write_result(
+    out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
+) -> MineResult:
+    """Write what a run found into ``out``."""
+    report = facts.report
+    notes: dict[str, Any] = {"skipped": report.skipped} if report.skipped else {}
+    notes |= report.details.get("lint", {})
+    meta = FileMetadata(
+        run_id=out.resolve().name,
+        config=facts.config.model_dump(mode="json"),
+        class_list_sha256=class_list_sha256(facts.entries),
+        prompt_sha256=facts.prompt_sha256,
+        model_revisions=facts.models.revisions(),
+        package_versions=package_versions(),
+        images_seen=facts.images_seen(),
+        pictures=facts.pictures_used,
+        git_commit=git_commit(),
+        notes=notes,
+    )
+    extra = {
+        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
+        "loads": dict(facts.loads),
+        "failures": facts.failures,
+    }
+    return write_files(out, facts.config, facts.entries, meta, report, extra, candidates, semantics)
+
+
+def write_files(
+    out: Path,
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    meta: FileMetadata,
+    report: Report,
+    extra: Mapping[str, Any],
+    candidates: Sequence[Candidate],
+    semantics: Iterable[SemanticsRow],
+) -> MineResult:
+    """Write all files; ``run.json`` last, so that its presence means that the run is finished.
+
+    ``extra`` goes to ``run.json`` beside what ``report`` and ``meta`` say.
+    """
+    meta = meta.model_copy(update={"notes": meta.notes | definition_notes(entries)})
+    result = {**_run_values(config, entries, meta, report, candidates), **extra}
+    (out / "run.json").unlink(missing_ok=True)  # of an earlier run in this folder
+    atomic_write_text(out / "config.yaml", dump_config(config))
+    atomic_write_text(
+        out / CLASSES, "".join(f"{json.dumps(entry._asdict(), ensure_ascii=False)}\n" for entry in entries)
+    )
+    ordered = sorted(candidates, key=lambda candidate: candidate.class_id)
+    descriptors = write_descriptors(out / "descriptors.parquet", (row.row() for row in ordered), meta)
+    written = _write_semantics(out, config, list(semantics), meta)
+    run_json = atomic_write_text(out / "run.json", sealed_json(result))
+    return MineResult(descriptors, written, run_json, result)
+
+
+def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRow], meta: FileMetadata) -> Path | None:
+    """One file per encoder, since a file's vectors are of one length; the path of CLIP's, if there is one."""
+    for encoder in config.compose.encoders:
+        path = out / f"semantics-{encoder.name}.parquet"
+        own = [row for row in rows if row.encoder == encoder.path]
+        if own:
+            write_semantics(path, own, meta)
+        else:
+            path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
+    if config.clip is None:
+        (out / "semantics.parquet").unlink(missing_ok=True)
+        return None
+    return write_semantics(out / "semantics.parquet", [row for row in rows if row.encoder == config.clip.path], meta)
+
+
+def _run_values(
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    meta: FileMetadata,
+    report: Report,
+    candidates: Sequence[Candidate],
+) -> dict[str, Any]:
+    return {
+        "run_id": meta.run_id,
+        **report.as_dict(),
+        "classes": len(entries),
+        "images_seen": len(meta.images_seen),
+        "rows": len(candidates),
+        "kept": len(kept(candidates)),
+        "nothing_kept": _nothing_kept(entries, candidates),
+        "seed": config.seed,
+        "model_revisions": meta.model_revisions,
+        "package_versions": meta.package_versions,
+        "git_commit": meta.git_commit,
+        "hardware": hardware(),
+    }
+
+
+def _nothing_kept(entries: Sequence[ClassEntry], candidates: Sequence[Candidate]) -> list[str]:
+    """The names of the classes that are left without a descriptor."""
+    described = {candidate.class_id for candidate in kept(candidates)}
+    return [entry.name for entry in entries if entry.id not in described]

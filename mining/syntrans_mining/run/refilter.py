@@ -1,0 +1,172 @@
+"""Other thresholds on the ledger of a finished run: no model is asked anything, and it takes seconds.
+
+What a stage measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
+being measured further stays out, as ``not_scored``; the old run's own folder can measure it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.classes.identity import CLASSES
+from syntrans.config import load_config
+from syntrans.contract.schemas import FileMetadata, read_descriptors
+from syntrans.errors import InputError, UsageError
+from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import Silent
+from syntrans.runs.lock import lock
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.engines.workers.late import Late
+from syntrans_mining.models import CLIP, resolve_models
+from syntrans_mining.placement.hosting import make_host
+from syntrans_mining.provenance import git_commit, package_versions
+from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.embeddings import Vectors
+from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_mining.run.output_files import MineResult, write_files
+from syntrans_mining.run.report import Report
+from syntrans_mining.run.steps_in_order import choose, embed, semantics_of
+from syntrans_mining.steps import crosscheck, ground
+from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, kept
+
+if TYPE_CHECKING:
+    from syntrans_mining.models import Models
+
+AGAIN = ("crosscheck", "ground", "filter")
+UNANSWERED = "unanswered"
+"""Key of the files' notes: ids of statements that a model was asked about in vain, where the ledger does not say so."""
+
+THRESHOLDS = (
+    "crosscheck.threshold",
+    "ground.threshold",
+    "ground.gap",
+    "filter.margin",
+    "filter.fuse",
+    "filter.threshold",
+    "filter.budget",
+    "filter.diversity",
+    "compose.summary",
+    "compose.separator",
+)
+"""What may change, each key with all below it."""
+
+
+def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
+    """Write into ``out`` what the finished run in the folder ``run`` finds with ``settings`` (KEY=VALUE).
+
+    Vectors come from the run's journal; CLIP alone is loaded if some are not there. UsageError for a setting that is
+    no threshold, InputError when ``run`` is no finished run.
+    """
+    if run.resolve() == out.resolve():
+        raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
+    config, entries, candidates, meta = _read(run, settings)
+    models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
+    _require_same_clip(run, models, meta)
+    with ExitStack() as stack:
+        make_dir(out)
+        for folder in (out, run):
+            stack.enter_context(lock(folder))
+        remove_rests(out)
+        folder = run if (run / JOURNAL).is_file() else out  # a refiltered run has none: CLIP is asked again
+        journal = stack.enter_context(closing(Journal(folder / JOURNAL)))
+        host = stack.enter_context(closing(Late(lambda first: make_host(config, models, out / "logs", first=first))))
+        report = Report(skipped=_skipped(meta))
+        if config.compose.llm or config.compose.encoders:
+            report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
+        vectors, asker = Vectors.of(host, journal, models.clip), Asker(host, journal, Silent())
+        unanswered = {c.id for c in candidates if c.reason == "no_answer"} | set(meta.notes.get(UNANSWERED, ()))
+        _reset(candidates)
+        with report.stage("crosscheck", candidates, asker):
+            if "crosscheck" not in report.skipped:
+                crosscheck.drop_disagreed(candidates, threshold=config.crosscheck.threshold)
+        with report.stage("ground", candidates, asker):
+            if "ground" not in report.skipped:
+                _drop_unscored(candidates, "ground", unanswered)
+                ground.drop_unseen(candidates, threshold=config.ground.threshold, gap=config.ground.gap)
+        with report.stage("filter", candidates, asker):
+            if "filter" not in report.skipped:
+                _drop_unscored(candidates, "filter", unanswered)
+            for block in class_blocks(candidates):
+                choose(config, block, embed(config, block, vectors))
+        with report.stage("compose", candidates, asker):
+            semantics = []
+            if vectors is not None and config.clip is not None:
+                semantics = semantics_of(config, entries, candidates, vectors, config.clip)
+        changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
+        hidden = sorted(unanswered - {c.id for c in candidates if c.reason == "no_answer"})
+        notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
+        meta = meta.model_copy(update=_provenance(out, config, meta, notes))
+        extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
+        return write_files(out, config, entries, meta, report, extra, candidates, semantics)
+
+
+def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:
+    missing = [name for name in ("run.json", "config.yaml", CLASSES) if not (run / name).is_file()]
+    if missing:
+        raise InputError(f"{run} is not the folder of a finished run (it has no {missing[0]}); finish it first")
+    old = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs")
+    config = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs", overrides=settings)
+    others = [key for key in _differences(old.model_dump(), config.model_dump()) if not _is_threshold(key)]
+    if others:
+        raise UsageError(
+            f"--refilter decides again by what was measured, and {others[0]} needs new answers; it takes "
+            f"{', '.join(THRESHOLDS)}. For the rest: the run's own command with --set {others[0]}=... and --out {run}"
+        )
+    rows, meta = read_descriptors(run / "descriptors.parquet")
+    return config, read_classes(run / CLASSES), [from_row(row) for row in rows], meta
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Dotted keys at which two configurations differ."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return [found for key in old for found in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))]
+    return [path] if old != new else []
+
+
+def _is_threshold(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in THRESHOLDS)
+
+
+def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
+    was = meta.model_revisions.get(CLIP)
+    if models.clip is not None and was != models.clip.revision:
+        raise InputError(
+            f"{run} was mined with CLIP at revision {was}, and {models.clip.spec.path} is at {models.clip.revision}; "
+            f"what was measured with one does not fit the other"
+        )
+
+
+def _reset(candidates: list[Candidate]) -> None:
+    """As they were before the first decision that is taken again."""
+    for candidate in candidates:
+        candidate.rank = candidate.weight = None
+        if candidate.stage in AGAIN:
+            candidate.stage = candidate.reason = None
+
+
+def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]) -> None:
+    """Drop what would pass now and was never measured by ``stage``, except what it was asked about in vain."""
+    for candidate in kept(candidates):
+        measured = candidate.grounding if stage == "ground" else candidate.clip
+        if measured is None and candidate.id not in unanswered:
+            candidate.drop(stage, "not_scored")
+
+
+def _skipped(meta: FileMetadata) -> dict[str, str]:
+    found = meta.notes.get("skipped")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _provenance(out: Path, config: MiningConfig, meta: FileMetadata, changed: dict[str, Any]) -> dict[str, Any]:
+    """The metadata that differ from the old run's."""
+    return {
+        "run_id": out.resolve().name,
+        "config": config.model_dump(mode="json"),
+        "package_versions": package_versions(),
+        "git_commit": git_commit(),
+        "notes": {**meta.notes, **changed},
+    }

@@ -1,0 +1,1 @@
+"""Class lists: reading, checking and matching names."""

@@ -1,0 +1,307 @@
+"""The command line. A command's body reads its options, builds a config and makes one call.
+
+Data goes to stdout, everything else to stderr. Heavy packages are imported inside the command that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from syntrans import __version__
+from syntrans.cli import files as cli_files
+from syntrans.cli import predict as cli_predict
+from syntrans.cli.options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
+from syntrans.console import prepare_streams, print_json, say, settle_stdout
+from syntrans.errors import SyntransError, UsageError, in_one_line
+from syntrans.extras import of_missing_module
+from syntrans.interrupts import stop_like_ctrl_c
+
+app = typer.Typer(
+    name="syntrans",
+    invoke_without_command=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=CONTEXT,
+)
+app.add_typer(cli_files.app)  # its commands stand beside those of this file
+app.add_typer(cli_predict.app)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"syntrans {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has ended the program
+        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Say it and end.")
+    ] = False,
+) -> None:
+    """From class names and a few pictures to a better classifier, all on your own machine.
+
+    \b
+    syntrans demo                        everything, on the embedded world, in minutes
+    syntrans mine --classes mini         write, question and check descriptors
+    syntrans train && syntrans evaluate  and what they are worth
+    syntrans predict                     name your own pictures
+
+    \b
+    Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        from syntrans.cli.next_step import render
+
+        typer.echo(render(typer.main.get_command(app)))
+
+
+@app.command(context_settings=CONTEXT)
+def mine(
+    classes: Classes = None,
+    images: Images = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    refilter: Annotated[
+        Path | None, typer.Option(help="Apply other thresholds (--set) to a finished run.", metavar="RUN")
+    ] = None,
+) -> None:
+    """Write, question and check descriptors of classes.
+
+    \b
+    syntrans mine --classes birds.txt --images photos/
+    syntrans mine --classes birds.txt --images photos/ --dry-run
+    syntrans mine --classes birds.txt --images photos/ --limit 3
+    syntrans mine --refilter artifacts/mine/RUN --set crosscheck.threshold=0.7
+
+    Without --config the shipped one that fits this machine is taken. Without --images nothing is checked
+    against pictures. --dry-run plans: models, licences, downloads, requests, tokens, time, disk, first prompts.
+    --limit takes the first N classes: a preview. An unfinished run of the same command goes on; another --out
+    begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
+    """
+    from syntrans.cli import mine as cli_mine
+
+    if refilter is not None:
+        cli_mine.only_with_refilter(classes=classes, images=images, config=config, limit=limit, dry_run=dry_run)
+        typer.echo(cli_mine.refilter(refilter, set_ or [], out))
+        return
+    typer.echo(cli_mine.mine(classes, images, config, set_ or [], out, limit, dry_run=dry_run))
+
+
+@app.command(context_settings=CONTEXT)
+def train(
+    descriptors: Annotated[
+        Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
+    ] = None,
+    images: Images = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="What divides the classes: a JSON file, shares, or auto.", metavar="FILE|0.6/0.2/0.2|auto"),
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    seed: Seed = None,
+    device: Device = None,
+    resume: Resume = True,
+    stage: Annotated[
+        str | None, typer.Option(help="encoder or distill: end after it; bridge: train no encoder.", metavar="NAME")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train an encoder and a bridge from text to pictures.
+
+    \b
+    syntrans train
+    syntrans train --images photos/ --split 0.6/0.2/0.2
+    syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
+
+    Takes the newest descriptors and the pictures they were mined with; after an import, --images names them.
+    The embedded world is taken with --config world, or where there is nothing else. Classes that nothing divides
+    into base, val and novel are divided by chance (--split auto). Prints the folder of the checkpoint.
+    """
+    from syntrans.cli.train import train as run
+
+    divided = None if split is None else json.dumps(split)  # a YAML string, whatever is in it
+    settings = _settings(set_, seed=seed, device=device, **{"data.split_file": divided})
+    typer.echo(run(descriptors, config, settings, out, images=images, resume=resume, stage=stage, dry_run=dry_run))
+
+
+@app.command(context_settings=CONTEXT)
+def evaluate(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="Folder that train left; the newest one if left out.", metavar="[DIR]"),
+    ] = None,
+    images: Images = None,
+    descriptors: Annotated[
+        Path | None, typer.Option(help="Other descriptors than the training's.", metavar="FILE")
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    device: Device = None,
+    limit: Limit = None,
+    against: Annotated[bool, typer.Option("--against", help="Print published numbers of the same data too.")] = False,
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Say what the descriptors are worth, with controls.
+
+    \b
+    syntrans evaluate
+    syntrans evaluate --set episodes.seed=1 --json > summary.json
+    syntrans evaluate --images sketches/
+
+    The novel classes of the training are asked about, in tasks like those it was made for. --images takes other
+    pictures, whose classes the training has not seen. --limit takes N episodes. Prints the table, or with --json
+    the summary.
+    """
+    from syntrans.cli.evaluate import evaluate as run
+
+    settings = _settings(set_, device=device, **{"episodes.episodes": limit})
+    typer.echo(
+        run(
+            checkpoint, config, settings, out, images=images, descriptors=descriptors, against=against,
+            dry_run=dry_run, as_json=json_,
+        )
+    )  # fmt: skip
+
+
+@app.command(context_settings=CONTEXT)
+def demo(out: Out = None, seed: Seed = None) -> None:
+    """Do everything once, on the embedded world.
+
+    \b
+    syntrans demo
+
+    Prints the two tables; the same figures go to artifacts/demo/summary.json.
+    """
+    from syntrans.cli.demo import run
+    from syntrans.extras import require
+    from syntrans.paths import artifacts_root
+
+    require("demo", "cpu")
+    run(out or artifacts_root() / "demo", seed=seed or 0)
+
+
+@app.command(context_settings=CONTEXT)
+def install(
+    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+) -> None:
+    """Install what a task needs, into the environment of this program.
+
+    \b
+    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
+    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
+    syntrans install train     train and evaluate
+    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
+
+    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
+    """
+    from syntrans.cli.install import install as run
+
+    run(name)
+
+
+@app.command(context_settings=CONTEXT)
+def doctor(
+    config: Config = None,
+    set_: Set = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it something.")] = False,
+    json_: Json = False,
+) -> None:
+    """Say what this machine has, and whether a mining config runs on it.
+
+    \b
+    syntrans doctor
+    syntrans doctor --config gpu24 --probe
+
+    With --config: are the models here and safe, do their chat templates render the prompts, are yes and no single
+    tokens, do they fit the memory. Ends with 4 if something needed is missing.
+    """
+    from syntrans.cli.doctor import examine
+
+    found, text, healthy = examine(config, set_ or [], probe=probe)
+    if json_:
+        print_json(found)
+    else:
+        typer.echo(text)
+    if not healthy:
+        raise typer.Exit(4)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the program's own) and return its exit code."""
+    prepare_streams()
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk behind a pipe shows only now
+    except UsageError as error:
+        say(f"error: {error} (see {_help_of(arguments)})")
+        return error.exit_code
+    except SyntransError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        problem = of_missing_module(error)
+        if problem is None:
+            raise
+        say(f"error: {problem}")
+        return problem.exit_code
+    except typer.TyperException as error:
+        say(f"error: {error.format_message()} (see {_help_of(arguments)})")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does.
+        settle_stdout()
+        return 0
+    except (OSError, UnicodeError, RecursionError, MemoryError) as error:
+        # Whatever the readers of single files let through: the machine or the input did it, not the program.
+        text, exit_code = in_one_line(error)
+        say(f"error: {text}")
+        settle_stdout()
+        return exit_code
+    if code == 130:
+        say("interrupted; the same command goes on from here where the command can resume")
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `syntrans` program."""
+    stop_like_ctrl_c()
+    raise SystemExit(run())
+
+
+def _help_of(arguments: Sequence[str] | None) -> str:
+    """The help of the command that a command line names."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command: Any = typer.main.get_command(app)
+    path = ["syntrans"]
+    while words and words[0] in getattr(command, "commands", {}):
+        path.append(words.pop(0))
+        command = command.commands[path[-1]]
+    return f"{' '.join(path)} --help"
+
+
+def _settings(given: list[str] | None, **options: Any) -> list[str]:
+    """Options as config overrides, after those of --set so that the plainer word wins."""
+    return [*(given or []), *(f"{key}={value}" for key, value in options.items() if value is not None)]
+
+
+if __name__ == "__main__":
+    main()

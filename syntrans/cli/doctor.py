@@ -1,0 +1,38 @@
+"""What `syntrans doctor` does: the machine's checks, and with a config those of mining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from syntrans.config import load_config
+from syntrans.console import say
+from syntrans.errors import UsageError
+from syntrans.machine import check_machine, facts
+from syntrans.paths import artifacts_root
+from syntrans.views.checks import render_checks
+
+
+def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tuple[dict[str, Any], str, bool]:
+    """What the doctor found: as plain values, as text, and whether everything that is needed is there."""
+    if config is None and (settings or probe):
+        raise UsageError("--set and --probe are about a config; give --config, for instance --config world")
+    found = facts(artifacts_root())
+    settled = None
+    if config is not None:
+        from syntrans_mining.config import MiningConfig
+
+        settled = load_config(MiningConfig, config, kind="mining/configs", overrides=settings)
+    checks = check_machine(found)
+    if settled is not None:
+        from syntrans_mining.doctor import check_config, probe_models
+        from syntrans_mining.packages import check_packages
+
+        imports = check_packages(settled)
+        checks += imports
+        checks += check_config(settled)
+        if probe and all(check.mark == "ok" for check in imports):
+            say("starting the models")
+            checks += probe_models(settled)
+    values = {"schema_version": 1, **found, "config": config, "checks": [check._asdict() for check in checks]}
+    return values, render_checks(checks), all(check.mark != "fail" for check in checks)

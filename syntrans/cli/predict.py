@@ -1,0 +1,59 @@
+"""`syntrans predict`: its options, and one call of training's prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syntrans.cli.options import CONTEXT, Classes
+
+app = typer.Typer()
+
+
+@app.command(context_settings=CONTEXT)
+def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
+    query: Annotated[
+        str, typer.Option(help="Pictures to name: a file, folder, quoted glob or Parquet.", metavar="PATH")
+    ],
+    support: Annotated[
+        Path | None, typer.Option(help="Known pictures: one folder per class, or Parquet.", metavar="DIR")
+    ] = None,
+    classes: Classes = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="photo, onnx:FILE, timm:NAME, open_clip:DIR; the best at hand.", metavar="NAME"),
+    ] = None,
+    descriptors: Annotated[
+        Path | None, typer.Option(help="descriptors.parquet; the newest fitting one.", metavar="FILE")
+    ] = None,
+    text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help=".csv, .parquet, .jsonl or .html, instead of stdout.", metavar="FILE")
+    ] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(help="Copy pictures into a folder per class.", metavar="DIR")
+    ] = None,
+    coverage: Annotated[float, typer.Option(help="Share of pictures whose class the set shall hold.")] = 0.95,
+    inductive: Annotated[
+        bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")
+    ] = False,
+) -> None:
+    """Name your own pictures, with reasons and honest doubt.
+
+    \b
+    syntrans predict --support birds/ --query holiday/ > names.csv
+    syntrans predict --support birds/ --query holiday/ --out names.html --sort-into sorted/
+    syntrans predict --classes birds.txt --query "holiday/*.jpg"
+
+    Folder names are class names; one picture a class is enough, with a text none. Prints CSV: class, probability,
+    prediction set, nearest supports, descriptors for and against. A broken picture is a row with its error.
+    Unless --inductive, the pictures are named together: each helps to say what the classes look like.
+    """
+    from syntrans_training.prediction.command import Request
+    from syntrans_training.prediction.command import predict as run
+    from syntrans_training.prediction.predictor import Settings
+
+    settings = Settings(coverage=coverage, inductive=inductive)
+    typer.echo(run(Request(query, support, classes, encoder, descriptors, text, out, sort_into, settings)), nl=False)

@@ -1,0 +1,145 @@
+"""What `syntrans train` does: choose pictures, descriptors and config where they were not named, then one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from syntrans.cli.inputs import (
+    WORLD,
+    Chosen,
+    descriptor_file,
+    fitting_descriptors,
+    images_named,
+    newest_descriptor_file,
+    pictures_of,
+    unfinished_mining,
+)
+from syntrans.config import dump_config, load_config
+from syntrans.console import say
+from syntrans.contract.schemas import FileMetadata, check_file, read_metadata
+from syntrans.errors import UsageError
+from syntrans.extras import require
+from syntrans.runs.folder import removed_if_refused, run_dir
+
+if TYPE_CHECKING:
+    from syntrans_training.config import TrainConfig
+
+PHOTOS, FEATURES = "photos", "features"
+STAGES = ("encoder", "distill", "bridge")
+
+
+class Inputs(NamedTuple):
+    """What a training takes: `pictures` and `descriptors` say what and why, `config` is settled."""
+
+    config: TrainConfig
+    name: Chosen
+    pictures: Chosen
+    descriptors: Chosen | None
+
+    @property
+    def file(self) -> Path | None:
+        """The descriptor file, absolute."""
+        return Path(self.descriptors.what).absolute() if self.descriptors else None
+
+
+def train(
+    descriptors: Path | None,
+    config: str | None,
+    settings: Sequence[str],
+    out: Path | None,
+    *,
+    images: str | None = None,
+    resume: bool,
+    stage: str | None = None,
+    dry_run: bool,
+) -> str:
+    """Train; returns the folder of the checkpoint, or the plan of a dry run."""
+    if stage not in (None, *STAGES):
+        raise UsageError(f"--stage {stage} is not known; it is {', '.join(STAGES[:-1])} or {STAGES[-1]}")
+    require("train", "train")
+    from syntrans_training.text.encoders import text_encoder_ref
+
+    taken = choose_inputs(descriptors, images, config, settings)
+    text = taken.descriptors or "none fits, so the bridge knows class names only"
+    say(f"pictures: {taken.pictures}; descriptors: {text}; config: {taken.name}")
+    if taken.file is not None:
+        check_file(taken.file)
+    text_encoder_ref(taken.config)  # where nothing fits, that is said before anything is trained
+    if dry_run:
+        from syntrans_training.pipeline.preparation import prepare
+
+        planned = prepare(taken.config, taken.file, dry=True).config
+        return f"# pictures {taken.pictures.what}, descriptors {taken.file}\n{dump_config(planned)}".rstrip()
+    request = {"config": taken.config.model_dump(mode="json"), "descriptors": str(taken.file)}
+
+    from syntrans_training.engine.devices import pick_device
+    from syntrans_training.engine.distributed import join
+    from syntrans_training.pipeline.train import train as run
+
+    processes = join(pick_device(taken.config.device))
+    target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
+    say(f"training into {target}")
+    with removed_if_refused(target):
+        folder = run(taken.config, out=target, descriptors=taken.file, resume=resume, stage=stage).folder
+    if stage in ("encoder", "distill"):
+        say(f"the rest: the same command without --stage, with --out {folder}")
+        return str(folder)
+    say(f"what it is worth: syntrans evaluate {folder}")
+    return str(folder)
+
+
+def choose_inputs(descriptors: Path | None, images: str | None, config: str | None, settings: Sequence[str]) -> Inputs:
+    """Pictures: those of --images, else of the config that was named, else of the descriptor file, else the world's."""
+    from syntrans_training.config import TrainConfig
+    from syntrans_training.pipeline.preparation import absolute
+
+    given = None if descriptors is None else Chosen(str(descriptor_file(descriptors)), "as named")
+    named = config is not None or any(setting.startswith("data.path=") for setting in settings)
+    if images is not None:
+        pictures: Chosen | None = images_named(images)
+    elif named:
+        pictures = None  # the config says
+    elif (file := given or _newest()) is not None:
+        meta = read_metadata(file.what)
+        pictures, given = pictures_of(Path(file.what), meta), file
+        settings = [*_columns(meta), *settings]
+    elif begun := unfinished_mining():
+        raise UsageError(
+            f"{begun} is not finished and there is no descriptor file; finish it with the same `syntrans mine`, name "
+            "pictures with --images DIR, or take the embedded world with --config world"
+        )
+    else:
+        pictures = Chosen(WORLD, "the embedded world: there is neither a descriptor file nor --images")
+    path = next((s.removeprefix("data.path=") for s in reversed(settings) if s.startswith("data.path=")), None)
+    name = Chosen(config, "as named") if config else _fitting_config(pictures.what if pictures else path or WORLD)
+    told = [] if pictures is None else [f"data.path={json.dumps(pictures.what)}"]
+    settled = absolute(load_config(TrainConfig, name.what, kind="training/configs", overrides=[*settings, *told]))
+    if pictures is None:
+        pictures = Chosen(settled.data.path, "--set data.path" if path else f"config {name.what}")
+    return Inputs(settled, name, pictures, given or fitting_descriptors(settled.data))
+
+
+def _columns(meta: FileMetadata) -> list[str]:
+    """The Parquet columns that mining was told, as overrides of a training's config."""
+    told = meta.config.get("images") or {}
+    names = ("image_column", "label_column")
+    return [f"data.{name}={json.dumps(told[name])}" for name in names if told.get(name)]
+
+
+def _newest() -> Chosen | None:
+    path = newest_descriptor_file()
+    return None if path is None else Chosen(str(path), "the newest")
+
+
+def _fitting_config(path: str) -> Chosen:
+    """The shipped config that suits what lies at `path`."""
+    from syntrans_training.data.feature_files import feature_files
+
+    if path == WORLD or path.startswith("world-fine/"):
+        return Chosen(WORLD, "the embedded world's")
+    if feature_files(path):
+        return Chosen(FEATURES, "they are features")
+    return Chosen(PHOTOS, "for pictures of one's own")

@@ -1,0 +1,1 @@
+"""The contract between mining and training: schemas, reading, writing."""

@@ -1,0 +1,1 @@
+"""Descriptor files: summary, comparison, import, packing."""

@@ -1,0 +1,1 @@
+"""Pictures: where they lie, how they are read."""

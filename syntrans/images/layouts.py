@@ -1,0 +1,113 @@
+"""From a path to its pictures by class, without reading one: the layouts that every command knows.
+
+A path is a folder of class folders, Parquet (a file, a folder of them, a glob), lists beside pictures (miniImageNet's
+CSV files), the archive of CIFAR-100, or ``hf://`` and a data set of the Hub. Folders and files named after parts
+(train, val, test, ...) divide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from syntrans.errors import InputError
+from syntrans.images.cifar import CifarPool, find_archive
+from syntrans.images.columns import ANY, Columns
+from syntrans.images.decode import suffixes
+from syntrans.images.files import has_picture, is_picture, loose_pictures, visible, visible_folders
+from syntrans.images.folders import ALIASES, PARTS, FilePool, class_folders, is_container, is_parquet
+from syntrans.images.hub import PREFIX, hub_parts, hub_pool
+from syntrans.images.lists import find_lists, listed_files
+from syntrans.images.parquet_pool import ParquetPool, files_below, globbed, parquet_files
+from syntrans.images.reference import MergedPool, PassedOver, Pool
+
+
+def whole_pool(
+    path: str, columns: Columns = ANY, *, named: Collection[str] = (), lists: bool = True, stay: bool = False
+) -> Pool:
+    """All classes of a path, whether it is divided or not.
+
+    ``named``: the classes of a split file or class list, see `class_folders`; ``lists``: whether CSV lists choose the
+    pictures; ``stay``: see `ParquetPool`. Raises InputError where nothing is there, or no class.
+    """
+    if path.startswith(PREFIX):
+        return hub_pool(path, columns)
+    root = Path(path)
+    if archive := find_archive(root):
+        return CifarPool(archive)
+    if lists and (found := find_lists(root)):
+        return MergedPool([listed_files(root, file) for file in found.values()])
+    pools: list[Pool] = []
+    files = parquet_files(root, named)
+    if root.is_dir() and (folders := class_folders(root, named)).keys:
+        pools.append(folders)
+    elif root.is_dir():
+        files = files or files_below(root)
+    if files:
+        pools.insert(0, ParquetPool(files, columns, stay=stay))
+    if not pools:
+        raise InputError(_nothing(path, root))
+    return MergedPool(pools) if len(pools) > 1 else pools[0]
+
+
+def named_parts(path: str, columns: Columns = ANY, *, lists: bool = True, stay: bool = False) -> dict[str, Pool]:
+    """Base, val and novel, as far as lists, folders or files are named after them; empty where nothing divides."""
+    if path.startswith(PREFIX):
+        return dict(hub_parts(path, columns))
+    root = Path(path)
+    if lists and (found := find_lists(root)):
+        return {name: listed_files(root, file) for name, file in found.items()}
+    return {name: pool for name in PARTS if (pool := _named_part(root, name, columns, stay=stay))}
+
+
+def beside_parts(path: str) -> PassedOver:
+    """Class folders of a divided path that are in no part."""
+    passed, root = PassedOver(), Path(path)
+    for folder in [] if path.startswith(PREFIX) or find_lists(root) else visible_folders(root):
+        if not is_container(folder) and has_picture(folder):
+            passed.add("class folders beside the parts", folder.name)
+    return passed
+
+
+def loose_pool(path: str) -> FilePool:
+    """Pictures that are in no class, under the key "": one file, what fits a pattern, or those in a folder itself."""
+    root = Path(path)
+    if root.is_file():
+        files = [root] if root.suffix.lower() in suffixes() else []
+    else:
+        files = loose_pictures(root) if root.is_dir() else [file for file in globbed(root) if is_picture(file)]
+    return FilePool({"": files} if files else {})
+
+
+def holds(root: Path) -> str:
+    """What a path holds, for messages."""
+    if not root.is_dir():
+        return "it is not a local folder"
+    found = [below.name for below in visible(root)]
+    pickled = next((name for name in found if name.endswith((".pkl", ".pickle"))), None)
+    note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else ""
+    return f"it holds {', '.join(found[:8]) or 'nothing'}{note}"
+
+
+def _nothing(path: str, root: Path) -> str:
+    if root.is_file():
+        return f"{path} is a file; give a folder of pictures by class, or a Parquet file"
+    if root.is_dir():
+        loose = len(loose_pictures(root))
+        have = f"{loose} pictures lie in it, in no class" if loose else holds(root)
+        return f"{path} holds no picture by class ({have}); give one folder a class, or Parquet with image and class"
+    what = "is a pipe, socket or device" if root.exists() else "is not there"
+    return f"{path} {what}; give a folder, or a Parquet file"
+
+
+def _named_part(root: Path, name: str, columns: Columns, *, stay: bool) -> Pool | None:
+    """The pool in a folder or in Parquet files called after the part."""
+    for alias in ALIASES[name]:
+        for pattern in (f"{alias}.parquet", f"{alias}-*.parquet", f"data/{alias}-*.parquet"):
+            if files := sorted(file for file in root.glob(pattern) if is_parquet(file)):
+                return ParquetPool(files, columns, stay=stay)
+        if files := files_below(root / alias):
+            return ParquetPool(files, columns, stay=stay)
+        if (root / alias).is_dir() and (pool := class_folders(root / alias)).keys:
+            return pool
+    return None

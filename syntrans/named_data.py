@@ -1,0 +1,32 @@
+"""Data sets that installed packages bring by name: `data.path: NAME` or `NAME/PART` in place of a folder.
+
+A package names them in the entry points of the group `syntrans.data`; each has the methods of `NamedData`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast
+
+GROUP = "syntrans.data"
+
+
+class NamedData(Protocol):
+    """A data set of base, val and novel classes that is written where it is asked for."""
+
+    def folder(self, part: str, per_class: int) -> Path:
+        """Where its pictures lie, in the Hugging Face image form; made if they are not there. UsageError for `part`."""
+        ...
+
+    def sizes(self, part: str) -> Mapping[str, int]:
+        """The number of classes of each split."""
+        ...
+
+
+def named_data(path: str) -> tuple[NamedData, str] | None:
+    """The data set that a path names, and the part of it after the slash; None where it names none."""
+    name, _, part = path.partition("/")
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    return (cast("NamedData", found[0].load()), part) if found else None

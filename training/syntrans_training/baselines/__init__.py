@@ -1,0 +1,1 @@
+"""Other people's few-shot methods, trained and chosen on val."""

@@ -1,0 +1,123 @@
+"""The methods stage of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
+
+methods.safetensors grows method by method, so an interrupted stage goes on after the last one that was finished. Its
+note lists, per method and number of shots, the setting that val chose and every one that was tried; and the
+temperature of every row of the table (calibration).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from syntrans.progress import track
+from syntrans_training.baselines.grid_search import Selected, calibrate, select
+from syntrans_training.baselines.registry import PEERS, Base, Peer, Tensors, Training
+from syntrans_training.bridge.split_features import Side
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.devices import one_thread
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.scoring.scored_classifier import Row
+
+METHODS = "methods.safetensors"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a methods file holds: settings by (method, shots), tensors by name, temperatures by (row, shots)."""
+
+    note: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def rows(self, side: Side, shots: int) -> dict[str, Row]:
+        """The chosen methods as rows on a split."""
+        found = {}
+        for entry in self.note["choices"]:
+            name, peer = entry["method"], PEERS[entry["method"]]
+            if entry["shots"] == shots:
+                method = peer.build(side, shots, part(self.tensors, name, shots), **entry["setting"])
+                views = side.views if peer.on_views else None
+                found[name] = Row((method,), peer.features(side), support_views=views, group=peer.group)
+        return found
+
+    def temperature(self, row: str, shots: int) -> float:
+        """For the calibration of a row; 1 where val has not had it."""
+        return float(self.note["temperatures"][str(shots)].get(row, 1.0))
+
+
+def choose_methods(
+    names: Sequence[str],
+    base: Callable[[int], Base],
+    val: Side,
+    tasks: Mapping[int, Episodes],
+    how: Training,
+    *,
+    n_classes: int,
+    table_rows: Callable[[Chosen, int], Mapping[str, Row]],
+    path: Path,
+    identity: str,
+) -> dict[str, Any]:
+    """Choose, train and calibrate what `path` does not hold yet; returns its note.
+
+    `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
+    `table_rows` makes the rows of the table on val, which are calibrated.
+    `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
+    """
+    tensors, note = _begun(path, identity)
+    done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
+    fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
+    missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
+    with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
+        for name, shots in missing:
+            made, best = _choose(PEERS[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
+            tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
+            chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
+            note["choices"].append({"method": name, "shots": shots, **chosen})
+            checkpoint.save(path, tensors, note)
+            progress.advance()
+    if not note["temperatures"]:
+        chosen_rows = Chosen(note, tensors)
+        for shots, episodes in tasks.items():
+            rows = table_rows(chosen_rows, shots)
+            with track(f"calibrate {shots}-shot", len(rows), "rows") as progress:
+                found = {}
+                for name, row in rows.items():
+                    found[name] = calibrate(row, episodes)
+                    progress.advance()
+            note["temperatures"][str(shots)] = found
+        checkpoint.save(path, tensors, note)
+    return note
+
+
+def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return checkpoint.load_fitting(path, identity) or ({}, {"identity": identity, "choices": [], "temperatures": {}})
+
+
+def _choose(
+    peer: Peer, base: Base, val: Side, episodes: Episodes, how: Training, n_classes: int
+) -> tuple[dict[str, Tensor], Selected]:
+    def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> Selected:
+        return select(
+            partial(peer.build, val, how.shots, tensors),
+            grid,
+            peer.features(val),
+            episodes,
+            n_classes=n_classes,
+            support_views=val.views if peer.on_views else None,
+        )
+
+    middle = {name: values[len(values) // 2 :][:1] for name, values in peer.grid.items()}
+    tensors: dict[str, Tensor] = {}
+    if peer.train:
+        with one_thread():
+            tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy)
+    return tensors, tried(tensors, peer.grid)
+
+
+def part(tensors: Tensors, name: str, shots: int) -> dict[str, Tensor]:
+    """The tensors of one method and number of shots."""
+    prefix = f"{name}.{shots}."
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""The bridge from text to pictures (VSBird), and its ridge baseline."""

@@ -1,0 +1,229 @@
+"""Where the bridge starts: its closed form, and the settings of that which val prefers.
+
+The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
+each kind of text gets the start of its own maps. No weights are trained here (bridge_training.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.methods import SynTrans
+from syntrans_training.modules.ridge import leave_one_out
+from syntrans_training.modules.shared_space import Metric, Phi, diagonalise, fit_phi, shrink, within_covariance
+from syntrans_training.modules.vsbird import VSBird, Without
+from syntrans_training.modules.whiten import class_means
+from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scorer import score
+from syntrans_training.text.class_vectors import NONE
+
+# settings by name -> methods on val features -> accuracy averaged over the numbers of shots
+Scores = Callable[[Mapping[str, SynTrans], Tensor], dict[str, float]]
+PASSES = 4  # how often each base class is left out of a metric that heads are trained on
+
+
+@runtime_checkable
+class ClassTexts(Protocol):
+    """Class vectors of the base classes (`base`) and of val, by variant and name share."""
+
+    def base(self, variant: str, share: float, keep: float, generator: torch.Generator) -> Tensor:
+        """[C, s], of a random share `keep` of every class's descriptors."""
+        ...
+
+    def val(self, variant: str, share: float) -> Tensor:
+        """[C_val, s]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Space:
+    """How the shared space is made; `noise` multiplies the spread of base pictures, since novel ones scatter more."""
+
+    power: float
+    shrinkage: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the maps of a variant start: shrinkage of the text's errors, lambda, share of the class name."""
+
+    prior_shrinkage: float
+    lam: float
+    name_share: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What val decides between."""
+
+    spaces: tuple[Space, ...]
+    starts: tuple[Start, ...]
+    alphas: tuple[float, ...]
+    middle: Start  # what the space is chosen with
+
+
+def make_grid(
+    powers: Sequence[float],
+    shrinkages: Sequence[float],
+    noises: Sequence[float],
+    prior_shrinkages: Sequence[float],
+    lambdas: Sequence[float],
+    name_shares: Sequence[float],
+    alphas: Sequence[float],
+) -> Grid:
+    """All combinations."""
+    spaces = tuple(Space(*values) for values in product(powers, shrinkages, noises))
+    starts = tuple(Start(p, lam, share) for share, p, lam in product(name_shares, prior_shrinkages, lambdas))
+    middle = Start(prior_shrinkages[len(prior_shrinkages) // 2], lambdas[len(lambdas) // 2], name_shares[0])
+    return Grid(spaces, starts, tuple(alphas), middle)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Raw features of the base and val pictures, the base labels, and the number of val classes."""
+
+    base: Float[Tensor, "n d"]
+    labels: Int[Tensor, " n"]
+    val: Float[Tensor, "m d"]
+    n_val: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """phi of the base and val pictures, the base labels, and what their means are."""
+
+    base: Float[Tensor, "n d"]
+    labels: Int[Tensor, " n"]
+    val: Float[Tensor, "m d"]
+    means: Float[Tensor, "c d"]
+
+
+def accuracies(
+    methods: Mapping[str, SynTrans], val: Float[Tensor, "m d"], *, tasks: Mapping[int, Episodes], n_classes: int
+) -> dict[str, float]:
+    """Of methods on val features, averaged over the numbers of shots of `tasks`."""
+    rows = {name: Row((method,), val) for name, method in methods.items()}
+    found = [score(rows, part, n_classes=n_classes, chunk=250) for part in tasks.values()]
+    return {name: float(sum(o[name].accuracy.mean() for o in found)) / len(found) for name in rows}
+
+
+def fit_metric(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start) -> Metric:
+    """From the covariances of base pictures and of what the text does not predict of their classes."""
+    missed = pictures.means - leave_one_out(text, pictures.means, lam=start.lam)
+    within = space.noise * shrink(within_covariance(pictures.base, pictures.labels), space.shrinkage)
+    return diagonalise(within, shrink(missed.T @ missed / len(missed), start.prior_shrinkage))
+
+
+def closed_form(pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, **parts: Any) -> VSBird:
+    """The head before any training."""
+    return VSBird(fit_metric(pictures, text, space, start), pictures.means, text, lam=start.lam, **parts)
+
+
+def folds(
+    pictures: Pictures, text: Float[Tensor, "c s"], space: Space, start: Start, *, size: int, seed: int = 0
+) -> tuple[Without, ...]:
+    """Metrics without `size` classes each, every class being left out about equally often; the same for a seed.
+
+    A metric that has seen a class's mean leaves it the directions in which it stands out from its text, so tasks of
+    that class would be far easier than those of a new one.
+    """
+    n, generator = len(pictures.means), torch.Generator().manual_seed(seed)
+    size = min(size, n // 2)
+    orders = [torch.randperm(n, generator=generator) for _ in range(PASSES)]
+    playing = [part for order in orders for part in torch.split(order, size) if len(part) == size]
+    playing = playing[: max(8, 2048 // n)]  # 32 of 64 classes; fewer of many, whose maps cost more and vary less
+    found = []
+    for classes in playing:
+        absent = torch.zeros(n, dtype=torch.bool).scatter(0, classes, value=True)
+        found.append(Without(absent, fit_metric(_without(pictures, absent), text[~absent], space, start)))
+    return tuple(found)
+
+
+def _without(pictures: Pictures, absent: Bool[Tensor, " c"]) -> Pictures:
+    kept = ~absent[pictures.labels]
+    place = (~absent).cumsum(0) - 1
+    return replace(
+        pictures, base=pictures.base[kept], labels=place[pictures.labels[kept]], means=pictures.means[~absent]
+    )
+
+
+def whole(texts: ClassTexts, variant: str, share: float) -> Tensor:
+    """Class vectors of the base classes from all of their descriptors."""
+    return texts.base(variant, share, 1.0, torch.Generator())
+
+
+def seen_through(raw: Raw, power: float) -> tuple[Phi, Pictures]:
+    """The pictures with that power transform, and the transform."""
+    phi = fit_phi(raw.base, raw.labels, power=power)
+    base = phi(raw.base)
+    return phi, Pictures(base, raw.labels, phi(raw.val), class_means(base, raw.labels))
+
+
+def candidates(
+    raw: Raw, texts: ClassTexts, variant: str, grid: Grid, scores: Scores, *, fusion: str
+) -> list[tuple[Space, Start]]:
+    """The best space and start for each noise: which noise is best, only training tells (bridge_training.py).
+
+    Space and start are chosen by turns, twice: each is good for the other's choice.
+    """
+    found = []
+    for noise in dict.fromkeys(space.noise for space in grid.spaces):
+        spaces, start = [space for space in grid.spaces if space.noise == noise], grid.middle
+        for _ in range(2):
+            space = _choose_space(raw, texts, variant, spaces, start, scores, fusion=fusion)
+            _, pictures = seen_through(raw, space.power)
+            start = choose_start(pictures, space, texts, variant, grid.starts, scores, fusion=fusion)
+        found.append((space, start))
+    return found
+
+
+def _choose_space(
+    raw: Raw, texts: ClassTexts, variant: str, choices: Sequence[Space], start: Start, scores: Scores, *, fusion: str
+) -> Space:
+    text = whole(texts, variant, start.name_share), texts.val(variant, start.name_share)
+    found: dict[Space, float] = {}
+    for power in dict.fromkeys(space.power for space in choices):
+        _, pictures = seen_through(raw, power)
+        spaces = [space for space in choices if space.power == power]
+        methods = {
+            str(i): SynTrans(_plain(pictures, text[0], space, start, fusion), text[1], alpha=0.5)
+            for i, space in enumerate(spaces)
+        }
+        found |= dict(zip(spaces, scores(methods, pictures.val).values(), strict=True))
+    return max(found, key=found.__getitem__)
+
+
+def choose_start(
+    pictures: Pictures,
+    space: Space,
+    texts: ClassTexts,
+    variant: str,
+    starts: Sequence[Start],
+    scores: Scores,
+    *,
+    fusion: str,
+) -> Start:
+    """The start of a variant's maps in a given space."""
+    if variant in (NONE, "name"):  # nothing, or nothing else, to share with the name
+        starts = [start for start in starts if start.name_share == starts[0].name_share]
+    methods = {
+        str(i): SynTrans(
+            _plain(pictures, whole(texts, variant, start.name_share), space, start, fusion),
+            texts.val(variant, start.name_share),
+            alpha=0.5,
+        )
+        for i, start in enumerate(starts)
+    }
+    found = scores(methods, pictures.val)
+    return starts[int(max(found, key=found.__getitem__))]
+
+
+def _plain(pictures: Pictures, text: Tensor, space: Space, start: Start, fusion: str) -> VSBird:
+    return closed_form(pictures, text, space, start, generator=False, residual=False, gate=False, fusion=fusion)

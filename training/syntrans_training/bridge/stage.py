@@ -1,0 +1,173 @@
+"""The VSBird stage of `syntrans train`: where the bridge starts, what it learns, how it fuses; all chosen on val.
+
+1. The shared space, once for all kinds of text: power and shrinkage by the closed form, noise by one trained head each.
+2. For every variant (semantics.py, and `none`: the same head without text): where its maps start.
+3. For every variant, number of shots and seed: training on fake-novel tasks (tasks/meta.py), best look at val kept.
+4. For every variant and number of shots: alpha, by the accuracy of all seeds.
+vsbird.safetensors grows head by head, so an interrupted stage goes on after the last one that was finished.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from syntrans.progress import Tracker, track
+from syntrans_training.bridge.head_training import How, Task, train_head
+from syntrans_training.bridge.initialisation import (
+    ClassTexts,
+    Grid,
+    Raw,
+    Scores,
+    Space,
+    Start,
+    accuracies,
+    candidates,
+    choose_start,
+    folds,
+    seen_through,
+    whole,
+)
+from syntrans_training.data.novel_split_guard import selecting
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.devices import one_thread
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.modules.shared_space import Metric, Phi
+from syntrans_training.modules.vsbird import VSBird
+
+VSBIRD = "vsbird.safetensors"
+
+
+@dataclass(frozen=True)
+class Bridgeheads:
+    """What the stage leaves: phi, trained heads and the choice by (variant, shots)."""
+
+    phi: Phi
+    heads: dict[tuple[str, int], list[VSBird]]
+    choices: dict[tuple[str, int], dict[str, Any]]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The text variants that were trained, in order."""
+        return tuple(dict.fromkeys(variant for variant, _ in self.heads))
+
+
+def build(
+    raw: Raw,
+    texts: ClassTexts,
+    tasks: Mapping[int, Episodes],
+    variants: Sequence[str],
+    grid: Grid,
+    how: How,
+    *,
+    path: Path,
+    identity: str,
+) -> dict[str, Any]:
+    """Choose and train what `path` does not hold yet; returns its note; `tasks` are of val."""
+    tensors, note = _begun(path, identity)
+    seeds = range(how.seed, how.seed + (how.seeds if how.steps else 1))
+    noises = len({space.noise for space in grid.spaces})
+    of_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
+    n_heads = of_space + len(variants) * len(tasks) * len(seeds)
+    with selecting(), one_thread(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
+        score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
+        if "space" not in note:
+            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val, progress))
+            checkpoint.save(path, tensors, note)
+        space = Space(**note["space"])
+        phi, pictures = seen_through(raw, space.power)
+        tensors["phi.mean"] = phi.mean
+        for variant in variants:
+            if variant not in note["starts"]:
+                start = choose_start(
+                    pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
+                )
+                note["starts"][variant] = asdict(start)
+            start = Start(**note["starts"][variant])
+            left_out = folds(
+                pictures, whole(texts, variant, start.name_share), space, start, size=how.ways, seed=how.seed
+            )
+            for shots in tasks:
+                if any(c["variant"] == variant and c["shots"] == shots for c in note["choices"]):
+                    continue
+                task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
+                heads = _heads(task, how, seeds, progress)
+                for seed, (head, _) in zip(seeds, heads, strict=True):
+                    tensors |= {f"{variant}.{shots}.{seed}.{name}": t for name, t in head.state_dict().items()}
+                note["choices"].append(_fuse(task, [head for head, _ in heads], grid.alphas))
+                note["heads"] += [{"variant": variant, "shots": shots, **log} for _, log in heads]
+                checkpoint.save(path, tensors, {**note, "parts": dict(how.parts)})
+    return checkpoint.read_note(path)
+
+
+def _heads(task: Task, how: How, seeds: Iterable[int], progress: Tracker) -> list[tuple[VSBird, dict[str, Any]]]:
+    found = []
+    for seed in seeds:
+        found.append(train_head(task, how, seed))
+        progress.advance()
+    return found
+
+
+def load(path: Path) -> Bridgeheads:
+    """The heads of a file that `build` finished."""
+    tensors, note = checkpoint.load(path)
+    phi = Phi(note["space"]["power"], tensors["phi.mean"])
+    found: dict[tuple[str, int], list[VSBird]] = {}
+    for log in note["heads"]:
+        of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
+        metric = Metric(of_head["transform"], of_head["precision"])
+        head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
+        head.load_state_dict(of_head)
+        found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
+    return Bridgeheads(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
+
+
+def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return checkpoint.load_fitting(path, identity) or (
+        {},
+        {"identity": identity, "starts": {}, "choices": [], "heads": []},
+    )
+
+
+def _choose_space(
+    raw: Raw,
+    texts: ClassTexts,
+    tasks: Mapping[int, Episodes],
+    variant: str,
+    grid: Grid,
+    how: How,
+    scores: Scores,
+    progress: Tracker,
+) -> Space:
+    """Of the candidates the one whose first head is best on val after its training, at any alpha."""
+    found = candidates(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
+    if len(found) == 1:
+        return found[0][0]
+    reached = []
+    for space, start in found:
+        _, pictures = seen_through(raw, space.power)
+        left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
+        of_shots = [
+            Task(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
+        ]
+        first = [(task, _heads(task, how, [0], progress)[0][0]) for task in of_shots]
+        reached.append(np.mean([max(task.curve(head, grid.alphas)) for task, head in first]))
+    return found[int(np.argmax(reached))][0]
+
+
+def _fuse(task: Task, heads: Sequence[VSBird], alphas: Sequence[float]) -> dict[str, Any]:
+    """The alpha that val prefers, of equal ones the one nearest to the posterior mean, and the whole curve."""
+    curve = np.mean([task.curve(head, alphas) for head in heads], 0).tolist()
+    alpha, best = max(zip(alphas, curve, strict=True), key=lambda pair: (pair[1], -abs(pair[0] - 0.5)))
+    return {
+        "variant": task.variant,
+        "shots": task.shots,
+        **asdict(task.start),
+        "alpha": alpha,
+        "val": round(best, 6),
+        "curve": [[a, round(v, 6)] for a, v in zip(alphas, curve, strict=True)],
+    }

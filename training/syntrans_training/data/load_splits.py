@@ -1,0 +1,83 @@
+"""The only door to pictures: `load_splits` opens a source and decodes its parts into memory-mapped arrays."""
+
+from collections.abc import Mapping
+
+from syntrans.classes.entries import composed
+from syntrans.errors import InputError
+from syntrans.images.columns import ANY, Columns
+from syntrans.images.folders import PARTS
+from syntrans.images.reference import first_few
+from syntrans.progress import say
+from syntrans_training.config import DataConfig
+from syntrans_training.data.class_split import ClassSplit
+from syntrans_training.data.feature_files import feature_files, given_classes, given_splits
+from syntrans_training.data.novel_split_guard import may_open
+from syntrans_training.data.open_splits import AUTO, open_source
+from syntrans_training.data.store import Split, load_split
+
+
+def load_splits(
+    path: str,
+    *,
+    size: int,
+    names: tuple[str, ...] = PARTS,
+    dataset: str = AUTO,
+    split_file: str | ClassSplit | None = None,
+    columns: Columns = ANY,
+    per_class: int = 60,
+    limit_per_class: int | None = None,
+    max_broken_share: float = 0.05,
+) -> dict[str, Split]:
+    """The named splits of a source, decoded to `size` x `size` (from the cache when they were decoded before).
+
+    Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split;
+    `guard.ClosedSplit` when the novel split is asked for while something is being chosen.
+    """
+    may_open(names)
+    if files := feature_files(path):
+        check_disjoint(given_classes(files))
+        return given_splits(names, files, limit_per_class=limit_per_class)
+    source = open_source(path, dataset, split_file=split_file, columns=columns, per_class=per_class)
+    check_disjoint({name: part.classes for name, part in source.parts.items()})
+    splits = {}
+    for name in names:
+        images = source.part(name).pictures(limit_per_class)
+        splits[name] = load_split(name, images, size=size, max_broken_share=max_broken_share, dataset=source.dataset)
+        if broken := splits[name].broken:
+            say(f"{name}: skipped {len(broken)} broken images: {first_few(broken, '; ')}")
+    if source.passed_over:
+        say(str(source.passed_over))
+    return splits
+
+
+def class_names(path: str, dataset: str = AUTO, *, split_file: str | None = None, columns: Columns = ANY) -> list[str]:
+    """The classes of all splits, without reading a picture."""
+    if files := feature_files(path):
+        return [name for names in given_classes(files).values() for name in names]
+    source = open_source(path, dataset, split_file=split_file, columns=columns)
+    return [name for part in source.parts.values() for name in part.classes]
+
+
+def check_disjoint(classes: Mapping[str, list[str]]) -> None:
+    """InputError when a class is in two splits, also where its name is composed otherwise there."""
+    owner: dict[str, str] = {}
+    for name, keys in classes.items():
+        for key in map(composed, keys):
+            if key in owner:
+                raise InputError(f"class {key!r} is in {owner[key]} and in {name}; few-shot splits share no class")
+            owner[key] = name
+
+
+def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
+    """The named splits of a data config; `split` divides its classes instead of its split file."""
+    return load_splits(
+        data.path,
+        size=data.size,
+        names=names,
+        dataset=data.dataset,
+        split_file=split or data.split_file,
+        columns=data.columns,
+        per_class=data.per_class,
+        limit_per_class=data.limit_per_class,
+        max_broken_share=data.max_broken_share,
+    )

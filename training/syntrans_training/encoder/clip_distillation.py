@@ -1,0 +1,277 @@
+"""The stage `distill` of `syntrans train`: a frozen CLIP teaches the trained encoder what pictures have in common.
+
+It leaves distill.safetensors: `encoder.*`, which the features come from, `projector.*` into the teacher's space, and a
+note with its identity, the gate and every look. The gate: if val accuracy of cosine prototypes ends below where it
+began, the features come from the encoder as it was, `encoder.*` are its weights, and no projector is left, for it would
+belong to another encoder. The val split is looked at, never trained on, and the last epoch is kept, whatever the looks.
+"""
+
+import copy
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from syntrans.errors import InputError
+from syntrans.files.semantic_hash import semantic_hash
+from syntrans.paths import atomic_path
+from syntrans.progress import say
+from syntrans_training.backbones import Encoder
+from syntrans_training.config import TrainConfig
+from syntrans_training.data import Split
+from syntrans_training.data.augment import Pictures, StoredCrops
+from syntrans_training.encoder import features
+from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
+from syntrans_training.encoder.generations import ENCODER
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
+from syntrans_training.encoder.training import LOOK, build_encoder, find, looks, open_encoder, val_accuracy
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine import training_state as state
+from syntrans_training.engine.devices import pick_compile, pick_precision
+from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.trainer import Recipe, fit
+from syntrans_training.modules.projector import Projector
+from syntrans_training.text.anchor_texts import AnchorTexts, anchor_texts, barred_names
+from syntrans_training.text.class_vectors import Knowledge
+
+DISTILL, STATE, METRICS = "distill.safetensors", "distill-state.safetensors", "distill.metrics.jsonl"
+FILES = (DISTILL, STATE, "distill-state-before.safetensors", METRICS)  # what the stage may leave in a run folder
+_ZERO_SHOT = "zero_shot_val_"
+_VERSION = 1  # raise it when the same configuration would train other weights
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Who teaches, by which texts, and unit vectors of the base and val classes, with which it is only measured."""
+
+    teacher: Teacher
+    anchors: AnchorTexts
+    base: dict[str, Tensor]
+    val: dict[str, Tensor]
+
+
+def encoder_file(config: TrainConfig) -> str:
+    """The file of a run folder whose encoder the features come from."""
+    return DISTILL if config.distill.teacher else ENCODER
+
+
+def open_lesson(
+    config: TrainConfig, base: Split, val: Split, knowledge: Knowledge, descriptors: Path | None
+) -> Lesson | None:
+    """Open the teacher and collect its anchors, before the long work; None where there is no teacher."""
+    if config.distill.teacher is None:
+        return None
+    build_encoder(config.encoder.model_copy(update={"method": "distilled"}))  # does it take views of train_size?
+    teacher = open_teacher(config.distill.teacher)
+    barred = barred_names(config.data, knowledge, base.classes, descriptors)
+    anchors = anchor_texts(knowledge, base.classes, barred, config.text)
+    if config.distill.terms.text:
+        say(f"anchors: {len(anchors.texts)} texts of base classes; {anchors.left_out} left out that name another class")
+        if len(anchors.texts) < 2:
+            raise InputError("fewer than two anchor texts are left; set distill.terms.text=0 or give descriptors")
+    vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
+    return Lesson(teacher, anchors, *vectors)
+
+
+def distill_stage(
+    config: TrainConfig,
+    lesson: Lesson,
+    encoder: nn.Module,
+    note: Mapping[str, Any],
+    base: Split,
+    val: Split,
+    out: Path,
+    *,
+    device: torch.device,
+    reuse: bool,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The encoder that features come from after the lesson, and its note; an equal lesson is taken over."""
+    identity = _identity(config, lesson, note["weights"], base, val, device)
+    processes = join(device)
+    found = processes.same(partial(find, out, identity, (DISTILL,)) if reuse else str)
+    if not found:
+        _Stage(config, lesson, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
+    elif Path(found) != out / DISTILL and processes.first:
+        say(f"distill: the same as in {Path(found).parent.name}, taken over")
+        for name in (DISTILL, METRICS):
+            if (source := Path(found).with_name(name)).exists():
+                with atomic_path(out / name) as temporary:
+                    shutil.copyfile(source, temporary)
+    processes.wait()
+    return open_encoder(out, config.encoder, device, DISTILL)
+
+
+def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, val: Split, device: torch.device) -> str:
+    shape = {"drop_rate", "drop_block", "drop_ramp_steps", "train_size", "test_size", "augment"}
+    return semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": config.distill.model_dump(mode="json", exclude={"teacher", "val_every"}),
+            "encoder": config.encoder.model_dump(mode="json", include=shape),
+            "precision": pick_precision(config.encoder.precision, device),
+            "start": weights,
+            "teacher": lesson.teacher.revision,
+            "anchors": lesson.anchors.texts if config.distill.terms.text else (),
+            "base": base.key,
+            "val": val.key,  # the gate's
+            "seed": config.seed,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Stage:
+    config: TrainConfig
+    lesson: Lesson
+    start: Encoder
+    base: Split
+    val: Split
+    out: Path
+    device: torch.device
+    processes: Processes
+    identity: str
+
+    @property
+    def precision(self) -> str:
+        return pick_precision(self.config.encoder.precision, self.device)
+
+    def run(self, note: Mapping[str, Any]) -> None:
+        """Train, hold the result against the start, and leave the file."""
+        torch.manual_seed(self.config.seed)
+        with self.processes.first_alone():
+            targets, teacher_note = self._ask_teacher()
+        task = self._task(targets)
+        own = self.config.distill
+
+        def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
+            last = epoch == own.epochs
+            return self._look(now) if last or epoch % own.val_every == 0 else {}
+
+        fit(
+            task,
+            self._recipe(),
+            device=self.device,
+            state_file=self.out / STATE,
+            identity=self.identity,
+            metrics_file=self.out / METRICS,
+            after_epoch=after_epoch,
+            at_start=lambda _: {LOOK: self._accuracy(self.start)},
+        )
+        if self.processes.first:
+            self._save(task, note, teacher_note)
+            state.remove(self.out / STATE)
+
+    def _ask_teacher(self) -> tuple[Tensor, dict[str, Any]]:
+        """What it says of every stored crop [n, V, e], and how well it does without a student."""
+        teacher, own = self.lesson.teacher, self.config.distill
+        encoder = teacher.encoder.to(self.device)
+        common: dict[str, Any] = {"weights": teacher.revision, "device": self.device, "precision": self.precision}
+        targets = features.extract_crops(
+            encoder, self.base, self._crops(), view=self._view(), shown=teacher.size, **common
+        )
+        accuracy = {}
+        for split, vectors in ((self.base, self.lesson.base), (self.val, self.lesson.val)):
+            whole = features.extract(encoder, split, size=teacher.size, **common)
+            accuracy[split.name] = zero_shot(whole.values, split, vectors)
+        encoder.cpu()
+        say(f"teacher {teacher.name}: zero-shot {accuracy}, {own.views} crops of {len(self.base)} pictures")
+        described = {"name": teacher.name, "revision": teacher.revision, "scale": teacher.scale, "zero_shot": accuracy}
+        return targets, described
+
+    def _crops(self) -> StoredCrops:
+        return StoredCrops(len(self.base), views=self.config.distill.views, seed=self.config.seed)
+
+    def _view(self) -> dict[str, Any]:
+        return {"size": self.config.encoder.train_size, **self.config.encoder.augment.model_dump(exclude={"jitter"})}
+
+    def _task(self, targets: Tensor) -> ClipDistill:
+        own, teacher = self.config.distill, self.lesson.teacher
+        student = copy.deepcopy(self.start)
+        anchors = torch.from_numpy(teacher.text.encode(self.lesson.anchors.texts)) if own.terms.text else None
+        pictures = Pictures(
+            self.base.pixels,
+            self.base.labels,
+            device=self.device,
+            view={**self._view(), "jitter": self.config.encoder.augment.jitter},
+            shard=(self.processes.rank, self.processes.count),
+        )
+        taught = Taught(self._crops(), targets, anchors, teacher.scale)
+        terms = Terms(**own.terms.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
+        projector = Projector(student.feature_dim, targets.shape[2], kind=own.projector)
+        head = self._head() if own.terms.cross_entropy else None
+        return ClipDistill(student, projector, pictures, taught, terms, head=head, gather=self.processes.gather)
+
+    def _head(self) -> nn.Linear:
+        """The encoder's own class head, or a new one where it has none."""
+        head = nn.Linear(self.start.feature_dim, len(self.base.classes))
+        trained = checkpoint.part(checkpoint.load(self.out / ENCODER)[0], "head")
+        if trained:
+            head.load_state_dict(trained)
+        return head
+
+    def _recipe(self) -> Recipe:
+        own, encoder = self.config.distill, self.config.encoder
+        return Recipe(
+            epochs=own.epochs,
+            batch_size=own.batch_size,
+            lr=own.lr,
+            weight_decay=own.weight_decay,
+            warmup_epochs=own.warmup_epochs,
+            optimizer=own.optimizer,
+            precision=self.precision,
+            compiled=pick_compile(encoder.compile, self.device),
+            save_minutes=encoder.save_minutes,
+            seed=self.config.seed,
+        )
+
+    def _values(self, encoder: nn.Module) -> Tensor:
+        size = self.config.encoder.test_size
+        return features.run_encoder(encoder, self.val, size=size, device=self.device, precision=self.precision)
+
+    def _accuracy(self, encoder: nn.Module) -> float:
+        return round(val_accuracy(self._values(encoder), self.val), 4)
+
+    def _look(self, module: nn.Module) -> dict[str, float]:
+        """Val accuracy of prototypes, and of the student's projected features among the val classes' texts."""
+        values, projector = self._values(module.get_submodule("encoder")), module.get_submodule("projector").eval()
+        with torch.inference_mode():
+            projected = projector(values.to(self.device)).cpu()
+        found = zero_shot(projected, self.val, self.lesson.val)
+        return {LOOK: round(val_accuracy(values, self.val), 4)} | {_ZERO_SHOT + kind: v for kind, v in found.items()}
+
+    def _save(self, task: ClipDistill, note: Mapping[str, Any], teacher: dict[str, Any]) -> None:
+        began, ended = (self._accuracy(encoder) for encoder in (self.start, task.encoder))
+        passed = ended >= began
+        kept: dict[str, nn.Module] = {"encoder": task.encoder, "projector": task.projector}
+        if not passed:
+            kept = {"encoder": self.start}
+        done = "features come from the distilled encoder" if passed else "features come from the encoder as it was"
+        say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, gate {'passed' if passed else 'FAILED'}; {done}")
+        rows = [row for row in read_rows(self.out / METRICS) if LOOK in row]
+        student = {
+            str(row["epoch"]): {k.removeprefix(_ZERO_SHOT): v for k, v in row.items() if k.startswith(_ZERO_SHOT)}
+            for row in rows
+            if row["epoch"]
+        }
+        tensors = nn.ModuleDict(kept).state_dict()
+        anchors = {"texts": len(self.lesson.anchors.texts), "left_out": self.lesson.anchors.left_out}
+        found = {
+            "identity": self.identity,
+            "gate": "passed" if passed else "failed",
+            "val_began": began,
+            "val_ended": ended,
+            "val_1_shot": looks(self.out / METRICS),
+            "zero_shot_val": student,
+            "teacher": teacher,
+            "anchors": anchors if self.config.distill.terms.text else None,
+            "start": note["weights"],
+            "precision": self.precision,
+            "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
+        }
+        checkpoint.save(self.out / DISTILL, tensors, found)

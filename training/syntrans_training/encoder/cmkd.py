@@ -1,0 +1,204 @@
+"""CMKD within the encoder stage: what its teacher knows and sees, its tasks, and how good the teacher is.
+
+The teacher's eyes (`encoder.cmkd.eyes`) are
+    own                          an encoder like the student's, trained with the teacher on the views that students see
+    timm:<..>, open_clip:<..>    a frozen tower, which looks at the whole pictures once
+    a folder of `syntrans train` the frozen encoder of that run, likewise
+The knowledge is that of the base classes; the val classes' serves one number in the log: the teacher's own accuracy on
+val tasks. A teacher that is no better than its student has nothing to say.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from syntrans.errors import InputError, UsageError
+from syntrans.files.input_files import read_json
+from syntrans_training import backbones
+from syntrans_training.backbones.towers import is_tower, revision
+from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
+from syntrans_training.data import Split
+from syntrans_training.data.augment import Pictures
+from syntrans_training.encoder import features
+from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.trainer import Task
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.methods.base import accuracy
+from syntrans_training.modules.mirror import MirrorTeacher
+from syntrans_training.text.class_texts import Vectors
+from syntrans_training.text.class_vectors import derangement
+
+OWN = "own"
+_CHUNK = 100  # val tasks at once
+
+
+@dataclass(frozen=True)
+class ClassKnowledge:
+    """Class vectors of base [C, s] and val [C, s] classes; `key` names the former."""
+
+    base: Float[Tensor, "c s"]
+    val: Float[Tensor, "v s"]
+    key: str
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What frozen eyes see: features [n, h] of the base pictures and of the val pictures."""
+
+    base: Float[Tensor, "n h"]
+    val: Float[Tensor, "v h"]
+
+
+def class_knowledge(config: EncoderConfig, base: Vectors, val: Vectors, *, described: bool) -> ClassKnowledge | None:
+    """What the teacher is told of the classes; None where no teacher is trained.
+
+    `described` says whether there are descriptors; without them the names stand in.
+    """
+    own = config.cmkd
+    if config.method != "cmkd" or not own.srl:
+        return None
+    variant = {"name": "name", "random": "random"}.get(own.knowledge, "kept") if described else "name"
+    found = [vectors(variant, own.name_share, 0).float() for vectors in (base, val)]
+    if own.knowledge == "none":
+        found = [torch.zeros(len(vectors), 1) for vectors in found]
+    if own.knowledge == "shuffled":
+        found = [vectors[torch.from_numpy(derangement(len(vectors), 0))] for vectors in found]
+    return ClassKnowledge(found[0], found[1], hashlib.sha256(found[0].numpy().tobytes()).hexdigest()[:16])
+
+
+def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
+    """Before long work: `InputError` when base is too small for a task, `UsageError` when processes cannot share."""
+    own = config.cmkd
+    if config.method != "cmkd":
+        return
+    few, need = int(np.bincount(base.labels).min()), own.shots + own.queries
+    if few < need or len(base.classes) < own.ways:
+        raise InputError(
+            f"base has {len(base.classes)} classes, the smallest of {few} images; encoder.cmkd asks for tasks of "
+            f"{own.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
+        )
+    if own.tasks % processes:
+        raise UsageError(f"{processes} processes cannot share {own.tasks} tasks; set encoder.cmkd.tasks")
+
+
+def eyes_key(ref: str) -> str:
+    """What names the weights of the teacher's eyes; raises `UsageError` when the reference leads nowhere."""
+    if ref == OWN:
+        return OWN
+    if is_tower(ref):
+        return revision(ref) or ref
+    try:
+        return str(checkpoint.read_note(Path(ref) / "encoder.safetensors")["weights"])
+    except (InputError, LookupError) as error:
+        raise UsageError(
+            f"encoder.cmkd.eyes {ref!r} is neither own, timm:<..>, open_clip:<..> nor a folder of `syntrans train`"
+        ) from error
+
+
+OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[str, Any]]]
+
+
+def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun) -> Sight | None:
+    """Features through the teacher's frozen eyes, from the cache where they are; None for eyes of its own."""
+    ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
+    if ref == OWN:
+        return None
+    if is_tower(ref):
+        tower = backbones.build(ref)
+        size, encoder = tower.size or size, backbones.place(tower, device)
+    else:
+        report = read_json(Path(ref) / "train.json", "train it again")
+        seen = TrainConfig.model_validate(report["config"]).encoder
+        encoder, note = open_run(Path(ref), seen, device)
+        size, precision = seen.test_size, note["precision"]
+    how: dict[str, Any] = {"weights": eyes_key(ref), "size": size, "device": device, "precision": precision}
+    return Sight(*(features.extract(encoder, split, **how).values for split in (base, val)))
+
+
+def shape_of(own: CMKDConfig) -> TaskShape:
+    """The base tasks of a config."""
+    return TaskShape(own.ways, own.shots, own.queries, own.tasks)
+
+
+def teacher_task(
+    config: EncoderConfig,
+    encoder: backbones.Encoder,
+    pictures: Pictures,
+    knowledge: ClassKnowledge,
+    sight: Sight | None,
+) -> Task:
+    """The teacher's training."""
+    own = config.cmkd
+    return CMKDTeacher(
+        _build(config, encoder, knowledge, sight),
+        pictures,
+        knowledge.base,
+        shape_of(own),
+        steps=own.steps,
+        encoder=None if sight else encoder,
+        table=sight.base if sight else None,
+        mirror=own.mirror,
+    )
+
+
+def student_task(
+    config: EncoderConfig,
+    encoder: backbones.Encoder,
+    pictures: Pictures,
+    knowledge: ClassKnowledge | None,
+    sight: Sight | None,
+    file: Path | None,
+) -> Task:
+    """The student's training, with the teacher of `file` or with none."""
+    lesson = None
+    if file and knowledge:
+        own, (tensors, _) = config.cmkd, checkpoint.load(file)
+        teacher = _build(config, encoder, knowledge, sight)
+        teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
+        seeing = None
+        if sight is None:
+            seeing = backbones.build(
+                config.backbone, size=config.train_size, mean=config.normalise.mean, std=config.normalise.std
+            )
+            seeing.load_state_dict(checkpoint.part(tensors, "encoder"))
+            _freeze(backbones.place(seeing, pictures.device))
+        _freeze(teacher.to(pictures.device))
+        look = eyes(seeing, sight.base if sight else None, pictures.device)
+        lesson = Lesson(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
+    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, lesson=lesson)
+
+
+def _build(
+    config: EncoderConfig, encoder: backbones.Encoder, knowledge: ClassKnowledge, sight: Sight | None
+) -> MirrorTeacher:
+    seen = sight.base.shape[1] if sight else encoder.feature_dim
+    return MirrorTeacher(seen, knowledge.base.shape[1], width=config.cmkd.width)
+
+
+def _freeze(module: nn.Module) -> None:
+    module.requires_grad_(requires_grad=False).eval()
+
+
+@torch.inference_mode()
+def teacher_accuracy(
+    teacher: nn.Module, seen: Float[Tensor, "n h"], knowledge: Float[Tensor, "c s"], tasks: Episodes
+) -> float:
+    """Accuracy of the teacher on tasks of classes that it knows the vectors of."""
+    assert isinstance(teacher, MirrorTeacher)
+    device = next(teacher.parameters()).device
+    found = []
+    for part in tasks.chunks(_CHUNK):
+        support, query, classes = (
+            torch.from_numpy(numbers) for numbers in (part.support, part.query.reshape(len(part), -1), part.classes)
+        )
+        taught = teacher(*(values.to(device) for values in (seen[support], seen[query], knowledge[classes])))
+        found.append(accuracy(teacher.logits(taught).cpu()))
+    return torch.cat(found).mean().item()

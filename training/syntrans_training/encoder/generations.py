@@ -1,0 +1,101 @@
+"""The generations of an encoder's training: what each is, the one it starts from, and its identity.
+
+An identity holds what changes the weights and nothing else, so equal generations of other runs are taken over.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from syntrans.files.semantic_hash import semantic_hash
+from syntrans_training.backbones.towers import revision
+from syntrans_training.config import EncoderConfig
+from syntrans_training.encoder.cmkd import eyes_key
+from syntrans_training.engine.devices import pick_compile, pick_precision
+from syntrans_training.engine.trainer import Recipe
+
+ENCODER, METRICS = "encoder.safetensors", "metrics.jsonl"
+TEACHERS = ("skd-gen0", "cmkd-teacher")  # methods that are only the first of two; their files are called after them
+_VERSION = 2  # raise it when the same configuration would train other weights
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One training of the encoder: what it is, where it goes, and the generation it starts from."""
+
+    method: str
+    identity: str
+    file: str
+    metrics: str
+    recipe: Recipe
+    teacher: "Generation | None" = None
+
+
+_COMMON = {
+    "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
+    "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "ema", "augment", "normalise",
+}  # fmt: skip
+_TASKS = {"ways", "shots", "queries", "tasks", "steps"}
+
+
+def plan(
+    config: EncoderConfig, *, base_key: str, device: torch.device, seed: int, knowledge_key: str = ""
+) -> Generation:
+    """The generations that `config` asks for. `knowledge_key` names the base classes' vectors that a teacher sees."""
+    precision = pick_precision(config.precision, device)
+    asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON)}
+    weights = revision(config.backbone)
+    if weights:
+        asked["encoder"]["backbone"] = weights  # what is in the folder, wherever it lies
+    asked |= {"precision": precision, "base": base_key, "seed": seed, "version": _VERSION}
+    recipe = Recipe(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        warmup_epochs=config.warmup_epochs,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        decay_epochs=config.decay_epochs,
+        precision=precision,
+        compiled=pick_compile(config.compile, device),
+        ema=config.ema,
+        save_minutes=config.save_minutes,
+        seed=seed,
+    )
+    if config.method == "cmkd":
+        return _cmkd(config, recipe, asked, knowledge_key)
+    if config.method != "skd-gen1":
+        gamma = {"gamma": config.rotation_gamma} if config.method == "skd-gen0" else {}
+        identity = semantic_hash({**asked, "method": config.method, **gamma})
+        return Generation(config.method, identity, ENCODER, METRICS, recipe)
+    identity = semantic_hash({**asked, "method": "skd-gen0", "gamma": config.rotation_gamma})
+    teacher = _first("skd-gen0", identity, recipe)
+    own = config.generation1
+    # No warm-up: the weights are trained already.
+    second = dataclasses.replace(recipe, epochs=own.epochs, lr=own.lr, decay_epochs=own.decay_epochs, warmup_epochs=0.0)
+    identity = semantic_hash({"distill": own.model_dump(mode="json"), "teacher": identity})
+    return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
+
+
+def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledge_key: str) -> Generation:
+    """The student, and its teacher unless the relation loss is off; a student of none is one, whatever the lesson."""
+    own = config.cmkd
+    recipe = dataclasses.replace(recipe, batch_size=own.tasks * own.ways * (own.shots + own.queries))
+    asked = {**asked, "tasks": own.model_dump(mode="json", include=_TASKS)}
+    if not own.srl:
+        return Generation("cmkd", semantic_hash({**asked, "method": "cmkd"}), ENCODER, METRICS, recipe)
+    first = dataclasses.replace(recipe, epochs=own.teacher_epochs, lr=own.teacher_lr)
+    about = own.model_dump(mode="json", include={"teacher_epochs", "teacher_lr", "width", "mirror"})
+    seen = {"eyes": eyes_key(own.eyes), "knowledge": knowledge_key}
+    identity = semantic_hash({**asked, "method": "cmkd-teacher", "teacher": about, **seen})
+    teacher = _first("cmkd-teacher", identity, first)
+    lesson = own.model_dump(mode="json", include={"srl", "relation", "temperature"})
+    identity = semantic_hash({**asked, "method": "cmkd", "lesson": lesson, "teacher": identity})
+    return Generation("cmkd", identity, ENCODER, METRICS, recipe, teacher)
+
+
+def _first(method: str, identity: str, recipe: Recipe) -> Generation:
+    return Generation(method, identity, f"{method}.safetensors", f"{method}.metrics.jsonl", recipe)

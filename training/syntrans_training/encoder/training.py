@@ -1,0 +1,302 @@
+"""The encoder stage of `syntrans train`: train its generations, or take over equal ones.
+
+SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors, CMKD's student its
+teacher (cmkd-teacher.safetensors); the last generation leaves encoder.safetensors. They hold `encoder.*` and the heads
+that the next generation goes on from. A generation whose identity is already in this or a neighbouring run is taken
+over (`generations.py` says what an identity is).
+"""
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from syntrans.errors import InputError, UsageError
+from syntrans.paths import atomic_path
+from syntrans.progress import say
+from syntrans_training import backbones
+from syntrans_training.config import EncoderConfig
+from syntrans_training.data import Split
+from syntrans_training.data.augment import Pictures
+from syntrans_training.encoder import features
+from syntrans_training.encoder.cmkd import (
+    ClassKnowledge,
+    Sight,
+    check_tasks,
+    open_sight,
+    student_task,
+    teacher_accuracy,
+    teacher_task,
+)
+from syntrans_training.encoder.generations import ENCODER, METRICS, TEACHERS, Generation, plan
+from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
+from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
+from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine import training_state as state
+from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.trainer import Task, fit
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
+from syntrans_training.modules.whiten import fit_whitening
+from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
+
+STATE = "state.safetensors"
+FILES = (
+    ENCODER,
+    STATE,
+    METRICS,
+    "state-before.safetensors",
+    *(f"{teacher}.{kind}" for teacher in TEACHERS for kind in ("safetensors", "metrics.jsonl")),
+)  # what the stage may leave in a run folder
+_NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
+LOOK = "val_accuracy_1_shot"
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What every generation of a stage is trained with."""
+
+    config: EncoderConfig
+    base: Split
+    val: Split
+    out: Path
+    processes: Processes
+    device: torch.device
+    knowledge: ClassKnowledge | None
+
+    @cached_property
+    def sight(self) -> Sight | None:
+        """What CMKD's teacher sees through frozen eyes."""
+        with self.processes.first_alone():
+            return open_sight(self.config, self.base, self.val, self.device, open_encoder)
+
+
+def encoder_stage(
+    config: EncoderConfig,
+    base: Split,
+    val: Split,
+    out: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    reuse: bool,
+    knowledge: ClassKnowledge | None = None,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The trained encoder and its note; equal generations of this or a neighbouring run are taken over.
+
+    `knowledge` is for CMKD's teacher (`cmkd.class_knowledge`); no other method asks for it.
+    """
+    key = knowledge.key if knowledge else ""
+    last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
+    processes = join(device)
+    check_tasks(config, base, processes.count)
+    ground = _Ground(config, base, val, out, processes, device, knowledge)
+    for generation in [last.teacher, last] if last.teacher else [last]:
+        found = processes.same(partial(find, out, generation.identity, _NAMES) if reuse else str)
+        if not found:
+            _train(generation, ground)
+        elif Path(found) != out / generation.file and processes.first:
+            say(f"{generation.method}: the same as in {Path(found).parent.name}, taken over")
+            _copy(Path(found), out, generation)
+        processes.wait()
+    return open_encoder(out, config, device)
+
+
+def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
+    note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
+    begun = checkpoint.load_fitting(out / ENCODER, base.key)
+    if begun is None or begun[1] != note:
+        checkpoint.save(out / ENCODER, {}, note)
+    return nn.Identity(), note
+
+
+def check_given(config: EncoderConfig, base: Split, *, teacher: str | None) -> None:
+    """`InputError` when features meet an encoder to train, or a teacher of one, or pictures meet none."""
+    if base.given is not None and teacher:
+        raise InputError("distill.teacher looks at pictures; data.path holds features: set distill.teacher=null")
+    if (config.method == "given") == (base.given is not None):
+        return
+    if base.given is None:
+        raise InputError("encoder.method=given takes features; data.path holds pictures (docs/data.md: features)")
+    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=given")
+
+
+def require_encoder(
+    config: EncoderConfig, base: Split, out: Path, *, seed: int, device: torch.device, key: str
+) -> None:
+    """`UsageError` when no equal encoder is in this or a neighbouring run."""
+    last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
+    if not find(out, last.identity, _NAMES):
+        raise UsageError(
+            f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
+            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
+        )
+
+
+def open_encoder(
+    folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The encoder of a run folder (as `file` has it), on the device, and its note."""
+    tensors, note = checkpoint.load(folder / file)
+    if config.method == "given":
+        return nn.Identity(), note
+    encoder = build_encoder(config)
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+    return backbones.place(encoder, device), note
+
+
+def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder:
+    """The configured encoder with fresh weights, for a training of so many steps.
+
+    Raises `UsageError` when it does not take pictures of the configured sizes.
+    """
+    encoder = backbones.build(
+        config.backbone,
+        size=config.train_size,
+        drop_rate=config.drop_rate,
+        drop_block=config.drop_block,
+        drop_ramp_steps=config.drop_ramp_steps or max(1, steps // 2),
+        mean=config.normalise.mean,
+        std=config.normalise.std,
+    )
+    sizes = {config.test_size} if config.method == "frozen" else {config.train_size, config.test_size}
+    if encoder.size and sizes != {encoder.size}:
+        raise UsageError(
+            f"{config.backbone} takes pictures of {encoder.size} px; set encoder.train_size, encoder.test_size and "
+            f"data.size to {encoder.size}"
+        )
+    return encoder
+
+
+def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
+    """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
+    for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
+        if path.name in names and checkpoint.load_fitting(path, identity) is not None:
+            return str(path)
+    return ""
+
+
+def _copy(source: Path, out: Path, generation: Generation) -> None:
+    with atomic_path(out / generation.file) as temporary:
+        shutil.copyfile(source, temporary)
+    name = METRICS if source.name == ENCODER else f"{source.stem}.metrics.jsonl"
+    if (source.parent / name).exists():
+        shutil.copyfile(source.parent / name, out / generation.metrics)
+
+
+def _train(generation: Generation, ground: _Ground) -> None:
+    recipe, config, out = generation.recipe, ground.config, ground.out
+    torch.manual_seed(recipe.seed)
+    encoder = build_encoder(config, steps=max(1, len(ground.base) // recipe.batch_size) * recipe.epochs)
+    module: nn.Module = nn.ModuleDict({"encoder": encoder})
+    if generation.method != "frozen":
+        task = _task(generation, ground, encoder)
+        module = task.module
+
+        def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
+            if epoch % config.val_every and epoch != recipe.epochs:
+                return {}
+            return {LOOK: round(_look(generation, ground, now), 4)}
+
+        fit(
+            task,
+            recipe,
+            device=ground.device,
+            state_file=out / STATE,
+            identity=generation.identity,
+            metrics_file=out / generation.metrics,
+            after_epoch=after_epoch,
+        )
+    if ground.processes.first:
+        _save(generation, config.backbone, module, out)
+        state.remove(out / STATE)
+
+
+def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -> Task:
+    """What the generation trains, with the weights it starts from."""
+    config, base, device = ground.config, ground.base, ground.device
+    view = {"size": config.train_size, **config.augment.model_dump()}
+    shard = (ground.processes.rank, ground.processes.count)
+    pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
+    smoothing, n_classes = config.label_smoothing, len(base.classes)
+    if generation.method == "cross_entropy":
+        return CrossEntropy(encoder, pictures, n_classes=n_classes, label_smoothing=smoothing)
+    if generation.method == "skd-gen0":
+        gamma = config.rotation_gamma
+        return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
+    if generation.method == "cmkd-teacher":
+        return teacher_task(config, encoder, pictures, _told(ground), ground.sight)
+    teacher = ground.out / generation.teacher.file if generation.teacher else None
+    if generation.method == "cmkd":
+        sight = ground.sight if teacher else None
+        return student_task(config, encoder, pictures, ground.knowledge, sight, teacher)
+    tensors, _ = checkpoint.load(ground.out / "skd-gen0.safetensors")
+    head = nn.Linear(encoder.feature_dim, n_classes)
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+    head.load_state_dict(checkpoint.part(tensors, "head"))
+    own = config.generation1
+    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
+
+
+def _told(ground: _Ground) -> ClassKnowledge:
+    if ground.knowledge is None:
+        raise ValueError("the teacher of cmkd is trained with class knowledge, and none was given")
+    return ground.knowledge
+
+
+def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
+    # The last epoch is kept (as SKD does); the looks at val are only written down.
+    tensors = module.state_dict()
+    note: dict[str, Any] = {
+        "identity": generation.identity,
+        "method": generation.method,
+        "backbone": backbone,
+        "precision": generation.recipe.precision,
+        "val_1_shot": looks(out / generation.metrics),
+        "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
+    }
+    if generation.teacher:
+        note["teacher"] = checkpoint.read_note(out / generation.teacher.file)
+    checkpoint.save(out / generation.file, tensors, note)
+
+
+def looks(metrics: Path) -> dict[str, float]:
+    """Epoch -> val accuracy, as a training wrote it down."""
+    # From the file, not from memory: a resumed run made the first of them in another process.
+    return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
+
+
+def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
+    """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
+    val, teaches = ground.val, generation.method == "cmkd-teacher"
+    if teaches and ground.sight:
+        values = ground.sight.val
+    else:
+        how: dict[str, Any] = {"device": ground.device, "precision": generation.recipe.precision}
+        # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
+        size = ground.config.train_size if teaches else ground.config.test_size
+        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
+    if teaches:
+        return teacher_accuracy(module.get_submodule("teacher"), values, _told(ground).val, _val_tasks(val))
+    return val_accuracy(values, val)
+
+
+def val_accuracy(values: Float[Tensor, "n d"], val: Split) -> float:
+    """1-shot accuracy of cosine prototypes on features [n, d] of the val split, always on the same tasks."""
+    unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
+    return prototype_accuracy(unit, {1: _val_tasks(val)})
+
+
+def _val_tasks(val: Split) -> Episodes:
+    # Only a number for the log: as many queries as the smallest class allows, up to the usual 15.
+    queries = min(15, int(np.bincount(val.labels).min()) - 1)
+    spec = EpisodeSpec(min(5, len(val.classes)), 1, queries, episodes=300, seed=2)
+    return draw(spec, val.labels, names=val.classes)

@@ -1,0 +1,48 @@
+"""Training a small head on frozen features: Adam, a cosine schedule, and the best look at val is kept."""
+
+import copy
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor, nn
+
+
+def fit_head(
+    module: nn.Module,
+    loss: Callable[[int], Tensor],
+    *,
+    steps: int,
+    lr: float,
+    looks: int,
+    validate: Callable[[], float],
+    slow: Collection[str] = (),
+) -> tuple[int, float]:
+    """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best look at val.
+
+    Parts named in `slow` learn at a tenth of the rate.
+
+    `validate` is asked before the first step and `looks` times after, evenly spread: a head that val finds no better
+    for its training stays as it began. Returns the step kept and its val accuracy.
+    """
+    groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, parameter in module.named_parameters():
+        groups[name.split(".")[0] in slow].append(parameter)
+    optimizer = torch.optim.Adam([{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    best, kept = (0, -1.0), module.state_dict()
+    every = max(1, steps // looks)
+    for step in range(steps + 1):
+        if step:
+            module.train()
+            optimizer.zero_grad()
+            loss(step).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if step % every == 0 or step == steps:
+            module.eval()
+            accuracy = validate()
+            if accuracy > best[1]:
+                best, kept = (step, accuracy), copy.deepcopy(module.state_dict())
+    module.load_state_dict(kept)
+    module.eval()
+    return best

@@ -1,0 +1,108 @@
+"""The frozen episodes of an evaluation, and the leak check: no query may be a picture that mining looked at.
+
+`leak` says what happens where the descriptor file's `images_seen` and the queries meet:
+    bar      episodes are drawn without seen pictures among the queries (they may be supports); the default
+    refuse   episodes are drawn, or read from a file, without looking at the descriptors; any leak ends the run
+    drop     the same, and the episodes with a leak are left out and counted
+A given file cannot be drawn anew, so there `bar` is `refuse`. With `refuse` and `drop` the episodes do not depend on
+the descriptors: runs with different descriptor files stay comparable task by task.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syntrans.errors import InputError
+from syntrans.paths import artifacts_root
+from syntrans_training.data import Split
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, frozen, read
+
+Leak = Literal["bar", "refuse", "drop"]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Episodes to score. `numbers` [E] are their numbers in `whole`, of which `dropped` had a leak."""
+
+    episodes: Episodes
+    numbers: NDArray[np.int64]
+    dropped: int
+    whole: Episodes
+
+
+def open_tasks(spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, leak: Leak, file: Path | None) -> Tasks:
+    """The episodes of `spec` on a split, drawn once or read from `file`; `seen` [n] marks what mining looked at.
+
+    `file` is an episodes file, which may have more shots than asked (the first ones are taken), or a folder of an
+    evaluation with one file per number of shots. Raises `InputError` when it does not fit the data, or on a leak.
+    """
+    if file is None:
+        barred = seen if leak == "bar" else None
+        cache = artifacts_root() / "cache" / "episodes"
+        drawn = frozen(spec, split.labels, cache, barred=barred, names=split.classes)
+        return without_leak(drawn, seen, leak=leak)
+    if file.is_dir():
+        file /= episodes_name(spec.shots)
+    return without_leak(_fitting(read(file), spec, split, file), seen, leak=leak)
+
+
+def episodes_name(shots: int) -> str:
+    """Under which an evaluation leaves its episodes beside its summary."""
+    return f"episodes-{shots}-shot.parquet"
+
+
+def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> Tasks:
+    """`episodes`, all of them or (`drop`) those without a seen query; raises `InputError` when none may be left out."""
+    leaking = seen[episodes.query].any((1, 2))
+    count = int(leaking.sum())
+    if not count:
+        return Tasks(episodes, np.arange(len(episodes)), 0, episodes)
+    if leak != "drop":
+        raise InputError(
+            f"{count} of {len(episodes)} episodes have a query that mining looked at when it wrote the descriptors; "
+            "such a query proves nothing: take other episodes, mine without these pictures, or --set leak=drop"
+        )
+    numbers = np.flatnonzero(~leaking)
+    if len(numbers) < 2:
+        raise InputError(f"leak=drop leaves {len(numbers)} of {len(episodes)} episodes; mine without these pictures")
+    kept = Episodes(episodes.classes[numbers], episodes.support[numbers], episodes.query[numbers], episodes.key)
+    return Tasks(kept, numbers, count, episodes)
+
+
+def _fitting(episodes: Episodes, spec: EpisodeSpec, split: Split, file: Path) -> Episodes:
+    """The episodes of a file cut to the shots asked for; `InputError` when they are of other data or too few shots."""
+    shots = episodes.support.shape[2]
+    if shots < spec.shots:
+        raise InputError(f"{file} has {shots}-shot episodes; {spec.shots} shots were asked for (episodes.shots)")
+    ways, queries = episodes.query.shape[1:]
+    if (ways, queries) != (spec.ways, spec.queries):
+        shape = f"--set episodes.ways={ways} --set episodes.queries={queries}"
+        raise InputError(f"{file} has {ways}-way episodes with {queries} queries; evaluate with {shape}")
+    if len(episodes) < 2:
+        raise InputError(f"{file} has {len(episodes)} episode; an interval needs two")
+    images = np.concatenate([episodes.support, episodes.query], 2)
+    if images.min() < 0 or images.max() >= len(split) or episodes.classes.max() >= len(split.classes):
+        raise InputError(f"{file} names images that {split.name} does not have; its episodes are of other data")
+    if (split.labels[images] != episodes.classes[:, :, None]).any():
+        raise InputError(f"{file} has images under other classes than {split.name}; its episodes are of other data")
+    if _twice(images.reshape(len(images), -1)) or _twice(episodes.classes):
+        raise InputError(f"{file} has an episode with a picture or a class twice")
+    if shots == spec.shots:
+        return Episodes(episodes.classes, episodes.support, episodes.query, episodes.key or _content(episodes))
+    cut = Episodes(episodes.classes, episodes.support[:, :, : spec.shots], episodes.query)
+    return Episodes(cut.classes, cut.support, cut.query, _content(cut))
+
+
+def _twice(rows: NDArray[np.int64]) -> bool:
+    """Whether a row holds a number twice."""
+    ordered = np.sort(rows, 1)
+    return bool((ordered[:, 1:] == ordered[:, :-1]).any())
+
+
+def _content(episodes: Episodes) -> str:
+    arrays = (episodes.classes, episodes.support, episodes.query)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a, "<i8").tobytes() for a in arrays)).hexdigest()[:16]

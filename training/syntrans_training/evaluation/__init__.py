@@ -1,0 +1,1 @@
+"""Accuracy of a trained run, with intervals and controls."""

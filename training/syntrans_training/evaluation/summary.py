@@ -1,0 +1,90 @@
+"""From outcomes to the numbers and tables of a summary; accuracies leave in percent."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from syntrans.files.sealed_parquet import write_sealed
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.evaluation.trained_run import Run
+from syntrans_training.scoring.metrics import image_interval, interval, paired, per_class
+from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scorer import Outcome
+
+Kind = Literal["normal", "t"]
+
+
+def row_results(
+    rows: Mapping[str, Row], outcomes: Mapping[str, Outcome], tasks: Episodes, run: Run, shots: int, *, kind: Kind
+) -> dict[str, dict[str, Any]]:
+    """Accuracy with both intervals, calibration, and what val chose, of every row."""
+    settings = {e["method"]: e["setting"] for e in run.report["methods"]["choices"] if e["shots"] == shots}
+    found: dict[str, dict[str, Any]] = {}
+    for name, row in rows.items():
+        outcome = outcomes[name]
+        found[name] = interval(outcome.accuracy, kind=kind).percent()
+        found[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
+        found[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
+        if row.settings:
+            found[name] |= row.settings
+        elif settings.get(name):
+            found[name]["setting"] = settings[name]
+    return found
+
+
+def contrasts(accuracies: Mapping[str, NDArray[np.float64]], *, kind: Kind) -> dict[str, dict[str, Any]]:
+    """Paired differences: every row minus visual only, SynTrans minus every row."""
+    pairs = [(name, "visual_only") for name in accuracies if name != "visual_only"]
+    pairs += [("syntrans", name) for name in accuracies if name not in ("syntrans", "visual_only")]
+    found: dict[str, dict[str, Any]] = {}
+    for a, b in pairs:
+        difference = paired(accuracies[a], accuracies[b], kind=kind)
+        found[f"{a} - {b}"] = {**difference.percent(), "verdict": difference.verdict}
+    return found
+
+
+def per_class_accuracy(outcomes: Mapping[str, Outcome], classes: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Class -> row -> accuracy in percent; None for a class that was never drawn."""
+    by_row = {name: per_class(outcome.confusion) for name, outcome in outcomes.items()}
+    return {
+        c: {name: None if np.isnan(values[i]) else round(100 * float(values[i]), 2) for name, values in by_row.items()}
+        for i, c in enumerate(classes)
+    }
+
+
+def write_accuracies(
+    path: Path, numbers: Mapping[int, NDArray[np.int64]], outcomes: Mapping[int, Mapping[str, Outcome]]
+) -> None:
+    """The accuracy of every row on every episode; `numbers` are the episodes' numbers in their file."""
+    tables = []
+    for shots, rows in outcomes.items():
+        n = len(numbers[shots])
+        columns = {"shots": np.full(n, shots, np.int32), "episode": numbers[shots].astype(np.int32)}
+        tables.append(pa.table(columns | {name: outcome.accuracy for name, outcome in rows.items()}))
+    _write(path, tables)
+
+
+def confusion_table(path: Path, outcomes: Mapping[int, Mapping[str, Outcome]], classes: Sequence[str]) -> None:
+    """How many queries of which class each row took for which class; pairs that never met are left out."""
+    tables = []
+    for shots, rows in outcomes.items():
+        for name, outcome in rows.items():
+            true, predicted = np.nonzero(outcome.confusion)
+            n = len(true)
+            columns = {
+                "shots": np.full(n, shots, np.int32),
+                "row": [name] * n,
+                "true": [classes[i] for i in true],
+                "predicted": [classes[i] for i in predicted],
+                "queries": outcome.confusion[true, predicted],
+            }
+            tables.append(pa.table(columns))
+    _write(path, tables)
+
+
+def _write(path: Path, tables: list[pa.Table]) -> None:
+    write_sealed(path, pa.concat_tables(tables))

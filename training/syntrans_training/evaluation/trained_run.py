@@ -1,0 +1,135 @@
+"""Reading the folder of a finished training: its config, its bridge, its methods, its report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syntrans.classes.entries import composed
+from syntrans.errors import InputError, UsageError
+from syntrans.files.input_files import read_json
+from syntrans_training.baselines.selection import METHODS, Chosen
+from syntrans_training.bridge.ridge_baseline import Bridge, unpack
+from syntrans_training.bridge.stage import VSBIRD, Bridgeheads
+from syntrans_training.bridge.stage import load as load_heads
+from syntrans_training.config import TrainConfig
+from syntrans_training.encoder.clip_distillation import encoder_file
+from syntrans_training.encoder.generations import ENCODER
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import BRIDGE, REPORT, SPLIT
+from syntrans_training.provenance import file_sha256
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `syntrans train` left in a folder."""
+
+    folder: Path
+    config: TrainConfig
+    bridge: Bridge
+    heads: Bridgeheads
+    chosen: Chosen
+    report: dict[str, Any]
+
+    @property
+    def descriptors(self) -> Path | None:
+        """The file that the bridge was trained with; `InputError` when it has changed since."""
+        made_with = self.report["bridge"]["descriptors"]
+        if not made_with:
+            return None
+        path = Path(made_with["path"])
+        if path.is_file() and file_sha256(path) != made_with["sha256"]:
+            raise InputError(f"{path} has changed since the bridge was trained with it; run `syntrans train` again")
+        return path
+
+    def asked_with(self, given: Path | None) -> Path | None:
+        """The descriptors of an evaluation: `given`, else the training's; `UsageError` where no row would use them."""
+        if given and not self.report["bridge"]["descriptors"]:
+            raise UsageError(
+                f"{self.folder} was trained on class names alone and cannot read {given}; train it with descriptors"
+            )
+        return given or self.descriptors
+
+    def text_encoder(self) -> TextEncoder:
+        """The encoder of the class texts; `InputError` when its files are not those of the training."""
+        ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
+        encoder = open_text_encoder(ref)
+        if encoder.revision != made_with["revision"]:
+            raise InputError(
+                f"{ref} (revision {encoder.revision}) is not the text encoder that the bridge was trained with "
+                f"({made_with['name']}, revision {made_with['revision']}); run `syntrans train` again"
+            )
+        return encoder
+
+    @property
+    def encoder_file(self) -> str:
+        """The file whose encoder the features come from."""
+        return encoder_file(self.config)
+
+    @property
+    def lesson(self) -> dict[str, Any] | None:
+        """Who taught the encoder and whether its features are used (`gate`); None without a teacher."""
+        if self.encoder_file == ENCODER:
+            return None
+        note = self.report["distill"]
+        return {"teacher": note["teacher"]["name"], "revision": note["teacher"]["revision"], "gate": note["gate"]}
+
+    def check_shots(self, asked: tuple[int, ...]) -> None:
+        """`UsageError` when the bridge was not trained for these numbers of shots."""
+        known = sorted({shots for _, shots in self.bridge.choices})
+        unknown = sorted(set(asked) - set(known))
+        if unknown:
+            raise UsageError(
+                f"episodes.shots {unknown}: the bridge was trained for {known}; train it for them or ask for those"
+            )
+
+    def check_novel(self, classes: tuple[str, ...]) -> None:
+        """`InputError` when one of these classes was trained or chosen on."""
+        for name, part in self.report["data"].items():
+            both = sorted(set(map(composed, classes)) & set(map(composed, part.get("names", ()))))
+            if both:
+                raise InputError(f"class {both[0]!r} is in {name} and in novel; few-shot splits share no class")
+
+    def classes_beside(self, classes: tuple[str, ...]) -> list[str]:
+        """The classes that it was trained or chosen on, without these."""
+        known = (name for part in self.report["data"].values() for name in part.get("names", ()))
+        return [name for name in known if name not in set(classes)]
+
+    def check_features(self, name: str, size: int) -> None:
+        """`InputError` when features from elsewhere are of another length than those that were trained on."""
+        known = self.bridge.whitening.mean.numel()
+        if size != known:
+            raise InputError(
+                f"{name} features have {size} numbers, those of the training {known}; all must come from one encoder"
+            )
+
+
+def read_run(folder: Path) -> Run:
+    """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
+    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, REPORT):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
+    try:
+        report = read_json(folder / REPORT, "run `syntrans train` again")
+        config = TrainConfig.model_validate(report["config"])
+        if (folder / SPLIT).is_file():  # the folder may have been moved since
+            config = config.with_split(str(folder / SPLIT))
+        made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
+        last = encoder_file(config)
+        weights = report["encoder" if last == ENCODER else "distill"]["weights"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{folder / REPORT} is not the report of a training that this program reads ({type(error).__name__}); "
+            "run `syntrans train` again"
+        ) from error
+    bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
+    notes: list[Mapping[str, Any]] = [bridge[1], checkpoint.read_note(folder / VSBIRD), methods[1]]
+    if not (folder / last).is_file():
+        raise InputError(f"{folder} holds no {last}; give the folder that `syntrans train` finished")
+    if weights != checkpoint.read_note(folder / last).get("weights") or made != [
+        checkpoint.read_note(folder / ENCODER).get("weights"),
+        *(note.get("identity") for note in notes),
+    ]:
+        raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
+    return Run(folder, config, unpack(*bridge), load_heads(folder / VSBIRD), Chosen(methods[1], methods[0]), report)

@@ -1,0 +1,239 @@
+"""The stages of `syntrans train` after the encoder: each reads files, leaves a file, is skipped when that file fits.
+
+An identity hashes everything that changes the result and nothing else (no paths, no run ids).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from syntrans.errors import InputError
+from syntrans.files.semantic_hash import semantic_hash
+from syntrans.progress import say
+from syntrans_training.baselines.registry import PEERS, Base, Training
+from syntrans_training.baselines.selection import METHODS, choose_methods
+from syntrans_training.bridge import stage as vsbird
+from syntrans_training.bridge.episodic_loss import LossWeights
+from syntrans_training.bridge.head_training import How
+from syntrans_training.bridge.initialisation import Raw, make_grid
+from syntrans_training.bridge.ridge_baseline import Grid, alpha_grid, build_bridge, pack, unpack
+from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.stage import VSBIRD
+from syntrans_training.bridge.val_tasks import Val, val_episodes
+from syntrans_training.config import TrainConfig
+from syntrans_training.data import Split
+from syntrans_training.encoder.features import Features
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.evaluation.table_rows import build_rows
+from syntrans_training.provenance import file_sha256
+from syntrans_training.text.class_texts import Banks, Vectors, banks, embedder
+from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge
+from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
+
+_VERSION = 8  # raise it when the same configuration would choose otherwise
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is known of the base and val classes, and the encoder that reads it."""
+
+    knowledge: Knowledge
+    encoder: TextEncoder
+    bank: Banks  # of the base classes, descriptor by descriptor
+    base: Vectors
+    val: Vectors
+    file: dict[str, str] | None  # path and sha256 of the descriptors
+
+
+def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> Texts:
+    """Read the descriptors and open their encoder; raises `InputError` or `ModelLoadError` before the long work."""
+    knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
+    encoder = open_text_encoder(text_encoder_ref(config))
+    say(f"class texts are read by {encoder.name}")
+    file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
+    of_base, of_val = (banks(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    return Texts(knowledge, encoder, of_base, embedder(of_base), embedder(of_val), file)
+
+
+def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
+    """`InputError` when the val split is too small for the episodes that choices are made on."""
+    shape = config.episodes
+    most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
+    draw(most, val.labels, barred=seen, names=val.classes)
+    if warning := small_val(len(val.classes), int((~seen).sum()), shape.ways):
+        say(warning)
+
+
+def small_val(n_classes: int, n_pictures: int, ways: int) -> str | None:
+    """What choosing settings on so little is worth; None where it is enough.
+
+    Too little: fewer than 20 different tasks by their classes, or fewer pictures than tell 3.5 points apart (the
+    standard error of a share of about one half).
+    """
+    tasks = comb(n_classes, ways)
+    if tasks >= 20 and n_pictures >= 200:
+        return None
+    points = 100 * (0.25 / max(n_pictures, 1)) ** 0.5
+    return (
+        f"warning: val has {n_classes} classes with {n_pictures} pictures, {tasks} different {ways}-way tasks: "
+        f"settings that are chosen on it are uncertain by about {points:.0f} points; give val more classes or pictures"
+    )
+
+
+def check_base(config: TrainConfig, base: Split) -> None:
+    """`InputError` when there are too few base classes, or too few images in one, to train heads on tasks of them."""
+    if len(base.classes) < 4:
+        raise InputError(f"{len(base.classes)} base classes; heads are trained on tasks of half of them, and need 4")
+    few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
+    trained = ["SynTrans", *(name for name in config.methods.names if PEERS[name].on_tasks)]
+    if few <= most:
+        raise InputError(
+            f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
+            "add images, or lower episodes.shots"
+        )
+
+
+def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and fit the bridge on val; returns its note."""
+    asked = config.model_dump(
+        mode="json", include={"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
+    )
+    identity = semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": asked,
+            "text": texts.encoder.revision,
+            "base": base.key,
+            "val": val.features.key,
+            "seen": hashlib.sha256(np.packbits(val.seen).tobytes()).hexdigest(),
+            "file": texts.file and texts.file["sha256"],
+        }
+    )
+    path = out / BRIDGE
+    if (begun := checkpoint.load_fitting(path, identity)) is not None:
+        return begun[1]
+    bridge = build_bridge(
+        base,
+        val.features,
+        lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
+        val_episodes(config, val, config.bridge.episodes),
+        (main_variant(texts.knowledge),),
+        Grid(
+            shrinkages=config.bridge.shrinkages,
+            lambdas=config.bridge.lambdas,
+            alphas=alpha_grid(config.bridge.alpha_step),
+            name_shares=config.bridge.name_shares,
+        ),
+    )
+    tensors, note = pack(bridge)
+    read_by = texts.encoder
+    encoder = {"name": read_by.name, "revision": read_by.revision, "windowed": len(read_by.windowed)}
+    note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
+    checkpoint.save(path, tensors, note)
+    return note
+
+
+@dataclass(frozen=True)
+class _ClassTexts:
+    """The class vectors that the VSBird stage asks for (vsbird.ClassTexts)."""
+
+    texts: Texts
+
+    def base(self, variant: str, share: float, keep: float, generator: torch.Generator) -> Tensor:
+        """Of a random share of every class's descriptors; random words are of draw 0."""
+        if variant == NONE or keep >= 1:
+            return self.texts.base(variant, share, 0)
+        bank = self.texts.bank(variant, 0)
+        present = torch.rand(bank.weights.shape, generator=generator) < keep
+        return torch.from_numpy(bank.vectors(share, present.numpy()))
+
+    def val(self, variant: str, share: float) -> Tensor:
+        return self.texts.val(variant, share, 0)
+
+
+def main_variant(knowledge: Knowledge) -> str:
+    """The text that the rows without another one's name use."""
+    return "kept" if "kept" in knowledge.variants else "name"
+
+
+def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and train the heads; returns their note."""
+    asked, shape = config.vsbird, config.episodes
+    bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
+    # What is as it always was is left out, so that heads of before it could be chosen still fit.
+    usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
+    parts = asked.model_dump(mode="json", exclude=usual)
+    identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
+    alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
+    main = main_variant(texts.knowledge)
+    return vsbird.build(
+        Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
+        _ClassTexts(texts),
+        val_episodes(config, val, config.bridge.episodes),
+        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
+        make_grid(
+            asked.powers,
+            asked.shrinkages,
+            asked.noises,
+            asked.prior_shrinkages,
+            asked.lambdas,
+            asked.name_shares,
+            alphas,
+        ),
+        How(
+            **asked.model_dump(include={"seeds", "seed", "steps", "looks", "ways", "batch", "lr"}),
+            queries=shape.queries,
+            scatter=asked.scatter,
+            wrong_texts=asked.wrong_texts,
+            keep=asked.keep,
+            losses=LossWeights(**asked.loss.model_dump()),
+            parts=asked.model_dump(include={"generator", "residual", "gate", "fusion"}),
+        ),
+        path=out / VSBIRD,
+        identity=identity,
+    )
+
+
+def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and train the other methods on the bridge's features; returns their note."""
+    tensors, note = checkpoint.load(out / BRIDGE)
+    bridge, how = unpack(tensors, note), config.methods
+    heads = vsbird.load(out / VSBIRD)
+    side = Side(val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config))
+    asked = how.model_dump(mode="json")
+    shape = config.episodes
+    n_classes = len(val.features.classes)
+    return choose_methods(
+        how.names,
+        lambda shots: Base(
+            base.values,
+            bridge.whitening(base.values),
+            base.labels,
+            texts.base(side.main, bridge.choices[side.main, shots].name_share, 0),
+        ),
+        side,
+        val_episodes(config, val, how.episodes),
+        Training(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
+        n_classes=n_classes,
+        table_rows=lambda chosen, shots: build_rows(
+            side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2
+        ),
+        path=out / METHODS,
+        identity=semantic_hash(
+            {
+                "version": _VERSION,
+                "asked": asked,
+                "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
+                "clip": side.in_clip,
+            }
+        ),
+    )

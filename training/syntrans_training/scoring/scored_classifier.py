@@ -1,0 +1,24 @@
+"""What the scorer scores: a classifier of every episode, and the features that it looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from syntrans_training.methods import Method
+
+Group = Literal["visual", "semantic", "control"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Methods whose accuracies are averaged (usually one), and the features they look at; a line of the table."""
+
+    methods: tuple[Method, ...]
+    features: Float[Tensor, "n d"]
+    settings: Mapping[str, float] = field(default_factory=dict)  # what val chose for it
+    temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
+    support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
+    group: Group = "visual"

@@ -1,0 +1,48 @@
+"""The texts of a split's classes, each variant embedded once, as class vectors."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from syntrans_training.config import TextConfig
+from syntrans_training.text.class_vectors import NONE, Knowledge, TextBank, text_bank
+from syntrans_training.text.encoders import TextEncoder
+
+# (variant, name share, draw) -> unit class vectors [C, s] of a split
+Vectors = Callable[[str, float, int], Tensor]
+
+# (variant, draw) -> the embedded texts of a split
+Banks = Callable[[str, int], TextBank]
+
+
+def banks(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig) -> Banks:
+    """The texts of these classes, each variant embedded once."""
+
+    @cache
+    def bank(variant: str, draw: int) -> TextBank:
+        return text_bank(
+            knowledge,
+            classes,
+            encoder,
+            variant,
+            descriptor_template=text.descriptor_template,
+            name_template=text.name_template,
+            draw=draw,
+            weighting=text.weighting,
+        )
+
+    return bank
+
+
+def embedder(bank: Banks) -> Vectors:
+    """The `Vectors` of these texts; variant `none` says nothing: the same zeros of every class."""
+
+    @cache  # many rows ask for the same vectors
+    def vectors(variant: str, share: float, draw: int) -> Tensor:
+        if variant == NONE:
+            return torch.zeros(bank("name", 0).names.shape)
+        return torch.from_numpy(bank(variant, draw).vectors(share))
+
+    return vectors

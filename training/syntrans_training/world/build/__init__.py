@@ -1,1 +1,0 @@
-"""Builds the world's models from nothing: `python -m syntrans_training.world.build`."""

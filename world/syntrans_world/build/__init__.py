@@ -1,0 +1,1 @@
+"""Builds the world's models from nothing: `python -m syntrans_world.build`."""

@@ -1,0 +1,80 @@
+"""Precision and recall of a mining run after each stage, against the truth of the world."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
+
+from syntrans_world.spec import CLASSES, SPLIT_SIZES
+from syntrans_world.truth import score
+
+# The order in which a row can be dropped. A row that survived a stage is alive in its line of the table.
+STAGE_ORDER = ("merge", "crosscheck", "ground", "filter")
+
+
+@runtime_checkable
+class Row(Protocol):
+    """What scoring needs of a descriptor row."""
+
+    @property
+    def class_id(self) -> str:
+        """The stable id."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The statement."""
+        ...
+
+    @property
+    def kept(self) -> bool:
+        """Whether it stayed."""
+        ...
+
+    @property
+    def stage(self) -> str | None:
+        """Where it was dropped; None if kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class StageScore:
+    """Rows alive after a stage, their precision, and the recall of the classes' true attributes."""
+
+    stage: str
+    split: str
+    rows: int
+    precision: float
+    recall: float
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def alive_after(rows: Sequence[Row], stage: str) -> list[Row]:
+    """Rows that were kept, or dropped only later than `stage`."""
+    position = STAGE_ORDER.index(stage)
+    return [r for r in rows if r.kept or (r.stage in STAGE_ORDER and STAGE_ORDER.index(r.stage) > position)]
+
+
+def stage_scores(rows: Sequence[Row], split: str) -> list[StageScore]:
+    """One line per stage for the classes of one split that occur in `rows`; "propose" is everything written down.
+
+    Requests that no model answered are rows dropped at propose, and nothing written down.
+    """
+    rows = [r for r in rows if r.stage != "propose"]
+    present = {r.class_id for r in rows}
+    ids = [c.id for c in CLASSES if c.split == split and c.id in present]
+    lines = []
+    for stage in ("propose", *STAGE_ORDER):
+        alive = list(rows) if stage == "propose" else alive_after(rows, stage)
+        found = score(((r.class_id, r.text) for r in alive), ids)
+        lines.append(StageScore(stage, split, found.rows, found.precision, found.recall))
+    return lines
+
+
+def all_stage_scores(rows: Sequence[Row]) -> list[StageScore]:
+    """Stage scores of every split that occurs in `rows`."""
+    present = {r.class_id for r in rows}
+    splits = {c.split for c in CLASSES if c.id in present}
+    return [line for split in SPLIT_SIZES if split in splits for line in stage_scores(rows, split)]
