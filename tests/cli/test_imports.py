@@ -21,6 +21,17 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert loaded_by("syntrans.cli.app", HEAVY) == []
 
 
+def test_help_imports_nothing_heavy() -> None:
+    """What makes `syntrans --help` quick; how quick it is on this machine, benchmarks/run.py measures."""
+    code = (
+        "import sys; from syntrans.cli.app import run; ended = run(['--help']); "
+        f"print(ended, *set({HEAVY!r}) & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: ")
+    assert done.stdout.splitlines()[-1] == "0"
+
+
 @pytest.mark.parametrize("module", ["syntrans_mining", "syntrans_training"])
 def test_the_packages_themselves_import_nothing_heavy(module: str) -> None:
     assert loaded_by(module, HEAVY) == []
