@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from reliability_scenes import Scene
 
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import SyntransError
 from syntrans_mining.requests.response_cache import JOURNAL, Journal

@@ -14,7 +14,7 @@ from unittest import mock
 from reliability_scenes import mining_config, pictures
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import PartialResult
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineCrashed, Request, Response

@@ -19,12 +19,13 @@ from syntrans.cli.inputs import (
 )
 from syntrans.config import dump_config, load_config
 from syntrans.console import say
-from syntrans.contract.schemas import FileMetadata, check_file, read_metadata
+from syntrans.contract.reading import check_file, read_metadata
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata
     from syntrans_training.config import TrainConfig
 
 PHOTOS, FEATURES = "photos", "features"

@@ -10,14 +10,8 @@ from syntrans import __version__
 from syntrans.classes.entries import ClassEntry, class_list_sha256, require_clean, slug
 from syntrans.classes.identity import definition_notes
 from syntrans.classes.match import match, nearest
-from syntrans.contract.schemas import (
-    Author,
-    DescriptorRow,
-    FileMetadata,
-    descriptor_id,
-    normalise_text,
-    write_descriptors,
-)
+from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text
+from syntrans.contract.writing import write_descriptors
 from syntrans.descriptors.import_formats import CITATIONS, Line, Source, read_source
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests

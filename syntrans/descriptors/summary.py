@@ -10,7 +10,8 @@ from typing import Any
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
-from syntrans.contract.schemas import REASONS, STAGES, DescriptorRow, FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import REASONS, STAGES, DescriptorRow, FileMetadata
 from syntrans.errors import InputError
 from syntrans.text_safety import plain_text
 

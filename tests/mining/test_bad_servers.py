@@ -17,7 +17,7 @@ from bad_server import Handler, asked
 
 from syntrans.cli.app import run as command
 from syntrans.config import load_config
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Response

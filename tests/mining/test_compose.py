@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineSpec, Request, Response
 from syntrans_mining.models import Model

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
+from syntrans.contract.rows import STAGES
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans.progress import Silent
 from syntrans.runs.lock import lock

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry, class_list_sha256
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import Response

@@ -12,7 +12,7 @@ from bad_server import DEEP, asked, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.contract.schemas import REASONS
+from syntrans.contract.rows import REASONS
 from syntrans_mining.engines.base import Response
 from syntrans_mining.engines.server.answers import MAX_TEXT, read_answer, read_models
 from syntrans_mining.requests.response_cache import Journal

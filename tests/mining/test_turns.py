@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import Models, resolve_models

@@ -21,7 +21,7 @@ import pytest
 
 from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig

@@ -8,7 +8,7 @@ import pytest
 
 from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.vllm import p_of_yes

@@ -16,15 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.contract.schemas import (
-    Clip,
-    DescriptorRow,
-    FileMetadata,
-    SemanticsRow,
-    descriptor_id,
-    read_descriptors,
-    write_descriptors,
-)
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import Clip, DescriptorRow, FileMetadata, SemanticsRow, descriptor_id
+from syntrans.contract.writing import write_descriptors
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed

@@ -75,7 +75,7 @@ class Response:
 
     ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``passing`` marks an
     error that another try may not meet (a server that was away): it is not journalled. ``reason`` is the ledger's
-    word for an error (`syntrans.contract.schemas.REASONS`).
+    word for an error (`syntrans.contract.rows.REASONS`).
     """
 
     id: str

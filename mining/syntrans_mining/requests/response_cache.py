@@ -17,7 +17,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from syntrans.contract.schemas import REASONS
+from syntrans.contract.rows import REASONS
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.files.input_files import parse_json
 from syntrans_mining.engines.base import Message, Response, Sampling

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from syntrans.classes.entries import ClassEntry, class_list_sha256
 from syntrans.classes.identity import CLASSES, definition_notes
 from syntrans.config import dump_config
-from syntrans.contract.schemas import FileMetadata, write_descriptors, write_semantics
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text
 from syntrans_mining.provenance import git_commit, hardware, package_versions
@@ -19,7 +20,7 @@ from syntrans_mining.steps.candidate import Candidate, kept
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans.contract.schemas import Pictures, SemanticsRow
+    from syntrans.contract.rows import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.models import Models

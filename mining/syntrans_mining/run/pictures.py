@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.classes.entries import composed
-from syntrans.contract.schemas import Pictures
+from syntrans.contract.rows import Pictures
 from syntrans.errors import InputError
 from syntrans.images.image_set import ImageSet, decode_each, match_classes, open_images, read_file
 from syntrans.images.parquet import Row, read

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.identity import CLASSES
 from syntrans.config import load_config
-from syntrans.contract.schemas import FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Silent
@@ -34,6 +34,7 @@ from syntrans_mining.steps import crosscheck, ground
 from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, kept
 
 if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata
     from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")

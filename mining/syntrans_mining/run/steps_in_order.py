@@ -22,7 +22,7 @@ from syntrans_mining.steps.candidate import BLOCK, Candidate, by_class, class_bl
 if TYPE_CHECKING:
     from syntrans.calibration import Calibration, Platt
     from syntrans.classes.entries import ClassEntry
-    from syntrans.contract.schemas import SemanticsRow
+    from syntrans.contract.rows import SemanticsRow
     from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
     from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.models import Model

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from syntrans.classes.lint import normalised, plurals
-from syntrans.contract.schemas import normalise_text
+from syntrans.contract.rows import normalise_text
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:

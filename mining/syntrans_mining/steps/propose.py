@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from syntrans.contract.schemas import FACETS, descriptor_id
+from syntrans.contract.rows import FACETS, descriptor_id
 from syntrans.text_safety import plain_text
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.lint import homonyms, is_settled, normalised
 from syntrans.classes.match import match
-from syntrans.contract.schemas import normalise_text
+from syntrans.contract.rows import normalise_text
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
