@@ -16,8 +16,9 @@ import typer
 from syntrans import __version__
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import setup as cli_setup
 from syntrans.cli.options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
-from syntrans.console import prepare_streams, print_json, say, settle_stdout
+from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
 from syntrans.interrupts import stop_like_ctrl_c
@@ -30,8 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-app.add_typer(cli_files.app)  # its commands stand beside those of this file
-app.add_typer(cli_predict.app)
+for part in (cli_files, cli_predict, cli_setup):
+    app.add_typer(part.app)  # its commands stand beside those of this file
 
 
 def _version(*, value: bool) -> None:
@@ -168,15 +169,11 @@ def evaluate(
     pictures, whose classes the training has not seen. --limit takes N episodes. Prints the table, or with --json
     the summary.
     """
-    from syntrans.cli.evaluate import evaluate as run
+    from syntrans.cli import evaluate as cli_evaluate
 
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
-    typer.echo(
-        run(
-            checkpoint, config, settings, out, images=images, descriptors=descriptors, against=against,
-            dry_run=dry_run, as_json=json_,
-        )
-    )  # fmt: skip
+    inputs = cli_evaluate.choose_inputs(checkpoint, config, settings, images, descriptors)
+    typer.echo(cli_evaluate.evaluate(inputs, out, against=against, dry_run=dry_run, as_json=json_))
 
 
 @app.command(context_settings=CONTEXT)
@@ -194,52 +191,6 @@ def demo(out: Out = None, seed: Seed = None) -> None:
 
     require("demo", "cpu")
     run(out or artifacts_root() / "demo", seed=seed or 0)
-
-
-@app.command(context_settings=CONTEXT)
-def install(
-    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
-) -> None:
-    """Install what a task needs, into the environment of this program.
-
-    \b
-    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
-    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
-    syntrans install train     train and evaluate
-    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
-
-    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
-    """
-    from syntrans.cli.install import install as run
-
-    run(name)
-
-
-@app.command(context_settings=CONTEXT)
-def doctor(
-    config: Config = None,
-    set_: Set = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it something.")] = False,
-    json_: Json = False,
-) -> None:
-    """Say what this machine has, and whether a mining config runs on it.
-
-    \b
-    syntrans doctor
-    syntrans doctor --config gpu24 --probe
-
-    With --config: are the models here and safe, do their chat templates render the prompts, are yes and no single
-    tokens, do they fit the memory. Ends with 4 if something needed is missing.
-    """
-    from syntrans.cli.doctor import examine
-
-    found, text, healthy = examine(config, set_ or [], probe=probe)
-    if json_:
-        print_json(found)
-    else:
-        typer.echo(text)
-    if not healthy:
-        raise typer.Exit(4)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

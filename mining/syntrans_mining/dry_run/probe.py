@@ -20,9 +20,9 @@ from syntrans_mining.requests.dispatcher import Asker
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.requests.prompts import Prompts
 from syntrans_mining.requests.response_cache import JOURNAL
-from syntrans_mining.run.mine import calibration_of, open_journal, pictures_of
+from syntrans_mining.run.mine import calibration_of, open_journal
 from syntrans_mining.run.output_files import MineResult, RunFacts, write_result
-from syntrans_mining.run.pictures import COPIES
+from syntrans_mining.run.pictures import COPIES, pictures_of
 from syntrans_mining.run.report import Report
 from syntrans_mining.run.steps_in_order import Stages
 from syntrans_mining.steps.senses import in_question

@@ -7,8 +7,7 @@ folder; the same command in the same folder goes on where the last one stopped. 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes.entries import ClassEntry, require_clean
-from syntrans.images.image_set import ImageSet, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Progress, Shown
 from syntrans.runs.legs import LEGS, Legs
@@ -31,7 +29,7 @@ from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.requests.prompts import Prompts
 from syntrans_mining.requests.response_cache import JOURNAL, Journal
 from syntrans_mining.run.output_files import MineResult, RunFacts, write_result
-from syntrans_mining.run.pictures import COPIES, choose_pictures, open_pictures, pictures_used
+from syntrans_mining.run.pictures import COPIES, pictures_of, pictures_used
 from syntrans_mining.run.report import Report
 from syntrans_mining.run.steps_in_order import Stages
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
@@ -40,7 +38,6 @@ from syntrans_mining.steps.senses import classes_of, in_question
 if TYPE_CHECKING:
     from syntrans.images.reference import Picture as Reference
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
 
 
 def mine(
@@ -109,39 +106,6 @@ def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Ca
     calibration = read_calibration(source)
     check_calibration(calibration, models.llms, prompts.crosscheck.sha256)
     return calibration
-
-
-def pictures_of(
-    config: MiningConfig,
-    entries: Sequence[ClassEntry],
-    images: Mapping[str, Sequence[Reference]] | None,
-    copies: Path,
-    say: Callable[[str], None],
-) -> dict[str, list[Picture]]:
-    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
-
-    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``.
-    """
-    if images is None:
-        return {}
-    matched = match_classes(images, entries)
-    if isinstance(images, ImageSet) and images.passed_over:
-        say(str(images.passed_over))
-    return choose_pictures(
-        matched,
-        per_class=max(config.filter.images, config.ground.images),
-        seed=config.seed,
-        reserve=config.images.reserve,
-        copies=copies,
-        max_broken_share=config.images.max_broken_share,
-        say=say,
-    )
-
-
-def check_pictures(images: str, config: MiningConfig, entries: Sequence[ClassEntry]) -> None:
-    """InputError where a run would refuse these pictures: they are opened, matched and decoded as it would."""
-    with tempfile.TemporaryDirectory() as copies:
-        pictures_of(config, entries, open_pictures(images, config, entries), Path(copies), lambda _: None)
 
 
 @contextmanager
