@@ -150,7 +150,7 @@ def test_a_run_whose_every_answer_is_known_starts_no_engine(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("an engine was started")
 
-    monkeypatch.setattr("syntrans_mining.run.mine.make_host", refuse)
+    monkeypatch.setattr("syntrans_mining.run.context.make_host", refuse)
     again = run(configure())
     assert again.descriptors.read_bytes() == before
     assert again.run["loads"] == first.run["loads"]

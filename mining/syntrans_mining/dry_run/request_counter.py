@@ -10,7 +10,6 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +19,10 @@ from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, 
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.workers.host import Follow, no_more
 from syntrans_mining.models import CLIP, Model, Models
-from syntrans_mining.requests.dispatcher import Asker
-from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.prompts import Prompts
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
-from syntrans_mining.run.report import Report
+from syntrans_mining.requests.response_cache import JOURNAL
+from syntrans_mining.run.context import open_run, set_up
 from syntrans_mining.run.steps_in_order import Stages
-from syntrans_mining.steps.senses import classes_of, in_question
+from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -91,13 +87,11 @@ def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
     chosen = list(entries)[:CLASSES]
     opened = _without_thresholds(config, chosen)
     host = _Recorder(Rehearsal(len(chosen)))
-    models = _stand_ins(config)
-    shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
-    with scratch_folder() as folder, closing(Journal(folder / JOURNAL)) as journal:
-        asker, vectors = Asker(host, journal, host), Vectors.of(host, journal, models.clip)
-        unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
-        prompts = Prompts.load(opened, ask_senses=bool(unsettled))
-        Stages(opened, chosen, prompts, models, asker, vectors, Report(), shown).run()
+    setup = set_up(opened, chosen, pictures=pictures, models=_stand_ins(config))
+    with scratch_folder() as folder, open_run(setup, chosen, folder / JOURNAL, host, progress=host) as run:
+        if pictures:
+            run.pictures = {entry.id: _pictures(config, entry.id) for entry in chosen}
+        Stages(run).run()
     return host.found
 
 

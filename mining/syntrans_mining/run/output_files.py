@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from syntrans.contract.rows import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
-    from syntrans_mining.models import Models
+    from syntrans_mining.run.context import RunContext
     from syntrans_mining.run.report import Report
 
 
@@ -37,51 +36,38 @@ class MineResult:
     run: dict[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """What a run was and did, apart from what it found."""
-
-    config: MiningConfig
-    entries: Sequence[ClassEntry]
-    prompt_sha256: dict[str, str]
-    models: Models
-    pictures: Mapping[str, Sequence[Picture]]
-    report: Report
-    failures: list[dict[str, str]]
-    load_seconds: Mapping[str, float]
-    loads: Mapping[str, int]
-    pictures_used: Pictures | None = None
-
-    def images_seen(self) -> list[str]:
-        """sha256 of every picture that any model was shown."""
-        return sorted({picture.sha256 for pictures in self.pictures.values() for picture in pictures})
-
-
 def write_result(
-    out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
+    out: Path,
+    run: RunContext,
+    candidates: Sequence[Candidate],
+    semantics: Sequence[SemanticsRow],
+    *,
+    loads: tuple[Mapping[str, float], Mapping[str, int]],
+    pictures: Pictures | None = None,
 ) -> MineResult:
-    """Write what a run found into ``out``."""
-    report = facts.report
+    """Write what a run found into ``out``. ``loads``: seconds that models took to load, and how often they did."""
+    report = run.report
     notes: dict[str, Any] = {"skipped": report.skipped} if report.skipped else {}
     notes |= report.details.get("lint", {})
     meta = FileMetadata(
         run_id=out.resolve().name,
-        config=facts.config.model_dump(mode="json"),
-        class_list_sha256=class_list_sha256(facts.entries),
-        prompt_sha256=facts.prompt_sha256,
-        model_revisions=facts.models.revisions(),
+        config=run.config.model_dump(mode="json"),
+        class_list_sha256=class_list_sha256(run.entries),
+        prompt_sha256=run.prompts.sha256(),
+        model_revisions=run.models.revisions(),
         package_versions=package_versions(),
-        images_seen=facts.images_seen(),
-        pictures=facts.pictures_used,
+        images_seen=sorted({picture.sha256 for shown in run.pictures.values() for picture in shown}),
+        pictures=pictures,
         git_commit=git_commit(),
         notes=notes,
     )
+    seconds, times = loads
     extra = {
-        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
-        "loads": dict(facts.loads),
-        "failures": facts.failures,
+        "load_seconds": {name: round(took, 2) for name, took in seconds.items()},
+        "loads": dict(times),
+        "failures": run.dispatcher.failures,
     }
-    return write_files(out, facts.config, facts.entries, meta, report, extra, candidates, semantics)
+    return write_files(out, run.config, run.entries, meta, report, extra, candidates, semantics)
 
 
 def write_files(

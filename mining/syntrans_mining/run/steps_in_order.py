@@ -1,60 +1,46 @@
 """The stages of a run, one method each: what a step is given, and what stays of its result.
 
-A step measures and then drops; nothing here knows how. `pipeline` opens and closes what the stages stand on.
+A step measures and then drops; nothing here knows how. `context` opens and closes what the stages stand on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
-from syntrans_mining.models import CLIP, Models
+from syntrans_mining.models import CLIP
 from syntrans_mining.placement.load_order import decider, plain_turns, visits_of
 from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
+from syntrans_mining.run.decisions import choose, embed, semantics_of
+from syntrans_mining.steps import calibrate, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
-from syntrans_mining.steps.candidate import BLOCK, Candidate, by_class, class_blocks, kept
+from syntrans_mining.steps.candidate import Candidate, class_blocks, kept
 
 if TYPE_CHECKING:
-    from syntrans.calibration import Calibration, Platt
+    from syntrans.calibration import Platt
     from syntrans.classes.entries import ClassEntry
     from syntrans.contract.rows import SemanticsRow
-    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
-    from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.models import Model
     from syntrans_mining.placement.load_order import Turns
-    from syntrans_mining.requests.dispatcher import Asker
     from syntrans_mining.requests.embeddings import PictureVectors
-    from syntrans_mining.requests.prompts import Prompts
-    from syntrans_mining.run.report import Report
+    from syntrans_mining.run.context import RunContext
 
 NO_CLIP = "the config names no clip"
 
 
-@dataclass
 class Stages:
-    """The steps, bound to one run's models and settings. ``turns``: the order of asking, by default the config's."""
+    """The steps, bound to one run. ``entries`` are its classes, with the definitions that were settled on."""
 
-    config: MiningConfig
-    entries: list[ClassEntry]
-    prompts: Prompts
-    models: Models
-    asker: Asker
-    vectors: Vectors | None
-    report: Report
-    pictures: dict[str, list[Picture]]
-    calibration: Calibration | None = None
-    turns: Turns | None = None
-    windowed: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """All encoders count texts that were read in windows in one place."""
-        if self.vectors is not None:
-            self.windowed = self.vectors.windowed
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self.config, self.prompts, self.models = run.config, run.prompts, run.models
+        self.asker, self.vectors, self.report, self.pictures = run.dispatcher, run.vectors, run.report, run.pictures
+        self.entries = list(run.entries)
+        # All encoders count texts that were read in windows in one place.
+        self.windowed = self.vectors.windowed if self.vectors else []
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
@@ -140,7 +126,8 @@ class Stages:
 
     @property
     def _turns(self) -> Turns:
-        return self.turns or plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
+        plan = self._run.setup.plan
+        return plan.turns if plan else plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
 
     def _named(self, names: Iterable[str]) -> list[Model]:
         models = {model.name: model for model in (*self.models.llms, self.models.vlm) if model}
@@ -217,8 +204,8 @@ class Stages:
         crosscheck.drop_disagreed(candidates, threshold=settings.threshold)
 
     def _platts(self, candidates: list[Candidate]) -> Mapping[str, Platt]:
-        if self.calibration is not None:
-            return self.calibration.models
+        if (calibration := self._run.setup.calibration) is not None:
+            return calibration.models
         learn = self.config.crosscheck.calibration == calibrate.AGREEMENT
         return calibrate.fit_on_agreement(kept(candidates)) if learn else {}
 
@@ -284,58 +271,3 @@ class Stages:
             "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
         }
         return {class_id: summary.text for class_id, summary in found.items()}
-
-
-def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors | None) -> TextVectors | None:
-    """CLIP's text vectors of the kept candidates, in their order; None without CLIP."""
-    if vectors is None or config.clip is None:
-        return None
-    template = config.clip.template
-    return vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
-
-
-def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors | None) -> None:
-    """Drop and rank by all that was measured; ``texts`` are of the kept candidates, in their order.
-
-    Without ``texts`` the best are taken however alike they are.
-    """
-    settings = config.filter
-    vectors = (
-        None if texts is None else {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
-    )
-    score: Callable[[Candidate], float] = filtering.score
-    filtering.drop_indistinct(candidates, margin=settings.margin)
-    if settings.fuse is not None:
-        weights = settings.fuse.model_dump()
-        filtering.drop_unlikely(candidates, weights, threshold=settings.threshold)
-        score = partial(filtering.fused, weights=weights)
-    filtering.rank(candidates, budget=settings.budget, score=score, vectors=vectors, diversity=settings.diversity)
-
-
-def semantics_of(
-    config: MiningConfig,
-    entries: list[ClassEntry],
-    candidates: list[Candidate],
-    vectors: Vectors,
-    encoder: ClipConfig | EncoderConfig,
-    summaries: Mapping[str, str] | None = None,
-) -> list[SemanticsRow]:
-    """One row per class, from the kept candidates; ``vectors`` are of ``encoder``."""
-    groups = by_class(kept(candidates))
-    rows: list[SemanticsRow] = []
-    for start in range(0, len(entries), BLOCK):
-        block = entries[start : start + BLOCK]
-        chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
-        names = [encoder.name_template.format(name=entry.name, descriptor="") for entry in block]
-        texts = [encoder.template.format(name=c.class_name, descriptor=c.text) for c in chosen]
-        rows += compose.compose(
-            chosen,
-            block,
-            vectors.of_texts(texts).vectors,
-            vectors.of_texts(names).vectors,
-            encoder=(encoder.path, vectors.model.revision),
-            summaries=summaries or {},
-            summary=config.compose.summary,
-            separator=config.compose.separator,
-        )
-    return rows
