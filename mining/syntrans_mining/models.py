@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.files.input_files import parse_json, read_json
 from syntrans.paths import resolve_model
+from syntrans.provenance import package_versions
 from syntrans_mining.config import EncoderConfig
 from syntrans_mining.engines.base import EngineKind, EngineSpec
-from syntrans_mining.provenance import package_versions
 
 if TYPE_CHECKING:
     from syntrans_mining.config import ClipConfig, EngineConfig, MiningConfig, ModelConfig

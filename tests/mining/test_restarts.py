@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Response, Sampling
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 
 
 def question(text: str, model: str = "ann") -> Request:
@@ -22,8 +22,11 @@ def ask(pool: Pool, *texts: str, model: str = "ann") -> dict[str, Response]:
 
 
 @contextmanager
-def pool_of(logs: Path, *specs: EngineSpec, **options: Any) -> Iterator[Pool]:
-    pool = Pool([[WorkerPlan(specs)]], logs, **{"backoff": (0.01, 0.01), **options})
+def pool_of(
+    logs: Path, *specs: EngineSpec, chunk: int = 256, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Pool]:
+    settings = PoolSettings(chunk=chunk, backoff=(0.01, 0.01))
+    pool = Pool([[WorkerPlan(specs)]], logs, settings=settings, say=say)
     try:
         yield pool
     finally:

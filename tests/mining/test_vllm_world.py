@@ -13,7 +13,7 @@ from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.run.mine import MineResult, mine
 from syntrans_world.export import export
@@ -155,7 +155,7 @@ def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path
         ]
 
     def answers(requests: list[Request], logs: Path) -> dict[str, tuple[str, float | None]]:
-        pool = Pool([[WorkerPlan((model,))]], logs, exact=True)
+        pool = Pool([[WorkerPlan((model,))]], logs, settings=PoolSettings(exact=True))
         try:
             return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
         finally:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.engines.server.proxy import proxy_notice
 from syntrans_mining.engines.workers.host import Host, Inline
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.placement.device_memory import free_memory, visible_gpus, wait_until_back
 from syntrans_mining.placement.load_order import visits_of
 from syntrans_mining.placement.memory_plan import Residency, Seat, plan_residency
@@ -87,8 +87,7 @@ def make_host(
         logs,
         resident=resident,
         first=first,
-        chunk=config.engine.chunk,
-        exact=config.engine.reproducible,
+        settings=PoolSettings(chunk=config.engine.chunk, exact=config.engine.reproducible),
         between=partial(_memory_is_back, config, residency, say),
         say=say,
     )

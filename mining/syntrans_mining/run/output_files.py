@@ -14,7 +14,7 @@ from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text
-from syntrans_mining.provenance import git_commit, hardware, package_versions
+from syntrans.provenance import git_commit, hardware, package_versions
 from syntrans_mining.steps.candidate import Candidate, kept
 
 if TYPE_CHECKING:

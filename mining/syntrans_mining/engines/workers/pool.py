@@ -44,6 +44,18 @@ class WorkerPlan:
     wants: int = 0
 
 
+@dataclass(frozen=True)
+class PoolSettings:
+    """How workers are used: at most ``chunk`` requests are under way at one, ``exact`` as in `worker_environment`.
+
+    ``backoff``: seconds before each restart; after the last the model is given up.
+    """
+
+    chunk: int = 256
+    backoff: Sequence[float] = BACKOFF
+    exact: bool = False
+
+
 Round = Sequence[WorkerPlan]
 
 
@@ -51,9 +63,8 @@ class Pool:
     """``rounds`` of workers, one round at a time, and ``resident`` workers that stay (encoders are small).
 
     Loading starts at once, with the first round or, if it is known whom the run asks ``first``, with that model's (an
-    encoder's is none), and goes on whenever a worker has nothing to answer. ``chunk`` requests are under way at a
-    worker at most. ``between`` is called when a round has ended, before the next starts, and raises if it must not.
-    ``exact`` as in `worker_environment`. ``say`` gets a line when a process is started again.
+    encoder's is none), and goes on whenever a worker has nothing to answer. ``between`` is called when a round has
+    ended, before the next starts, and raises if it must not. ``say`` gets a line when a process is started again.
     """
 
     def __init__(
@@ -63,21 +74,19 @@ class Pool:
         *,
         resident: Round = (),
         first: str | None = None,
-        chunk: int = 256,
-        backoff: Sequence[float] = BACKOFF,
-        exact: bool = False,
+        settings: PoolSettings | None = None,
         between: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._rounds, self._logs, self._chunk, self._backoff = [list(r) for r in rounds], logs, chunk, backoff
-        self._exact, self._between, self._calls, self._journey = exact, between, Calls(), Journey(say=say)
+        self._rounds, self._logs, self._settings = [list(r) for r in rounds], logs, settings or PoolSettings()
+        self._between, self._calls, self._journey = between, Calls(), Journey(say=say)
         self._threads = max(1, cores() // max(1, len(resident) + max(map(len, self._rounds), default=0)))
         self._stack, self._changing = ExitStack(), threading.Lock()
         make_dir(logs)
         self._scratch = self._stack.enter_context(scratch_folder())
         plans = [plan for plans in (*self._rounds, resident) for plan in plans]
         if any(_may_fork(plan) for plan in plans):
-            environment = worker_environment(threads=self._threads, exact=exact, scratch=self._scratch)
+            environment = worker_environment(threads=self._threads, exact=self._settings.exact, scratch=self._scratch)
             self._stack.enter_context(fork_server(environment, logs / "imports.log", self._scratch))
         self._resident = [self._driver(plan, f"worker-r{number}") for number, plan in enumerate(resident)]
         self._drivers = list[Driver]()
@@ -119,7 +128,7 @@ class Pool:
         tickets: list[Ticket] = []
         for model, asked in by_model(requests).items():
             share = -(-len(asked) // max(1, self._replicas(model)))
-            size = max(1, min(PIECE, self._chunk // 8, share))
+            size = max(1, min(PIECE, self._settings.chunk // 8, share))
             parts = (asked[start : start + size] for start in range(0, len(asked), size))
             tickets += [Ticket(model, "generate", part, share, done) for part in parts]
         self._calls.submit(tickets)
@@ -148,10 +157,12 @@ class Pool:
 
     def _driver(self, plan: WorkerPlan, name: str) -> Driver:
         scratch = None if any(spec.kind == "ray" for spec in plan.specs) else self._scratch  # too long a name for Ray
-        environment = worker_environment(gpus=plan.gpus, threads=self._threads, exact=self._exact, scratch=scratch)
+        environment = worker_environment(
+            gpus=plan.gpus, threads=self._threads, exact=self._settings.exact, scratch=scratch
+        )
         log = self._logs / f"{name}.log"
         make = partial(WorkerHandle, name, log, environment, fork=_may_fork(plan), wants=plan.wants)
-        window, backoff = self._chunk, self._backoff
+        window, backoff = self._settings.chunk, self._settings.backoff
         return Driver(plan.specs, make, self._calls, self._journey, window=window, backoff=backoff)
 
     def _round_of(self, model: str) -> int | None:
