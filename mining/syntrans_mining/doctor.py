@@ -26,8 +26,9 @@ from syntrans_mining.placement.hosting import make_host, residency_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans_mining.config import MiningConfig, ModelConfig
+    from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.workers.host import Host
+    from syntrans_mining.models_config import ModelConfig
 
 _ERROR = re.compile(r"\b(\w+Error|\w*Exception|Killed|Aborted|Segmentation fault)\b")
 _LONGEST = 300  # characters of a log's line

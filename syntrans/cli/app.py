@@ -17,11 +17,11 @@ from syntrans import __version__
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
 from syntrans.cli import setup as cli_setup
+from syntrans.cli.interrupts import stop_like_ctrl_c
 from syntrans.cli.options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
-from syntrans.interrupts import stop_like_ctrl_c
 
 app = typer.Typer(
     name="syntrans",

@@ -21,7 +21,8 @@ from syntrans_mining.placement.load_order import Visits, visits_of
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
-    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig, ModelConfig
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.models_config import ClipConfig, EncoderConfig, ModelConfig
 
 AnyModel: TypeAlias = "ModelConfig | ClipConfig | EncoderConfig"
 ENCODERS = (CLIP, "encoder")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -116,24 +116,21 @@ def open_run(
     setup: RunSetup,
     entries: Sequence[ClassEntry],
     cache: Path,
-    host: Host | None = None,
+    host: Host,
     *,
     report: Report | None = None,
     progress: Progress | None = None,
     resume: bool = True,
 ) -> Iterator[RunContext]:
-    """Bind a run's inputs to what answers them; closed at the end.
+    """Bind a run's inputs to what answers them, for a `with` statement.
 
-    ``cache``: the file of responses, empty unless ``resume``. ``host``: another one than the models' own, whose logs
-    go beside that file; the caller closes it.
+    ``cache``: the file of responses, empty unless ``resume``. ``host``: where the models live, or who answers for
+    them; the caller closes it.
     """
-    progress, report = progress or Silent(), report or Report()
-    with ExitStack() as stack:
-        journal = stack.enter_context(_open_cache(cache, resume=resume))
-        if host is None:
-            host = stack.enter_context(closing(open_host(setup, cache.parent / "logs", progress.say)))
+    progress = progress or Silent()
+    with _open_cache(cache, resume=resume) as journal:
         vectors = Vectors.of(host, journal, setup.models.clip, progress)
-        yield RunContext(setup, entries, Asker(host, journal, progress), vectors, report)
+        yield RunContext(setup, entries, Asker(host, journal, progress), vectors, report or Report())
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from syntrans_mining.steps.candidate import BLOCK, Candidate, by_class, kept
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans.contract.rows import SemanticsRow
-    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
+    from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import TextVectors
+    from syntrans_mining.models_config import ClipConfig, EncoderConfig
     from syntrans_mining.requests.embeddings import Vectors
 
 

@@ -53,32 +53,28 @@ def mine(
         progress = progress or stack.enter_context(Shown())
         require_clean(entries)
         setup = set_up(_without_others(config, classes, entries), entries, pictures=images is not None)
-        _own_folder(stack, out, resume=resume)
-        report = Report(legs=Legs(out))
+        report = _own_folder(stack, out, resume=resume)
         host = stack.enter_context(closing(open_host(setup, out / "logs", progress.say)))
-        cache = out / JOURNAL
         run = stack.enter_context(
-            open_run(setup, entries, cache, host, report=report, progress=progress, resume=resume)
+            open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=resume)
         )
         stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
         if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
         candidates, semantics = Stages(run).run()
-        if run.journal.damaged:
-            progress.say(f"{len(run.journal.damaged)} answers in {cache} were damaged; they were asked again")
-    loads = report.loaded(host.load_seconds, host.loads)
-    result = write_result(
-        out, run, candidates, semantics, loads=loads, pictures=pictures_used(images_at, images, entries)
-    )
+        if damaged := len(run.journal.damaged):
+            progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
+    loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)
+    result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
     report.save()
     return result
 
 
-def _own_folder(stack: ExitStack, out: Path, *, resume: bool) -> None:
-    """Take the folder for this process alone, and clear it of what a killed run left; copies of pictures go at the end.
+def _own_folder(stack: ExitStack, out: Path, *, resume: bool) -> Report:
+    """Take the folder for this process alone, and clear it of what a killed run left; its report, with earlier legs.
 
-    EnvironmentProblem where another process has it.
+    Copies of pictures are removed at the end. EnvironmentProblem where another process has it.
     """
     make_dir(out)
     stack.enter_context(lock(out))
@@ -86,6 +82,7 @@ def _own_folder(stack: ExitStack, out: Path, *, resume: bool) -> None:
     stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
     if not resume:
         (out / LEGS).unlink(missing_ok=True)
+    return Report(legs=Legs(out))
 
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:
