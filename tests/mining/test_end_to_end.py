@@ -288,9 +288,9 @@ def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> N
 
 
 def _answers(out: Path) -> int:
-    from syntrans_mining.requests.response_cache import Journal
+    from syntrans_mining.requests.response_cache import ResponseCache
 
-    journal = Journal(out / "journal.sqlite")
+    journal = ResponseCache(out / "journal.sqlite")
     try:
         return journal.count()
     finally:

@@ -48,7 +48,7 @@ def test_a_request_that_kills_the_process_gets_an_error_and_the_others_their_ans
         answers = ask(pool, *texts)
         assert {key for key, answer in answers.items() if answer.error} == {"ann poison"}
         assert "died over this request, twice" in (answers["ann poison"].error or "")
-        assert not answers["ann poison"].passing
+        assert not answers["ann poison"].transient
         assert len(answers) == 41
         assert pool.loads == {"ann": 3}
     assert len(said) == 2

@@ -109,7 +109,7 @@ def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine
     assert answers["json"].completion_tokens > 0
     assert answers["yes"].p_yes is not None
     assert 0 < answers["yes"].p_yes < 1
-    assert (answers["long"].passing, answers["long"].reason) == (False, "too_long")
+    assert (answers["long"].transient, answers["long"].reason) == (False, "too_long")
 
 
 def test_a_wrong_key_is_said_before_anything_is_asked(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

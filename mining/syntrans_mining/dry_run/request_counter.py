@@ -17,7 +17,7 @@ from syntrans.files.scratch import scratch_folder
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
-from syntrans_mining.engines.workers.host import Follow, no_more
+from syntrans_mining.engines.workers.host import NextRequest, no_next
 from syntrans_mining.models import CLIP, Model, Models
 from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import open_run, set_up
@@ -110,7 +110,7 @@ class _Recorder(Silent):
         """Note it."""
         self._stage = name
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Count them; a stand-in answers."""
         waiting = deque(requests)
         while waiting:
@@ -123,7 +123,7 @@ class _Recorder(Silent):
             self.found.first.setdefault(stage, (request.model, request.messages))
             text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
             response = Response(request.id, text, p_yes=p_yes)
-            if (following := follow(response)) is not None:
+            if (following := next_request(response)) is not None:
                 waiting.append(following)
             yield response
 

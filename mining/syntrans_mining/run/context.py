@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING
 
 from syntrans.calibration import Calibration, read_calibration
 from syntrans.progress import Progress, Silent
-from syntrans_mining.engines.workers.late import Late
+from syntrans_mining.engines.workers.lazy_host import LazyHost
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.placement.hosting import make_host, planned
-from syntrans_mining.placement.load_order import visits_of
-from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.placement.load_order import model_uses_of
+from syntrans_mining.requests.dispatcher import Dispatcher
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.requests.prompts import Prompts
-from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.report import Report
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
-from syntrans_mining.steps.senses import in_question
+from syntrans_mining.steps.senses import ambiguous_entries
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture
     from syntrans_mining.engines.workers.host import Host
-    from syntrans_mining.placement.memory_plan import Residency
+    from syntrans_mining.placement.memory_plan import MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RunSetup:
     loaded: Models
     prompts: Prompts | None = None
     calibration: Calibration | None = None
-    plan: Residency | None = None
+    plan: MemoryPlan | None = None
 
 
 @dataclass
@@ -49,7 +49,7 @@ class RunContext:
 
     setup: RunSetup
     entries: Sequence[ClassEntry]
-    dispatcher: Asker
+    dispatcher: Dispatcher
     vectors: Vectors | None
     report: Report
     pictures: dict[str, list[Picture]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class RunContext:
         return self.dispatcher.host
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> ResponseCache:
         """The cache of responses."""
         return self.dispatcher.journal
 
@@ -94,21 +94,21 @@ def set_up(
     Without ``pictures`` the vision-language model is not loaded. With ``models`` these are taken, and nothing is
     planned: stand-ins need no memory. InputError for a prompt or a calibration, ModelLoadError for a model.
     """
-    ambiguous = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
+    ambiguous = ambiguous_entries(entries, config.lint.senses, ask_all=config.lint.ask_senses)
     prompts = Prompts.load(config, ask_senses=bool(ambiguous))
     if models is not None:
         return RunSetup(config, models, models, prompts)
     models = resolve_models(config)
     calibration = _calibration_of(config, models, prompts)
     loaded = models if pictures else replace(models, vlm=None)  # it would look at nothing
-    plan = planned(config, loaded, visits_of(config, entries, pictures=pictures))
+    plan = planned(config, loaded, model_uses_of(config, entries, pictures=pictures))
     return RunSetup(config, models, loaded, prompts, calibration, plan)
 
 
-def open_host(setup: RunSetup, logs: Path, say: Callable[[str], None] = lambda _: None) -> Late:
+def open_host(setup: RunSetup, logs: Path, say: Callable[[str], None] = lambda _: None) -> LazyHost:
     """The host of a run's models, which starts when somebody asks it something. To be closed."""
-    make = partial(make_host, setup.config, setup.loaded, logs, residency=setup.plan, say=say)
-    return Late(lambda first: make(first=first))
+    make = partial(make_host, setup.config, setup.loaded, logs, memory_plan=setup.plan, say=say)
+    return LazyHost(lambda first: make(first=first))
 
 
 @contextmanager
@@ -130,15 +130,15 @@ def open_run(
     progress = progress or Silent()
     with _open_cache(cache, resume=resume) as journal:
         vectors = Vectors.of(host, journal, setup.models.clip, progress)
-        yield RunContext(setup, entries, Asker(host, journal, progress), vectors, report or Report())
+        yield RunContext(setup, entries, Dispatcher(host, journal, progress), vectors, report or Report())
 
 
 @contextmanager
-def _open_cache(path: Path, *, resume: bool) -> Iterator[Journal]:
+def _open_cache(path: Path, *, resume: bool) -> Iterator[ResponseCache]:
     if not resume:
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             file.unlink(missing_ok=True)
-    with closing(Journal(path)) as journal:
+    with closing(ResponseCache(path)) as journal:
         yield journal
 
 

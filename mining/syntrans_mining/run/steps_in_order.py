@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
 from syntrans_mining.models import CLIP
-from syntrans_mining.placement.load_order import decider, plain_turns, visits_of
+from syntrans_mining.placement.load_order import decider, model_uses_of, plain_order
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.run.decisions import choose, embed, semantics_of
 from syntrans_mining.steps import calibrate, crosscheck, ground, merge, propose, senses, summarise
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans.contract.rows import SemanticsRow
     from syntrans_mining.models import Model
-    from syntrans_mining.placement.load_order import Turns
+    from syntrans_mining.placement.load_order import LoadOrder
     from syntrans_mining.requests.embeddings import PictureVectors
     from syntrans_mining.run.context import RunContext
 
@@ -37,7 +37,12 @@ class Stages:
     def __init__(self, run: RunContext) -> None:
         self._run = run
         self.config, self.prompts, self.models = run.config, run.prompts, run.models
-        self.asker, self.vectors, self.report, self.pictures = run.dispatcher, run.vectors, run.report, run.pictures
+        self.dispatcher, self.vectors, self.report, self.pictures = (
+            run.dispatcher,
+            run.vectors,
+            run.report,
+            run.pictures,
+        )
         self.entries = list(run.entries)
         # All encoders count texts that were read in windows in one place.
         self.windowed = self.vectors.windowed if self.vectors else []
@@ -46,11 +51,11 @@ class Stages:
         """All stages, one after the other: the ledger's candidates, and one row per class."""
         shown = self._start_image_vectors()
         candidates: list[Candidate] = []
-        inquiry = self._settle_senses()
+        query = self._resolve_senses()
         with self._stage("propose", candidates):
-            candidates += self._propose(shown, inquiry)
-        if inquiry:
-            self._show_senses(inquiry)
+            candidates += self._propose(shown, query)
+        if query:
+            self._show_senses(query)
         with self._stage("merge", candidates):
             self._merge(candidates)
         with self._stage("crosscheck", candidates):
@@ -69,17 +74,19 @@ class Stages:
     def _say_windowed(self) -> None:
         if n := sum(self.windowed):
             self.report.details.setdefault("filter", {})["windowed"] = n
-            self.asker.progress.say(f"{n} texts are longer than their encoder reads: read in windows, vectors averaged")
+            self.dispatcher.progress.say(
+                f"{n} texts are longer than their encoder reads: read in windows, vectors averaged"
+            )
 
     @contextmanager
     def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
-        self.asker.progress.stage(name)
-        with self.report.stage(name, candidates, self.asker):
+        self.dispatcher.progress.stage(name)
+        with self.report.stage(name, candidates, self.dispatcher):
             yield
 
     def _skip(self, stage: str, why: str) -> None:
         self.report.skipped[stage] = why
-        self.asker.progress.say(f"{stage} skipped: {why}")
+        self.dispatcher.progress.say(f"{stage} skipped: {why}")
 
     def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
@@ -93,65 +100,69 @@ class Stages:
         n_neighbours = self.config.filter.neighbours
         return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
 
-    def _settle_senses(self) -> senses.Inquiry | None:
+    def _resolve_senses(self) -> senses.SenseQuery | None:
         """Give ambiguous names a definition, or end the run with the list to choose from.
 
         Returns the inquiry if it decides nothing any more: then models are asked when they are there to propose.
         """
         settings, known, first = self.config.lint, {}, None
-        asked = senses.in_question(self.entries, settings.senses, ask_all=settings.ask_senses)
+        asked = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
         along = senses.first_is_taken(asked, settings.senses, first=settings.ambiguous == "first")
-        inquiry = None
+        query = None
         if self.prompts.senses:
             decides = self._named([decider(self.config)])
             others = [model for model in self.models.llms if model not in decides]
-            inquiry = senses.Inquiry(asked, [*decides, *others], self.prompts.senses)
+            query = senses.SenseQuery(asked, [*decides, *others], self.prompts.senses)
             with self._stage("lint", []):
                 if along:
-                    inquiry.ask(self.asker, decides, senses.undecided(asked))
+                    query.ask(self.dispatcher, decides, senses.undecided(asked))
                 else:
-                    inquiry.ask(self.asker, self._named(reversed(self._turns.propose)))
-                    known = self._show_senses(inquiry)
-            first = partial(inquiry.first, model=decides[0]) if settings.ambiguous == "first" else None
-        self.entries, taken = senses.settle(self.entries, known, settings.senses, first)
+                    query.ask(self.dispatcher, self._named(reversed(self._load_order.propose)))
+                    known = self._show_senses(query)
+            first = partial(query.first, model=decides[0]) if settings.ambiguous == "first" else None
+        self.entries, taken = senses.resolve_senses(self.entries, known, settings.senses, first)
         if taken:
             self.report.details["lint"] = {"senses": taken}
-        return inquiry if along else None
+        return query if along else None
 
-    def _show_senses(self, inquiry: senses.Inquiry) -> dict[str, list[senses.Sense]]:
-        known = inquiry.found()
+    def _show_senses(self, query: senses.SenseQuery) -> dict[str, list[senses.Sense]]:
+        known = query.found()
         for line in senses.listing(self.entries, known):
-            self.asker.progress.say(line)
+            self.dispatcher.progress.say(line)
         return known
 
     @property
-    def _turns(self) -> Turns:
+    def _load_order(self) -> LoadOrder:
         plan = self._run.setup.plan
-        return plan.turns if plan else plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
+        return (
+            plan.load_order
+            if plan
+            else plain_order(model_uses_of(self.config, self.entries, pictures=bool(self.pictures)))
+        )
 
     def _named(self, names: Iterable[str]) -> list[Model]:
         models = {model.name: model for model in (*self.models.llms, self.models.vlm) if model}
         return [models[name] for name in names]
 
-    def _propose(self, shown: PictureVectors | None, inquiry: senses.Inquiry | None) -> list[Candidate]:
+    def _propose(self, shown: PictureVectors | None, query: senses.SenseQuery | None) -> list[Candidate]:
         contrast = None
         if self.prompts.contrast and self.vectors is None:
-            self.asker.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
+            self.dispatcher.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
         elif self.prompts.contrast:
             draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
         found = propose.propose(
-            self.asker,
+            self.dispatcher,
             self.entries,
             self.models.llms,
             self.prompts.propose,
             self._draw(),
             contrast,
-            order=self._turns.propose,
-            aside=inquiry.requests if inquiry else None,
+            order=self._load_order.propose,
+            side_requests=query.requests if query else None,
         )
         if not kept(found):
-            error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
+            error = self.dispatcher.failures[0]["error"] if self.dispatcher.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
         return found
 
@@ -179,7 +190,7 @@ class Stages:
         names = [entry.name for entry in self.entries]
         merge.check_texts(candidates, names, max_words=settings.max_words)
         if settings.similarity < 1.0 and self.vectors is None:
-            self.asker.progress.say(f"only equal statements are merged: {NO_CLIP}")
+            self.dispatcher.progress.say(f"only equal statements are merged: {NO_CLIP}")
         elif settings.similarity < 1.0:
             for block in class_blocks(candidates):
                 texts = embed(self.config, block, self.vectors)
@@ -192,8 +203,8 @@ class Stages:
             return
         settings = self.config.crosscheck
         by_id = {entry.id: entry for entry in self.entries}
-        order = self._turns.vote
-        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck, order)
+        order = self._load_order.vote
+        crosscheck.crosscheck(self.dispatcher, candidates, by_id, self.models.llms, self.prompts.crosscheck, order)
         platts = self._platts(candidates)
         calibrate.calibrate(candidates, platts)
         crosscheck.agree(candidates, n_models=len(self.models.llms))
@@ -218,7 +229,7 @@ class Stages:
         contrast = {class_id: others[0] for class_id, others in neighbours.items() if others}
         pictures = {class_id: chosen[: settings.images] for class_id, chosen in self.pictures.items()}
         ground.ground(
-            self.asker,
+            self.dispatcher,
             candidates,
             pictures,
             contrast if settings.contrast else {},
@@ -242,9 +253,11 @@ class Stages:
         summaries = self._summaries(candidates)
         rows = []
         if self.vectors is None:
-            self.asker.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
+            self.dispatcher.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
         for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
-            vectors = Vectors(self.asker.host, self.asker.journal, model, self.asker.progress, self.windowed)
+            vectors = Vectors(
+                self.dispatcher.host, self.dispatcher.journal, model, self.dispatcher.progress, self.windowed
+            )
             rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
         return rows
 
@@ -255,18 +268,18 @@ class Stages:
             return {}
         (writer,) = self._named([settings.llm or ""])
         found = summarise.summarise(
-            self.asker,
+            self.dispatcher,
             candidates,
             self.entries,
             writer,
-            self._named(self._turns.read),
+            self._named(self._load_order.read),
             summarise.Reading(prompts.compose, prompts.support, prompts.crosscheck),
             max_tokens=settings.max_tokens,
             threshold=settings.threshold,
         )
         self.report.details["compose"] = {
             "written_by": writer.name,
-            "read_by": sorted(self._turns.read),
+            "read_by": sorted(self._load_order.read),
             "sentences": sum(len(summary.stays) + len(summary.struck) for summary in found.values()),
             "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
         }

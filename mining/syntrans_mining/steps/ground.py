@@ -12,14 +12,14 @@ from syntrans_mining.steps.candidate import Candidate, Grounding, kept
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Picture, Request
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "ground"
 
 
 def ground(
-    asker: Asker,
+    dispatcher: Dispatcher,
     candidates: list[Candidate],
     pictures: Mapping[str, Sequence[Picture]],
     contrast: Mapping[str, str],
@@ -32,7 +32,7 @@ def ground(
     was asked for to tell the class from another one is looked for in pictures of that one.
     """
     seen = {id(candidate): _Seen() for candidate in kept(candidates)}
-    for (class_id, asking), response in asker.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
+    for (class_id, asking), response in dispatcher.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
         if response.p_yes is not None:
             for candidate in asking:
                 seen[id(candidate)].add(response.p_yes, own=candidate.class_id == class_id)
