@@ -35,11 +35,11 @@ class Inputs:
     images: str | None
 
 
-def evaluate(inputs: Inputs, out: Path | None, *, against: bool = False, dry_run: bool, as_json: bool) -> str:
+def evaluate(inputs: Inputs, out: Path | None, *, published: bool = False, dry_run: bool, as_json: bool) -> str:
     """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
     from syntrans_training.evaluation.evaluate import check_evaluation
     from syntrans_training.evaluation.evaluate import evaluate as run
-    from syntrans_training.evaluation.published import against as published
+    from syntrans_training.evaluation.published import against
     from syntrans_training.evaluation.table import render
 
     say(f"evaluating {inputs.checkpoint}; pictures: {inputs.pictures}; descriptors: {inputs.descriptors}")
@@ -53,7 +53,7 @@ def evaluate(inputs: Inputs, out: Path | None, *, against: bool = False, dry_run
     say(f"written: {target / 'summary.json'}")
     if as_json:
         return json.dumps(summary, indent=2, ensure_ascii=False)
-    return f"{render(summary)}\n\n{published(summary)}" if against else render(summary)
+    return f"{render(summary)}\n\n{against(summary)}" if published else render(summary)
 
 
 def choose_inputs(

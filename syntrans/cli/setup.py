@@ -16,7 +16,7 @@ app = typer.Typer()
 def install(
     name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
 ) -> None:
-    """Install what a task needs, into the environment of this program.
+    """Install the packages that a task needs.
 
     \b
     syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
@@ -24,7 +24,7 @@ def install(
     syntrans install train     train and evaluate
     syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
 
-    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
+    They go into the environment of this program, with uv if it is found, else with pip. docs/install.md lists sizes.
     """
     from syntrans.cli.install import install as run
 
@@ -35,17 +35,17 @@ def install(
 def doctor(
     config: Config = None,
     set_: Set = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it something.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it one question.")] = False,
     json_: Json = False,
 ) -> None:
-    """Say what this machine has, and whether a mining config runs on it.
+    """Check this machine, or whether it can run a mining config.
 
     \b
     syntrans doctor
     syntrans doctor --config gpu24 --probe
 
-    With --config: are the models here and safe, do their chat templates render the prompts, are yes and no single
-    tokens, do they fit the memory. Ends with 4 if something needed is missing.
+    With --config it checks that the models are here and safe, that their chat templates render the prompts, that
+    yes and no are single tokens, and that they fit into memory. Exits with 4 if something needed is missing.
     """
     from syntrans.cli.doctor import examine
 
