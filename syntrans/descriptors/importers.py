@@ -134,11 +134,11 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     """The lines of all classes: a further source's are added to the same class, or are classes of their own."""
     said: Said = {}
     for source in sources:
-        own = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
-        require_clean(list(own))  # two classes of one source are never the same one of another
-        found = match(list(own), said, str(source.path)).found
+        described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
+        require_clean(list(described))  # two classes of one source are never the same one of another
+        found = match(list(described), said, str(source.path)).found
         there = {entry.id: entry for entry in said}
-        for entry, lines in own.items():
+        for entry, lines in described.items():
             same = there[found[entry.id]] if entry.id in found else entry
             if same.name != entry.name:
                 done.respelled.append(f"{entry.name} = {same.name}")

@@ -17,7 +17,7 @@ from syntrans_mining.run.context import RunSetup, open_host, open_run, set_up
 from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.pictures import COPIES, pictures_of
 from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import Stages
+from syntrans_mining.run.steps_in_order import Steps
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -75,5 +75,5 @@ def _turn(
     pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
     with open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=False) as run:
         run.pictures = pictures
-        candidates, semantics = Stages(run).run()
+        candidates, semantics = Steps(run).run()
     return write_result(out, run, candidates, semantics, loads=({}, {}))

@@ -21,7 +21,7 @@ from syntrans_mining.engines.workers.host import NextRequest, no_next
 from syntrans_mining.models import CLIP, Model, Models
 from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import open_run, set_up
-from syntrans_mining.run.steps_in_order import Stages
+from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
@@ -91,15 +91,15 @@ def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
     with scratch_folder() as folder, open_run(setup, chosen, folder / JOURNAL, host, progress=host) as run:
         if pictures:
             run.pictures = {entry.id: _pictures(config, entry.id) for entry in chosen}
-        Stages(run).run()
-    return host.found
+        Steps(run).run()
+    return host.counts
 
 
 class _Recorder(Silent):
     """The host that everything is asked of, and the progress that tells it the stage."""
 
-    def __init__(self, found: Rehearsal) -> None:
-        self.found = found
+    def __init__(self, counts: Rehearsal) -> None:
+        self.counts = counts
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
         self._stage = ""
@@ -116,11 +116,11 @@ class _Recorder(Silent):
         while waiting:
             request = waiting.popleft()
             stage = request.stage or self._stage
-            tally = self.found.tallies[stage, request.model]
+            tally = self.counts.tallies[stage, request.model]
             tally.requests += 1
             tally.characters += sum(len(message.text) for message in request.messages)
             tally.max_answer_tokens += request.sampling.max_tokens
-            self.found.first.setdefault(stage, (request.model, request.messages))
+            self.counts.first.setdefault(stage, (request.model, request.messages))
             text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
             response = Response(request.id, text, p_yes=p_yes)
             if (following := next_request(response)) is not None:
@@ -159,7 +159,7 @@ class _Recorder(Silent):
 
 @dataclass(frozen=True)
 class _Ready:
-    """A ticket whose result is there."""
+    """A work item whose result is there."""
 
     value: Any
 

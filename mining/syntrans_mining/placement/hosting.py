@@ -114,7 +114,7 @@ def _proxies(specs: Sequence[EngineSpec]) -> list[str]:
 def worker_plans(
     memory_plan: MemoryPlan, specs: Sequence[EngineSpec]
 ) -> tuple[list[list[WorkerPlan]], list[WorkerPlan]]:
-    """The workers of each round, and the one that stays."""
+    """The workers of each load group, and the one that stays."""
     named = {spec.name: spec for spec in specs}
     gpus = visible_gpus(len(memory_plan.free)) if memory_plan.device == "cuda" else []
     load_groups = [[_worker(slot, named, memory_plan, gpus) for slot in slots] for slots in memory_plan.load_groups]
@@ -151,7 +151,7 @@ def _free(config: MiningConfig, device: Literal["cpu", "cuda"]) -> list[int]:
 
 
 def _memory_is_back(config: MiningConfig, memory_plan: MemoryPlan, say: Callable[[str], None], number: int) -> None:
-    """Before round ``number`` starts: what the last one held is free again."""
+    """Before load group ``number`` starts: what the last one held is free again."""
     if config.engine.memory_gib is not None:
         return  # planned on less than there is; then what is free says nothing
     held = sum(need.total for need in memory_plan.resident)

@@ -18,7 +18,7 @@ from syntrans_mining.placement.load_order import (
 )
 
 USABLE = 0.95  # of the free memory; the rest is for what no plan knows
-MOST_DIVIDED = 6  # models whose divisions into rounds are all tried (203); of more only neighbours go together
+MOST_DIVIDED = 6  # models whose divisions into load groups are all tried (203); of more only neighbours go together
 _TENSOR_PARALLEL = (2, 4, 8)
 
 
@@ -52,7 +52,7 @@ class WorkerSlot:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The plan. ``load_groups`` follow each other, the seats of one are there together; ``resident`` stays throughout.
+    """The plan. ``load_groups`` follow each other, the slots of one are there together; ``resident`` stays throughout.
 
     ``load_order``: the order in which LLMs are asked; ``sequence``: all that is asked in a run, model after model.
     """
@@ -66,7 +66,7 @@ class MemoryPlan:
     sequence: tuple[str, ...]
 
     def group_need(self, number: int) -> int:
-        """Bytes that a round takes on its fullest device."""
+        """Bytes that a load group takes on its fullest device."""
         needs = {need.name: need for need in self.needs}
         held: dict[int, int] = {}
         for slot in self.load_groups[number]:
@@ -75,7 +75,7 @@ class MemoryPlan:
         return max(held.values(), default=0)
 
     def loads(self) -> dict[str, int]:
-        """How often a whole run loads each model (on each of its seats), crashes aside."""
+        """How often a whole run loads each model (on each of its slots), crashes aside."""
         load_groups = [
             list(dict.fromkeys(name for slot in slots for name in slot.models)) for slots in self.load_groups
         ]
@@ -84,23 +84,23 @@ class MemoryPlan:
     def lines(self) -> list[str]:
         """The plan in words, a line each."""
         where = "memory" if self.device == "cpu" else f"memory on {len(self.free)} GPU(s)"
-        found = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
+        lines = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
         for need in (*self.needs, *self.resident):
             parts = f"weights {_gib(need.weights)}, cache {_gib(need.kv)}, work {_gib(need.activations)}"
-            found.append(f"{need.name}: {_gib(need.total)} GiB ({parts})")
+            lines.append(f"{need.name}: {_gib(need.total)} GiB ({parts})")
         if len(self.load_groups) == 1:
-            return [*found, "all models fit together; each is loaded once"]
+            return [*lines, "all models fit together; each is loaded once"]
         for number, slots in enumerate(self.load_groups, 1):
             names = dict.fromkeys(name for slot in slots for name in slot.models)
-            found.append(f"round {number}: {', '.join(names)}")
+            lines.append(f"round {number}: {', '.join(names)}")
         loads = self.loads()
-        found.append(f"order of asking: {', '.join(self.load_order.propose)}; votes: {', '.join(self.load_order.vote)}")
+        lines.append(f"order of asking: {', '.join(self.load_order.propose)}; votes: {', '.join(self.load_order.vote)}")
         # The writer comes after the VLM, its reader after it, and both vote after the last proposal: where no two fit
         # together, one only can stay from proposing to voting, and the other's third load cannot be avoided. Nor can a
         # third model's where all senses must be known first: it is last or first in senses, proposals or votes.
         often = " (no order of these questions needs fewer)" if max(loads.values()) > MEANT_LOADS else ""
         counts = ", ".join(f"{name} {n}x" for name, n in loads.items())
-        return [*found, f"the models do not fit together and take turns; loads: {counts}{often}"]
+        return [*lines, f"the models do not fit together and take turns; loads: {counts}{often}"]
 
 
 def plan_memory(
@@ -117,7 +117,7 @@ def plan_memory(
 
     All together where they fit, so that each is loaded once: on CPUs spread over ``workers`` processes (``replicas``:
     on how many of them), on GPUs all on each, or else spread over them. Where they do not fit together they come in
-    rounds, so that what is to be asked (``uses``; by default every model proposes and votes) loads each as seldom
+    load groups, so that what is to be asked (``uses``; by default every model proposes and votes) loads each as seldom
     as possible. Only a model that does not fit one GPU is divided over several.
     """
     room = [int(bytes_free * USABLE) for bytes_free in free]
@@ -179,7 +179,7 @@ def _on_gpus(
 def _by_groups(
     small: Sequence[MemoryNeed], alone: Sequence[MemoryNeed], room: int, uses: ModelUses
 ) -> tuple[list[list[str]], LoadOrder]:
-    """The rounds, and the order of asking. Those of ``alone`` share no round with others."""
+    """The load groups, and the order of asking. Those of ``alone`` share no group with others."""
     sizes = {need.name: need.total for need in small}
     ways = divisions(sizes, room) if len(small) <= MOST_DIVIDED else iter([_neighbours(small, room)])
     divided = ([*groups, *([need.name] for need in alone)] for groups in ways)

@@ -1,4 +1,4 @@
-"""A mining run: what it stands on (lock, journal, engines, pictures), its stages, and the files at the end.
+"""A mining run: what it stands on (lock, journal, engines, pictures), its steps, and the files at the end.
 
 lint → propose → merge → crosscheck → ground → filter → compose. Every answer goes to the journal in the output
 folder; the same command in the same folder goes on where the last one stopped. Final files appear whole or not.
@@ -22,7 +22,7 @@ from syntrans_mining.run.context import open_host, open_run, set_up
 from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.pictures import COPIES, pictures_of, pictures_used
 from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import Stages
+from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def mine(
         if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
-        candidates, semantics = Stages(run).run()
+        candidates, semantics = Steps(run).run()
         if damaged := len(run.journal.damaged):
             progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
     loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)

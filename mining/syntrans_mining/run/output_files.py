@@ -102,9 +102,9 @@ def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRo
     """One file per encoder, since a file's vectors are of one length; the path of CLIP's, if there is one."""
     for encoder in config.compose.encoders:
         path = out / f"semantics-{encoder.name}.parquet"
-        own = [row for row in rows if row.encoder == encoder.path]
-        if own:
-            write_semantics(path, own, meta)
+        encoder_rows = [row for row in rows if row.encoder == encoder.path]
+        if encoder_rows:
+            write_semantics(path, encoder_rows, meta)
         else:
             path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
     if config.clip is None:

@@ -1,6 +1,6 @@
-"""The stages of a run, one method each: what a step is given, and what stays of its result.
+"""The steps of a run in their order, one method each: what a step is given, and what stays of its result.
 
-A step measures and then drops; nothing here knows how. `context` opens and closes what the stages stand on.
+A step measures and then drops; nothing here knows how. `context` opens and closes what the steps stand on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NO_CLIP = "the config names no clip"
 
 
-class Stages:
+class Steps:
     """The steps, bound to one run. ``entries`` are its classes, with the definitions that were settled on."""
 
     def __init__(self, run: RunContext) -> None:
@@ -48,25 +48,25 @@ class Stages:
         self.windowed = self.vectors.windowed if self.vectors else []
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
-        """All stages, one after the other: the ledger's candidates, and one row per class."""
+        """All steps, one after the other: the ledger's candidates, and one row per class."""
         shown = self._start_image_vectors()
         candidates: list[Candidate] = []
         query = self._resolve_senses()
-        with self._stage("propose", candidates):
+        with self._step("propose", candidates):
             candidates += self._propose(shown, query)
         if query:
             self._show_senses(query)
-        with self._stage("merge", candidates):
+        with self._step("merge", candidates):
             self._merge(candidates)
-        with self._stage("crosscheck", candidates):
+        with self._step("crosscheck", candidates):
             self._crosscheck(candidates)
         images = self._class_images(shown)
         del shown  # the vectors of single pictures are not needed any more
-        with self._stage("ground", candidates):
+        with self._step("ground", candidates):
             self._ground(candidates, images)
-        with self._stage("filter", candidates):
+        with self._step("filter", candidates):
             self._filter(candidates, images)
-        with self._stage("compose", candidates):
+        with self._step("compose", candidates):
             semantics = self._compose(candidates)
         self._say_windowed()
         return candidates, semantics
@@ -79,7 +79,7 @@ class Stages:
             )
 
     @contextmanager
-    def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
+    def _step(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
         self.dispatcher.progress.stage(name)
         with self.report.stage(name, candidates, self.dispatcher):
             yield
@@ -103,7 +103,7 @@ class Stages:
     def _resolve_senses(self) -> senses.SenseQuery | None:
         """Give ambiguous names a definition, or end the run with the list to choose from.
 
-        Returns the inquiry if it decides nothing any more: then models are asked when they are there to propose.
+        Returns the query if it decides nothing any more: then models are asked when they are there to propose.
         """
         settings, known, first = self.config.lint, {}, None
         asked = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
@@ -113,7 +113,7 @@ class Stages:
             decides = self._named([decider(self.config)])
             others = [model for model in self.models.llms if model not in decides]
             query = senses.SenseQuery(asked, [*decides, *others], self.prompts.senses)
-            with self._stage("lint", []):
+            with self._step("lint", []):
                 if along:
                     query.ask(self.dispatcher, decides, senses.undecided(asked))
                 else:

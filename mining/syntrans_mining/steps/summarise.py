@@ -76,11 +76,11 @@ def summarise(
     found = {}
     for entry in described:
         found[entry.id] = summary = Summary([], [])
-        own = name_pattern([entry.name])
+        class_pattern = name_pattern([entry.name])
         for sentence in written[entry.id]:
             said_of = opinions.get((entry.id, sentence))  # nobody was asked about what may not stand in a prompt
             borne_out = said_of is not None and all(fmean(said) >= threshold for said in said_of)
-            stays = borne_out and not names_any.search(own.sub("it", normalise_text(sentence)))
+            stays = borne_out and not names_any.search(class_pattern.sub("it", normalise_text(sentence)))
             (summary.stays if stays else summary.struck).append(sentence)
     return found
 

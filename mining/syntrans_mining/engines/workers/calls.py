@@ -43,7 +43,7 @@ class WorkItem:
 
 
 class Calls:
-    """Tickets in the order of their coming. Everything here may be called from any thread."""
+    """Work items in the order of their coming. Everything here may be called from any thread."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -88,7 +88,7 @@ class Calls:
     def next(
         self, worker: object, loaded: Collection[str], *, idle: bool, retired: Callable[[], bool]
     ) -> WorkItem | None:
-        """The next ticket for one of ``loaded``. None to load another model meanwhile (``idle``), or to stop."""
+        """The next work item for one of ``loaded``. None to load another model meanwhile (``idle``), or to stop."""
         with self.changed:
             self._busy.discard(worker)
             self.changed.notify_all()

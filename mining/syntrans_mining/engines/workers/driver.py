@@ -41,7 +41,7 @@ class LoadStats:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request under way, and the ticket that waits for its answer."""
+    """A request under way, and the work item that waits for its answer."""
 
     request: Request
     work_item: WorkItem
@@ -69,7 +69,7 @@ class Driver:
         self._handle = make()
         self._pending, self._loaded = list(specs), dict[str, EngineSpec]()
         self._crashes, self._retired = 0, False
-        self._ticket: WorkItem | None = None  # taken from the queue, not yet given to the worker or not yet done
+        self._work_item: WorkItem | None = None  # taken from the queue, not yet given to the worker or not yet done
         self._open: dict[str, _Asked] = {}  # given to the worker in the conversation under way
         self._trial: _Asked | None = None  # asked alone
         self._suspects: deque[_Asked] = deque()
@@ -113,7 +113,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001  a thread that ends without a word is a run that waits for ever
             problem = error if isinstance(error, SyntransError) else EngineCrashed(f"{error!r}; {GO_ON}")
             asked = [*self._suspects, *self._quarantined, *self._open.values()]
-            lost = [item.work_item for item in asked] + ([self._ticket] if self._ticket else [])
+            lost = [item.work_item for item in asked] + ([self._work_item] if self._work_item else [])
             self._calls.fail(problem, lost)
         finally:
             self._handle.stop()
@@ -132,15 +132,15 @@ class Driver:
                 self._clear_up()
                 return True
             retired, idle = (lambda: self._retired), bool(self._pending)
-            self._ticket = self._calls.next(self, self._loaded, idle=idle, retired=retired)
+            self._work_item = self._calls.next(self, self._loaded, idle=idle, retired=retired)
             if self._stopping():
                 return False
-            if self._ticket is None:
+            if self._work_item is None:
                 self._load(self._pending[0])
-            elif self._ticket.method == "generate":
-                self._converse(self._ticket.model, self._ticket.share)
+            elif self._work_item.method == "generate":
+                self._converse(self._work_item.model, self._work_item.share)
             else:
-                self._call(self._ticket)
+                self._call(self._work_item)
         except EngineCrashed as error:
             if self._stopping():
                 return False
@@ -162,7 +162,7 @@ class Driver:
         for part in self._handle.call("call", work_item.model, work_item.method, work_item.payload):
             work_item.parts.put(("part", part))
         work_item.parts.put(("end", None))
-        self._ticket, self._crashes = None, 0
+        self._work_item, self._crashes = None, 0
 
     def _converse(self, model: str, share: int) -> None:
         """Ask ``model`` what waits for it, always some more than it can work on at once, until nothing waits."""
@@ -170,12 +170,12 @@ class Driver:
         window = sys.maxsize if self._loaded[model].kind == "ray" else min(self._window, share)
         self._handle.send("generate", model)
         while True:
-            while self._ticket is not None and len(self._open) < window:
-                asked, self._ticket = self._ticket, None
+            while self._work_item is not None and len(self._open) < window:
+                asked, self._work_item = self._work_item, None
                 self._open |= {request.id: _Asked(request, asked) for request in asked.payload}
                 self._handle.send("requests", asked.payload)
-                self._ticket = self._calls.take(model)
-                if self._ticket is None:
+                self._work_item = self._calls.take(model)
+                if self._work_item is None:
                     self._handle.send("last")
             kind, part = self._handle.receive()
             if kind == "end":
@@ -216,9 +216,9 @@ class Driver:
 
     def _restart(self, error: EngineCrashed) -> None:
         """A new process with the same models. EngineCrashed when too many died in a row."""
-        if self._ticket:
-            self._calls.put_back(self._ticket)
-            self._ticket = None
+        if self._work_item:
+            self._calls.put_back(self._work_item)
+            self._work_item = None
         if self._trial:
             self._quarantined.append(self._trial)
         else:

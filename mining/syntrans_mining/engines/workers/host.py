@@ -39,7 +39,7 @@ class Host(Protocol):
         ...
 
     def embed(self, model: str, method: str, payload: Any) -> WorkItem:
-        """Start ``embed_texts`` or ``embed_images``; the ticket gives the result when it is there."""
+        """Start ``embed_texts`` or ``embed_images``; the work item gives the result when it is there."""
         ...
 
     def close(self) -> None:

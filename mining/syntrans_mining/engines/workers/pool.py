@@ -1,8 +1,8 @@
-"""Worker processes behind one queue, in rounds where memory does not hold all models at once.
+"""Worker processes behind one queue, in load groups where memory does not hold all models at once.
 
 One thread per worker sends and receives (`driver.py`), so several models answer at the same time. A worker takes what
-its loaded models are asked; when only models of another round are asked, this round's processes end, their memory is
-seen to be free again, and the other round's start.
+its loaded models are asked; when only models of another group are asked, this group's processes end, their memory is
+seen to be free again, and the other group's start.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ LoadGroup = Sequence[WorkerPlan]
 
 
 class Pool:
-    """``load_groups`` of workers, one round at a time, and ``resident`` workers that stay (encoders are small).
+    """``load_groups`` of workers, one at a time, and ``resident`` workers that stay (encoders are small).
 
-    Loading starts at once, with the first round or, if it is known whom the run asks ``first``, with that model's (an
-    encoder's is none), and goes on whenever a worker has nothing to answer. ``between`` is called when a round has
+    Loading starts at once, with the first group or, if it is known whom the run asks ``first``, with that model's (an
+    encoder's is none), and goes on whenever a worker has nothing to answer. ``between`` is called when a group has
     ended, before the next starts, and raises if it must not. ``say`` gets a line when a process is started again.
     """
 
@@ -107,7 +107,7 @@ class Pool:
     def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Answers to requests of any models, as they come; ids must differ. Raises what ended a worker for good.
 
-        What ``next_request`` wants asked next goes to its model at once, before another round begins.
+        What ``next_request`` wants asked next goes to its model at once, before another group begins.
         """
         done: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         if not self._drivers:
@@ -134,7 +134,7 @@ class Pool:
         self._calls.submit(work_items)
 
     def embed(self, model: str, method: str, payload: Any) -> WorkItem:
-        """Start an encoder's call; its result comes with the ticket."""
+        """Start an encoder's call; its result comes with the work item."""
         work_item = WorkItem(model, method, payload)
         self._calls.submit([work_item])
         return work_item
@@ -166,11 +166,11 @@ class Pool:
         return Driver(plan.specs, make, self._calls, self._stats, window=window, backoff=backoff)
 
     def _group_of(self, model: str) -> int | None:
-        """The first round that holds ``model``; None of an encoder."""
+        """The first group that holds ``model``; None of an encoder."""
         return next((number for number, plans in enumerate(self._load_groups) if model in _models(plans)), None)
 
     def _start(self, number: int | None) -> None:
-        """Begin with a round, if there is one to begin with."""
+        """Begin with a group, if there is one to begin with."""
         if number is None or number >= len(self._load_groups):
             return
         self._begin(number)
@@ -183,7 +183,7 @@ class Pool:
             driver.start()
 
     def _change_groups(self) -> None:
-        """A thread: whenever only models of another round are asked, make that the current one."""
+        """A thread: whenever only models of another group are asked, make that the current one."""
         while (model := self._calls.wait_for_others(self._hosted)) is not None:
             for driver in self._drivers:
                 driver.retire()
