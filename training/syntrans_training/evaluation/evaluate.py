@@ -199,7 +199,7 @@ def open_subject(
 
 def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures) -> Subject:
     run.check_shots(config.episodes.shots)
-    subject = open_subject(run, split=config.split, device=config.device, descriptors=descriptors, data=pictures)
+    subject = open_subject(run, device=config.device, descriptors=descriptors, data=pictures)
     if subject.seen.any():
         rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
