@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from syntrans_training.baselines import selection as choose
 from syntrans_training.baselines.registry import PEERS, Base, Training
-from syntrans_training.baselines.selection import METHODS, Chosen, choose_methods
+from syntrans_training.baselines.selection import METHODS, Chosen, calibrate_rows, choose_methods
 from syntrans_training.bridge.ridge_baseline import Grid, build_bridge
 from syntrans_training.bridge.split_features import Side
 from syntrans_training.encoder.features import Features
@@ -39,12 +39,12 @@ def run(world, path, names, *, in_clip=False, identity="x"):
     base, val, text, tasks, bridge = world
     side = Side(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
     known = Base(base.values, bridge.whitening(base.values), base.labels, text[:14])
-    note = choose_methods(
-        names, lambda _: known, side, tasks, HOW, n_classes=6,
-        table_rows=lambda chosen, shots: build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2),
-        path=path, identity=identity,
-    )  # fmt: skip
-    return note, side
+    choose_methods(names, lambda _: known, side, tasks, HOW, n_classes=6, path=path, identity=identity)
+
+    def rows(chosen, shots):
+        return build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2)
+
+    return calibrate_rows(rows, tasks, path=path, identity=identity), side
 
 
 PLAIN = [name for name, peer in PEERS.items() if not peer.needs_clip]

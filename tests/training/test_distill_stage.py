@@ -110,7 +110,7 @@ def stage(config, splits, warm, write_toy_descriptors):
         shutil.copyfile(warm / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
         lesson = open_lesson(asked, base, val, knowledge, descriptors)
         start = open_encoder(out, asked.encoder, CPU)
-        _, note = distill_stage(asked, lesson, *start, base, val, out, device=CPU, reuse=True)
+        _, note = distill_stage(asked, lesson, start, base, val, out, device=CPU, reuse=True)
         return note, out
 
     return run

@@ -38,9 +38,9 @@ def test_a_selection_that_opens_the_novel_split_fails(toy_data):
 
 def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
     from syntrans_training.config import TrainConfig
-    from syntrans_training.pipeline import train
+    from syntrans_training.pipeline import train, training_run
 
-    monkeypatch.setattr(train, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
+    monkeypatch.setattr(training_run, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
     config = TrainConfig.model_validate({"device": "cpu", "data": {"path": str(toy_data), "size": 20}})
     with pytest.raises(ClosedSplit):
         train.train(config, out=artifacts / "run")

@@ -38,7 +38,7 @@ class Chosen:
         for entry in self.note["choices"]:
             name, peer = entry["method"], PEERS[entry["method"]]
             if entry["shots"] == shots:
-                method = peer.build(side, shots, part(self.tensors, name, shots), **entry["setting"])
+                method = peer.build(side, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"])
                 views = side.views if peer.on_views else None
                 found[name] = Row((method,), peer.features(side), support_views=views, group=peer.group)
         return found
@@ -56,17 +56,15 @@ def choose_methods(
     how: Training,
     *,
     n_classes: int,
-    table_rows: Callable[[Chosen, int], Mapping[str, Row]],
     path: Path,
     identity: str,
 ) -> dict[str, Any]:
-    """Choose, train and calibrate what `path` does not hold yet; returns its note.
+    """Choose and train what `path` does not hold yet; returns its note.
 
     `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
-    `table_rows` makes the rows of the table on val, which are calibrated.
     `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
     """
-    tensors, note = _begun(path, identity)
+    tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
     fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
@@ -78,22 +76,34 @@ def choose_methods(
             note["choices"].append({"method": name, "shots": shots, **chosen})
             checkpoint.save(path, tensors, note)
             progress.advance()
-    if not note["temperatures"]:
-        chosen_rows = Chosen(note, tensors)
-        for shots, episodes in tasks.items():
-            rows = table_rows(chosen_rows, shots)
-            with track(f"calibrate {shots}-shot", len(rows), "rows") as progress:
-                found = {}
-                for name, row in rows.items():
-                    found[name] = calibrate(row, episodes)
-                    progress.advance()
-            note["temperatures"][str(shots)] = found
-        checkpoint.save(path, tensors, note)
     return note
 
 
-def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return checkpoint.load_fitting(path, identity) or ({}, {"identity": identity, "choices": [], "temperatures": {}})
+def calibrate_rows(
+    rows: Callable[[Chosen, int], Mapping[str, Row]], tasks: Mapping[int, Episodes], *, path: Path, identity: str
+) -> dict[str, Any]:
+    """Fit the temperature of every row of the table on val, where `path` has none yet; returns its note.
+
+    `rows(chosen, shots)` are the rows of the table on val.
+    """
+    tensors, note = _load(path, identity)
+    if note["temperatures"]:
+        return note
+    chosen = Chosen(note, tensors)
+    for shots, episodes in tasks.items():
+        of_table = rows(chosen, shots)
+        temperatures = {}
+        with track(f"calibrate {shots}-shot", len(of_table), "rows") as progress:
+            for name, row in of_table.items():
+                temperatures[name] = calibrate(row, episodes)
+                progress.advance()
+        note["temperatures"][str(shots)] = temperatures
+    checkpoint.save(path, tensors, note)
+    return note
+
+
+def _load(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return checkpoint.load_or_begin(path, identity, {"choices": [], "temperatures": {}})
 
 
 def _choose(
@@ -115,9 +125,3 @@ def _choose(
         with one_thread():
             tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy)
     return tensors, tried(tensors, peer.grid)
-
-
-def part(tensors: Tensors, name: str, shots: int) -> dict[str, Tensor]:
-    """The tensors of one method and number of shots."""
-    prefix = f"{name}.{shots}."
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -18,13 +18,5 @@ def view_stage(
     """Cached features [n, V, d] of augmented views of a split; None where no method asks for them."""
     if split.given is not None or not methods.views or not any(PEERS[name].on_views for name in methods.names):
         return None
-    return features.extract_views(
-        encoder,
-        split,
-        n_views=methods.views,
-        seed=methods.seed,
-        weights=note["weights"],
-        size=size,
-        device=device,
-        precision=note["precision"],
-    )
+    extraction = features.Extraction(note["weights"], device, note["precision"])
+    return features.extract_views(encoder, split, extraction, n_views=methods.views, seed=methods.seed, size=size)

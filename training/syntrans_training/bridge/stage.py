@@ -7,7 +7,7 @@
 vsbird.safetensors grows head by head, so an interrupted stage goes on after the last one that was finished.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,8 @@ def build(
     identity: str,
 ) -> dict[str, Any]:
     """Choose and train what `path` does not hold yet; returns its note; `tasks` are of val."""
-    tensors, note = _begun(path, identity)
+    tensors, note = checkpoint.load_or_begin(path, identity, {"starts": {}, "choices": [], "heads": []})
+    file = _HeadFile(path, tensors, note)
     seeds = range(how.seed, how.seed + (how.seeds if how.steps else 1))
     noises = len({space.noise for space in grid.spaces})
     of_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
@@ -77,31 +78,64 @@ def build(
         score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
         if "space" not in note:
             note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val, progress))
-            checkpoint.save(path, tensors, note)
+            file.save()
         space = Space(**note["space"])
         phi, pictures = seen_through(raw, space.power)
         tensors["phi.mean"] = phi.mean
         for variant in variants:
-            if variant not in note["starts"]:
-                start = choose_start(
-                    pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
-                )
-                note["starts"][variant] = asdict(start)
-            start = Start(**note["starts"][variant])
-            left_out = folds(
-                pictures, whole(texts, variant, start.name_share), space, start, size=how.ways, seed=how.seed
+            start = file.start(
+                variant,
+                partial(
+                    choose_start, pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
+                ),
             )
+            text = whole(texts, variant, start.name_share)
+            left_out = folds(pictures, text, space, start, size=how.ways, seed=how.seed)
             for shots in tasks:
-                if any(c["variant"] == variant and c["shots"] == shots for c in note["choices"]):
-                    continue
-                task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
-                heads = _heads(task, how, seeds, progress)
-                for seed, (head, _) in zip(seeds, heads, strict=True):
-                    tensors |= {f"{variant}.{shots}.{seed}.{name}": t for name, t in head.state_dict().items()}
-                note["choices"].append(_fuse(task, [head for head, _ in heads], grid.alphas))
-                note["heads"] += [{"variant": variant, "shots": shots, **log} for _, log in heads]
-                checkpoint.save(path, tensors, {**note, "parts": dict(how.parts)})
+                if not file.has(variant, shots):
+                    task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
+                    file.add(task, how, seeds, _heads(task, how, seeds, progress), grid.alphas)
     return checkpoint.read_note(path)
+
+
+@dataclass
+class _HeadFile:
+    """The file of the stage, which grows: where maps start, then heads and the choice by (variant, shots)."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    note: dict[str, Any]
+
+    def save(self) -> None:
+        checkpoint.save(self.path, self.tensors, self.note)
+
+    def start(self, variant: str, choose: Callable[[], Start]) -> Start:
+        """Where the maps of a variant start, chosen if that is not noted yet."""
+        if variant not in self.note["starts"]:
+            self.note["starts"][variant] = asdict(choose())
+        return Start(**self.note["starts"][variant])
+
+    def has(self, variant: str, shots: int) -> bool:
+        """Whether the heads of a variant and number of shots are there."""
+        return any(choice["variant"] == variant and choice["shots"] == shots for choice in self.note["choices"])
+
+    def add(
+        self,
+        task: Task,
+        how: How,
+        seeds: Iterable[int],
+        trained: Sequence[tuple[VSBird, dict[str, Any]]],
+        alphas: Sequence[float],
+    ) -> None:
+        """Keep trained heads, one for each seed, with their choice of alpha."""
+        of_task = {"variant": task.variant, "shots": task.shots}
+        for seed, (head, _) in zip(seeds, trained, strict=True):
+            prefix = f"{task.variant}.{task.shots}.{seed}"
+            self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in head.state_dict().items()}
+        self.note["choices"].append(_fuse(task, [head for head, _ in trained], alphas))
+        self.note["heads"] += [{**of_task, **log} for _, log in trained]
+        self.note["parts"] = dict(how.parts)
+        self.save()
 
 
 def _heads(task: Task, how: How, seeds: Iterable[int], progress: Tracker) -> list[tuple[VSBird, dict[str, Any]]]:
@@ -124,13 +158,6 @@ def load(path: Path) -> Bridgeheads:
         head.load_state_dict(of_head)
         found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
     return Bridgeheads(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
-
-
-def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return checkpoint.load_fitting(path, identity) or (
-        {},
-        {"identity": identity, "starts": {}, "choices": [], "heads": []},
-    )
 
 
 def _choose_space(

@@ -7,7 +7,6 @@ belong to another encoder. The val split is looked at, never trained on, and the
 """
 
 import copy
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
-from syntrans.paths import atomic_path
 from syntrans.progress import say
 from syntrans_training.backbones import Encoder
 from syntrans_training.config import TrainConfig
@@ -29,11 +27,12 @@ from syntrans_training.encoder import features
 from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
-from syntrans_training.encoder.training import LOOK, build_encoder, find, looks, open_encoder, val_accuracy
+from syntrans_training.encoder.training import LOOK, TrainedEncoder, build_encoder, looks, open_encoder, val_accuracy
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.devices import pick_compile, pick_precision
 from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.modules.projector import Projector
@@ -82,27 +81,23 @@ def open_lesson(
 def distill_stage(
     config: TrainConfig,
     lesson: Lesson,
-    encoder: nn.Module,
-    note: Mapping[str, Any],
+    start: TrainedEncoder,
     base: Split,
     val: Split,
     out: Path,
     *,
     device: torch.device,
     reuse: bool,
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> TrainedEncoder:
     """The encoder that features come from after the lesson, and its note; an equal lesson is taken over."""
+    encoder, note = start
     identity = _identity(config, lesson, note["weights"], base, val, device)
     processes = join(device)
-    found = processes.same(partial(find, out, identity, (DISTILL,)) if reuse else str)
-    if not found:
+    equal = processes.same(partial(find_equal, out, identity, (DISTILL,)) if reuse else str)
+    if not equal:
         _Stage(config, lesson, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
-    elif Path(found) != out / DISTILL and processes.first:
-        say(f"distill: the same as in {Path(found).parent.name}, taken over")
-        for name in (DISTILL, METRICS):
-            if (source := Path(found).with_name(name)).exists():
-                with atomic_path(out / name) as temporary:
-                    shutil.copyfile(source, temporary)
+    elif processes.first:
+        take_over(Path(equal), out / DISTILL, logs=(METRICS, METRICS), what="distill")
     processes.wait()
     return open_encoder(out, config.encoder, device, DISTILL)
 
@@ -171,13 +166,13 @@ class _Stage:
         """What it says of every stored crop [n, V, e], and how well it does without a student."""
         teacher, own = self.lesson.teacher, self.config.distill
         encoder = teacher.encoder.to(self.device)
-        common: dict[str, Any] = {"weights": teacher.revision, "device": self.device, "precision": self.precision}
+        extraction = features.Extraction(teacher.revision, self.device, self.precision)
         targets = features.extract_crops(
-            encoder, self.base, self._crops(), view=self._view(), shown=teacher.size, **common
+            encoder, self.base, self._crops(), extraction, view=self._view(), shown=teacher.size
         )
         accuracy = {}
         for split, vectors in ((self.base, self.lesson.base), (self.val, self.lesson.val)):
-            whole = features.extract(encoder, split, size=teacher.size, **common)
+            whole = features.extract(encoder, split, extraction, size=teacher.size)
             accuracy[split.name] = zero_shot(whole.values, split, vectors)
         encoder.cpu()
         say(f"teacher {teacher.name}: zero-shot {accuracy}, {own.views} crops of {len(self.base)} pictures")

@@ -119,8 +119,8 @@ def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.dev
         seen = TrainConfig.model_validate(report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]
-    how: dict[str, Any] = {"weights": eyes_key(ref), "size": size, "device": device, "precision": precision}
-    return Sight(*(features.extract(encoder, split, **how).values for split in (base, val)))
+    extraction = features.Extraction(eyes_key(ref), device, precision)
+    return Sight(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 
 
 def shape_of(own: CMKDConfig) -> TaskShape:

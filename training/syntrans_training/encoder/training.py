@@ -6,7 +6,6 @@ that the next generation goes on from. A generation whose identity is already in
 over (`generations.py` says what an identity is).
 """
 
-import shutil
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,8 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import atomic_path
-from syntrans.progress import say
 from syntrans_training import backbones
 from syntrans_training.config import EncoderConfig
 from syntrans_training.data import Split
@@ -41,6 +38,7 @@ from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.trainer import Task, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
@@ -57,6 +55,8 @@ FILES = (
 )  # what the stage may leave in a run folder
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 LOOK = "val_accuracy_1_shot"
+
+TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def encoder_stage(
     device: torch.device,
     reuse: bool,
     knowledge: ClassKnowledge | None = None,
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> TrainedEncoder:
     """The trained encoder and its note; equal generations of this or a neighbouring run are taken over.
 
     `knowledge` is for CMKD's teacher (`cmkd.class_knowledge`); no other method asks for it.
@@ -99,20 +99,20 @@ def encoder_stage(
     check_tasks(config, base, processes.count)
     ground = _Ground(config, base, val, out, processes, device, knowledge)
     for generation in [last.teacher, last] if last.teacher else [last]:
-        found = processes.same(partial(find, out, generation.identity, _NAMES) if reuse else str)
-        if not found:
+        equal = processes.same(partial(find_equal, out, generation.identity, _NAMES) if reuse else str)
+        if not equal:
             _train(generation, ground)
-        elif Path(found) != out / generation.file and processes.first:
-            say(f"{generation.method}: the same as in {Path(found).parent.name}, taken over")
-            _copy(Path(found), out, generation)
+        elif processes.first:
+            log = METRICS if Path(equal).name == ENCODER else f"{Path(equal).stem}.metrics.jsonl"
+            take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
         processes.wait()
     return open_encoder(out, config, device)
 
 
-def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
+def given_stage(base: Split, out: Path) -> TrainedEncoder:
     """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
     note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
-    begun = checkpoint.load_fitting(out / ENCODER, base.key)
+    begun = checkpoint.load_matching(out / ENCODER, base.key)
     if begun is None or begun[1] != note:
         checkpoint.save(out / ENCODER, {}, note)
     return nn.Identity(), note
@@ -134,16 +134,14 @@ def require_encoder(
 ) -> None:
     """`UsageError` when no equal encoder is in this or a neighbouring run."""
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
-    if not find(out, last.identity, _NAMES):
+    if not find_equal(out, last.identity, _NAMES):
         raise UsageError(
             f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
             "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
         )
 
 
-def open_encoder(
-    folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER
-) -> tuple[nn.Module, dict[str, Any]]:
+def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:
     """The encoder of a run folder (as `file` has it), on the device, and its note."""
     tensors, note = checkpoint.load(folder / file)
     if config.method == "given":
@@ -174,22 +172,6 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
             f"data.size to {encoder.size}"
         )
     return encoder
-
-
-def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
-    """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
-    for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
-        if path.name in names and checkpoint.load_fitting(path, identity) is not None:
-            return str(path)
-    return ""
-
-
-def _copy(source: Path, out: Path, generation: Generation) -> None:
-    with atomic_path(out / generation.file) as temporary:
-        shutil.copyfile(source, temporary)
-    name = METRICS if source.name == ENCODER else f"{source.stem}.metrics.jsonl"
-    if (source.parent / name).exists():
-        shutil.copyfile(source.parent / name, out / generation.metrics)
 
 
 def _train(generation: Generation, ground: _Ground) -> None:

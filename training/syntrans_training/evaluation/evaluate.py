@@ -97,16 +97,8 @@ def evaluate(
     pictures = novel_pictures(run.config.data, images)
     make_dir(out)
     subject = _opened(run, config, descriptors, pictures)
-    trained = subject.run.config
     tasks = {shots: open_episodes(subject, config, shots) for shots in config.episodes.shots}
-    data = pictures_key(subject.split.sha256)
-    touches = record_touch(
-        data,
-        command=origin["command"],
-        checkpoint=str(checkpoint_dir),
-        episodes={str(shots): part.episodes.key for shots, part in tasks.items()},
-        config=semantic_hash(config.model_dump(mode="json")),
-    )
+    touches = _record(subject, tasks, config, origin["command"], checkpoint_dir)
     rows = {shots: _rows(subject, config, shots) for shots in tasks}
     outcomes = {
         shots: score(rows[shots], part.episodes, n_classes=len(subject.split.classes), chunk=config.chunk)
@@ -115,27 +107,54 @@ def evaluate(
     _write_tables(out, tasks, outcomes, subject.split.classes)
     summary = {
         "episodes": _described(tasks, config),
-        "data": {
-            "classes": len(subject.split.classes),
-            "images": len(subject.split),
-            "seen_by_mining": int(subject.seen.sum()),
-            "path": pictures.data.path,
-            "dataset": "" if trained.data.limit_per_class else subject.split.dataset,  # a part is not it
-            "key": data,
-            "looks_at_novel": touches,
-        },
+        "data": _data(subject, pictures.data, touches),
         **_numbers(subject, rows, tasks, outcomes, config),
-        "checkpoint": str(checkpoint_dir),
-        "encoder": {key: trained.encoder.model_dump()[key] for key in ("backbone", "method")},
-        "distill": subject.run.lesson,
-        "descriptors": _file(subject.descriptors),
-        "text_encoder": subject.run.report["bridge"]["text_encoder"],
+        **_origin(subject, checkpoint_dir),
         "config": config.model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 2),
         "made_by": origin,
     }
     atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
     return summary
+
+
+def _record(
+    subject: Subject, tasks: dict[int, Tasks], config: EvaluateConfig, command: str, checkpoint_dir: Path
+) -> int:
+    """Write down that the novel split was looked at; how often that has happened now."""
+    return record_touch(
+        pictures_key(subject.split.sha256),
+        command=command,
+        checkpoint=str(checkpoint_dir),
+        episodes={str(shots): part.episodes.key for shots, part in tasks.items()},
+        config=semantic_hash(config.model_dump(mode="json")),
+    )
+
+
+def _data(subject: Subject, data: DataConfig, touches: int) -> dict[str, Any]:
+    """The pictures of an evaluation, as its summary describes them."""
+    split, limited = subject.split, subject.run.config.data.limit_per_class
+    return {
+        "classes": len(split.classes),
+        "images": len(split),
+        "seen_by_mining": int(subject.seen.sum()),
+        "path": data.path,
+        "dataset": "" if limited else split.dataset,  # a part is not it
+        "key": pictures_key(split.sha256),
+        "looks_at_novel": touches,
+    }
+
+
+def _origin(subject: Subject, checkpoint_dir: Path) -> dict[str, Any]:
+    """What was evaluated, and by which texts."""
+    run = subject.run
+    return {
+        "checkpoint": str(checkpoint_dir),
+        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method")},
+        "distill": run.lesson,
+        "descriptors": _file(subject.descriptors),
+        "text_encoder": run.report["bridge"]["text_encoder"],
+    }
 
 
 def with_tasks_of(run: Run, config: EvaluateConfig) -> EvaluateConfig:

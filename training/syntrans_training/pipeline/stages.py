@@ -18,7 +18,7 @@ from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans_training.baselines.registry import PEERS, Base, Training
-from syntrans_training.baselines.selection import METHODS, choose_methods
+from syntrans_training.baselines.selection import METHODS, Chosen, calibrate_rows, choose_methods
 from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import How
@@ -35,6 +35,7 @@ from syntrans_training.engine.run_files import BRIDGE
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.provenance import file_sha256
+from syntrans_training.scoring.scored_classifier import Row
 from syntrans_training.text.class_texts import Banks, Vectors, banks, embedder
 from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
@@ -119,7 +120,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
         }
     )
     path = out / BRIDGE
-    if (begun := checkpoint.load_fitting(path, identity)) is not None:
+    if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
     bridge = build_bridge(
         base,
@@ -212,7 +213,16 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
     asked = how.model_dump(mode="json")
     shape = config.episodes
     n_classes = len(val.features.classes)
-    return choose_methods(
+    tasks = val_episodes(config, val, how.episodes)
+    identity = semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": asked,
+            "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
+            "clip": side.in_clip,
+        }
+    )
+    choose_methods(
         how.names,
         lambda shots: Base(
             base.values,
@@ -221,19 +231,14 @@ def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, o
             texts.base(side.main, bridge.choices[side.main, shots].name_share, 0),
         ),
         side,
-        val_episodes(config, val, how.episodes),
+        tasks,
         Training(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
         n_classes=n_classes,
-        table_rows=lambda chosen, shots: build_rows(
-            side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2
-        ),
         path=out / METHODS,
-        identity=semantic_hash(
-            {
-                "version": _VERSION,
-                "asked": asked,
-                "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
-                "clip": side.in_clip,
-            }
-        ),
+        identity=identity,
     )
+
+    def rows(chosen: Chosen, shots: int) -> dict[str, Row]:
+        return build_rows(side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2)
+
+    return calibrate_rows(rows, tasks, path=out / METHODS, identity=identity)

@@ -151,32 +151,6 @@ def text_bank(
     return TextBank(names, texts, weights)
 
 
-def class_vectors(
-    knowledge: Knowledge,
-    classes: Sequence[str],
-    encoder: TextEncoder,
-    variant: str,
-    *,
-    name_share: float = 0.0,
-    descriptor_template: str = "{text}",
-    name_template: str = "a photo of a {name}",
-    draw: int = 0,
-    weighting: str = "ledger",
-) -> NDArray[np.float32]:
-    """One unit vector per class [C, s]; the arguments are those of `text_bank`."""
-    bank = text_bank(
-        knowledge,
-        classes,
-        encoder,
-        "name" if name_share >= 1 else variant,
-        descriptor_template=descriptor_template,
-        name_template=name_template,
-        draw=draw,
-        weighting=weighting,
-    )
-    return bank.vectors(name_share)
-
-
 def _weighted_texts(
     knowledge: Knowledge, c: str, variant: str, template: str, weighting: str
 ) -> list[tuple[str, float]]:
