@@ -19,7 +19,7 @@ from syntrans_training.methods import (
     accuracy,
 )
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import Gate
+from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
 E, N, K, Q, D, C, S = 6, 5, 3, 4, 16, 9, 7
@@ -59,7 +59,7 @@ METHODS = {
     "cosine": lambda: CosineClassifier(steps=5),
     "attention": lambda: AttentionWeights(generator()),
     "fsktn": lambda: KnowledgeTransfer(CENTRES),
-    "am3": lambda: AM3(module(Gate, S, D, hidden=8), TEXT),
+    "am3": lambda: AM3(module(AM3Gate, S, D, hidden=8), TEXT),
     "semalign": lambda: SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=0.9),
     "tip": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0),
     "tip_f": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0, steps=5),
@@ -160,7 +160,7 @@ def test_steps_on_the_keys_lower_the_loss_on_the_supports():
 
 def test_am3_ranks_as_the_distance_to_the_mixed_prototypes():
     support, query, classes = draw(1.0)
-    gate = module(Gate, S, D, hidden=8).eval()
+    gate = module(AM3Gate, S, D, hidden=8).eval()
     found = AM3(gate, TEXT).scores(support, query, classes)
     for e in range(E):
         p = F.normalize(F.normalize(support[e], dim=-1).mean(1), dim=-1)

@@ -9,7 +9,14 @@ import torch
 from syntrans_training import backbones
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder.cmkd import teacher_accuracy
-from syntrans_training.encoder.objectives.cmkd import BaseTasks, CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.encoder.objectives.cmkd import (
+    BaseTasks,
+    CMKDStudent,
+    CMKDTeacher,
+    MirrorTeaching,
+    TaskShape,
+    eyes,
+)
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.modules.mirror import MirrorTeacher
 
@@ -38,7 +45,7 @@ def teacher(dim=8):
 
 def lesson(**more):
     frozen = teacher().requires_grad_(requires_grad=False).eval()
-    return Lesson(frozen, eyes(None, TABLE, CPU), KNOWLEDGE, **more)
+    return MirrorTeaching(frozen, eyes(None, TABLE, CPU), KNOWLEDGE, **more)
 
 
 def student(*, shape=SHAPE, seed=0, **more):

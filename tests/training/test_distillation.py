@@ -13,7 +13,7 @@ from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures, StoredCrops, crop_views, random_views
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import features
-from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.losses.distillation import assignment_loss, feature_loss, promptkd_loss, relation_loss
 from syntrans_training.modules.projector import Projector
@@ -228,7 +228,7 @@ def make_task(terms=None, *, labels=None, shard=(0, 1), gather=None, interrupt_a
     encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
     labels = np.arange(12) % 3 if labels is None else labels
     pictures = Pictures(PIXELS, labels, device=CPU, view={"size": 16, "jitter": 0.2}, shard=shard)
-    taught = Taught(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
+    taught = TeacherTargets(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
     task = ClipDistill(
         encoder, Projector(128, 8), pictures, taught, terms or Terms(), head=nn.Linear(128, 3), gather=gather
     )
@@ -301,6 +301,6 @@ def test_a_term_without_what_it_needs_is_refused():
     task = make_task()
     given = (task.encoder, task.projector, task.pictures)
     with pytest.raises(ValueError, match="anchors"):
-        ClipDistill(*given, Taught(task.taught.crops, task.taught.features), Terms())
+        ClipDistill(*given, TeacherTargets(task.taught.crops, task.taught.features), Terms())
     with pytest.raises(ValueError, match="head"):
         ClipDistill(*given, task.taught, Terms(cross_entropy=1.0))

@@ -14,33 +14,33 @@ from typing import Any
 from torch import Tensor
 
 from syntrans.progress import track
-from syntrans_training.baselines.grid_search import Selected, calibrate, select
-from syntrans_training.baselines.registry import PEERS, Base, Peer, Tensors, Training
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.baselines.grid_search import GridResult, calibrate, grid_search
+from syntrans_training.baselines.registry import BASELINES, BaseClasses, Baseline, HeadTraining, Tensors
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 METHODS = "methods.safetensors"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedBaselines:
     """What a methods file holds: settings by (method, shots), tensors by name, temperatures by (row, shots)."""
 
     note: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def rows(self, side: Side, shots: int) -> dict[str, Row]:
+    def rows(self, side: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
         """The chosen methods as rows on a split."""
         found = {}
         for entry in self.note["choices"]:
-            name, peer = entry["method"], PEERS[entry["method"]]
+            name, peer = entry["method"], BASELINES[entry["method"]]
             if entry["shots"] == shots:
                 method = peer.build(side, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"])
                 views = side.views if peer.on_views else None
-                found[name] = Row((method,), peer.features(side), support_views=views, group=peer.group)
+                found[name] = ScoredClassifier((method,), peer.features(side), support_views=views, group=peer.group)
         return found
 
     def temperature(self, row: str, shots: int) -> float:
@@ -48,12 +48,12 @@ class Chosen:
         return float(self.note["temperatures"][str(shots)].get(row, 1.0))
 
 
-def choose_methods(
+def select_baselines(
     names: Sequence[str],
-    base: Callable[[int], Base],
-    val: Side,
+    base: Callable[[int], BaseClasses],
+    val: SplitFeatures,
     tasks: Mapping[int, Episodes],
-    how: Training,
+    how: HeadTraining,
     *,
     n_classes: int,
     path: Path,
@@ -66,11 +66,11 @@ def choose_methods(
     """
     tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
-    fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
+    fitting = [name for name in names if val.in_clip or not BASELINES[name].needs_clip]
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            made, best = _choose(PEERS[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
+            made, best = _choose(BASELINES[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
             tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
             chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
             note["choices"].append({"method": name, "shots": shots, **chosen})
@@ -80,7 +80,11 @@ def choose_methods(
 
 
 def calibrate_rows(
-    rows: Callable[[Chosen, int], Mapping[str, Row]], tasks: Mapping[int, Episodes], *, path: Path, identity: str
+    rows: Callable[[SelectedBaselines, int], Mapping[str, ScoredClassifier]],
+    tasks: Mapping[int, Episodes],
+    *,
+    path: Path,
+    identity: str,
 ) -> dict[str, Any]:
     """Fit the temperature of every row of the table on val, where `path` has none yet; returns its note.
 
@@ -89,7 +93,7 @@ def calibrate_rows(
     tensors, note = _load(path, identity)
     if note["temperatures"]:
         return note
-    chosen = Chosen(note, tensors)
+    chosen = SelectedBaselines(note, tensors)
     for shots, episodes in tasks.items():
         of_table = rows(chosen, shots)
         temperatures = {}
@@ -107,10 +111,10 @@ def _load(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def _choose(
-    peer: Peer, base: Base, val: Side, episodes: Episodes, how: Training, n_classes: int
-) -> tuple[dict[str, Tensor], Selected]:
-    def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> Selected:
-        return select(
+    peer: Baseline, base: BaseClasses, val: SplitFeatures, episodes: Episodes, how: HeadTraining, n_classes: int
+) -> tuple[dict[str, Tensor], GridResult]:
+    def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
+        return grid_search(
             partial(peer.build, val, how.shots, tensors),
             grid,
             peer.features(val),

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from syntrans_training.baselines.registry import PEERS
+from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.config import MethodsConfig
 from syntrans_training.data import Split
 from syntrans_training.encoder import features
@@ -16,7 +16,7 @@ def view_stage(
     encoder: nn.Module, note: Mapping[str, Any], split: Split, device: torch.device, size: int, methods: MethodsConfig
 ) -> Tensor | None:
     """Cached features [n, V, d] of augmented views of a split; None where no method asks for them."""
-    if split.given is not None or not methods.views or not any(PEERS[name].on_views for name in methods.names):
+    if split.given is not None or not methods.views or not any(BASELINES[name].on_views for name in methods.names):
         return None
     extraction = features.Extraction(note["weights"], device, note["precision"])
     return features.extract_views(encoder, split, extraction, n_views=methods.views, seed=methods.seed, size=size)

@@ -17,20 +17,20 @@ import numpy as np
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.head_training import How, Task, train_head
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
 from syntrans_training.bridge.initialisation import (
-    ClassTexts,
+    ClassVectorSource,
     Grid,
-    Raw,
-    Scores,
-    Space,
-    Start,
+    MapInit,
+    RawFeatures,
+    ScoreHeads,
+    SpaceSettings,
     accuracies,
-    candidates,
-    choose_start,
-    folds,
-    seen_through,
-    whole,
+    best_settings_per_noise,
+    choose_map_init,
+    full_class_vectors,
+    held_out_metrics,
+    transform_features,
 )
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine import checkpoint
@@ -43,7 +43,7 @@ VSBIRD = "vsbird.safetensors"
 
 
 @dataclass(frozen=True)
-class Bridgeheads:
+class TrainedBridges:
     """What the stage leaves: phi, trained heads and the choice by (variant, shots)."""
 
     phi: Phi
@@ -56,13 +56,13 @@ class Bridgeheads:
         return tuple(dict.fromkeys(variant for variant, _ in self.heads))
 
 
-def build(
-    raw: Raw,
-    texts: ClassTexts,
+def run_stage(
+    raw: RawFeatures,
+    texts: ClassVectorSource,
     tasks: Mapping[int, Episodes],
     variants: Sequence[str],
     grid: Grid,
-    how: How,
+    how: HeadTrainingConfig,
     *,
     path: Path,
     identity: str,
@@ -79,21 +79,21 @@ def build(
         if "space" not in note:
             note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val, progress))
             file.save()
-        space = Space(**note["space"])
-        phi, pictures = seen_through(raw, space.power)
+        space = SpaceSettings(**note["space"])
+        phi, pictures = transform_features(raw, space.power)
         tensors["phi.mean"] = phi.mean
         for variant in variants:
             start = file.start(
                 variant,
                 partial(
-                    choose_start, pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
+                    choose_map_init, pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
                 ),
             )
-            text = whole(texts, variant, start.name_share)
-            left_out = folds(pictures, text, space, start, size=how.ways, seed=how.seed)
+            text = full_class_vectors(texts, variant, start.name_share)
+            left_out = held_out_metrics(pictures, text, space, start, size=how.ways, seed=how.seed)
             for shots in tasks:
                 if not file.has(variant, shots):
-                    task = Task(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
+                    task = HeadProblem(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
                     file.add(task, how, seeds, _heads(task, how, seeds, progress), grid.alphas)
     return checkpoint.read_note(path)
 
@@ -109,11 +109,11 @@ class _HeadFile:
     def save(self) -> None:
         checkpoint.save(self.path, self.tensors, self.note)
 
-    def start(self, variant: str, choose: Callable[[], Start]) -> Start:
+    def start(self, variant: str, choose: Callable[[], MapInit]) -> MapInit:
         """Where the maps of a variant start, chosen if that is not noted yet."""
         if variant not in self.note["starts"]:
             self.note["starts"][variant] = asdict(choose())
-        return Start(**self.note["starts"][variant])
+        return MapInit(**self.note["starts"][variant])
 
     def has(self, variant: str, shots: int) -> bool:
         """Whether the heads of a variant and number of shots are there."""
@@ -121,8 +121,8 @@ class _HeadFile:
 
     def add(
         self,
-        task: Task,
-        how: How,
+        task: HeadProblem,
+        how: HeadTrainingConfig,
         seeds: Iterable[int],
         trained: Sequence[tuple[VSBird, dict[str, Any]]],
         alphas: Sequence[float],
@@ -132,13 +132,15 @@ class _HeadFile:
         for seed, (head, _) in zip(seeds, trained, strict=True):
             prefix = f"{task.variant}.{task.shots}.{seed}"
             self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in head.state_dict().items()}
-        self.note["choices"].append(_fuse(task, [head for head, _ in trained], alphas))
+        self.note["choices"].append(_choose_alpha(task, [head for head, _ in trained], alphas))
         self.note["heads"] += [{**of_task, **log} for _, log in trained]
         self.note["parts"] = dict(how.parts)
         self.save()
 
 
-def _heads(task: Task, how: How, seeds: Iterable[int], progress: Tracker) -> list[tuple[VSBird, dict[str, Any]]]:
+def _heads(
+    task: HeadProblem, how: HeadTrainingConfig, seeds: Iterable[int], progress: Tracker
+) -> list[tuple[VSBird, dict[str, Any]]]:
     found = []
     for seed in seeds:
         found.append(train_head(task, how, seed))
@@ -146,8 +148,8 @@ def _heads(task: Task, how: How, seeds: Iterable[int], progress: Tracker) -> lis
     return found
 
 
-def load(path: Path) -> Bridgeheads:
-    """The heads of a file that `build` finished."""
+def load(path: Path) -> TrainedBridges:
+    """The heads of a file that `run_stage` finished."""
     tensors, note = checkpoint.load(path)
     phi = Phi(note["space"]["power"], tensors["phi.mean"])
     found: dict[tuple[str, int], list[VSBird]] = {}
@@ -157,36 +159,38 @@ def load(path: Path) -> Bridgeheads:
         head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
         head.load_state_dict(of_head)
         found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
-    return Bridgeheads(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
+    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
 
 
 def _choose_space(
-    raw: Raw,
-    texts: ClassTexts,
+    raw: RawFeatures,
+    texts: ClassVectorSource,
     tasks: Mapping[int, Episodes],
     variant: str,
     grid: Grid,
-    how: How,
-    scores: Scores,
+    how: HeadTrainingConfig,
+    scores: ScoreHeads,
     progress: Tracker,
-) -> Space:
+) -> SpaceSettings:
     """Of the candidates the one whose first head is best on val after its training, at any alpha."""
-    found = candidates(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
+    found = best_settings_per_noise(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
     if len(found) == 1:
         return found[0][0]
     reached = []
     for space, start in found:
-        _, pictures = seen_through(raw, space.power)
-        left_out = folds(pictures, whole(texts, variant, start.name_share), space, start, size=how.ways)
+        _, pictures = transform_features(raw, space.power)
+        left_out = held_out_metrics(
+            pictures, full_class_vectors(texts, variant, start.name_share), space, start, size=how.ways
+        )
         of_shots = [
-            Task(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
+            HeadProblem(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
         ]
         first = [(task, _heads(task, how, [0], progress)[0][0]) for task in of_shots]
         reached.append(np.mean([max(task.curve(head, grid.alphas)) for task, head in first]))
     return found[int(np.argmax(reached))][0]
 
 
-def _fuse(task: Task, heads: Sequence[VSBird], alphas: Sequence[float]) -> dict[str, Any]:
+def _choose_alpha(task: HeadProblem, heads: Sequence[VSBird], alphas: Sequence[float]) -> dict[str, Any]:
     """The alpha that val prefers, of equal ones the one nearest to the posterior mean, and the whole curve."""
     curve = np.mean([task.curve(head, alphas) for head in heads], 0).tolist()
     alpha, best = max(zip(alphas, curve, strict=True), key=lambda pair: (pair[1], -abs(pair[0] - 0.5)))

@@ -12,7 +12,7 @@ from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 
 
 @dataclass(frozen=True)
-class Val:
+class ValSplit:
     """Features of the val split; `seen` [n] marks the pictures that mining looked at, which are no queries.
 
     `views` [n, V, d]: features of augmented views, where a method takes them as supports.
@@ -23,7 +23,7 @@ class Val:
     views: Tensor | None = None
 
 
-def val_episodes(config: TrainConfig, val: Val, episodes: int) -> dict[int, Episodes]:
+def val_episodes(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
     """The val episodes that choices are made on, by number of shots."""
     shape = config.episodes
     return {

@@ -26,8 +26,15 @@ from syntrans_training.data.augment import Pictures, StoredCrops
 from syntrans_training.encoder import features
 from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
 from syntrans_training.encoder.generations import ENCODER
-from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
-from syntrans_training.encoder.training import LOOK, TrainedEncoder, build_encoder, looks, open_encoder, val_accuracy
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
+from syntrans_training.encoder.training import (
+    LOOK,
+    TrainedEncoder,
+    build_encoder,
+    open_encoder,
+    val_accuracy,
+    val_checks,
+)
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.devices import pick_compile, pick_precision
@@ -46,7 +53,7 @@ _VERSION = 1  # raise it when the same configuration would train other weights
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherSignal:
     """Who teaches, by which texts, and unit vectors of the base and val classes, with which it is only measured."""
 
     teacher: Teacher
@@ -60,9 +67,9 @@ def encoder_file(config: TrainConfig) -> str:
     return DISTILL if config.distill.teacher else ENCODER
 
 
-def open_lesson(
+def open_teacher_signal(
     config: TrainConfig, base: Split, val: Split, knowledge: Knowledge, descriptors: Path | None
-) -> Lesson | None:
+) -> TeacherSignal | None:
     """Open the teacher and collect its anchors, before the long work; None where there is no teacher."""
     if config.distill.teacher is None:
         return None
@@ -75,12 +82,12 @@ def open_lesson(
         if len(anchors.texts) < 2:
             raise InputError("fewer than two anchor texts are left; set distill.terms.text=0 or give descriptors")
     vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
-    return Lesson(teacher, anchors, *vectors)
+    return TeacherSignal(teacher, anchors, *vectors)
 
 
 def distill_stage(
     config: TrainConfig,
-    lesson: Lesson,
+    lesson: TeacherSignal,
     start: TrainedEncoder,
     base: Split,
     val: Split,
@@ -102,7 +109,9 @@ def distill_stage(
     return open_encoder(out, config.encoder, device, DISTILL)
 
 
-def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, val: Split, device: torch.device) -> str:
+def _identity(
+    config: TrainConfig, lesson: TeacherSignal, weights: str, base: Split, val: Split, device: torch.device
+) -> str:
     shape = {"drop_rate", "drop_block", "drop_ramp_steps", "train_size", "test_size", "augment"}
     return semantic_hash(
         {
@@ -123,7 +132,7 @@ def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, va
 @dataclass(frozen=True)
 class _Stage:
     config: TrainConfig
-    lesson: Lesson
+    lesson: TeacherSignal
     start: Encoder
     base: Split
     val: Split
@@ -146,7 +155,7 @@ class _Stage:
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             last = epoch == own.epochs
-            return self._look(now) if last or epoch % own.val_every == 0 else {}
+            return self._val_check(now) if last or epoch % own.val_every == 0 else {}
 
         fit(
             task,
@@ -196,7 +205,7 @@ class _Stage:
             view={**self._view(), "jitter": self.config.encoder.augment.jitter},
             shard=(self.processes.rank, self.processes.count),
         )
-        taught = Taught(self._crops(), targets, anchors, teacher.scale)
+        taught = TeacherTargets(self._crops(), targets, anchors, teacher.scale)
         terms = Terms(**own.terms.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
         projector = Projector(student.feature_dim, targets.shape[2], kind=own.projector)
         head = self._head() if own.terms.cross_entropy else None
@@ -232,7 +241,7 @@ class _Stage:
     def _accuracy(self, encoder: nn.Module) -> float:
         return round(val_accuracy(self._values(encoder), self.val), 4)
 
-    def _look(self, module: nn.Module) -> dict[str, float]:
+    def _val_check(self, module: nn.Module) -> dict[str, float]:
         """Val accuracy of prototypes, and of the student's projected features among the val classes' texts."""
         values, projector = self._values(module.get_submodule("encoder")), module.get_submodule("projector").eval()
         with torch.inference_mode():
@@ -261,7 +270,7 @@ class _Stage:
             "gate": "passed" if passed else "failed",
             "val_began": began,
             "val_ended": ended,
-            "val_1_shot": looks(self.out / METRICS),
+            "val_1_shot": val_checks(self.out / METRICS),
             "zero_shot_val": student,
             "teacher": teacher,
             "anchors": anchors if self.config.distill.terms.text else None,

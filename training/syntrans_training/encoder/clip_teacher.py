@@ -15,7 +15,7 @@ from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import TextConfig
 from syntrans_training.data import Split
-from syntrans_training.text.class_vectors import Knowledge, text_bank
+from syntrans_training.text.class_vectors import Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
@@ -42,7 +42,7 @@ class Teacher:
         """Unit vectors of the classes by their names and, where there is a descriptor file, by what was kept."""
         return {
             variant: torch.from_numpy(
-                text_bank(
+                embed_texts(
                     knowledge,
                     classes,
                     self.text,

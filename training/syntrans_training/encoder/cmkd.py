@@ -27,9 +27,9 @@ from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
-from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, MirrorTeaching, TaskShape, eyes
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.trainer import Task
+from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
 from syntrans_training.modules.mirror import MirrorTeacher
@@ -50,7 +50,7 @@ class ClassKnowledge:
 
 
 @dataclass(frozen=True)
-class Sight:
+class TeacherFeatures:
     """What frozen eyes see: features [n, h] of the base pictures and of the val pictures."""
 
     base: Float[Tensor, "n h"]
@@ -89,7 +89,7 @@ def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
         raise UsageError(f"{processes} processes cannot share {own.tasks} tasks; set encoder.cmkd.tasks")
 
 
-def eyes_key(ref: str) -> str:
+def teacher_backbone_key(ref: str) -> str:
     """What names the weights of the teacher's eyes; raises `UsageError` when the reference leads nowhere."""
     if ref == OWN:
         return OWN
@@ -106,7 +106,9 @@ def eyes_key(ref: str) -> str:
 OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[str, Any]]]
 
 
-def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun) -> Sight | None:
+def open_teacher_features(
+    config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
+) -> TeacherFeatures | None:
     """Features through the teacher's frozen eyes, from the cache where they are; None for eyes of its own."""
     ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
     if ref == OWN:
@@ -119,8 +121,8 @@ def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.dev
         seen = TrainConfig.model_validate(report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]
-    extraction = features.Extraction(eyes_key(ref), device, precision)
-    return Sight(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
+    extraction = features.Extraction(teacher_backbone_key(ref), device, precision)
+    return TeacherFeatures(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 
 
 def shape_of(own: CMKDConfig) -> TaskShape:
@@ -133,8 +135,8 @@ def teacher_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge,
-    sight: Sight | None,
-) -> Task:
+    sight: TeacherFeatures | None,
+) -> Objective:
     """The teacher's training."""
     own = config.cmkd
     return CMKDTeacher(
@@ -154,9 +156,9 @@ def student_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge | None,
-    sight: Sight | None,
+    sight: TeacherFeatures | None,
     file: Path | None,
-) -> Task:
+) -> Objective:
     """The student's training, with the teacher of `file` or with none."""
     lesson = None
     if file and knowledge:
@@ -172,12 +174,12 @@ def student_task(
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
         look = eyes(seeing, sight.base if sight else None, pictures.device)
-        lesson = Lesson(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
+        lesson = MirrorTeaching(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
     return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, lesson=lesson)
 
 
 def _build(
-    config: EncoderConfig, encoder: backbones.Encoder, knowledge: ClassKnowledge, sight: Sight | None
+    config: EncoderConfig, encoder: backbones.Encoder, knowledge: ClassKnowledge, sight: TeacherFeatures | None
 ) -> MirrorTeacher:
     seen = sight.base.shape[1] if sight else encoder.feature_dim
     return MirrorTeacher(seen, knowledge.base.shape[1], width=config.cmkd.width)

@@ -24,9 +24,9 @@ from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
 from syntrans_training.encoder.cmkd import (
     ClassKnowledge,
-    Sight,
+    TeacherFeatures,
     check_tasks,
-    open_sight,
+    open_teacher_features,
     student_task,
     teacher_accuracy,
     teacher_task,
@@ -40,7 +40,7 @@ from syntrans_training.engine import training_state as state
 from syntrans_training.engine.distributed import Processes, join
 from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
-from syntrans_training.engine.trainer import Task, fit
+from syntrans_training.engine.trainer import Objective, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.modules.whiten import fit_whitening
 from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
@@ -60,7 +60,7 @@ TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _TrainingContext:
     """What every generation of a stage is trained with."""
 
     config: EncoderConfig
@@ -72,10 +72,10 @@ class _Ground:
     knowledge: ClassKnowledge | None
 
     @cached_property
-    def sight(self) -> Sight | None:
+    def sight(self) -> TeacherFeatures | None:
         """What CMKD's teacher sees through frozen eyes."""
         with self.processes.first_alone():
-            return open_sight(self.config, self.base, self.val, self.device, open_encoder)
+            return open_teacher_features(self.config, self.base, self.val, self.device, open_encoder)
 
 
 def encoder_stage(
@@ -97,7 +97,7 @@ def encoder_stage(
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
     processes = join(device)
     check_tasks(config, base, processes.count)
-    ground = _Ground(config, base, val, out, processes, device, knowledge)
+    ground = _TrainingContext(config, base, val, out, processes, device, knowledge)
     for generation in [last.teacher, last] if last.teacher else [last]:
         equal = processes.same(partial(find_equal, out, generation.identity, _NAMES) if reuse else str)
         if not equal:
@@ -174,7 +174,7 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
     return encoder
 
 
-def _train(generation: Generation, ground: _Ground) -> None:
+def _train(generation: Generation, ground: _TrainingContext) -> None:
     recipe, config, out = generation.recipe, ground.config, ground.out
     torch.manual_seed(recipe.seed)
     encoder = build_encoder(config, steps=max(1, len(ground.base) // recipe.batch_size) * recipe.epochs)
@@ -186,7 +186,7 @@ def _train(generation: Generation, ground: _Ground) -> None:
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            return {LOOK: round(_look(generation, ground, now), 4)}
+            return {LOOK: round(_val_check(generation, ground, now), 4)}
 
         fit(
             task,
@@ -202,7 +202,7 @@ def _train(generation: Generation, ground: _Ground) -> None:
         state.remove(out / STATE)
 
 
-def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -> Task:
+def _task(generation: Generation, ground: _TrainingContext, encoder: backbones.Encoder) -> Objective:
     """What the generation trains, with the weights it starts from."""
     config, base, device = ground.config, ground.base, ground.device
     view = {"size": config.train_size, **config.augment.model_dump()}
@@ -215,7 +215,7 @@ def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -
         gamma = config.rotation_gamma
         return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
     if generation.method == "cmkd-teacher":
-        return teacher_task(config, encoder, pictures, _told(ground), ground.sight)
+        return teacher_task(config, encoder, pictures, _class_knowledge(ground), ground.sight)
     teacher = ground.out / generation.teacher.file if generation.teacher else None
     if generation.method == "cmkd":
         sight = ground.sight if teacher else None
@@ -228,7 +228,7 @@ def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -
     return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
 
 
-def _told(ground: _Ground) -> ClassKnowledge:
+def _class_knowledge(ground: _TrainingContext) -> ClassKnowledge:
     if ground.knowledge is None:
         raise ValueError("the teacher of cmkd is trained with class knowledge, and none was given")
     return ground.knowledge
@@ -242,7 +242,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
         "method": generation.method,
         "backbone": backbone,
         "precision": generation.recipe.precision,
-        "val_1_shot": looks(out / generation.metrics),
+        "val_1_shot": val_checks(out / generation.metrics),
         "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
     if generation.teacher:
@@ -250,13 +250,13 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
     checkpoint.save(out / generation.file, tensors, note)
 
 
-def looks(metrics: Path) -> dict[str, float]:
+def val_checks(metrics: Path) -> dict[str, float]:
     """Epoch -> val accuracy, as a training wrote it down."""
     # From the file, not from memory: a resumed run made the first of them in another process.
     return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
 
 
-def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
+def _val_check(generation: Generation, ground: _TrainingContext, module: nn.Module) -> float:
     """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
     val, teaches = ground.val, generation.method == "cmkd-teacher"
     if teaches and ground.sight:
@@ -267,7 +267,7 @@ def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
         size = ground.config.train_size if teaches else ground.config.test_size
         values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
     if teaches:
-        return teacher_accuracy(module.get_submodule("teacher"), values, _told(ground).val, _val_tasks(val))
+        return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(ground).val, _val_tasks(val))
     return val_accuracy(values, val)
 
 

@@ -22,7 +22,7 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
 from syntrans_training.baselines.view_stage import view_stage
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
 from syntrans_training.data import Split
 from syntrans_training.data.class_split import ClassSplit
@@ -34,7 +34,7 @@ from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import pick_device
-from syntrans_training.episodes.frozen import Tasks, episodes_name, open_tasks
+from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
 from syntrans_training.evaluation.summary import (
     confusion_table,
@@ -44,11 +44,11 @@ from syntrans_training.evaluation.summary import (
     write_accuracies,
 )
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.evaluation.trained_run import Run, read_run
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.provenance import file_sha256, made_by
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import Outcome, score
-from syntrans_training.text.class_texts import banks, embedder
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
+from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import in_clip
 
@@ -68,12 +68,12 @@ class NovelPictures:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluatedSplit:
     """What is evaluated: a finished training on a split, and the descriptors it is asked with."""
 
-    run: Run
+    run: TrainedRun
     split: Split
-    side: Side
+    side: SplitFeatures
     seen: NDArray[np.bool_]
     descriptors: Path | None
 
@@ -101,7 +101,7 @@ def evaluate(
     touches = _record(subject, tasks, config, origin["command"], checkpoint_dir)
     rows = {shots: _rows(subject, config, shots) for shots in tasks}
     outcomes = {
-        shots: score(rows[shots], part.episodes, n_classes=len(subject.split.classes), chunk=config.chunk)
+        shots: score_episodes(rows[shots], part.episodes, n_classes=len(subject.split.classes), chunk=config.chunk)
         for shots, part in tasks.items()
     }
     _write_tables(out, tasks, outcomes, subject.split.classes)
@@ -119,7 +119,11 @@ def evaluate(
 
 
 def _record(
-    subject: Subject, tasks: dict[int, Tasks], config: EvaluateConfig, command: str, checkpoint_dir: Path
+    subject: EvaluatedSplit,
+    tasks: dict[int, FrozenEpisodes],
+    config: EvaluateConfig,
+    command: str,
+    checkpoint_dir: Path,
 ) -> int:
     """Write down that the novel split was looked at; how often that has happened now."""
     return record_touch(
@@ -131,7 +135,7 @@ def _record(
     )
 
 
-def _data(subject: Subject, data: DataConfig, touches: int) -> dict[str, Any]:
+def _data(subject: EvaluatedSplit, data: DataConfig, touches: int) -> dict[str, Any]:
     """The pictures of an evaluation, as its summary describes them."""
     split, limited = subject.split, subject.run.config.data.limit_per_class
     return {
@@ -145,7 +149,7 @@ def _data(subject: Subject, data: DataConfig, touches: int) -> dict[str, Any]:
     }
 
 
-def _origin(subject: Subject, checkpoint_dir: Path) -> dict[str, Any]:
+def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
     """What was evaluated, and by which texts."""
     run = subject.run
     return {
@@ -157,7 +161,7 @@ def _origin(subject: Subject, checkpoint_dir: Path) -> dict[str, Any]:
     }
 
 
-def with_tasks_of(run: Run, config: EvaluateConfig) -> EvaluateConfig:
+def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     """The tasks that the training was made for, wherever the config does not say others."""
     asked, trained = config.episodes, run.config.episodes
     same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
@@ -174,7 +178,7 @@ def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
 
 
 def check_evaluation(
-    run: Run, config: EvaluateConfig, *, descriptors: Path | None = None, images: str | None = None
+    run: TrainedRun, config: EvaluateConfig, *, descriptors: Path | None = None, images: str | None = None
 ) -> None:
     """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
     run.check_shots(config.episodes.shots)
@@ -189,15 +193,15 @@ def check_evaluation(
     check_parts(counts, config.episodes)
 
 
-def open_subject(
-    run: Run,
+def open_evaluated_split(
+    run: TrainedRun,
     *,
     split: str = NOVEL,
     device: str = "auto",
     descriptors: Path | None = None,
     views: bool = True,
     data: NovelPictures | None = None,
-) -> Subject:
+) -> EvaluatedSplit:
     """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
     trained, path, texts = run.config, run.asked_with(descriptors), run.text_encoder()
     pictures = (data or NovelPictures(trained.data)).open(split)
@@ -211,29 +215,31 @@ def open_subject(
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
     found = view_stage(*of_split, trained.methods) if views else None
-    vectors = embedder(banks(knowledge, pictures.classes, texts, trained.text))
-    side = Side(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
-    return Subject(run, pictures, side, pictures.seen(knowledge.images_seen), path)
+    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
+    side = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
+    return EvaluatedSplit(run, pictures, side, pictures.seen(knowledge.images_seen), path)
 
 
-def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures) -> Subject:
+def _opened(
+    run: TrainedRun, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures
+) -> EvaluatedSplit:
     run.check_shots(config.episodes.shots)
-    subject = open_subject(run, device=config.device, descriptors=descriptors, data=pictures)
+    subject = open_evaluated_split(run, device=config.device, descriptors=descriptors, data=pictures)
     if subject.seen.any():
         rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
     return subject
 
 
-def open_episodes(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:
+def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> FrozenEpisodes:
     """The frozen episodes of an evaluation."""
     shape = config.episodes
     spec = EpisodeSpec(shape.ways, shots, shape.queries, shape.episodes, shape.seed)
     file = Path(shape.file) if shape.file else None
-    return open_tasks(spec, subject.split, subject.seen, leak=config.leak, file=file)
+    return open_frozen_episodes(spec, subject.split, subject.seen, leak=config.leak, file=file)
 
 
-def _rows(subject: Subject, config: EvaluateConfig, shots: int) -> dict[str, Row]:
+def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[str, ScoredClassifier]:
     chosen, side = subject.run.chosen, subject.side
     n_classes = len(subject.split.classes)
     rows = build_rows(side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
@@ -241,10 +247,10 @@ def _rows(subject: Subject, config: EvaluateConfig, shots: int) -> dict[str, Row
 
 
 def _numbers(
-    subject: Subject,
-    rows: dict[int, dict[str, Row]],
-    tasks: dict[int, Tasks],
-    outcomes: dict[int, dict[str, Outcome]],
+    subject: EvaluatedSplit,
+    rows: dict[int, dict[str, ScoredClassifier]],
+    tasks: dict[int, FrozenEpisodes],
+    outcomes: dict[int, dict[str, EpisodeScores]],
     config: EvaluateConfig,
 ) -> dict[str, Any]:
     """Everything of the summary that was measured, by shots."""
@@ -266,7 +272,7 @@ def _numbers(
     }
 
 
-def _described(tasks: dict[int, Tasks], config: EvaluateConfig) -> dict[str, Any]:
+def _described(tasks: dict[int, FrozenEpisodes], config: EvaluateConfig) -> dict[str, Any]:
     return {
         **config.episodes.model_dump(mode="json"),
         "episodes": min(len(part.episodes) for part in tasks.values()),
@@ -279,7 +285,7 @@ def _described(tasks: dict[int, Tasks], config: EvaluateConfig) -> dict[str, Any
 
 
 def _write_tables(
-    out: Path, tasks: dict[int, Tasks], outcomes: dict[int, dict[str, Outcome]], classes: tuple[str, ...]
+    out: Path, tasks: dict[int, FrozenEpisodes], outcomes: dict[int, dict[str, EpisodeScores]], classes: tuple[str, ...]
 ) -> None:
     for shots, part in tasks.items():
         write(part.whole, out / episodes_name(shots))

@@ -5,25 +5,27 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Prototype, Semantic, SynTrans
-from syntrans_training.scoring.scored_classifier import Group, Row
+from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import NONE, derangement
 
 
-def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+def build_rows(
+    side: SplitFeatures, peers: Mapping[str, ScoredClassifier], *, n_classes: int, shots: int, draws: int
+) -> dict[str, ScoredClassifier]:
     """Every row for one number of shots, in the order of the table.
 
     `peers` are the rows of other methods (choose.py); controls that are random are averaged over `draws` draws.
     """
-    rows = {"plain_prototypes": Row((Prototype(),), side.unit)}
+    rows = {"plain_prototypes": ScoredClassifier((Prototype(),), side.unit)}
     rows |= {name: row for name, row in peers.items() if row.group == "visual"}
-    rows["visual_only"] = Row((Prototype(),), side.standard)
+    rows["visual_only"] = ScoredClassifier((Prototype(),), side.standard)
     rows |= {name: row for name, row in peers.items() if row.group == "semantic"}
     own = Semantic(side.semantic(side.main, shots))
-    rows["semantic_only"] = Row((own,), side.standard, {"alpha": 1.0}, group="semantic")
+    rows["semantic_only"] = ScoredClassifier((own,), side.standard, {"alpha": 1.0}, group="semantic")
     choice = side.bridge.choices[side.main, shots]
-    rows["fused"] = Row(
+    rows["fused"] = ScoredClassifier(
         (Fused(side.semantic(side.main, shots), alpha=choice.alpha),),
         side.standard,
         {"alpha": choice.alpha, "lambda": choice.lam, "name_share": choice.name_share},
@@ -35,7 +37,7 @@ def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: i
     return rows
 
 
-def _controls(side: Side, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+def _controls(side: SplitFeatures, n_classes: int, shots: int, draws: int) -> dict[str, ScoredClassifier]:
     """What remains when the text says only the name, is unchecked, says nothing, is another class's, or is not there.
 
     Each has heads of its own, trained on that kind of text, but for shuffled classes: those meet the heads of the row.
@@ -54,14 +56,14 @@ _CONTROLS = {"no_text": NONE, "name_only": "name", "raw": "raw", "random_words":
 
 
 def _bridge_row(
-    side: Side,
+    side: SplitFeatures,
     shots: int,
     variant: str,
     *,
     group: Group = "control",
     draws: Sequence[int] = (0,),
     orders: Sequence[Tensor | None] = (None,),
-) -> Row:
+) -> ScoredClassifier:
     """All seeds of a variant's heads; they and the draws take turns until each has had one."""
     assert side.heads is not None
     heads, choice = side.heads.heads[variant, shots], side.heads.choices[variant, shots]
@@ -71,4 +73,4 @@ def _bridge_row(
         head = heads[i % len(heads)]
         methods.append(SynTrans(head, text if order is None else text[order], alpha=choice["alpha"]))
     settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
-    return Row(tuple(methods), side.shared, settings, group=group)
+    return ScoredClassifier(tuple(methods), side.shared, settings, group=group)

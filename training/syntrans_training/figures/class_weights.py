@@ -21,8 +21,8 @@ from syntrans.files.sealed_parquet import write_sealed
 from syntrans.paths import atomic_path
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data import Split
-from syntrans_training.evaluation.evaluate import Subject
-from syntrans_training.evaluation.trained_run import Run
+from syntrans_training.evaluation.evaluate import EvaluatedSplit
+from syntrans_training.evaluation.trained_run import TrainedRun
 from syntrans_training.modules.vsbird import VSBird
 
 DRAWS = 50  # of supports, for every class
@@ -31,7 +31,7 @@ _NAMED = 24  # classes that a legend still has room for
 _KINDS = {"visual": "pictures alone", "multimodal": "pictures and text"}
 
 
-def make(run: Run, novel: Subject, config: EvaluateConfig, out: Path) -> dict[str, Any]:
+def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
     """Write weights.parquet and weights.png; returns how well the weights of the classes lie apart."""
     side, numbers, points = novel.side, [], {}
     for shots in config.episodes.shots:
@@ -71,7 +71,7 @@ def weights_of(
 ) -> Float[Tensor, "e c d"]:
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()
-    memory = head.recall()
+    memory = head.build_memory()
     semantic = head.semantic(text, memory).expand(len(supports), -1, -1)
     shots = supports.shape[2]
     made = head.weights(memory.project(pictures)[supports].mean(2), semantic, memory, shots=shots)

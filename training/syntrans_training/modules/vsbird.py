@@ -19,7 +19,7 @@ from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.ridge import Ridge, fit_ridge
 from syntrans_training.modules.shared_space import Metric
-from syntrans_training.modules.trust import Trust
+from syntrans_training.modules.trust import TextGate
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
@@ -37,7 +37,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Without:
+class HeldOutClasses:
     """Base classes that play novel ones, and the metric that was fitted without them."""
 
     absent: Bool[Tensor, " c"]
@@ -45,7 +45,7 @@ class Without:
 
 
 @dataclass(frozen=True)
-class Memory:
+class BaseClassMemory:
     """What is known of the base classes: the metric, weights, texts, the maps M_sv and M_vs; nothing of `absent`."""
 
     metric: Metric
@@ -105,10 +105,12 @@ class VSBird(nn.Module):
         self.register_buffer("base_text", base_text.clone())
         self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=HIDDEN if residual else 0)
         self.generator = VisualWeightGenerator(d) if generator else None
-        self.trust = Trust() if gate else None
+        self.trust = TextGate() if gate else None
         self.fusion = fusion
 
-    def recall(self, without: Without | None = None, base_text: Float[Tensor, "c s"] | None = None) -> Memory:
+    def build_memory(
+        self, without: HeldOutClasses | None = None, base_text: Float[Tensor, "c s"] | None = None
+    ) -> BaseClassMemory:
         """What is known of all base classes, or `without` some; the maps are between their texts and weights.
 
         `base_text` stands in for their class vectors, where training draws other descriptors.
@@ -117,7 +119,7 @@ class VSBird(nn.Module):
         absent = None if without is None else without.absent
         metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
         text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
-        return Memory(
+        return BaseClassMemory(
             metric,
             weights,
             text,
@@ -126,12 +128,12 @@ class VSBird(nn.Module):
             absent=absent,
         )
 
-    def semantic(self, text: Float[Tensor, "*b n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
+    def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
         found: Tensor = self.reconstructor(text, memory.to_visual, memory.axes)
         return found
 
-    def visual(self, mean: Float[Tensor, "e n d"], memory: Memory) -> Float[Tensor, "e n d"]:
+    def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
         """Weights of classes from the mean of their supports, and from the base classes that it recalls."""
         if self.generator is None:
             return mean
@@ -140,7 +142,7 @@ class VSBird(nn.Module):
         return found
 
     def weights(
-        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: Memory, *, shots: int
+        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
     ) -> Weights:
         """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports."""
         visual, precision = self.visual(mean, memory), memory.metric.precision

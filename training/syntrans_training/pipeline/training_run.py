@@ -7,11 +7,11 @@ import torch
 
 from syntrans.runs.legs import Clock, Legs
 from syntrans_training.baselines.view_stage import view_stage
-from syntrans_training.bridge.val_tasks import Val
+from syntrans_training.bridge.val_tasks import ValSplit
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
-from syntrans_training.encoder.clip_distillation import distill_stage, open_lesson
+from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.cmkd import class_knowledge
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import (
@@ -65,7 +65,7 @@ class TrainingRun:
             check_given(config.encoder, self.base, teacher=config.distill.teacher)
             described = self.texts.file is not None
             self.class_knowledge = class_knowledge(config.encoder, self.texts.base, self.texts.val, described=described)
-            self.lesson = open_lesson(config, self.base, self.val, self.texts.knowledge, self.descriptors)
+            self.lesson = open_teacher_signal(config, self.base, self.val, self.texts.knowledge, self.descriptors)
 
     def train_encoder(self, *, required: bool) -> dict[str, Any]:
         """Train the encoder; where it is `required`, it must be there already."""
@@ -101,7 +101,7 @@ class TrainingRun:
                 feature_stage(*self.encoder, split, self.device, size) for split in (self.base, self.val)
             )
             views = view_stage(*self.encoder, self.val, self.device, size, self.config.methods)
-        self.val_features = Val(val, self.seen, views)
+        self.val_features = ValSplit(val, self.seen, views)
 
     def fit_ridge_baseline(self) -> dict[str, Any]:
         """Standardise the features and fit the closed-form bridge."""

@@ -26,7 +26,7 @@ from syntrans_training.modules.mirror import MirrorTeacher, Taught
 
 Relation = Literal["soft", "distance", "prototype"]
 # what the teacher sees of pictures: their views [b 3 h w] and numbers [b] -> features [b h]
-Eyes = Callable[[Tensor, Tensor], Tensor]
+TeacherBackbone = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ class CMKDTeacher:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class MirrorTeaching:
     """A trained teacher as a student meets it: frozen, with its eyes and the knowledge [C, s] of the base classes."""
 
     teacher: MirrorTeacher
-    eyes: Eyes
+    eyes: TeacherBackbone
     knowledge: Float[Tensor, "c s"]
     srl: float = 1.0
     relation: Relation = "soft"
@@ -151,7 +151,13 @@ class CMKDStudent:
     """
 
     def __init__(
-        self, encoder: Encoder, pictures: Pictures, shape: TaskShape, *, steps: int, lesson: Lesson | None = None
+        self,
+        encoder: Encoder,
+        pictures: Pictures,
+        shape: TaskShape,
+        *,
+        steps: int,
+        lesson: MirrorTeaching | None = None,
     ) -> None:
         self.episodic = _Episodic(pictures, shape, steps)
         self.n_items, self.encoder, self.lesson = self.episodic.n_items, encoder, lesson
@@ -172,14 +178,14 @@ class CMKDStudent:
         return found
 
     @torch.no_grad()
-    def _taught(self, lesson: Lesson, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
+    def _taught(self, lesson: MirrorTeaching, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
         knowledge = lesson.knowledge.to(views.device)[classes.to(views.device)]
         found: Taught = lesson.teacher(*self.episodic.split(lesson.eyes(views, images)), knowledge)
         return found
 
 
 def relation_loss(
-    lesson: Lesson, support: Float[Tensor, "t n k h"], query: Float[Tensor, "t m h"], taught: Taught
+    lesson: MirrorTeaching, support: Float[Tensor, "t n k h"], query: Float[Tensor, "t m h"], taught: Taught
 ) -> Float[Tensor, ""]:
     """The lesson's spatial relation loss of a student's supports and queries."""
     if lesson.relation == "prototype":
@@ -195,7 +201,7 @@ def relation_loss(
     return soft_relation(student=student, teacher=teacher, temperature=lesson.temperature)
 
 
-def eyes(encoder: Encoder | None, table: Float[Tensor, "n h"] | None, device: torch.device) -> Eyes:
+def eyes(encoder: Encoder | None, table: Float[Tensor, "n h"] | None, device: torch.device) -> TeacherBackbone:
     """What a teacher sees: the views through `encoder`, or rows of `table`."""
     if encoder is not None:
         return lambda views, _: encoder(views)
