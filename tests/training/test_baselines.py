@@ -180,14 +180,14 @@ def test_semalign_with_all_weight_on_prototypes_is_visual():
 def test_fake_novel_classes_get_no_attention():
     net = generator()
     support, _, _ = draw(1.0)
-    absent = torch.zeros(E, 12, dtype=torch.bool)
-    absent[:, [2, 5]] = True
-    attention = net.attention(support, absent)
+    held_out_mask = torch.zeros(E, 12, dtype=torch.bool)
+    held_out_mask[:, [2, 5]] = True
+    attention = net.attention(support, held_out_mask)
     assert attention[..., [2, 5]].abs().max() == 0
     assert torch.allclose(attention.sum(-1), torch.ones(E, N, K))
-    before = net(support, absent)
+    before = net(support, held_out_mask)
     net.base[[2, 5]] = 100.0
-    assert torch.equal(net(support, absent), before)
+    assert torch.equal(net(support, held_out_mask), before)
 
 
 @pytest.mark.parametrize("i", range(3))
@@ -212,8 +212,8 @@ def test_the_generator_gives_the_numbers_of_its_authors_code(reference, i):
     e, n = len(arrays["base_ids"]), int(arrays["support_labels"].max()) + 1
     by_class = arrays["support_labels"].argsort(dim=1, stable=True)
     support = arrays["support_features"][torch.arange(e)[:, None], by_class].unflatten(1, (n, -1))
-    absent = torch.ones(e, 8, dtype=torch.bool).scatter(1, arrays["base_ids"], value=False)
-    weights = net(support, absent)
+    held_out_mask = torch.ones(e, 8, dtype=torch.bool).scatter(1, arrays["base_ids"], value=False)
+    weights = net(support, held_out_mask)
     expected = case["outputs"]["float64"]
     assert np.allclose(weights.detach().numpy(), expected["novel_weights"], atol=1e-9)
     both = torch.cat([torch.from_numpy(expected["base_weights"]), weights], 1)

@@ -75,11 +75,11 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, 
     curves = pq.read_table(out / "alpha.parquet").to_pandas()
     for shots in SHOTS:
         tasks = open_episodes(novel, EVALUATE, shots).episodes
-        text = novel.side.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
+        text = novel.features.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
         heads = run.heads.heads["kept", shots]
         of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")
         for alpha in (0.0, 0.5, 1.0):
-            row = ScoredClassifier(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.side.shared)
+            row = ScoredClassifier(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.features.shared)
             expected = score_episodes({"it": row}, tasks, n_classes=5, chunk=10)["it"].accuracy.mean()
             assert of_shots.accuracy[alpha] == pytest.approx(expected, abs=0.003)  # a tie may fall otherwise
         assert (of_shots.episodes == 30).all()

@@ -128,7 +128,7 @@ def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world
     _, pictures = transform_features(raw, 1.0)
     space, start = GRID.spaces[0], GRID.starts[0]
     found = held_out_metrics(pictures, text, space, start, size=8)
-    left_out = torch.stack([one.absent for one in found])
+    left_out = torch.stack([one.held_out_mask for one in found])
     assert (left_out.sum(1) == 8).all()
     assert left_out.sum(0).max() - left_out.sum(0).min() <= 4
     first = left_out[0]

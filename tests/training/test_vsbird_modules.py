@@ -135,8 +135,8 @@ def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head):
         return head.classifier(made, shots=K, alpha=0.5)[0]
 
     before = run()
-    head.base[away.absent] += 5.0
-    head.base_text[away.absent] -= 3.0
+    head.base[away.held_out_mask] += 5.0
+    head.base_text[away.held_out_mask] -= 3.0
     head.transform += 1.0
     assert torch.allclose(before, run(), atol=1e-3)
 
@@ -188,10 +188,10 @@ def test_phi_is_centred_on_the_mean_class():
 
 def test_a_map_without_some_classes_is_the_map_of_the_others():
     s, w = rand(C, S), rand(C, D, seed=1)
-    absent = torch.stack([without(0, 3).absent, without(5, 11).absent])
-    found = fit_ridge(s, w, lam=0.7, absent=absent)(rand(2, 4, S, seed=2))
+    held_out_mask = torch.stack([without(0, 3).held_out_mask, without(5, 11).held_out_mask])
+    found = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
     for e in range(2):
-        alone = fit_ridge(s[~absent[e]], w[~absent[e]], lam=0.7)
+        alone = fit_ridge(s[~held_out_mask[e]], w[~held_out_mask[e]], lam=0.7)
         assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
 
 
@@ -222,7 +222,7 @@ def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
 def test_every_fusion_tells_classes_apart_and_learns(fusion, batch):
     made = VSBird(Metric(torch.eye(D), torch.ones(D)), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
     shown = show(batch.classes, made.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
-    away = HeldOutClasses(without(*range(N + 1)).absent, Metric(torch.eye(D), torch.ones(D)))
+    away = HeldOutClasses(without(*range(N + 1)).held_out_mask, Metric(torch.eye(D), torch.ones(D)))
     terms = bridge_loss(made, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
     assert set(terms) == {"fused", "visual", "semantic", "reconstruction", "cycle"}
     sum(terms.values()).backward()

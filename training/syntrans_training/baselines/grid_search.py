@@ -1,7 +1,7 @@
 """Choosing hyper-parameters: every setting of a grid on the same val episodes, the best accuracy wins.
 
-The novel split is closed while it runs (guard.py). All settings are scored in one pass, so linear methods share the
-gathering of queries.
+The novel split is closed while it runs (novel_split_guard.py). All settings are scored in one pass, so
+linear methods share the gathering of queries.
 """
 
 from collections.abc import Callable, Mapping, Sequence

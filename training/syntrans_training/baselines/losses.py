@@ -13,13 +13,15 @@ from syntrans_training.modules.semalign import SemAlign
 
 
 def attention_loss(generator: AttentionGenerator, batch: PseudoNovelTasks) -> Tensor:
-    """Cross-entropy over the fake-novel classes and the base classes left in memory, queries of both."""
+    """Cross-entropy over the classes that play novel ones and the base classes left in memory, queries of both."""
     e, n = batch.classes.shape
-    absent = torch.zeros(e, len(generator.base), dtype=torch.bool).scatter(1, batch.classes, value=True)
-    novel = generator(batch.support, absent)
+    held_out_mask = torch.zeros(e, len(generator.base), dtype=torch.bool).scatter(1, batch.classes, value=True)
+    novel = generator(batch.support, held_out_mask)
     query = torch.cat([batch.query, batch.others], 1)
     remembered = generator.logits(query, generator.base.expand(e, -1, -1))
-    logits = torch.cat([generator.logits(query, novel), remembered.masked_fill(absent[:, None], float("-inf"))], -1)
+    logits = torch.cat(
+        [generator.logits(query, novel), remembered.masked_fill(held_out_mask[:, None], float("-inf"))], -1
+    )
     own = query_labels(n, batch.query.shape[1] // n).expand(e, -1)
     return F.cross_entropy(logits.flatten(0, 1), torch.cat([own, batch.other_classes + n], 1).flatten())
 

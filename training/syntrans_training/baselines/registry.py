@@ -81,57 +81,68 @@ class Baseline:
     on_views: bool = False  # supports are augmented views, where there are some
     on_tasks: bool = False  # trained on tasks of base classes
 
-    def features(self, side: SplitFeatures) -> Float[Tensor, "n d"]:
+    def features(self, features: SplitFeatures) -> Float[Tensor, "n d"]:
         """What it looks at."""
-        found: Tensor = getattr(side, self.view)
+        found: Tensor = getattr(features, self.view)
         return found
 
 
 def _fit(
     module: nn.Module,
     loss: Callable[[int], Tensor],
-    how: HeadTraining,
+    training: HeadTraining,
     validate: Callable[[Tensors], float],
 ) -> dict[str, Tensor]:
-    fit_head(module, loss, steps=how.steps, lr=how.lr, looks=VAL_CHECKS, validate=lambda: validate(module.state_dict()))
+    fit_head(
+        module,
+        loss,
+        steps=training.steps,
+        lr=training.lr,
+        looks=VAL_CHECKS,
+        validate=lambda: validate(module.state_dict()),
+    )
     return dict(module.state_dict())
 
 
-def _tasks(base: BaseClasses, how: HeadTraining) -> PseudoNovelSampler:
+def _tasks(base: BaseClasses, training: HeadTraining) -> PseudoNovelSampler:
     return PseudoNovelSampler(
         base.standard,
         base.labels,
-        ways=how.ways,
-        shots=how.shots,
-        queries=how.queries,
-        batch=how.batch,
-        seed=how.seed,
+        ways=training.ways,
+        shots=training.shots,
+        queries=training.queries,
+        batch=training.batch,
+        seed=training.seed,
     )
 
 
-def _train_attention(base: BaseClasses, how: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
-    torch.manual_seed(how.seed)
-    net, tasks = AttentionGenerator(class_means(base.standard, base.labels)), _tasks(base, how)
-    return _fit(net, lambda step: attention_loss(net, tasks.draw(step)), how, validate)
+def _train_attention(
+    base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
+) -> dict[str, Tensor]:
+    torch.manual_seed(training.seed)
+    net, tasks = AttentionGenerator(class_means(base.standard, base.labels)), _tasks(base, training)
+    return _fit(net, lambda step: attention_loss(net, tasks.draw(step)), training, validate)
 
 
-def _train_gate(base: BaseClasses, how: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
-    torch.manual_seed(how.seed)
-    net, tasks = AM3Gate(base.text.shape[1], base.standard.shape[1]), _tasks(base, how)
-    return _fit(net, lambda step: gate_loss(net, tasks.draw(step), base.text), how, validate)
+def _train_gate(base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
+    torch.manual_seed(training.seed)
+    net, tasks = AM3Gate(base.text.shape[1], base.standard.shape[1]), _tasks(base, training)
+    return _fit(net, lambda step: gate_loss(net, tasks.draw(step), base.text), training, validate)
 
 
-def _train_alignment(base: BaseClasses, how: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
-    torch.manual_seed(how.seed)
-    net = SemAlign(base.text.shape[1], base.standard.shape[1], hidden=how.hidden)
+def _train_alignment(
+    base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
+) -> dict[str, Tensor]:
+    torch.manual_seed(training.seed)
+    net = SemAlign(base.text.shape[1], base.standard.shape[1], hidden=training.hidden)
     centres = class_means(base.standard, base.labels)
 
     def loss(step: int) -> Tensor:
-        generator = torch.Generator().manual_seed(how.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
         items = torch.randint(len(base.labels), (128,), generator=generator)
         return alignment_loss(net, base.standard[items], base.labels[items], base.text, centres)
 
-    return _fit(net, loss, how, validate)
+    return _fit(net, loss, training, validate)
 
 
 def _loaded(module: nn.Module, tensors: Tensors) -> Any:
@@ -139,43 +150,45 @@ def _loaded(module: nn.Module, tensors: Tensors) -> Any:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _attention(_side: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
+def _attention(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
     return AttentionWeights(_loaded(AttentionGenerator(tensors["base"]), tensors))
 
 
-def _am3(side: SplitFeatures, shots: int, tensors: Tensors) -> Method:
+def _am3(features: SplitFeatures, shots: int, tensors: Tensors) -> Method:
     hidden, text_dim = tensors["transform.0.weight"].shape
     gate = AM3Gate(text_dim, len(tensors["transform.3.bias"]), hidden=hidden)
-    return AM3(_loaded(gate, tensors), side.text(side.main, shots))
+    return AM3(_loaded(gate, tensors), features.text(features.main, shots))
 
 
-def _semalign(side: SplitFeatures, shots: int, tensors: Tensors, *, k: float) -> Method:
-    text = side.text(side.main, shots)
+def _semalign(features: SplitFeatures, shots: int, tensors: Tensors, *, k: float) -> Method:
+    text = features.text(features.main, shots)
     hidden, d = len(tensors["layers.0.bias"]), len(tensors["layers.2.bias"])
     return SemanticAlignment(_loaded(SemAlign(text.shape[1], d, hidden=hidden), tensors), text, k=k)
 
 
-def _simpleshot(_side: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
+def _simpleshot(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
     return SimpleShot(tensors["mean"])
 
 
-def _base_mean(base: BaseClasses, _how: HeadTraining, _validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
+def _base_mean(base: BaseClasses, _training: HeadTraining, _validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
     return {"mean": base.raw.mean(0)}
 
 
-def _knowledge_transfer(side: SplitFeatures, shots: int, _tensors: Tensors) -> Method:
-    return KnowledgeTransfer(side.semantic(side.main, shots))
+def _knowledge_transfer(features: SplitFeatures, shots: int, _tensors: Tensors) -> Method:
+    return KnowledgeTransfer(features.semantic(features.main, shots))
 
 
-def _zero_shot(side: SplitFeatures, _shots: int, _tensors: Tensors, *, variant: str) -> Method:
-    return Semantic(side.vectors(side.main if variant == "descriptors" else "name", 0.0, 0))
+def _zero_shot(features: SplitFeatures, _shots: int, _tensors: Tensors, *, variant: str) -> Method:
+    return Semantic(features.vectors(features.main if variant == "descriptors" else "name", 0.0, 0))
 
 
-def _tip(side: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any) -> Method:
-    return TipAdapter(side.vectors(side.main, 0.0, 0), **setting)
+def _tip(features: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any) -> Method:
+    return TipAdapter(features.vectors(features.main, 0.0, 0), **setting)
 
 
-def _plain(kind: Callable[..., Method], _side: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any) -> Method:
+def _plain(
+    kind: Callable[..., Method], _features: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any
+) -> Method:
     return kind(**setting)
 
 

@@ -32,15 +32,19 @@ class SelectedBaselines:
     note: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def rows(self, side: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
+    def rows(self, features: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
         """The chosen methods as rows on a split."""
         found = {}
         for entry in self.note["choices"]:
-            name, peer = entry["method"], BASELINES[entry["method"]]
+            name, baseline = entry["method"], BASELINES[entry["method"]]
             if entry["shots"] == shots:
-                method = peer.build(side, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"])
-                views = side.views if peer.on_views else None
-                found[name] = ScoredClassifier((method,), peer.features(side), support_views=views, group=peer.group)
+                method = baseline.build(
+                    features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
+                )
+                views = features.views if baseline.on_views else None
+                found[name] = ScoredClassifier(
+                    (method,), baseline.features(features), support_views=views, group=baseline.group
+                )
         return found
 
     def temperature(self, row: str, shots: int) -> float:
@@ -53,7 +57,7 @@ def select_baselines(
     base: Callable[[int], BaseClasses],
     val: SplitFeatures,
     tasks: Mapping[int, Episodes],
-    how: HeadTraining,
+    training: HeadTraining,
     *,
     n_classes: int,
     path: Path,
@@ -62,7 +66,8 @@ def select_baselines(
     """Choose and train what `path` does not hold yet; returns its note.
 
     `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
-    `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
+    `training` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where
+    `val` is none.
     """
     tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
@@ -70,7 +75,9 @@ def select_baselines(
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            made, best = _choose(BASELINES[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
+            made, best = _choose(
+                BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes
+            )
             tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
             chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
             note["choices"].append({"method": name, "shots": shots, **chosen})
@@ -111,21 +118,26 @@ def _load(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def _choose(
-    peer: Baseline, base: BaseClasses, val: SplitFeatures, episodes: Episodes, how: HeadTraining, n_classes: int
+    baseline: Baseline,
+    base: BaseClasses,
+    val: SplitFeatures,
+    episodes: Episodes,
+    training: HeadTraining,
+    n_classes: int,
 ) -> tuple[dict[str, Tensor], GridResult]:
     def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
         return grid_search(
-            partial(peer.build, val, how.shots, tensors),
+            partial(baseline.build, val, training.shots, tensors),
             grid,
-            peer.features(val),
+            baseline.features(val),
             episodes,
             n_classes=n_classes,
-            support_views=val.views if peer.on_views else None,
+            support_views=val.views if baseline.on_views else None,
         )
 
-    middle = {name: values[len(values) // 2 :][:1] for name, values in peer.grid.items()}
+    middle = {name: values[len(values) // 2 :][:1] for name, values in baseline.grid.items()}
     tensors: dict[str, Tensor] = {}
-    if peer.train:
+    if baseline.train:
         with one_thread():
-            tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy)
-    return tensors, tried(tensors, peer.grid)
+            tensors = baseline.train(base, training, lambda made: tried(made, middle).accuracy)
+    return tensors, tried(tensors, baseline.grid)

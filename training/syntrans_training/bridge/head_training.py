@@ -50,7 +50,7 @@ class HeadTrainingConfig:
 class HeadProblem:
     """One variant and number of shots: everything that its heads are trained and judged on."""
 
-    pictures: TransformedFeatures
+    features: TransformedFeatures
     space: SpaceSettings
     start: MapInit
     texts: ClassVectorSource
@@ -65,58 +65,62 @@ class HeadProblem:
         """Accuracy on val for each alpha."""
         tasks = next(self.val.chunks(episodes)) if episodes else self.val
         text = self.texts.val(self.variant, self.start.name_share)
-        return alpha_curve(head, self.pictures.val, text, tasks, alphas).mean(0).tolist()
+        return alpha_curve(head, self.features.val, text, tasks, alphas).mean(0).tolist()
 
 
-def train_head(task: HeadProblem, how: HeadTrainingConfig, seed: int) -> tuple[VSBird, dict[str, Any]]:
+def train_head(task: HeadProblem, config: HeadTrainingConfig, seed: int) -> tuple[VSBird, dict[str, Any]]:
     """One head and what is to be known of its training."""
     torch.manual_seed(seed)
-    pictures, share = task.pictures, task.start.name_share
+    features, share = task.features, task.start.name_share
     text = full_class_vectors(task.texts, task.variant, share)
-    head = closed_form(pictures, text, task.space, task.start, **how.parts)
+    head = closed_form(features, text, task.space, task.start, **config.parts)
     tasks = PseudoNovelSampler(
-        pictures.base, pictures.labels,
-        ways=how.ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+        features.base, features.labels,
+        ways=config.ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
     )  # fmt: skip
-    residuals = pictures.base - pictures.means[pictures.labels]
+    residuals = features.base - features.means[features.labels]
     generator = torch.Generator().manual_seed(seed)
 
     def loss(step: int) -> Tensor:
         without = task.folds[int(torch.randint(len(task.folds), (), generator=generator))]
-        batch = tasks.draw(step, without.absent)
-        moved = [scatter(x, residuals, amount=how.scatter, generator=generator) for x in (batch.support, batch.query)]
+        batch = tasks.draw(step, without.held_out_mask)
+        moved = [
+            scatter(x, residuals, amount=config.scatter, generator=generator) for x in (batch.support, batch.query)
+        ]
         batch = replace(batch, support=moved[0], query=moved[1])
-        drawn = task.texts.base(task.variant, share, how.keep, generator)
-        shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
+        drawn = task.texts.base(task.variant, share, config.keep, generator)
+        shown = show(batch.classes, drawn, wrong=config.wrong_texts, generator=generator)
         alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # docs/method.md (26)
-        terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=how.losses)
+        terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=config.losses)
         return torch.stack(list(terms.values())).sum()
 
     def validate() -> float:
         return task.curve(head, [0.5], episodes=CHECK_EPISODES)[0]
 
-    begun, known = validate(), semantic_on_base(head, task, how, seed)
-    if how.steps:
-        step, best = fit_head(head, loss, steps=how.steps, lr=how.lr, looks=how.looks, validate=validate, slow=_SLOW)
+    begun, known = validate(), semantic_on_base(head, task, config, seed)
+    if config.steps:
+        step, best = fit_head(
+            head, loss, steps=config.steps, lr=config.lr, looks=config.looks, validate=validate, slow=_SLOW
+        )
     else:
         step, best = 0, begun
     head.eval()
     log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base_before": known}
-    log |= {"semantic_base": semantic_on_base(head, task, how, seed), "semantic_val": task.curve(head, [1.0])[0]}
+    log |= {"semantic_base": semantic_on_base(head, task, config, seed), "semantic_val": task.curve(head, [1.0])[0]}
     return head, {name: round(value, 6) for name, value in log.items()}
 
 
 @torch.no_grad()
-def semantic_on_base(head: VSBird, task: HeadProblem, how: HeadTrainingConfig, seed: int) -> float:
+def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig, seed: int) -> float:
     """Accuracy at alpha 1 on tasks of base classes that play novel ones; beside val's it tells over-fit."""
     right, all_queries = 0, 0
-    ways = min(task.val.support.shape[1], int(task.folds[0].absent.sum()))
+    ways = min(task.val.support.shape[1], int(task.folds[0].held_out_mask.sum()))
     tasks = PseudoNovelSampler(
-        task.pictures.base, task.pictures.labels,
-        ways=ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+        task.features.base, task.features.labels,
+        ways=ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
     )  # fmt: skip
     for number, without in enumerate(task.folds):
-        batch = tasks.draw(2**31 + number, without.absent)  # a step that training does not reach
+        batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
         memory = head.build_memory(without)
         semantic = head.semantic(head.base_text[batch.classes], memory)
         made = head.weights(memory.project(batch.support.mean(2)), semantic, memory, shots=task.shots)

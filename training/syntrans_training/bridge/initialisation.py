@@ -1,7 +1,7 @@
 """Where the bridge starts: its closed form, and the settings of that which val prefers.
 
 The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
-each kind of text gets the start of its own maps. No weights are trained here (bridge_training.py).
+each kind of text gets the start of its own maps. No weights are trained here (head_training.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -115,23 +115,23 @@ def accuracies(
 
 
 def fit_metric(
-    pictures: TransformedFeatures, text: Float[Tensor, "c s"], space: SpaceSettings, start: MapInit
+    features: TransformedFeatures, text: Float[Tensor, "c s"], space: SpaceSettings, start: MapInit
 ) -> Metric:
     """From the covariances of base pictures and of what the text does not predict of their classes."""
-    missed = pictures.means - leave_one_out(text, pictures.means, lam=start.lam)
-    within = space.noise * shrink(within_covariance(pictures.base, pictures.labels), space.shrinkage)
+    missed = features.means - leave_one_out(text, features.means, lam=start.lam)
+    within = space.noise * shrink(within_covariance(features.base, features.labels), space.shrinkage)
     return diagonalise(within, shrink(missed.T @ missed / len(missed), start.prior_shrinkage))
 
 
 def closed_form(
-    pictures: TransformedFeatures, text: Float[Tensor, "c s"], space: SpaceSettings, start: MapInit, **parts: Any
+    features: TransformedFeatures, text: Float[Tensor, "c s"], space: SpaceSettings, start: MapInit, **parts: Any
 ) -> VSBird:
     """The head before any training."""
-    return VSBird(fit_metric(pictures, text, space, start), pictures.means, text, lam=start.lam, **parts)
+    return VSBird(fit_metric(features, text, space, start), features.means, text, lam=start.lam, **parts)
 
 
 def held_out_metrics(
-    pictures: TransformedFeatures,
+    features: TransformedFeatures,
     text: Float[Tensor, "c s"],
     space: SpaceSettings,
     start: MapInit,
@@ -144,23 +144,27 @@ def held_out_metrics(
     A metric that has seen a class's mean leaves it the directions in which it stands out from its text, so tasks of
     that class would be far easier than those of a new one.
     """
-    n, generator = len(pictures.means), torch.Generator().manual_seed(seed)
+    n, generator = len(features.means), torch.Generator().manual_seed(seed)
     size = min(size, n // 2)
     orders = [torch.randperm(n, generator=generator) for _ in range(PASSES)]
-    playing = [part for order in orders for part in torch.split(order, size) if len(part) == size]
-    playing = playing[: max(8, 2048 // n)]  # 32 of 64 classes; fewer of many, whose maps cost more and vary less
+    left_out = [part for order in orders for part in torch.split(order, size) if len(part) == size]
+    left_out = left_out[: max(8, 2048 // n)]  # 32 of 64 classes; fewer of many, whose maps cost more and vary less
     found = []
-    for classes in playing:
-        absent = torch.zeros(n, dtype=torch.bool).scatter(0, classes, value=True)
-        found.append(HeldOutClasses(absent, fit_metric(_without(pictures, absent), text[~absent], space, start)))
+    for classes in left_out:
+        held_out_mask = torch.zeros(n, dtype=torch.bool).scatter(0, classes, value=True)
+        found.append(
+            HeldOutClasses(
+                held_out_mask, fit_metric(_without(features, held_out_mask), text[~held_out_mask], space, start)
+            )
+        )
     return tuple(found)
 
 
-def _without(pictures: TransformedFeatures, absent: Bool[Tensor, " c"]) -> TransformedFeatures:
-    kept = ~absent[pictures.labels]
-    place = (~absent).cumsum(0) - 1
+def _without(features: TransformedFeatures, held_out_mask: Bool[Tensor, " c"]) -> TransformedFeatures:
+    kept = ~held_out_mask[features.labels]
+    place = (~held_out_mask).cumsum(0) - 1
     return replace(
-        pictures, base=pictures.base[kept], labels=place[pictures.labels[kept]], means=pictures.means[~absent]
+        features, base=features.base[kept], labels=place[features.labels[kept]], means=features.means[~held_out_mask]
     )
 
 
@@ -179,7 +183,7 @@ def transform_features(raw: RawFeatures, power: float) -> tuple[Phi, Transformed
 def best_settings_per_noise(
     raw: RawFeatures, texts: ClassVectorSource, variant: str, grid: Grid, scores: ScoreHeads, *, fusion: str
 ) -> list[tuple[SpaceSettings, MapInit]]:
-    """The best space and start for each noise: which noise is best, only training tells (bridge_training.py).
+    """The best space and start for each noise: which noise is best, only training tells (head_training.py).
 
     Space and start are chosen by turns, twice: each is good for the other's choice.
     """
@@ -188,8 +192,8 @@ def best_settings_per_noise(
         spaces, start = [space for space in grid.spaces if space.noise == noise], grid.middle
         for _ in range(2):
             space = _choose_space(raw, texts, variant, spaces, start, scores, fusion=fusion)
-            _, pictures = transform_features(raw, space.power)
-            start = choose_map_init(pictures, space, texts, variant, grid.starts, scores, fusion=fusion)
+            _, features = transform_features(raw, space.power)
+            start = choose_map_init(features, space, texts, variant, grid.starts, scores, fusion=fusion)
         found.append((space, start))
     return found
 
@@ -207,18 +211,18 @@ def _choose_space(
     text = full_class_vectors(texts, variant, start.name_share), texts.val(variant, start.name_share)
     found: dict[SpaceSettings, float] = {}
     for power in dict.fromkeys(space.power for space in choices):
-        _, pictures = transform_features(raw, power)
+        _, features = transform_features(raw, power)
         spaces = [space for space in choices if space.power == power]
         methods = {
-            str(i): SynTrans(_without_training(pictures, text[0], space, start, fusion), text[1], alpha=0.5)
+            str(i): SynTrans(_without_training(features, text[0], space, start, fusion), text[1], alpha=0.5)
             for i, space in enumerate(spaces)
         }
-        found |= dict(zip(spaces, scores(methods, pictures.val).values(), strict=True))
+        found |= dict(zip(spaces, scores(methods, features.val).values(), strict=True))
     return max(found, key=found.__getitem__)
 
 
 def choose_map_init(
-    pictures: TransformedFeatures,
+    features: TransformedFeatures,
     space: SpaceSettings,
     texts: ClassVectorSource,
     variant: str,
@@ -232,17 +236,17 @@ def choose_map_init(
         starts = [start for start in starts if start.name_share == starts[0].name_share]
     methods = {
         str(i): SynTrans(
-            _without_training(pictures, full_class_vectors(texts, variant, start.name_share), space, start, fusion),
+            _without_training(features, full_class_vectors(texts, variant, start.name_share), space, start, fusion),
             texts.val(variant, start.name_share),
             alpha=0.5,
         )
         for i, start in enumerate(starts)
     }
-    found = scores(methods, pictures.val)
+    found = scores(methods, features.val)
     return starts[int(max(found, key=found.__getitem__))]
 
 
 def _without_training(
-    pictures: TransformedFeatures, text: Tensor, space: SpaceSettings, start: MapInit, fusion: str
+    features: TransformedFeatures, text: Tensor, space: SpaceSettings, start: MapInit, fusion: str
 ) -> VSBird:
-    return closed_form(pictures, text, space, start, generator=False, residual=False, gate=False, fusion=fusion)
+    return closed_form(features, text, space, start, generator=False, residual=False, gate=False, fusion=fusion)

@@ -2,7 +2,8 @@
 
 1. The shared space, once for all kinds of text: power and shrinkage by the closed form, noise by one trained head each.
 2. For every variant (semantics.py, and `none`: the same head without text): where its maps start.
-3. For every variant, number of shots and seed: training on fake-novel tasks (tasks/meta.py), best look at val kept.
+3. For every variant, number of shots and seed: training on tasks of held-out base classes (episodic_loss.py); the
+   weights of the best validation check are kept.
 4. For every variant and number of shots: alpha, by the accuracy of all seeds.
 vsbird.safetensors grows head by head, so an interrupted stage goes on after the last one that was finished.
 """
@@ -62,7 +63,7 @@ def run_stage(
     tasks: Mapping[int, Episodes],
     variants: Sequence[str],
     grid: Grid,
-    how: HeadTrainingConfig,
+    config: HeadTrainingConfig,
     *,
     path: Path,
     identity: str,
@@ -70,31 +71,27 @@ def run_stage(
     """Choose and train what `path` does not hold yet; returns its note; `tasks` are of val."""
     tensors, note = checkpoint.load_or_begin(path, identity, {"starts": {}, "choices": [], "heads": []})
     file = _HeadFile(path, tensors, note)
-    seeds = range(how.seed, how.seed + (how.seeds if how.steps else 1))
+    seeds = range(config.seed, config.seed + (config.seeds if config.steps else 1))
     noises = len({space.noise for space in grid.spaces})
-    of_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
-    n_heads = of_space + len(variants) * len(tasks) * len(seeds)
+    for_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
+    n_heads = for_space + len(variants) * len(tasks) * len(seeds)
     with selecting(), one_thread(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
         score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
         if "space" not in note:
-            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, how, score_val, progress))
+            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, config, score_val, progress))
             file.save()
         space = SpaceSettings(**note["space"])
-        phi, pictures = transform_features(raw, space.power)
+        phi, features = transform_features(raw, space.power)
         tensors["phi.mean"] = phi.mean
         for variant in variants:
-            start = file.start(
-                variant,
-                partial(
-                    choose_map_init, pictures, space, texts, variant, grid.starts, score_val, fusion=how.parts["fusion"]
-                ),
-            )
+            choose = partial(choose_map_init, features, space, texts, variant, grid.starts, score_val)
+            start = file.start(variant, partial(choose, fusion=config.parts["fusion"]))
             text = full_class_vectors(texts, variant, start.name_share)
-            left_out = held_out_metrics(pictures, text, space, start, size=how.ways, seed=how.seed)
+            left_out = held_out_metrics(features, text, space, start, size=config.ways, seed=config.seed)
             for shots in tasks:
                 if not file.has(variant, shots):
-                    task = HeadProblem(pictures, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
-                    file.add(task, how, seeds, _heads(task, how, seeds, progress), grid.alphas)
+                    task = HeadProblem(features, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
+                    file.add(task, config, seeds, _heads(task, config, seeds, progress), grid.alphas)
     return checkpoint.read_note(path)
 
 
@@ -122,7 +119,7 @@ class _HeadFile:
     def add(
         self,
         task: HeadProblem,
-        how: HeadTrainingConfig,
+        config: HeadTrainingConfig,
         seeds: Iterable[int],
         trained: Sequence[tuple[VSBird, dict[str, Any]]],
         alphas: Sequence[float],
@@ -134,16 +131,16 @@ class _HeadFile:
             self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in head.state_dict().items()}
         self.note["choices"].append(_choose_alpha(task, [head for head, _ in trained], alphas))
         self.note["heads"] += [{**of_task, **log} for _, log in trained]
-        self.note["parts"] = dict(how.parts)
+        self.note["parts"] = dict(config.parts)
         self.save()
 
 
 def _heads(
-    task: HeadProblem, how: HeadTrainingConfig, seeds: Iterable[int], progress: Tracker
+    task: HeadProblem, config: HeadTrainingConfig, seeds: Iterable[int], progress: Tracker
 ) -> list[tuple[VSBird, dict[str, Any]]]:
     found = []
     for seed in seeds:
-        found.append(train_head(task, how, seed))
+        found.append(train_head(task, config, seed))
         progress.advance()
     return found
 
@@ -168,24 +165,24 @@ def _choose_space(
     tasks: Mapping[int, Episodes],
     variant: str,
     grid: Grid,
-    how: HeadTrainingConfig,
+    config: HeadTrainingConfig,
     scores: ScoreHeads,
     progress: Tracker,
 ) -> SpaceSettings:
     """Of the candidates the one whose first head is best on val after its training, at any alpha."""
-    found = best_settings_per_noise(raw, texts, variant, grid, scores, fusion=how.parts["fusion"])
+    found = best_settings_per_noise(raw, texts, variant, grid, scores, fusion=config.parts["fusion"])
     if len(found) == 1:
         return found[0][0]
     reached = []
     for space, start in found:
-        _, pictures = transform_features(raw, space.power)
+        _, features = transform_features(raw, space.power)
         left_out = held_out_metrics(
-            pictures, full_class_vectors(texts, variant, start.name_share), space, start, size=how.ways
+            features, full_class_vectors(texts, variant, start.name_share), space, start, size=config.ways
         )
         of_shots = [
-            HeadProblem(pictures, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
+            HeadProblem(features, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
         ]
-        first = [(task, _heads(task, how, [0], progress)[0][0]) for task in of_shots]
+        first = [(task, _heads(task, config, [0], progress)[0][0]) for task in of_shots]
         reached.append(np.mean([max(task.curve(head, grid.alphas)) for task, head in first]))
     return found[int(np.argmax(reached))][0]
 

@@ -51,7 +51,7 @@ def load_splits(
     """The named splits of a source, decoded to `size` x `size` (from the cache when they were decoded before).
 
     Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split;
-    `guard.ClosedSplit` when the novel split is asked for while something is being chosen.
+    `novel_split_guard.ClosedSplit` when the novel split is asked for while something is being chosen.
     """
     origin = Origin(path, dataset, split_file, per_class=per_class)
     return _load(origin, names, Decoding(size, limit_per_class, max_broken_share))

@@ -87,7 +87,7 @@ def open_teacher_signal(
 
 def distill_stage(
     config: TrainConfig,
-    lesson: TeacherSignal,
+    signal: TeacherSignal,
     start: TrainedEncoder,
     base: Split,
     val: Split,
@@ -98,11 +98,11 @@ def distill_stage(
 ) -> TrainedEncoder:
     """The encoder that features come from after the lesson, and its note; an equal lesson is taken over."""
     encoder, note = start
-    identity = _identity(config, lesson, note["weights"], base, val, device)
+    identity = _identity(config, signal, note["weights"], base, val, device)
     processes = join(device)
     equal = processes.same(partial(find_equal, out, identity, (DISTILL,)) if reuse else str)
     if not equal:
-        _Stage(config, lesson, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
+        _Stage(config, signal, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
     elif processes.first:
         take_over(Path(equal), out / DISTILL, logs=(METRICS, METRICS), what="distill")
     processes.wait()
@@ -110,7 +110,7 @@ def distill_stage(
 
 
 def _identity(
-    config: TrainConfig, lesson: TeacherSignal, weights: str, base: Split, val: Split, device: torch.device
+    config: TrainConfig, signal: TeacherSignal, weights: str, base: Split, val: Split, device: torch.device
 ) -> str:
     shape = {"drop_rate", "drop_block", "drop_ramp_steps", "train_size", "test_size", "augment"}
     return semantic_hash(
@@ -120,8 +120,8 @@ def _identity(
             "encoder": config.encoder.model_dump(mode="json", include=shape),
             "precision": pick_precision(config.encoder.precision, device),
             "start": weights,
-            "teacher": lesson.teacher.revision,
-            "anchors": lesson.anchors.texts if config.distill.terms.text else (),
+            "teacher": signal.teacher.revision,
+            "anchors": signal.anchors.texts if config.distill.terms.text else (),
             "base": base.key,
             "val": val.key,  # the gate's
             "seed": config.seed,
@@ -132,7 +132,7 @@ def _identity(
 @dataclass(frozen=True)
 class _Stage:
     config: TrainConfig
-    lesson: TeacherSignal
+    signal: TeacherSignal
     start: Encoder
     base: Split
     val: Split
@@ -173,14 +173,14 @@ class _Stage:
 
     def _ask_teacher(self) -> tuple[Tensor, dict[str, Any]]:
         """What it says of every stored crop [n, V, e], and how well it does without a student."""
-        teacher, own = self.lesson.teacher, self.config.distill
+        teacher, own = self.signal.teacher, self.config.distill
         encoder = teacher.encoder.to(self.device)
         extraction = features.Extraction(teacher.revision, self.device, self.precision)
         targets = features.extract_crops(
             encoder, self.base, self._crops(), extraction, view=self._view(), shown=teacher.size
         )
         accuracy = {}
-        for split, vectors in ((self.base, self.lesson.base), (self.val, self.lesson.val)):
+        for split, vectors in ((self.base, self.signal.base), (self.val, self.signal.val)):
             whole = features.extract(encoder, split, extraction, size=teacher.size)
             accuracy[split.name] = zero_shot(whole.values, split, vectors)
         encoder.cpu()
@@ -195,9 +195,9 @@ class _Stage:
         return {"size": self.config.encoder.train_size, **self.config.encoder.augment.model_dump(exclude={"jitter"})}
 
     def _task(self, targets: Tensor) -> ClipDistill:
-        own, teacher = self.config.distill, self.lesson.teacher
+        own, teacher = self.config.distill, self.signal.teacher
         student = copy.deepcopy(self.start)
-        anchors = torch.from_numpy(teacher.text.encode(self.lesson.anchors.texts)) if own.terms.text else None
+        anchors = torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if own.terms.text else None
         pictures = Pictures(
             self.base.pixels,
             self.base.labels,
@@ -246,7 +246,7 @@ class _Stage:
         values, projector = self._values(module.get_submodule("encoder")), module.get_submodule("projector").eval()
         with torch.inference_mode():
             projected = projector(values.to(self.device)).cpu()
-        found = zero_shot(projected, self.val, self.lesson.val)
+        found = zero_shot(projected, self.val, self.signal.val)
         return {LOOK: round(val_accuracy(values, self.val), 4)} | {_ZERO_SHOT + kind: v for kind, v in found.items()}
 
     def _save(self, task: ClipDistill, note: Mapping[str, Any], teacher: dict[str, Any]) -> None:
@@ -264,7 +264,7 @@ class _Stage:
             if row["epoch"]
         }
         tensors = nn.ModuleDict(kept).state_dict()
-        anchors = {"texts": len(self.lesson.anchors.texts), "left_out": self.lesson.anchors.left_out}
+        anchors = {"texts": len(self.signal.anchors.texts), "left_out": self.signal.anchors.left_out}
         found = {
             "identity": self.identity,
             "gate": "passed" if passed else "failed",

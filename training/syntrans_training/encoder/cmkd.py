@@ -135,18 +135,18 @@ def teacher_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge,
-    sight: TeacherFeatures | None,
+    teacher_features: TeacherFeatures | None,
 ) -> Objective:
     """The teacher's training."""
     own = config.cmkd
     return CMKDTeacher(
-        _build(config, encoder, knowledge, sight),
+        _build(config, encoder, knowledge, teacher_features),
         pictures,
         knowledge.base,
         shape_of(own),
         steps=own.steps,
-        encoder=None if sight else encoder,
-        table=sight.base if sight else None,
+        encoder=None if teacher_features else encoder,
+        table=teacher_features.base if teacher_features else None,
         mirror=own.mirror,
     )
 
@@ -156,32 +156,35 @@ def student_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge | None,
-    sight: TeacherFeatures | None,
+    teacher_features: TeacherFeatures | None,
     file: Path | None,
 ) -> Objective:
     """The student's training, with the teacher of `file` or with none."""
     lesson = None
     if file and knowledge:
         own, (tensors, _) = config.cmkd, checkpoint.load(file)
-        teacher = _build(config, encoder, knowledge, sight)
+        teacher = _build(config, encoder, knowledge, teacher_features)
         teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
         seeing = None
-        if sight is None:
+        if teacher_features is None:
             seeing = backbones.build(
                 config.backbone, size=config.train_size, mean=config.normalise.mean, std=config.normalise.std
             )
             seeing.load_state_dict(checkpoint.part(tensors, "encoder"))
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
-        look = eyes(seeing, sight.base if sight else None, pictures.device)
+        look = eyes(seeing, teacher_features.base if teacher_features else None, pictures.device)
         lesson = MirrorTeaching(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
     return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, lesson=lesson)
 
 
 def _build(
-    config: EncoderConfig, encoder: backbones.Encoder, knowledge: ClassKnowledge, sight: TeacherFeatures | None
+    config: EncoderConfig,
+    encoder: backbones.Encoder,
+    knowledge: ClassKnowledge,
+    teacher_features: TeacherFeatures | None,
 ) -> MirrorTeacher:
-    seen = sight.base.shape[1] if sight else encoder.feature_dim
+    seen = teacher_features.base.shape[1] if teacher_features else encoder.feature_dim
     return MirrorTeacher(seen, knowledge.base.shape[1], width=config.cmkd.width)
 
 

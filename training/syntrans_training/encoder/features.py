@@ -84,7 +84,7 @@ def extract_views(
     seed: int,
     size: int,
 ) -> Float[Tensor, "n v d"]:
-    """Features of `n_views` random views of every picture, to stand in for supports (`rows.Row.support_views`).
+    """Features of `n_views` random views of every picture, to stand in for supports (`ScoredClassifier.support_views`).
 
     RFS's and SKD's support augmentation: a crop of `size` x `size` from the picture padded by `view_pad`, mirrored half
     of the time, no change of colours. View v of a picture depends on (seed, v) and its place in the split alone. Every

@@ -72,7 +72,7 @@ class _TrainingContext:
     knowledge: ClassKnowledge | None
 
     @cached_property
-    def sight(self) -> TeacherFeatures | None:
+    def teacher_features(self) -> TeacherFeatures | None:
         """What CMKD's teacher sees through frozen eyes."""
         with self.processes.first_alone():
             return open_teacher_features(self.config, self.base, self.val, self.device, open_encoder)
@@ -97,11 +97,11 @@ def encoder_stage(
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
     processes = join(device)
     check_tasks(config, base, processes.count)
-    ground = _TrainingContext(config, base, val, out, processes, device, knowledge)
+    context = _TrainingContext(config, base, val, out, processes, device, knowledge)
     for generation in [last.teacher, last] if last.teacher else [last]:
         equal = processes.same(partial(find_equal, out, generation.identity, _NAMES) if reuse else str)
         if not equal:
-            _train(generation, ground)
+            _train(generation, context)
         elif processes.first:
             log = METRICS if Path(equal).name == ENCODER else f"{Path(equal).stem}.metrics.jsonl"
             take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
@@ -174,39 +174,39 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
     return encoder
 
 
-def _train(generation: Generation, ground: _TrainingContext) -> None:
-    recipe, config, out = generation.recipe, ground.config, ground.out
+def _train(generation: Generation, context: _TrainingContext) -> None:
+    recipe, config, out = generation.recipe, context.config, context.out
     torch.manual_seed(recipe.seed)
-    encoder = build_encoder(config, steps=max(1, len(ground.base) // recipe.batch_size) * recipe.epochs)
+    encoder = build_encoder(config, steps=max(1, len(context.base) // recipe.batch_size) * recipe.epochs)
     module: nn.Module = nn.ModuleDict({"encoder": encoder})
     if generation.method != "frozen":
-        task = _task(generation, ground, encoder)
+        task = _task(generation, context, encoder)
         module = task.module
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            return {LOOK: round(_val_check(generation, ground, now), 4)}
+            return {LOOK: round(_val_check(generation, context, now), 4)}
 
         fit(
             task,
             recipe,
-            device=ground.device,
+            device=context.device,
             state_file=out / STATE,
             identity=generation.identity,
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
-    if ground.processes.first:
+    if context.processes.first:
         _save(generation, config.backbone, module, out)
         state.remove(out / STATE)
 
 
-def _task(generation: Generation, ground: _TrainingContext, encoder: backbones.Encoder) -> Objective:
+def _task(generation: Generation, context: _TrainingContext, encoder: backbones.Encoder) -> Objective:
     """What the generation trains, with the weights it starts from."""
-    config, base, device = ground.config, ground.base, ground.device
+    config, base, device = context.config, context.base, context.device
     view = {"size": config.train_size, **config.augment.model_dump()}
-    shard = (ground.processes.rank, ground.processes.count)
+    shard = (context.processes.rank, context.processes.count)
     pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
     smoothing, n_classes = config.label_smoothing, len(base.classes)
     if generation.method == "cross_entropy":
@@ -215,12 +215,12 @@ def _task(generation: Generation, ground: _TrainingContext, encoder: backbones.E
         gamma = config.rotation_gamma
         return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
     if generation.method == "cmkd-teacher":
-        return teacher_task(config, encoder, pictures, _class_knowledge(ground), ground.sight)
-    teacher = ground.out / generation.teacher.file if generation.teacher else None
+        return teacher_task(config, encoder, pictures, _class_knowledge(context), context.teacher_features)
+    teacher = context.out / generation.teacher.file if generation.teacher else None
     if generation.method == "cmkd":
-        sight = ground.sight if teacher else None
-        return student_task(config, encoder, pictures, ground.knowledge, sight, teacher)
-    tensors, _ = checkpoint.load(ground.out / "skd-gen0.safetensors")
+        teacher_features = context.teacher_features if teacher else None
+        return student_task(config, encoder, pictures, context.knowledge, teacher_features, teacher)
+    tensors, _ = checkpoint.load(context.out / "skd-gen0.safetensors")
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
@@ -228,10 +228,10 @@ def _task(generation: Generation, ground: _TrainingContext, encoder: backbones.E
     return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
 
 
-def _class_knowledge(ground: _TrainingContext) -> ClassKnowledge:
-    if ground.knowledge is None:
+def _class_knowledge(context: _TrainingContext) -> ClassKnowledge:
+    if context.knowledge is None:
         raise ValueError("the teacher of cmkd is trained with class knowledge, and none was given")
-    return ground.knowledge
+    return context.knowledge
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
@@ -256,18 +256,18 @@ def val_checks(metrics: Path) -> dict[str, float]:
     return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
 
 
-def _val_check(generation: Generation, ground: _TrainingContext, module: nn.Module) -> float:
+def _val_check(generation: Generation, context: _TrainingContext, module: nn.Module) -> float:
     """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
-    val, teaches = ground.val, generation.method == "cmkd-teacher"
-    if teaches and ground.sight:
-        values = ground.sight.val
+    val, teaches = context.val, generation.method == "cmkd-teacher"
+    if teaches and context.teacher_features:
+        values = context.teacher_features.val
     else:
-        how: dict[str, Any] = {"device": ground.device, "precision": generation.recipe.precision}
+        how: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
         # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
-        size = ground.config.train_size if teaches else ground.config.test_size
+        size = context.config.train_size if teaches else context.config.test_size
         values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
     if teaches:
-        return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(ground).val, _val_tasks(val))
+        return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(context).val, _val_tasks(val))
     return val_accuracy(values, val)
 
 

@@ -25,7 +25,7 @@ class PseudoNovelTasks:
 
 
 class PseudoNovelSampler:
-    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see Batch."""
+    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see PseudoNovelTasks."""
 
     def __init__(
         self,
@@ -46,10 +46,12 @@ class PseudoNovelSampler:
         if self.queries < 1:
             raise ValueError(f"a base class has {self.index.fewest} images; {shots} shots leave none as a query")
 
-    def draw(self, step: int, playing: Bool[Tensor, " c"] | None = None) -> PseudoNovelTasks:
-        """The batch of a step, the same whenever it is asked for; novel ones are played by `playing`, or by any."""
+    def draw(self, step: int, held_out_mask: Bool[Tensor, " c"] | None = None) -> PseudoNovelTasks:
+        """The batch of a step, the same whenever it is asked for; `held_out_mask` play novel ones, or any do."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        order = self.index.draw_classes(self.batch, generator, first=None if playing is None else playing.float())
+        order = self.index.draw_classes(
+            self.batch, generator, first=None if held_out_mask is None else held_out_mask.float()
+        )
         classes, rest = order[:, : self.ways], order[:, self.ways :]
         images = self.index.draw_images(classes, self.shots + self.queries, generator)
         m = self.ways * self.queries * self.others

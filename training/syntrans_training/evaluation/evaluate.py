@@ -1,7 +1,8 @@
 """`syntrans evaluate`: every method and control on the same frozen episodes of the novel classes.
 
-The only module that opens the test split; nothing is chosen here, and every look is recorded (guard.py). What the rows
-are is in rows.py and peers.py; what the summary holds, in artifacts/README.md. Beside summary.json lie
+The only module that opens the test split; nothing is chosen here, and every look is recorded
+(novel_split_guard.py). What the rows are is in table_rows.py and baselines/registry.py; what the summary holds, in
+artifacts/README.md. Beside summary.json lie
     accuracies.parquet         shots, episode, one column per row: its accuracy on that episode
     confusion.parquet          shots, row, true, predicted, queries
     episodes-<K>-shot.parquet  the tasks themselves, for other methods and for `--set episodes.file=`
@@ -73,7 +74,7 @@ class EvaluatedSplit:
 
     run: TrainedRun
     split: Split
-    side: SplitFeatures
+    features: SplitFeatures
     seen: NDArray[np.bool_]
     descriptors: Path | None
 
@@ -155,7 +156,7 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
     return {
         "checkpoint": str(checkpoint_dir),
         "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method")},
-        "distill": run.lesson,
+        "distill": run.distillation,
         "descriptors": _file(subject.descriptors),
         "text_encoder": run.report["bridge"]["text_encoder"],
     }
@@ -202,7 +203,7 @@ def open_evaluated_split(
     views: bool = True,
     data: NovelPictures | None = None,
 ) -> EvaluatedSplit:
-    """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
+    """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the baselines take."""
     trained, path, texts = run.config, run.asked_with(descriptors), run.text_encoder()
     pictures = (data or NovelPictures(trained.data)).open(split)
     if split == NOVEL:
@@ -216,8 +217,8 @@ def open_evaluated_split(
     values = feature_stage(*of_split).values
     found = view_stage(*of_split, trained.methods) if views else None
     vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
-    side = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
-    return EvaluatedSplit(run, pictures, side, pictures.seen(knowledge.images_seen), path)
+    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
+    return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path)
 
 
 def _opened(
@@ -240,9 +241,9 @@ def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -
 
 
 def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[str, ScoredClassifier]:
-    chosen, side = subject.run.chosen, subject.side
+    chosen, features = subject.run.chosen, subject.features
     n_classes = len(subject.split.classes)
-    rows = build_rows(side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
+    rows = build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
     return {name: replace(row, temperature=chosen.temperature(name, shots)) for name, row in rows.items()}
 
 

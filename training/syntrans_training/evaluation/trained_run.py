@@ -68,7 +68,7 @@ class TrainedRun:
         return encoder_file(self.config)
 
     @property
-    def lesson(self) -> dict[str, Any] | None:
+    def distillation(self) -> dict[str, Any] | None:
         """Who taught the encoder and whether its features are used (`gate`); None without a teacher."""
         if self.encoder_file == ENCODER:
             return None

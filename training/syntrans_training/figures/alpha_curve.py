@@ -56,21 +56,21 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
         curves.append(_curve(novel, NOVEL, shots, open_episodes(novel, config, shots).episodes, config))
     _write(curves, out / "alpha.parquet")
     draw(curves, out / "alpha.png")
-    return {"variant": novel.side.main, "curves": [_summary(curve) for curve in curves]}
+    return {"variant": novel.features.main, "curves": [_summary(curve) for curve in curves]}
 
 
 def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
-    features = Features(val.side.raw, labels, val.split.classes, key=val.split.key)
+    features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
     return val_episodes(run.config, ValSplit(features, val.seen), run.config.bridge.episodes)
 
 
 def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
-    side = subject.side
-    choice, heads = subject.run.heads.choices[side.main, shots], subject.run.heads.heads[side.main, shots]
+    features = subject.features
+    choice, heads = subject.run.heads.choices[features.main, shots], subject.run.heads.heads[features.main, shots]
     alphas = tuple(sorted({*alpha_grid(STEP), choice["alpha"]}))
-    text = side.vectors(side.main, choice["name_share"], 0)
-    found = torch.stack([alpha_curve(head, side.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()
+    text = features.vectors(features.main, choice["name_share"], 0)
+    found = torch.stack([alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()
     values = tuple(interval(found[:, i], kind=config.interval) for i in range(len(alphas)))
     return Curve(split, shots, alphas, values, choice["alpha"])
 

@@ -33,13 +33,13 @@ _KINDS = {"visual": "pictures alone", "multimodal": "pictures and text"}
 
 def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
     """Write weights.parquet and weights.png; returns how well the weights of the classes lie apart."""
-    side, numbers, points = novel.side, [], {}
+    features, numbers, points = novel.features, [], {}
     for shots in config.episodes.shots:
         supports = torch.from_numpy(draw_supports(novel.split, shots, seed=config.episodes.seed))
-        choice, heads = run.heads.choices[side.main, shots], run.heads.heads[side.main, shots]
-        text = side.vectors(side.main, choice["name_share"], 0)
+        choice, heads = run.heads.choices[features.main, shots], run.heads.heads[features.main, shots]
+        text = features.vectors(features.main, choice["name_share"], 0)
         for kind, alpha in (("visual", 0.0), ("multimodal", choice["alpha"])):
-            weights = [weights_of(head, side.shared, supports, text, alpha=alpha) for head in heads]
+            weights = [weights_of(head, features.shared, supports, text, alpha=alpha) for head in heads]
             apart = [separation(found) for found in weights]
             means = {name: round(float(np.mean([a[name] for a in apart])), 4) for name in apart[0]}
             numbers.append({"shots": shots, "weights": kind, "alpha": alpha, **means})

@@ -1,6 +1,6 @@
 """`syntrans report`: the figures of the paper for a finished training, with their data.
 
-The novel split is opened and nothing is chosen; every figure is one more look on record (guard.py).
+The novel split is opened and nothing is chosen; every figure is one more look on record (novel_split_guard.py).
 """
 
 import json

@@ -40,20 +40,20 @@ class Weights:
 class HeldOutClasses:
     """Base classes that play novel ones, and the metric that was fitted without them."""
 
-    absent: Bool[Tensor, " c"]
+    held_out_mask: Bool[Tensor, " c"]
     metric: Metric
 
 
 @dataclass(frozen=True)
 class BaseClassMemory:
-    """What is known of the base classes: the metric, weights, texts, the maps M_sv and M_vs; nothing of `absent`."""
+    """What is known of the base classes: the metric, weights, texts and both maps; nothing of `held_out_mask`."""
 
     metric: Metric
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
     to_visual: Ridge
     to_text: Ridge
-    absent: Bool[Tensor, " c"] | None
+    held_out_mask: Bool[Tensor, " c"] | None
 
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
@@ -116,16 +116,16 @@ class VSBird(nn.Module):
         `base_text` stands in for their class vectors, where training draws other descriptors.
         """
         metric = Metric(self.transform, self.precision) if without is None else without.metric
-        absent = None if without is None else without.absent
+        held_out_mask = None if without is None else without.held_out_mask
         metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
         text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
         return BaseClassMemory(
             metric,
             weights,
             text,
-            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), absent=absent),
-            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), absent=absent),
-            absent=absent,
+            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
+            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), held_out_mask=held_out_mask),
+            held_out_mask=held_out_mask,
         )
 
     def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
@@ -138,7 +138,7 @@ class VSBird(nn.Module):
         if self.generator is None:
             return mean
         reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
-        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.absent)
+        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.held_out_mask)
         return found
 
     def weights(

@@ -145,7 +145,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
 
 @dataclass(frozen=True)
 class _ClassTexts:
-    """The class vectors that the VSBird stage asks for (vsbird.ClassTexts)."""
+    """The class vectors that the VSBird stage asks for (initialisation.ClassVectorSource)."""
 
     texts: Texts
 
@@ -209,7 +209,9 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
     tensors, note = checkpoint.load(out / BRIDGE)
     bridge, how = unpack(tensors, note), config.methods
     heads = vsbird.load(out / VSBIRD)
-    side = SplitFeatures(val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config))
+    features = SplitFeatures(
+        val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config)
+    )
     asked = how.model_dump(mode="json")
     shape = config.episodes
     n_classes = len(val.features.classes)
@@ -219,7 +221,7 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
             "version": _VERSION,
             "asked": asked,
             "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
-            "clip": side.in_clip,
+            "clip": features.in_clip,
         }
     )
     select_baselines(
@@ -228,9 +230,9 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
             base.values,
             bridge.whitening(base.values),
             base.labels,
-            texts.base(side.main, bridge.choices[side.main, shots].name_share, 0),
+            texts.base(features.main, bridge.choices[features.main, shots].name_share, 0),
         ),
-        side,
+        features,
         tasks,
         HeadTraining(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
         n_classes=n_classes,
@@ -239,6 +241,6 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
     )
 
     def rows(chosen: SelectedBaselines, shots: int) -> dict[str, ScoredClassifier]:
-        return build_rows(side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2)
+        return build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
 
     return calibrate_rows(rows, tasks, path=out / METHODS, identity=identity)

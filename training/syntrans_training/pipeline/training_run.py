@@ -65,7 +65,7 @@ class TrainingRun:
             check_given(config.encoder, self.base, teacher=config.distill.teacher)
             described = self.texts.file is not None
             self.class_knowledge = class_knowledge(config.encoder, self.texts.base, self.texts.val, described=described)
-            self.lesson = open_teacher_signal(config, self.base, self.val, self.texts.knowledge, self.descriptors)
+            self.signal = open_teacher_signal(config, self.base, self.val, self.texts.knowledge, self.descriptors)
 
     def train_encoder(self, *, required: bool) -> dict[str, Any]:
         """Train the encoder; where it is `required`, it must be there already."""
@@ -84,11 +84,11 @@ class TrainingRun:
 
     def distill(self) -> dict[str, Any] | None:
         """Distil a CLIP into the encoder, where the config names one; else None."""
-        if self.lesson is None:
+        if self.signal is None:
             return None
         with self._seconds.clock("distill"):
             self.encoder = distill_stage(
-                self.config, self.lesson, self.encoder, self.base, self.val, self.out,
+                self.config, self.signal, self.encoder, self.base, self.val, self.out,
                 device=self.device, reuse=self.resume,
             )  # fmt: skip
         return self.encoder[1]

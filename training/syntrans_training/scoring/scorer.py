@@ -1,7 +1,7 @@
 """Scoring: every row of a table on every episode, chunk by chunk, and what is kept of it.
 
 Rows that look at the same features share their supports and, where they are linear, the product with the queries
-(bank.py).
+(feature_gather.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
