@@ -126,17 +126,17 @@ def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[st
     end(start(scene, whole))
     seconds = time.monotonic() - began
     expected = scene.contents(whole)
-    different = killed = 0
+    different = killed = failed = 0
     for number in range(n):
         out = folder / f"signal{number}" / scene.name
         child = start(scene, out)
         time.sleep(rng.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)
         killed += end(child) != 0
-        end(start(scene, out))
+        failed += end(start(scene, out)) != 0
         different += scene.contents(out) != expected
         shutil.rmtree(folder / f"signal{number}", ignore_errors=True)
-    return {"scene": scene.name, "kills": n, "hit": killed, "different": different}
+    return {"scene": scene.name, "kills": n, "hit": killed, "failed_again": failed, "different": different}
 
 
 def start(scene: Scene, out: Path) -> int:

@@ -168,12 +168,17 @@ def tiles(folder: Path) -> Path:
 
 
 def _rows(out: Path) -> object:
-    """Everything of the files but the id of the run, and the vectors where there are."""
+    """Everything of the files but the run's id and the machine's state, and the vectors where there are."""
     rows, meta = read_descriptors(out / "descriptors.parquet")
     semantics = out / "semantics.parquet"
     vectors = [row.model_dump() for row in read_semantics(semantics)[0]] if semantics.exists() else []
     rests = sorted(path.name for path in out.glob(".*.tmp"))
-    return [row.model_dump() for row in rows], vectors, meta.model_dump(exclude={"run_id"}), rests
+    return (
+        [row.model_dump() for row in rows],
+        vectors,
+        meta.model_dump(exclude={"run_id", "package_versions", "git_commit"}),
+        rests,
+    )
 
 
 def _bytes(out: Path) -> object:

@@ -77,8 +77,8 @@ class Weather:
 def soak(out: Path, n_requests: int) -> dict[str, Any]:
     """Mine until there is nothing left to ask; what was asked, what came of it, and how memory went."""
     config, shown = mining_config(), pictures()["heron"]
-    per_class = 8  # at least
-    entries = [ClassEntry(f"bird-{i:05d}", f"bird {i:05d}") for i in range(n_requests // per_class)]
+    per_class = 7  # at least
+    entries = [ClassEntry(f"bird-{i:05d}", f"bird {i:05d}") for i in range(n_requests // per_class + 1)]
     weather, runs, began = Weather(n_requests), 0, time.monotonic()
     images = {entry.id: shown for entry in entries}
 

@@ -122,10 +122,17 @@ def test_a_cache_of_hashes_that_cannot_be_made_is_done_without(tmp_path: Path, a
     assert len(sha256_of([tmp_path / "a.png"])[0]) == 64
 
 
-def test_two_trainings_never_work_in_one_folder(tmp_path: Path) -> None:
+def test_two_trainings_never_work_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    from reliability_scenes import TRAIN, features
+
     from syntrans.runs.lock import lock
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline.train import train
 
-    with lock(tmp_path), pytest.raises(EnvironmentProblem, match="in use by another run"):
-        train(TrainConfig.model_validate({"device": "cpu", "data": {"path": str(tmp_path)}}), out=tmp_path)
+    config = TrainConfig.model_validate({**TRAIN, "data": {"path": str(features(tmp_path / "features"))}})
+    (tmp_path / "out").mkdir()
+    with lock(tmp_path / "out"), pytest.raises(EnvironmentProblem, match="in use by another run"):
+        train(config, out=tmp_path / "out")

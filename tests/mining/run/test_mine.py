@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.schemas import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans.progress import Silent
 from syntrans.runs.lock import lock
@@ -278,7 +279,7 @@ def test_progress_counts_every_answer_and_every_text_that_is_embedded(run: Run, 
 
 def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> None:
     result = run(configure())
-    values = json.loads(result.run_json.read_text())
+    values = read_report(result.run_json)
     assert values == result.run
     assert list(values["stages"]) == ["propose", "merge", "crosscheck", "ground", "filter", "compose"]
     table = stage_table(values)
