@@ -27,7 +27,13 @@ from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
-from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, MirrorTeaching, TaskShape, eyes
+from syntrans_training.encoder.objectives.cmkd import (
+    CMKDStudent,
+    CMKDTeacher,
+    MirrorTeaching,
+    TaskShape,
+    teacher_backbone,
+)
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
@@ -160,7 +166,7 @@ def student_task(
     file: Path | None,
 ) -> Objective:
     """The student's training, with the teacher of `file` or with none."""
-    lesson = None
+    teaching = None
     if file and knowledge:
         own, (tensors, _) = config.cmkd, checkpoint.load(file)
         teacher = _build(config, encoder, knowledge, teacher_features)
@@ -173,9 +179,9 @@ def student_task(
             seeing.load_state_dict(checkpoint.part(tensors, "encoder"))
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
-        look = eyes(seeing, teacher_features.base if teacher_features else None, pictures.device)
-        lesson = MirrorTeaching(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
-    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, lesson=lesson)
+        backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
+        teaching = MirrorTeaching(teacher, backbone, knowledge.base, own.srl, own.relation, own.temperature)
+    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, teaching=teaching)
 
 
 def _build(

@@ -215,9 +215,10 @@ def open_evaluated_split(
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
-    found = view_stage(*of_split, trained.methods) if views else None
+    methods = trained.methods.model_dump(include={"names", "views", "seed"})
+    of_views = view_stage(*of_split, **methods) if views else None
     vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
-    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
+    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=of_views, in_clip=in_clip(trained))
     return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path)
 
 

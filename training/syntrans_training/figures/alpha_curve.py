@@ -62,7 +62,8 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
 def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
     features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
-    return val_episodes(run.config, ValSplit(features, val.seen), run.config.bridge.episodes)
+    shape, bridge = run.config.episodes.model_dump(include={"ways", "shots", "queries"}), run.config.bridge
+    return val_episodes(ValSplit(features, val.seen), **shape, episodes=bridge.episodes, seed=bridge.seed)
 
 
 def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:

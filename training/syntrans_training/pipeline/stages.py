@@ -32,7 +32,7 @@ from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE
-from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.provenance import file_sha256
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
@@ -126,7 +126,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
         base,
         val.features,
         lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
-        val_episodes(config, val, config.bridge.episodes),
+        _val_tasks(config, val, config.bridge.episodes),
         (main_variant(texts.knowledge),),
         RidgeGrid(
             shrinkages=config.bridge.shrinkages,
@@ -141,6 +141,11 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
     checkpoint.save(path, tensors, note)
     return note
+
+
+def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
+    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
+    return val_episodes(val, **shape, episodes=episodes, seed=config.bridge.seed)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     return vsbird.run_stage(
         RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),
         _ClassTexts(texts),
-        val_episodes(config, val, config.bridge.episodes),
+        _val_tasks(config, val, config.bridge.episodes),
         tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
         make_grid(
             asked.powers,
@@ -215,7 +220,7 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
     asked = how.model_dump(mode="json")
     shape = config.episodes
     n_classes = len(val.features.classes)
-    tasks = val_episodes(config, val, how.episodes)
+    tasks = _val_tasks(config, val, how.episodes)
     identity = semantic_hash(
         {
             "version": _VERSION,

@@ -100,7 +100,8 @@ class TrainingRun:
             self.base_features, val = (
                 feature_stage(*self.encoder, split, self.device, size) for split in (self.base, self.val)
             )
-            views = view_stage(*self.encoder, self.val, self.device, size, self.config.methods)
+            methods = self.config.methods.model_dump(include={"names", "views", "seed"})
+            views = view_stage(*self.encoder, self.val, self.device, size, **methods)
         self.val_features = ValSplit(val, self.seen, views)
 
     def fit_ridge_baseline(self) -> dict[str, Any]:
