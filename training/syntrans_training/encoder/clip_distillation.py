@@ -96,7 +96,7 @@ def distill_stage(
     device: torch.device,
     reuse: bool,
 ) -> TrainedEncoder:
-    """The encoder that features come from after the lesson, and its note; an equal lesson is taken over."""
+    """The encoder that features come from after the distillation, and its note; an equal one is taken over."""
     encoder, note = start
     identity = _identity(config, signal, note["weights"], base, val, device)
     processes = join(device)

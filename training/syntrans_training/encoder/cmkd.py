@@ -1,6 +1,6 @@
 """CMKD within the encoder stage: what its teacher knows and sees, its tasks, and how good the teacher is.
 
-The teacher's eyes (`encoder.cmkd.eyes`) are
+The teacher's backbone (`encoder.cmkd.eyes`) is
     own                          an encoder like the student's, trained with the teacher on the views that students see
     timm:<..>, open_clip:<..>    a frozen tower, which looks at the whole pictures once
     a folder of `syntrans train` the frozen encoder of that run, likewise
@@ -57,7 +57,7 @@ class ClassKnowledge:
 
 @dataclass(frozen=True)
 class TeacherFeatures:
-    """What frozen eyes see: features [n, h] of the base pictures and of the val pictures."""
+    """Features of a frozen backbone: [n, h] of the base pictures and of the val pictures."""
 
     base: Float[Tensor, "n h"]
     val: Float[Tensor, "v h"]
@@ -96,7 +96,7 @@ def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
 
 
 def teacher_backbone_key(ref: str) -> str:
-    """What names the weights of the teacher's eyes; raises `UsageError` when the reference leads nowhere."""
+    """What names the weights of the teacher's backbone; raises `UsageError` when the reference leads nowhere."""
     if ref == OWN:
         return OWN
     if is_tower(ref):
@@ -115,7 +115,7 @@ OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[st
 def open_teacher_features(
     config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
 ) -> TeacherFeatures | None:
-    """Features through the teacher's frozen eyes, from the cache where they are; None for eyes of its own."""
+    """Features of the teacher's frozen backbone, from the cache where they are; None where it trains its own."""
     ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
     if ref == OWN:
         return None

@@ -81,7 +81,7 @@ def plan(
 
 
 def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledge_key: str) -> Generation:
-    """The student, and its teacher unless the relation loss is off; a student of none is one, whatever the lesson."""
+    """The student, and its teacher unless the relation loss is off; a student of none is one, whatever is taught."""
     own = config.cmkd
     recipe = dataclasses.replace(recipe, batch_size=own.tasks * own.ways * (own.shots + own.queries))
     asked = {**asked, "tasks": own.model_dump(mode="json", include=_TASKS)}

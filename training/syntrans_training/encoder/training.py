@@ -73,7 +73,7 @@ class _TrainingContext:
 
     @cached_property
     def teacher_features(self) -> TeacherFeatures | None:
-        """What CMKD's teacher sees through frozen eyes."""
+        """Features of the frozen backbone of CMKD's teacher, where it has one of its own."""
         with self.processes.first_alone():
             return open_teacher_features(self.config, self.base, self.val, self.device, open_encoder)
 
