@@ -27,8 +27,8 @@ from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression, Method
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,9 @@ def make_features(seed: int) -> torch.Tensor:
 
 def ours(features: torch.Tensor, tasks: Episodes, method: Method) -> NDArray[np.float64]:
     """Accuracies [E] by the same call that `syntrans evaluate` makes."""
-    return score({"row": Row((method,), features)}, tasks, n_classes=CLASSES, chunk=CHUNK)["row"].accuracy
+    return score_episodes({"row": ScoredClassifier((method,), features)}, tasks, n_classes=CLASSES, chunk=CHUNK)[
+        "row"
+    ].accuracy
 
 
 def easyfsl_loop(features: torch.Tensor, tasks: Episodes) -> Callable[[], float]:

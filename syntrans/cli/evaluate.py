@@ -19,7 +19,7 @@ from syntrans.runs.past_runs import is_json_object, newest_readable
 
 if TYPE_CHECKING:
     from syntrans_training.config import EvaluateConfig
-    from syntrans_training.evaluation.trained_run import Run
+    from syntrans_training.evaluation.trained_run import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Inputs:
     """What an evaluation takes, and why. ``file`` and ``images``: other ones than the training's."""
 
     checkpoint: Chosen
-    trained: Run
+    trained: TrainedRun
     config: EvaluateConfig
     pictures: Chosen
     descriptors: Chosen
