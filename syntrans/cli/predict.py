@@ -23,7 +23,7 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     classes: Classes = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="photo, onnx:FILE, timm:NAME, open_clip:DIR; the best at hand.", metavar="NAME"),
+        typer.Option(help="photo, onnx:FILE, timm:NAME, open_clip:DIR, run:DIR of `train`.", metavar="NAME"),
     ] = None,
     descriptors: Annotated[
         Path | None, typer.Option(help="descriptors.parquet; the newest fitting one.", metavar="FILE")

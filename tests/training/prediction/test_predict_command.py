@@ -20,6 +20,7 @@ from syntrans_training.prediction.encoders.choose import LazyText
 def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
     monkeypatch.setattr(command, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(command, "require_packages", lambda _ref: None)
 
 
 def predict(capsys, *arguments):
@@ -126,6 +127,25 @@ def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, c
     assert "green/green_4.png" in files
     assert sum("red_3" in name for name in files) == 2
     assert len(list(query.rglob("*.png"))) == 13
+
+
+def test_broken_pictures_are_counted_where_the_others_are_sorted(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    (query / "torn.png").write_bytes(photo("red", 1)[:60])
+    _, _, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    assert f"sorted 12 pictures into {tmp_path / 'sorted'}; 1 broken left where it is" in err
+    (query / "burnt.png").write_bytes(b"")
+    _, _, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    assert "2 broken left where they are" in err
+
+
+@pytest.mark.parametrize(("more", "said"), [(0, "3 classes, 2 pictures each"), (1, "3 classes, 2 to 3 pictures each")])
+def test_the_number_of_pictures_is_a_range_only_where_it_differs(more, said, tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=2)
+    for number in range(more):
+        (support / "red" / f"more{number}.png").write_bytes(photo("red", 90 + number))
+    _, _, err = predict(capsys, "--support", support, "--query", query)
+    assert said in err
 
 
 def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):

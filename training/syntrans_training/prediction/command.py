@@ -13,7 +13,7 @@ from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.answers import Answer, answers, counts
-from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
 from syntrans_training.prediction.encoders.pipeline import Encoded, encode_photos
 from syntrans_training.prediction.knowledge import ClassTexts, find_descriptors, read_texts
 from syntrans_training.prediction.photos import Supports, open_queries, open_supports
@@ -79,6 +79,7 @@ def _check(request: Request) -> None:
         raise UsageError("--text none leaves no use for --descriptors; drop one of the two")
     if request.out is not None:
         check_suffix(request.out)
+    require_packages(request.encoder)
 
 
 def _texts(request: Request, classes: Sequence[str], sight: Sight) -> ClassTexts | None:

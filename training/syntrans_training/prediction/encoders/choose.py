@@ -49,6 +49,15 @@ class LazyText:
         return found
 
 
+def require_packages(ref: str | None) -> None:
+    """`EnvironmentProblem` where what the encoder `ref` needs is not installed; looks, and imports nothing."""
+    kind = PHOTO if ref is None else ref.partition(":")[0]
+    if kind in ("timm", "open_clip", "run") or (ref is None and any(map(_cached, _CLIPS))):
+        require("predict with this encoder", "train", ("torch", "timm", "open_clip", "transformers"))
+    elif kind in (PHOTO, "onnx"):
+        require("predict", PHOTO if kind == PHOTO else "predict", ("onnxruntime", "safetensors"))
+
+
 def open_sight(ref: str | None) -> Sight:
     """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
@@ -125,7 +134,6 @@ def _torch(ref: str, why: str) -> Sight:
 
 
 def _run(folder: Path) -> Sight:
-    require("an encoder of a training", "train", ("torch", "transformers"))
     from syntrans_training.prediction.encoders.trained import TrainedEncoder, TrainedRun, read_run
 
     run = read_run(folder)
