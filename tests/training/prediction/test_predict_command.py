@@ -5,15 +5,18 @@ import io
 import json
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import COLOURS, Words, photo, sight, write_task
+from prediction_world import COLOURS, ColourEncoder, Words, photo, sight, write_task
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
 from syntrans_training.prediction import command
+from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.encoders.choose import LazyText
+from syntrans_training.prediction.photos import open_queries
 
 
 @pytest.fixture(autouse=True)
@@ -216,6 +219,44 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
     assert code == 4
     assert "the disk is full" in err
     assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=2, queries=20)
+    monkeypatch.setattr(journal, "EVERY", 32)
+    (query / "blue_torn.png").write_bytes(b"no picture")
+    asked = ("--support", support, "--query", query, "--out")
+    predict(capsys, *asked, tmp_path / "whole.csv")
+    looked_at, forward = [], ColourEncoder.forward
+
+    def stopping(self, batch):
+        looked_at.append(len(batch))
+        if len(looked_at) == 5:  # swatches, supports, a grey picture, a batch, and now
+            raise KeyboardInterrupt
+        return forward(self, batch)
+
+    monkeypatch.setattr(ColourEncoder, "forward", stopping)
+    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    assert code == 130
+    assert f"32 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
+    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    assert code == 0
+    assert "32 pictures were read before the last stop" in err
+    assert sum(looked_at[5:]) == 3 + 6 + 1 + 60 - 32
+    assert (tmp_path / "out.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    assert not (tmp_path / ".out.csv.partial").exists()
+
+
+def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    kept = journal.FeatureJournal(tmp_path / ".out.csv.partial", ColourEncoder())
+    kept._encoder = "another"
+    names = [ref.sha256 for ref in open_queries(str(query))[0]]
+    kept.add(names, np.zeros((len(names), 9), np.float32))
+    kept.save()
+    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
+    assert code == 0
+    assert "before the last stop" not in err
 
 
 def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):

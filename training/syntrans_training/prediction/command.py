@@ -14,6 +14,7 @@ from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.answers import Answer, answers, counts
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.journal import FeatureJournal, encode_resumably, journal_folder
 from syntrans_training.prediction.encoders.pipeline import Encoded, encode_photos
 from syntrans_training.prediction.knowledge import ClassTexts, find_descriptors, read_texts
 from syntrans_training.prediction.photos import Supports, open_queries, open_supports
@@ -62,12 +63,19 @@ def predict(request: Request) -> str:
         texts = _texts_of_run(request, supports.classes, labels, sight.trained)
         sight = replace(sight, space=sight.trained.space(texts, labels))
     predictor, readable = _fitted(sight, supports, texts, request.settings)
-    encoded = encode_photos(sight.encoder, queries, "read pictures")
+    journal = None if request.out is None else FeatureJournal(journal_folder(request.out), sight.encoder)
+    if journal is None:
+        encoded = encode_photos(sight.encoder, queries, "read pictures")
+    else:
+        encoded = encode_resumably(sight.encoder, queries, "read pictures", journal)
     predictions = predictor.predict(encoded.features)
     _say_terms(predictor, predictions)
     origins = [supports.pictures[row].origin for row in readable.rows]
     found = answers(queries, encoded, predictor, predictions, explain(predictor, predictions), origins)
-    return _written(request, found, began)
+    printed = _written(request, found, began)
+    if journal is not None:
+        journal.remove()
+    return printed
 
 
 def _check(request: Request) -> None:

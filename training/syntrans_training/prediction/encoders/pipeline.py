@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -60,8 +60,16 @@ class Encoded:
     broken: dict[int, str]
 
 
-def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str) -> Encoded:
-    """Features of all photos that can be read; nothing is raised for a broken one."""
+def encode_photos(
+    encoder: ImageEncoder,
+    photos: Sequence[Photo],
+    label: str,
+    keep: Callable[[Sequence[int], Array], None] | None = None,
+) -> Encoded:
+    """Features of all photos that can be read; nothing is raised for a broken one.
+
+    `keep` is given the rows and the features of every batch.
+    """
     features, rows, broken = [np.zeros((0, encoder.dim), np.float32)], [], {}
     with track(label, len(photos), "pictures") as progress:
         batch: list[tuple[int, Pixels]] = []
@@ -71,8 +79,11 @@ def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str) ->
             else:
                 batch.append((row, found))
             if len(batch) == BATCH or (batch and row == len(photos) - 1):
-                rows += [r for r, _ in batch]
+                read = [r for r, _ in batch]
+                rows += read
                 features.append(encoder.forward(np.stack([pixels for _, pixels in batch])))
+                if keep is not None:
+                    keep(read, features[-1])
                 batch = []
             progress.advance(1)
     return Encoded(np.concatenate(features), tuple(rows), broken)
