@@ -13,6 +13,7 @@ that pyproject.toml allows (uv only).
 from __future__ import annotations
 
 import argparse
+import csv
 import datetime as dt
 import json
 import os
@@ -25,6 +26,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from drawn_task import COLOURS, write_encoder, write_pictures
 from openai_server import mine_arguments, serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +35,14 @@ PAGE = ROOT / "docs" / "install.md"
 MARK = "<!-- {} of the table that scripts/check_installs.py writes -->"
 EXTRAS = ("base", "openai", "predict", "photo", "train", "cpu", "cuda")
 WITHOUT_TORCH = ("base", "openai", "predict", "photo")
+NETWORK_OFF = """
+import socket, sys
+def refuse(*_, **__):
+    raise SystemExit("a connection was tried")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+from syntrans.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
 _LINE = re.compile(r"^([A-Za-z0-9][\w.-]*==\S+(?: ; [^\\\n]+)?)", re.MULTILINE)
 
 
@@ -109,8 +119,7 @@ def use(made: Environment, extra: str) -> str:
         assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
         return "`mine` against a server"
     if extra in ("predict", "photo"):
-        made.run([str(made.bin / "python"), "-c", "import onnxruntime"])
-        return "onnxruntime imports"
+        return name_pictures(made, extra)
     if extra == "train":
         made.syntrans("train", "--dry-run")
         made.run([str(made.bin / "python"), "-c", "import torchvision, open_clip, timm, transformers"])
@@ -120,6 +129,20 @@ def use(made: Environment, extra: str) -> str:
         assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
         return "`mine --config world` on vLLM"
     return "`import`, `inspect`, `pack`"
+
+
+def name_pictures(made: Environment, extra: str) -> str:
+    """The quick start of predict: a folder of pictures becomes a CSV and sorted folders, without a network."""
+    write_pictures(made.folder)
+    write_encoder(made.folder / "colour.onnx")
+    encoder = "onnx:colour.onnx" if extra == "predict" else "photo"
+    asked = ["predict", "--support", "known", "--query", "new", "--encoder", encoder, "--sort-into", "sorted"]
+    made.run([str(made.bin / "python"), "-c", NETWORK_OFF, *asked, "--out", "names.csv"])
+    with (made.folder / "names.csv").open(newline="") as file:
+        named = {Path(row["path"]).stem: row["class"] for row in csv.DictReader(file)}
+    assert named == {colour: colour for colour in COLOURS}, f"named {named}"
+    assert len([*made.folder.glob("sorted/*/*.png")]) == len(COLOURS), "not every picture was sorted"
+    return f"`predict --encoder {encoder.partition(':')[0]}` of drawn pictures, network off"
 
 
 def version_of(python: str) -> str:

@@ -24,7 +24,8 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="photo, onnx:FILE, timm:NAME or open_clip:DIR; default: the best one installed.", metavar="NAME"
+            help="photo, onnx:FILE, timm:NAME, open_clip:DIR or run:DIR; default: the best one installed.",
+            metavar="NAME",
         ),
     ] = None,
     descriptors: Annotated[

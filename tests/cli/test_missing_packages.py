@@ -83,6 +83,9 @@ def test_a_base_install_does_what_it_is_for(photos: Path, tmp_path: Path) -> Non
     assert not modules & set(ANYTHING)
 
 
+PREDICT = ["predict", "--support", "birds", "--query", "new", "--encoder"]
+
+
 @pytest.mark.parametrize(
     ("hidden", "line", "extra"),
     [
@@ -96,6 +99,9 @@ def test_a_base_install_does_what_it_is_for(photos: Path, tmp_path: Path) -> Non
         ("cpu", ["demo"], "cpu"),
         ("cpu", ["mine", "--config", "gpu24", "--classes", "mini"], "cuda"),
         ("train", ["mine", "--config", "server", "--classes", "mini", "--set", "clip.path=x"], "train"),
+        ("predict", [*PREDICT, "photo"], "photo"),
+        ("predict", [*PREDICT, "onnx:x.onnx"], "predict"),
+        ("train", [*PREDICT, "run:x"], "train"),
         ("openai", ["mine", "--config", "server", "--classes", "mini"], "openai"),
         ("openai", ["mine", "--config", "server", "--classes", "mini", "--dry-run"], "openai"),
         ("ray", ["mine", "--config", "world", "--set", "engine.kind=ray"], "ray"),

@@ -15,7 +15,7 @@ COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
 class ColourEncoder:
     """Features are the mean colour [3] and its products, so that like colours have like features."""
 
-    name, dim, size = "colours", 9, 8
+    name, dim, size, at_least = "colours", 9, 8, 16
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
         square = picture.resize((self.size, self.size))

@@ -5,21 +5,25 @@ import io
 import json
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import COLOURS, Words, photo, sight, write_task
+from prediction_world import COLOURS, ColourEncoder, Words, photo, sight, write_task
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
 from syntrans_training.prediction import command
+from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.encoders.choose import LazyText
+from syntrans_training.prediction.photos import open_queries
 
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
     monkeypatch.setattr(command, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(command, "require_packages", lambda _ref: None)
 
 
 def predict(capsys, *arguments):
@@ -128,6 +132,25 @@ def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, c
     assert len(list(query.rglob("*.png"))) == 13
 
 
+def test_broken_pictures_are_counted_where_the_others_are_sorted(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    (query / "torn.png").write_bytes(photo("red", 1)[:60])
+    _, _, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    assert f"sorted 12 pictures into {tmp_path / 'sorted'}; 1 broken left where it is" in err
+    (query / "burnt.png").write_bytes(b"")
+    _, _, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    assert "2 broken left where they are" in err
+
+
+@pytest.mark.parametrize(("more", "said"), [(0, "3 classes, 2 pictures each"), (1, "3 classes, 2 to 3 pictures each")])
+def test_the_number_of_pictures_is_a_range_only_where_it_differs(more, said, tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=2)
+    for number in range(more):
+        (support / "red" / f"more{number}.png").write_bytes(photo("red", 90 + number))
+    _, _, err = predict(capsys, "--support", support, "--query", query)
+    assert said in err
+
+
 def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
     support, query = write_task(tmp_path, shots=3)
     (support / "red" / "9.png").write_bytes((support / "blue" / "0.png").read_bytes())
@@ -196,6 +219,44 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
     assert code == 4
     assert "the disk is full" in err
     assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=2, queries=20)
+    monkeypatch.setattr(journal, "EVERY", 32)
+    (query / "blue_torn.png").write_bytes(b"no picture")
+    asked = ("--support", support, "--query", query, "--out")
+    predict(capsys, *asked, tmp_path / "whole.csv")
+    looked_at, forward = [], ColourEncoder.forward
+
+    def stopping(self, batch):
+        looked_at.append(len(batch))
+        if len(looked_at) == 5:  # swatches, supports, a grey picture, a batch, and now
+            raise KeyboardInterrupt
+        return forward(self, batch)
+
+    monkeypatch.setattr(ColourEncoder, "forward", stopping)
+    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    assert code == 130
+    assert f"32 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
+    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    assert code == 0
+    assert "32 pictures were read before the last stop" in err
+    assert sum(looked_at[5:]) == 3 + 6 + 1 + 60 - 32
+    assert (tmp_path / "out.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    assert not (tmp_path / ".out.csv.partial").exists()
+
+
+def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    kept = journal.FeatureJournal(tmp_path / ".out.csv.partial", ColourEncoder())
+    kept._encoder = "another"
+    names = [ref.sha256 for ref in open_queries(str(query))[0]]
+    kept.add(names, np.zeros((len(names), 9), np.float32))
+    kept.save()
+    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
+    assert code == 0
+    assert "before the last stop" not in err
 
 
 def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import encode_photos
+from syntrans_training.prediction.encoders.pipeline import AHEAD, BATCH, encode_photos
 
 
 def _field(number, value):
@@ -198,3 +199,30 @@ def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
 def test_import_syntrans_stays_light_and_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="NoSuch"):
         _ = syntrans.NoSuch
+
+
+class _Counting(ColourEncoder):
+    """Counts the pictures that are decoded and not yet looked at."""
+
+    def __init__(self):
+        self.waiting, self.most, self._lock = 0, 0, threading.Lock()
+
+    def prepare(self, picture):
+        with self._lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        return super().prepare(picture)
+
+    def forward(self, batch):
+        with self._lock:
+            self.waiting -= len(batch)
+        return super().forward(batch)
+
+
+def test_of_many_pictures_only_a_few_batches_are_decoded_at_once():
+    encoder = _Counting()
+    red = ImageRef("", "", lambda: photo("red", 1), "red.png")
+    found = encode_photos(encoder, [red] * (12 * BATCH), "read")
+    assert len(found.features) == 12 * BATCH
+    assert encoder.waiting == 0
+    assert BATCH <= encoder.most <= (AHEAD + 1) * BATCH

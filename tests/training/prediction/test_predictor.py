@@ -5,7 +5,7 @@ import pytest
 
 from syntrans.errors import InputError, UsageError
 from syntrans_training.prediction.calibration import calibrate
-from syntrans_training.prediction.class_means import class_directions, with_queries
+from syntrans_training.prediction.class_means import class_directions
 from syntrans_training.prediction.fusion import TEXT_PICTURES, text_pictures
 from syntrans_training.prediction.knowledge import ClassTexts
 from syntrans_training.prediction.predictor import Settings, fit
@@ -148,7 +148,7 @@ def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual():
 def test_left_out_supports_are_compared_with_the_others_of_their_class():
     z = unit(np.eye(4, dtype=np.float32)[[0, 1, 2, 3]])
     directions = class_directions(z, np.array([0, 0, 1, 1]), None, 2)
-    cosines = directions.left_out_cosines(z, np.array([0, 0, 1, 1]))
+    cosines = directions.left_out_scores(z, np.array([0, 0, 1, 1]))
     placed = directions.place(z)
     assert cosines[0, 0] == pytest.approx(float(placed[0] @ unit(z[1] - directions.centre)), abs=1e-5)
 
@@ -211,7 +211,7 @@ def test_the_shipped_bridge_fits_its_card():
 def test_queries_of_a_single_class_do_not_move_the_others():
     supports, labels, pictures, truth, _ = task(shots=1, noise=0.08)
     directions = class_directions(unit(supports), labels, None, 5)
-    moved = with_queries(directions, unit(pictures[truth == 0]))
+    moved = directions.with_queries(unit(pictures[truth == 0]))
     share = np.linalg.norm(moved.queries, axis=1)
     assert 0.8 < share[0] <= 1.5
     assert share[1:].max() < share[0] / 2

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json
@@ -24,6 +25,7 @@ from syntrans.paths import artifacts_root, disk_problem, make_dir
 from syntrans.progress import say, track
 from syntrans_training.data.pool import Picture
 
+GAP = 3  # pixels a side of what `reducing_gap` leaves for the resampling, for each of the result
 STORE_VERSION = 3  # raise it when the same bytes would decode to other pixels
 
 
@@ -153,11 +155,14 @@ def _shrink(path: Path, table: NDArray[np.uint8], good: int) -> None:
 
 
 def _decode_one(ref: Picture, size: int) -> NDArray[np.uint8] | str:
-    """[size, size, 3], the whole picture squeezed into a square; or one line saying what is wrong with it."""
-    from PIL import Image
-
+    """`squeezed`, or one line saying what is wrong with the picture."""
     try:
-        picture = ref.image(at_least=3 * size)  # as much as `reducing_gap` leaves for the resampling below
+        return squeezed(ref.image(at_least=GAP * size), size)
     except InputError as error:
         return str(error)
-    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0), dtype=np.uint8)
+
+
+def squeezed(picture: Image.Image, size: int) -> NDArray[np.uint8]:
+    """[size, size, 3], the whole picture squeezed into a square; it needs no more than `GAP` times that side."""
+    square = picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=float(GAP))
+    return np.asarray(square, dtype=np.uint8)

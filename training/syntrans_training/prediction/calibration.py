@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans_training.prediction.class_means import SCALE, Directions, softmax
+from syntrans_training.prediction.class_means import SCALE, ClassModel, softmax
 from syntrans_training.prediction.space import Array, Labels
 
 SCALES = np.geomspace(8, 50, 40)
@@ -59,20 +59,20 @@ class Calibration:
         return members
 
 
-def calibrate(directions: Directions, supports: Array, labels: Labels, coverage: float) -> Calibration:
+def calibrate(directions: ClassModel, supports: Array, labels: Labels, coverage: float) -> Calibration:
     """Learn from supports [n, r] of which another one of the same class remains."""
     testable = _testable(labels, len(directions.text))
     if not testable.any():
         return Calibration(SCALE if len(labels) else TEXT_SCALE, None, None, 0)
     y = labels[testable]
-    cosines = directions.left_out_cosines(supports, labels)[testable]
+    cosines = directions.left_out_scores(supports, labels)[testable]
     scale = _fit_scale(cosines, y)
     threshold, promised = _conformal(softmax(scale * cosines)[np.arange(len(y)), y], coverage)
     return Calibration(scale, threshold, promised, len(y))
 
 
 def novelty_threshold(
-    directions: Directions, supports: Array, labels: Labels, background: Array | None
+    directions: ClassModel, supports: Array, labels: Labels, background: Array | None
 ) -> float | None:
     """The novelty score below which a picture shows none of the classes; None where nothing says what is usual.
 
@@ -85,13 +85,13 @@ def novelty_threshold(
     prior, n = prior_novelty(ways, float(np.median(counts[counts > 0]))), int(testable.sum())
     if n == 0:
         return prior
-    best = directions.left_out_cosines(supports, labels)[testable].max(1)
+    best = directions.left_out_scores(supports, labels)[testable].max(1)
     scores = novelty_scores(best, directions.place(supports)[testable], directions, background)
     measured = float(np.quantile(scores, NOVELTY_SHARE))
     return measured if background is None else (n * measured + NOVELTY_PRIOR_N * prior) / (n + NOVELTY_PRIOR_N)
 
 
-def novelty_scores(best: Array, placed: Array, directions: Directions, background: Array | None) -> Array:
+def novelty_scores(best: Array, placed: Array, directions: ClassModel, background: Array | None) -> Array:
     """How near the nearest class is [n], against how near the background's classes are; high is familiar."""
     near = NOVELTY_SHARPNESS * best
     if background is None:

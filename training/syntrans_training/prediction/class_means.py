@@ -6,6 +6,7 @@ probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few
 """
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +18,43 @@ SCALE = 20.0  # of cosines, before a softmax
 QUERY_PICTURES = 1.5  # what the unlabelled pictures of a class are worth together, in supports
 HALF = 5.0  # so many unlabelled pictures count half of that
 ROUNDS = 5
+
+
+@runtime_checkable
+class ClassModel(Protocol):
+    """C classes that pictures are compared with; `pictures` and `text` [C, r] are what each says of them.
+
+    softmax(scale * scores) are probabilities, with a scale around `SCALE`.
+    """
+
+    @property
+    def pictures(self) -> Array: ...  # noqa: D102
+
+    @property
+    def text(self) -> Array: ...  # noqa: D102
+
+    def place(self, z: Array) -> Array:
+        """Pictures [n, r] of the space, as `scores` takes them."""
+        ...
+
+    def scores(self, placed: Array) -> Array:
+        """[n, C], high for a likely class."""
+        ...
+
+    def text_scores(self, placed: Array) -> Array:
+        """[n, C], what the scores owe to text."""
+        ...
+
+    def left_out_scores(self, supports: Array, labels: Labels) -> Array:
+        """Scores [n, C] of supports, each with its own class as it is without that support."""
+        ...
+
+    def with_queries(self, z: Array, known: Array | float = 1.0) -> "ClassModel":
+        """The classes after the unlabelled pictures [n, r] were counted for those that they probably show.
+
+        `known` [n] in [0, 1]: how much each counts, little where it seems to show none of the classes.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,21 +75,35 @@ class Directions:
         """The directions [C, r] that pictures are compared with."""
         return unit(self.pictures + self.text + self.queries)
 
-    @property
-    def without_queries(self) -> "Directions":
-        """What supports and texts alone say."""
-        return replace(self, queries=np.zeros_like(self.queries))
-
     def place(self, z: Array) -> Array:
         """Pictures [n, r], centred like the classes."""
         return unit(z - self.centre)
 
-    def left_out_cosines(self, supports: Array, labels: Labels) -> Array:
-        """Cosines [n, C] of supports, each with its own class as it is without that support."""
+    def scores(self, placed: Array) -> Array:
+        """Cosines [n, C]."""
+        return np.asarray(placed @ self.unit.T)
+
+    def text_scores(self, placed: Array) -> Array:
+        """Their part [n, C] that is the text's."""
+        lengths = np.linalg.norm(self.pictures + self.text + self.queries, axis=1)
+        return np.asarray(placed @ self.text.T / lengths)
+
+    def left_out_scores(self, supports: Array, labels: Labels) -> Array:
+        """See `ClassModel`."""
         placed = self.place(supports)
-        cosines = placed @ self.unit.T
+        cosines = self.scores(placed)
         cosines[np.arange(len(labels)), labels] = (placed * self._left_out(supports, labels)).sum(1)
         return cosines
+
+    def with_queries(self, z: Array, known: Array | float = 1.0) -> "Directions":
+        """See `ClassModel`; where there is text alone, the pictures themselves say where their centre is."""
+        moved = self if self.pictures.any() else replace(self, centre=z.mean(0))
+        placed = moved.place(z)
+        for _ in range(ROUNDS):
+            belief, worth = beliefs(moved.scores(placed), known)
+            queries = worth * unit(belief.T @ placed)
+            moved = replace(moved, queries=queries.astype(np.float32))
+        return moved
 
     def _left_out(self, supports: Array, labels: Labels) -> Array:
         """Direction [n, r] of each support's own class without that support; zero where nothing is left."""
@@ -81,20 +133,11 @@ def class_directions(supports: Array, labels: Labels, texts: Array | None, n_cla
     return Directions(centre.astype(np.float32), pictures, text.astype(np.float32), np.zeros_like(pictures), k0)
 
 
-def with_queries(directions: Directions, z: Array, known: Array | float = 1.0) -> Directions:
-    """The directions after the unlabelled pictures [n, r] were counted for the classes that they probably show.
-
-    `known` [n] in [0, 1]: how much each counts, little where it seems to show none of the classes.
-    """
-    if not (directions.pictures.any(1)).any():  # text alone: the pictures themselves say where their centre is
-        directions = replace(directions, centre=z.mean(0))
-    placed = directions.place(z)
-    for _ in range(ROUNDS):
-        belief = softmax(SCALE * placed @ directions.unit.T) * np.reshape(known, (-1, 1))
-        mass = belief.sum(0)[:, None]
-        queries = QUERY_PICTURES * mass / (mass + HALF) * unit(belief.T @ placed)
-        directions = replace(directions, queries=queries.astype(np.float32))
-    return directions
+def beliefs(scores: Array, known: Array | float) -> tuple[Array, Array]:
+    """How probably each unlabelled picture shows each class [n, C], and what those of a class are worth [C, 1]."""
+    belief = softmax(SCALE * scores) * np.reshape(known, (-1, 1))
+    mass = belief.sum(0)[:, None]
+    return belief, QUERY_PICTURES * mass / (mass + HALF)
 
 
 def softmax(x: Array) -> Array:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,14 +13,19 @@ from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.answers import Answer, answers, counts
-from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.journal import FeatureJournal, encode_resumably, journal_folder
 from syntrans_training.prediction.encoders.pipeline import Encoded, encode_photos
 from syntrans_training.prediction.knowledge import ClassTexts, find_descriptors, read_texts
 from syntrans_training.prediction.photos import Supports, open_queries, open_supports
 from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
 from syntrans_training.prediction.reasons import explain
+from syntrans_training.prediction.space import Labels, unit
 from syntrans_training.prediction.support_check import check_supports
 from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers
+
+if TYPE_CHECKING:
+    from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 TEXTS = ("auto", "names", "none")
 
@@ -50,14 +56,26 @@ def predict(request: Request) -> str:
             say(line)
     sight = open_sight(request.encoder)
     say(f"encoder: {sight.encoder.name}, {sight.chosen_because}")
-    texts = _texts(request, supports.classes, sight)
+    if sight.trained is None:
+        texts = _texts(request, supports.classes, sight)
+    else:
+        labels = np.array(supports.labels, np.int64)
+        texts = _texts_of_run(request, supports.classes, labels, sight.trained)
+        sight = replace(sight, space=sight.trained.space(texts, labels))
     predictor, readable = _fitted(sight, supports, texts, request.settings)
-    encoded = encode_photos(sight.encoder, queries, "read pictures")
+    journal = None if request.out is None else FeatureJournal(journal_folder(request.out), sight.encoder)
+    if journal is None:
+        encoded = encode_photos(sight.encoder, queries, "read pictures")
+    else:
+        encoded = encode_resumably(sight.encoder, queries, "read pictures", journal)
     predictions = predictor.predict(encoded.features)
     _say_terms(predictor, predictions)
     origins = [supports.pictures[row].origin for row in readable.rows]
     found = answers(queries, encoded, predictor, predictions, explain(predictor, predictions), origins)
-    return _written(request, found, began)
+    printed = _written(request, found, began)
+    if journal is not None:
+        journal.remove()
+    return printed
 
 
 def _check(request: Request) -> None:
@@ -69,6 +87,7 @@ def _check(request: Request) -> None:
         raise UsageError("--text none leaves no use for --descriptors; drop one of the two")
     if request.out is not None:
         check_suffix(request.out)
+    require_packages(request.encoder)
 
 
 def _texts(request: Request, classes: Sequence[str], sight: Sight) -> ClassTexts | None:
@@ -91,6 +110,19 @@ def _texts(request: Request, classes: Sequence[str], sight: Sight) -> ClassTexts
         return None
     say(f"text: {source}, read by {sight.text_reader.name}")
     return read_texts(classes, found, reader)
+
+
+def _texts_of_run(
+    request: Request, classes: Sequence[str], labels: Labels, trained: "RunKnowledge"
+) -> ClassTexts | None:
+    """The classes as the run reads them; says from which file."""
+    if request.text == "none":
+        say("text: none, as asked")
+        return None
+    path = None if request.text == "names" else trained.descriptors(request.descriptors, classes)
+    texts = trained.texts(path, classes, labels)
+    say(f"text: {path or 'class names'}, read by the text encoder of the run")
+    return texts
 
 
 def _descriptors(request: Request, classes: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:
@@ -123,7 +155,7 @@ def _fitted(
     predictor = fit(read.features, labels, supports.classes, sight.space, texts, settings)
     origins = [supports.pictures[row].origin for row in read.rows]
     hashes = [supports.pictures[row].sha256 for row in read.rows]
-    for warning in check_supports(predictor.supports, labels, supports.classes, origins, hashes):
+    for warning in check_supports(unit(predictor.supports), labels, supports.classes, origins, hashes):
         say(f"warning: {warning}")
     return predictor, read
 
@@ -131,7 +163,8 @@ def _fitted(
 def _say_terms(predictor: Predictor, predictions: Predictions) -> None:
     calibration = predictions.calibration
     seen, n = predictor.counts, calibration.left_out
-    say(f"{len(predictor.classes)} classes, {seen.min()} to {seen.max()} pictures each")
+    each = f"{seen.max()}" if seen.min() == seen.max() else f"{seen.min()} to {seen.max()}"
+    say(f"{len(predictor.classes)} classes, {each} {'picture' if each == '1' else 'pictures'} each")
     if calibration.promised is not None:
         say(f"prediction sets hold the class of {calibration.promised:.0%} of pictures like the {n} supports")
     elif n == 0:
@@ -151,7 +184,9 @@ def _written(request: Request, found: list[Answer], began: float) -> str:
     for name, n in list(head["classes"].items())[:20]:
         say(f"  {n:>6}  {name}")
     if request.sort_into is not None:
-        say(f"sorted {sort_into(request.sort_into, found)} pictures into {request.sort_into}")
+        copied = sort_into(request.sort_into, found)
+        left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"
+        say(f"sorted {copied} pictures into {request.sort_into}{left if head['broken'] else ''}")
     if request.out is None:
         return as_csv(found)
     write_answers(request.out, found, ", ".join(words))

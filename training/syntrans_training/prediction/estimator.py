@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from syntrans.errors import InputError, ModelLoadError
+from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import Sight, open_sight
@@ -186,7 +186,10 @@ class FewShotClassifier:
         if self.encoder == FEATURES:
             return None
         if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
-            self._opened = ((self.encoder,), open_sight(self.encoder))
+            found = open_sight(self.encoder)
+            if found.trained is not None:
+                raise UsageError("encoder run:<folder> is for `syntrans predict`; name another one here")
+            self._opened = ((self.encoder,), found)
         return self._opened[1]
 
     def _read(self, images: Any) -> Array:

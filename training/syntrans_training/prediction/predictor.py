@@ -16,7 +16,7 @@ from syntrans_training.prediction.calibration import (
     novelty_scores,
     novelty_threshold,
 )
-from syntrans_training.prediction.class_means import Directions, class_directions, with_queries
+from syntrans_training.prediction.class_means import ClassModel, class_directions
 from syntrans_training.prediction.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 
@@ -47,7 +47,7 @@ class Predictions:
     none: NDArray[np.bool_]
     novelty_threshold: float | None
     placed: Array
-    directions: Directions
+    directions: ClassModel
     calibration: Calibration
 
     @property
@@ -76,16 +76,17 @@ class Predictor:
     def predict(self, features: Array) -> Predictions:
         """Answers for raw features [n, d]."""
         z = self.space.project(features)
-        alone = class_directions(self.supports, self.labels, self.text_means, len(self.classes))
+        make = class_directions if self.space.bridge is None else self.space.bridge.classes
+        alone = make(self.supports, self.labels, self.text_means, len(self.classes))
         # Unlabelled pictures of no class would draw the directions to themselves: novelty asks supports and texts.
         threshold = novelty_threshold(alone, self.supports, self.labels, self.space.background)
         placed = alone.place(z)
-        novelty = novelty_scores((placed @ alone.unit.T).max(1), placed, alone, self.space.background)
+        novelty = novelty_scores(alone.scores(placed).max(1), placed, alone, self.space.background)
         known = 1.0 if threshold is None else 1 / (1 + np.exp(-NOVELTY_SLOPE * (novelty - threshold)))
-        directions = alone if self.settings.inductive or not len(z) else with_queries(alone, z, known)
+        directions = alone if self.settings.inductive or not len(z) else alone.with_queries(z, known)
         calibration = calibrate(directions, self.supports, self.labels, self.settings.coverage)
         placed = directions.place(z)
-        probabilities = calibration.probabilities(placed @ directions.unit.T)
+        probabilities = calibration.probabilities(directions.scores(placed))
         members = calibration.sets(probabilities, self.settings.coverage)
         none = np.zeros(len(z), bool) if threshold is None else novelty < threshold
         return Predictions(probabilities, members, novelty, none, threshold, placed, directions, calibration)

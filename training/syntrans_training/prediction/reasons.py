@@ -27,15 +27,16 @@ class Reasons:
 def explain(predictor: Predictor, predictions: Predictions) -> list[Reasons]:
     """The reasons of every prediction, in order."""
     directions, placed = predictions.directions, predictions.placed
-    nearest = placed @ directions.place(predictor.supports).T
-    by_text, by_pictures = placed @ unit(directions.text).T, placed @ unit(directions.pictures).T
-    norms = np.linalg.norm(directions.pictures + directions.text + directions.queries, axis=1)
+    ways = unit(placed)
+    nearest = ways @ unit(directions.place(predictor.supports)).T
+    by_text, by_pictures = ways @ unit(directions.text).T, ways @ unit(directions.pictures).T
+    scores, text_scores = directions.scores(placed), directions.text_scores(placed)
     told = _descriptor_directions(predictor)
     found = []
-    for i, z in enumerate(placed):
+    for i, z in enumerate(ways):
         first, second = np.argsort(-predictions.probabilities[i])[:2]
-        text = z @ directions.text[first] / norms[first] - z @ directions.text[second] / norms[second]
-        whole = z @ directions.unit[first] - z @ directions.unit[second]
+        text = text_scores[i, first] - text_scores[i, second]
+        whole = scores[i, first] - scores[i, second]
         share = abs(text) / max(abs(text) + abs(whole - text), 1e-9)
         for_, against = _descriptors(predictor, told, int(first), z)
         close = np.argsort(-nearest[i])[:NEAREST]

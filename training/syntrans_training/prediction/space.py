@@ -10,13 +10,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
+
+if TYPE_CHECKING:
+    from syntrans_training.prediction.class_means import ClassModel
 
 Array = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
@@ -40,11 +43,25 @@ class TextMap:
         return np.asarray((vectors - self.mean_in) @ self.weight + self.mean_out, np.float32)
 
 
+@runtime_checkable
+class Bridge(Protocol):
+    """A trained bridge: it has a space of its own, and makes classes of supports and texts in its own way."""
+
+    def project(self, features: Array) -> Array:
+        """Raw features [n, d] in its space [n, r]."""
+        ...
+
+    def classes(self, supports: Array, labels: Labels, texts: Array | None, n_classes: int) -> "ClassModel":
+        """The classes of supports [n, r] and of what text predicts [C, r], as `class_means.class_directions`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Space:
     """`project` takes raw features [n, d]; `background` [b, r] are unit means of the classes it was fitted on.
 
-    Without `transform` the space is that of the unit features. `text` is None where there is no bridge.
+    Without `transform` the space is that of the unit features. `text` is None where no text leads into it. With a
+    trained `bridge` the space is the bridge's, whose vectors need not be unit.
     """
 
     mean: Array | None = None
@@ -52,9 +69,12 @@ class Space:
     background: Array | None = None
     text: Callable[[Array], Array] | None = None
     note: dict[str, Any] = field(default_factory=dict)
+    bridge: Bridge | None = None
 
     def project(self, features: Array) -> Array:
-        """Unit vectors [n, r]."""
+        """Vectors [n, r], of length one but in a trained bridge's space."""
+        if self.bridge is not None:
+            return self.bridge.project(features)
         z = unit(features)
         if self.transform is not None and self.mean is not None:
             return unit((z - self.mean) @ self.transform.T)

@@ -61,7 +61,7 @@ def _odd_ones(z: Array, labels: Labels, classes: Sequence[str], origins: Sequenc
     """Of classes with three and more: the other ones would take it for another class."""
     counts = np.bincount(labels, minlength=len(classes))
     directions = class_directions(z, labels, None, len(classes))
-    p = softmax(SCALE * directions.left_out_cosines(z, labels))
+    p = softmax(SCALE * directions.left_out_scores(z, labels))
     found = []
     for row in np.flatnonzero((counts[labels] >= FEW) & (p.max(1) > ODD) & (p.argmax(1) != labels)):
         own, other = classes[labels[row]], classes[int(p[row].argmax())]

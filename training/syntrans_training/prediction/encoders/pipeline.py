@@ -2,13 +2,14 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import InputError
@@ -18,6 +19,8 @@ from syntrans_training.prediction.space import Array
 BATCH = 32
 AHEAD = 4  # batches that are decoded before they are needed
 
+Pixels = NDArray[Any]
+
 
 @runtime_checkable
 class ImageEncoder(Protocol):
@@ -25,13 +28,13 @@ class ImageEncoder(Protocol):
 
     name: str
     dim: int
-    size: int
+    at_least: int  # side that a decoded picture needs for `prepare`
 
-    def prepare(self, picture: Image.Image) -> Array:
+    def prepare(self, picture: Image.Image) -> Pixels:
         """A picture as `forward` takes it."""
         ...
 
-    def forward(self, batch: Array) -> Array:
+    def forward(self, batch: Pixels) -> Array:
         """Features [n, dim] of prepared pictures."""
         ...
 
@@ -57,35 +60,45 @@ class Encoded:
     broken: dict[int, str]
 
 
-def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str) -> Encoded:
-    """Features of all photos that can be read; nothing is raised for a broken one."""
+def encode_photos(
+    encoder: ImageEncoder,
+    photos: Sequence[Photo],
+    label: str,
+    keep: Callable[[Sequence[int], Array], None] | None = None,
+) -> Encoded:
+    """Features of all photos that can be read; nothing is raised for a broken one.
+
+    `keep` is given the rows and the features of every batch.
+    """
     features, rows, broken = [np.zeros((0, encoder.dim), np.float32)], [], {}
     with track(label, len(photos), "pictures") as progress:
-        batch: list[tuple[int, Array]] = []
+        batch: list[tuple[int, Pixels]] = []
         for row, found in enumerate(_prepared(encoder, photos)):
             if isinstance(found, str):
                 broken[row] = found
             else:
                 batch.append((row, found))
             if len(batch) == BATCH or (batch and row == len(photos) - 1):
-                rows += [r for r, _ in batch]
+                read = [r for r, _ in batch]
+                rows += read
                 features.append(encoder.forward(np.stack([pixels for _, pixels in batch])))
+                if keep is not None:
+                    keep(read, features[-1])
                 batch = []
             progress.advance(1)
     return Encoded(np.concatenate(features), tuple(rows), broken)
 
 
-def _prepared(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[Array | str]:
+def _prepared(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[Pixels | str]:
     """In the order of the photos; a line of text for one that cannot be read."""
 
-    def prepare(photo: Photo) -> Array | str:
+    def prepare(photo: Photo) -> Pixels | str:
         try:
-            # Twice the side is enough for the resampling that follows, and a large JPEG unpacks much faster.
-            return encoder.prepare(photo.image(at_least=2 * encoder.size))
+            return encoder.prepare(photo.image(at_least=encoder.at_least))  # a large JPEG unpacks much faster
         except InputError as error:
             return str(error)
 
-    waiting: deque[Future[Array | str]] = deque()
+    waiting: deque[Future[Pixels | str]] = deque()
     rest = iter(photos)
     # Pillow releases the interpreter lock while it decodes and resizes, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

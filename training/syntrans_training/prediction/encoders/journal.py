@@ -1,0 +1,103 @@
+"""Features kept beside `--out` while many pictures are read, so that a command that was stopped goes on.
+
+A hidden folder of safetensors files, `EVERY` pictures each, named by their sha256. Only files of the very
+same encoder count: it is known by what it says of a grey picture.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from syntrans.images.reference import Picture
+from syntrans.paths import atomic_path
+from syntrans.progress import say
+from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, encode_photos
+from syntrans_training.prediction.space import Array
+
+EVERY = 1024
+
+
+class FeatureJournal:
+    """`known` are features by picture; `add` keeps more of them, `save` writes what is not yet on disk."""
+
+    def __init__(self, folder: Path, encoder: ImageEncoder) -> None:
+        self.folder, self._encoder = folder, _fingerprint(encoder)
+        self.known = self._read()
+        self._kept = len(self.known)
+        self._new: dict[str, Array] = {}
+
+    def add(self, names: Sequence[str], features: Array) -> None:
+        """Features [n, d] of pictures."""
+        self._new.update(zip(names, features, strict=True))
+        if len(self._new) >= EVERY:
+            self.save()
+
+    def save(self) -> int:
+        """Raises `EnvironmentProblem` where the disk takes no more; returns how many pictures the folder holds."""
+        from safetensors.numpy import save_file
+
+        if self._new:
+            digest = hashlib.sha256("".join(self._new).encode()).hexdigest()[:16]
+            note = {"encoder": self._encoder, "pictures": json.dumps([*self._new])}
+            with atomic_path(self.folder / f"{digest}.safetensors") as temporary:
+                save_file({"features": np.stack([*self._new.values()])}, str(temporary), metadata=note)
+        self._kept, self._new = self._kept + len(self._new), {}
+        return self._kept
+
+    def remove(self) -> None:
+        """The results are written, so that nothing is left to go on with."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self) -> dict[str, Array]:
+        from safetensors import SafetensorError, safe_open
+
+        found: dict[str, Array] = {}
+        for path in sorted(self.folder.glob("*.safetensors")):
+            try:
+                with safe_open(str(path), framework="numpy") as file:
+                    note = file.metadata() or {}
+                    if note["encoder"] == self._encoder:
+                        found.update(zip(json.loads(note["pictures"]), file.get_tensor("features"), strict=True))
+            except (SafetensorError, OSError, KeyError, ValueError) as error:
+                say(f"passed over: {path} ({error})")
+        return found
+
+
+def journal_folder(out: Path) -> Path:
+    """Where the features for the results `out` are kept."""
+    return out.with_name(f".{out.name}.partial")
+
+
+def encode_resumably(
+    encoder: ImageEncoder, pictures: Sequence[Picture], label: str, journal: FeatureJournal
+) -> Encoded:
+    """As `encode_photos`, without those that the journal knows; what was read until a stop is kept in it."""
+    known = journal.known
+    missing = [row for row, picture in enumerate(pictures) if picture.sha256 not in known]
+    if len(missing) < len(pictures):
+        say(f"{len(pictures) - len(missing)} pictures were read before the last stop")
+
+    def keep(rows: Sequence[int], features: Array) -> None:
+        journal.add([pictures[missing[row]].sha256 for row in rows], features)
+
+    try:
+        read = encode_photos(encoder, [pictures[row] for row in missing], label, keep)
+    except BaseException:
+        if kept := journal.save():
+            say(f"{kept} pictures are kept in {journal.folder}; the same command goes on from there")
+        raise
+    found = {missing[row]: features for row, features in zip(read.rows, read.features, strict=True)}
+    found |= {row: known[picture.sha256] for row, picture in enumerate(pictures) if picture.sha256 in known}
+    rows = tuple(sorted(found))
+    features = np.stack([found[row] for row in rows]) if rows else read.features
+    return Encoded(features, rows, {missing[row]: why for row, why in read.broken.items()})
+
+
+def _fingerprint(encoder: ImageEncoder) -> str:
+    grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
+    return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]

@@ -1,0 +1,127 @@
+"""A finished `syntrans train` as what looks at pictures and reads texts; everything as an evaluation does it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from syntrans.errors import InputError, UsageError
+from syntrans.paths import newest
+from syntrans_training.data.store import GAP, squeezed
+from syntrans_training.encoder.features import encode_batch
+from syntrans_training.encoder.training import open_encoder
+from syntrans_training.engine.devices import autocast, pick_device
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
+from syntrans_training.prediction.encoders.pipeline import Pixels
+from syntrans_training.prediction.knowledge import ClassTexts
+from syntrans_training.prediction.space import Array, Labels, Space
+from syntrans_training.prediction.trained_bridge import TrainedBridge
+from syntrans_training.text.class_vectors import NONE, Knowledge, embed_texts, read_knowledge
+
+__all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
+NAME, KEPT = "name", "kept"
+
+
+class TrainedEncoder:
+    """The encoder of a run behind `ImageEncoder`: the mean over a picture and its mirror image, as evaluations have it.
+
+    Raises `UsageError` when the run was trained on features from elsewhere: nothing there looks at pictures.
+    """
+
+    def __init__(self, run: TrainedRun) -> None:
+        trained = run.config.encoder
+        if trained.method == "given":
+            raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
+        self._device = pick_device("auto")
+        self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)
+        self._module.eval()
+        self._precision, self._shown = note["precision"], trained.test_size
+        self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.heads.phi.mean)
+        self.size = run.config.data.size
+        self.at_least = GAP * self.size
+
+    def prepare(self, picture: Image.Image) -> Pixels:
+        """[size, size, 3] uint8, as pictures are stored."""
+        return squeezed(picture, self.size)
+
+    def forward(self, batch: Pixels) -> Array:
+        """Features [n, dim]."""
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            found = encode_batch(self._module, torch.from_numpy(batch).to(self._device), self._shown)
+        numbers: Array = found.cpu().numpy()
+        return numbers
+
+
+@dataclass(frozen=True)
+class RunKnowledge:
+    """A run's texts and bridge for one task: which heads it takes depends on the supports and on the texts."""
+
+    run: TrainedRun
+
+    @property
+    def reads_descriptors(self) -> bool:
+        """Whether it was trained with descriptors."""
+        return KEPT in self.run.bridge.variants
+
+    def descriptors(self, given: Path | None, classes: Sequence[str]) -> Path | None:
+        """The `given` file, else the training's, else the newest one: the first that knows every class; None: names.
+
+        Raises `UsageError` where a file is given and the run reads none.
+        """
+        if given is not None:
+            return self.run.asked_with(given)
+        if not self.reads_descriptors:
+            return None
+        sources: tuple[Callable[[], Path | None], ...] = (lambda: self.run.descriptors, *_NEWEST)
+        for find in sources:
+            try:
+                if path := find():
+                    self._knowledge(path, classes)
+                    return path
+            except InputError:  # changed since the training, or other classes
+                continue
+        return None
+
+    def texts(self, path: Path | None, classes: Sequence[str], labels: Labels) -> ClassTexts:
+        """The classes in words, as the run's heads read them: descriptors of `path`, or names."""
+        variant, text = NAME if path is None else KEPT, self.run.config.text
+        share = self._choice(variant, labels)["name_share"]
+        bank = embed_texts(
+            self._knowledge(path, classes),
+            classes,
+            self.run.text_encoder(),
+            variant,
+            descriptor_template=text.descriptor_template,
+            name_template=text.name_template,
+            weighting=text.weighting,
+        )
+        each = tuple(vectors[: len(told)] for vectors, told in zip(bank.texts, bank.sentences, strict=True))
+        return ClassTexts(tuple(classes), bank.sentences, bank.vectors(share), each)
+
+    def space(self, texts: ClassTexts | None, labels: Labels) -> Space:
+        """The shared space of the heads for such texts; without texts, of those that were trained without."""
+        variant = NONE if texts is None else KEPT if any(texts.descriptors) else NAME
+        choice = self._choice(variant, labels)
+        head = self.run.heads.heads[choice["variant"], choice["shots"]][0]
+        mute = texts is None and choice["variant"] != NONE
+        bridge = TrainedBridge(self.run.heads.phi, head, 0.0 if mute else choice["alpha"])
+        return Space(text=bridge.semantic, bridge=bridge)
+
+    def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
+        return read_knowledge(path, classes, beside=self.run.classes_beside(tuple(classes)))
+
+    def _choice(self, variant: str, labels: Labels) -> dict[str, Any]:
+        """Of the trained heads those of this kind of text, else the main ones; of their shots the nearest."""
+        choices = self.run.heads.choices
+        kind = variant if variant in self.run.heads.variants else self.run.heads.variants[0]
+        shots = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 1
+        known = [(abs(k - shots), k) for name, k in choices if name == kind]
+        return choices[kind, min(known)[1]]
+
+
+_NEWEST = tuple(partial(newest, kind, "descriptors.parquet") for kind in ("mine", "import"))

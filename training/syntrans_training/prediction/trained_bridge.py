@@ -1,0 +1,159 @@
+"""Classes made by a bridge that `syntrans train` trained: its weights, its fusion and the alpha that val chose.
+
+The scores are those of `methods.SynTrans`, in nats, divided by `SCALE`, so that what predict learns about its scale
+starts at the bridge's own probabilities. Unlabelled pictures count as further pictures of the classes that they
+probably show (class_means.py); without them the likeliest class is the one that an evaluation finds.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from syntrans_training.modules.shared_space import Phi
+from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
+from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
+from syntrans_training.prediction.space import Array, Labels
+
+
+@dataclass(frozen=True)
+class TrainedBridge:
+    """One head with its `alpha`, 0 visual to 1 semantic; a `space.Bridge`."""
+
+    phi: Phi
+    head: VSBird
+    alpha: float
+
+    @cached_property
+    def memory(self) -> BaseClassMemory:
+        """What the head knows of the base classes."""
+        with torch.inference_mode():
+            return self.head.build_memory()
+
+    def project(self, features: Array) -> Array:
+        """Raw features [n, d] in the shared space [n, r]."""
+        with torch.inference_mode():
+            return _array(self.memory.project(self.phi(_tensor(features))))
+
+    def semantic(self, vectors: Array) -> Array:
+        """What class vectors [n, s] predict of class means [n, r]."""
+        with torch.inference_mode():
+            return _array(self.head.semantic(_tensor(vectors), self.memory))
+
+    def classes(self, supports: Array, labels: Labels, texts: Array | None, n_classes: int) -> "BridgeClasses":
+        """See `space.Bridge`. The number of shots is the median of the classes' supports; at least 1."""
+        counts = np.bincount(labels, minlength=n_classes)
+        sums = np.zeros((n_classes, len(self.memory.metric.precision)), np.float32)
+        np.add.at(sums, labels, supports)
+        silent = np.zeros((n_classes, self.head.base_text.shape[1]), np.float32)
+        text = self.semantic(silent) if texts is None else texts
+        shots = round(float(np.median(counts[counts > 0]))) if counts.any() else 1
+        nothing = np.zeros_like(sums)
+        return BridgeClasses(self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1])
+
+    def classifier(self, means: Array, text: Array, shots: int, seen: Array | None = None) -> tuple[Array, Array]:
+        """Weights [n, r] and biases [n] of classes from means and texts [n, r].
+
+        With `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
+        """
+        with torch.inference_mode():
+            mean, semantic = _tensor(means)[None], _tensor(text)[None]
+            made = self.head.weights(mean, semantic, self.memory, shots=shots)
+            if seen is not None:
+                visual = made.visual * _tensor(seen)
+                made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
+            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
+            return _array(weight[0]), _array(bias[0])
+
+
+@dataclass(frozen=True)
+class BridgeClasses:
+    """A `class_means.ClassModel`: `sums` [C, r] of `counts` [C, 1] supports, and what `text` [C, r] says of them.
+
+    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports.
+    """
+
+    bridge: TrainedBridge
+    sums: Array
+    counts: Labels
+    text: Array
+    has_text: bool
+    shots: int
+    unlabelled: Array
+    worth: Array
+
+    @property
+    def pictures(self) -> Array:
+        """Means of the supports [C, r]; zero where there are none."""
+        found: Array = self.sums / np.maximum(self.counts, 1)
+        return found
+
+    def place(self, z: Array) -> Array:
+        """The space is centred on the base classes already."""
+        return z
+
+    def scores(self, placed: Array) -> Array:
+        """See `ClassModel`."""
+        return _linear(placed, *self._classifier)
+
+    def text_scores(self, placed: Array) -> Array:
+        """The scores without those that remain when the text says nothing."""
+        if not self.has_text:
+            return np.zeros((len(placed), len(self.text)), np.float32)
+        seen = (self.counts > 0).astype(np.float32)
+        mute = self.bridge.classifier(self._means, self.text, self.shots, seen)
+        found: Array = self.scores(placed) - _linear(placed, *mute)
+        return found
+
+    def left_out_scores(self, supports: Array, labels: Labels) -> Array:
+        """See `ClassModel`."""
+        scores = self.scores(supports)
+        rest = self._pictures[labels] - 1
+        text = self.text[labels]
+        means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), text)
+        weight, bias = self.bridge.classifier(means.astype(np.float32), text, self.shots)
+        scores[np.arange(len(labels)), labels] = ((supports * weight).sum(1) + bias) / SCALE
+        return scores
+
+    def with_queries(self, z: Array, known: Array | float = 1.0) -> "BridgeClasses":
+        """See `ClassModel`."""
+        moved = self
+        for _ in range(ROUNDS):
+            belief, worth = beliefs(moved.scores(z), known)
+            unlabelled = belief.T @ z / np.maximum(belief.sum(0)[:, None], 1e-12)
+            moved = replace(moved, unlabelled=unlabelled.astype(np.float32), worth=worth.astype(np.float32))
+        return moved
+
+    @property
+    def _totals(self) -> Array:
+        """Sums of the supports and of what the unlabelled pictures are worth; a class that is not seen has its text."""
+        found: Array = np.where(self.counts > 0, self.sums, self.text) + self.worth * self.unlabelled
+        return found
+
+    @property
+    def _pictures(self) -> Array:
+        found: Array = np.maximum(self.counts, 1) + self.worth
+        return found
+
+    @cached_property
+    def _classifier(self) -> tuple[Array, Array]:
+        return self.bridge.classifier(self._means, self.text, self.shots)
+
+    @property
+    def _means(self) -> Array:
+        return np.asarray(self._totals / self._pictures, np.float32)
+
+
+def _linear(placed: Array, weight: Array, bias: Array) -> Array:
+    return np.asarray((placed @ weight.T + bias) / SCALE, np.float32)
+
+
+def _tensor(x: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x, np.float32))
+
+
+def _array(x: Tensor) -> Array:
+    found: Array = x.numpy()
+    return found
