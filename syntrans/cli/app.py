@@ -16,6 +16,7 @@ import typer
 from syntrans import __version__
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import serve as cli_serve
 from syntrans.cli.options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
 from syntrans.console import prepare_streams, print_json, say, settle_stdout
 from syntrans.errors import SyntransError, UsageError, in_one_line
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_files.app)  # its commands stand beside those of this file
 app.add_typer(cli_predict.app)
+app.add_typer(cli_serve.app)
 
 
 def _version(*, value: bool) -> None:
@@ -198,7 +200,7 @@ def demo(out: Out = None, seed: Seed = None) -> None:
 
 @app.command(context_settings=CONTEXT)
 def install(
-    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+    name: Annotated[str, typer.Argument(help="openai, predict, photo, serve, train, cpu, cuda, minilm or ray.")],
 ) -> None:
     """Install what a task needs, into the environment of this program.
 

@@ -98,6 +98,7 @@ def test_a_base_install_does_what_it_is_for(photos: Path, tmp_path: Path) -> Non
         ("train", ["mine", "--config", "server", "--classes", "mini", "--set", "clip.path=x"], "train"),
         ("openai", ["mine", "--config", "server", "--classes", "mini"], "openai"),
         ("openai", ["mine", "--config", "server", "--classes", "mini", "--dry-run"], "openai"),
+        ("serve", ["serve", "--support", "."], "serve"),
         ("ray", ["mine", "--config", "world", "--set", "engine.kind=ray"], "ray"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,

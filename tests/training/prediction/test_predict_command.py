@@ -12,14 +12,14 @@ from prediction_world import COLOURS, Words, photo, sight, write_task
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
-from syntrans_training.prediction import command
+from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders.choose import LazyText
 
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(command, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
 
 
 def predict(capsys, *arguments):
