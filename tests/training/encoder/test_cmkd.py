@@ -213,7 +213,7 @@ def test_base_classes_too_small_for_a_task_are_said_before_the_work(splits, tmp_
 def test_the_animals_of_caltech_stay_in_their_parts():
     animals = read_split(split_path("caltech101-animals"))
     assert {part: len(names) for part, names in animals.parts.items()} == {"base": 64, "val": 9, "novel": 6}
-    published = Path(__file__).parents[3] / "shared" / "data" / "caltech101" / "splits.json"
+    published = Path(__file__).parents[4] / "shared" / "data" / "caltech101" / "splits.json"
     if not published.is_file():
         pytest.skip("the class split of Caltech-101 (../shared/data) is not on this machine")
     whole_split = read_split(published)

@@ -1,0 +1,46 @@
+"""Who imports whom, and what `import syntrans.cli.app` costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pkgutil import walk_packages
+
+import pytest
+
+import syntrans
+
+HEAVY = ("torch", "vllm", "transformers", "open_clip", "datasets", "pyarrow", "pydantic", "numpy", "PIL", "sklearn")
+
+
+def loaded_by(module: str, names: tuple[str, ...]) -> list[str]:
+    code = f"import sys, {module}; print(*[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    assert loaded_by("syntrans.cli.app", HEAVY) == []
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What makes `syntrans --help` quick; how quick it is on this machine, benchmarks/run.py measures."""
+    code = (
+        "import sys; from syntrans.cli.app import run; ended = run(['--help']); "
+        f"print(ended, *set({HEAVY!r}) & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: ")
+    assert done.stdout.splitlines()[-1] == "0"
+
+
+@pytest.mark.parametrize("module", ["syntrans_mining", "syntrans_training"])
+def test_the_packages_themselves_import_nothing_heavy(module: str) -> None:
+    assert loaded_by(module, HEAVY) == []
+
+
+def test_no_module_of_the_foundation_imports_torch_or_vllm() -> None:
+    found = [module.name for module in walk_packages(syntrans.__path__, "syntrans.") if not module.ispkg]
+    foundation = [name for name in found if not name.startswith("syntrans.cli.") and name != "syntrans.__main__"]
+    assert "syntrans.contract.schemas" in foundation
+    assert loaded_by(", ".join(foundation), ("torch", "vllm", "transformers", "open_clip", "datasets")) == []
