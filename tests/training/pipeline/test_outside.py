@@ -117,6 +117,7 @@ def commands(
         "doctor": [*fake, "--probe"],
         "classes": ["check", str(tmp_path / "birds.txt")],
         "data": ["check", str(toy_data), "--set", "size=20"],
+        "predict": [*known, "--encoder", "photo", "--text", "none"],
         "mine": [*given, *fake, "--out", mine],
         "inspect": [mine],
         "pack": [mine],
@@ -124,7 +125,6 @@ def commands(
         "train": [str(write_toy_descriptors()), "--config", str(tmp_path / "train.yaml"), "--out", trained],
         "evaluate": [trained, *quick, "--out", scored],
         "compare": [scored, f"{scored}:no_text"],
-        "predict": [*known, "--encoder", "photo", "--text", "none"],
         "report": [trained, "--figure", "weights", "--out", str(tmp_path / "figures")],
     }
 

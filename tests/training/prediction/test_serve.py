@@ -82,8 +82,9 @@ def test_a_correction_changes_the_next_answer_and_is_read_by_predict(client, sup
     odd = purple(0)
     first = ask(client, ("odd.png", odd)).json()["answers"][0]["class"]
     other = {"blue": "red", "red": "blue"}[first]
-    kept = [correct(client, purple(number), other).json()["kept"] for number in range(1, 4)][0]
-    assert re.fullmatch(r"correction-[0-9a-f]{16}[.]png", kept.rpartition("/")[2])
+    for number in range(1, 4):
+        kept = correct(client, purple(number), other).json()["kept"]
+        assert re.fullmatch(r"correction-[0-9a-f]{16}[.]png", kept.rpartition("/")[2])
     (answer,) = ask(client, ("odd.png", odd)).json()["answers"]
     assert answer["class"] == other
     assert answer["nearest"][0][0].startswith(str(support / other / "correction-"))
@@ -210,9 +211,7 @@ def test_a_taken_port_is_one_line(support, capsys):
 
 def test_the_command_listens_on_this_machine_alone(support, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(
-        uvicorn.Server, "run", lambda _self, sockets: seen.extend(one.getsockname() for one in sockets)
-    )
+    monkeypatch.setattr(uvicorn.Server, "run", lambda _self, sockets: seen.extend(one.getsockname() for one in sockets))
     assert run(["serve", "--support", str(support), "--port", "0"]) == 0
     ((host, port),) = seen
     assert host == "127.0.0.1"

@@ -28,7 +28,7 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware: refuses other hosts (421), other origins (403), bodies without length (411) or too long (413)."""
+    """ASGI middleware: refuses other hosts (421) and origins (403), bodies without length (411) or too long (413)."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app

@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 def serve(request: TaskRequest, port: int) -> None:
     """Answer at `port` (0: any free one) until Ctrl-C."""
     request.check()
-    with _bound(port) as listener:
+    with bound(port) as listener:
         supports = request.supports()
         folder = check_folder(request.support, supports)
         if supports.passed_over:
@@ -30,7 +30,8 @@ def serve(request: TaskRequest, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _bound(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
+    """A socket that has `port` of this machine alone; `EnvironmentProblem` when another program has it."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
