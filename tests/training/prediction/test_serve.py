@@ -123,6 +123,12 @@ def test_a_correction_that_cannot_be_is_refused_in_one_line_and_nothing_is_kept(
     assert list(support.rglob("correction-*")) == []
 
 
+def test_a_form_that_lacks_a_field_or_has_text_for_a_file_is_refused(client):
+    assert client.post("/correct", files={"file": ("a.png", photo("red", 9))}).status_code == 422
+    assert client.post("/predict", data={"files": "text"}).status_code == 422
+    assert client.post("/predict", json={"files": []}).status_code == 422
+
+
 def test_a_full_disk_keeps_no_correction(client, support, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

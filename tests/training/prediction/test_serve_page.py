@@ -9,6 +9,7 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
+from PIL import Image
 from prediction_world import Words, sight, write_task
 
 from syntrans_training.prediction import task
@@ -28,6 +29,7 @@ from syntrans_training.prediction.server.run import bound  # noqa: E402
 from syntrans_training.prediction.server.session import Session  # noqa: E402
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
+HOSTILE_CLASS = "<i onclick=alert(1)>"
 
 
 class Page:
@@ -103,6 +105,8 @@ def test_pictures_are_named_and_corrected_with_the_keyboard_at_phone_width(tmp_p
     monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
     support, query = write_task(tmp_path, shots=2, queries=1)
     (query / HOSTILE).write_bytes(b"hello")
+    (support / HOSTILE_CLASS).mkdir()
+    Image.new("RGB", (12, 12), "white").save(support / HOSTILE_CLASS / "white.png")
     with served(support) as url, browser(tmp_path / "profile") as page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
@@ -115,11 +119,12 @@ def test_pictures_are_named_and_corrected_with_the_keyboard_at_phone_width(tmp_p
         names = page.js("[...document.querySelectorAll('.card h2')].map((one) => one.textContent)")
         assert [name.split()[0] for name in names] == ["No", "blue", "green", "red"]
         assert HOSTILE in page.js("document.querySelector('.card').innerText")
-        assert page.js("document.querySelectorAll('[onerror]').length") == 0
+        assert page.js("document.querySelectorAll('[onerror], [onclick]').length") == 0
 
         page.js("document.querySelector('.card:nth-child(2) summary').focus()")
         page.press("Tab", 9)
-        assert page.js("document.activeElement.textContent") == "blue"
+        assert page.js("document.activeElement.textContent") == HOSTILE_CLASS
+        page.press("Tab", 9)
         page.press("Tab", 9)
         page.press("Enter", 13)
         page.wait("document.querySelector('.kept') !== null && document.activeElement.ariaPressed === 'true'")

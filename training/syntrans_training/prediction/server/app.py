@@ -17,8 +17,17 @@ from syntrans_training.prediction.server.session import Session, upload
 
 MAX_FILES = 200
 """Pictures in one request."""
+
+
+def _file(sent: object) -> UploadFile:
+    """A field of the form that is a file; `ValueError` (422) for one that is text."""
+    if not isinstance(sent, UploadFile):
+        raise ValueError("this field is text; send a file")  # noqa: TRY004 - what pydantic asks for
+    return sent
+
+
 # FastAPI has an UploadFile of its own, but hands over this one.
-Sent = Annotated[UploadFile, PlainValidator(lambda sent: sent), WithJsonSchema({"type": "string", "format": "binary"})]
+Sent = Annotated[UploadFile, PlainValidator(_file), WithJsonSchema({"type": "string", "format": "binary"})]
 _HERE = Path(__file__).parent
 _PAGES = {
     "/": ("page.html", "text/html"),
