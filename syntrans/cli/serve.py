@@ -19,13 +19,17 @@ def serve(
     ],
     encoder: Annotated[
         str | None,
-        typer.Option(help="photo, onnx:FILE, timm:NAME, open_clip:DIR; the best at hand.", metavar="NAME"),
+        typer.Option(
+            help="photo, onnx:FILE, timm:NAME or open_clip:DIR; default: the best one installed.", metavar="NAME"
+        ),
     ] = None,
     descriptors: Annotated[
-        Path | None, typer.Option(help="descriptors.parquet; the newest fitting one.", metavar="FILE")
+        Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
     ] = None,
     text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
-    coverage: Annotated[float, typer.Option(help="Share of pictures whose class the set shall hold.")] = 0.95,
+    coverage: Annotated[
+        float, typer.Option(help="Share of prediction sets that should contain the right class.")
+    ] = 0.95,
     inductive: Annotated[
         bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")
     ] = False,
