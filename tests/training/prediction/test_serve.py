@@ -141,6 +141,18 @@ def test_a_full_disk_keeps_no_correction(client, support, monkeypatch):
     assert "correction-" not in str(ask(client, ("a.png", photo("blue", 50))).json())
 
 
+def test_a_first_correction_that_cannot_be_taken_back_is_said_in_one_line(client, monkeypatch):
+    correct(client, photo("blue", 50), "red")
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied", "red/correction-1.png")
+
+    monkeypatch.setattr("pathlib.Path.unlink", forbidden)
+    reply = correct(client, photo("blue", 50), "green")
+    assert reply.status_code == 500
+    assert "not permitted" in reply.json()["detail"] or "Permission denied" in reply.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -10,7 +10,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from starlette.datastructures import UploadFile
 
 from syntrans import __version__
-from syntrans.errors import InputError, SyntransError, UsageError
+from syntrans.errors import InputError, SyntransError, UsageError, in_one_line
 from syntrans.images.decode import MAX_BYTES, MAX_PIXELS
 from syntrans_training.prediction.server.guard import REQUEST_BYTES, Guard
 from syntrans_training.prediction.server.session import Session, upload
@@ -41,7 +41,8 @@ def create_app(session: Session, port: int) -> FastAPI:
     # FastAPI's own page at /docs loads its script from another site.
     app = FastAPI(title="SynTrans serve", version=__version__, docs_url=None, redoc_url=None)
     app.add_middleware(Guard, port=port)
-    app.add_exception_handler(SyntransError, _explain)
+    for expected in (SyntransError, OSError, MemoryError):
+        app.add_exception_handler(expected, _explain)
     _add_calls(app, session)
     for path, (name, kind) in _PAGES.items():
         app.add_api_route(path, _page(name, kind), include_in_schema=False)
@@ -80,7 +81,8 @@ def _page(name: str, kind: str) -> Any:
 
 async def _explain(_request: Request, error: Exception) -> JSONResponse:
     """A mistake of the sender's is 400, what this machine cannot do is 500; one line each."""
-    return JSONResponse({"detail": str(error)}, 400 if isinstance(error, InputError | UsageError) else 500)
+    line = in_one_line(error)[0] if isinstance(error, OSError | MemoryError) else str(error)
+    return JSONResponse({"detail": line}, 400 if isinstance(error, InputError | UsageError) else 500)
 
 
 def _docs(app: FastAPI) -> str:
