@@ -102,10 +102,7 @@ def _set(values: dict[str, Any], override: str) -> None:
     steps = key.strip().split(".")
     if not equals or not all(steps) or len(steps) > MAX_DEPTH:
         raise UsageError(f"--set {override!r:.80}: write it as key.sub=value")
-    try:
-        value = parse_yaml(text)
-    except ValueError as error:
-        raise UsageError(f"--set {override!r:.80}: {text!r:.80} is not a YAML value ({error!s:.100})") from error
+    value = _value(text, override)
     here: Any = values
     for depth, step in enumerate(steps[:-1]):
         here = _child(here, step, ".".join(steps[: depth + 1]))
@@ -113,6 +110,16 @@ def _set(values: dict[str, Any], override: str) -> None:
         here[_index(here, steps[-1], key)] = value
     else:
         here[steps[-1]] = value
+
+
+def _value(text: str, override: str) -> Any:
+    """What the text means as YAML. Braces without a colon are a template ("{name}, {which}"), not a mapping."""
+    if "{" in text and ":" not in text and text.strip() != "{}":
+        return text
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise UsageError(f"--set {override!r:.80}: {text!r:.80} is not a YAML value ({error!s:.100})") from error
 
 
 def _child(here: Any, step: str, so_far: str) -> Any:

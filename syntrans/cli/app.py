@@ -16,7 +16,20 @@ import typer
 from syntrans import __version__
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
-from syntrans.cli.options import CONTEXT, Classes, Config, Device, DryRun, Images, Json, Limit, Out, Resume, Seed, Set
+from syntrans.cli.options import (
+    CONTEXT,
+    Classes,
+    Config,
+    Device,
+    DryRun,
+    Images,
+    Json,
+    Out,
+    Resume,
+    Seed,
+    Set,
+    with_new_name,
+)
 from syntrans.console import prepare_streams, print_json, say, settle_stdout
 from syntrans.errors import SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
@@ -44,16 +57,16 @@ def _version(*, value: bool) -> None:
 def _root(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback has ended the program
-        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Say it and end.")
+        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Show the version and exit.")
     ] = False,
 ) -> None:
     """From class names and a few pictures to a better classifier, all on your own machine.
 
     \b
-    syntrans demo                        everything, on the embedded world, in minutes
-    syntrans mine --classes mini         write, question and check descriptors
-    syntrans train && syntrans evaluate  and what they are worth
-    syntrans predict                     name your own pictures
+    syntrans demo                                    try everything on the embedded world, in minutes
+    syntrans mine --classes birds.txt                generate and verify descriptors
+    syntrans train && syntrans evaluate              train a classifier and measure it
+    syntrans predict --support DIR --query DIR       name your own pictures
 
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
@@ -71,13 +84,15 @@ def mine(
     config: Config = None,
     set_: Set = None,
     out: Out = None,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Mine only the first N classes: a preview.", metavar="N", min=1)
+    ] = None,
     dry_run: DryRun = False,
     refilter: Annotated[
         Path | None, typer.Option(help="Apply other thresholds (--set) to a finished run.", metavar="RUN")
     ] = None,
 ) -> None:
-    """Write, question and check descriptors of classes.
+    """Generate and verify visual descriptors for classes.
 
     \b
     syntrans mine --classes birds.txt --images photos/
@@ -85,10 +100,10 @@ def mine(
     syntrans mine --classes birds.txt --images photos/ --limit 3
     syntrans mine --refilter artifacts/mine/RUN --set crosscheck.threshold=0.7
 
-    Without --config the shipped one that fits this machine is taken. Without --images nothing is checked
-    against pictures. --dry-run plans: models, licences, downloads, requests, tokens, time, disk, first prompts.
-    --limit takes the first N classes: a preview. An unfinished run of the same command goes on; another --out
-    begins anew. --refilter asks no model. Prints the path of descriptors.parquet.
+    --config: a file, or a shipped config (world, cpu, gpu24, gpu80, server); by default the one that fits this
+    machine. Without --images nothing is checked against pictures. --dry-run shows models, licences, downloads,
+    requests, tokens, time, disk and the first prompts. The same command resumes an unfinished run; another --out
+    starts a new one. --refilter asks no model. Prints the path of descriptors.parquet.
     """
     from syntrans.cli import mine as cli_mine
 
@@ -102,12 +117,12 @@ def mine(
 @app.command(context_settings=CONTEXT)
 def train(
     descriptors: Annotated[
-        Path | None, typer.Argument(help="descriptors.parquet; the newest one if left out.", metavar="[FILE]")
+        Path | None, typer.Argument(help="descriptors.parquet; default: the newest.", metavar="[FILE]")
     ] = None,
     images: Images = None,
     split: Annotated[
         str | None,
-        typer.Option(help="What divides the classes: a JSON file, shares, or auto.", metavar="FILE|0.6/0.2/0.2|auto"),
+        typer.Option(help="How to split the classes: a JSON file, shares, or auto.", metavar="FILE|0.6/0.2/0.2|auto"),
     ] = None,
     config: Config = None,
     set_: Set = None,
@@ -116,7 +131,7 @@ def train(
     device: Device = None,
     resume: Resume = True,
     stage: Annotated[
-        str | None, typer.Option(help="encoder or distill: end after it; bridge: train no encoder.", metavar="NAME")
+        str | None, typer.Option(help="encoder or distill: stop after it; bridge: train no encoder.", metavar="NAME")
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -127,9 +142,9 @@ def train(
     syntrans train --images photos/ --split 0.6/0.2/0.2
     syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
 
-    Takes the newest descriptors and the pictures they were mined with; after an import, --images names them.
-    The embedded world is taken with --config world, or where there is nothing else. Classes that nothing divides
-    into base, val and novel are divided by chance (--split auto). Prints the folder of the checkpoint.
+    Uses the newest descriptors and the pictures they were mined with; after an import, name them with --images.
+    --config world, or having nothing else, uses the embedded world. Classes without a split into base, val and
+    novel are split at random (--split auto). Prints the folder of the checkpoint.
     """
     from syntrans.cli.train import train as run
 
@@ -142,38 +157,39 @@ def train(
 def evaluate(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(help="Folder that train left; the newest one if left out.", metavar="[DIR]"),
+        typer.Argument(help="Folder of a training; default: the newest.", metavar="[DIR]"),
     ] = None,
     images: Images = None,
     descriptors: Annotated[
-        Path | None, typer.Option(help="Other descriptors than the training's.", metavar="FILE")
+        Path | None, typer.Option(help="Use these descriptors instead of the training's.", metavar="FILE")
     ] = None,
     config: Config = None,
     set_: Set = None,
     out: Out = None,
     device: Device = None,
-    limit: Limit = None,
-    against: Annotated[bool, typer.Option("--against", help="Print published numbers of the same data too.")] = False,
+    limit: Annotated[int | None, typer.Option(help="Score only N episodes.", metavar="N", min=1)] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Also print published numbers on the same data set.")
+    ] = False,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
-    """Say what the descriptors are worth, with controls.
+    """Evaluate few-shot accuracy against baselines and controls.
 
     \b
     syntrans evaluate
     syntrans evaluate --set episodes.seed=1 --json > summary.json
     syntrans evaluate --images sketches/
 
-    The novel classes of the training are asked about, in tasks like those it was made for. --images takes other
-    pictures, whose classes the training has not seen. --limit takes N episodes. Prints the table, or with --json
-    the summary.
+    Takes the newest training and its novel classes. --images evaluates on other pictures, of classes that the
+    training has not seen. Prints the table, or the summary with --json.
     """
     from syntrans.cli.evaluate import evaluate as run
 
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
     typer.echo(
         run(
-            checkpoint, config, settings, out, images=images, descriptors=descriptors, against=against,
+            checkpoint, config, settings, out, images=images, descriptors=descriptors, published=published,
             dry_run=dry_run, as_json=json_,
         )
     )  # fmt: skip
@@ -181,12 +197,12 @@ def evaluate(
 
 @app.command(context_settings=CONTEXT)
 def demo(out: Out = None, seed: Seed = None) -> None:
-    """Do everything once, on the embedded world.
+    """Run the whole pipeline once on the embedded world.
 
     \b
     syntrans demo
 
-    Prints the two tables; the same figures go to artifacts/demo/summary.json.
+    Prints two tables; the same numbers are in artifacts/demo/summary.json.
     """
     from syntrans.cli.demo import run
     from syntrans.extras import require
@@ -200,7 +216,7 @@ def demo(out: Out = None, seed: Seed = None) -> None:
 def install(
     name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
 ) -> None:
-    """Install what a task needs, into the environment of this program.
+    """Install the packages that a task needs.
 
     \b
     syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
@@ -208,7 +224,7 @@ def install(
     syntrans install train     train and evaluate
     syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
 
-    With uv where it is at hand, else with pip; what it runs is shown. docs/install.md says how large each is.
+    They go into the environment of this program, with uv if it is found, else with pip. docs/install.md lists sizes.
     """
     from syntrans.cli.install import install as run
 
@@ -219,17 +235,17 @@ def install(
 def doctor(
     config: Config = None,
     set_: Set = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it something.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it one question.")] = False,
     json_: Json = False,
 ) -> None:
-    """Say what this machine has, and whether a mining config runs on it.
+    """Check this machine, or whether it can run a mining config.
 
     \b
     syntrans doctor
     syntrans doctor --config gpu24 --probe
 
-    With --config: are the models here and safe, do their chat templates render the prompts, are yes and no single
-    tokens, do they fit the memory. Ends with 4 if something needed is missing.
+    With --config it checks that the models are here and safe, that their chat templates render the prompts, that
+    yes and no are single tokens, and that they fit into memory. Exits with 4 if something needed is missing.
     """
     from syntrans.cli.doctor import examine
 
@@ -262,7 +278,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {problem}")
         return problem.exit_code
     except typer.TyperException as error:
-        say(f"error: {error.format_message()} (see {_help_of(arguments)})")
+        say(f"error: {with_new_name(error, _help_of(arguments))} (see {_help_of(arguments)})")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -299,7 +315,7 @@ def _help_of(arguments: Sequence[str] | None) -> str:
 
 
 def _settings(given: list[str] | None, **options: Any) -> list[str]:
-    """Options as config overrides, after those of --set so that the plainer word wins."""
+    """Options as config overrides, after those of --set so that the options win."""
     return [*(given or []), *(f"{key}={value}" for key, value in options.items() if value is not None)]
 
 

@@ -35,7 +35,7 @@ def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -
     from syntrans_training.data.datasets import DATASETS
 
     if dataset is not None and dataset not in DATASETS:
-        raise UsageError(f"--as {dataset!r} is not known; known are {', '.join(DATASETS)}")
+        raise UsageError(f"--dataset {dataset!r} is not known; known are {', '.join(DATASETS)}")
     if path is None:
         places = where(dataset or "")
         return {"where": places}, where_text(places)

@@ -25,7 +25,7 @@ def evaluate(
     *,
     images: str | None = None,
     descriptors: Path | None = None,
-    against: bool = False,
+    published: bool = False,
     dry_run: bool,
     as_json: bool,
 ) -> str:
@@ -58,7 +58,7 @@ def evaluate(
     if dry_run:
         return f"# checkpoint {taken.what}\n{dump_config(settled)}".rstrip()
 
-    from syntrans_training.evaluation.published import against as published
+    from syntrans_training.evaluation.published import against
     from syntrans_training.evaluation.table import render
 
     target = out or run_path("evaluate")
@@ -67,7 +67,7 @@ def evaluate(
     say(f"written: {target / 'summary.json'}")
     if as_json:
         return json.dumps(summary, indent=2, ensure_ascii=False)
-    return f"{render(summary)}\n\n{published(summary)}" if against else render(summary)
+    return f"{render(summary)}\n\n{against(summary)}" if published else render(summary)
 
 
 def compare(a: str, b: str) -> tuple[dict[str, Any], str]:

@@ -1,6 +1,6 @@
 """Commands on files that are already there: class lists, descriptor files, data, results.
 
-A command's body reads its options and makes one call; see `cli.py`.
+A command's body reads its options and makes one call; see `app.py`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ app.add_typer(data_app, name="data")
 
 @app.command(context_settings=CONTEXT)
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or the folder it lies in.")],
+    file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or its folder.")],
     class_: Annotated[
-        str | None, typer.Option("--class", help="The class to show in full: id or name.", metavar="NAME")
+        str | None, typer.Option("--class", help="Show this class in full: id or name.", metavar="NAME")
     ] = None,
     other: Annotated[
-        Path | None, typer.Option("--diff", help="Another file or folder: say what differs.", metavar="FILE")
+        Path | None, typer.Option("--diff", help="Another file or folder to compare with.", metavar="FILE")
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Show what a descriptor file says, or how it differs from another.
+    """Summarise a descriptor file, or compare two.
 
     \b
     syntrans inspect artifacts/mine/20260101-120000-ab12 --class goldfinch
@@ -59,13 +59,13 @@ def pack(
     run: Annotated[Path, typer.Argument(help="Folder of a run of mine or import.", metavar="RUN")],
     out: Out = None,
 ) -> None:
-    """Make a run a folder that can be given away.
+    """Package a run for sharing.
 
     \b
     syntrans pack artifacts/mine/20260101-120000-ab12
 
     Parquet files (accepted, rejected, semantics, runs) with a dataset card that a hub reads, the prompts and the
-    configuration. Paths of this machine and pictures stay at home. Prints the folder.
+    configuration. Paths of this machine and pictures are left out. Prints the folder.
     """
     from syntrans.descriptors.pack import pack as write
     from syntrans.descriptors.summary import descriptor_file
@@ -84,24 +84,24 @@ def import_(
     ],
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", help="cupl, dclip or jsonl, for all files or once a file; told from each without it."),
+        typer.Option("--format", help="cupl, dclip or jsonl: once for all files or once per file; default: detected."),
     ] = None,
     classes: Classes = None,
     out: Out = None,
 ) -> None:
-    """Bring published descriptions into the contract.
+    """Convert published descriptions to descriptors.parquet.
 
     \b
     syntrans import cupl_descriptions.json --format cupl
     syntrans import cupl.json dclip.json mine.jsonl --classes cub
 
     \b
-    A line of jsonl, of which class and text must be there:
+    One line of jsonl; class and text are required:
     {"class": "house finch", "text": "a red breast", "id": "n01532829", "facet": "colour",
      "author": "org/model", "revision": "main", "prompt": "describe.v1"}
 
-    Several files are put together class by class. What a source says several times is one row that counts as often.
-    --classes gives ids, and leaves the other classes out. Prints the path of descriptors.parquet.
+    Several files are merged class by class. A text that a source repeats is one row with a higher count. --classes
+    gives the ids and drops all other classes. Prints the path of descriptors.parquet.
     """
     from syntrans.classes.entries import read_classes
     from syntrans.descriptors.importers import import_descriptions
@@ -116,18 +116,20 @@ def import_(
 
 @app.command(context_settings=CONTEXT)
 def compare(
-    a: Annotated[str, typer.Argument(help="Folder of an evaluation; :ROW for another row than syntrans.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="The same, of what it is compared with.", metavar="B")],
+    a: Annotated[
+        str, typer.Argument(help="Folder of an evaluation; add :ROW for another row than syntrans.", metavar="A")
+    ],
+    b: Annotated[str, typer.Argument(help="The evaluation to compare it with.", metavar="B")],
     json_: Json = False,
 ) -> None:
-    """Say whether one result is better than another, paired by episode.
+    """Compare two evaluations, paired by episode.
 
     \b
     syntrans compare artifacts/evaluate/20260101-120000-ab12 artifacts/evaluate/20260102-090000-cd34
     syntrans compare RUN:syntrans RUN:am3
 
-    Both must have used the same frozen episodes. Prints the difference with its 95 % interval, on how many
-    episodes A wins, ties and loses, and the verdict.
+    Both must have used the same frozen episodes. Prints the difference with its 95 % interval, how many episodes A
+    wins, ties and loses, and the verdict.
     """
     from syntrans.cli.evaluate import compare as run
 
@@ -140,14 +142,14 @@ def compare(
 
 @app.command(context_settings=CONTEXT)
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder that train left.", metavar="RUN")],
-    figure: Annotated[str | None, typer.Option(help="alpha or weights; both if left out.", metavar="NAME")] = None,
+    run: Annotated[Path, typer.Argument(help="Folder of a training.", metavar="RUN")],
+    figure: Annotated[str | None, typer.Option(help="alpha or weights; default: both.", metavar="NAME")] = None,
     config: Config = None,
     set_: Set = None,
     out: Out = None,
     json_: Json = False,
 ) -> None:
-    """Draw what the text does to a finished training.
+    """Plot what text adds to a finished training.
 
     \b
     syntrans report artifacts/train/20260101-120000-ab12
@@ -155,7 +157,7 @@ def report(
 
     alpha: accuracy from pictures alone (0) to text alone (1), on val and novel classes, for each number of shots.
     weights: where the classifier weights of the novel classes lie, with and without text (t-SNE, silhouette).
-    Each leaves a picture, its points as Parquet and its numbers as JSON. --config and --set are those of evaluate.
+    Each writes a picture, its points as Parquet and its numbers as JSON. --config and --set are those of evaluate.
     """
     from syntrans.config import load_config
     from syntrans.extras import require
@@ -178,17 +180,17 @@ def report(
 def classes_check(
     classes: Annotated[str | None, typer.Argument(help="A file, or a built-in name.", show_default=False)] = None,
     option: Annotated[
-        str | None, typer.Option("--classes", help="The same, as an option.", metavar="FILE|NAME")
+        str | None, typer.Option("--classes", help="The class list, as an option.", metavar="FILE|NAME")
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Say what is wrong with a class list, or will hurt later.
+    """Find errors and likely problems in a class list.
 
     \b
     syntrans classes check mini
     syntrans classes check my_classes.txt
 
-    Ends with 3 if there is an error; warnings do not change the exit code.
+    Exits with 3 if there is an error; warnings do not change the exit code.
     """
     from syntrans.cli.checks import check_classes
 
@@ -210,27 +212,27 @@ def data_check(
         str | None,
         typer.Argument(help="A folder, an archive, Parquet (or a glob), or hf://NAME.", show_default=False),
     ] = None,
-    as_: Annotated[
+    dataset: Annotated[
         str | None,
-        typer.Option("--as", help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.", metavar="NAME"),
+        typer.Option(help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.", metavar="NAME"),
     ] = None,
     set_: Set = None,
     json_: Json = False,
 ) -> None:
-    """Say whether a data set is complete, or where to get it.
+    """Check that a data set is complete, or show where to get it.
 
     \b
-    syntrans data check --as cifar-fs
-    syntrans data check downloads/cifar-100-python.tar.gz --as cifar-fs
+    syntrans data check --dataset cifar-fs
+    syntrans data check downloads/cifar-100-python.tar.gz --dataset cifar-fs
     syntrans data check photos/ --set split_file=split.json --set size=84
 
-    Looks at the number of pictures and classes, at broken pictures, at classes and pictures that are in two parts
-    (also nearly the same ones), and says which published split it equals. --set takes the keys that a training
-    config has below `data`. Without PATH it says where to get the data. Ends with 3 if there is an error.
+    Counts pictures and classes, finds broken pictures and pictures or classes that are in two splits (also near
+    duplicates), and names the published split that it equals. --set takes the keys of a training config's `data`.
+    Without PATH it shows where to get the data. Exits with 3 if there is an error.
     """
     from syntrans.cli.checks import check_data
 
-    report, text = check_data(path, as_, set_ or ())
+    report, text = check_data(path, dataset, set_ or ())
     if json_:
         print_json(report)
     else:

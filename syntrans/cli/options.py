@@ -25,12 +25,21 @@ Images = Annotated[
 Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped config.", metavar="FILE|NAME")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change one config key; may be given again.", metavar="KEY=VALUE"),
+    typer.Option("--set", help="Override a config key (repeatable).", metavar="KEY=VALUE"),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of the results, instead of a new one.", metavar="DIR")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything random.", metavar="N", min=0)]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="NAME")]
-Limit = Annotated[int | None, typer.Option(help="Only the first N.", metavar="N", min=1)]
-Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from what an interrupted run left behind.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
+Out = Annotated[Path | None, typer.Option(help="Write results to this folder instead of a new one.", metavar="DIR")]
+Seed = Annotated[int | None, typer.Option(help="Seed for all random choices.", metavar="N", min=0)]
+Device = Annotated[str | None, typer.Option(help="Device: auto, cpu, cuda or cuda:N.", metavar="NAME")]
+Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Resume an interrupted run.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+# An option that has another name now -> its name, for the error that its users see.
+RENAMED = {"syntrans evaluate --against": "--published", "syntrans data check --as": "--dataset"}
+
+
+def with_new_name(error: typer.TyperException, command_help: str) -> str:
+    """What is wrong with a command line; an option that was renamed is told with its new name."""
+    old = getattr(error, "option_name", None)
+    new = RENAMED.get(f"{command_help.removesuffix('--help')}{old}")
+    return f"{old} was renamed to {new}" if new else error.format_message()

@@ -23,33 +23,38 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     classes: Classes = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="photo, onnx:FILE, timm:NAME, open_clip:DIR; the best at hand.", metavar="NAME"),
+        typer.Option(
+            help="photo, onnx:FILE, timm:NAME or open_clip:DIR; default: the best one installed.", metavar="NAME"
+        ),
     ] = None,
     descriptors: Annotated[
-        Path | None, typer.Option(help="descriptors.parquet; the newest fitting one.", metavar="FILE")
+        Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
     ] = None,
     text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
     out: Annotated[
-        Path | None, typer.Option(help=".csv, .parquet, .jsonl or .html, instead of stdout.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Write .csv, .parquet, .jsonl or .html instead of CSV on stdout.", metavar="FILE"),
     ] = None,
     sort_into: Annotated[
         Path | None, typer.Option(help="Copy pictures into a folder per class.", metavar="DIR")
     ] = None,
-    coverage: Annotated[float, typer.Option(help="Share of pictures whose class the set shall hold.")] = 0.95,
+    coverage: Annotated[
+        float, typer.Option(help="Share of prediction sets that should contain the right class.")
+    ] = 0.95,
     inductive: Annotated[
         bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")
     ] = False,
 ) -> None:
-    """Name your own pictures, with reasons and honest doubt.
+    """Name your own pictures, with probabilities and reasons.
 
     \b
     syntrans predict --support birds/ --query holiday/ > names.csv
     syntrans predict --support birds/ --query holiday/ --out names.html --sort-into sorted/
     syntrans predict --classes birds.txt --query "holiday/*.jpg"
 
-    Folder names are class names; one picture a class is enough, with a text none. Prints CSV: class, probability,
+    Folder names are class names. One picture per class is enough, and with text none. Prints CSV: class, probability,
     prediction set, nearest supports, descriptors for and against. A broken picture is a row with its error.
-    Unless --inductive, the pictures are named together: each helps to say what the classes look like.
+    Pictures are named together and inform each other, unless --inductive is given.
     """
     from syntrans_training.prediction.command import Request
     from syntrans_training.prediction.command import predict as run

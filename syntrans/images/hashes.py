@@ -33,7 +33,11 @@ def sha256_of(files: Sequence[Path]) -> list[str]:
         with closing(sqlite3.connect(path, timeout=60)) as store, store:
             store.execute("create table if not exists hashes (file text primary key, stamp text, sha256 text)")
             return _sha256_of(files, store)
-    except (sqlite3.DatabaseError, EnvironmentProblem):  # a cache that cannot be used is no reason to stop
+    except (
+        sqlite3.DatabaseError,
+        UnicodeDecodeError,
+        EnvironmentProblem,
+    ):  # a cache that cannot be used is no reason to stop
         return [_sha256(file) for file in files]
 
 

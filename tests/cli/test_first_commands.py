@@ -291,7 +291,7 @@ def test_a_dry_run_of_mining_refuses_classes_without_pictures(home: Path, capsys
 def test_bare_syntrans_says_what_to_do_next(home: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     assert "next: syntrans mine --classes birds.txt --images photos/" in (out := capsys.readouterr().out)
-    assert "  evaluate  Say what the descriptors are worth" in out
+    assert "  evaluate  Evaluate few-shot accuracy against baselines and controls." in out
     assert run(["mine", "--classes", "birds.txt", "--images", "photos"]) == 0
     capsys.readouterr()
     run([])

@@ -73,7 +73,7 @@ def test_a_base_install_does_what_it_is_for(photos: Path, tmp_path: Path) -> Non
         ["inspect", str(GOLDEN), "--diff", str(GOLDEN)],
         ["import", "cupl.json", "--format", "cupl", "--out", "imported"],
         ["pack", "imported", "--out", "packed"],
-        ["data", "check", "--as", "cub"],
+        ["data", "check", "--dataset", "cub"],
         ["doctor"],
         ["--help"],
         ["data", "check", str(photos), "--set", "size=16"],

@@ -153,6 +153,17 @@ def test_a_damaged_vector_is_not_there(cell: object, with_digest: bool, journal:
     assert journal.damaged == {"vv"}
 
 
+def test_a_journal_whose_damage_sqlite_cannot_even_spell_is_named(journal: Journal) -> None:
+    journal.close()
+    with closing(sqlite3.connect(journal.path)) as db:
+        db.execute("PRAGMA journal_mode=DELETE")
+    data = journal.path.read_bytes()
+    for part in (b"CREATE TABLE", b"answers (key", b"PRIMARY KEY", b"vectors"):
+        journal.path.write_bytes(data.replace(part, b"\xc5\xff\x80 (" + part[4:]))
+        with pytest.raises(InputError, match=r"journal\.sqlite is"):
+            Journal(journal.path)
+
+
 def test_an_answer_under_the_key_of_another_question_is_not_believed(journal: Journal) -> None:
     with closing(sqlite3.connect(journal.path)) as db, db:
         db.execute("DELETE FROM answers WHERE key = 'bb'")

@@ -42,6 +42,11 @@ def test_overrides_are_yaml_values_at_dotted_keys(tmp_path: Path) -> None:
     assert config == Small(seed=3, models=(Model(name="a", weight=0.001),), main=Model(name="b"), mode="good")
 
 
+@pytest.mark.parametrize("text", ["{name}", "a photo of a {name}", "{name}, {which}"])
+def test_a_template_in_braces_is_text_and_no_mapping(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, "main: {name: a}", f"main.name={text}").main == Model(name=text)
+
+
 def test_a_config_does_not_change_once_made(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load(tmp_path, "").seed = 1  # type: ignore[misc]

@@ -22,12 +22,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(target.glob("*.whl")))
 
 
-def test_the_wheel_has_three_import_names(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_four_import_names(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
         "syntrans",
         "syntrans_mining",
         "syntrans_training",
+        "syntrans_world",
     }
 
 

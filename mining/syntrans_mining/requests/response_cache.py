@@ -195,6 +195,8 @@ class Journal:
                 raise EnvironmentProblem(f"cannot write {self.path}: {error}; {rule}") from error
             what = "no journal" if code == sqlite3.SQLITE_NOTADB else "damaged"
             raise InputError(f"{self.path} is {what} ({error}); remove it, or choose another --out") from error
+        except UnicodeDecodeError as error:  # sqlite quotes damaged text in its own messages
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
 
 
 def _response(key: str, answer: object, digest: object) -> Response | None:

@@ -219,7 +219,7 @@ def test_the_command_prints_a_table_and_ends_well(tmp_path, capsys):
 
 
 def test_the_command_says_where_to_get_what_is_not_there(tmp_path, capsys):
-    assert run(["data", "check", str(tmp_path / "none"), "--as", "mini"]) == 3
+    assert run(["data", "check", str(tmp_path / "none"), "--dataset", "mini"]) == 3
     out = capsys.readouterr().out
     assert "is not there" in out
     assert "register at image-net.org" in out
@@ -228,7 +228,7 @@ def test_the_command_says_where_to_get_what_is_not_there(tmp_path, capsys):
 def test_the_command_counts_the_classes_that_are_missing(tmp_path, capsys):
     keys = [key for part in archives.classes("tiered").values() for key in part]
     archives.class_folders(tmp_path, keys[:351], 1, 8)
-    assert run(["data", "check", str(tmp_path), "--as", "tiered", "--json"]) == 3
+    assert run(["data", "check", str(tmp_path), "--dataset", "tiered", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert found(report, "classes", "error")[0].endswith(
         "lacks 97 of the 97 val classes: n02099267, n02099429, n02099601, ..."
@@ -238,7 +238,7 @@ def test_the_command_counts_the_classes_that_are_missing(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", [None, "fc100"])
 def test_without_a_path_it_says_where_to_get_the_data(name, capsys):
-    assert run(["data", "check", *(["--as", name] if name else [])]) == 0
+    assert run(["data", "check", *(["--dataset", name] if name else [])]) == 0
     out = capsys.readouterr().out
     assert "cifar-100-python.tar.gz" in out
     assert ("tieredImageNet" in out) == (name is None)
@@ -254,5 +254,5 @@ def test_settings_are_those_of_a_training_config(tmp_path, capsys):
 
 
 def test_an_unknown_name_is_a_usage_error(tmp_path, capsys):
-    assert run(["data", "check", str(tmp_path), "--as", "minni"]) == 2
+    assert run(["data", "check", str(tmp_path), "--dataset", "minni"]) == 2
     assert "known are mini, tiered" in capsys.readouterr().err

@@ -41,7 +41,8 @@ def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
     from syntrans_training.pipeline import train
 
     monkeypatch.setattr(train, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
-    config = TrainConfig.model_validate({"device": "cpu", "data": {"path": str(toy_data), "size": 20}})
+    shape = {"device": "cpu", "data": {"path": str(toy_data), "size": 20}, "episodes": {"queries": 9}}
+    config = TrainConfig.model_validate(shape)
     with pytest.raises(ClosedSplit):
         train.train(config, out=artifacts / "run")
 

@@ -49,7 +49,7 @@ def test_a_missing_text_encoder_ends_a_run_before_the_encoder(toy_data, tmp_path
 @pytest.mark.usefixtures("no_training")
 def test_classes_too_small_for_the_episodes_end_a_run_before_the_encoder(toy_data, tiny_text_encoder, tmp_path):
     config = small(toy_data, tiny_text_encoder, episodes={"shots": [1], "queries": 15})
-    with pytest.raises(InputError, match=r"has 14 images.*lower episodes\.queries"):
+    with pytest.raises(InputError, match=r"has 14 pictures.*--set episodes\.queries=13"):
         train(config, out=tmp_path / "out")
 
 

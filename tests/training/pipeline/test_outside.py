@@ -142,8 +142,9 @@ def test_no_command_starts_a_program_or_speaks_to_anybody_who_is_not_on_the_list
 def test_the_list_of_commands_is_whole(commands: dict[str, list[str]]) -> None:
     named = [c.name or c.callback.__name__ for c in (*app.registered_commands, *cli_files.app.registered_commands)]
     groups = [group.name for group in cli_files.app.registered_groups if group.name]
-    # The demonstration is mine, train and evaluate, one after the other, on models that need workers.
-    assert {*named, *groups} == {*commands, "demo"}
+    # The demonstration is mine, train and evaluate, one after the other, on models that need workers; to start a
+    # program that loads packages is what install is for.
+    assert {*named, *groups} == {*commands, "demo", "install"}
 
 
 def test_the_watch_sees_programs_and_connections(watch: Watch) -> None:

@@ -23,7 +23,9 @@ def where_text(places: Sequence[Mapping[str, str]]) -> str:
     for place in places:
         body = f"Place: {place['layout']}.\n", f"Get it: {place['where']}.\n"
         wrapped = "\n".join(fill(text, room, initial_indent="  ", subsequent_indent="    ") for text in body)
-        found.append(f"{place['name']}: {place['title']}\n{wrapped}\n  syntrans data check PATH --as {place['name']}")
+        found.append(
+            f"{place['name']}: {place['title']}\n{wrapped}\n  syntrans data check PATH --dataset {place['name']}"
+        )
     return "\n\n".join(found)
 
 

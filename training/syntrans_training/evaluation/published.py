@@ -20,7 +20,7 @@ DATASETS = {
 
 _HEAD = """Written by `make docs` from `evaluation/published.yaml` of the training package; do not edit. 5-way,
 inductive, percent with 95 % intervals where the source prints them. None of these was measured by this project;
-`syntrans evaluate --against` prints ours beside them on the same data set."""
+`syntrans evaluate --published` prints ours beside them on the same data set."""
 
 
 class Published(NamedTuple):
