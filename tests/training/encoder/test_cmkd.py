@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from syntrans.contract.schemas import descriptor_id
 from syntrans.errors import InputError, UsageError
 from syntrans_training.config import EncoderConfig, EvaluateConfig
 from syntrans_training.data import load_splits
@@ -155,8 +156,10 @@ def test_the_student_is_evaluated_on_pictures_alone(tiny_config, write_toy_descr
     other = write_toy_descriptors(rejected=False).rename(descriptors.with_name("other.parquet"))
     lines = pq.read_table(other)
     texts = [f"it is a {i % 3} thing" for i in range(len(lines))]
-    changed = lines.set_column(lines.schema.get_field_index("text"), lines.schema.field("text"), [texts])
-    pq.write_table(changed, other)
+    ids = [descriptor_id(owner, text) for owner, text in zip(lines["class_id"].to_pylist(), texts, strict=True)]
+    for name, values in {"text": texts, "descriptor_id": ids}.items():
+        lines = lines.set_column(lines.schema.get_field_index(name), lines.schema.field(name), [values])
+    pq.write_table(lines, other)
     untold = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "untold", descriptors=other)
     for row in ("plain_prototypes", "euclidean"):
         assert told["results"]["1"][row] == untold["results"]["1"][row]
