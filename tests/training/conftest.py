@@ -148,7 +148,7 @@ def features(tmp_path, toy_classes):
 @pytest.fixture(scope="session")
 def descriptor_row():
     """Makes a row of the contract from a class name and a text."""
-    from syntrans.contract.schemas import DescriptorRow, descriptor_id
+    from syntrans.contract.rows import DescriptorRow, descriptor_id
 
     def make(name: str, text: str, *, kept: bool = True, **more) -> DescriptorRow:
         rest = {"stage": None, "reason": None, "weight": 1.0} if kept else {"stage": "ground", "reason": "not_seen"}
@@ -169,7 +169,8 @@ def descriptor_row():
 @pytest.fixture(scope="session")
 def write_descriptors_of_toys(toy_classes, descriptor_row):
     """Writes a descriptor file of all toy classes into a folder; returns its path."""
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     def write(folder: Path, images_seen=(), rejected: bool = True) -> Path:
         rows = []

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from syntrans.contract.schemas import descriptor_id
+from syntrans.contract.rows import descriptor_id
 from syntrans.errors import InputError, UsageError
 from syntrans_training.config import EncoderConfig, EvaluateConfig
 from syntrans_training.data import load_splits

@@ -96,7 +96,7 @@ def distill_stage(
     processes = join(device)
     found = processes.same(partial(find, out, identity, (DISTILL,)) if reuse else str)
     if not found:
-        _Stage(config, lesson, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
+        _Stage(config, lesson, cast("Encoder", encoder), base, val, out, device, processes, identity).run(note)
     elif Path(found) != out / DISTILL and processes.first:
         say(f"distill: the same as in {Path(found).parent.name}, taken over")
         for name in (DISTILL, METRICS):

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
+from syntrans.provenance import file_sha256, made_by
 from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import Side
 from syntrans_training.config import DataConfig, EvaluateConfig
@@ -45,7 +47,6 @@ from syntrans_training.evaluation.summary import (
 )
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import Run, read_run
-from syntrans_training.provenance import file_sha256, made_by
 from syntrans_training.scoring.scored_classifier import Row
 from syntrans_training.scoring.scorer import Outcome, score
 from syntrans_training.text.class_texts import banks, embedder
@@ -91,7 +92,7 @@ def evaluate(
     `descriptors` defaults to the file that the bridge was trained with, `images` to the novel classes of its data;
     other pictures are the novel part of what lies there, or all of its classes.
     """
-    began, origin = time.monotonic(), made_by()
+    began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
     run = read_run(checkpoint_dir)
     config = with_tasks_of(run, config)
     pictures = novel_pictures(run.config.data, images)

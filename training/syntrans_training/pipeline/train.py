@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
+from syntrans.provenance import made_by
 from syntrans.runs.legs import LEGS, Clock, Legs
 from syntrans.runs.lock import lock
 from syntrans_training.baselines.selection import METHODS
@@ -53,7 +54,6 @@ from syntrans_training.pipeline.stages import (
     open_texts,
     vsbird_stage,
 )
-from syntrans_training.provenance import made_by
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def train(
     With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
-    origin = made_by()  # the code as it is now; hours later the checkout may be another
+    origin = made_by(threads=torch.get_num_threads())  # the code as it is now; hours later the checkout may be another
     device = pick_device(config.device)
     processes = join(device)
     with processes.first_alone():
