@@ -304,7 +304,8 @@ def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row)
 def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
     config, splits, toy_classes, descriptor_row, tmp_path, capsys
 ):
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     path = tmp_path / "told.parquet"
     base = set(splits["base"].classes)

@@ -25,7 +25,8 @@ SHOTS = (1, 3)
 @pytest.fixture(scope="module")
 def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_factory):
     """A training, its folder of figures, and what the report says; made once."""
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     root = tmp_path_factory.mktemp("figures")
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]

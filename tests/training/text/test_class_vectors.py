@@ -55,7 +55,8 @@ def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
 
 
 def write_rows(tmp_path, rows):
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     path = tmp_path / "some.parquet"
     write_descriptors(path, rows, FileMetadata(run_id="t", class_list_sha256="0" * 64, prompt_sha256={}))

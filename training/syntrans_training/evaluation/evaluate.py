@@ -15,28 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
+from syntrans.provenance import file_sha256, made_by
 from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
 from syntrans_training.data import Split
-from syntrans_training.data.class_split import ClassSplit
-from syntrans_training.data.feature_files import feature_files
-from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
-from syntrans_training.data.open_splits import all_novel
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
+from syntrans_training.evaluation.novel_pictures import NovelPictures, novel_pictures
 from syntrans_training.evaluation.summary import (
     confusion_table,
     contrasts,
@@ -46,7 +45,6 @@ from syntrans_training.evaluation.summary import (
 )
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
-from syntrans_training.provenance import file_sha256, made_by
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
 from syntrans_training.text.class_texts import class_vectors, texts_of_variant
@@ -54,18 +52,6 @@ from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import in_clip
 
 SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusion.parquet"
-
-
-@dataclass(frozen=True)
-class NovelPictures:
-    """Which pictures an evaluation takes: where they are, and the split that makes them novel where they need one."""
-
-    data: DataConfig
-    split: ClassSplit | None = None
-
-    def open(self, name: str) -> Split:
-        """The part of that name, decoded."""
-        return open_data(self.data, (name,), self.split)[name]
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,7 @@ def evaluate(
     `descriptors` defaults to the file that the bridge was trained with, `images` to the novel classes of its data;
     other pictures are the novel part of what lies there, or all of its classes.
     """
-    began, origin = time.monotonic(), made_by()
+    began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
     run = read_run(checkpoint_dir)
     config = with_tasks_of(run, config)
     pictures = novel_pictures(run.config.data, images)
@@ -167,15 +153,6 @@ def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     asked, trained = config.episodes, run.config.episodes
     same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
     return config.model_copy(update={"episodes": asked.model_copy(update=same)})
-
-
-def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
-    """The data of the training, or other pictures, stored like them."""
-    if images is None:
-        return NovelPictures(trained)
-    own = {"path": images, "dataset": "auto", "split_file": None}
-    data = trained.model_copy(update=own)
-    return NovelPictures(data, None if feature_files(data.path) else all_novel(data.path, data.columns))
 
 
 def check_evaluation(

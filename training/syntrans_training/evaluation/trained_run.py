@@ -8,6 +8,7 @@ from typing import Any
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import read_json
+from syntrans.provenance import file_sha256
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
 from syntrans_training.bridge.stage import VSBIRD, TrainedBridges
@@ -17,7 +18,6 @@ from syntrans_training.encoder.clip_distillation import encoder_file
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, REPORT, SPLIT
-from syntrans_training.provenance import file_sha256
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
 
 

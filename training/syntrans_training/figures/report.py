@@ -12,13 +12,13 @@ from syntrans.errors import UsageError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
+from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data.novel_split_guard import pictures_key, record_touch
 from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split, with_tasks_of
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.figures import alpha_curve as figure_alpha
 from syntrans_training.figures import class_weights as figure_weights
-from syntrans_training.provenance import made_by
 
 _FIGURES: dict[str, Callable[[TrainedRun, EvaluatedSplit, EvaluateConfig, Path], dict[str, Any]]] = {
     "alpha": figure_alpha.make,

@@ -17,6 +17,7 @@ from torch import Tensor
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
+from syntrans.provenance import file_sha256
 from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
 from syntrans_training.bridge import stage as vsbird
@@ -34,7 +35,6 @@ from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.provenance import file_sha256
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge

@@ -23,7 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
+from syntrans.provenance import made_by
 from syntrans.runs.legs import LEGS
 from syntrans.runs.lock import lock
 from syntrans_training.baselines.selection import METHODS
@@ -38,7 +41,6 @@ from syntrans_training.engine.distributed import join
 from syntrans_training.engine.run_files import BRIDGE, REPORT
 from syntrans_training.pipeline.preparation import prepare
 from syntrans_training.pipeline.training_run import TrainingRun
-from syntrans_training.provenance import made_by
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def train(
     With `resume=False` every stage is run again although its file is there; caches still serve.
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
-    origin = made_by()  # the code as it is now; hours later the checkout may be another
+    origin = made_by(threads=torch.get_num_threads())  # the code as it is now; hours later the checkout may be another
     device = pick_device(config.device)
     processes = join(device)
     with processes.first_alone():

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
-from syntrans.contract.schemas import DescriptorRow, FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
