@@ -16,7 +16,7 @@ from syntrans.images import decode as image_decode
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.encoders.choose import LazyText
-from syntrans_training.prediction.photos import open_queries
+from syntrans_training.prediction.inputs.photos import open_queries
 
 
 @pytest.fixture(autouse=True)

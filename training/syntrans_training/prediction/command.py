@@ -8,7 +8,7 @@ from syntrans.progress import say
 from syntrans_training.prediction.answers import Answer, answers, counts, terms
 from syntrans_training.prediction.encoders.journal import FeatureJournal, encode_resumably, journal_folder
 from syntrans_training.prediction.encoders.pipeline import encode_photos
-from syntrans_training.prediction.photos import open_queries
+from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.task import TaskRequest, open_task
 from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers

@@ -13,11 +13,11 @@ from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
 from syntrans_training.prediction.encoders.pipeline import encode_photos
-from syntrans_training.prediction.knowledge import ClassTexts, find_descriptors, read_texts
-from syntrans_training.prediction.photos import Supports, open_supports
+from syntrans_training.prediction.inputs.knowledge import ClassTexts, find_descriptors, read_texts
+from syntrans_training.prediction.inputs.photos import Supports, open_supports
+from syntrans_training.prediction.inputs.support_check import check_supports
 from syntrans_training.prediction.predictor import Predictor, Settings, fit
 from syntrans_training.prediction.space import Array, Labels, unit
-from syntrans_training.prediction.support_check import check_supports
 
 if TYPE_CHECKING:
     from syntrans_training.prediction.encoders.trained import RunKnowledge

@@ -15,7 +15,7 @@ from syntrans.paths import atomic_path
 from syntrans.text_safety import plain_text
 from syntrans_training.prediction.answers import Answer, answers, terms
 from syntrans_training.prediction.encoders.pipeline import encode_photos
-from syntrans_training.prediction.photos import Supports
+from syntrans_training.prediction.inputs.photos import Supports
 from syntrans_training.prediction.predictor import fit
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.space import Array
