@@ -12,7 +12,7 @@ import torch
 from syntrans.cli.app import run as syntrans
 from syntrans.contract.schemas import FileMetadata, write_descriptors
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_subject
+from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.pipeline.train import train
@@ -57,7 +57,7 @@ def subject(made, tmp_path_factory):
     """The run on its novel classes, as `evaluate` opens it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
-        return open_subject(read_run(made[0]), device="cpu", views=False)
+        return open_evaluated_split(read_run(made[0]), device="cpu", views=False)
 
 
 def evaluated(subject, shots, number):
