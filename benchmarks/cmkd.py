@@ -28,10 +28,10 @@ from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.config import load_config
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
+from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
-from syntrans_training.provenance import made_by
 from syntrans_training.scoring.metrics import interval, paired
 
 ALONE, TOLD = "no teacher (srl 0)", "teacher with descriptors"

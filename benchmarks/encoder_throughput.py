@@ -36,6 +36,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from syntrans.paths import atomic_write_text
+from syntrans.provenance import made_by
 from syntrans_training import backbones
 from syntrans_training.backbones.resnet12 import ResNet12
 from syntrans_training.data.augment import Pictures
@@ -44,7 +45,6 @@ from syntrans_training.engine.devices import autocast, pick_precision
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.losses.rotation import four_rotations, gen0_loss
-from syntrans_training.provenance import made_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -228,7 +228,7 @@ def main() -> None:
     shown = {key: value for key, value in vars(options).items() if key not in ("out", "quick")}
     result = {"schema_version": 1, **ratios, "images_per_s": middle, "rounds": rates, "options": shown}
     result["precision"] = pick_precision("auto", CPU)
-    result["made_by"] = made_by()
+    result["made_by"] = made_by(threads=torch.get_num_threads())
     out = target(options.out, RESULT, quick=options.quick)
     atomic_write_text(out, json.dumps(result, indent=2) + "\n")
     print(out)

@@ -24,11 +24,11 @@ import torch
 from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
+from syntrans.provenance import made_by
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, LogisticRegression, Method
-from syntrans_training.provenance import made_by
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,9 @@ def make_features(seed: int) -> torch.Tensor:
 
 def ours(features: torch.Tensor, tasks: Episodes, method: Method) -> NDArray[np.float64]:
     """Accuracies [E] by the same call that `syntrans evaluate` makes."""
-    return score({"row": Row((method,), features)}, tasks, n_classes=CLASSES, chunk=CHUNK)["row"].accuracy
+    return score_episodes({"row": ScoredClassifier((method,), features)}, tasks, n_classes=CLASSES, chunk=CHUNK)[
+        "row"
+    ].accuracy
 
 
 def easyfsl_loop(features: torch.Tensor, tasks: Episodes) -> Callable[[], float]:
@@ -193,7 +195,7 @@ def main() -> None:
     if given.quick:
         vars(given).update(QUICK)
     torch.set_num_threads(1 if given.quick else os.cpu_count() or 1)
-    features, origin = make_features(SEED), made_by()
+    features, origin = make_features(SEED), made_by(threads=torch.get_num_threads())
     usual = ROOT / "benchmarks" / "results" / f"evaluate{'_cost' if given.plot else ''}.json"
     out = target(given.out, usual, quick=given.quick)
     if given.plot:

@@ -28,14 +28,16 @@ from mining_ablation import stage_files
 from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.config import load_config
-from syntrans.contract.schemas import DescriptorRow, descriptor_id, read_descriptors, write_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow, descriptor_id
+from syntrans.contract.writing import write_descriptors
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
+from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.encoder.clip_distillation import DISTILL
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
-from syntrans_training.provenance import made_by
 from syntrans_training.scoring.metrics import paired
 from syntrans_world.spec import PHRASES
 from syntrans_world.truth import truth_slots

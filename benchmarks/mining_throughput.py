@@ -35,11 +35,11 @@ from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
 from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.dispatcher import Dispatcher
 from syntrans_mining.requests.prompts import Prompt, load_prompt
-from syntrans_mining.requests.response_cache import Journal, request_key
+from syntrans_mining.requests.response_cache import ResponseCache, request_key
 from syntrans_mining.steps.propose import parse_answer
 
 WORDS = ("red", "blue", "green", "yellow", "round", "long", "dark", "bright", "smooth", "striped")
@@ -129,17 +129,17 @@ def bare(connection: Any, spec: EngineSpec) -> None:
         connection.send((seconds, sum(len(output.outputs[0].token_ids) for output in outputs)))
 
 
-def ours(asker: Asker, case: Case, turn: int) -> tuple[float, int]:
+def ours(dispatcher: Dispatcher, case: Case, turn: int) -> tuple[float, int]:
     """Seconds and generated tokens of one pass through prompts, queue, worker, journal and parsing."""
-    before = asker.counts[case.name, case.spec.name].completion_tokens
+    before = dispatcher.counts[case.name, case.spec.name].completion_tokens
     start = time.perf_counter()
-    for request, response in asker.stream(case.name, ((request, request) for request in case.requests(turn))):
+    for request, response in dispatcher.stream(case.name, ((request, request) for request in case.requests(turn))):
         if response.error:
             sys.exit(f"{case.name}: {response.error}")
         if not request.yes_no:
             parse_answer(response)
     seconds = time.perf_counter() - start
-    return seconds, asker.counts[case.name, case.spec.name].completion_tokens - before
+    return seconds, dispatcher.counts[case.name, case.spec.name].completion_tokens - before
 
 
 def measure(case: Case, passes: int, chunk: int) -> dict[str, Any]:
@@ -158,12 +158,12 @@ def measure(case: Case, passes: int, chunk: int) -> dict[str, Any]:
         return answer
 
     with tempfile.TemporaryDirectory() as folder:
-        pool = Pool([[WorkerPlan((case.spec,))]], Path(folder) / "logs", chunk=chunk)
-        with closing(pool), closing(Journal(Path(folder) / "journal.sqlite")) as journal:
-            asker = Asker(pool, journal, Silent())
+        pool = Pool([[WorkerPlan((case.spec,))]], Path(folder) / "logs", settings=PoolSettings(chunk=chunk))
+        with closing(pool), closing(ResponseCache(Path(folder) / "journal.sqlite")) as journal:
+            dispatcher = Dispatcher(pool, journal, Silent())
             sides: dict[str, Callable[[int], tuple[float, int]]] = {
                 "bare": ask_bare,
-                "ours": partial(ours, asker, case),
+                "ours": partial(ours, dispatcher, case),
             }
             for turn in range(passes + 1):
                 for side in sorted(sides, reverse=bool(turn % 2)):

@@ -30,8 +30,7 @@ from reliability_scenes import Scene, scenes
 from reliability_soak import soak
 
 from syntrans.console import say
-from syntrans.machine import package_versions
-from syntrans_mining.provenance import git_commit, hardware
+from syntrans.provenance import git_commit, hardware, package_versions
 
 KILLS = {"mine": 640, "import": 120, "pack": 120, "train": 60, "train encoder": 12, "evaluate": 60}
 SIGNALS = {"mine": 30, "import": 10, "pack": 10, "train": 10, "evaluate": 5}

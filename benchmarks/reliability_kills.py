@@ -24,7 +24,7 @@ from reliability_scenes import Scene
 from syntrans.errors import SyntransError
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.requests.response_cache import ResponseCache
 
 
 class Killed(BaseException):
@@ -65,7 +65,7 @@ class Death:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Every question, every answer kept, every file synced, renamed or removed is counted."""
-        generate, put = FakeEngine.generate, Journal.put
+        generate, put = FakeEngine.generate, ResponseCache.put
 
         def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
             for request in requests:
@@ -74,7 +74,7 @@ class Death:
                 self.twice += request.id in self.kept
                 yield from generate(engine, [request])
 
-        def guarded_put(journal: Journal, stage: str, model: str, response: Response) -> None:
+        def guarded_put(journal: ResponseCache, stage: str, model: str, response: Response) -> None:
             self.step()
             put(journal, stage, model, response)
             self.kept.add(response.id)
@@ -82,9 +82,9 @@ class Death:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(FakeEngine, "generate", guarded_generate))
-            stack.enter_context(mock.patch.object(Journal, "put", guarded_put))
+            stack.enter_context(mock.patch.object(ResponseCache, "put", guarded_put))
             for owner, name in (
-                (Journal, "put_vectors"),
+                (ResponseCache, "put_vectors"),
                 (FakeEncoder, "embed_texts"),
                 (FakeEncoder, "embed_images"),
                 (os, "fsync"),

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from reliability_scenes import Scene
 
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import SyntransError
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_mining.requests.response_cache import JOURNAL, ResponseCache
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.episodes.sampler import read as read_episodes
@@ -76,7 +76,7 @@ def kinds(scenes: Mapping[str, Scene], folder: Path) -> dict[str, tuple[Path, Re
     mined, trained = folder / "mined", folder / "trained"
     scenes["mine"].run(mined)
     scenes["train"].run(trained)
-    with closing(Journal(mined / JOURNAL)) as journal:
+    with closing(ResponseCache(mined / JOURNAL)) as journal:
         keys = list(journal.keys())
     episodes = folder / "episodes.parquet"
     write_episodes(draw(EpisodeSpec(queries=2, episodes=20), np.repeat(np.arange(8), 8)), episodes)
@@ -91,7 +91,7 @@ def kinds(scenes: Mapping[str, Scene], folder: Path) -> dict[str, tuple[Path, Re
 
 
 def _answers(path: Path, keys: list[str]) -> dict[str, Any]:
-    with closing(Journal(path)) as journal:
+    with closing(ResponseCache(path)) as journal:
         return dict(journal.get(keys))
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.descriptors.pack import pack
 from syntrans.images.image_set import ImageRef

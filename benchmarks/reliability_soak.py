@@ -14,12 +14,12 @@ from unittest import mock
 from reliability_scenes import mining_config, pictures
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import PartialResult
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineCrashed, Request, Response
 from syntrans_mining.engines.fake import FakeEngine
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_mining.requests.response_cache import JOURNAL, ResponseCache
 from syntrans_mining.run.mine import mine
 
 WAYS = ("too long", "refused", "failed", "empty", "garbage", "cut off", "not JSON", "wrong JSON", "server away")
@@ -61,7 +61,7 @@ class Weather:
     def _failed(self, way: str, request: Request) -> Response:
         if way == "server away":
             self.forgiven.add(request.id)
-            return Response(request.id, error="server away", passing=True)
+            return Response(request.id, error="server away", transient=True)
         if way in ("too long", "refused", "failed"):
             reason: Any = {"too long": "too_long", "failed": "engine_failed"}.get(way, way)
             return Response(request.id, finish_reason="error", error=way, reason=reason)
@@ -94,7 +94,7 @@ def soak(out: Path, n_requests: int) -> dict[str, Any]:
             except PartialResult:
                 continue
     rows = read_descriptors(result.descriptors)[0]
-    with closing(Journal(out / JOURNAL)) as journal:
+    with closing(ResponseCache(out / JOURNAL)) as journal:
         kept = set(journal.keys())
     quarter = len(weather.memory) // 4
     return {

@@ -18,7 +18,11 @@ PACKAGES = ("syntrans", "mining", "training", "world")
 FILE_LINES, FUNCTION_LINES, PARAMETERS, MODULES = 300, 40, 8, 15
 
 # place -> why it may break a limit
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "syntrans/cli/app.py:evaluate": "an option of the command line is a parameter",
+    "syntrans/cli/app.py:train": "an option of the command line is a parameter",
+    "syntrans/cli/predict.py:predict": "an option of the command line is a parameter",
+}
 
 
 def breaches() -> Iterator[tuple[str, str]]:

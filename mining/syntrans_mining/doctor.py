@@ -21,13 +21,14 @@ from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.server.proxy import proxy_notice
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.placement.hosting import make_host, residency_of
+from syntrans_mining.placement.hosting import make_host, memory_plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans_mining.config import MiningConfig, ModelConfig
+    from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.workers.host import Host
+    from syntrans_mining.models_config import ModelConfig
 
 _ERROR = re.compile(r"\b(\w+Error|\w*Exception|Killed|Aborted|Segmentation fault)\b")
 _LONGEST = 300  # characters of a log's line
@@ -167,7 +168,7 @@ def _memory(config: MiningConfig, lines: Sequence[dict[str, Any]]) -> Check:
             "memory", "warn", f"not planned: {', '.join(absent)} not here; weights {known / 1e9:.1f} GB in all"
         )
     try:
-        plan = residency_of(config, resolve_models(config)).lines()
+        plan = memory_plan_of(config, resolve_models(config)).lines()
     except SyntransError as error:
         return Check("memory", "fail", str(error), "a smaller config, or fewer models")
     return Check("memory", "ok", f"{plan[0]}; {plan[-1]}")

@@ -15,7 +15,8 @@ from syntrans.paths import is_hub_id
 from syntrans_mining.engines.workers.environment import worker_environment
 
 if TYPE_CHECKING:
-    from syntrans_mining.config import EngineConfig, MiningConfig
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.models_config import EngineConfig
 
 SERVER = "use a server: --set engine.kind=openai"
 NO_CLIP = "go without: --set clip=null"

@@ -12,7 +12,7 @@ from syntrans.classes.entries import ClassEntry, composed, read_classes
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
-    from syntrans.contract.schemas import DescriptorRow, SemanticsRow
+    from syntrans.contract.rows import DescriptorRow, SemanticsRow
 
 Row = TypeVar("Row", "DescriptorRow", "SemanticsRow")
 CLASSES = "classes.jsonl"

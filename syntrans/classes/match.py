@@ -63,17 +63,17 @@ def match(
 
     Classes ``beside`` the wanted ones have keys of their own, where there are any, and are not spoken of otherwise.
     """
-    there, own = list(available), {entry.id for entry in wanted}
+    there, wanted_ids = list(available), {entry.id for entry in wanted}
     matches = pair([*wanted, *beside], there)
-    clashes = [clash for clash in matches.clashes if any(entry.id in own for entry in clash.wanted)]
-    alone = pair([entry for entry in matches.missing if entry.id not in own], there).found if beside else {}
+    clashes = [clash for clash in matches.clashes if any(entry.id in wanted_ids for entry in clash.wanted)]
+    alone = pair([entry for entry in matches.missing if entry.id not in wanted_ids], there).found if beside else {}
     holders = {key: entry for entry in wanted if (key := matches.found.get(entry.id))}
     names = {entry.id: entry for entry in beside}
     clashes += [Clash((holders[key], names[one]), (key,)) for one, key in alone.items() if key in holders]
     if clashes:
         raise InputError(f"{where}: {_clash_text(clashes[0])}{_more(len(clashes))}")
-    found = {class_id: key for class_id, key in matches.found.items() if class_id in own}
-    return Matches(found, [entry for entry in matches.missing if entry.id in own], matches.left_over, [])
+    found = {class_id: key for class_id, key in matches.found.items() if class_id in wanted_ids}
+    return Matches(found, [entry for entry in matches.missing if entry.id in wanted_ids], matches.left_over, [])
 
 
 def nearest(missing: Sequence[ClassEntry], available: Collection[str]) -> str:
@@ -133,9 +133,9 @@ class _Pairing:
         """Pair those of which one and one have the same key; whether there was a pair."""
         wanted, there = spelled.groups(self.open.values(), mine), spelled.groups(self.free.values(), theirs)
         pairs = [
-            (own[0].id, there[key][0].id)
-            for key, own in wanted.items()
-            if len(own) == 1 and len(there.get(key, ())) == 1
+            (entries[0].id, there[key][0].id)
+            for key, entries in wanted.items()
+            if len(entries) == 1 and len(there.get(key, ())) == 1
         ]
         for class_id, key in pairs:
             self.found[class_id] = key

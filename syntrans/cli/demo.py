@@ -88,7 +88,7 @@ def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
 
 def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     """Precision and recall per stage and split; also written into run.json under "truth"."""
-    from syntrans.contract.schemas import read_descriptors
+    from syntrans.contract.reading import read_descriptors
     from syntrans_world.score import all_stage_scores
 
     report = read_sealed_json(run_json, "start the demo again")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, images_named
 from syntrans.config import dump_config, load_config
@@ -16,58 +17,71 @@ from syntrans.paths import artifacts_root, run_path
 from syntrans.runs.folder import removed_if_refused
 from syntrans.runs.past_runs import is_json_object, newest_readable
 
-
-def evaluate(
-    checkpoint: Path | None,
-    config: str | None,
-    settings: Sequence[str],
-    out: Path | None,
-    *,
-    images: str | None = None,
-    descriptors: Path | None = None,
-    published: bool = False,
-    dry_run: bool,
-    as_json: bool,
-) -> str:
-    """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
-    require("evaluate", "train")
+if TYPE_CHECKING:
     from syntrans_training.config import EvaluateConfig
+    from syntrans_training.evaluation.trained_run import TrainedRun
 
-    settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)
-    taken = Chosen(str(checkpoint), "as named") if checkpoint else _newest_training()
-    other = None if images is None else images_named(images)
 
-    from syntrans_training.evaluation.evaluate import check_evaluation, novel_pictures, with_tasks_of
+@dataclass(frozen=True)
+class Inputs:
+    """What an evaluation takes, and why. ``file`` and ``images``: other ones than the training's."""
+
+    checkpoint: Chosen
+    trained: TrainedRun
+    config: EvaluateConfig
+    pictures: Chosen
+    descriptors: Chosen
+    file: Path | None
+    images: str | None
+
+
+def evaluate(inputs: Inputs, out: Path | None, *, published: bool = False, dry_run: bool, as_json: bool) -> str:
+    """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
+    from syntrans_training.evaluation.evaluate import check_evaluation
     from syntrans_training.evaluation.evaluate import evaluate as run
-    from syntrans_training.evaluation.trained_run import read_run
-
-    trained = read_run(Path(taken.what))
-    settled = with_tasks_of(trained, settled)
-    pictures = Chosen(trained.config.data.path, "the novel classes of the training")
-    text = Chosen(str(trained.descriptors or "class names"), "of the training")
-    file = None if descriptors is None else descriptor_file(descriptors).absolute()
-    if other is not None:
-        pictures = other
-        if file is None and trained.descriptors:
-            text = fitting_descriptors(novel_pictures(trained.config.data, other.what).data) or text
-            file = Path(text.what).absolute()
-    elif file is not None:
-        text = Chosen(str(file), "--descriptors")
-    say(f"evaluating {taken}; pictures: {pictures}; descriptors: {text}")
-    check_evaluation(trained, settled, descriptors=file, images=other and other.what)
-    if dry_run:
-        return f"# checkpoint {taken.what}\n{dump_config(settled)}".rstrip()
-
     from syntrans_training.evaluation.published import against
     from syntrans_training.evaluation.table import render
 
+    say(f"evaluating {inputs.checkpoint}; pictures: {inputs.pictures}; descriptors: {inputs.descriptors}")
+    check_evaluation(inputs.trained, inputs.config, descriptors=inputs.file, images=inputs.images)
+    checkpoint = Path(inputs.checkpoint.what)
+    if dry_run:
+        return f"# checkpoint {checkpoint}\n{dump_config(inputs.config)}".rstrip()
     target = out or run_path("evaluate")
     with removed_if_refused(target):
-        summary = run(Path(taken.what), settled, out=target, descriptors=file, images=other and other.what)
+        summary = run(checkpoint, inputs.config, out=target, descriptors=inputs.file, images=inputs.images)
     say(f"written: {target / 'summary.json'}")
     if as_json:
         return json.dumps(summary, indent=2, ensure_ascii=False)
     return f"{render(summary)}\n\n{against(summary)}" if published else render(summary)
+
+
+def choose_inputs(
+    checkpoint: Path | None, config: str | None, settings: Sequence[str], images: str | None, descriptors: Path | None
+) -> Inputs:
+    """The newest training where none is named, its pictures and descriptors where no others are.
+
+    Other pictures are given the newest descriptors that fit them.
+    """
+    require("evaluate", "train")
+    from syntrans_training.config import EvaluateConfig
+    from syntrans_training.evaluation.evaluate import novel_pictures, with_tasks_of
+    from syntrans_training.evaluation.trained_run import read_run
+
+    settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)
+    taken = Chosen(str(checkpoint), "as named") if checkpoint else _newest_training()
+    pictures = None if images is None else images_named(images)
+    trained = read_run(Path(taken.what))
+    text = Chosen(str(trained.descriptors or "class names"), "of the training")
+    file = None if descriptors is None else descriptor_file(descriptors).absolute()
+    if pictures and file is None and trained.descriptors:
+        text = fitting_descriptors(novel_pictures(trained.config.data, pictures.what).data) or text
+        file = Path(text.what).absolute()
+    elif file is not None:
+        text = Chosen(str(file), "--descriptors")
+    of_training = Chosen(trained.config.data.path, "the novel classes of the training")
+    settled = with_tasks_of(trained, settled)
+    return Inputs(taken, trained, settled, pictures or of_training, text, file, pictures and pictures.what)
 
 
 def compare(a: str, b: str) -> tuple[dict[str, Any], str]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.match import pair
 from syntrans.console import say
-from syntrans.contract.schemas import FileMetadata, read_descriptor_table, read_metadata
+from syntrans.contract.reading import read_descriptor_table, read_metadata
 from syntrans.errors import InputError, SyntransError, UsageError
 from syntrans.paths import artifacts_root, files_of_runs
 from syntrans.runs.past_runs import newest_readable
 
 if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata
     from syntrans_training.config import DataConfig
 
 WORLD = "world"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry, class_list_sha256, is_folder, read_classes, require_clean
 from syntrans.classes.match import match, nearest
@@ -19,7 +20,67 @@ from syntrans.paths import artifacts_root, run_path
 from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
+    from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
+    from syntrans_mining.run.output_files import MineResult
+
+Images = Mapping[str, Sequence["Picture"]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run of `mine` takes. ``images``: where the pictures lie, None for the world's own or for none."""
+
+    config: MiningConfig
+    name: Chosen
+    classes: str
+    entries: Sequence[ClassEntry]
+    images: Chosen | None
+    limit: int | None
+
+    @property
+    def is_world(self) -> bool:
+        """Whether the config is that of the embedded world."""
+        return Path(self.name.what).stem == WORLD
+
+    @property
+    def taken(self) -> Sequence[ClassEntry]:
+        """The classes that are mined: the first ones, under a limit."""
+        return self.entries[: self.limit]
+
+    @property
+    def images_at(self) -> str | None:
+        """Where the pictures lie, for what is written: a path, ``world``, or None without any."""
+        if self.images is None:
+            return WORLD if self.is_world else None
+        return absolute(self.images.what)
+
+    def source(self) -> str | None:
+        """The folder to read pictures from; those of the embedded world are drawn if they are asked for."""
+        if self.images is None:
+            return str(export_world()) if self.is_world else None
+        return self.images.what
+
+    def opened(self) -> Images | None:
+        """The pictures by class, of --images and of the embedded world; None without any."""
+        from syntrans_mining.run.pictures import open_pictures
+
+        source = self.source()
+        return None if source is None else open_pictures(source, self.config, self.entries)
+
+    def request(self) -> dict[str, Any]:
+        """What makes two runs the same: the second goes on with the first."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "classes": class_list_sha256(self.entries),
+            "images": absolute(self.source()),
+            "limit": self.limit,
+        }
+
+    def line(self) -> str:
+        """What is taken and why, for people."""
+        pictures = self.images or ("those of the embedded world" if self.is_world else "none")
+        return f"mining {_n_classes(self.taken)} of {self.classes}; pictures: {pictures}; config: {self.name}"
 
 
 def mine(
@@ -33,10 +94,26 @@ def mine(
     dry_run: bool,
 ) -> str:
     """Mine; returns the path of descriptors.parquet, or the plan of a dry run."""
-    from syntrans_mining.config import MiningConfig
     from syntrans_mining.models import resolve_models
+
+    inputs = choose_inputs(classes, images, config, settings, limit)
+    say(inputs.line())
+    if dry_run:
+        return _plan(inputs)
+    opened = inputs.opened() if inputs.images else None  # pictures that are refused: said before models are fetched
+    resolve_models(inputs.config)  # a missing model: said before the world is drawn
+    result = _run(inputs, opened or inputs.opened(), out)
+    _show(result)
+    say(f"look at it: syntrans inspect {result.descriptors}")
+    return str(result.descriptors)
+
+
+def choose_inputs(
+    classes: str | None, images: str | None, config: str | None, settings: Sequence[str], limit: int | None
+) -> Inputs:
+    """Config, classes and pictures, each checked by itself: the config that fits, pictures beside the classes."""
+    from syntrans_mining.config import MiningConfig
     from syntrans_mining.packages import require_packages
-    from syntrans_mining.run.pictures import open_pictures
 
     name = _config(config)
     is_world = Path(name.what).stem == WORLD
@@ -47,54 +124,20 @@ def mine(
     entries = read_classes(classes or WORLD)
     for warning in require_clean(entries):
         say(f"{warning.level}: {warning.message}")
-    why = "--images"
+    pictures = None if images is None else Chosen(images, "--images")
     if images is None and classes is not None and is_folder(classes) and class_folders(Path(classes)).keys:
-        images, why = classes, "in the folder of the classes"
+        pictures = Chosen(classes, "in the folder of the classes")
     if is_world:
         _require_world_classes(entries)
-    places = images or (WORLD if is_world else "none")
-    pictures = Chosen(images, why) if images else "those of the embedded world" if is_world else "none"
-    say(f"mining {_n_classes(entries[:limit])} of {classes or WORLD}; pictures: {pictures}; config: {name}")
-    opened = None if images is None else open_pictures(images, settled, entries)
-    if dry_run:
-        return _plan(settled, name.what, entries[:limit], images, places)
-    resolve_models(settled)  # a missing model is said before any picture is read
-    images_at = WORLD if images is None and is_world else absolute(images)
-    if images is None and is_world:
-        images = str(export_world())
-        opened = open_pictures(images, settled, entries)
-    request = {
-        "config": settled.model_dump(mode="json"),
-        "classes": class_list_sha256(entries),
-        "images": absolute(images),
-        "limit": limit,
-    }
-    target = run_dir("mine", out, request, "run.json", resume=True)
-    say(f"mining into {target}")
-
-    from syntrans_mining.requests.response_cache import forget_unasked
-    from syntrans_mining.run.mine import mine as mine_classes
-    from syntrans_mining.run.report import stage_table
-
-    with removed_if_refused(target):
-        try:
-            result = mine_classes(settled, entries, opened, target, limit=limit, images_at=images_at)
-        except InputError:
-            if out is None:
-                forget_unasked(target)
-            raise
-    print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
-    say(f"look at it: syntrans inspect {result.descriptors}")
-    return str(result.descriptors)
+    return Inputs(settled, name, classes or WORLD, entries, pictures, limit)
 
 
 def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
     """Decide again on a finished run; returns the path of the new descriptors.parquet."""
     from syntrans_mining.run.refilter import refilter as decide_again
-    from syntrans_mining.run.report import stage_table
 
     result = decide_again(run, settings, out or run_path("mine"))
-    print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
+    _show(result)
     if result.run["not_scored"]:
         say(
             f"{result.run['not_scored']} rows would pass now and were never looked at by a later stage (not_scored); "
@@ -120,28 +163,58 @@ def _n_classes(entries: Sequence[ClassEntry]) -> str:
     return f"{len(entries)} {'class' if len(entries) == 1 else 'classes'}"
 
 
-def _plan(config: MiningConfig, name: str, entries: Sequence[ClassEntry], images: str | None, pictures: str) -> str:
+def _run(inputs: Inputs, opened: Images | None, out: Path | None) -> MineResult:
+    """Mine into the folder of this request, or into ``out``; a refused request leaves nothing behind."""
+    from syntrans_mining.requests.response_cache import forget_unasked
+    from syntrans_mining.run.mine import mine as mine_classes
+
+    target = run_dir("mine", out, inputs.request(), "run.json", resume=True)
+    say(f"mining into {target}")
+    with removed_if_refused(target):
+        try:
+            return mine_classes(
+                inputs.config, inputs.entries, opened, target, limit=inputs.limit, images_at=inputs.images_at
+            )
+        except InputError:
+            if out is None:
+                forget_unasked(target)
+            raise
+
+
+def _show(result: MineResult) -> None:
+    from syntrans_mining.run.report import stage_table
+
+    print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
+
+
+def _plan(inputs: Inputs) -> str:
     """The page of a dry run, after a probe if the configuration asks for one."""
     from syntrans.machine import free_disk_gib
     from syntrans.views.plan import render_plan
     from syntrans_mining.dry_run.plan import make_plan
-    from syntrans_mining.run.mine import check_pictures
-    from syntrans_mining.run.pictures import open_pictures
+    from syntrans_mining.run.pictures import check_pictures
 
-    root = artifacts_root()
-    if images is not None:
-        check_pictures(images, config, entries)  # what the run would refuse is refused here too
+    config, entries, root = inputs.config, inputs.taken, artifacts_root()
+    if inputs.images is not None:
+        check_pictures(inputs.images.what, config, entries)  # what the run would refuse is refused here too
     if config.plan.probe_seconds:
-        from syntrans_mining.dry_run.probe import probe
-
-        folder = images or (str(export_world()) if pictures == WORLD else None)
-        out = root / "cache" / "probe" / semantic_hash([config.model_dump(mode="json"), str(folder)])
-        say(f"trying the models for about {config.plan.probe_seconds:g} s, after they are loaded")
-        opened = open_pictures(folder, config, entries) if folder else None
-        probe(config, entries, opened, out, seconds=config.plan.probe_seconds)
-    head = f"config {name}, {_n_classes(entries)}, pictures: {pictures}"
+        _probe(inputs)
+    pictures = inputs.images.what if inputs.images else WORLD if inputs.is_world else "none"
+    head = f"config {inputs.name.what}, {_n_classes(entries)}, pictures: {pictures}"
     plan = make_plan(config, entries, root, pictures=pictures != "none")
     return render_plan(plan, head=head, free_bytes=free_disk_gib(root) * 2**30)
+
+
+def _probe(inputs: Inputs) -> None:
+    """Try the models on the first classes; what they took is kept for plans."""
+    from syntrans_mining.dry_run.probe import probe
+    from syntrans_mining.run.pictures import open_pictures
+
+    config, entries, folder = inputs.config, inputs.taken, inputs.source()
+    out = artifacts_root() / "cache" / "probe" / semantic_hash([config.model_dump(mode="json"), str(folder)])
+    say(f"trying the models for about {config.plan.probe_seconds:g} s, after they are loaded")
+    opened = open_pictures(folder, config, entries) if folder else None
+    probe(config, entries, opened, out, seconds=config.plan.probe_seconds)
 
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 from syntrans.errors import SyntransError
 from syntrans.paths import artifacts_root, newest
 from syntrans.runs.past_runs import REQUEST

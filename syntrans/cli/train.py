@@ -19,12 +19,13 @@ from syntrans.cli.inputs import (
 )
 from syntrans.config import dump_config, load_config
 from syntrans.console import say
-from syntrans.contract.schemas import FileMetadata, check_file, read_metadata
+from syntrans.contract.reading import check_file, read_metadata
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata
     from syntrans_training.config import TrainConfig
 
 PHOTOS, FEATURES = "photos", "features"
@@ -44,6 +45,19 @@ class Inputs(NamedTuple):
         """The descriptor file, absolute."""
         return Path(self.descriptors.what).absolute() if self.descriptors else None
 
+    def line(self) -> str:
+        """What is taken and why, for people."""
+        text = self.descriptors or "none fits, so the bridge knows class names only"
+        return f"pictures: {self.pictures}; descriptors: {text}; config: {self.name}"
+
+    def check(self) -> None:
+        """InputError or UsageError for what a training would refuse at its end: the file, and a text encoder for it."""
+        from syntrans_training.text.encoders import text_encoder_ref
+
+        if self.file is not None:
+            check_file(self.file)
+        text_encoder_ref(self.config)
+
 
 def train(
     descriptors: Path | None,
@@ -57,37 +71,18 @@ def train(
     dry_run: bool,
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
-    if stage not in (None, *STAGES):
-        raise UsageError(f"--stage {stage} is not known; it is {', '.join(STAGES[:-1])} or {STAGES[-1]}")
+    _check_stage(stage)
     require("train", "train")
-    from syntrans_training.text.encoders import text_encoder_ref
-
-    taken = choose_inputs(descriptors, images, config, settings)
-    text = taken.descriptors or "none fits, so the bridge knows class names only"
-    say(f"pictures: {taken.pictures}; descriptors: {text}; config: {taken.name}")
-    if taken.file is not None:
-        check_file(taken.file)
-    text_encoder_ref(taken.config)  # where nothing fits, that is said before anything is trained
+    inputs = choose_inputs(descriptors, images, config, settings)
+    say(inputs.line())
+    inputs.check()
     if dry_run:
-        from syntrans_training.pipeline.preparation import prepare
-
-        planned = prepare(taken.config, taken.file, dry=True).config
-        return f"# pictures {taken.pictures.what}, descriptors {taken.file}\n{dump_config(planned)}".rstrip()
-    request = {"config": taken.config.model_dump(mode="json"), "descriptors": str(taken.file)}
-
-    from syntrans_training.engine.devices import pick_device
-    from syntrans_training.engine.distributed import join
-    from syntrans_training.pipeline.train import train as run
-
-    processes = join(pick_device(taken.config.device))
-    target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
-    say(f"training into {target}")
-    with removed_if_refused(target):
-        folder = run(taken.config, out=target, descriptors=taken.file, resume=resume, stage=stage).folder
+        return _plan(inputs)
+    folder = _run(inputs, out, resume=resume, stage=stage)
     if stage in ("encoder", "distill"):
         say(f"the rest: the same command without --stage, with --out {folder}")
-        return str(folder)
-    say(f"what it is worth: syntrans evaluate {folder}")
+    else:
+        say(f"what it is worth: syntrans evaluate {folder}")
     return str(folder)
 
 
@@ -120,6 +115,33 @@ def choose_inputs(descriptors: Path | None, images: str | None, config: str | No
     if pictures is None:
         pictures = Chosen(settled.data.path, "--set data.path" if path else f"config {name.what}")
     return Inputs(settled, name, pictures, given or fitting_descriptors(settled.data))
+
+
+def _check_stage(stage: str | None) -> None:
+    if stage not in (None, *STAGES):
+        raise UsageError(f"--stage {stage} is not known; it is {', '.join(STAGES[:-1])} or {STAGES[-1]}")
+
+
+def _plan(inputs: Inputs) -> str:
+    """The config that a training would have, with what it would be given."""
+    from syntrans_training.pipeline.preparation import prepare
+
+    planned = prepare(inputs.config, inputs.file, dry=True).config
+    return f"# pictures {inputs.pictures.what}, descriptors {inputs.file}\n{dump_config(planned)}".rstrip()
+
+
+def _run(inputs: Inputs, out: Path | None, *, resume: bool, stage: str | None) -> Path:
+    """Train into the folder of this request, or into ``out``; a refused request leaves nothing behind."""
+    from syntrans_training.engine.devices import pick_device
+    from syntrans_training.engine.distributed import join
+    from syntrans_training.pipeline.train import train as train_stages
+
+    request = {"config": inputs.config.model_dump(mode="json"), "descriptors": str(inputs.file)}
+    processes = join(pick_device(inputs.config.device))
+    target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
+    say(f"training into {target}")
+    with removed_if_refused(target):
+        return train_stages(inputs.config, out=target, descriptors=inputs.file, resume=resume, stage=stage).folder
 
 
 def _columns(meta: FileMetadata) -> list[str]:

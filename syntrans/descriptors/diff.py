@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.config import dotted
-from syntrans.contract.schemas import DescriptorRow, FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.summary import find_class
 from syntrans.tables import add_row, heading, line, number, print_parts, table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from syntrans.contract.rows import DescriptorRow, FileMetadata
 
 ABSENT, KEPT = "absent", "kept"
 CLASSES_SHOWN = 20

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from syntrans.classes.entries import ClassEntry, composed, is_unicode
 from syntrans.config import StrictModel, first_problem
+from syntrans.contract.rows import Facet
 from syntrans.contract.scalars import PlainText
-from syntrans.contract.schemas import Facet
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import MIB, open_plain, parse_json, read_bytes
 

@@ -10,14 +10,8 @@ from syntrans import __version__
 from syntrans.classes.entries import ClassEntry, class_list_sha256, require_clean, slug
 from syntrans.classes.identity import definition_notes
 from syntrans.classes.match import match, nearest
-from syntrans.contract.schemas import (
-    Author,
-    DescriptorRow,
-    FileMetadata,
-    descriptor_id,
-    normalise_text,
-    write_descriptors,
-)
+from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text
+from syntrans.contract.writing import write_descriptors
 from syntrans.descriptors.import_formats import CITATIONS, Line, Source, read_source
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
@@ -140,11 +134,11 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     """The lines of all classes: a further source's are added to the same class, or are classes of their own."""
     said: Said = {}
     for source in sources:
-        own = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
-        require_clean(list(own))  # two classes of one source are never the same one of another
-        found = match(list(own), said, str(source.path)).found
+        described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
+        require_clean(list(described))  # two classes of one source are never the same one of another
+        found = match(list(described), said, str(source.path)).found
         there = {entry.id: entry for entry in said}
-        for entry, lines in own.items():
+        for entry, lines in described.items():
             same = there[found[entry.id]] if entry.id in found else entry
             if same.name != entry.name:
                 done.respelled.append(f"{entry.name} = {same.name}")

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,19 +19,16 @@ from syntrans import __version__
 from syntrans.classes.identity import notes_of_run
 from syntrans.config import dotted
 from syntrans.contract.parquet import rows_to_table, to_pairs, write_table
-from syntrans.contract.schemas import (
-    DescriptorRow,
-    FileMetadata,
-    read_descriptors,
-    read_semantics,
-    write_descriptors,
-    write_semantics,
-)
+from syntrans.contract.reading import read_descriptors, read_semantics
+from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.descriptors.card import card
 from syntrans.descriptors.run_facts import RUN_SCHEMA, calls_of, hardware_of, models_of, read_report, run_row
 from syntrans.descriptors.summary import descriptor_file, short
 from syntrans.errors import InputError
 from syntrans.paths import atomic_write_bytes, atomic_write_text, disk_problem, is_hub_id, make_dir, shipped_dir
+
+if TYPE_CHECKING:
+    from syntrans.contract.rows import DescriptorRow, FileMetadata
 
 WHAT = {
     "accepted": "statements that passed every stage",

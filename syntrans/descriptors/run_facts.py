@@ -12,7 +12,7 @@ import pyarrow as pa
 from syntrans.files.sealed_json import read_sealed_json
 
 if TYPE_CHECKING:
-    from syntrans.contract.schemas import DescriptorRow, FileMetadata
+    from syntrans.contract.rows import DescriptorRow, FileMetadata
 
 _STAGE = pa.struct(
     {

@@ -10,7 +10,8 @@ from typing import Any
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
-from syntrans.contract.schemas import REASONS, STAGES, DescriptorRow, FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import REASONS, STAGES, DescriptorRow, FileMetadata
 from syntrans.errors import InputError
 from syntrans.text_safety import plain_text
 
@@ -102,11 +103,11 @@ def _one_class(path: Path, rows: Sequence[DescriptorRow], class_ref: str | None)
         chosen = next((row.class_id for row in rows if row.kept), rows[0].class_id)
     else:
         chosen = find_class(path, rows, class_ref)
-    own = [row for row in rows if row.class_id == chosen]
+    class_rows = [row for row in rows if row.class_id == chosen]
     stages = (*STAGES, None)
-    own.sort(key=lambda row: (not row.kept, row.rank or 0, -stages.index(row.stage)))
+    class_rows.sort(key=lambda row: (not row.kept, row.rank or 0, -stages.index(row.stage)))
     return {
         "class_id": chosen,
-        "class_name": own[0].class_name,
-        "rows": [row.model_dump(mode="json", exclude={"class_id", "class_name"}) for row in own],
+        "class_name": class_rows[0].class_name,
+        "rows": [row.model_dump(mode="json", exclude={"class_id", "class_name"}) for row in class_rows],
     }

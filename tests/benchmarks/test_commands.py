@@ -19,7 +19,8 @@ from typer.main import get_command
 
 from syntrans.cli.app import app, run
 from syntrans.config import load_config
-from syntrans.contract.schemas import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id
+from syntrans.contract.writing import write_descriptors
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from syntrans.cli.app import run
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 
 MINING = """
 llms: [{name: a, path: fake/a}, {name: b, path: fake/b}]

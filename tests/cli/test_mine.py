@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from syntrans.cli.app import run
-from syntrans.contract.schemas import check_file, read_descriptors
+from syntrans.contract.reading import check_file, read_descriptors
 
 FAKE = """
 llms:

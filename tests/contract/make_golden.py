@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syntrans.contract.schemas import (
+from syntrans.contract.rows import (
     Author,
     Clip,
     DescriptorRow,
@@ -19,9 +19,8 @@ from syntrans.contract.schemas import (
     SemanticsRow,
     Vote,
     descriptor_id,
-    write_descriptors,
-    write_semantics,
 )
+from syntrans.contract.writing import write_descriptors, write_semantics
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 META = FileMetadata(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syntrans.contract.schemas import descriptor_id, normalise_text
+from syntrans.contract.rows import descriptor_id, normalise_text
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.contract.schemas import (
-    DESCRIPTOR_SCHEMA,
-    SEMANTICS_SCHEMA,
-    check_file,
-    read_descriptor_table,
-    read_descriptors,
-    read_semantics,
-)
+from syntrans.contract.reading import check_file, read_descriptor_table, read_descriptors, read_semantics
+from syntrans.contract.schemas import DESCRIPTOR_SCHEMA, semantics_schema
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 DESCRIPTORS = ASSETS / "descriptors.parquet"
@@ -47,7 +41,7 @@ def test_golden_semantics_read_as_the_rows_that_made_them(golden: ModuleType) ->
 
 def test_golden_schemas_are_those_declared() -> None:
     assert pq.read_schema(DESCRIPTORS).remove_metadata().equals(DESCRIPTOR_SCHEMA)
-    assert pq.read_schema(ASSETS / "semantics.parquet").remove_metadata().equals(SEMANTICS_SCHEMA(3))
+    assert pq.read_schema(ASSETS / "semantics.parquet").remove_metadata().equals(semantics_schema(3))
 
 
 def test_writing_the_golden_rows_again_gives_the_same_table(golden: ModuleType, tmp_path: Path) -> None:

@@ -15,12 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from syntrans.contract import schemas as contract
-from syntrans.contract.schemas import (
-    DESCRIPTOR_SCHEMA,
+from syntrans.contract.migrations import MIGRATIONS
+from syntrans.contract.reading import check_file, read_descriptor_table, read_descriptors, read_semantics
+from syntrans.contract.rows import (
     FACETS,
     REASONS,
-    SEMANTICS_SCHEMA,
     STAGES,
     Author,
     Clip,
@@ -29,14 +28,10 @@ from syntrans.contract.schemas import (
     Grounding,
     SemanticsRow,
     Vote,
-    check_file,
     descriptor_id,
-    read_descriptor_table,
-    read_descriptors,
-    read_semantics,
-    write_descriptors,
-    write_semantics,
 )
+from syntrans.contract.schemas import DESCRIPTOR_SCHEMA, semantics_schema
+from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.text_safety import plain_text
 
@@ -126,7 +121,7 @@ def test_embeddings_of_any_dimension_are_read_back(embeddings: list[list[float]]
 
 @pytest.mark.parametrize(
     ("model", "schema"),
-    [(DescriptorRow, DESCRIPTOR_SCHEMA), (SemanticsRow, SEMANTICS_SCHEMA(2))],
+    [(DescriptorRow, DESCRIPTOR_SCHEMA), (SemanticsRow, semantics_schema(2))],
 )
 def test_models_and_schemas_have_the_same_fields(model: type[BaseModel], schema: pa.Schema) -> None:
     assert list(model.model_fields) == schema.names
@@ -232,7 +227,7 @@ def test_an_older_file_is_migrated_step_by_step(tmp_path: Path, monkeypatch: pyt
     metadata = {**table.schema.metadata, b"schema_version": b"0"}
     path = tmp_path / "descriptors.parquet"
     pq.write_table(table.rename_columns({"text": "descriptor"}).replace_schema_metadata(metadata), path)
-    monkeypatch.setitem(contract.MIGRATIONS, 0, lambda table: table.rename_columns({"descriptor": "text"}))
+    monkeypatch.setitem(MIGRATIONS, 0, lambda table: table.rename_columns({"descriptor": "text"}))
     rows, meta = read_descriptors(path)
     assert rows == read_descriptors(GOLDEN.parent / "v1" / "descriptors.parquet")[0]
     assert meta.schema_version == 2

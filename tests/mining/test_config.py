@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from syntrans.config import load_config
 from syntrans.errors import UsageError
 from syntrans.paths import shipped_dir
-from syntrans_mining.config import ClipConfig, MiningConfig
+from syntrans_mining.config import MiningConfig
 from syntrans_mining.dry_run.plan import configured_models
+from syntrans_mining.models_config import ClipConfig
 from syntrans_mining.packages import needed_packages
 from syntrans_mining.requests.prompts import load_prompt
 

@@ -48,10 +48,10 @@ def test_a_checkpoint_with_a_changed_byte_is_refused_or_true_wherever_it_is(tmp_
 def test_a_damaged_file_of_a_training_counts_as_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bridge.safetensors"
     checkpoint.save(path, {"weight": torch.arange(40.0)}, {"identity": "one"})
-    assert checkpoint.load_fitting(path, "another") is None
-    assert checkpoint.load_fitting(path, "one") is not None
+    assert checkpoint.load_matching(path, "another") is None
+    assert checkpoint.load_matching(path, "one") is not None
     flip(path, 0.95)
-    assert checkpoint.load_fitting(path, "one") is None
+    assert checkpoint.load_matching(path, "one") is None
     assert "passed over" in capsys.readouterr().err
 
 

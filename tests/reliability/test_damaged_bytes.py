@@ -16,20 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.contract.schemas import (
-    Clip,
-    DescriptorRow,
-    FileMetadata,
-    SemanticsRow,
-    descriptor_id,
-    read_descriptors,
-    write_descriptors,
-)
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import Clip, DescriptorRow, FileMetadata, SemanticsRow, descriptor_id
+from syntrans.contract.writing import write_descriptors
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans_mining.engines.base import Response
-from syntrans_mining.requests.response_cache import Journal, Vector
+from syntrans_mining.requests.response_cache import ResponseCache, Vector
 
 META = FileMetadata(run_id="r", class_list_sha256="0" * 64)
 
@@ -114,9 +108,9 @@ def test_a_report_that_was_damaged_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path) -> Iterator[ResponseCache]:
     """Two answers and a vector."""
-    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+    with closing(ResponseCache(tmp_path / "journal.sqlite")) as journal:
         journal.put("ground", "eye", Response("aa", "It is red.", p_yes=0.75))
         journal.put("ground", "eye", Response("bb"))
         journal.put_vectors([("vv", Vector(np.array([0.6, 0.8], np.float32), 3))])
@@ -129,7 +123,9 @@ CELLS += ['{"unknown": 1}', '{"p_yes": 7}', "[" * 10_000]
 
 @pytest.mark.parametrize("with_digest", [True, False])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_damaged_answer_is_not_there_and_can_be_kept_anew(cell: object, with_digest: bool, journal: Journal) -> None:
+def test_a_damaged_answer_is_not_there_and_can_be_kept_anew(
+    cell: object, with_digest: bool, journal: ResponseCache
+) -> None:
     if cell == CELLS[8] and not with_digest:
         pytest.skip("a true answer, for all that an early version kept of it")
     with closing(sqlite3.connect(journal.path)) as db, db:
@@ -144,7 +140,7 @@ def test_a_damaged_answer_is_not_there_and_can_be_kept_anew(cell: object, with_d
 
 @pytest.mark.parametrize("with_digest", [True, False])
 @pytest.mark.parametrize("cell", [None, 7, "text", b"", b"abc", bytes(8), np.array([np.nan, 1], "f4").tobytes()])
-def test_a_damaged_vector_is_not_there(cell: object, with_digest: bool, journal: Journal) -> None:
+def test_a_damaged_vector_is_not_there(cell: object, with_digest: bool, journal: ResponseCache) -> None:
     with closing(sqlite3.connect(journal.path)) as db, db:
         db.execute("UPDATE vectors SET vector = ?", [cell])
         if not with_digest:
@@ -153,7 +149,7 @@ def test_a_damaged_vector_is_not_there(cell: object, with_digest: bool, journal:
     assert journal.damaged == {"vv"}
 
 
-def test_a_journal_whose_damage_sqlite_cannot_even_spell_is_named(journal: Journal) -> None:
+def test_a_journal_whose_damage_sqlite_cannot_even_spell_is_named(journal: ResponseCache) -> None:
     journal.close()
     with closing(sqlite3.connect(journal.path)) as db:
         db.execute("PRAGMA journal_mode=DELETE")
@@ -161,10 +157,10 @@ def test_a_journal_whose_damage_sqlite_cannot_even_spell_is_named(journal: Journ
     for part in (b"CREATE TABLE", b"answers (key", b"PRIMARY KEY", b"vectors"):
         journal.path.write_bytes(data.replace(part, b"\xc5\xff\x80 (" + part[4:]))
         with pytest.raises(InputError, match=r"journal\.sqlite is"):
-            Journal(journal.path)
+            ResponseCache(journal.path)
 
 
-def test_an_answer_under_the_key_of_another_question_is_not_believed(journal: Journal) -> None:
+def test_an_answer_under_the_key_of_another_question_is_not_believed(journal: ResponseCache) -> None:
     with closing(sqlite3.connect(journal.path)) as db, db:
         db.execute("DELETE FROM answers WHERE key = 'bb'")
         db.execute("UPDATE answers SET key = 'bb'")
@@ -178,7 +174,7 @@ def test_a_journal_of_an_earlier_version_is_read_and_gains_digests(tmp_path: Pat
         db.execute("INSERT INTO answers VALUES ('aa', 'ground', 'eye', ?)", [json.dumps({"text": "It is red."})])
         unit = np.array([0.6, 0.8], np.float32)
         db.execute("INSERT INTO vectors VALUES ('vv', ?, 3, 0)", [unit.tobytes()])
-    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+    with closing(ResponseCache(tmp_path / "journal.sqlite")) as journal:
         assert journal.get(["aa"]) == {"aa": Response("aa", "It is red.")}
         assert journal.get_vectors(["vv"])["vv"].tokens == 3
         journal.put("ground", "eye", Response("bb"))

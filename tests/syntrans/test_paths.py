@@ -105,6 +105,11 @@ def test_a_model_in_a_package_is_found_without_importing_it(tmp_path: Path, monk
     assert "some_weights" not in sys.modules
 
 
+def test_the_models_of_the_world_are_found_by_the_name_that_earlier_runs_wrote_down() -> None:
+    old, new = "package:syntrans_training/world/weights/clip", "package:syntrans_world/weights/clip"
+    assert paths.resolve_model(old) == paths.resolve_model(new)
+
+
 @pytest.mark.parametrize(
     ("ref", "words"),
     [

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syntrans.console import say
-from syntrans.contract.schemas import Author, DescriptorRow, SemanticsRow, descriptor_id
+from syntrans.contract.rows import Author, DescriptorRow, SemanticsRow, descriptor_id
 from syntrans.text_safety import plain_text
 
 BIDI = "\u202e\u2066\u200f"

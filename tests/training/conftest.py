@@ -116,7 +116,7 @@ def features(tmp_path, toy_classes):
 @pytest.fixture(scope="session")
 def descriptor_row():
     """Makes a row of the contract from a class name and a text."""
-    from syntrans.contract.schemas import DescriptorRow, descriptor_id
+    from syntrans.contract.rows import DescriptorRow, descriptor_id
 
     def make(name: str, text: str, *, kept: bool = True, **more) -> DescriptorRow:
         rest = {"stage": None, "reason": None, "weight": 1.0} if kept else {"stage": "ground", "reason": "not_seen"}
@@ -137,7 +137,8 @@ def descriptor_row():
 @pytest.fixture
 def write_toy_descriptors(toy_classes, descriptor_row, tmp_path):
     """Writes a descriptor file of all toy classes; returns its path."""
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     def write(images_seen=(), rejected: bool = True) -> Path:
         rows = []

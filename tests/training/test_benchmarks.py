@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from syntrans.contract.schemas import FileMetadata, read_descriptors, write_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors
 from syntrans_training.config import TrainConfig
 from syntrans_world.spec import CLASSES
 from syntrans_world.truth import judge

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from syntrans.config import load_config
+from syntrans.config import from_values, load_config
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.encoder.training import plan
@@ -65,10 +65,14 @@ def test_the_members_of_the_ladder_differ_in_the_method_alone():
     assert one.teacher.identity == zero.identity
 
 
-def test_a_run_from_before_the_rename_of_generation_1_is_read():
-    old = TrainConfig.model_validate({"encoder": {"distill": {"epochs": 3}}})
-    assert old.encoder.generation1.epochs == 3
-    assert TrainConfig.model_validate(old.model_dump(mode="json")) == old
+def test_the_old_name_of_generation_1_is_refused_with_the_new_one():
+    with pytest.raises(UsageError, match="encoder: the key distill was renamed to generation1"):
+        from_values(TrainConfig, {"encoder": {"distill": {"epochs": 3}}})
+
+
+def test_a_split_to_evaluate_is_refused_for_there_is_one_alone():
+    with pytest.raises(UsageError, match="the key split is gone: an evaluation is always of the novel classes"):
+        from_values(EvaluateConfig, {"split": "novel"})
 
 
 def test_the_world_with_a_teacher_is_the_world_but_for_that():

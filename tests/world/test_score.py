@@ -2,7 +2,7 @@
 
 import pytest
 
-from syntrans.contract.schemas import Author, Clip, DescriptorRow, Grounding, descriptor_id
+from syntrans.contract.rows import Author, Clip, DescriptorRow, Grounding, descriptor_id
 from syntrans_world.score import stage_scores
 from syntrans_world.spec import CLASSES, PHRASES
 from syntrans_world.thresholds import EVIDENCE, choose, evidence

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from syntrans.calibration import Calibration, Platt, fit_platt
-from syntrans.contract.schemas import DescriptorRow, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow
 from syntrans.progress import say
 from syntrans_world.spec import CLASSES
 from syntrans_world.truth import judge

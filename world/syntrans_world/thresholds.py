@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.calibration import fit_logistic
-from syntrans.contract.schemas import DescriptorRow, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow
 from syntrans_world.spec import CLASSES, SLOTS
 from syntrans_world.truth import judge, slot_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syntrans.config import dotted, read_yaml
 from syntrans.errors import SyntransError
 from syntrans.files.input_files import read_json
-from syntrans_mining.provenance import hardware
+from syntrans.provenance import hardware
 
 if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig

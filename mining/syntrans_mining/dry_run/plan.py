@@ -16,12 +16,13 @@ from syntrans.paths import hub_is_offline, is_hub_id, resolve_model
 from syntrans_mining.dry_run.past_runs import Figures, latest_figures
 from syntrans_mining.dry_run.request_counter import Rehearsal, Tally, rehearse
 from syntrans_mining.models import CLIP, check_chat_template, check_model_dir, resolve_models, revision_of
-from syntrans_mining.placement.hosting import residency_of
-from syntrans_mining.placement.load_order import Visits, visits_of
+from syntrans_mining.placement.hosting import memory_plan_of
+from syntrans_mining.placement.load_order import ModelUses, model_uses_of
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
-    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig, ModelConfig
+    from syntrans_mining.config import MiningConfig
+    from syntrans_mining.models_config import ClipConfig, EncoderConfig, ModelConfig
 
 AnyModel: TypeAlias = "ModelConfig | ClipConfig | EncoderConfig"
 ENCODERS = (CLIP, "encoder")
@@ -41,7 +42,7 @@ def make_plan(
         "classes": n_classes,
         "models": models,
         "download_bytes": sum(model["bytes"] or 0 for model in models if model["state"] == "to download"),
-        "memory": _memory(config, models, visits_of(config, entries, pictures=pictures)),
+        "memory": _memory(config, models, model_uses_of(config, entries, pictures=pictures)),
         "calls": _calls(rehearsal, figures, n_classes),
         "prediction": figures and _prediction(figures, n_classes),
         "prompts": [
@@ -118,7 +119,7 @@ def _absent(path: str, error: SyntransError) -> dict[str, Any]:
     return {"state": "missing", "revision": revision, "problem": str(error)}
 
 
-def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], visits: Visits) -> list[str]:
+def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], uses: ModelUses) -> list[str]:
     """What is in memory when, in words."""
     if config.engine.kind != "vllm":
         return ["the language models run elsewhere"]
@@ -128,7 +129,7 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], visits: V
         return [f"planned once all models are here; their weights are {known / 1e9:.1f} GB as stored"]
     try:
         found = resolve_models(config)
-        return residency_of(config, found if visits.vlm else replace(found, vlm=None), visits).lines()
+        return memory_plan_of(config, found if uses.vlm else replace(found, vlm=None), uses).lines()
     except SyntransError as error:
         return [str(error)]
 

@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING
 
 from syntrans.paths import make_dir
 from syntrans.progress import Progress, Silent
-from syntrans_mining.engines.workers.late import Late
-from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.placement.hosting import make_host, planned
-from syntrans_mining.placement.load_order import Turns, visits_of
-from syntrans_mining.requests.dispatcher import Asker
-from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.prompts import Prompts
 from syntrans_mining.requests.response_cache import JOURNAL
-from syntrans_mining.run.mine import calibration_of, open_journal, pictures_of
-from syntrans_mining.run.output_files import MineResult, RunFacts, write_result
-from syntrans_mining.run.pictures import COPIES
+from syntrans_mining.run.context import RunSetup, open_host, open_run, set_up
+from syntrans_mining.run.output_files import MineResult, write_result
+from syntrans_mining.run.pictures import COPIES, pictures_of
 from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import Stages
-from syntrans_mining.steps.senses import in_question
+from syntrans_mining.run.steps_in_order import Steps
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -52,20 +44,16 @@ def probe(
     classes of the one before: the last one, whose figures count, has the largest batches that the time allows.
     Raises what `syntrans_mining.run.mine.mine` raises.
     """
-    progress = progress or Silent()
-    unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
-    prompts, models = Prompts.load(config, ask_senses=bool(unsettled)), resolve_models(config)
-    plan = planned(config, models, visits_of(config, entries, pictures=images is not None))
-    turn = _Turn(config, prompts, models, images, progress, make_dir(out), plan.turns if plan else None)
+    setup = set_up(config, entries, pictures=images is not None)
     n_classes, used = START, 0.0
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
-        make = partial(make_host, config, models, out / "logs", residency=plan, say=progress.say)
-        host = stack.enter_context(closing(Late(lambda first: make(first=first))))
-        turn.run(host, entries[:n_classes])
+        stack.callback(shutil.rmtree, make_dir(out) / COPIES, ignore_errors=True)
+        host = stack.enter_context(closing(open_host(setup, out / "logs", (progress or Silent()).say)))
+        turn = partial(_turn, setup, host, images, out, progress or Silent())
+        turn(entries[:n_classes])
         while True:
             begin = time.perf_counter()
-            result = turn.run(host, entries[:n_classes])
+            result = turn(entries[:n_classes])
             took = time.perf_counter() - begin
             used += took
             if n_classes >= len(entries) or used + 2 * took > seconds:
@@ -73,52 +61,19 @@ def probe(
             n_classes *= 2
 
 
-class _Turn:
-    """One turn after the other, on the same models."""
-
-    def __init__(
-        self,
-        config: MiningConfig,
-        prompts: Prompts,
-        models: Models,
-        images: Mapping[str, Sequence[Picture]] | None,
-        progress: Progress,
-        out: Path,
-        turns: Turns | None,
-    ) -> None:
-        self._config, self._prompts, self._models, self._images = config, prompts, models, images
-        self._progress, self._out, self._turns = progress, out, turns
-        self._calibration = calibration_of(config, models, prompts)
-
-    def run(self, host: Host, entries: Sequence[ClassEntry]) -> MineResult:
-        pictures = pictures_of(self._config, entries, self._images, self._out / COPIES, self._progress.say)
-        # As if the models had been loaded just now, which a run would have to do.
-        report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
-        with open_journal(self._out / JOURNAL, resume=False) as journal:
-            asker, vectors = Asker(host, journal, self._progress), Vectors.of(host, journal, self._models.clip)
-            named = list(entries)
-            stages = Stages(
-                self._config,
-                named,
-                self._prompts,
-                self._models,
-                asker,
-                vectors,
-                report,
-                pictures,
-                self._calibration,
-                self._turns,
-            )
-            candidates, semantics = stages.run()
-        facts = RunFacts(
-            self._config,
-            named,
-            self._prompts.sha256(),
-            self._models,
-            pictures,
-            report,
-            asker.failures,
-            {},
-            {},
-        )
-        return write_result(self._out, facts, candidates, semantics)
+def _turn(
+    setup: RunSetup,
+    host: Host,
+    images: Mapping[str, Sequence[Picture]] | None,
+    out: Path,
+    progress: Progress,
+    entries: Sequence[ClassEntry],
+) -> MineResult:
+    """Mine ``entries`` with an empty cache, on models that are there."""
+    # As if the models had been loaded just now, which a run would have to do.
+    report = Report(start=time.perf_counter() - sum(host.load_seconds.values()))
+    pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
+    with open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=False) as run:
+        run.pictures = pictures
+        candidates, semantics = Steps(run).run()
+    return write_result(out, run, candidates, semantics, loads=({}, {}))

@@ -10,7 +10,6 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,12 @@ from syntrans.files.scratch import scratch_folder
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
-from syntrans_mining.engines.workers.host import Follow, no_more
+from syntrans_mining.engines.workers.host import NextRequest, no_next
 from syntrans_mining.models import CLIP, Model, Models
-from syntrans_mining.requests.dispatcher import Asker
-from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.prompts import Prompts
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
-from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import Stages
-from syntrans_mining.steps.senses import classes_of, in_question
+from syntrans_mining.requests.response_cache import JOURNAL
+from syntrans_mining.run.context import open_run, set_up
+from syntrans_mining.run.steps_in_order import Steps
+from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -91,21 +87,19 @@ def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
     chosen = list(entries)[:CLASSES]
     opened = _without_thresholds(config, chosen)
     host = _Recorder(Rehearsal(len(chosen)))
-    models = _stand_ins(config)
-    shown = {entry.id: _pictures(config, entry.id) for entry in chosen} if pictures else {}
-    with scratch_folder() as folder, closing(Journal(folder / JOURNAL)) as journal:
-        asker, vectors = Asker(host, journal, host), Vectors.of(host, journal, models.clip)
-        unsettled = in_question(chosen, opened.lint.senses, ask_all=opened.lint.ask_senses)
-        prompts = Prompts.load(opened, ask_senses=bool(unsettled))
-        Stages(opened, chosen, prompts, models, asker, vectors, Report(), shown).run()
-    return host.found
+    setup = set_up(opened, chosen, pictures=pictures, models=_stand_ins(config))
+    with scratch_folder() as folder, open_run(setup, chosen, folder / JOURNAL, host, progress=host) as run:
+        if pictures:
+            run.pictures = {entry.id: _pictures(config, entry.id) for entry in chosen}
+        Steps(run).run()
+    return host.counts
 
 
 class _Recorder(Silent):
     """The host that everything is asked of, and the progress that tells it the stage."""
 
-    def __init__(self, found: Rehearsal) -> None:
-        self.found = found
+    def __init__(self, counts: Rehearsal) -> None:
+        self.counts = counts
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
         self._stage = ""
@@ -116,20 +110,20 @@ class _Recorder(Silent):
         """Note it."""
         self._stage = name
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Count them; a stand-in answers."""
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
             stage = request.stage or self._stage
-            tally = self.found.tallies[stage, request.model]
+            tally = self.counts.tallies[stage, request.model]
             tally.requests += 1
             tally.characters += sum(len(message.text) for message in request.messages)
             tally.max_answer_tokens += request.sampling.max_tokens
-            self.found.first.setdefault(stage, (request.model, request.messages))
+            self.counts.first.setdefault(stage, (request.model, request.messages))
             text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
             response = Response(request.id, text, p_yes=p_yes)
-            if (following := follow(response)) is not None:
+            if (following := next_request(response)) is not None:
                 waiting.append(following)
             yield response
 
@@ -165,7 +159,7 @@ class _Recorder(Silent):
 
 @dataclass(frozen=True)
 class _Ready:
-    """A ticket whose result is there."""
+    """A work item whose result is there."""
 
     value: Any
 

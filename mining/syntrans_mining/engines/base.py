@@ -73,9 +73,9 @@ class Request:
 class Response:
     """One answer. ``error`` is set, and everything else empty, when there is none.
 
-    ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``passing`` marks an
+    ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``transient`` marks an
     error that another try may not meet (a server that was away): it is not journalled. ``reason`` is the ledger's
-    word for an error (`syntrans.contract.schemas.REASONS`).
+    word for an error (`syntrans.contract.rows.REASONS`).
     """
 
     id: str
@@ -85,7 +85,7 @@ class Response:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
-    passing: bool = False
+    transient: bool = False
     reason: Literal["too_long", "refused", "engine_failed"] = "engine_failed"
 
 

@@ -115,11 +115,11 @@ class FakeEngine:
     def _descriptors(self, text: str, seed: int) -> list[dict[str, str]]:
         """Mostly what every model would say about ``text``, and one thing of its own."""
         shared = [(facet, _number(text, facet)) for facet in _PARTS]
-        own = ("colour", _number(self._name, text, str(seed)))
+        peculiar = ("colour", _number(self._name, text, str(seed)))
         chosen = [pair for pair in shared if (pair[1] + _number(self._name, str(seed))) % 4]
         return [
             {"facet": facet, "text": f"a {_COLOURS[number % len(_COLOURS)]} {_PARTS[facet]}"}
-            for facet, number in [*chosen, own]
+            for facet, number in [*chosen, peculiar]
         ]
 
 

@@ -9,21 +9,21 @@ from typing import Literal
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.placement.load_order import (
     MEANT_LOADS,
-    Turns,
-    Visits,
-    best_turns,
+    LoadOrder,
+    ModelUses,
+    best_order,
     count_loads,
     divisions,
-    plain_turns,
+    plain_order,
 )
 
 USABLE = 0.95  # of the free memory; the rest is for what no plan knows
-MOST_DIVIDED = 6  # models whose divisions into rounds are all tried (203); of more only neighbours go together
+MOST_DIVIDED = 6  # models whose divisions into load groups are all tried (203); of more only neighbours go together
 _TENSOR_PARALLEL = (2, 4, 8)
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryNeed:
     """What one model takes, in bytes. ``heads``: tensor parallelism must divide them."""
 
     name: str
@@ -43,7 +43,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Seat:
+class WorkerSlot:
     """One worker process: the models it holds, in the order of loading, and its GPUs (none: the CPU)."""
 
     models: tuple[str, ...]
@@ -51,136 +51,144 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class Residency:
-    """The plan. ``rounds`` follow each other, the seats of one are there together; ``resident`` stays throughout.
+class MemoryPlan:
+    """The plan. ``load_groups`` follow each other, the slots of one are there together; ``resident`` stays throughout.
 
-    ``turns``: the order in which LLMs are asked; ``sequence``: all that is asked in a run, model after model.
+    ``load_order``: the order in which LLMs are asked; ``sequence``: all that is asked in a run, model after model.
     """
 
     device: Literal["cpu", "cuda"]
     free: tuple[int, ...]
-    needs: tuple[Need, ...]
-    resident: tuple[Need, ...]
-    rounds: tuple[tuple[Seat, ...], ...]
-    turns: Turns
+    needs: tuple[MemoryNeed, ...]
+    resident: tuple[MemoryNeed, ...]
+    load_groups: tuple[tuple[WorkerSlot, ...], ...]
+    load_order: LoadOrder
     sequence: tuple[str, ...]
 
-    def round_need(self, number: int) -> int:
-        """Bytes that a round takes on its fullest device."""
+    def group_need(self, number: int) -> int:
+        """Bytes that a load group takes on its fullest device."""
         needs = {need.name: need for need in self.needs}
         held: dict[int, int] = {}
-        for seat in self.rounds[number]:
-            for gpu in seat.gpus or (0,):
-                held[gpu] = held.get(gpu, 0) + sum(needs[name].on(max(1, len(seat.gpus))) for name in seat.models)
+        for slot in self.load_groups[number]:
+            for gpu in slot.gpus or (0,):
+                held[gpu] = held.get(gpu, 0) + sum(needs[name].on(max(1, len(slot.gpus))) for name in slot.models)
         return max(held.values(), default=0)
 
     def loads(self) -> dict[str, int]:
-        """How often a whole run loads each model (on each of its seats), crashes aside."""
-        rounds = [list(dict.fromkeys(name for seat in seats for name in seat.models)) for seats in self.rounds]
-        return count_loads(rounds, self.sequence)
+        """How often a whole run loads each model (on each of its slots), crashes aside."""
+        load_groups = [
+            list(dict.fromkeys(name for slot in slots for name in slot.models)) for slots in self.load_groups
+        ]
+        return count_loads(load_groups, self.sequence)
 
     def lines(self) -> list[str]:
         """The plan in words, a line each."""
         where = "memory" if self.device == "cpu" else f"memory on {len(self.free)} GPU(s)"
-        found = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
+        lines = [f"{' + '.join(f'{_gib(free)}' for free in self.free)} GiB of {where} free"]
         for need in (*self.needs, *self.resident):
             parts = f"weights {_gib(need.weights)}, cache {_gib(need.kv)}, work {_gib(need.activations)}"
-            found.append(f"{need.name}: {_gib(need.total)} GiB ({parts})")
-        if len(self.rounds) == 1:
-            return [*found, "all models fit together; each is loaded once"]
-        for number, seats in enumerate(self.rounds, 1):
-            names = dict.fromkeys(name for seat in seats for name in seat.models)
-            found.append(f"round {number}: {', '.join(names)}")
+            lines.append(f"{need.name}: {_gib(need.total)} GiB ({parts})")
+        if len(self.load_groups) == 1:
+            return [*lines, "all models fit together; each is loaded once"]
+        for number, slots in enumerate(self.load_groups, 1):
+            names = dict.fromkeys(name for slot in slots for name in slot.models)
+            lines.append(f"round {number}: {', '.join(names)}")
         loads = self.loads()
-        found.append(f"order of asking: {', '.join(self.turns.propose)}; votes: {', '.join(self.turns.vote)}")
+        lines.append(f"order of asking: {', '.join(self.load_order.propose)}; votes: {', '.join(self.load_order.vote)}")
         # The writer comes after the VLM, its reader after it, and both vote after the last proposal: where no two fit
         # together, one only can stay from proposing to voting, and the other's third load cannot be avoided. Nor can a
         # third model's where all senses must be known first: it is last or first in senses, proposals or votes.
         often = " (no order of these questions needs fewer)" if max(loads.values()) > MEANT_LOADS else ""
         counts = ", ".join(f"{name} {n}x" for name, n in loads.items())
-        return [*found, f"the models do not fit together and take turns; loads: {counts}{often}"]
+        return [*lines, f"the models do not fit together and take turns; loads: {counts}{often}"]
 
 
-def plan_residency(
-    needs: Sequence[Need],
+def plan_memory(
+    needs: Sequence[MemoryNeed],
     free: Sequence[int],
     *,
     device: Literal["cpu", "cuda"] = "cpu",
-    resident: Sequence[Need] = (),
+    resident: Sequence[MemoryNeed] = (),
     workers: int = 1,
     replicas: Mapping[str, int] | None = None,
-    visits: Visits | None = None,
-) -> Residency:
+    uses: ModelUses | None = None,
+) -> MemoryPlan:
     """Place ``needs`` where ``free`` bytes are free on each device; EnvironmentProblem if one model fits nowhere.
 
     All together where they fit, so that each is loaded once: on CPUs spread over ``workers`` processes (``replicas``:
     on how many of them), on GPUs all on each, or else spread over them. Where they do not fit together they come in
-    rounds, so that what is to be asked (``visits``; by default every model proposes and votes) loads each as seldom
+    load groups, so that what is to be asked (``uses``; by default every model proposes and votes) loads each as seldom
     as possible. Only a model that does not fit one GPU is divided over several.
     """
     room = [int(bytes_free * USABLE) for bytes_free in free]
     room[0] -= sum(need.total for need in resident)
-    visits = visits or Visits(tuple(need.name for need in needs))
+    uses = uses or ModelUses(tuple(need.name for need in needs))
     if device == "cpu":
-        rounds, turns = _on_cpu(needs, room[0], workers, replicas or {}, visits)
+        load_groups, load_order = _on_cpu(needs, room[0], workers, replicas or {}, uses)
     else:
-        rounds, turns = _on_gpus(needs, room, visits)
-    return Residency(device, tuple(free), tuple(needs), tuple(resident), tuple(rounds), turns, turns.sequence(visits))
+        load_groups, load_order = _on_gpus(needs, room, uses)
+    return MemoryPlan(
+        device, tuple(free), tuple(needs), tuple(resident), tuple(load_groups), load_order, load_order.sequence(uses)
+    )
 
 
-def spread(names: Sequence[str], replicas: Mapping[str, int], workers: int) -> tuple[Seat, ...]:
+def spread(names: Sequence[str], replicas: Mapping[str, int], workers: int) -> tuple[WorkerSlot, ...]:
     """Each model on ``replicas`` of ``workers`` processes, always the emptiest ones."""
-    seats: list[list[str]] = [[] for _ in range(workers)]
+    slots: list[list[str]] = [[] for _ in range(workers)]
     for name in names:
-        for seat in sorted(seats, key=len)[: min(replicas.get(name, 1), workers)]:
-            seat.append(name)
-    return tuple(Seat(tuple(seat)) for seat in seats if seat)
+        for slot in sorted(slots, key=len)[: min(replicas.get(name, 1), workers)]:
+            slot.append(name)
+    return tuple(WorkerSlot(tuple(slot)) for slot in slots if slot)
 
 
 def _on_cpu(
-    needs: Sequence[Need], room: int, workers: int, replicas: Mapping[str, int], visits: Visits
-) -> tuple[list[tuple[Seat, ...]], Turns]:
+    needs: Sequence[MemoryNeed], room: int, workers: int, replicas: Mapping[str, int], uses: ModelUses
+) -> tuple[list[tuple[WorkerSlot, ...]], LoadOrder]:
     wanted = sum(need.total * min(replicas.get(need.name, 1), workers) for need in needs)
     if wanted <= room:
-        return [spread([need.name for need in needs], replicas, workers)], plain_turns(visits)
+        return [spread([need.name for need in needs], replicas, workers)], plain_order(uses)
     for need in needs:
         if need.total > room:
             raise _too_large(need, room, "engine.kv_gib or args.max_model_len lower")
-    groups, turns = _in_turns(needs, [], room, visits)
-    return [spread(group, {}, workers) for group in groups], turns
+    groups, load_order = _by_groups(needs, [], room, uses)
+    return [spread(group, {}, workers) for group in groups], load_order
 
 
-def _on_gpus(needs: Sequence[Need], room: Sequence[int], visits: Visits) -> tuple[list[tuple[Seat, ...]], Turns]:
+def _on_gpus(
+    needs: Sequence[MemoryNeed], room: Sequence[int], uses: ModelUses
+) -> tuple[list[tuple[WorkerSlot, ...]], LoadOrder]:
     least = min(room)
     large = [need for need in needs if need.total > least]
     small = [need for need in needs if need.total <= least]
     if not large and sum(need.total for need in needs) <= least:
-        return [tuple(Seat(tuple(need.name for need in needs), (gpu,)) for gpu in range(len(room)))], plain_turns(
-            visits
+        return [tuple(WorkerSlot(tuple(need.name for need in needs), (gpu,)) for gpu in range(len(room)))], plain_order(
+            uses
         )
-    if not large and (seats := _packed(needs, room)):
-        return [seats], plain_turns(visits)
+    if not large and (slots := _packed(needs, room)):
+        return [slots], plain_order(uses)
     spans = {need.name: _tensor_parallel(need, len(room), least) for need in large}
-    groups, turns = _in_turns(small, large, least, visits)
-    rounds = []
+    groups, load_order = _by_groups(small, large, least, uses)
+    load_groups = []
     for group in groups:
         n_gpus = spans.get(group[0], 1)
         starts = range(0, len(room) - n_gpus + 1, n_gpus)
-        rounds.append(tuple(Seat(tuple(group), tuple(range(start, start + n_gpus))) for start in starts))
-    return rounds, turns
+        load_groups.append(tuple(WorkerSlot(tuple(group), tuple(range(start, start + n_gpus))) for start in starts))
+    return load_groups, load_order
 
 
-def _in_turns(small: Sequence[Need], alone: Sequence[Need], room: int, visits: Visits) -> tuple[list[list[str]], Turns]:
-    """The rounds, and the order of asking. Those of ``alone`` share no round with others."""
+def _by_groups(
+    small: Sequence[MemoryNeed], alone: Sequence[MemoryNeed], room: int, uses: ModelUses
+) -> tuple[list[list[str]], LoadOrder]:
+    """The load groups, and the order of asking. Those of ``alone`` share no group with others."""
     sizes = {need.name: need.total for need in small}
     ways = divisions(sizes, room) if len(small) <= MOST_DIVIDED else iter([_neighbours(small, room)])
     divided = ([*groups, *([need.name] for need in alone)] for groups in ways)
-    return best_turns(divided, visits, {need.name: need.total for need in (*small, *alone)})
+    return best_order(divided, uses, {need.name: need.total for need in (*small, *alone)})
 
 
-def _neighbours(needs: Sequence[Need], room: int) -> list[list[str]]:
+def _neighbours(needs: Sequence[MemoryNeed], room: int) -> list[list[str]]:
     """Neighbours together, as many as fit."""
-    groups: list[list[Need]] = []
+    groups: list[list[MemoryNeed]] = []
     for need in needs:
         if groups and sum(other.total for other in groups[-1]) + need.total <= room:
             groups[-1].append(need)
@@ -189,7 +197,7 @@ def _neighbours(needs: Sequence[Need], room: int) -> list[list[str]]:
     return [[need.name for need in group] for group in groups]
 
 
-def _packed(needs: Sequence[Need], room: Sequence[int]) -> tuple[Seat, ...] | None:
+def _packed(needs: Sequence[MemoryNeed], room: Sequence[int]) -> tuple[WorkerSlot, ...] | None:
     """Every model on one GPU of several, the largest first; None if they do not fit so."""
     left = list(room)
     held: list[list[str]] = [[] for _ in room]
@@ -199,17 +207,17 @@ def _packed(needs: Sequence[Need], room: Sequence[int]) -> tuple[Seat, ...] | No
             return None
         left[gpu] -= need.total
         held[gpu].append(need.name)
-    return tuple(Seat(tuple(names), (gpu,)) for gpu, names in enumerate(held) if names)
+    return tuple(WorkerSlot(tuple(names), (gpu,)) for gpu, names in enumerate(held) if names)
 
 
-def _tensor_parallel(need: Need, n_gpus: int, room: int) -> int:
+def _tensor_parallel(need: MemoryNeed, n_gpus: int, room: int) -> int:
     for count in _TENSOR_PARALLEL:
         if count <= n_gpus and need.heads % count == 0 and need.on(count) <= room:
             return count
     raise _too_large(need, room, "args.quantization fp8_per_tensor, or take more or larger GPUs")
 
 
-def _too_large(need: Need, room: int, hint: str) -> EnvironmentProblem:
+def _too_large(need: MemoryNeed, room: int, hint: str) -> EnvironmentProblem:
     return EnvironmentProblem(
         f"model {need.name!r} needs {_gib(need.total)} GiB (weights {_gib(need.weights)}, cache {_gib(need.kv)}, work "
         f"{_gib(need.activations)}), and {_gib(room)} GiB can be used here; free some, or set {hint}"

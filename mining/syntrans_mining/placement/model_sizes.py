@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import InputError, ModelLoadError
 from syntrans.files.input_files import parse_json, read_json
-from syntrans_mining.placement.memory_plan import Need
+from syntrans_mining.placement.memory_plan import MemoryNeed
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec
@@ -22,26 +22,26 @@ _STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2
 _EIGHT_BIT = ("fp8", "int8", "modelopt")
 
 
-def need_of(spec: EngineSpec, *, device_bytes: int | None = None) -> Need:
+def memory_need_of(spec: EngineSpec, *, device_bytes: int | None = None) -> MemoryNeed:
     """Weights, KV cache and an allowance for everything else; ModelLoadError if the folder's files do not say it.
 
     Where ``args.gpu_memory_utilization`` says it, the cache is what that share of ``device_bytes`` leaves for it.
     """
     try:
-        return _need_of(spec, device_bytes)
+        return _memory_need_of(spec, device_bytes)
     except (InputError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise ModelLoadError(
             f"{spec.path}: its config.json or safetensors do not say how large it is ({error}); download it again"
         ) from error
 
 
-def _need_of(spec: EngineSpec, device_bytes: int | None) -> Need:
+def _memory_need_of(spec: EngineSpec, device_bytes: int | None) -> MemoryNeed:
     if spec.kind not in ("vllm", "clip"):
-        return Need(spec.name, 0, 0, 0)
+        return MemoryNeed(spec.name, 0, 0, 0)
     folder = Path(spec.path)
     files = sorted(folder.glob("*.safetensors"))
     if spec.kind == "clip":
-        return Need(spec.name, sum(file.stat().st_size for file in files), 0, PROCESS[spec.device])
+        return MemoryNeed(spec.name, sum(file.stat().st_size for file in files), 0, PROCESS[spec.device])
     config = read_json(folder / "config.json", "download the model again")
     text = config.get("text_config") or config
     weights = sum(_loaded_bytes(file, spec.args) for file in files)
@@ -49,7 +49,7 @@ def _need_of(spec: EngineSpec, device_bytes: int | None) -> Need:
     share = spec.args.get("gpu_memory_utilization")
     if share and device_bytes:
         kv = max(kv, int(share * device_bytes) - weights - activations)
-    return Need(spec.name, weights, kv, activations, int(text.get("num_attention_heads") or 1))
+    return MemoryNeed(spec.name, weights, kv, activations, int(text.get("num_attention_heads") or 1))
 
 
 def _kv_bytes(spec: EngineSpec, text: Mapping[str, Any]) -> int:

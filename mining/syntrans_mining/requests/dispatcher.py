@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from syntrans.progress import Progress
     from syntrans_mining.engines.base import Request, Response
     from syntrans_mining.engines.workers.host import Host
-    from syntrans_mining.requests.response_cache import Journal
+    from syntrans_mining.requests.response_cache import ResponseCache
 
 WINDOW = 8192
 """Requests in a window: a few tens of MB, and many batches of any engine, which runs dry once a window."""
@@ -37,26 +37,26 @@ class Counts:
     completion_tokens: int = 0
 
 
-Again: TypeAlias = Callable[[T, "Response"], "Request | None"]
+Retry: TypeAlias = Callable[[T, "Response"], "Request | None"]
 """Another request in place of one that was answered, if the answer will not do."""
 
 
-class _Chain(Generic[T]):
+class _RetryChain(Generic[T]):
     """Requests on their way to an answer that will do. ``open``: what is asked, and the first request it is asked for.
 
     ``answered``: the first request's id, by the id of the request whose answer it is to have.
     """
 
-    def __init__(self, asked: Sequence[tuple[T, Request]], again: Again[T] | None) -> None:
+    def __init__(self, asked: Sequence[tuple[T, Request]], retry: Retry[T] | None) -> None:
         self.open = {request.id: (request.id, request) for _, request in asked}
         self.answered: dict[str, str] = {}
         self._tags = {request.id: tag for tag, request in asked}
-        self._again = again
+        self._retry = retry
 
-    def follow(self, response: Response) -> Request | None:
+    def next_request(self, response: Response) -> Request | None:
         """The request that follows from an answer, which then is open in its place."""
         first, _ = self.open.pop(response.id)
-        request = self._again(self._tags[first], response) if self._again else None
+        request = self._retry(self._tags[first], response) if self._retry else None
         if request is None:
             self.answered[response.id] = first
         else:
@@ -65,11 +65,11 @@ class _Chain(Generic[T]):
 
 
 @dataclass
-class Asker:
+class Dispatcher:
     """Gives requests to the host, through the journal. ``counts`` is by (stage, model)."""
 
     host: Host
-    journal: Journal
+    journal: ResponseCache
     progress: Progress
     counts: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(Counts))
     failures: list[dict[str, str]] = field(default_factory=list)
@@ -79,59 +79,59 @@ class Asker:
         return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
 
     def stream(
-        self, stage: str, asked: Iterable[tuple[T, Request]], again: Again[T] | None = None
+        self, stage: str, asked: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
     ) -> Iterator[tuple[T, Response]]:
         """The answer to every request, beside what it was handed in with, in the order of the requests.
 
-        Where ``again`` has another request to make, its answer takes the place of the one before; it is asked while
+        Where ``retry`` has another request to make, its answer takes the place of the one before; it is asked while
         its model is there. Errors are answers too. Raises when the engine dies, and at the end PartialResult when
         some answers are missing only for the time being.
         """
         source = iter(asked)
         window = list(islice(source, WINDOW))
         done: deque[tuple[T, Response]] = deque()
-        passing: list[Response] = []
+        transient: list[Response] = []
         while window:
             answers: dict[str, Response] = {}
             following: list[tuple[T, Request]] = []
-            chain = _Chain(window, again)
+            chain = _RetryChain(window, retry)
             for key, response in self._answers(stage, chain):
                 answers[key] = response
                 following.extend(islice(source, min(2, WINDOW - len(following))))
                 for _ in range(min(2, len(done))):
                     yield done.popleft()
             yield from done
-            passing += [response for response in answers.values() if response.passing]
+            transient += [response for response in answers.values() if response.transient]
             done = deque((tag, answers[request.id]) for tag, request in window)
             window = following + list(islice(source, WINDOW - len(following)))
         yield from done
-        if passing:
+        if transient:
             raise PartialResult(
-                f"{stage}: {len(passing)} requests got no answer ({passing[0].error}); what was answered is kept, "
+                f"{stage}: {len(transient)} requests got no answer ({transient[0].error}); what was answered is kept, "
                 f"the same command asks the rest again"
             )
 
-    def _answers(self, stage: str, chain: _Chain[T]) -> Iterator[tuple[str, Response]]:
+    def _answers(self, stage: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
         """One answer for each id: those of the journal, then the engines', each kept before it is handed on."""
         self.progress.expect(len(chain.open))
         for key, response in self._known(stage, chain):
             yield key, response
 
-        def follow(response: Response) -> Request | None:
+        def next_request(response: Response) -> Request | None:
             request = chain.open[response.id][1]
             self.journal.put(request.stage or stage, request.model, response)
             self._count(request.stage or stage, request.model, response)
             self.progress.advance(1)
-            following = chain.follow(response)
+            following = chain.next_request(response)
             self.progress.expect(1 if following else 0)
             return following
 
         missing = [request for _, request in chain.open.values()]
-        for response in self.host.generate(missing, follow) if missing else ():
+        for response in self.host.generate(missing, next_request) if missing else ():
             if response.id in chain.answered:
                 yield chain.answered.pop(response.id), response
 
-    def _known(self, stage: str, chain: _Chain[T]) -> Iterator[tuple[str, Response]]:
+    def _known(self, stage: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
         """What the journal answers, and what it answers to the requests that follow from that."""
         while known := self.journal.get(chain.open):
             for response in known.values():
@@ -142,7 +142,7 @@ class Asker:
                 counts.completion_tokens += response.completion_tokens
                 self._note_failure(request.stage or stage, request.model, response)
                 self.progress.advance(1)
-                if chain.follow(response) is not None:
+                if chain.next_request(response) is not None:
                     self.progress.expect(1)
                 else:
                     yield chain.answered.pop(response.id), response

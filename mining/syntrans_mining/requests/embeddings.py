@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from syntrans.progress import Progress
     from syntrans_mining.engines.base import Picture
-    from syntrans_mining.engines.workers.calls import Ticket
+    from syntrans_mining.engines.workers.calls import WorkItem
     from syntrans_mining.engines.workers.host import Host
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.response_cache import Journal
+    from syntrans_mining.requests.response_cache import ResponseCache
 
 BLOCK = 1024
 
@@ -33,13 +33,15 @@ class Vectors:
     """What one encoder says. ``windowed``: how many texts of each block it read in windows, in this process."""
 
     host: Host
-    journal: Journal
+    journal: ResponseCache
     model: Model
     progress: Progress = field(default_factory=Silent)
     windowed: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, host: Host, journal: Journal, model: Model | None, progress: Progress | None = None) -> Vectors | None:
+    def of(
+        cls, host: Host, journal: ResponseCache, model: Model | None, progress: Progress | None = None
+    ) -> Vectors | None:
         """None without a model: the configuration does without CLIP."""
         return None if model is None else cls(host, journal, model, progress or Silent())
 
@@ -67,9 +69,9 @@ class Vectors:
         distinct = {self._key("picture", picture.sha256): picture for picture in pictures}
         known = self.journal.get_vectors(distinct)
         missing = {key: picture for key, picture in distinct.items() if key not in known}
-        ticket = self.host.embed(self.model.name, "embed_images", list(missing.values())) if missing else None
+        work_item = self.host.embed(self.model.name, "embed_images", list(missing.values())) if missing else None
         order = [self._key("picture", picture.sha256) for picture in pictures]
-        return PictureVectors(self.journal, order, known, list(missing), ticket)
+        return PictureVectors(self.journal, order, known, list(missing), work_item)
 
     def _key(self, kind: str, content: str) -> str:
         return vector_key(identity=f"{self.model.identity}\n{kind}", content=content)
@@ -79,16 +81,16 @@ class Vectors:
 class PictureVectors:
     """Vectors under way."""
 
-    journal: Journal
+    journal: ResponseCache
     order: list[str]
     known: dict[str, Vector]
     missing: list[str]
-    ticket: Ticket | None
+    work_item: WorkItem | None
 
     def result(self) -> NDArray[np.float32]:
         """Unit vectors [n, dim], in the order of the pictures; waits for them."""
-        if self.ticket is not None and self.missing:
-            found: Any = self.ticket.result()
+        if self.work_item is not None and self.missing:
+            found: Any = self.work_item.result()
             fresh = {key: Vector(row) for key, row in zip(self.missing, found, strict=True)}
             self.journal.put_vectors(fresh.items())
             self.known.update(fresh)

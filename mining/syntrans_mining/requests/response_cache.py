@@ -17,7 +17,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from syntrans.contract.schemas import REASONS
+from syntrans.contract.rows import REASONS
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.files.input_files import parse_json
 from syntrans_mining.engines.base import Message, Response, Sampling
@@ -74,7 +74,7 @@ def vector_key(*, identity: str, content: str) -> str:
 def forget_unasked(folder: Path) -> None:
     """Remove the folder of a run that was refused before anything was asked: it has nothing to go on from."""
     if (folder / JOURNAL).is_file():
-        with closing(Journal(folder / JOURNAL)) as journal:
+        with closing(ResponseCache(folder / JOURNAL)) as journal:
             asked = journal.count()
         if not asked:
             shutil.rmtree(folder, ignore_errors=True)
@@ -88,7 +88,7 @@ def _hash(parts: list[object]) -> str:
 def _open(path: Path) -> sqlite3.Connection:
     """The database, with its tables. What sqlite raises passes through, and the connection is closed before."""
     found = sqlite3.connect(path)
-    found.text_factory = bytes  # a damaged text is looked at by `Journal`, not refused by sqlite
+    found.text_factory = bytes  # a damaged text is looked at by `ResponseCache`, not refused by sqlite
     try:
         # A killed process loses nothing with WAL; a killed machine at most the last commits.
         found.execute("PRAGMA journal_mode=WAL")
@@ -104,7 +104,7 @@ def _open(path: Path) -> sqlite3.Connection:
     return found
 
 
-class Journal:
+class ResponseCache:
     """The answers of one output folder. ``damaged``: keys of what is there and not as it was written; it is not given
     to anybody, so that it is asked again and written anew.
     """
@@ -125,7 +125,7 @@ class Journal:
 
     def put(self, stage: str, model: str, response: Response) -> None:
         """Keep an answer, at once; an error that may pass is left out."""
-        if not response.passing:
+        if not response.transient:
             answer = _dump(response)
             row = (response.id, stage, model, answer, _digest(response.id, answer.encode()))
             self._write(
@@ -209,7 +209,7 @@ def _response(key: str, answer: object, digest: object) -> Response | None:
     except (ValueError, TypeError):
         return None
     texts = isinstance(response.text, str) and isinstance(response.finish_reason, str)
-    known = response.reason in REASONS and response.passing is False
+    known = response.reason in REASONS and response.transient is False
     numbers = all(type(n) is int and n >= 0 for n in (response.prompt_tokens, response.completion_tokens))
     error = response.error is None or isinstance(response.error, str)
     p = response.p_yes is None or (type(response.p_yes) in (int, float) and 0 <= response.p_yes <= 1)

@@ -1,4 +1,4 @@
-"""A mining run: what it stands on (lock, journal, engines, pictures), its stages, and the files at the end.
+"""A mining run: what it stands on (lock, journal, engines, pictures), its steps, and the files at the end.
 
 lint → propose → merge → crosscheck → ground → filter → compose. Every answer goes to the journal in the output
 folder; the same command in the same folder goes on where the last one stopped. Final files appear whole or not.
@@ -7,46 +7,33 @@ folder; the same command in the same folder goes on where the last one stopped. 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.calibration import Calibration, read_calibration
 from syntrans.classes.entries import ClassEntry, require_clean
-from syntrans.images.image_set import ImageSet, match_classes
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Progress, Shown
 from syntrans.runs.legs import LEGS, Legs
 from syntrans.runs.lock import lock
-from syntrans_mining.engines.workers.late import Late
-from syntrans_mining.models import Models, resolve_models
-from syntrans_mining.placement.hosting import make_host, planned
-from syntrans_mining.placement.load_order import visits_of
-from syntrans_mining.requests.dispatcher import Asker
-from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.prompts import Prompts
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
-from syntrans_mining.run.output_files import MineResult, RunFacts, write_result
-from syntrans_mining.run.pictures import COPIES, choose_pictures, open_pictures, pictures_used
+from syntrans_mining.requests.response_cache import JOURNAL
+from syntrans_mining.run.context import open_host, open_run, set_up
+from syntrans_mining.run.output_files import MineResult, write_result
+from syntrans_mining.run.pictures import COPIES, pictures_of, pictures_used
 from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import Stages
-from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
-from syntrans_mining.steps.senses import classes_of, in_question
+from syntrans_mining.run.steps_in_order import Steps
+from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
-    from syntrans.images.reference import Picture as Reference
+    from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
 
 
 def mine(
     config: MiningConfig,
     classes: Sequence[ClassEntry],
-    images: Mapping[str, Sequence[Reference]] | None,
+    images: Mapping[str, Sequence[Picture]] | None,
     out: Path,
     *,
     limit: int | None = None,
@@ -62,99 +49,40 @@ def mine(
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
-    config = _without_others(config, classes, entries)
     with ExitStack() as stack:
         progress = progress or stack.enter_context(Shown())
         require_clean(entries)
-        unsettled = in_question(entries, config.lint.senses, ask_all=config.lint.ask_senses)
-        prompts = Prompts.load(config, ask_senses=bool(unsettled))
-        models = resolve_models(config)
-        calibration = calibration_of(config, models, prompts)
-        make_dir(out)
-        stack.enter_context(lock(out))
-        remove_rests(out)
-        journal = stack.enter_context(open_journal(out / JOURNAL, resume=resume))
-        copies = out / COPIES
-        stack.callback(shutil.rmtree, copies, ignore_errors=True)
-        if not resume:
-            (out / LEGS).unlink(missing_ok=True)
-        report = Report(legs=Legs(out))
-        asked = models if images is not None else replace(models, vlm=None)  # it would look at nothing
-        plan = planned(config, asked, visits_of(config, entries, pictures=images is not None))
-        make = partial(make_host, config, asked, out / "logs", residency=plan, say=progress.say)
-        host = stack.enter_context(closing(Late(lambda first: make(first=first))))
+        setup = set_up(_without_others(config, classes, entries), entries, pictures=images is not None)
+        report = _own_folder(stack, out, resume=resume)
+        host = stack.enter_context(closing(open_host(setup, out / "logs", progress.say)))
+        run = stack.enter_context(
+            open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=resume)
+        )
         stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
-        if journal.count() == 0:
+        if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        asker, vectors = Asker(host, journal, progress), Vectors.of(host, journal, models.clip, progress)
-        pictures = pictures_of(config, entries, images, copies, progress.say)
-        turns = plan.turns if plan else None
-        stages = Stages(config, entries, prompts, models, asker, vectors, report, pictures, calibration, turns)
-        candidates, semantics = stages.run()
-        if journal.damaged:
-            progress.say(f"{len(journal.damaged)} answers in {journal.path} were damaged; they were asked again")
-    loading = report.loaded(host.load_seconds, host.loads)
-    used = pictures_used(images_at, images, entries)
-    facts = RunFacts(config, entries, prompts.sha256(), models, pictures, report, asker.failures, *loading, used)
-    result = write_result(out, facts, candidates, semantics)
+        run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
+        candidates, semantics = Steps(run).run()
+        if damaged := len(run.journal.damaged):
+            progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
+    loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)
+    result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
     report.save()
     return result
 
 
-def calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:
-    """The file of fitted judges that the config names, checked against the models; None if it names none."""
-    source = config.crosscheck.calibration
-    if source is None or source == AGREEMENT:
-        return None
-    calibration = read_calibration(source)
-    check_calibration(calibration, models.llms, prompts.crosscheck.sha256)
-    return calibration
+def _own_folder(stack: ExitStack, out: Path, *, resume: bool) -> Report:
+    """Take the folder for this process alone, and clear it of what a killed run left; its report, with earlier legs.
 
-
-def pictures_of(
-    config: MiningConfig,
-    entries: Sequence[ClassEntry],
-    images: Mapping[str, Sequence[Reference]] | None,
-    copies: Path,
-    say: Callable[[str], None],
-) -> dict[str, list[Picture]]:
-    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
-
-    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``.
+    Copies of pictures are removed at the end. EnvironmentProblem where another process has it.
     """
-    if images is None:
-        return {}
-    matched = match_classes(images, entries)
-    if isinstance(images, ImageSet) and images.passed_over:
-        say(str(images.passed_over))
-    return choose_pictures(
-        matched,
-        per_class=max(config.filter.images, config.ground.images),
-        seed=config.seed,
-        reserve=config.images.reserve,
-        copies=copies,
-        max_broken_share=config.images.max_broken_share,
-        say=say,
-    )
-
-
-def check_pictures(images: str, config: MiningConfig, entries: Sequence[ClassEntry]) -> None:
-    """InputError where a run would refuse these pictures: they are opened, matched and decoded as it would."""
-    with tempfile.TemporaryDirectory() as copies:
-        pictures_of(config, entries, open_pictures(images, config, entries), Path(copies), lambda _: None)
-
-
-@contextmanager
-def open_journal(path: Path, *, resume: bool) -> Iterator[Journal]:
-    """The journal at ``path``, empty unless ``resume``; closed at the end."""
+    make_dir(out)
+    stack.enter_context(lock(out))
+    remove_rests(out)
+    stack.callback(shutil.rmtree, out / COPIES, ignore_errors=True)
     if not resume:
-        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            file.unlink(missing_ok=True)
-    journal = Journal(path)
-    try:
-        yield journal
-    finally:
-        journal.close()
+        (out / LEGS).unlink(missing_ok=True)
+    return Report(legs=Legs(out))
 
 
 def _without_others(config: MiningConfig, classes: Sequence[ClassEntry], entries: Sequence[ClassEntry]) -> MiningConfig:

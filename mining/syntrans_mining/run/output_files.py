@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from syntrans.classes.entries import ClassEntry, class_list_sha256
 from syntrans.classes.identity import CLASSES, definition_notes
 from syntrans.config import dump_config
-from syntrans.contract.schemas import FileMetadata, write_descriptors, write_semantics
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text
-from syntrans_mining.provenance import git_commit, hardware, package_versions
+from syntrans.provenance import git_commit, hardware, package_versions
 from syntrans_mining.steps.candidate import Candidate, kept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syntrans.contract.schemas import Pictures, SemanticsRow
+    from syntrans.contract.rows import Pictures, SemanticsRow
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
-    from syntrans_mining.models import Models
+    from syntrans_mining.run.context import RunContext
     from syntrans_mining.run.report import Report
 
 
@@ -36,51 +36,38 @@ class MineResult:
     run: dict[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """What a run was and did, apart from what it found."""
-
-    config: MiningConfig
-    entries: Sequence[ClassEntry]
-    prompt_sha256: dict[str, str]
-    models: Models
-    pictures: Mapping[str, Sequence[Picture]]
-    report: Report
-    failures: list[dict[str, str]]
-    load_seconds: Mapping[str, float]
-    loads: Mapping[str, int]
-    pictures_used: Pictures | None = None
-
-    def images_seen(self) -> list[str]:
-        """sha256 of every picture that any model was shown."""
-        return sorted({picture.sha256 for pictures in self.pictures.values() for picture in pictures})
-
-
 def write_result(
-    out: Path, facts: RunFacts, candidates: Sequence[Candidate], semantics: Sequence[SemanticsRow]
+    out: Path,
+    run: RunContext,
+    candidates: Sequence[Candidate],
+    semantics: Sequence[SemanticsRow],
+    *,
+    loads: tuple[Mapping[str, float], Mapping[str, int]],
+    pictures: Pictures | None = None,
 ) -> MineResult:
-    """Write what a run found into ``out``."""
-    report = facts.report
+    """Write what a run found into ``out``. ``loads``: seconds that models took to load, and how often they did."""
+    report = run.report
     notes: dict[str, Any] = {"skipped": report.skipped} if report.skipped else {}
     notes |= report.details.get("lint", {})
     meta = FileMetadata(
         run_id=out.resolve().name,
-        config=facts.config.model_dump(mode="json"),
-        class_list_sha256=class_list_sha256(facts.entries),
-        prompt_sha256=facts.prompt_sha256,
-        model_revisions=facts.models.revisions(),
+        config=run.config.model_dump(mode="json"),
+        class_list_sha256=class_list_sha256(run.entries),
+        prompt_sha256=run.prompts.sha256(),
+        model_revisions=run.models.revisions(),
         package_versions=package_versions(),
-        images_seen=facts.images_seen(),
-        pictures=facts.pictures_used,
+        images_seen=sorted({picture.sha256 for shown in run.pictures.values() for picture in shown}),
+        pictures=pictures,
         git_commit=git_commit(),
         notes=notes,
     )
+    seconds, times = loads
     extra = {
-        "load_seconds": {name: round(seconds, 2) for name, seconds in facts.load_seconds.items()},
-        "loads": dict(facts.loads),
-        "failures": facts.failures,
+        "load_seconds": {name: round(took, 2) for name, took in seconds.items()},
+        "loads": dict(times),
+        "failures": run.dispatcher.failures,
     }
-    return write_files(out, facts.config, facts.entries, meta, report, extra, candidates, semantics)
+    return write_files(out, run.config, run.entries, meta, report, extra, candidates, semantics)
 
 
 def write_files(
@@ -115,9 +102,9 @@ def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRo
     """One file per encoder, since a file's vectors are of one length; the path of CLIP's, if there is one."""
     for encoder in config.compose.encoders:
         path = out / f"semantics-{encoder.name}.parquet"
-        own = [row for row in rows if row.encoder == encoder.path]
-        if own:
-            write_semantics(path, own, meta)
+        encoder_rows = [row for row in rows if row.encoder == encoder.path]
+        if encoder_rows:
+            write_semantics(path, encoder_rows, meta)
         else:
             path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
     if config.clip is None:

@@ -7,12 +7,14 @@ looked at are copied out once, in one pass over each file, and the copies are re
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.classes.entries import composed
-from syntrans.contract.schemas import Pictures
+from syntrans.contract.rows import Pictures
 from syntrans.errors import InputError
 from syntrans.images.image_set import ImageSet, decode_each, match_classes, open_images, read_file
 from syntrans.images.parquet import Row, read
@@ -21,8 +23,6 @@ from syntrans.paths import atomic_write_bytes, make_dir
 from syntrans_mining.engines.base import Picture
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syntrans.classes.entries import ClassEntry
     from syntrans.images.columns import Columns
     from syntrans.images.reference import Picture as Reference
@@ -43,6 +43,42 @@ def open_pictures(source: str | Path, config: MiningConfig, entries: Sequence[Cl
     """The pictures at ``source``, in any layout; a folder that is called like a class of the list is a class."""
     named = {composed(text) for entry in entries for text in (entry.id, entry.name)}
     return open_images(source, columns=config.images.columns, named=named)
+
+
+def pictures_of(
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    images: Mapping[str, Sequence[Reference]] | None,
+    copies: Path,
+    say: Callable[[str], None],
+) -> dict[str, list[Picture]]:
+    """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
+
+    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``.
+    """
+    if images is None:
+        return {}
+    matched = match_classes(images, entries)
+    if isinstance(images, ImageSet) and images.passed_over:
+        say(str(images.passed_over))
+    return choose_pictures(
+        matched,
+        per_class=max(config.filter.images, config.ground.images),
+        seed=config.seed,
+        reserve=config.images.reserve,
+        copies=copies,
+        max_broken_share=config.images.max_broken_share,
+        say=say,
+    )
+
+
+def check_pictures(images: str, config: MiningConfig, entries: Sequence[ClassEntry]) -> None:
+    """InputError where a run would refuse these pictures: they are opened, matched and decoded as it would.
+
+    Those of all classes are found, those of ``entries`` are read.
+    """
+    with tempfile.TemporaryDirectory() as copies:
+        pictures_of(config, entries, open_pictures(images, config, entries), Path(copies), lambda _: None)
 
 
 def choose_pictures(

@@ -14,26 +14,22 @@ from typing import TYPE_CHECKING, Any
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.identity import CLASSES
 from syntrans.config import load_config
-from syntrans.contract.schemas import FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
-from syntrans.progress import Silent
+from syntrans.provenance import git_commit, package_versions
 from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.engines.workers.late import Late
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.placement.hosting import make_host
-from syntrans_mining.provenance import git_commit, package_versions
-from syntrans_mining.requests.dispatcher import Asker
-from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.response_cache import JOURNAL, Journal
+from syntrans_mining.requests.response_cache import JOURNAL
+from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
+from syntrans_mining.run.decisions import choose, embed, semantics_of
 from syntrans_mining.run.output_files import MineResult, write_files
-from syntrans_mining.run.report import Report
-from syntrans_mining.run.steps_in_order import choose, embed, semantics_of
 from syntrans_mining.steps import crosscheck, ground
 from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, kept
 
 if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata, SemanticsRow
     from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")
@@ -71,37 +67,45 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         for folder in (out, run):
             stack.enter_context(lock(folder))
         remove_rests(out)
-        folder = run if (run / JOURNAL).is_file() else out  # a refiltered run has none: CLIP is asked again
-        journal = stack.enter_context(closing(Journal(folder / JOURNAL)))
-        host = stack.enter_context(closing(Late(lambda first: make_host(config, models, out / "logs", first=first))))
-        report = Report(skipped=_skipped(meta))
-        if config.compose.llm or config.compose.encoders:
-            report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
-        vectors, asker = Vectors.of(host, journal, models.clip), Asker(host, journal, Silent())
+        cache = (run if (run / JOURNAL).is_file() else out) / JOURNAL  # a refiltered run has none: CLIP is asked again
+        setup = RunSetup(config, models, models)
+        host = stack.enter_context(closing(open_host(setup, out / "logs")))
+        context = stack.enter_context(open_run(setup, entries, cache, host))
         unanswered = {c.id for c in candidates if c.reason == "no_answer"} | set(meta.notes.get(UNANSWERED, ()))
-        _reset(candidates)
-        with report.stage("crosscheck", candidates, asker):
-            if "crosscheck" not in report.skipped:
-                crosscheck.drop_disagreed(candidates, threshold=config.crosscheck.threshold)
-        with report.stage("ground", candidates, asker):
-            if "ground" not in report.skipped:
-                _drop_unscored(candidates, "ground", unanswered)
-                ground.drop_unseen(candidates, threshold=config.ground.threshold, gap=config.ground.gap)
-        with report.stage("filter", candidates, asker):
-            if "filter" not in report.skipped:
-                _drop_unscored(candidates, "filter", unanswered)
-            for block in class_blocks(candidates):
-                choose(config, block, embed(config, block, vectors))
-        with report.stage("compose", candidates, asker):
-            semantics = []
-            if vectors is not None and config.clip is not None:
-                semantics = semantics_of(config, entries, candidates, vectors, config.clip)
+        semantics = _decide(context, candidates, unanswered, _skipped(meta))
         changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
         hidden = sorted(unanswered - {c.id for c in candidates if c.reason == "no_answer"})
         notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
         meta = meta.model_copy(update=_provenance(out, config, meta, notes))
         extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
-        return write_files(out, config, entries, meta, report, extra, candidates, semantics)
+        return write_files(out, config, entries, meta, context.report, extra, candidates, semantics)
+
+
+def _decide(
+    run: RunContext, candidates: list[Candidate], unanswered: set[str], skipped: dict[str, str]
+) -> list[SemanticsRow]:
+    """Take every decision again, by what was measured; returns the rows of the classes."""
+    config, report = run.config, run.report
+    report.skipped |= skipped
+    if config.compose.llm or config.compose.encoders:
+        report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
+    _reset(candidates)
+    with report.stage("crosscheck", candidates, run.dispatcher):
+        if "crosscheck" not in skipped:
+            crosscheck.drop_disagreed(candidates, threshold=config.crosscheck.threshold)
+    with report.stage("ground", candidates, run.dispatcher):
+        if "ground" not in skipped:
+            _drop_unscored(candidates, "ground", unanswered)
+            ground.drop_unseen(candidates, threshold=config.ground.threshold, gap=config.ground.gap)
+    with report.stage("filter", candidates, run.dispatcher):
+        if "filter" not in skipped:
+            _drop_unscored(candidates, "filter", unanswered)
+        for block in class_blocks(candidates):
+            choose(config, block, embed(config, block, run.vectors))
+    with report.stage("compose", candidates, run.dispatcher):
+        if run.vectors is None or config.clip is None:
+            return []
+        return semantics_of(config, run.entries, candidates, run.vectors, config.clip)
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from syntrans.runs.legs import Legs
 from syntrans.tables import width_of
-from syntrans_mining.requests.dispatcher import Asker, Counts, total
+from syntrans_mining.requests.dispatcher import Counts, Dispatcher, total
 from syntrans_mining.steps.candidate import Candidate, kept
 
 NAMED = 8
@@ -45,7 +45,7 @@ class Report:
     legs: Legs = field(default_factory=Legs)
 
     @contextmanager
-    def stage(self, name: str, candidates: list[Candidate], asker: Asker) -> Iterator[None]:
+    def stage(self, name: str, candidates: list[Candidate], dispatcher: Dispatcher) -> Iterator[None]:
         """Measure a stage that changes ``candidates`` in place."""
         record = StageRecord(name, rows_in=len(kept(candidates)))
         begin = time.perf_counter()
@@ -60,7 +60,9 @@ class Report:
         record.dropped = dict(sorted(reasons.items()))
         self.stages.append(record)
         for known in self.stages:  # senses may also be asked for while models propose
-            known.models = {model: counts for (stage, model), counts in asker.counts.items() if stage == known.name}
+            known.models = {
+                model: counts for (stage, model), counts in dispatcher.counts.items() if stage == known.name
+            }
 
     def loaded(self, seconds: Mapping[str, float], loads: Mapping[str, int]) -> tuple[dict[str, float], dict[str, int]]:
         """What this leg's models took to load, and how often; returns the sums over all legs."""

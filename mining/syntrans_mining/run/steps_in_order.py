@@ -1,81 +1,72 @@
-"""The stages of a run, one method each: what a step is given, and what stays of its result.
+"""The steps of a run in their order, one method each: what a step is given, and what stays of its result.
 
-A step measures and then drops; nothing here knows how. `pipeline` opens and closes what the stages stand on.
+A step measures and then drops; nothing here knows how. `context` opens and closes what the steps stand on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
-from syntrans_mining.models import CLIP, Models
-from syntrans_mining.placement.load_order import decider, plain_turns, visits_of
+from syntrans_mining.models import CLIP
+from syntrans_mining.placement.load_order import decider, model_uses_of, plain_order
 from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
+from syntrans_mining.run.decisions import choose, embed, semantics_of
+from syntrans_mining.steps import calibrate, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
-from syntrans_mining.steps.candidate import BLOCK, Candidate, by_class, class_blocks, kept
+from syntrans_mining.steps.candidate import Candidate, class_blocks, kept
 
 if TYPE_CHECKING:
-    from syntrans.calibration import Calibration, Platt
+    from syntrans.calibration import Platt
     from syntrans.classes.entries import ClassEntry
-    from syntrans.contract.schemas import SemanticsRow
-    from syntrans_mining.config import ClipConfig, EncoderConfig, MiningConfig
-    from syntrans_mining.engines.base import Picture, TextVectors
+    from syntrans.contract.rows import SemanticsRow
     from syntrans_mining.models import Model
-    from syntrans_mining.placement.load_order import Turns
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.placement.load_order import LoadOrder
     from syntrans_mining.requests.embeddings import PictureVectors
-    from syntrans_mining.requests.prompts import Prompts
-    from syntrans_mining.run.report import Report
+    from syntrans_mining.run.context import RunContext
 
 NO_CLIP = "the config names no clip"
 
 
-@dataclass
-class Stages:
-    """The steps, bound to one run's models and settings. ``turns``: the order of asking, by default the config's."""
+class Steps:
+    """The steps, bound to one run. ``entries`` are its classes, with the definitions that were settled on."""
 
-    config: MiningConfig
-    entries: list[ClassEntry]
-    prompts: Prompts
-    models: Models
-    asker: Asker
-    vectors: Vectors | None
-    report: Report
-    pictures: dict[str, list[Picture]]
-    calibration: Calibration | None = None
-    turns: Turns | None = None
-    windowed: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """All encoders count texts that were read in windows in one place."""
-        if self.vectors is not None:
-            self.windowed = self.vectors.windowed
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self.config, self.prompts, self.models = run.config, run.prompts, run.models
+        self.dispatcher, self.vectors, self.report, self.pictures = (
+            run.dispatcher,
+            run.vectors,
+            run.report,
+            run.pictures,
+        )
+        self.entries = list(run.entries)
+        # All encoders count texts that were read in windows in one place.
+        self.windowed = self.vectors.windowed if self.vectors else []
 
     def run(self) -> tuple[list[Candidate], list[SemanticsRow]]:
-        """All stages, one after the other: the ledger's candidates, and one row per class."""
+        """All steps, one after the other: the ledger's candidates, and one row per class."""
         shown = self._start_image_vectors()
         candidates: list[Candidate] = []
-        inquiry = self._settle_senses()
-        with self._stage("propose", candidates):
-            candidates += self._propose(shown, inquiry)
-        if inquiry:
-            self._show_senses(inquiry)
-        with self._stage("merge", candidates):
+        query = self._resolve_senses()
+        with self._step("propose", candidates):
+            candidates += self._propose(shown, query)
+        if query:
+            self._show_senses(query)
+        with self._step("merge", candidates):
             self._merge(candidates)
-        with self._stage("crosscheck", candidates):
+        with self._step("crosscheck", candidates):
             self._crosscheck(candidates)
         images = self._class_images(shown)
         del shown  # the vectors of single pictures are not needed any more
-        with self._stage("ground", candidates):
+        with self._step("ground", candidates):
             self._ground(candidates, images)
-        with self._stage("filter", candidates):
+        with self._step("filter", candidates):
             self._filter(candidates, images)
-        with self._stage("compose", candidates):
+        with self._step("compose", candidates):
             semantics = self._compose(candidates)
         self._say_windowed()
         return candidates, semantics
@@ -83,17 +74,19 @@ class Stages:
     def _say_windowed(self) -> None:
         if n := sum(self.windowed):
             self.report.details.setdefault("filter", {})["windowed"] = n
-            self.asker.progress.say(f"{n} texts are longer than their encoder reads: read in windows, vectors averaged")
+            self.dispatcher.progress.say(
+                f"{n} texts are longer than their encoder reads: read in windows, vectors averaged"
+            )
 
     @contextmanager
-    def _stage(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
-        self.asker.progress.stage(name)
-        with self.report.stage(name, candidates, self.asker):
+    def _step(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
+        self.dispatcher.progress.stage(name)
+        with self.report.stage(name, candidates, self.dispatcher):
             yield
 
     def _skip(self, stage: str, why: str) -> None:
         self.report.skipped[stage] = why
-        self.asker.progress.say(f"{stage} skipped: {why}")
+        self.dispatcher.progress.say(f"{stage} skipped: {why}")
 
     def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
@@ -107,64 +100,69 @@ class Stages:
         n_neighbours = self.config.filter.neighbours
         return filtering.class_images(shown.result(), class_ids, n_neighbours=n_neighbours)
 
-    def _settle_senses(self) -> senses.Inquiry | None:
+    def _resolve_senses(self) -> senses.SenseQuery | None:
         """Give ambiguous names a definition, or end the run with the list to choose from.
 
-        Returns the inquiry if it decides nothing any more: then models are asked when they are there to propose.
+        Returns the query if it decides nothing any more: then models are asked when they are there to propose.
         """
         settings, known, first = self.config.lint, {}, None
-        asked = senses.in_question(self.entries, settings.senses, ask_all=settings.ask_senses)
+        asked = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
         along = senses.first_is_taken(asked, settings.senses, first=settings.ambiguous == "first")
-        inquiry = None
+        query = None
         if self.prompts.senses:
             decides = self._named([decider(self.config)])
             others = [model for model in self.models.llms if model not in decides]
-            inquiry = senses.Inquiry(asked, [*decides, *others], self.prompts.senses)
-            with self._stage("lint", []):
+            query = senses.SenseQuery(asked, [*decides, *others], self.prompts.senses)
+            with self._step("lint", []):
                 if along:
-                    inquiry.ask(self.asker, decides, senses.undecided(asked))
+                    query.ask(self.dispatcher, decides, senses.undecided(asked))
                 else:
-                    inquiry.ask(self.asker, self._named(reversed(self._turns.propose)))
-                    known = self._show_senses(inquiry)
-            first = partial(inquiry.first, model=decides[0]) if settings.ambiguous == "first" else None
-        self.entries, taken = senses.settle(self.entries, known, settings.senses, first)
+                    query.ask(self.dispatcher, self._named(reversed(self._load_order.propose)))
+                    known = self._show_senses(query)
+            first = partial(query.first, model=decides[0]) if settings.ambiguous == "first" else None
+        self.entries, taken = senses.resolve_senses(self.entries, known, settings.senses, first)
         if taken:
             self.report.details["lint"] = {"senses": taken}
-        return inquiry if along else None
+        return query if along else None
 
-    def _show_senses(self, inquiry: senses.Inquiry) -> dict[str, list[senses.Sense]]:
-        known = inquiry.found()
+    def _show_senses(self, query: senses.SenseQuery) -> dict[str, list[senses.Sense]]:
+        known = query.found()
         for line in senses.listing(self.entries, known):
-            self.asker.progress.say(line)
+            self.dispatcher.progress.say(line)
         return known
 
     @property
-    def _turns(self) -> Turns:
-        return self.turns or plain_turns(visits_of(self.config, self.entries, pictures=bool(self.pictures)))
+    def _load_order(self) -> LoadOrder:
+        plan = self._run.setup.plan
+        return (
+            plan.load_order
+            if plan
+            else plain_order(model_uses_of(self.config, self.entries, pictures=bool(self.pictures)))
+        )
 
     def _named(self, names: Iterable[str]) -> list[Model]:
         models = {model.name: model for model in (*self.models.llms, self.models.vlm) if model}
         return [models[name] for name in names]
 
-    def _propose(self, shown: PictureVectors | None, inquiry: senses.Inquiry | None) -> list[Candidate]:
+    def _propose(self, shown: PictureVectors | None, query: senses.SenseQuery | None) -> list[Candidate]:
         contrast = None
         if self.prompts.contrast and self.vectors is None:
-            self.asker.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
+            self.dispatcher.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
         elif self.prompts.contrast:
             draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
         found = propose.propose(
-            self.asker,
+            self.dispatcher,
             self.entries,
             self.models.llms,
             self.prompts.propose,
             self._draw(),
             contrast,
-            order=self._turns.propose,
-            aside=inquiry.requests if inquiry else None,
+            order=self._load_order.propose,
+            side_requests=query.requests if query else None,
         )
         if not kept(found):
-            error = self.asker.failures[0]["error"] if self.asker.failures else "no answer"
+            error = self.dispatcher.failures[0]["error"] if self.dispatcher.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
         return found
 
@@ -192,7 +190,7 @@ class Stages:
         names = [entry.name for entry in self.entries]
         merge.check_texts(candidates, names, max_words=settings.max_words)
         if settings.similarity < 1.0 and self.vectors is None:
-            self.asker.progress.say(f"only equal statements are merged: {NO_CLIP}")
+            self.dispatcher.progress.say(f"only equal statements are merged: {NO_CLIP}")
         elif settings.similarity < 1.0:
             for block in class_blocks(candidates):
                 texts = embed(self.config, block, self.vectors)
@@ -205,8 +203,8 @@ class Stages:
             return
         settings = self.config.crosscheck
         by_id = {entry.id: entry for entry in self.entries}
-        order = self._turns.vote
-        crosscheck.crosscheck(self.asker, candidates, by_id, self.models.llms, self.prompts.crosscheck, order)
+        order = self._load_order.vote
+        crosscheck.crosscheck(self.dispatcher, candidates, by_id, self.models.llms, self.prompts.crosscheck, order)
         platts = self._platts(candidates)
         calibrate.calibrate(candidates, platts)
         crosscheck.agree(candidates, n_models=len(self.models.llms))
@@ -217,8 +215,8 @@ class Stages:
         crosscheck.drop_disagreed(candidates, threshold=settings.threshold)
 
     def _platts(self, candidates: list[Candidate]) -> Mapping[str, Platt]:
-        if self.calibration is not None:
-            return self.calibration.models
+        if (calibration := self._run.setup.calibration) is not None:
+            return calibration.models
         learn = self.config.crosscheck.calibration == calibrate.AGREEMENT
         return calibrate.fit_on_agreement(kept(candidates)) if learn else {}
 
@@ -231,7 +229,7 @@ class Stages:
         contrast = {class_id: others[0] for class_id, others in neighbours.items() if others}
         pictures = {class_id: chosen[: settings.images] for class_id, chosen in self.pictures.items()}
         ground.ground(
-            self.asker,
+            self.dispatcher,
             candidates,
             pictures,
             contrast if settings.contrast else {},
@@ -255,9 +253,11 @@ class Stages:
         summaries = self._summaries(candidates)
         rows = []
         if self.vectors is None:
-            self.asker.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
+            self.dispatcher.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
         for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
-            vectors = Vectors(self.asker.host, self.asker.journal, model, self.asker.progress, self.windowed)
+            vectors = Vectors(
+                self.dispatcher.host, self.dispatcher.journal, model, self.dispatcher.progress, self.windowed
+            )
             rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
         return rows
 
@@ -268,74 +268,19 @@ class Stages:
             return {}
         (writer,) = self._named([settings.llm or ""])
         found = summarise.summarise(
-            self.asker,
+            self.dispatcher,
             candidates,
             self.entries,
             writer,
-            self._named(self._turns.read),
+            self._named(self._load_order.read),
             summarise.Reading(prompts.compose, prompts.support, prompts.crosscheck),
             max_tokens=settings.max_tokens,
             threshold=settings.threshold,
         )
         self.report.details["compose"] = {
             "written_by": writer.name,
-            "read_by": sorted(self._turns.read),
+            "read_by": sorted(self._load_order.read),
             "sentences": sum(len(summary.stays) + len(summary.struck) for summary in found.values()),
             "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
         }
         return {class_id: summary.text for class_id, summary in found.items()}
-
-
-def embed(config: MiningConfig, candidates: list[Candidate], vectors: Vectors | None) -> TextVectors | None:
-    """CLIP's text vectors of the kept candidates, in their order; None without CLIP."""
-    if vectors is None or config.clip is None:
-        return None
-    template = config.clip.template
-    return vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
-
-
-def choose(config: MiningConfig, candidates: list[Candidate], texts: TextVectors | None) -> None:
-    """Drop and rank by all that was measured; ``texts`` are of the kept candidates, in their order.
-
-    Without ``texts`` the best are taken however alike they are.
-    """
-    settings = config.filter
-    vectors = (
-        None if texts is None else {c.id: vector for c, vector in zip(kept(candidates), texts.vectors, strict=True)}
-    )
-    score: Callable[[Candidate], float] = filtering.score
-    filtering.drop_indistinct(candidates, margin=settings.margin)
-    if settings.fuse is not None:
-        weights = settings.fuse.model_dump()
-        filtering.drop_unlikely(candidates, weights, threshold=settings.threshold)
-        score = partial(filtering.fused, weights=weights)
-    filtering.rank(candidates, budget=settings.budget, score=score, vectors=vectors, diversity=settings.diversity)
-
-
-def semantics_of(
-    config: MiningConfig,
-    entries: list[ClassEntry],
-    candidates: list[Candidate],
-    vectors: Vectors,
-    encoder: ClipConfig | EncoderConfig,
-    summaries: Mapping[str, str] | None = None,
-) -> list[SemanticsRow]:
-    """One row per class, from the kept candidates; ``vectors`` are of ``encoder``."""
-    groups = by_class(kept(candidates))
-    rows: list[SemanticsRow] = []
-    for start in range(0, len(entries), BLOCK):
-        block = entries[start : start + BLOCK]
-        chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
-        names = [encoder.name_template.format(name=entry.name, descriptor="") for entry in block]
-        texts = [encoder.template.format(name=c.class_name, descriptor=c.text) for c in chosen]
-        rows += compose.compose(
-            chosen,
-            block,
-            vectors.of_texts(texts).vectors,
-            vectors.of_texts(names).vectors,
-            encoder=(encoder.path, vectors.model.revision),
-            summaries=summaries or {},
-            summary=config.compose.summary,
-            separator=config.compose.separator,
-        )
-    return rows

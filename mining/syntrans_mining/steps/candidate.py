@@ -1,6 +1,6 @@
 """A candidate on its way through the stages; at the end it is a row of the ledger.
 
-The records mirror those of `syntrans.contract.schemas`, without its checks: a run of ten thousand classes holds a
+The records mirror those of `syntrans.contract.rows`, without its checks: a run of ten thousand classes holds a
 million of them. Their probabilities are as wide as the file's, so that a threshold decides the same now and on the
 file.
 """
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
+from syntrans.contract.rows import DescriptorRow, descriptor_id
 from syntrans.contract.scalars import float32
-from syntrans.contract.schemas import DescriptorRow, descriptor_id
 
 BLOCK = 256  # classes
 
 
 @dataclass(slots=True)
 class Author:
-    """Who said it: see `syntrans.contract.schemas.Author`."""
+    """Who said it: see `syntrans.contract.rows.Author`."""
 
     model: str
     revision: str
@@ -31,7 +31,7 @@ class Author:
 
 @dataclass(slots=True)
 class Vote:
-    """What a judge says: see `syntrans.contract.schemas.Vote`."""
+    """What a judge says: see `syntrans.contract.rows.Vote`."""
 
     model: str
     revision: str
@@ -45,7 +45,7 @@ class Vote:
 
 @dataclass(slots=True)
 class Grounding:
-    """What the vision-language model saw: see `syntrans.contract.schemas.Grounding`."""
+    """What the vision-language model saw: see `syntrans.contract.rows.Grounding`."""
 
     model: str
     revision: str
@@ -61,7 +61,7 @@ class Grounding:
 
 @dataclass(slots=True)
 class Clip:
-    """CLIP's view: see `syntrans.contract.schemas.Clip`."""
+    """CLIP's view: see `syntrans.contract.rows.Clip`."""
 
     model: str
     similarity: float

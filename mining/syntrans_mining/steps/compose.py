@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.contract.schemas import SemanticsRow
+from syntrans.contract.rows import SemanticsRow
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.engines.base import Request
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "crosscheck"
 
 
 def crosscheck(
-    asker: Asker,
+    dispatcher: Dispatcher,
     candidates: list[Candidate],
     entries: Mapping[str, ClassEntry],
     models: Sequence[Model],
@@ -39,7 +39,7 @@ def crosscheck(
         for candidate in kept(candidates)
         if name not in candidate.author_models
     )
-    for (candidate, model), response in asker.stream(STAGE, asked):
+    for (candidate, model), response in dispatcher.stream(STAGE, asked):
         if response.p_yes is not None:
             candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
     place = {name: number for number, name in enumerate(named)}

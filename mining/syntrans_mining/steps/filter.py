@@ -61,8 +61,8 @@ def nearest_rows(vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     found = []
     for start in range(0, len(unit), _BLOCK):
         close = unit[start : start + _BLOCK] @ unit.T
-        own = np.arange(len(close))
-        close[own, own + start] = -np.inf
+        rows = np.arange(len(close))
+        close[rows, rows + start] = -np.inf
         order = np.argsort(-close, axis=1, kind="stable")
         found.append(order[:, : min(n, len(unit) - 1)].copy())  # a view would keep every block whole
     return np.concatenate(found)
@@ -76,12 +76,12 @@ def measure(candidates: list[Candidate], texts: TextVectors, images: ClassImages
     """
     for row, candidate in enumerate(kept(candidates)):
         vector = texts.vectors[row]
-        own = float(vector @ images.means[images.row_of[candidate.class_id]])
+        similarity = float(vector @ images.means[images.row_of[candidate.class_id]])
         neighbour, theirs = _compared(candidate, images)
         candidate.clip = Clip(
             model=model,
-            similarity=own,
-            margin=None if theirs is None else own - float(vector @ theirs),
+            similarity=similarity,
+            margin=None if theirs is None else similarity - float(vector @ theirs),
             neighbour=neighbour,
             tokens=texts.tokens[row],
             truncated=texts.truncated[row],
@@ -96,8 +96,8 @@ def _compared(candidate: Candidate, images: ClassImages) -> tuple[str | None, ND
     if not nearest:
         return None, None
     if images.against_all:
-        own = images.means[images.row_of[candidate.class_id]]
-        return nearest[0], (images.total - own) / (len(images.means) - 1)
+        class_mean = images.means[images.row_of[candidate.class_id]]
+        return nearest[0], (images.total - class_mean) / (len(images.means) - 1)
     return nearest[0], images.means[[images.row_of[other] for other in nearest]].mean(axis=0)
 
 

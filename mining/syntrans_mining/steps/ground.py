@@ -12,14 +12,14 @@ from syntrans_mining.steps.candidate import Candidate, Grounding, kept
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Picture, Request
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "ground"
 
 
 def ground(
-    asker: Asker,
+    dispatcher: Dispatcher,
     candidates: list[Candidate],
     pictures: Mapping[str, Sequence[Picture]],
     contrast: Mapping[str, str],
@@ -32,10 +32,10 @@ def ground(
     was asked for to tell the class from another one is looked for in pictures of that one.
     """
     seen = {id(candidate): _Seen() for candidate in kept(candidates)}
-    for (class_id, asking), response in asker.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
+    for (class_id, asking), response in dispatcher.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
         if response.p_yes is not None:
             for candidate in asking:
-                seen[id(candidate)].add(response.p_yes, own=candidate.class_id == class_id)
+                seen[id(candidate)].add(response.p_yes, of_class=candidate.class_id == class_id)
     looked_at: dict[tuple[str, str | None], list[str]] = {}  # one list for all candidates that share it
     shas = {class_id: [picture.sha256 for picture in shown] for class_id, shown in pictures.items()}
     for candidate in kept(candidates):
@@ -93,21 +93,21 @@ def _other(candidate: Candidate, pictures: Mapping[str, Sequence[Picture]], cont
 class _Seen:
     """The sums of a candidate's answers on pictures of its class and of the other one, and how many there were."""
 
-    own: float = 0.0
-    n_own: int = 0
+    of_class: float = 0.0
+    n_of_class: int = 0
     other: float = 0.0
     n_other: int = 0
 
-    def add(self, p_yes: float, *, own: bool) -> None:
+    def add(self, p_yes: float, *, of_class: bool) -> None:
         """Count an answer."""
-        if own:
-            self.own, self.n_own = self.own + p_yes, self.n_own + 1
+        if of_class:
+            self.of_class, self.n_of_class = self.of_class + p_yes, self.n_of_class + 1
         else:
             self.other, self.n_other = self.other + p_yes, self.n_other + 1
 
     def grounding(self, model: Model, other: str | None, images: list[str]) -> Grounding | None:
         """The means over the pictures that got an answer; None when none of the class's did."""
-        if not self.n_own:
+        if not self.n_of_class:
             return None
         contrast = self.other / self.n_other if self.n_other else None
-        return Grounding(model.name, model.revision, self.own / self.n_own, contrast, other, images)
+        return Grounding(model.name, model.revision, self.of_class / self.n_of_class, contrast, other, images)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from syntrans.classes.lint import normalised, plurals
-from syntrans.contract.schemas import normalise_text
+from syntrans.contract.rows import normalise_text
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     The class's own name never helps. Another class's name does harm in a comparison, when it is all that is said,
     or when it has several words; otherwise "orange" and "plate" are words like others, whatever else is on the list.
     """
-    own = {name: name_pattern([name]) for name in {candidate.class_name for candidate in candidates}}
+    pattern_of = {name: name_pattern([name]) for name in {candidate.class_name for candidate in candidates}}
     others = mention_pattern(class_names)
     for candidate in kept(candidates):
         text = candidate.text
         if not _LETTER.search(text) or len(text.split()) > max_words or not describes(text):
             candidate.drop(STAGE, "malformed")
-        elif own[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
+        elif pattern_of[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
             candidate.drop(STAGE, "names_class")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from syntrans.contract.schemas import FACETS, descriptor_id
+from syntrans.contract.rows import FACETS, descriptor_id
 from syntrans.text_safety import plain_text
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
@@ -19,7 +19,7 @@ from syntrans_mining.steps.failures import failed_row
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "propose"
@@ -66,7 +66,7 @@ class Contrast:
 
 
 def propose(
-    asker: Asker,
+    dispatcher: Dispatcher,
     entries: Sequence[ClassEntry],
     models: Sequence[Model],
     prompts: Sequence[Prompt],
@@ -74,7 +74,7 @@ def propose(
     contrast: Contrast | None = None,
     *,
     order: Sequence[str] | None = None,
-    aside: Aside | None = None,
+    side_requests: Aside | None = None,
 ) -> list[Candidate]:
     """Statements of all models about all classes, equal ones united; those of ``contrast`` carry the other's id.
 
@@ -88,12 +88,12 @@ def propose(
 
     def asked() -> Iterator[tuple[_Call | Callable[[Response], None], Request]]:
         for model in sorted(models, key=lambda model: (order or list(rank)).index(model.name)):
-            yield from aside(model) if aside else ()
+            yield from side_requests(model) if side_requests else ()
             for call in _calls(entries, model, prompts, draw.samples, contrast):
                 yield call, _request(call, (paired if call.other else plain).draw)
 
-    again = partial(_again, draw.tries, lambda call: (paired if call.other else plain).draw)
-    for call, response in asker.stream(STAGE, asked(), again):
+    retry = partial(_retry, draw.tries, lambda call: (paired if call.other else plain).draw)
+    for call, response in dispatcher.stream(STAGE, asked(), retry):
         if isinstance(call, _Call):
             (paired if call.other else plain).hear(call, response)
         else:
@@ -182,7 +182,7 @@ class _Said:
             known.authors.append(author)
 
 
-def _again(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Response) -> Request | None:
+def _retry(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Response) -> Request | None:
     """The request for another draw of an answer that is none. One that met an error would meet it again."""
     if not isinstance(call, _Call) or response.error or call.attempt + 1 == tries or parse_answer(response) is not None:
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.lint import homonyms, is_settled, normalised
 from syntrans.classes.match import match
-from syntrans.contract.schemas import normalise_text
+from syntrans.contract.rows import normalise_text
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
@@ -19,7 +19,7 @@ from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "lint"
@@ -36,7 +36,9 @@ class Sense:
     known_to: tuple[str, ...]
 
 
-def in_question(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, ask_all: bool) -> list[ClassEntry]:
+def ambiguous_entries(
+    entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, ask_all: bool
+) -> list[ClassEntry]:
     """The classes whose sense nothing settles: known homonyms, or (``ask_all``) every name without a definition.
 
     ``chosen`` is by id or name; a text there is a definition already, a number needs the list.
@@ -61,7 +63,7 @@ def first_is_taken(asked: Sequence[ClassEntry], chosen: Mapping[str, Choice], *,
     return first and not any(isinstance(choice, int) for choice in _choices(asked, chosen).values())
 
 
-class Inquiry:
+class SenseQuery:
     """What the models take the names of ``entries`` to mean; ``models`` are in the order of the list that is shown."""
 
     def __init__(self, entries: Sequence[ClassEntry], models: Sequence[Model], prompt: Prompt) -> None:
@@ -78,10 +80,10 @@ class Inquiry:
                 self._asked.add((entry.id, model.name))
                 yield partial(self._hear, entry, model), _request(entry, model, self._prompt)
 
-    def ask(self, asker: Asker, models: Sequence[Model], entries: Sequence[ClassEntry] | None = None) -> None:
+    def ask(self, dispatcher: Dispatcher, models: Sequence[Model], entries: Sequence[ClassEntry] | None = None) -> None:
         """Ask ``models``, one after the other, and wait for their answers."""
         asked = (pair for model in models for pair in self.requests(model, entries))
-        for hear, response in asker.stream(STAGE, asked):
+        for hear, response in dispatcher.stream(STAGE, asked):
             hear(response)
 
     def first(self, entry: ClassEntry, model: Model) -> str | None:
@@ -114,7 +116,7 @@ class Inquiry:
             self._said[entry.id][model.name] = senses
 
 
-def settle(
+def resolve_senses(
     entries: Sequence[ClassEntry],
     senses: Mapping[str, list[Sense]],
     chosen: Mapping[str, Choice],
@@ -150,7 +152,7 @@ def settle(
 
 
 def listing(entries: Sequence[ClassEntry], senses: Mapping[str, list[Sense]]) -> list[str]:
-    """The senses as lines for people, numbered as `settle` counts them."""
+    """The senses as lines for people, numbered as `resolve_senses` counts them."""
     lines = []
     for entry in entries:
         for number, sense in enumerate(senses.get(entry.id, ()), start=1):

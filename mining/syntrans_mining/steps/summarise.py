@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans.contract.schemas import normalise_text
+from syntrans.contract.rows import normalise_text
 from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
@@ -18,7 +18,7 @@ from syntrans_mining.steps.propose import clean_text
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.models import Model
-    from syntrans_mining.requests.dispatcher import Asker
+    from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
 STAGE = "compose"
@@ -48,7 +48,7 @@ class Reading:
 
 
 def summarise(
-    asker: Asker,
+    dispatcher: Dispatcher,
     candidates: list[Candidate],
     entries: Sequence[ClassEntry],
     writer: Model,
@@ -70,17 +70,17 @@ def summarise(
         (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
         for entry in described
     ]
-    written = {entry.id: sentences(response) for entry, response in asker.stream(STAGE, asked)}
-    opinions = _opinions(asker, described, written, known, judges, prompts)
+    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STAGE, asked)}
+    opinions = _opinions(dispatcher, described, written, known, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
     found = {}
     for entry in described:
         found[entry.id] = summary = Summary([], [])
-        own = name_pattern([entry.name])
+        class_pattern = name_pattern([entry.name])
         for sentence in written[entry.id]:
             said_of = opinions.get((entry.id, sentence))  # nobody was asked about what may not stand in a prompt
             borne_out = said_of is not None and all(fmean(said) >= threshold for said in said_of)
-            stays = borne_out and not names_any.search(own.sub("it", normalise_text(sentence)))
+            stays = borne_out and not names_any.search(class_pattern.sub("it", normalise_text(sentence)))
             (summary.stays if stays else summary.struck).append(sentence)
     return found
 
@@ -95,7 +95,7 @@ def sentences(response: Response) -> list[str]:
 
 
 def _opinions(
-    asker: Asker,
+    dispatcher: Dispatcher,
     entries: Sequence[ClassEntry],
     written: Mapping[str, list[str]],
     known: Mapping[str, list[str]],
@@ -112,7 +112,7 @@ def _opinions(
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
                     asked.append((said, build_request(judge, prompt, prompt.render(values))))
-    for said, response in asker.stream(STAGE, asked):
+    for said, response in dispatcher.stream(STAGE, asked):
         said.append(response.p_yes or 0.0)
     return opinions
 

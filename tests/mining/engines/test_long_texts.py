@@ -13,7 +13,7 @@ from syntrans_mining.engines.base import TextVectors
 from syntrans_mining.engines.clip import ClipEncoder
 from syntrans_mining.engines.long_texts import embed_windows
 from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.response_cache import Journal, Vector
+from syntrans_mining.requests.response_cache import ResponseCache, Vector
 
 SAME = "a picture of a red thing seen on green moss " * 8  # far over the 32 tokens of the world's CLIP
 
@@ -49,7 +49,7 @@ class Host:
 
 
 def test_a_vector_that_an_earlier_version_made_of_a_cut_text_is_made_again(tmp_path: Path) -> None:
-    journal, host = Journal(tmp_path / "journal.sqlite"), Host()
+    journal, host = ResponseCache(tmp_path / "journal.sqlite"), Host()
     vectors = Vectors(host, journal, SimpleNamespace(name="clip", identity="i"))  # type: ignore[arg-type]
     keys = {text: vectors._key("text", text) for text in ("whole", "cut")}
     old = np.zeros(2, np.float32)

@@ -8,12 +8,12 @@ import pytest
 
 from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.run.mine import MineResult, mine
 from syntrans_world.export import export
@@ -155,7 +155,7 @@ def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path
         ]
 
     def answers(requests: list[Request], logs: Path) -> dict[str, tuple[str, float | None]]:
-        pool = Pool([[WorkerPlan((model,))]], logs, exact=True)
+        pool = Pool([[WorkerPlan((model,))]], logs, settings=PoolSettings(exact=True))
         try:
             return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
         finally:

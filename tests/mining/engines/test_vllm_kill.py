@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.contract.schemas import DescriptorRow, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 GREEDY = ["--set", "propose.temperature=0", "--set", "propose.samples=1"]

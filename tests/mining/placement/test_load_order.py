@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.placement import hosting
-from syntrans_mining.placement.load_order import Visits, count_loads, divisions, visits_of
-from syntrans_mining.placement.memory_plan import Need, Residency, plan_residency
+from syntrans_mining.placement.load_order import ModelUses, count_loads, divisions, model_uses_of
+from syntrans_mining.placement.memory_plan import MemoryNeed, MemoryPlan, plan_memory
 from syntrans_mining.run.mine import MineResult
 
 Run = Callable[..., MineResult]
@@ -28,24 +28,24 @@ GIB = 2**30
 LLMS = ("ann", "bob", "cleo")
 
 
-def planned(visits: Visits, free: float, **sizes: float) -> Residency:
-    names = [*visits.llms, *([visits.vlm] if visits.vlm else [])]
-    return plan_residency([Need(n, int(sizes.get(n, 4) * GIB), 0, 0) for n in names], [int(free * GIB)], visits=visits)
+def planned(uses: ModelUses, free: float, **sizes: float) -> MemoryPlan:
+    names = [*uses.llms, *([uses.vlm] if uses.vlm else [])]
+    return plan_memory([MemoryNeed(n, int(sizes.get(n, 4) * GIB), 0, 0) for n in names], [int(free * GIB)], uses=uses)
 
 
-def most(visits: Visits, free: float = 5, **sizes: float) -> int:
-    return max(planned(visits, free, **sizes).loads().values())
+def most(uses: ModelUses, free: float = 5, **sizes: float) -> int:
+    return max(planned(uses, free, **sizes).loads().values())
 
 
 @pytest.mark.parametrize("vlm", [None, "eye"])
 @pytest.mark.parametrize("decider", [None, "ann", "bob"])
 def test_without_summaries_two_loads_are_enough(vlm: str | None, decider: str | None) -> None:
-    assert most(Visits(LLMS, vlm, decider=decider)) == 2
+    assert most(ModelUses(LLMS, vlm, decider=decider)) == 2
 
 
 @pytest.mark.parametrize("decider", [None, "bob"])
 def test_a_summary_and_its_reader_cost_no_third_load_without_pictures(decider: str | None) -> None:
-    assert most(Visits(LLMS, None, decider=decider, writer="bob", readers=("ann",))) == 2
+    assert most(ModelUses(LLMS, None, decider=decider, writer="bob", readers=("ann",))) == 2
 
 
 @pytest.mark.parametrize(
@@ -56,37 +56,37 @@ def test_a_summary_and_its_reader_cost_no_third_load_without_pictures(decider: s
     ],
 )
 def test_with_pictures_two_are_enough_where_the_writer_fits_beside_one_other(free: float, sizes: dict) -> None:
-    assert most(Visits(LLMS, "eye", writer="bob", readers=("ann",)), free * 1.1, **sizes) == 2
+    assert most(ModelUses(LLMS, "eye", writer="bob", readers=("ann",)), free * 1.1, **sizes) == 2
 
 
 def test_writer_or_reader_is_loaded_three_times_where_each_model_stands_alone_and_the_plan_says_so() -> None:
     """The VLM stands between votes and summary: only one of the two can stay from the proposals to the votes."""
-    plan = planned(Visits(LLMS, "eye", writer="bob", readers=("ann",)), 5)
+    plan = planned(ModelUses(LLMS, "eye", writer="bob", readers=("ann",)), 5)
     assert sorted(plan.loads().values()) == [1, 2, 2, 3]
     assert plan.lines()[-1].endswith("(no order of these questions needs fewer)")
 
 
 def test_the_vlm_reads_summaries_at_no_third_load_of_any_model() -> None:
-    assert most(Visits(LLMS, "eye", writer="bob", readers=("eye",))) == 2
+    assert most(ModelUses(LLMS, "eye", writer="bob", readers=("eye",))) == 2
 
 
 def test_the_larger_of_writer_and_reader_is_the_one_that_stays() -> None:
-    visits = Visits(LLMS, "eye", writer="bob", readers=("ann",))
-    assert planned(visits, 7, bob=6).loads()["bob"] == 2
-    assert planned(visits, 7, ann=6).loads()["ann"] == 2
+    uses = ModelUses(LLMS, "eye", writer="bob", readers=("ann",))
+    assert planned(uses, 7, bob=6).loads()["bob"] == 2
+    assert planned(uses, 7, ann=6).loads()["ann"] == 2
 
 
 def test_two_models_whose_senses_decide_need_two_loads_and_of_three_one_needs_three() -> None:
-    assert most(Visits(("ann", "bob"), senses=True)) == 2
-    assert most(Visits(LLMS, senses=True)) == 3
+    assert most(ModelUses(("ann", "bob"), senses=True)) == 2
+    assert most(ModelUses(LLMS, senses=True)) == 3
 
 
-def every_order(visits: Visits) -> Iterator[tuple[str, ...]]:
+def every_order(uses: ModelUses) -> Iterator[tuple[str, ...]]:
     """All orders within all steps."""
-    senses = permutations(visits.llms) if visits.senses else [(visits.decider,) if visits.decider else ()]
-    after = [(name,) for name in (visits.vlm, visits.writer) if name]
-    steps = [senses, permutations(visits.llms), permutations(visits.llms), *([step] for step in after)]
-    for chosen in product(*steps, permutations(visits.readers)):
+    senses = permutations(uses.llms) if uses.senses else [(uses.decider,) if uses.decider else ()]
+    after = [(name,) for name in (uses.vlm, uses.writer) if name]
+    steps = [senses, permutations(uses.llms), permutations(uses.llms), *([step] for step in after)]
+    for chosen in product(*steps, permutations(uses.readers)):
         yield tuple(name for step in chosen for name in step)
 
 
@@ -100,15 +100,15 @@ def every_order(visits: Visits) -> Iterator[tuple[str, ...]]:
 def test_no_order_and_no_division_of_the_models_loads_any_less_often(
     sizes: list[int], free: int, vlm: str | None, how: dict[str, Any], readers: tuple[str, ...]
 ) -> None:
-    visits = Visits(LLMS, vlm, writer="bob" if readers else None, readers=readers, **how)
+    uses = ModelUses(LLMS, vlm, writer="bob" if readers else None, readers=readers, **how)
     needs = dict(zip([*LLMS, *([vlm] if vlm else [])], (size * GIB for size in sizes), strict=False))
-    plan = planned(visits, free, **{name: size / GIB for name, size in needs.items()})
-    if len(plan.rounds) == 1:
+    plan = planned(uses, free, **{name: size / GIB for name, size in needs.items()})
+    if len(plan.load_groups) == 1:
         return
     room = int(free * GIB * 0.95)
     least = 9
     for division in divisions(needs, room):
-        for sequence in every_order(visits):
+        for sequence in every_order(uses):
             begins = sorted(division, key=lambda names: sequence[0] not in names)
             least = min(least, *[max(count_loads(begins, sequence).values())])
     assert max(plan.loads().values()) == least
@@ -118,11 +118,11 @@ def test_no_order_and_no_division_of_the_models_loads_any_less_often(
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory for one of the models, and for CLIP."""
 
-    def plan(_config: MiningConfig, models: Models, visits: Visits | None = None) -> Residency:
-        needs = [Need(model.name, 4 * GIB, 0, 0) for model in models.all if model.name != "clip"]
-        return plan_residency(needs, [6 * GIB], resident=[Need("clip", GIB, 0, 0)], visits=visits)
+    def plan(_config: MiningConfig, models: Models, uses: ModelUses | None = None) -> MemoryPlan:
+        needs = [MemoryNeed(model.name, 4 * GIB, 0, 0) for model in models.all if model.name != "clip"]
+        return plan_memory(needs, [6 * GIB], resident=[MemoryNeed("clip", GIB, 0, 0)], uses=uses)
 
-    monkeypatch.setattr(hosting, "residency_of", plan)
+    monkeypatch.setattr(hosting, "memory_plan_of", plan)
 
 
 CROSSCHECK = {"threshold": 0.3, "calibration": "agreement"}
@@ -161,7 +161,7 @@ def test_a_run_loads_as_often_as_planned_second_draws_included(
     assert loads.pop("clip") == 1
     assert sorted(loads.values()) == expected
     assert result.run["stages"]["propose"]["models"]["ann"]["asked"] > 4 * 2  # some were drawn again
-    models = hosting.residency_of(config, _models(config, loads), visits_of(config, entries, pictures=pictures))
+    models = hosting.memory_plan_of(config, _models(config, loads), model_uses_of(config, entries, pictures=pictures))
     assert models.loads() == loads
 
 

@@ -17,30 +17,30 @@ from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.placement.device_memory import free_memory, wait_until_back
-from syntrans_mining.placement.hosting import residency_of, worker_plans
-from syntrans_mining.placement.memory_plan import Need, Residency, plan_residency, spread
-from syntrans_mining.placement.model_sizes import need_of
+from syntrans_mining.placement.hosting import memory_plan_of, worker_plans
+from syntrans_mining.placement.memory_plan import MemoryNeed, MemoryPlan, plan_memory, spread
+from syntrans_mining.placement.model_sizes import memory_need_of
 
 GIB = 2**30
 
 
-def need(name: str, gib: float, heads: int = 8) -> Need:
-    return Need(name, int(gib * GIB), 0, 0, heads)
+def need(name: str, gib: float, heads: int = 8) -> MemoryNeed:
+    return MemoryNeed(name, int(gib * GIB), 0, 0, heads)
 
 
-def names(plan: Residency) -> list[list[tuple[str, ...]]]:
-    return [[seat.models for seat in seats] for seats in plan.rounds]
+def names(plan: MemoryPlan) -> list[list[tuple[str, ...]]]:
+    return [[slot.models for slot in slots] for slots in plan.load_groups]
 
 
 def test_models_that_fit_are_in_one_round_on_the_emptiest_workers() -> None:
-    plan = plan_residency([need(n, 1) for n in "abcv"], [10 * GIB], workers=2, replicas={"v": 2})
+    plan = plan_memory([need(n, 1) for n in "abcv"], [10 * GIB], workers=2, replicas={"v": 2})
     assert names(plan) == [[("a", "c", "v"), ("b", "v")]]
     assert plan.loads() == {"a": 1, "b": 1, "c": 1, "v": 1}
     assert plan.lines()[-1] == "all models fit together; each is loaded once"
 
 
 def test_models_that_do_not_fit_come_in_rounds_and_are_loaded_at_most_twice() -> None:
-    plan = plan_residency([need(n, 4) for n in "abc"], [10 * GIB], resident=[need("clip", 3)])
+    plan = plan_memory([need(n, 4) for n in "abc"], [10 * GIB], resident=[need("clip", 3)])
     assert names(plan) == [[("a",)], [("b",)], [("c",)]]
     assert plan.loads() == {"a": 2, "b": 2, "c": 1}
     assert plan.lines()[-1].endswith("take turns; loads: a 2x, b 2x, c 1x")
@@ -50,30 +50,30 @@ def test_models_that_do_not_fit_come_in_rounds_and_are_loaded_at_most_twice() ->
 
 def test_a_model_larger_than_the_memory_is_named_with_what_it_needs() -> None:
     with pytest.raises(EnvironmentProblem, match=r"'b' needs 20\.0 GiB .* 9\.5 GiB can be used"):
-        plan_residency([need("a", 1), need("b", 20)], [10 * GIB])
+        plan_memory([need("a", 1), need("b", 20)], [10 * GIB])
 
 
 def test_every_gpu_gets_every_model_where_they_fit() -> None:
-    plan = plan_residency([need("a", 10), need("b", 20)], [40 * GIB] * 3, device="cuda")
-    assert [(seat.models, seat.gpus) for seat in plan.rounds[0]] == [(("a", "b"), (n,)) for n in range(3)]
+    plan = plan_memory([need("a", 10), need("b", 20)], [40 * GIB] * 3, device="cuda")
+    assert [(slot.models, slot.gpus) for slot in plan.load_groups[0]] == [(("a", "b"), (n,)) for n in range(3)]
 
 
 def test_models_are_divided_over_the_gpus_where_one_does_not_hold_all() -> None:
-    plan = plan_residency([need("a", 30), need("b", 30), need("c", 5)], [40 * GIB] * 2, device="cuda")
-    assert len(plan.rounds) == 1
-    assert sorted(name for seat in plan.rounds[0] for name in seat.models) == ["a", "b", "c"]
-    assert {len(seat.gpus) for seat in plan.rounds[0]} == {1}
+    plan = plan_memory([need("a", 30), need("b", 30), need("c", 5)], [40 * GIB] * 2, device="cuda")
+    assert len(plan.load_groups) == 1
+    assert sorted(name for slot in plan.load_groups[0] for name in slot.models) == ["a", "b", "c"]
+    assert {len(slot.gpus) for slot in plan.load_groups[0]} == {1}
 
 
 def test_only_a_model_that_fits_no_gpu_is_spread_over_several() -> None:
-    plan = plan_residency([need("small", 10), need("large", 60, heads=8)], [40 * GIB] * 4, device="cuda")
-    assert [seat.gpus for seat in plan.rounds[0]] == [(0,), (1,), (2,), (3,)]
-    assert [(seat.models, seat.gpus) for seat in plan.rounds[1]] == [(("large",), (0, 1)), (("large",), (2, 3))]
+    plan = plan_memory([need("small", 10), need("large", 60, heads=8)], [40 * GIB] * 4, device="cuda")
+    assert [slot.gpus for slot in plan.load_groups[0]] == [(0,), (1,), (2,), (3,)]
+    assert [(slot.models, slot.gpus) for slot in plan.load_groups[1]] == [(("large",), (0, 1)), (("large",), (2, 3))]
 
 
 def test_tensor_parallelism_must_divide_the_heads() -> None:
     with pytest.raises(EnvironmentProblem, match="'odd' needs"):
-        plan_residency([need("odd", 60, heads=7)], [40 * GIB] * 4, device="cuda")
+        plan_memory([need("odd", 60, heads=7)], [40 * GIB] * 4, device="cuda")
 
 
 @given(
@@ -85,53 +85,53 @@ def test_no_plan_holds_more_than_there_is_and_none_forgets_a_model(
     sizes: list[float], free: list[float], device: Any
 ) -> None:
     needs = [need(str(number), size) for number, size in enumerate(sizes)]
-    plan = plan_residency(needs, [int(gib * GIB) for gib in free], device=device, workers=2)
-    assert {model for seats in plan.rounds for seat in seats for model in seat.models} == {n.name for n in needs}
-    for number, seats in enumerate(plan.rounds):
-        assert plan.round_need(number) <= max(plan.free)
-        for gpu in {gpu for seat in seats for gpu in seat.gpus}:
-            held = [model for seat in seats if gpu in seat.gpus for model in seat.models]
+    plan = plan_memory(needs, [int(gib * GIB) for gib in free], device=device, workers=2)
+    assert {model for slots in plan.load_groups for slot in slots for model in slot.models} == {n.name for n in needs}
+    for number, slots in enumerate(plan.load_groups):
+        assert plan.group_need(number) <= max(plan.free)
+        for gpu in {gpu for slot in slots for gpu in slot.gpus}:
+            held = [model for slot in slots if gpu in slot.gpus for model in slot.models]
             assert sum(sizes[int(model)] for model in held) * GIB <= plan.free[gpu]
 
 
 def test_workers_get_no_more_models_than_they_host() -> None:
-    assert [seat.models for seat in spread("a", {}, 4)] == [("a",)]
+    assert [slot.models for slot in spread("a", {}, 4)] == [("a",)]
 
 
 def test_a_need_is_read_from_the_folder(tmp_path: Path) -> None:
     world = load_config(MiningConfig, "world", kind="mining/configs")
     models = resolve_models(world)
-    llm, clip = need_of(models.llms[0].spec), need_of(models.clip.spec)
+    llm, clip = memory_need_of(models.llms[0].spec), memory_need_of(models.clip.spec)
     weights = Path(models.llms[0].spec.path, "model.safetensors").stat().st_size
     assert weights * 1.9 < llm.weights < weights * 2.1  # stored in 16 bits, loaded as float32
     assert llm.kv == GIB // 4
     assert llm.heads == 6
     assert clip.weights > 3e6
-    assert need_of(models.vlm.spec).activations > llm.activations if models.vlm else False
+    assert memory_need_of(models.vlm.spec).activations > llm.activations if models.vlm else False
 
 
 def test_the_world_fits_together_and_a_small_allowance_makes_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     del monkeypatch
     world = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.memory_gib=16"])
     models = resolve_models(world)
-    assert len(residency_of(world, models).rounds) == 1
+    assert len(memory_plan_of(world, models).load_groups) == 1
     small = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.memory_gib=2.8"])
-    apart = residency_of(small, models)
-    assert len(apart.rounds) > 1
+    apart = memory_plan_of(small, models)
+    assert len(apart.load_groups) > 1
     assert apart.loads()["vlm"] == 1  # it neither proposes nor votes, also where no class list says who is asked
 
 
 def test_gpu_workers_see_their_gpus_and_are_told_what_was_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    plan = plan_residency([need("a", 10), need("b", 60)], [40 * GIB] * 2, device="cuda", resident=[need("clip", 1)])
+    plan = plan_memory([need("a", 10), need("b", 60)], [40 * GIB] * 2, device="cuda", resident=[need("clip", 1)])
     specs = [EngineSpec(name, "vllm", name, device="cuda", args={"dtype": "bfloat16"}) for name in "ab"]
-    rounds, resident = worker_plans(plan, [*specs, EngineSpec("clip", "clip", "c", device="cuda")])
-    assert [worker.gpus for worker in rounds[0]] == [(4,), (5,)]
-    (both,) = rounds[1]
+    load_groups, resident = worker_plans(plan, [*specs, EngineSpec("clip", "clip", "c", device="cuda")])
+    assert [worker.gpus for worker in load_groups[0]] == [(4,), (5,)]
+    (both,) = load_groups[1]
     assert both.gpus == (4, 5)
     assert both.specs[0].args["tensor_parallel_size"] == 2
-    assert rounds[0][0].specs[0].args["kv_cache_memory_bytes"] == 0
-    assert rounds[0][0].specs[0].args["dtype"] == "bfloat16"
+    assert load_groups[0][0].specs[0].args["kv_cache_memory_bytes"] == 0
+    assert load_groups[0][0].specs[0].args["dtype"] == "bfloat16"
     assert resident[0].gpus == (4,)
 
 
@@ -156,7 +156,7 @@ def test_the_free_memory_of_this_machine_is_a_number() -> None:
 def test_models_in_rounds_answer_two_stages_with_one_reload_less_than_twice(tmp_path: Path) -> None:
     """Three models, one at a time; each stage asks all of them, in real processes."""
     ended: list[int] = []
-    rounds = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob", "cleo")]
+    load_groups = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob", "cleo")]
     clip = [WorkerPlan((EngineSpec("clip", "fake-clip", "clip"),))]
 
     def asked(stage: str) -> list[Request]:
@@ -166,7 +166,7 @@ def test_models_in_rounds_answer_two_stages_with_one_reload_less_than_twice(tmp_
             for n in range(5)
         ]
 
-    pool = Pool(rounds, tmp_path, resident=clip, between=ended.append)
+    pool = Pool(load_groups, tmp_path, resident=clip, between=ended.append)
     try:
         for stage in ("propose", "crosscheck"):
             assert {response.id for response in pool.generate(asked(stage))} == {r.id for r in asked(stage)}
@@ -182,8 +182,8 @@ def test_a_round_that_must_not_start_ends_the_run_with_its_reason(tmp_path: Path
     def refuse(_number: int) -> None:
         raise EnvironmentProblem("the memory did not come back")
 
-    rounds = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob")]
-    pool = Pool(rounds, tmp_path, between=refuse)
+    load_groups = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob")]
+    pool = Pool(load_groups, tmp_path, between=refuse)
     try:
         with pytest.raises(EnvironmentProblem, match="did not come back"):
             list(pool.generate([Request("x", "bob", (Message("user", "x"),), Sampling(1), yes_no=True)]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syntrans.contract.schemas import FACETS
+from syntrans.contract.rows import FACETS
 from syntrans.errors import InputError
 from syntrans.paths import shipped_dir
 from syntrans_mining.requests.prompts import load_prompt

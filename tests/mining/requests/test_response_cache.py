@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Message, Response, Sampling
-from syntrans_mining.requests.response_cache import Journal, request_key
+from syntrans_mining.requests.response_cache import ResponseCache, request_key
 
 _text = st.text(max_size=40)
 _request = st.fixed_dictionaries(
@@ -36,7 +36,7 @@ _response = st.builds(
 )
 
 
-def put_all(journal: Journal, responses: list[Response]) -> None:
+def put_all(journal: ResponseCache, responses: list[Response]) -> None:
     for response in responses:
         journal.put("ground", "eye", response)
 
@@ -63,10 +63,10 @@ def test_a_seed_counts_where_it_is_used(request: dict) -> None:
 @given(responses=st.lists(_response, unique_by=lambda response: response.id, max_size=20))
 def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.sqlite"
-    journal = Journal(path)
+    journal = ResponseCache(path)
     put_all(journal, responses)
     journal.close()
-    again = Journal(path)
+    again = ResponseCache(path)
     found = again.get([response.id for response in responses] + ["missing"])
     assert found == {response.id: response for response in responses}
     assert again.count() == len(responses)
@@ -74,14 +74,14 @@ def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: py
 
 
 def test_passing_errors_are_not_kept(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
-    put_all(journal, [Response("aa", error="server away", passing=True), Response("bb")])
+    journal = ResponseCache(tmp_path / "journal.sqlite")
+    put_all(journal, [Response("aa", error="server away", transient=True), Response("bb")])
     assert list(journal.keys()) == ["bb"]
     journal.close()
 
 
 def test_more_keys_than_sqlite_takes_in_one_query(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
+    journal = ResponseCache(tmp_path / "journal.sqlite")
     responses = [Response(f"{number:08x}") for number in range(1300)]
     put_all(journal, responses)
     assert len(journal.get([response.id for response in responses])) == 1300
@@ -89,12 +89,12 @@ def test_more_keys_than_sqlite_takes_in_one_query(tmp_path: Path) -> None:
 
 
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
+    journal = ResponseCache(tmp_path / "journal.sqlite")
     put_all(journal, [Response("aa")])
     journal.close()
     data = journal.path.read_bytes()
     journal.path.write_bytes(data[:4096] + b"U" * (len(data) - 4096))
-    again = Journal(journal.path)
+    again = ResponseCache(journal.path)
     with pytest.raises(InputError, match=r"journal\.sqlite is damaged .*another --out"):
         again.get(["aa"])
     with pytest.raises(InputError, match="is damaged"):
@@ -106,12 +106,12 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"not a database, " * 100)
     with pytest.raises(InputError, match=r"journal\.sqlite is no journal"):
-        Journal(path)
+        ResponseCache(path)
 
 
 def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 40)
     with pytest.raises(InputError, match="is no journal"):
-        Journal(tmp_path / "journal.sqlite")
+        ResponseCache(tmp_path / "journal.sqlite")
     opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
     assert str((tmp_path / "journal.sqlite").resolve()) not in opened

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from syntrans.cli.app import run as command
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import EnvironmentProblem
 from syntrans.runs.lock import lock
 from syntrans_mining.run.mine import MineResult

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from syntrans.cli.app import run as command
-from syntrans.contract.schemas import DescriptorRow, check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
+from syntrans.contract.rows import DescriptorRow
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEngine
 from syntrans_mining.run.mine import MineResult

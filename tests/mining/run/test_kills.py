@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.mine import MineResult
 
 Run = Callable[..., MineResult]
@@ -61,7 +61,7 @@ class Death:
 def death(monkeypatch: pytest.MonkeyPatch) -> Death:
     """Every question, every answer kept, every file synced, renamed or removed is a moment to die at."""
     death = Death()
-    generate, put = FakeEngine.generate, Journal.put
+    generate, put = FakeEngine.generate, ResponseCache.put
 
     def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
         for request in requests:
@@ -71,15 +71,15 @@ def death(monkeypatch: pytest.MonkeyPatch) -> Death:
                 death.twice.append(request.id)
             yield from generate(engine, [request])
 
-    def guarded_put(journal: Journal, stage: str, model: str, response: Response) -> None:
+    def guarded_put(journal: ResponseCache, stage: str, model: str, response: Response) -> None:
         death.step()
         put(journal, stage, model, response)
         death.kept.append(response.id)
         death.step()
 
     monkeypatch.setattr(FakeEngine, "generate", guarded_generate)
-    monkeypatch.setattr(Journal, "put", guarded_put)
-    monkeypatch.setattr(Journal, "put_vectors", death.around(Journal.put_vectors))
+    monkeypatch.setattr(ResponseCache, "put", guarded_put)
+    monkeypatch.setattr(ResponseCache, "put_vectors", death.around(ResponseCache.put_vectors))
     monkeypatch.setattr(FakeEncoder, "embed_texts", death.around(FakeEncoder.embed_texts))
     monkeypatch.setattr(FakeEncoder, "embed_images", death.around(FakeEncoder.embed_images))
     monkeypatch.setattr(os, "fsync", death.around(os.fsync))

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import STAGES, check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
+from syntrans.contract.rows import STAGES
 from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import EnvironmentProblem, InputError, PartialResult
 from syntrans.progress import Silent
@@ -150,7 +151,7 @@ def test_a_run_whose_every_answer_is_known_starts_no_engine(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("an engine was started")
 
-    monkeypatch.setattr("syntrans_mining.run.mine.make_host", refuse)
+    monkeypatch.setattr("syntrans_mining.run.context.make_host", refuse)
     again = run(configure())
     assert again.descriptors.read_bytes() == before
     assert again.run["loads"] == first.run["loads"]
@@ -288,9 +289,9 @@ def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> N
 
 
 def _answers(out: Path) -> int:
-    from syntrans_mining.requests.response_cache import Journal
+    from syntrans_mining.requests.response_cache import ResponseCache
 
-    journal = Journal(out / "journal.sqlite")
+    journal = ResponseCache(out / "journal.sqlite")
     try:
         return journal.count()
     finally:

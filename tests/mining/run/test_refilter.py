@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syntrans.cli.app import run as command
-from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.errors import InputError, UsageError
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 from syntrans_mining.run.mine import MineResult

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openai_server import mine_arguments, serving
 
-from syntrans.contract.schemas import read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans_mining.run.refilter import refilter
 
 Configure, Run = Callable, Callable

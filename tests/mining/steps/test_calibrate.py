@@ -11,7 +11,7 @@ import pytest
 
 from syntrans.calibration import Calibration, Platt, read_calibration
 from syntrans.config import load_config
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import DescriptorRow, check_file, read_descriptors
+from syntrans.contract.reading import check_file, read_descriptors
+from syntrans.contract.rows import DescriptorRow
 from syntrans_mining.engines.base import Response
 from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps.candidate import Author

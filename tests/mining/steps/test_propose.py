@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans_mining.engines.base import Response
 from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import propose

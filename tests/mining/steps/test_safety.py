@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from syntrans.errors import InputError
 from syntrans.images.decode import MAX_PIXELS
-from syntrans_mining.config import ClipConfig, ComposeConfig
+from syntrans_mining.config import ComposeConfig
 from syntrans_mining.engines.base import Response
+from syntrans_mining.models_config import ClipConfig
 from syntrans_mining.requests.prompts import load_prompt
 from syntrans_mining.steps import merge, propose
 from syntrans_mining.steps.candidate import Candidate

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry, class_list_sha256
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import Response
@@ -32,12 +32,12 @@ class Heard(Silent):
 
 
 def test_only_what_nothing_settles_is_in_question() -> None:
-    assert [entry.id for entry in senses.in_question(BIRDS, {}, ask_all=False)] == ["crane"]
-    assert [entry.id for entry in senses.in_question(BIRDS, {}, ask_all=True)] == ["crane", "heron"]
-    assert senses.in_question(BIRDS, {"crane": "a bird"}, ask_all=False) == []
-    assert [entry.id for entry in senses.in_question(BIRDS, {"Crane": 1}, ask_all=False)] == ["crane"]
+    assert [entry.id for entry in senses.ambiguous_entries(BIRDS, {}, ask_all=False)] == ["crane"]
+    assert [entry.id for entry in senses.ambiguous_entries(BIRDS, {}, ask_all=True)] == ["crane", "heron"]
+    assert senses.ambiguous_entries(BIRDS, {"crane": "a bird"}, ask_all=False) == []
+    assert [entry.id for entry in senses.ambiguous_entries(BIRDS, {"Crane": 1}, ask_all=False)] == ["crane"]
     wnid = ClassEntry("n02012849", "crane")
-    assert senses.in_question([wnid], {}, ask_all=True) == []
+    assert senses.ambiguous_entries([wnid], {}, ask_all=True) == []
 
 
 def test_a_homonym_ends_the_run_with_its_senses_shown(run: Run, configure: Callable) -> None:
@@ -113,7 +113,7 @@ def test_the_first_sense_is_that_of_the_list_that_is_shown(run: Run, configure: 
 
 
 def test_a_name_with_one_sense_is_left_as_it_is() -> None:
-    settled, taken = senses.settle(BIRDS, {}, {}, first=lambda entry: None)
+    settled, taken = senses.resolve_senses(BIRDS, {}, {}, first=lambda entry: None)
     assert settled == BIRDS
     assert taken == {}
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import FACETS
+from syntrans.contract.rows import FACETS
 from syntrans_mining.engines.base import Response, TextVectors
 from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
 from syntrans_mining.steps import filter as filtering

@@ -11,13 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.contract.schemas import check_file, read_descriptors, read_semantics
+from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import EngineSpec, Request, Response
 from syntrans_mining.models import Model
-from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.dispatcher import Dispatcher
 from syntrans_mining.requests.prompts import load_prompt
-from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.mine import MineResult
 from syntrans_mining.steps import summarise
 from syntrans_mining.steps.candidate import Author, Candidate
@@ -33,20 +33,20 @@ class Scripted:
         self.text, self.doubts = text, doubts
         self.asked: list[Request] = []
 
-    def generate(self, requests: Any, follow: Any) -> Iterator[Response]:
+    def generate(self, requests: Any, next_request: Any) -> Iterator[Response]:
         for request in requests:
             self.asked.append(request)
             question = request.messages[-1].text
             doubted = any(word in question and task in question for word, task in self.doubts.items())
             answer = Response(request.id, p_yes=0.1 if doubted else 0.9)
             answer = answer if request.yes_no else Response(request.id, self.text)
-            assert follow(answer) is None
+            assert next_request(answer) is None
             yield answer
 
 
 def written(text: str, doubts: Mapping[str, str], folder: Path, threshold: float = 0.5) -> tuple[Any, list[Request]]:
     host = Scripted(text, doubts)
-    asker = Asker(host, Journal(folder / "j.sqlite"), Silent())  # type: ignore[arg-type]
+    dispatcher = Dispatcher(host, ResponseCache(folder / "j.sqlite"), Silent())  # type: ignore[arg-type]
     models = [Model(EngineSpec(name, "fake", name), "1", name) for name in ("ann", "bob", "cleo")]
     kept = Candidate("heron", "heron", "grey wings", "colour", [Author("ann", "1", "p", 0, 0, "grey wings")])
     prompts = summarise.Reading(
@@ -55,9 +55,9 @@ def written(text: str, doubts: Mapping[str, str], folder: Path, threshold: float
         load_prompt("crosscheck.v1", "crosscheck"),
     )
     found = summarise.summarise(
-        asker, [kept], BIRDS, models[0], models[1:], prompts, max_tokens=99, threshold=threshold
+        dispatcher, [kept], BIRDS, models[0], models[1:], prompts, max_tokens=99, threshold=threshold
     )
-    asker.journal.close()
+    dispatcher.journal.close()
     return found["heron"], host.asked
 
 

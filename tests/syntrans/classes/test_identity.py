@@ -8,15 +8,9 @@ import pytest
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.identity import definition_notes
-from syntrans.contract.schemas import (
-    DescriptorRow,
-    FileMetadata,
-    SemanticsRow,
-    descriptor_id,
-    read_descriptors,
-    write_descriptors,
-    write_semantics,
-)
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow, FileMetadata, SemanticsRow, descriptor_id
+from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.errors import InputError
 
 META = FileMetadata(run_id="r", class_list_sha256="0" * 64)

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from syntrans.cli.app import run
-from syntrans.contract.schemas import Author, Clip, DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.contract.rows import Author, Clip, DescriptorRow, FileMetadata, descriptor_id
+from syntrans.contract.writing import write_descriptors
 from syntrans.descriptors.diff import diff, render
 
 Write = Callable[..., Path]

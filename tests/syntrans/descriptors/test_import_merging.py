@@ -10,7 +10,8 @@ import pytest
 
 from syntrans.classes.entries import ClassEntry, slug
 from syntrans.cli.app import run
-from syntrans.contract.schemas import DescriptorRow, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow
 from syntrans.descriptors.importers import Imported, import_descriptions
 from syntrans.errors import InputError, UsageError
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.cli.app import run
-from syntrans.contract.schemas import descriptor_id, normalise_text, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import descriptor_id, normalise_text
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError, UsageError
 from syntrans.text_safety import plain_text

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from syntrans.cli.app import run
-from syntrans.contract.schemas import DESCRIPTOR_SCHEMA, read_descriptors, read_semantics
+from syntrans.contract.reading import read_descriptors, read_semantics
+from syntrans.contract.schemas import DESCRIPTOR_SCHEMA
 from syntrans.descriptors.card import COLUMNS, markdown
 from syntrans.descriptors.pack import pack, without_places
 

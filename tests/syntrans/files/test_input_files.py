@@ -155,7 +155,7 @@ def test_a_header_of_safetensors_that_is_too_deep_is_a_damaged_model(tmp_path: P
 
 
 def test_an_import_is_written_class_by_class_whatever_the_order_of_its_lines(tmp_path: Path) -> None:
-    from syntrans.contract.schemas import read_descriptors
+    from syntrans.contract.reading import read_descriptors
 
     lines = [json.dumps({"class": f"bird {i % 7}", "text": f"mark {i}"}) for i in range(70)]
     (tmp_path / "mixed.jsonl").write_text("\n".join(lines))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from syntrans.cli.inputs import newest_descriptors
-from syntrans.contract.schemas import DescriptorRow, FileMetadata, descriptor_id, write_descriptors
+from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id
+from syntrans.contract.writing import write_descriptors
 from syntrans.paths import newest
 from syntrans.runs import past_runs
 from syntrans.runs.folder import run_dir

@@ -5,18 +5,18 @@ import torch
 import torch.nn.functional as F
 
 from syntrans_training.baselines import selection as choose
-from syntrans_training.baselines.registry import PEERS, Base, Training
-from syntrans_training.baselines.selection import METHODS, Chosen, choose_methods
-from syntrans_training.bridge.ridge_baseline import Grid, build_bridge
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
+from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scorer import score_episodes
 
 C, M, D, S = 20, 12, 10, 10  # one CLIP has S = D
-HOW = Training(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0)
+HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -30,24 +30,24 @@ def world():
     base = Features(values[labels < 14], labels[labels < 14], tuple(map(str, range(14))), "b")
     val = Features(values[labels >= 14], labels[labels >= 14] - 14, tuple(map(str, range(14, 20))), "v")
     tasks = {shots: draw(EpisodeSpec(5, shots, 4, 30, 1), val.labels.numpy()) for shots in (1, 3)}
-    grid = Grid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = build_bridge(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
+    grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
+    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
     return base, val, text, tasks, bridge
 
 
 def run(world, path, names, *, in_clip=False, identity="x"):
     base, val, text, tasks, bridge = world
-    side = Side(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
-    known = Base(base.values, bridge.whitening(base.values), base.labels, text[:14])
-    note = choose_methods(
-        names, lambda _: known, side, tasks, HOW, n_classes=6,
-        table_rows=lambda chosen, shots: build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2),
-        path=path, identity=identity,
-    )  # fmt: skip
-    return note, side
+    side = SplitFeatures(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
+    known = BaseClasses(base.values, bridge.whitening(base.values), base.labels, text[:14])
+    select_baselines(names, lambda _: known, side, tasks, HOW, n_classes=6, path=path, identity=identity)
+
+    def rows(chosen, shots):
+        return build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2)
+
+    return calibrate_rows(rows, tasks, path=path, identity=identity), side
 
 
-PLAIN = [name for name, peer in PEERS.items() if not peer.needs_clip]
+PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
 
 
 def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
@@ -59,8 +59,8 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
         assert entry["setting"] in [{k: v for k, v in t.items() if k != "val"} for t in entry["trials"]]
     assert set(note["temperatures"]["1"]) >= {"fused", "semantic_only", "visual_only", *PLAIN}
     tensors, read = checkpoint.load(tmp_path / METHODS)
-    rows = Chosen(read, tensors).rows(side, 3)
-    found = score(rows, world[3][3], n_classes=6, chunk=100)
+    rows = SelectedBaselines(read, tensors).rows(side, 3)
+    found = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
     by_name = {e["method"]: e["val"] for e in note["choices"] if e["shots"] == 3}
     assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
 
@@ -99,4 +99,4 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
     inside, side = run(world, tmp_path / "b", names, in_clip=True)
     assert {e["method"] for e in outside["choices"]} == {"ridge"}
     assert {e["method"] for e in inside["choices"]} == set(names)
-    assert {row.group for row in Chosen(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
+    assert {row.group for row in SelectedBaselines(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}

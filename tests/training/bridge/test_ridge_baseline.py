@@ -3,14 +3,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training.bridge.ridge_baseline import Grid, alpha_curve, alpha_grid, build_bridge, pack, unpack
+from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_curve, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.encoder.features import Features
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Fused, accuracy
 from syntrans_training.modules.ridge import fit_ridge
 from syntrans_training.scoring.prototype_accuracy import prototype_cosines
 
-GRID = Grid(shrinkages=(None, 1.0), lambdas=(0.1, 1.0), alphas=alpha_grid(0.25), name_shares=(0.0, 1.0))
+GRID = RidgeGrid(shrinkages=(None, 1.0), lambdas=(0.1, 1.0), alphas=alpha_grid(0.25), name_shares=(0.0, 1.0))
 
 
 def world(seed=0, d=12, k=10, per_class=20):
@@ -39,7 +39,7 @@ def fitted():
         text = noise if variant == "name" or share else s
         return text[:26], text[26:]
 
-    return build_bridge(base, val, vectors, tasks, ("kept", "name"), GRID), base, val, s, tasks
+    return fit_ridge_baseline(base, val, vectors, tasks, ("kept", "name"), GRID), base, val, s, tasks
 
 
 def test_val_prefers_the_text_that_tells_something(fitted):

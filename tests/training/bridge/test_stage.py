@@ -8,19 +8,26 @@ import torch.nn.functional as F
 
 from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.episodic_loss import LossWeights
-from syntrans_training.bridge.head_training import How, Task, train_head
-from syntrans_training.bridge.initialisation import Raw, Space, Start, folds, make_grid, seen_through
-from syntrans_training.bridge.ridge_baseline import Grid, build_bridge
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
+from syntrans_training.bridge.initialisation import (
+    MapInit,
+    RawFeatures,
+    SpaceSettings,
+    held_out_metrics,
+    make_grid,
+    transform_features,
+)
+from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scorer import score_episodes
 
 C, M, D, S, BASE = 34, 16, 10, 8, 26
 PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}
-HOW = How(
+HOW = HeadTrainingConfig(
     seeds=2, steps=6, looks=2, ways=8, queries=6, batch=2, lr=3e-3,
     scatter=1.0, wrong_texts=0.2, keep=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
@@ -59,8 +66,8 @@ class Texts:
 
 def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x"):
     base, val, text, tasks = world
-    raw = Raw(base.values, base.labels, val.values, C - BASE)
-    return vsbird.build(raw, Texts(text), tasks, variants, GRID, how, path=path, identity=identity)
+    raw = RawFeatures(base.values, base.labels, val.values, C - BASE)
+    return vsbird.run_stage(raw, Texts(text), tasks, variants, GRID, how, path=path, identity=identity)
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +78,10 @@ def built(world, tmp_path_factory):
 
 def side_of(world, path):
     base, val, text, tasks = world
-    grid = Grid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = build_bridge(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
+    grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
+    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
     texts = Texts(text)
-    return Side(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=vsbird.load(path))
+    return SplitFeatures(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=vsbird.load(path))
 
 
 def test_text_that_tells_the_truth_is_worth_more_than_none_and_none_more_than_lies(built):
@@ -100,7 +107,7 @@ def test_training_never_ends_below_where_it_began(built):
 
 def test_rows_from_the_file_have_the_accuracy_that_val_saw(world, built):
     rows = build_rows(side_of(world, built[1]), {}, n_classes=C - BASE, shots=3, draws=2)
-    found = score({"syntrans": rows["syntrans"]}, world[3][3], n_classes=C - BASE, chunk=50)["syntrans"]
+    found = score_episodes({"syntrans": rows["syntrans"]}, world[3][3], n_classes=C - BASE, chunk=50)["syntrans"]
     chosen = next(c for c in built[0]["choices"] if (c["variant"], c["shots"]) == ("kept", 3))
     assert found.accuracy.mean() == pytest.approx(chosen["val"], abs=1e-5)
     assert rows["syntrans"].settings["alpha"] == chosen["alpha"]
@@ -117,18 +124,18 @@ def test_controls_stand_beside_the_row(world, built):
 
 def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world):
     base, val, text, _ = world
-    raw, text = Raw(base.values, base.labels, val.values, C - BASE), text[:BASE]
-    _, pictures = seen_through(raw, 1.0)
+    raw, text = RawFeatures(base.values, base.labels, val.values, C - BASE), text[:BASE]
+    _, pictures = transform_features(raw, 1.0)
     space, start = GRID.spaces[0], GRID.starts[0]
-    found = folds(pictures, text, space, start, size=8)
-    left_out = torch.stack([one.absent for one in found])
+    found = held_out_metrics(pictures, text, space, start, size=8)
+    left_out = torch.stack([one.held_out_mask for one in found])
     assert (left_out.sum(1) == 8).all()
     assert left_out.sum(0).max() - left_out.sum(0).min() <= 4
     first = left_out[0]
     moved = replace(
         pictures, base=pictures.base + 9.0 * first[pictures.labels, None], means=pictures.means + 9.0 * first[:, None]
     )
-    again = folds(moved, text - 3.0 * first[:, None], space, start, size=8)
+    again = held_out_metrics(moved, text - 3.0 * first[:, None], space, start, size=8)
     assert torch.allclose(again[0].metric.transform, found[0].metric.transform, atol=1e-4)
     assert not torch.allclose(again[1].metric.transform, found[1].metric.transform, atol=1e-4)
 
@@ -140,11 +147,15 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
     lift = torch.randn(D, wide, generator=torch.Generator().manual_seed(1)) / D**0.5
     generator = torch.Generator().manual_seed(2)
     centres = torch.randn(BASE, wide, generator=generator)
-    raw = Raw(base.values @ lift / 5 + centres[base.labels], base.labels, val.values @ lift, C - BASE)
-    _, pictures = seen_through(raw, 1.0)
-    texts, space, start = Texts(torch.randn(C, S, generator=generator)), Space(1.0, 0.1, 1.0), Start(0.1, 1.0, 0.0)
-    left_out = folds(pictures, texts.base("kept", 0.0, 1.0, generator), space, start, size=8)
-    task = Task(pictures, space, start, texts, "kept", 1, tasks[1], C - BASE, left_out)
+    raw = RawFeatures(base.values @ lift / 5 + centres[base.labels], base.labels, val.values @ lift, C - BASE)
+    _, pictures = transform_features(raw, 1.0)
+    texts, space, start = (
+        Texts(torch.randn(C, S, generator=generator)),
+        SpaceSettings(1.0, 0.1, 1.0),
+        MapInit(0.1, 1.0, 0.0),
+    )
+    left_out = held_out_metrics(pictures, texts.base("kept", 0.0, 1.0, generator), space, start, size=8)
+    task = HeadProblem(pictures, space, start, texts, "kept", 1, tasks[1], C - BASE, left_out)
     _, log = train_head(task, replace(HOW, steps=0), 0)
     assert abs(log["semantic_base"] - 1 / 5) < 0.08
 
@@ -170,21 +181,21 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
 
 
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
-    how = How(**{**vars(HOW), "steps": 0})
+    how = HeadTrainingConfig(**{**vars(HOW), "steps": 0})
     build(world, tmp_path / "f", how=how, variants=("kept",))
     note = build(world, tmp_path / "f", how=how, variants=("none",), identity="y")
     assert {c["variant"] for c in note["choices"]} == {"none"}
 
 
 def test_without_steps_there_is_one_closed_form(world, tmp_path):
-    note = build(world, tmp_path / "f", how=How(**{**vars(HOW), "steps": 0}), variants=("kept",))
+    note = build(world, tmp_path / "f", how=HeadTrainingConfig(**{**vars(HOW), "steps": 0}), variants=("kept",))
     assert [h["seed"] for h in note["heads"]] == [0, 0]
     assert all(h["step"] == 0 and h["val"] == h["val_before"] for h in note["heads"])
 
 
 @pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
 def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path, change):
-    how = How(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
+    how = HeadTrainingConfig(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
     build(world, tmp_path / "f", how=how, variants=("kept",))
     head = vsbird.load(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from syntrans_training.baselines.grid_search import calibrate, select
+from syntrans_training.baselines.grid_search import calibrate, grid_search
 from syntrans_training.data import load_splits
 from syntrans_training.data.novel_split_guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Prototype, RidgeRegression
-from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
 def world(noise=1.0, dim=8):
@@ -33,14 +33,14 @@ def test_a_selection_that_opens_the_novel_split_fails(toy_data):
         return RidgeRegression(lam=lam)
 
     with pytest.raises(ClosedSplit):
-        select(build, {"lam": (0.1, 1.0)}, *world(), n_classes=8)
+        grid_search(build, {"lam": (0.1, 1.0)}, *world(), n_classes=8)
 
 
 def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
     from syntrans_training.config import TrainConfig
-    from syntrans_training.pipeline import train
+    from syntrans_training.pipeline import train, training_run
 
-    monkeypatch.setattr(train, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
+    monkeypatch.setattr(training_run, "open_texts", lambda *_: load_splits(str(toy_data), size=20, names=("novel",)))
     shape = {"device": "cpu", "data": {"path": str(toy_data), "size": 20}, "episodes": {"queries": 9}}
     config = TrainConfig.model_validate(shape)
     with pytest.raises(ClosedSplit):
@@ -57,14 +57,14 @@ def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kep
         def classifiers(self, support, classes):
             return super().classifiers(support if self.good else torch.ones_like(support), classes)
 
-    found = select(Half, {"good": (False, True)}, *world(0.3), n_classes=8)
+    found = grid_search(Half, {"good": (False, True)}, *world(0.3), n_classes=8)
     assert found.setting == {"good": True}
     assert [trial["good"] for trial in found.trials] == [False, True]
     assert found.accuracy == pytest.approx(max(trial["val"] for trial in found.trials), abs=1e-6)
 
 
 def test_an_empty_grid_is_one_setting():
-    assert select(Prototype, {}, *world(), n_classes=8).setting == {}
+    assert grid_search(Prototype, {}, *world(), n_classes=8).setting == {}
 
 
 def test_scores_that_are_twice_as_large_get_half_the_temperature():
@@ -75,7 +75,7 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature():
             found = super().classifiers(support, classes)
             return type(found)(found.weight * 2, cosine=True)
 
-    once, twice = (calibrate(Row((method,), values), tasks) for method in (Prototype(), Twice()))
+    once, twice = (calibrate(ScoredClassifier((method,), values), tasks) for method in (Prototype(), Twice()))
     assert once / twice == pytest.approx(2, rel=0.35)  # the grid's step is a third
 
 

@@ -12,7 +12,7 @@ from syntrans.paths import resolve_model
 from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, TextConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.encoder import clip_distillation as distill
-from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_lesson
+from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_teacher_signal
 from syntrans_training.encoder.clip_teacher import open_teacher
 from syntrans_training.encoder.training import encoder_stage, open_encoder
 from syntrans_training.engine import checkpoint
@@ -108,9 +108,9 @@ def stage(config, splits, warm, write_toy_descriptors):
         out = warm / "train" / name
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(warm / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
-        lesson = open_lesson(asked, base, val, knowledge, descriptors)
+        lesson = open_teacher_signal(asked, base, val, knowledge, descriptors)
         start = open_encoder(out, asked.encoder, CPU)
-        _, note = distill_stage(asked, lesson, *start, base, val, out, device=CPU, reuse=True)
+        _, note = distill_stage(asked, lesson, start, base, val, out, device=CPU, reuse=True)
         return note, out
 
     return run
@@ -256,7 +256,7 @@ def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, sp
         update={"encoder": config.encoder.model_copy(update={"method": "frozen", "backbone": f"open_clip:{CLIP}"})}
     )
     with pytest.raises(UsageError, match="takes pictures of 64 px"):
-        open_lesson(asked, splits["base"], splits["val"], read_knowledge(None, splits["base"].classes), None)
+        open_teacher_signal(asked, splits["base"], splits["val"], read_knowledge(None, splits["base"].classes), None)
 
 
 # anchors
@@ -304,14 +304,15 @@ def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row)
 def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
     config, splits, toy_classes, descriptor_row, tmp_path, capsys
 ):
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     path = tmp_path / "told.parquet"
     base = set(splits["base"].classes)
     rows = [descriptor_row(c, f"not to be taken for a {other}") for c in toy_classes for other in toy_classes]
     write_descriptors(path, rows, FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}))
     known = read_knowledge(path, [*splits["base"].classes, *splits["val"].classes])
-    anchors = open_lesson(config, splits["base"], splits["val"], known, path).anchors
+    anchors = open_teacher_signal(config, splits["base"], splits["val"], known, path).anchors
     others = set(toy_classes) - base
     assert len(others) == 10
     assert not any(other in text for other in others for text in anchors.texts)

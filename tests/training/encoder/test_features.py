@@ -28,8 +28,8 @@ def views(split, tmp_path, monkeypatch):
 
     def make(n_views=3, seed=0, pad=2, size=SIZE):
         monkeypatch.setattr(features, "view_pad", lambda _size: pad)
-        asked = {"n_views": n_views, "seed": seed, "size": size, "weights": "w", "cache": tmp_path}
-        return features.extract_views(Pooled(), split, device=torch.device("cpu"), **asked)
+        extraction = features.Extraction("w", torch.device("cpu"), cache=tmp_path)
+        return features.extract_views(Pooled(), split, extraction, n_views=n_views, seed=seed, size=size)
 
     return make
 

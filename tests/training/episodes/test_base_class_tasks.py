@@ -6,10 +6,10 @@ import torch.nn.functional as F
 
 from syntrans_training.baselines.losses import alignment_loss, attention_loss, gate_loss
 from syntrans_training.engine.head_trainer import fit_head
-from syntrans_training.episodes.base_class_tasks import FakeNovel
+from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.methods import AM3, AttentionWeights, Prototype, SemanticAlignment, accuracy
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import Gate
+from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 
@@ -28,7 +28,7 @@ def base():
 
 
 def tasks(base, **changes):
-    return FakeNovel(*base[:2], **{"ways": 5, "shots": 2, "queries": 4, "batch": 8, "seed": 0, **changes})
+    return PseudoNovelSampler(*base[:2], **{"ways": 5, "shots": 2, "queries": 4, "batch": 8, "seed": 0, **changes})
 
 
 def test_a_batch_is_the_same_whenever_it_is_drawn(base):
@@ -41,7 +41,7 @@ def test_a_batch_is_the_same_whenever_it_is_drawn(base):
 def test_supports_and_queries_are_of_their_classes_and_share_no_picture(base):
     labels = base[1]
     numbered = torch.cat([torch.arange(len(labels))[:, None], labels[:, None]], 1).float()
-    batch = FakeNovel(numbered, labels, ways=5, shots=2, queries=4, batch=8, seed=0).draw(1)
+    batch = PseudoNovelSampler(numbered, labels, ways=5, shots=2, queries=4, batch=8, seed=0).draw(1)
     query = batch.query.unflatten(1, (5, 4))
     assert (batch.support[..., 1] == batch.classes[..., None]).all()
     assert (query[..., 1] == batch.classes[..., None]).all()
@@ -103,7 +103,7 @@ def test_the_generator_learns_on_fake_novel_classes(base):
 
 def test_the_gate_learns_what_the_text_says(base):
     torch.manual_seed(0)
-    gate, draws = Gate(S, D, hidden=32), tasks(base, shots=1)
+    gate, draws = AM3Gate(S, D, hidden=32), tasks(base, shots=1)
     fit_head(gate, lambda i: gate_loss(gate, draws.draw(i), base[2]), steps=150, lr=1e-2, looks=1, validate=later())
     batch = draws.draw(1000)
     assert scored(AM3(gate, base[2]), batch) > scored(Prototype(), batch) + 0.1

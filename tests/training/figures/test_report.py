@@ -9,14 +9,14 @@ import torch
 
 from syntrans.cli import app as cli
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_subject
+from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.figures.class_weights import DRAWS, draw, draw_supports, separation
 from syntrans_training.figures.report import report
 from syntrans_training.methods import SynTrans
 from syntrans_training.pipeline.train import train
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
 
 EVALUATE = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"queries": 5, "episodes": 30}})
 SHOTS = (1, 3)
@@ -25,7 +25,8 @@ SHOTS = (1, 3)
 @pytest.fixture(scope="module")
 def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_factory):
     """A training, its folder of figures, and what the report says; made once."""
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     root = tmp_path_factory.mktemp("figures")
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
@@ -71,16 +72,16 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, 
     folder, out, _, _ = made
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
     run = read_run(folder)
-    novel = open_subject(run, device="cpu")
+    novel = open_evaluated_split(run, device="cpu")
     curves = pq.read_table(out / "alpha.parquet").to_pandas()
     for shots in SHOTS:
         tasks = open_episodes(novel, EVALUATE, shots).episodes
-        text = novel.side.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
+        text = novel.features.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
         heads = run.heads.heads["kept", shots]
         of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")
         for alpha in (0.0, 0.5, 1.0):
-            row = Row(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.side.shared)
-            expected = score({"it": row}, tasks, n_classes=5, chunk=10)["it"].accuracy.mean()
+            row = ScoredClassifier(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.features.shared)
+            expected = score_episodes({"it": row}, tasks, n_classes=5, chunk=10)["it"].accuracy.mean()
             assert of_shots.accuracy[alpha] == pytest.approx(expected, abs=0.003)  # a tie may fall otherwise
         assert (of_shots.episodes == 30).all()
 
@@ -108,7 +109,7 @@ def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made):
 def test_supports_are_different_pictures_of_their_class(made, monkeypatch):
     folder, out, _, _ = made
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
-    novel = open_subject(read_run(folder), device="cpu").split
+    novel = open_evaluated_split(read_run(folder), device="cpu").split
     drawn = draw_supports(novel, 3, seed=0)
     assert (novel.labels[drawn] == np.arange(5)[:, None]).all()
     assert all(len(set(support)) == 3 for support in drawn.reshape(-1, 3).tolist())

@@ -19,7 +19,7 @@ from syntrans_training.methods import (
     accuracy,
 )
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import Gate
+from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
 E, N, K, Q, D, C, S = 6, 5, 3, 4, 16, 9, 7
@@ -59,7 +59,7 @@ METHODS = {
     "cosine": lambda: CosineClassifier(steps=5),
     "attention": lambda: AttentionWeights(generator()),
     "fsktn": lambda: KnowledgeTransfer(CENTRES),
-    "am3": lambda: AM3(module(Gate, S, D, hidden=8), TEXT),
+    "am3": lambda: AM3(module(AM3Gate, S, D, hidden=8), TEXT),
     "semalign": lambda: SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=0.9),
     "tip": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0),
     "tip_f": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0, steps=5),
@@ -160,7 +160,7 @@ def test_steps_on_the_keys_lower_the_loss_on_the_supports():
 
 def test_am3_ranks_as_the_distance_to_the_mixed_prototypes():
     support, query, classes = draw(1.0)
-    gate = module(Gate, S, D, hidden=8).eval()
+    gate = module(AM3Gate, S, D, hidden=8).eval()
     found = AM3(gate, TEXT).scores(support, query, classes)
     for e in range(E):
         p = F.normalize(F.normalize(support[e], dim=-1).mean(1), dim=-1)
@@ -180,14 +180,14 @@ def test_semalign_with_all_weight_on_prototypes_is_visual():
 def test_fake_novel_classes_get_no_attention():
     net = generator()
     support, _, _ = draw(1.0)
-    absent = torch.zeros(E, 12, dtype=torch.bool)
-    absent[:, [2, 5]] = True
-    attention = net.attention(support, absent)
+    held_out_mask = torch.zeros(E, 12, dtype=torch.bool)
+    held_out_mask[:, [2, 5]] = True
+    attention = net.attention(support, held_out_mask)
     assert attention[..., [2, 5]].abs().max() == 0
     assert torch.allclose(attention.sum(-1), torch.ones(E, N, K))
-    before = net(support, absent)
+    before = net(support, held_out_mask)
     net.base[[2, 5]] = 100.0
-    assert torch.equal(net(support, absent), before)
+    assert torch.equal(net(support, held_out_mask), before)
 
 
 @pytest.mark.parametrize("i", range(3))
@@ -212,8 +212,8 @@ def test_the_generator_gives_the_numbers_of_its_authors_code(reference, i):
     e, n = len(arrays["base_ids"]), int(arrays["support_labels"].max()) + 1
     by_class = arrays["support_labels"].argsort(dim=1, stable=True)
     support = arrays["support_features"][torch.arange(e)[:, None], by_class].unflatten(1, (n, -1))
-    absent = torch.ones(e, 8, dtype=torch.bool).scatter(1, arrays["base_ids"], value=False)
-    weights = net(support, absent)
+    held_out_mask = torch.ones(e, 8, dtype=torch.bool).scatter(1, arrays["base_ids"], value=False)
+    weights = net(support, held_out_mask)
     expected = case["outputs"]["float64"]
     assert np.allclose(weights.detach().numpy(), expected["novel_weights"], atol=1e-9)
     both = torch.cat([torch.from_numpy(expected["base_weights"]), weights], 1)

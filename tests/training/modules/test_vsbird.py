@@ -4,13 +4,13 @@ import torch
 import torch.nn.functional as F
 
 from syntrans_training.bridge.episodic_loss import LossWeights, Shown, bridge_loss, scatter, show
-from syntrans_training.episodes.base_class_tasks import Batch
+from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks
 from syntrans_training.methods import SynTrans
 from syntrans_training.modules.fusion import add, fuse, fuse_evidence
 from syntrans_training.modules.ridge import fit_ridge, leave_one_out
 from syntrans_training.modules.shared_space import Metric, diagonalise, fit_phi, shrink, within_covariance
-from syntrans_training.modules.trust import Trust
-from syntrans_training.modules.vsbird import FUSIONS, VSBird, Without
+from syntrans_training.modules.trust import TextGate
+from syntrans_training.modules.vsbird import FUSIONS, HeldOutClasses, VSBird
 
 C, D, S, N, K, Q = 12, 8, 6, 5, 3, 4
 
@@ -25,7 +25,9 @@ def metric(seed=0):
 
 def without(*classes):
     """Those classes, and a metric of others."""
-    return Without(torch.zeros(C, dtype=torch.bool).scatter(0, torch.tensor(classes), value=True), metric(seed=30))
+    return HeldOutClasses(
+        torch.zeros(C, dtype=torch.bool).scatter(0, torch.tensor(classes), value=True), metric(seed=30)
+    )
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def head():
 @pytest.fixture
 def batch():
     classes = torch.stack([torch.randperm(N + 1, generator=torch.Generator().manual_seed(i))[:N] for i in range(2)])
-    return Batch(
+    return PseudoNovelTasks(
         rand(2, N, K, D, seed=4), rand(2, N * Q, D, seed=5), classes, torch.zeros(2, 0, D), torch.zeros(2, 0).long()
     )
 
@@ -128,13 +130,13 @@ def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head):
     text, support, away = rand(2, N, S, seed=9), rand(2, N, D, seed=4), without(0, 3, 4, 7, 9)
 
     def run():
-        memory = head.recall(away)
+        memory = head.build_memory(away)
         made = head.weights(memory.project(support), head.semantic(text, memory), memory, shots=K)
         return head.classifier(made, shots=K, alpha=0.5)[0]
 
     before = run()
-    head.base[away.absent] += 5.0
-    head.base_text[away.absent] -= 3.0
+    head.base[away.held_out_mask] += 5.0
+    head.base_text[away.held_out_mask] -= 3.0
     head.transform += 1.0
     assert torch.allclose(before, run(), atol=1e-3)
 
@@ -186,10 +188,10 @@ def test_phi_is_centred_on_the_mean_class():
 
 def test_a_map_without_some_classes_is_the_map_of_the_others():
     s, w = rand(C, S), rand(C, D, seed=1)
-    absent = torch.stack([without(0, 3).absent, without(5, 11).absent])
-    found = fit_ridge(s, w, lam=0.7, absent=absent)(rand(2, 4, S, seed=2))
+    held_out_mask = torch.stack([without(0, 3).held_out_mask, without(5, 11).held_out_mask])
+    found = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
     for e in range(2):
-        alone = fit_ridge(s[~absent[e]], w[~absent[e]], lam=0.7)
+        alone = fit_ridge(s[~held_out_mask[e]], w[~held_out_mask[e]], lam=0.7)
         assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
 
 
@@ -210,7 +212,7 @@ def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class():
 def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
     true = 3 * rand(1, N, D)
     pictures = true + 0.3 * rand(1, N, D, seed=1)
-    trust, precision = Trust(), torch.full((D,), 2.0)
+    trust, precision = TextGate(), torch.full((D,), 2.0)
     fits, misfits = trust(pictures, true, precision, K), trust(pictures, true.roll(1, 1), precision, K)
     assert (fits > 0.9).all()
     assert misfits.mean() < fits.mean() - 0.1
@@ -220,7 +222,7 @@ def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
 def test_every_fusion_tells_classes_apart_and_learns(fusion, batch):
     made = VSBird(Metric(torch.eye(D), torch.ones(D)), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
     shown = show(batch.classes, made.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
-    away = Without(without(*range(N + 1)).absent, Metric(torch.eye(D), torch.ones(D)))
+    away = HeldOutClasses(without(*range(N + 1)).held_out_mask, Metric(torch.eye(D), torch.ones(D)))
     terms = bridge_loss(made, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
     assert set(terms) == {"fused", "visual", "semantic", "reconstruction", "cycle"}
     sum(terms.values()).backward()

@@ -31,7 +31,8 @@ def no_training(monkeypatch):
 def test_descriptors_of_other_classes_end_a_run_before_the_encoder(
     toy_data, tiny_text_encoder, descriptor_row, tmp_path
 ):
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     path = tmp_path / "other.parquet"
     meta = FileMetadata(run_id="t", class_list_sha256="0" * 64)

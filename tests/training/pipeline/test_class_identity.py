@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from syntrans.classes.entries import ClassEntry, composed, is_unicode, lint, read_classes, require_clean, slug
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError
 from syntrans.images.folders import FilePool

@@ -113,7 +113,7 @@ def test_another_seed_trains_another_encoder(trained, config, artifacts):
 def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifacts, write_toy_descriptors, monkeypatch):
     from syntrans_training.encoder import training as encoder
 
-    peek = encoder._look
+    peek = encoder._val_check
 
     looks = []
 
@@ -125,11 +125,11 @@ def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifact
 
     slow = config.model_copy(update={"encoder": config.encoder.model_copy(update={"val_every": 1})})
     out = artifacts / "elsewhere" / "two"
-    monkeypatch.setattr(encoder, "_look", interrupt)
+    monkeypatch.setattr(encoder, "_val_check", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(slow, out=out)
     assert not (out / "encoder.safetensors").exists()
-    monkeypatch.setattr(encoder, "_look", peek)
+    monkeypatch.setattr(encoder, "_val_check", peek)
     with (out / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"epoch": 2, "lo\n')  # a full disk cuts a line short
     again = train(slow, out=out)

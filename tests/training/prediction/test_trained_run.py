@@ -16,7 +16,7 @@ from syntrans_training.evaluation.evaluate import open_episodes, open_subject
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.pipeline.train import train
-from syntrans_training.prediction.encoders.trained import TrainedRun
+from syntrans_training.prediction.encoders.trained import RunKnowledge
 from syntrans_training.prediction.predictor import Settings, fit
 from syntrans_training.prediction.reasons import explain
 
@@ -74,7 +74,7 @@ def predictor_of(subject, episode, *, inductive=True, text=True):
     """The predictor of the same supports, texts and run."""
     names = tuple(subject.split.classes[c] for c in episode.classes)
     labels = np.repeat(np.arange(len(names)), episode.support.shape[1])
-    trained = TrainedRun(subject.run)
+    trained = RunKnowledge(subject.run)
     told = trained.texts(trained.descriptors(None, names), names, labels) if text else None
     features = subject.side.raw.numpy()[episode.support.reshape(-1)]
     return fit(features, labels, names, trained.space(told, labels), told, Settings(inductive=inductive))
@@ -152,7 +152,7 @@ def test_reasons_say_what_text_did_and_which_descriptors_spoke(subject, artifact
 def test_a_class_without_a_picture_has_its_text_in_their_place(subject, artifacts):
     episode, _ = evaluated(subject, 1, 0)
     names = tuple(subject.split.classes[c] for c in episode.classes)
-    trained, labels = TrainedRun(subject.run), np.arange(4)
+    trained, labels = RunKnowledge(subject.run), np.arange(4)
     told = trained.texts(None, names, labels)
     features = subject.side.raw.numpy()[episode.support[:4, 0]]
     predictor = fit(features, labels, names, trained.space(told, labels), told, Settings())

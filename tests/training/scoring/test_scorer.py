@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
 from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
 
 C, PER_CLASS, D = 8, 30, 12
 LABELS = np.repeat(np.arange(C), PER_CLASS)
@@ -53,7 +53,9 @@ def test_every_row_scores_as_one_episode_at_a_time(features, tasks, chunk):
         "semantic": Semantic(weights),
         "nearest": NearestSupport(),
     }
-    outcomes = score({k: Row((m,), features) for k, m in methods.items()}, tasks, n_classes=C, chunk=chunk)
+    outcomes = score_episodes(
+        {k: ScoredClassifier((m,), features) for k, m in methods.items()}, tasks, n_classes=C, chunk=chunk
+    )
     for name, method in methods.items():
         hits = naive(method, features, tasks)
         assert np.array_equal(outcomes[name].correct, hits), name
@@ -61,23 +63,28 @@ def test_every_row_scores_as_one_episode_at_a_time(features, tasks, chunk):
 
 
 def test_rows_with_other_features_do_not_mix(features, tasks):
-    rows = {"a": Row((Prototype(),), features), "b": Row((Prototype(),), features.flip(1) * torch.arange(D))}
-    both = score(rows, tasks, n_classes=C, chunk=16)
+    rows = {
+        "a": ScoredClassifier((Prototype(),), features),
+        "b": ScoredClassifier((Prototype(),), features.flip(1) * torch.arange(D)),
+    }
+    both = score_episodes(rows, tasks, n_classes=C, chunk=16)
     for name, row in rows.items():
-        assert np.array_equal(both[name].correct, score({"alone": row}, tasks, n_classes=C, chunk=16)["alone"].correct)
+        assert np.array_equal(
+            both[name].correct, score_episodes({"alone": row}, tasks, n_classes=C, chunk=16)["alone"].correct
+        )
 
 
 def test_a_row_of_several_methods_is_their_mean(features, tasks):
     weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
     methods = Prototype(), Semantic(weights), NearestSupport()
-    outcomes = score({"mean": Row(methods, features)}, tasks, n_classes=C, chunk=16)
+    outcomes = score_episodes({"mean": ScoredClassifier(methods, features)}, tasks, n_classes=C, chunk=16)
     hits = np.mean([naive(method, features, tasks) for method in methods], axis=0)
     assert np.allclose(outcomes["mean"].correct, hits)
     assert outcomes["mean"].confusion.sum() == len(methods) * tasks.query.size
 
 
 def test_counts_per_class_and_image_agree_with_the_accuracy(features, tasks):
-    outcome = score({"row": Row((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
+    outcome = score_episodes({"row": ScoredClassifier((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
     assert outcome.confusion.sum(1).tolist() == (np.bincount(tasks.classes.ravel(), minlength=C) * 6).tolist()
     assert outcome.confusion.trace() == outcome.image_correct.sum() == outcome.correct.sum()
     assert outcome.image_shown.tolist() == np.bincount(tasks.query.ravel(), minlength=len(LABELS)).tolist()
@@ -86,11 +93,13 @@ def test_counts_per_class_and_image_agree_with_the_accuracy(features, tasks):
 
 def test_views_stand_in_for_the_supports(features, tasks):
     views = torch.stack([features, features + 0.5, features - 0.5], 1)
-    found = score({"row": Row((Euclidean(),), features, support_views=views)}, tasks, n_classes=C, chunk=16)
-    plain = score({"row": Row((Euclidean(),), features)}, tasks, n_classes=C, chunk=16)
+    found = score_episodes(
+        {"row": ScoredClassifier((Euclidean(),), features, support_views=views)}, tasks, n_classes=C, chunk=16
+    )
+    plain = score_episodes({"row": ScoredClassifier((Euclidean(),), features)}, tasks, n_classes=C, chunk=16)
     assert np.array_equal(found["row"].correct, plain["row"].correct)  # the views' mean is the picture
-    shifted = Row((Euclidean(),), features, support_views=torch.zeros(len(features), 2, D))
-    assert score({"row": shifted}, tasks, n_classes=C, chunk=16)["row"].accuracy.mean() == pytest.approx(0.2)
+    shifted = ScoredClassifier((Euclidean(),), features, support_views=torch.zeros(len(features), 2, D))
+    assert score_episodes({"row": shifted}, tasks, n_classes=C, chunk=16)["row"].accuracy.mean() == pytest.approx(0.2)
 
 
 def test_euclidean_prototypes_order_classes_as_the_distance_does():
@@ -108,15 +117,18 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins():
 
 
 def test_temperature_sets_the_confidence_of_a_row(features, tasks):
-    rows = {t: Row((Prototype(),), F.normalize(features, dim=-1), temperature=float(t)) for t in ("0.01", "10", "1000")}
-    found = score(rows, tasks, n_classes=C, chunk=16)
+    rows = {
+        t: ScoredClassifier((Prototype(),), F.normalize(features, dim=-1), temperature=float(t))
+        for t in ("0.01", "10", "1000")
+    }
+    found = score_episodes(rows, tasks, n_classes=C, chunk=16)
     accuracy = found["10"].accuracy.mean()
     assert found["0.01"].ece == pytest.approx(accuracy - 0.2, abs=0.01)  # all classes alike
     assert found["1000"].ece == pytest.approx(1 - accuracy, abs=0.02)  # always sure
 
 
 def test_the_image_interval_contains_the_normal_one(features, tasks):
-    outcome = score({"row": Row((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
+    outcome = score_episodes({"row": ScoredClassifier((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
     wide, narrow = image_interval(outcome.correct, tasks), interval(outcome.accuracy)
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.half_width >= narrow.half_width
@@ -129,7 +141,9 @@ def test_the_image_interval_covers_other_pictures_of_the_same_classes():
     for seed in range(40):
         noise = torch.randn(len(LABELS), D, generator=torch.Generator().manual_seed(100 + seed))
         tasks = draw(EpisodeSpec(5, 1, 10, 400, seed), LABELS)
-        outcome = score({"row": Row((Prototype(),), centres[LABELS] + noise)}, tasks, n_classes=C, chunk=400)["row"]
+        outcome = score_episodes(
+            {"row": ScoredClassifier((Prototype(),), centres[LABELS] + noise)}, tasks, n_classes=C, chunk=400
+        )["row"]
         found.append((interval(outcome.accuracy), image_interval(outcome.correct, tasks)))
     truth = np.mean([normal.mean for normal, _ in found])
     deviation = np.std([normal.mean for normal, _ in found], ddof=1)

@@ -14,7 +14,7 @@ from syntrans.paths import shipped_dir
 from syntrans.sentences import fill
 from syntrans.windows import windows
 from syntrans_training.config import TextConfig, TrainConfig
-from syntrans_training.text.class_vectors import class_vectors, derangement, read_knowledge
+from syntrans_training.text.class_vectors import derangement, embed_texts, read_knowledge
 from syntrans_training.text.encoders import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
 
 
@@ -55,7 +55,8 @@ def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
 
 
 def write_rows(tmp_path, rows):
-    from syntrans.contract.schemas import FileMetadata, write_descriptors
+    from syntrans.contract.rows import FileMetadata
+    from syntrans.contract.writing import write_descriptors
 
     path = tmp_path / "some.parquet"
     write_descriptors(path, rows, FileMetadata(run_id="t", class_list_sha256="0" * 64, prompt_sha256={}))
@@ -76,7 +77,7 @@ def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descrip
     ]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox"])
     red, white, blue = encoder.encode(["it is red", "it is white", "it is blue"])
-    kept, raw = (class_vectors(knowledge, ["fox"], encoder, variant)[0] for variant in ("kept", "raw"))
+    kept, raw = (embed_texts(knowledge, ["fox"], encoder, variant).vectors(0.0)[0] for variant in ("kept", "raw"))
     expected = 0.75 * red + 0.25 * white
     assert np.allclose(kept, expected / np.linalg.norm(expected), atol=1e-6)
     expected = red + white + blue  # unweighted, and without the duplicate
@@ -86,14 +87,14 @@ def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descrip
 def test_a_name_share_mixes_the_name_in(tmp_path, encoder, descriptor_row):
     knowledge = read_knowledge(write_rows(tmp_path, [descriptor_row("fox", "it is red")]), ["fox"])
     name, text = encoder.encode(["a photo of a fox", "it is red"])
-    found = class_vectors(knowledge, ["fox"], encoder, "kept", name_share=0.5)[0]
+    found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.5)[0]
     assert np.allclose(found, (name + text) / np.linalg.norm(name + text), atol=1e-6)
 
 
 def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, descriptor_row, capsys):
     rows = [descriptor_row("fox", "it is red", kept=False), descriptor_row("owl", "it is white")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
-    found = class_vectors(knowledge, ["fox", "owl"], encoder, "kept")
+    found = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
     assert np.allclose(found[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
     assert "fox (1 classes)" in capsys.readouterr().err
 
@@ -102,7 +103,7 @@ def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_p
     source = tmp_path / "dclip.json"
     source.write_text(json.dumps({"fox": [], "owl": ["it is white"]}))
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox", "owl"])
-    found = class_vectors(knowledge, ["fox", "owl"], encoder, "kept")
+    found = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
     assert np.allclose(found, encoder.encode(["a photo of a fox", "it is white"]), atol=1e-6)
     assert knowledge.variants == ("kept", "random", "name")
 
@@ -113,7 +114,7 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox"])
     red, white = encoder.encode(["it is red", "it is white"])
     expected = red + 5 * white
-    found = class_vectors(knowledge, ["fox"], encoder, "kept")[0]
+    found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.0)[0]
     assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
 
 

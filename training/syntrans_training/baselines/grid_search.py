@@ -1,7 +1,7 @@
 """Choosing hyper-parameters: every setting of a grid on the same val episodes, the best accuracy wins.
 
-The novel split is closed while it runs (guard.py). All settings are scored in one pass, so linear methods share the
-gathering of queries.
+The novel split is closed while it runs (novel_split_guard.py). All settings are scored in one pass, so
+linear methods share the gathering of queries.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,15 +17,15 @@ from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import Method
-from syntrans_training.scoring.feature_gather import Bank
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import score
+from syntrans_training.scoring.feature_gather import FeatureGather
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
 
 TEMPERATURES = tuple(float(t) for t in torch.logspace(-1, 3, 33))
 
 
 @dataclass(frozen=True)
-class Selected:
+class GridResult:
     """What val chose, its accuracy there in [0, 1], and every setting that was tried with its own."""
 
     setting: dict[str, Any]
@@ -33,7 +33,7 @@ class Selected:
     trials: list[dict[str, Any]]
 
 
-def select(
+def grid_search(
     build: Callable[..., Method],
     grid: Mapping[str, Sequence[Any]],
     val: Float[Tensor, "n d"],
@@ -42,24 +42,28 @@ def select(
     n_classes: int,
     support_views: Float[Tensor, "n v d"] | None = None,
     chunk: int = 500,
-) -> Selected:
+) -> GridResult:
     """Try `build(**setting)` for every setting of the grid on val features; of equal ones the first wins."""
     settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     with selecting():
-        rows = {str(i): Row((build(**s),), val, support_views=support_views) for i, s in enumerate(settings)}
-        found = [float(o.accuracy.mean()) for o in score(rows, tasks, n_classes=n_classes, chunk=chunk).values()]
+        rows = {
+            str(i): ScoredClassifier((build(**s),), val, support_views=support_views) for i, s in enumerate(settings)
+        }
+        found = [
+            float(o.accuracy.mean()) for o in score_episodes(rows, tasks, n_classes=n_classes, chunk=chunk).values()
+        ]
     best = max(range(len(found)), key=found.__getitem__)
     trials = [{**s, "val": round(a, 6)} for s, a in zip(settings, found, strict=True)]
-    return Selected(settings[best], found[best], trials)
+    return GridResult(settings[best], found[best], trials)
 
 
-def calibrate(row: Row, tasks: Episodes, *, chunk: int = 500) -> float:
+def calibrate(row: ScoredClassifier, tasks: Episodes, *, chunk: int = 500) -> float:
     """The temperature t whose softmax(t * scores) has the lowest cross-entropy on the val `tasks`.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), over a grid; t multiplies where theirs divides.
     """
     losses = torch.zeros(len(TEMPERATURES), dtype=torch.float64)
-    bank = Bank(row.features, row.support_views)
+    bank = FeatureGather(row.features, row.support_views)
     with selecting(), torch.inference_mode():
         for part in tasks.chunks(chunk):
             _, ways, queries = part.query.shape

@@ -14,33 +14,37 @@ from typing import Any
 from torch import Tensor
 
 from syntrans.progress import track
-from syntrans_training.baselines.grid_search import Selected, calibrate, select
-from syntrans_training.baselines.registry import PEERS, Base, Peer, Tensors, Training
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.baselines.grid_search import GridResult, calibrate, grid_search
+from syntrans_training.baselines.registry import BASELINES, BaseClasses, Baseline, HeadTraining, Tensors
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 METHODS = "methods.safetensors"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedBaselines:
     """What a methods file holds: settings by (method, shots), tensors by name, temperatures by (row, shots)."""
 
     note: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def rows(self, side: Side, shots: int) -> dict[str, Row]:
+    def rows(self, features: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
         """The chosen methods as rows on a split."""
         found = {}
         for entry in self.note["choices"]:
-            name, peer = entry["method"], PEERS[entry["method"]]
+            name, baseline = entry["method"], BASELINES[entry["method"]]
             if entry["shots"] == shots:
-                method = peer.build(side, shots, part(self.tensors, name, shots), **entry["setting"])
-                views = side.views if peer.on_views else None
-                found[name] = Row((method,), peer.features(side), support_views=views, group=peer.group)
+                method = baseline.build(
+                    features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
+                )
+                views = features.views if baseline.on_views else None
+                found[name] = ScoredClassifier(
+                    (method,), baseline.features(features), support_views=views, group=baseline.group
+                )
         return found
 
     def temperature(self, row: str, shots: int) -> float:
@@ -48,76 +52,92 @@ class Chosen:
         return float(self.note["temperatures"][str(shots)].get(row, 1.0))
 
 
-def choose_methods(
+def select_baselines(
     names: Sequence[str],
-    base: Callable[[int], Base],
-    val: Side,
+    base: Callable[[int], BaseClasses],
+    val: SplitFeatures,
     tasks: Mapping[int, Episodes],
-    how: Training,
+    training: HeadTraining,
     *,
     n_classes: int,
-    table_rows: Callable[[Chosen, int], Mapping[str, Row]],
     path: Path,
     identity: str,
 ) -> dict[str, Any]:
-    """Choose, train and calibrate what `path` does not hold yet; returns its note.
+    """Choose and train what `path` does not hold yet; returns its note.
 
     `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
-    `table_rows` makes the rows of the table on val, which are calibrated.
-    `how` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where `val` is none.
+    `training` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where
+    `val` is none.
     """
-    tensors, note = _begun(path, identity)
+    tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
-    fitting = [name for name in names if val.in_clip or not PEERS[name].needs_clip]
+    fitting = [name for name in names if val.in_clip or not BASELINES[name].needs_clip]
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            made, best = _choose(PEERS[name], base(shots), val, tasks[shots], replace(how, shots=shots), n_classes)
+            made, best = _choose(
+                BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes
+            )
             tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
             chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
             note["choices"].append({"method": name, "shots": shots, **chosen})
             checkpoint.save(path, tensors, note)
             progress.advance()
-    if not note["temperatures"]:
-        chosen_rows = Chosen(note, tensors)
-        for shots, episodes in tasks.items():
-            rows = table_rows(chosen_rows, shots)
-            with track(f"calibrate {shots}-shot", len(rows), "rows") as progress:
-                found = {}
-                for name, row in rows.items():
-                    found[name] = calibrate(row, episodes)
-                    progress.advance()
-            note["temperatures"][str(shots)] = found
-        checkpoint.save(path, tensors, note)
     return note
 
 
-def _begun(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return checkpoint.load_fitting(path, identity) or ({}, {"identity": identity, "choices": [], "temperatures": {}})
+def calibrate_rows(
+    rows: Callable[[SelectedBaselines, int], Mapping[str, ScoredClassifier]],
+    tasks: Mapping[int, Episodes],
+    *,
+    path: Path,
+    identity: str,
+) -> dict[str, Any]:
+    """Fit the temperature of every row of the table on val, where `path` has none yet; returns its note.
+
+    `rows(chosen, shots)` are the rows of the table on val.
+    """
+    tensors, note = _load(path, identity)
+    if note["temperatures"]:
+        return note
+    chosen = SelectedBaselines(note, tensors)
+    for shots, episodes in tasks.items():
+        of_table = rows(chosen, shots)
+        temperatures = {}
+        with track(f"calibrate {shots}-shot", len(of_table), "rows") as progress:
+            for name, row in of_table.items():
+                temperatures[name] = calibrate(row, episodes)
+                progress.advance()
+        note["temperatures"][str(shots)] = temperatures
+    checkpoint.save(path, tensors, note)
+    return note
+
+
+def _load(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return checkpoint.load_or_begin(path, identity, {"choices": [], "temperatures": {}})
 
 
 def _choose(
-    peer: Peer, base: Base, val: Side, episodes: Episodes, how: Training, n_classes: int
-) -> tuple[dict[str, Tensor], Selected]:
-    def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> Selected:
-        return select(
-            partial(peer.build, val, how.shots, tensors),
+    baseline: Baseline,
+    base: BaseClasses,
+    val: SplitFeatures,
+    episodes: Episodes,
+    training: HeadTraining,
+    n_classes: int,
+) -> tuple[dict[str, Tensor], GridResult]:
+    def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
+        return grid_search(
+            partial(baseline.build, val, training.shots, tensors),
             grid,
-            peer.features(val),
+            baseline.features(val),
             episodes,
             n_classes=n_classes,
-            support_views=val.views if peer.on_views else None,
+            support_views=val.views if baseline.on_views else None,
         )
 
-    middle = {name: values[len(values) // 2 :][:1] for name, values in peer.grid.items()}
+    middle = {name: values[len(values) // 2 :][:1] for name, values in baseline.grid.items()}
     tensors: dict[str, Tensor] = {}
-    if peer.train:
+    if baseline.train:
         with one_thread():
-            tensors = peer.train(base, how, lambda made: tried(made, middle).accuracy)
-    return tensors, tried(tensors, peer.grid)
-
-
-def part(tensors: Tensors, name: str, shots: int) -> dict[str, Tensor]:
-    """The tensors of one method and number of shots."""
-    prefix = f"{name}.{shots}."
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            tensors = baseline.train(base, training, lambda made: tried(made, middle).accuracy)
+    return tensors, tried(tensors, baseline.grid)

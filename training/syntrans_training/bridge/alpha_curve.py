@@ -23,7 +23,7 @@ def alpha_curve(
 ) -> Float[Tensor, "e a"]:
     """Accuracy of every episode at every alpha; phi `pictures` are projected and weights made once for all of them."""
     head.eval()
-    memory = head.recall()
+    memory = head.build_memory()
     seen = memory.project(pictures)
     semantic = head.semantic(text, memory)
     shots = tasks.support.shape[2]

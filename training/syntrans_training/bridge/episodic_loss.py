@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.episodes.base_class_tasks import Batch
+from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks
 from syntrans_training.episodes.class_index import query_labels
-from syntrans_training.modules.vsbird import Memory, VSBird, Weights, Without
+from syntrans_training.modules.vsbird import BaseClassMemory, HeldOutClasses, VSBird, Weights
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,16 @@ def scatter(
 
 
 def bridge_loss(
-    head: VSBird, batch: Batch, shown: Shown, without: Without, *, alpha: Float[Tensor, "e 1 1"], weights: LossWeights
+    head: VSBird,
+    batch: PseudoNovelTasks,
+    shown: Shown,
+    without: HeldOutClasses,
+    *,
+    alpha: Float[Tensor, "e 1 1"],
+    weights: LossWeights,
 ) -> dict[str, Tensor]:
     """The named terms of docs/method.md (26), weighted; their sum is minimised. The batch's classes are `without`."""
-    memory = head.recall(without, shown.text)
+    memory = head.build_memory(without, shown.text)
     shots = batch.support.shape[2]
     mean, query = memory.project(batch.support.mean(2)), memory.project(batch.query)
     semantic = head.semantic(shown.text[shown.classes], memory)
@@ -86,7 +92,7 @@ def bridge_loss(
     return found
 
 
-def _cycle(head: VSBird, visual: Tensor, classes: Tensor, memory: Memory) -> Tensor:
+def _cycle(head: VSBird, visual: Tensor, classes: Tensor, memory: BaseClassMemory) -> Tensor:
     """L_cyc: pictures read as the class's text, and read back as the weights they came from."""
     read, middle = memory.to_text(visual), memory.text.mean(0)
     # class vectors share most of their direction; what tells them apart is the rest

@@ -9,19 +9,26 @@ from torch import Tensor
 
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.bridge.episodic_loss import LossWeights, bridge_loss, scatter, show
-from syntrans_training.bridge.initialisation import ClassTexts, Pictures, Space, Start, closed_form, whole
+from syntrans_training.bridge.initialisation import (
+    ClassVectorSource,
+    MapInit,
+    SpaceSettings,
+    TransformedFeatures,
+    closed_form,
+    full_class_vectors,
+)
 from syntrans_training.engine.head_trainer import fit_head
-from syntrans_training.episodes.base_class_tasks import FakeNovel
+from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.modules.vsbird import VSBird, Without
+from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
 
 _SLOW = ("turn", "reconstructor", "generator")
-LOOK_EPISODES = 300  # val episodes of a look while a head is trained
+CHECK_EPISODES = 300  # val episodes of a look while a head is trained
 
 
 @dataclass(frozen=True)
-class How:
+class HeadTrainingConfig:
     """How heads are trained, and which of the bridge's parts take part (`parts`: arguments of VSBird)."""
 
     seeds: int
@@ -40,77 +47,81 @@ class How:
 
 
 @dataclass(frozen=True)
-class Task:
+class HeadProblem:
     """One variant and number of shots: everything that its heads are trained and judged on."""
 
-    pictures: Pictures
-    space: Space
-    start: Start
-    texts: ClassTexts
+    features: TransformedFeatures
+    space: SpaceSettings
+    start: MapInit
+    texts: ClassVectorSource
     variant: str
     shots: int
     val: Episodes
     n_val: int
-    folds: Sequence[Without]
+    folds: Sequence[HeldOutClasses]
 
     @torch.no_grad()
     def curve(self, head: VSBird, alphas: Sequence[float], *, episodes: int | None = None) -> list[float]:
         """Accuracy on val for each alpha."""
         tasks = next(self.val.chunks(episodes)) if episodes else self.val
         text = self.texts.val(self.variant, self.start.name_share)
-        return alpha_curve(head, self.pictures.val, text, tasks, alphas).mean(0).tolist()
+        return alpha_curve(head, self.features.val, text, tasks, alphas).mean(0).tolist()
 
 
-def train_head(task: Task, how: How, seed: int) -> tuple[VSBird, dict[str, Any]]:
+def train_head(task: HeadProblem, config: HeadTrainingConfig, seed: int) -> tuple[VSBird, dict[str, Any]]:
     """One head and what is to be known of its training."""
     torch.manual_seed(seed)
-    pictures, share = task.pictures, task.start.name_share
-    text = whole(task.texts, task.variant, share)
-    head = closed_form(pictures, text, task.space, task.start, **how.parts)
-    tasks = FakeNovel(
-        pictures.base, pictures.labels,
-        ways=how.ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+    features, share = task.features, task.start.name_share
+    text = full_class_vectors(task.texts, task.variant, share)
+    head = closed_form(features, text, task.space, task.start, **config.parts)
+    tasks = PseudoNovelSampler(
+        features.base, features.labels,
+        ways=config.ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
     )  # fmt: skip
-    residuals = pictures.base - pictures.means[pictures.labels]
+    residuals = features.base - features.means[features.labels]
     generator = torch.Generator().manual_seed(seed)
 
     def loss(step: int) -> Tensor:
         without = task.folds[int(torch.randint(len(task.folds), (), generator=generator))]
-        batch = tasks.draw(step, without.absent)
-        moved = [scatter(x, residuals, amount=how.scatter, generator=generator) for x in (batch.support, batch.query)]
+        batch = tasks.draw(step, without.held_out_mask)
+        moved = [
+            scatter(x, residuals, amount=config.scatter, generator=generator) for x in (batch.support, batch.query)
+        ]
         batch = replace(batch, support=moved[0], query=moved[1])
-        drawn = task.texts.base(task.variant, share, how.keep, generator)
-        shown = show(batch.classes, drawn, wrong=how.wrong_texts, generator=generator)
+        drawn = task.texts.base(task.variant, share, config.keep, generator)
+        shown = show(batch.classes, drawn, wrong=config.wrong_texts, generator=generator)
         alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # docs/method.md (26)
-        terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=how.losses)
+        terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=config.losses)
         return torch.stack(list(terms.values())).sum()
 
-    def look() -> float:
-        return task.curve(head, [0.5], episodes=LOOK_EPISODES)[0]
+    def validate() -> float:
+        return task.curve(head, [0.5], episodes=CHECK_EPISODES)[0]
 
-    begun, known = look(), semantic_on_base(head, task, how, seed)
-    if how.steps:
-        step, best = fit_head(head, loss, steps=how.steps, lr=how.lr, looks=how.looks, validate=look, slow=_SLOW)
+    begun, known = validate(), semantic_on_base(head, task, config, seed)
+    if config.steps:
+        step, best = fit_head(
+            head, loss, steps=config.steps, lr=config.lr, looks=config.looks, validate=validate, slow=_SLOW
+        )
     else:
         step, best = 0, begun
     head.eval()
     log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base_before": known}
-    log |= {"semantic_base": semantic_on_base(head, task, how, seed), "semantic_val": task.curve(head, [1.0])[0]}
+    log |= {"semantic_base": semantic_on_base(head, task, config, seed), "semantic_val": task.curve(head, [1.0])[0]}
     return head, {name: round(value, 6) for name, value in log.items()}
 
 
 @torch.no_grad()
-def semantic_on_base(head: VSBird, task: Task, how: How, seed: int) -> float:
+def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig, seed: int) -> float:
     """Accuracy at alpha 1 on tasks of base classes that play novel ones; beside val's it tells over-fit."""
     right, all_queries = 0, 0
-    ways = min(task.val.support.shape[1], int(task.folds[0].absent.sum()))
-    tasks = FakeNovel(
-        task.pictures.base, task.pictures.labels,
-        ways=ways, shots=task.shots, queries=how.queries, batch=how.batch, seed=seed, others=False,
+    ways = min(task.val.support.shape[1], int(task.folds[0].held_out_mask.sum()))
+    tasks = PseudoNovelSampler(
+        task.features.base, task.features.labels,
+        ways=ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
     )  # fmt: skip
     for number, without in enumerate(task.folds):
-        batch = tasks.draw(2**31 + number, without.absent)  # a step that training does not reach
-        memory = head.recall(without)
+        batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
+        memory = head.build_memory(without)
         semantic = head.semantic(head.base_text[batch.classes], memory)
         made = head.weights(memory.project(batch.support.mean(2)), semantic, memory, shots=task.shots)
         weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)

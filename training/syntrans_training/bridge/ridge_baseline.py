@@ -30,7 +30,7 @@ ClassVectors = Callable[[str, float], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
-class Grid:
+class RidgeGrid:
     """Everything that val decides between."""
 
     shrinkages: tuple[float | None, ...]
@@ -54,7 +54,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Bridge:
+class RidgeBaseline:
     """One standardisation for all rows, one choice and ridge map for every (variant, shots)."""
 
     whitening: Whitening
@@ -68,14 +68,14 @@ class Bridge:
         return tuple(dict.fromkeys(variant for variant, _ in self.choices))
 
 
-def build_bridge(
+def fit_ridge_baseline(
     base: Features,
     val: Features,
     vectors: ClassVectors,
     episodes: Mapping[int, Episodes],
     variants: Sequence[str],
-    grid: Grid,
-) -> Bridge:
+    grid: RidgeGrid,
+) -> RidgeBaseline:
     """Choose and fit everything; `episodes` are val episodes by number of shots."""
     pairs = [(shots, variant) for shots in episodes for variant in variants]
     maps = sum(len(_shares(variant, grid)) for _, variant in pairs) * len(grid.lambdas)
@@ -89,9 +89,9 @@ def _build(
     vectors: ClassVectors,
     episodes: Mapping[int, Episodes],
     pairs: Sequence[tuple[int, str]],
-    grid: Grid,
+    grid: RidgeGrid,
     progress: Tracker,
-) -> Bridge:
+) -> RidgeBaseline:
     whitening, shrinkage = _choose_whitening(base, val, episodes, grid.shrinkages, progress)
     means = class_means(whitening(base.values), base.labels)
     queries = whitening(val.values)
@@ -113,10 +113,10 @@ def _build(
         best = max(found, key=lambda choice: choice.val_fused)
         choices[variant, shots] = best
         ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
-    return Bridge(whitening, shrinkage, choices, ridges)
+    return RidgeBaseline(whitening, shrinkage, choices, ridges)
 
 
-def _shares(variant: str, grid: Grid) -> tuple[float, ...]:
+def _shares(variant: str, grid: RidgeGrid) -> tuple[float, ...]:
     return (0.0,) if variant == "name" else grid.name_shares
 
 
@@ -163,7 +163,7 @@ def alpha_curve(
     return [float(total) / len(tasks) for total in totals]
 
 
-def pack(bridge: Bridge) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack(bridge: RidgeBaseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON note of a checkpoint."""
     tensors = {"whitening.mean": bridge.whitening.mean, "whitening.matrix": bridge.whitening.matrix}
     for (variant, shots), ridge in bridge.ridges.items():
@@ -172,12 +172,12 @@ def pack(bridge: Bridge) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, {"shrinkage": bridge.shrinkage, "choices": choices}
 
 
-def unpack(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> Bridge:
+def unpack(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> RidgeBaseline:
     """The inverse of `pack`."""
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"])
     choices = {(c["variant"], c["shots"]): Choice(**c) for c in note["choices"]}
     ridges = {key: Ridge(*(tensors[f"{key[0]}.{key[1]}.{name}"] for name in _RIDGE)) for key in choices}
-    return Bridge(whitening, note["shrinkage"], choices, ridges)
+    return RidgeBaseline(whitening, note["shrinkage"], choices, ridges)
 
 
 _RIDGE = ("weight", "mean_in", "mean_out")

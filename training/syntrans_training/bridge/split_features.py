@@ -1,19 +1,15 @@
 """One split as the rows of a table see it: its features in three forms, and what is known of its classes."""
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from syntrans_training.bridge.ridge_baseline import Bridge
+from syntrans_training.bridge.ridge_baseline import RidgeBaseline
+from syntrans_training.bridge.stage import TrainedBridges
 from syntrans_training.text.class_texts import Vectors
 
-if TYPE_CHECKING:
-    from syntrans_training.bridge.stage import Bridgeheads
 
-
-class Side:
+class SplitFeatures:
     """Features and class vectors of a split.
 
     Args:
@@ -28,10 +24,10 @@ class Side:
     def __init__(
         self,
         values: Float[Tensor, "n d"],
-        bridge: Bridge,
+        bridge: RidgeBaseline,
         vectors: Vectors,
         *,
-        heads: "Bridgeheads | None" = None,
+        heads: TrainedBridges | None = None,
         views: Float[Tensor, "n v d"] | None = None,
         in_clip: bool = False,
     ) -> None:

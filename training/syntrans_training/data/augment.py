@@ -72,7 +72,7 @@ class Pictures:
         rows = self.rows(len(items))
         mine = items[rows]
         with torch.autocast(self.device.type, enabled=False):
-            views = random_views(self._look_up(mine), generator, **self.view, rows=rows, of=len(items))
+            views = random_views(self._look_up(mine), generator, **self.view, within=(rows, len(items)))
         return views, self.labels[mine].to(self.device)
 
     def stored(
@@ -112,8 +112,7 @@ def random_views(
     crop_pad: int | None = None,
     flip: float = 0.5,
     jitter: float = 0.4,
-    rows: slice | None = None,
-    of: int | None = None,
+    within: tuple[slice, int] | None = None,
 ) -> Float[Tensor, "b 3 size size"]:
     """A random crop, flip and colour change of every picture; values in [0, 1].
 
@@ -125,10 +124,10 @@ def random_views(
         crop_pad: instead, cut `size` x `size` at a random place of the picture padded with black by so many pixels.
         flip: probability of the mirror image.
         jitter: brightness, contrast and saturation vary by 1 +- jitter.
-        rows: with `of`, the pictures are these rows of a batch of `of`, and get the numbers that they get there.
-        of: size of the whole batch; default: the pictures are all of it.
+        within: (rows, size) of a larger batch that the pictures are part of; they get the numbers they get there.
     """
-    numbers = torch.rand(8, of or len(pixels), generator=generator)[:, rows or slice(None)]
+    rows, size_of_batch = within or (slice(None), len(pixels))
+    numbers = torch.rand(8, size_of_batch, generator=generator)[:, rows]
     x = crop_views(pixels, numbers[:5], size=size, crop_area=crop_area, crop_pad=crop_pad, flip=flip)
     return recolour(x, numbers[5:], jitter=jitter)
 

@@ -1,6 +1,7 @@
 """The only door to pictures: `load_splits` opens a source and decodes its parts into memory-mapped arrays."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError
@@ -16,6 +17,26 @@ from syntrans_training.data.open_splits import AUTO, open_source
 from syntrans_training.data.store import Split, load_split
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Which pictures: where they are, what they are, what divides their classes (`DataConfig` says each)."""
+
+    path: str
+    dataset: str = AUTO
+    split_file: str | ClassSplit | None = None
+    columns: Columns = ANY
+    per_class: int = 60
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How pictures are stored: side in pixels, the most of a class, the share of a part that may be broken."""
+
+    size: int
+    limit_per_class: int | None = None
+    max_broken_share: float = 0.05
+
+
 def load_splits(
     path: str,
     *,
@@ -23,7 +44,6 @@ def load_splits(
     names: tuple[str, ...] = PARTS,
     dataset: str = AUTO,
     split_file: str | ClassSplit | None = None,
-    columns: Columns = ANY,
     per_class: int = 60,
     limit_per_class: int | None = None,
     max_broken_share: float = 0.05,
@@ -31,18 +51,38 @@ def load_splits(
     """The named splits of a source, decoded to `size` x `size` (from the cache when they were decoded before).
 
     Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split;
-    `guard.ClosedSplit` when the novel split is asked for while something is being chosen.
+    `novel_split_guard.ClosedSplit` when the novel split is asked for while something is being chosen.
     """
+    origin = Origin(path, dataset, split_file, per_class=per_class)
+    return _load(origin, names, Decoding(size, limit_per_class, max_broken_share))
+
+
+def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
+    """The named splits of a data config, as by `load_splits`; `split` divides its classes instead of its split file."""
+    origin = Origin(data.path, data.dataset, split or data.split_file, data.columns, data.per_class)
+    return _load(origin, names, Decoding(data.size, data.limit_per_class, data.max_broken_share))
+
+
+def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[str, Split]:
     may_open(names)
-    if files := feature_files(path):
+    limit, broken_share = decoding.limit_per_class, decoding.max_broken_share
+    if files := feature_files(origin.path):
         check_disjoint(given_classes(files))
-        return given_splits(names, files, limit_per_class=limit_per_class)
-    source = open_source(path, dataset, split_file=split_file, columns=columns, per_class=per_class)
+        return given_splits(names, files, limit_per_class=limit)
+    source = open_source(
+        origin.path,
+        origin.dataset,
+        split_file=origin.split_file,
+        columns=origin.columns,
+        per_class=origin.per_class,
+    )
     check_disjoint({name: part.classes for name, part in source.parts.items()})
     splits = {}
     for name in names:
-        images = source.part(name).pictures(limit_per_class)
-        splits[name] = load_split(name, images, size=size, max_broken_share=max_broken_share, dataset=source.dataset)
+        images = source.part(name).pictures(limit)
+        splits[name] = load_split(
+            name, images, size=decoding.size, max_broken_share=broken_share, dataset=source.dataset
+        )
         if broken := splits[name].broken:
             say(f"{name}: skipped {len(broken)} broken images: {first_few(broken, '; ')}")
     if source.passed_over:
@@ -66,18 +106,3 @@ def check_disjoint(classes: Mapping[str, list[str]]) -> None:
             if key in owner:
                 raise InputError(f"class {key!r} is in {owner[key]} and in {name}; few-shot splits share no class")
             owner[key] = name
-
-
-def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
-    """The named splits of a data config; `split` divides its classes instead of its split file."""
-    return load_splits(
-        data.path,
-        size=data.size,
-        names=names,
-        dataset=data.dataset,
-        split_file=split or data.split_file,
-        columns=data.columns,
-        per_class=data.per_class,
-        limit_per_class=data.limit_per_class,
-        max_broken_share=data.max_broken_share,
-    )

@@ -7,7 +7,6 @@ belong to another encoder. The val split is looked at, never trained on, and the
 """
 
 import copy
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
-from syntrans.paths import atomic_path
 from syntrans.progress import say
 from syntrans_training.backbones import Encoder
 from syntrans_training.config import TrainConfig
@@ -28,12 +26,20 @@ from syntrans_training.data.augment import Pictures, StoredCrops
 from syntrans_training.encoder import features
 from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
 from syntrans_training.encoder.generations import ENCODER
-from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
-from syntrans_training.encoder.training import LOOK, build_encoder, find, looks, open_encoder, val_accuracy
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
+from syntrans_training.encoder.training import (
+    LOOK,
+    TrainedEncoder,
+    build_encoder,
+    open_encoder,
+    val_accuracy,
+    val_checks,
+)
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.devices import pick_compile, pick_precision
 from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.modules.projector import Projector
@@ -47,7 +53,7 @@ _VERSION = 1  # raise it when the same configuration would train other weights
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherSignal:
     """Who teaches, by which texts, and unit vectors of the base and val classes, with which it is only measured."""
 
     teacher: Teacher
@@ -61,9 +67,9 @@ def encoder_file(config: TrainConfig) -> str:
     return DISTILL if config.distill.teacher else ENCODER
 
 
-def open_lesson(
+def open_teacher_signal(
     config: TrainConfig, base: Split, val: Split, knowledge: Knowledge, descriptors: Path | None
-) -> Lesson | None:
+) -> TeacherSignal | None:
     """Open the teacher and collect its anchors, before the long work; None where there is no teacher."""
     if config.distill.teacher is None:
         return None
@@ -76,38 +82,36 @@ def open_lesson(
         if len(anchors.texts) < 2:
             raise InputError("fewer than two anchor texts are left; set distill.terms.text=0 or give descriptors")
     vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
-    return Lesson(teacher, anchors, *vectors)
+    return TeacherSignal(teacher, anchors, *vectors)
 
 
 def distill_stage(
     config: TrainConfig,
-    lesson: Lesson,
-    encoder: nn.Module,
-    note: Mapping[str, Any],
+    signal: TeacherSignal,
+    start: TrainedEncoder,
     base: Split,
     val: Split,
     out: Path,
     *,
     device: torch.device,
     reuse: bool,
-) -> tuple[nn.Module, dict[str, Any]]:
-    """The encoder that features come from after the lesson, and its note; an equal lesson is taken over."""
-    identity = _identity(config, lesson, note["weights"], base, val, device)
+) -> TrainedEncoder:
+    """The encoder that features come from after the distillation, and its note; an equal one is taken over."""
+    encoder, note = start
+    identity = _identity(config, signal, note["weights"], base, val, device)
     processes = join(device)
-    found = processes.same(partial(find, out, identity, (DISTILL,)) if reuse else str)
-    if not found:
-        _Stage(config, lesson, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
-    elif Path(found) != out / DISTILL and processes.first:
-        say(f"distill: the same as in {Path(found).parent.name}, taken over")
-        for name in (DISTILL, METRICS):
-            if (source := Path(found).with_name(name)).exists():
-                with atomic_path(out / name) as temporary:
-                    shutil.copyfile(source, temporary)
+    equal = processes.same(partial(find_equal, out, identity, (DISTILL,)) if reuse else str)
+    if not equal:
+        _Stage(config, signal, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
+    elif processes.first:
+        take_over(Path(equal), out / DISTILL, logs=(METRICS, METRICS), what="distill")
     processes.wait()
     return open_encoder(out, config.encoder, device, DISTILL)
 
 
-def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, val: Split, device: torch.device) -> str:
+def _identity(
+    config: TrainConfig, signal: TeacherSignal, weights: str, base: Split, val: Split, device: torch.device
+) -> str:
     shape = {"drop_rate", "drop_block", "drop_ramp_steps", "train_size", "test_size", "augment"}
     return semantic_hash(
         {
@@ -116,8 +120,8 @@ def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, va
             "encoder": config.encoder.model_dump(mode="json", include=shape),
             "precision": pick_precision(config.encoder.precision, device),
             "start": weights,
-            "teacher": lesson.teacher.revision,
-            "anchors": lesson.anchors.texts if config.distill.terms.text else (),
+            "teacher": signal.teacher.revision,
+            "anchors": signal.anchors.texts if config.distill.terms.text else (),
             "base": base.key,
             "val": val.key,  # the gate's
             "seed": config.seed,
@@ -128,7 +132,7 @@ def _identity(config: TrainConfig, lesson: Lesson, weights: str, base: Split, va
 @dataclass(frozen=True)
 class _Stage:
     config: TrainConfig
-    lesson: Lesson
+    signal: TeacherSignal
     start: Encoder
     base: Split
     val: Split
@@ -151,7 +155,7 @@ class _Stage:
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             last = epoch == own.epochs
-            return self._look(now) if last or epoch % own.val_every == 0 else {}
+            return self._val_check(now) if last or epoch % own.val_every == 0 else {}
 
         fit(
             task,
@@ -169,15 +173,15 @@ class _Stage:
 
     def _ask_teacher(self) -> tuple[Tensor, dict[str, Any]]:
         """What it says of every stored crop [n, V, e], and how well it does without a student."""
-        teacher, own = self.lesson.teacher, self.config.distill
+        teacher, own = self.signal.teacher, self.config.distill
         encoder = teacher.encoder.to(self.device)
-        common: dict[str, Any] = {"weights": teacher.revision, "device": self.device, "precision": self.precision}
+        extraction = features.Extraction(teacher.revision, self.device, self.precision)
         targets = features.extract_crops(
-            encoder, self.base, self._crops(), view=self._view(), shown=teacher.size, **common
+            encoder, self.base, self._crops(), extraction, view=self._view(), shown=teacher.size
         )
         accuracy = {}
-        for split, vectors in ((self.base, self.lesson.base), (self.val, self.lesson.val)):
-            whole = features.extract(encoder, split, size=teacher.size, **common)
+        for split, vectors in ((self.base, self.signal.base), (self.val, self.signal.val)):
+            whole = features.extract(encoder, split, extraction, size=teacher.size)
             accuracy[split.name] = zero_shot(whole.values, split, vectors)
         encoder.cpu()
         say(f"teacher {teacher.name}: zero-shot {accuracy}, {own.views} crops of {len(self.base)} pictures")
@@ -191,9 +195,9 @@ class _Stage:
         return {"size": self.config.encoder.train_size, **self.config.encoder.augment.model_dump(exclude={"jitter"})}
 
     def _task(self, targets: Tensor) -> ClipDistill:
-        own, teacher = self.config.distill, self.lesson.teacher
+        own, teacher = self.config.distill, self.signal.teacher
         student = copy.deepcopy(self.start)
-        anchors = torch.from_numpy(teacher.text.encode(self.lesson.anchors.texts)) if own.terms.text else None
+        anchors = torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if own.terms.text else None
         pictures = Pictures(
             self.base.pixels,
             self.base.labels,
@@ -201,7 +205,7 @@ class _Stage:
             view={**self._view(), "jitter": self.config.encoder.augment.jitter},
             shard=(self.processes.rank, self.processes.count),
         )
-        taught = Taught(self._crops(), targets, anchors, teacher.scale)
+        taught = TeacherTargets(self._crops(), targets, anchors, teacher.scale)
         terms = Terms(**own.terms.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
         projector = Projector(student.feature_dim, targets.shape[2], kind=own.projector)
         head = self._head() if own.terms.cross_entropy else None
@@ -237,12 +241,12 @@ class _Stage:
     def _accuracy(self, encoder: nn.Module) -> float:
         return round(val_accuracy(self._values(encoder), self.val), 4)
 
-    def _look(self, module: nn.Module) -> dict[str, float]:
+    def _val_check(self, module: nn.Module) -> dict[str, float]:
         """Val accuracy of prototypes, and of the student's projected features among the val classes' texts."""
         values, projector = self._values(module.get_submodule("encoder")), module.get_submodule("projector").eval()
         with torch.inference_mode():
             projected = projector(values.to(self.device)).cpu()
-        found = zero_shot(projected, self.val, self.lesson.val)
+        found = zero_shot(projected, self.val, self.signal.val)
         return {LOOK: round(val_accuracy(values, self.val), 4)} | {_ZERO_SHOT + kind: v for kind, v in found.items()}
 
     def _save(self, task: ClipDistill, note: Mapping[str, Any], teacher: dict[str, Any]) -> None:
@@ -260,13 +264,13 @@ class _Stage:
             if row["epoch"]
         }
         tensors = nn.ModuleDict(kept).state_dict()
-        anchors = {"texts": len(self.lesson.anchors.texts), "left_out": self.lesson.anchors.left_out}
+        anchors = {"texts": len(self.signal.anchors.texts), "left_out": self.signal.anchors.left_out}
         found = {
             "identity": self.identity,
             "gate": "passed" if passed else "failed",
             "val_began": began,
             "val_ended": ended,
-            "val_1_shot": looks(self.out / METRICS),
+            "val_1_shot": val_checks(self.out / METRICS),
             "zero_shot_val": student,
             "teacher": teacher,
             "anchors": anchors if self.config.distill.terms.text else None,

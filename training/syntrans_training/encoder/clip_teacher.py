@@ -15,7 +15,7 @@ from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import TextConfig
 from syntrans_training.data import Split
-from syntrans_training.text.class_vectors import Knowledge, class_vectors
+from syntrans_training.text.class_vectors import Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
@@ -42,14 +42,14 @@ class Teacher:
         """Unit vectors of the classes by their names and, where there is a descriptor file, by what was kept."""
         return {
             variant: torch.from_numpy(
-                class_vectors(
+                embed_texts(
                     knowledge,
                     classes,
                     self.text,
                     variant,
                     descriptor_template=templates.descriptor_template,
                     name_template=templates.name_template,
-                )
+                ).vectors(name_share=0.0)
             )
             for variant in ("name", "kept")
             if variant in knowledge.variants

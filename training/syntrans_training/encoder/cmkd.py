@@ -1,6 +1,6 @@
 """CMKD within the encoder stage: what its teacher knows and sees, its tasks, and how good the teacher is.
 
-The teacher's eyes (`encoder.cmkd.eyes`) are
+The teacher's backbone (`encoder.cmkd.eyes`) is
     own                          an encoder like the student's, trained with the teacher on the views that students see
     timm:<..>, open_clip:<..>    a frozen tower, which looks at the whole pictures once
     a folder of `syntrans train` the frozen encoder of that run, likewise
@@ -27,9 +27,15 @@ from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
-from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.encoder.objectives.cmkd import (
+    CMKDStudent,
+    CMKDTeacher,
+    MirrorTeaching,
+    TaskShape,
+    teacher_backbone,
+)
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.trainer import Task
+from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
 from syntrans_training.modules.mirror import MirrorTeacher
@@ -50,8 +56,8 @@ class ClassKnowledge:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What frozen eyes see: features [n, h] of the base pictures and of the val pictures."""
+class TeacherFeatures:
+    """Features of a frozen backbone: [n, h] of the base pictures and of the val pictures."""
 
     base: Float[Tensor, "n h"]
     val: Float[Tensor, "v h"]
@@ -89,8 +95,8 @@ def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
         raise UsageError(f"{processes} processes cannot share {own.tasks} tasks; set encoder.cmkd.tasks")
 
 
-def eyes_key(ref: str) -> str:
-    """What names the weights of the teacher's eyes; raises `UsageError` when the reference leads nowhere."""
+def teacher_backbone_key(ref: str) -> str:
+    """What names the weights of the teacher's backbone; raises `UsageError` when the reference leads nowhere."""
     if ref == OWN:
         return OWN
     if is_tower(ref):
@@ -106,8 +112,10 @@ def eyes_key(ref: str) -> str:
 OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[str, Any]]]
 
 
-def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun) -> Sight | None:
-    """Features through the teacher's frozen eyes, from the cache where they are; None for eyes of its own."""
+def open_teacher_features(
+    config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
+) -> TeacherFeatures | None:
+    """Features of the teacher's frozen backbone, from the cache where they are; None where it trains its own."""
     ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
     if ref == OWN:
         return None
@@ -119,8 +127,8 @@ def open_sight(config: EncoderConfig, base: Split, val: Split, device: torch.dev
         seen = TrainConfig.model_validate(report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]
-    how: dict[str, Any] = {"weights": eyes_key(ref), "size": size, "device": device, "precision": precision}
-    return Sight(*(features.extract(encoder, split, **how).values for split in (base, val)))
+    extraction = features.Extraction(teacher_backbone_key(ref), device, precision)
+    return TeacherFeatures(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 
 
 def shape_of(own: CMKDConfig) -> TaskShape:
@@ -133,18 +141,18 @@ def teacher_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge,
-    sight: Sight | None,
-) -> Task:
+    teacher_features: TeacherFeatures | None,
+) -> Objective:
     """The teacher's training."""
     own = config.cmkd
     return CMKDTeacher(
-        _build(config, encoder, knowledge, sight),
+        _build(config, encoder, knowledge, teacher_features),
         pictures,
         knowledge.base,
         shape_of(own),
         steps=own.steps,
-        encoder=None if sight else encoder,
-        table=sight.base if sight else None,
+        encoder=None if teacher_features else encoder,
+        table=teacher_features.base if teacher_features else None,
         mirror=own.mirror,
     )
 
@@ -154,32 +162,35 @@ def student_task(
     encoder: backbones.Encoder,
     pictures: Pictures,
     knowledge: ClassKnowledge | None,
-    sight: Sight | None,
+    teacher_features: TeacherFeatures | None,
     file: Path | None,
-) -> Task:
+) -> Objective:
     """The student's training, with the teacher of `file` or with none."""
-    lesson = None
+    teaching = None
     if file and knowledge:
         own, (tensors, _) = config.cmkd, checkpoint.load(file)
-        teacher = _build(config, encoder, knowledge, sight)
+        teacher = _build(config, encoder, knowledge, teacher_features)
         teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
         seeing = None
-        if sight is None:
+        if teacher_features is None:
             seeing = backbones.build(
                 config.backbone, size=config.train_size, mean=config.normalise.mean, std=config.normalise.std
             )
             seeing.load_state_dict(checkpoint.part(tensors, "encoder"))
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
-        look = eyes(seeing, sight.base if sight else None, pictures.device)
-        lesson = Lesson(teacher, look, knowledge.base, own.srl, own.relation, own.temperature)
-    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, lesson=lesson)
+        backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
+        teaching = MirrorTeaching(teacher, backbone, knowledge.base, own.srl, own.relation, own.temperature)
+    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, teaching=teaching)
 
 
 def _build(
-    config: EncoderConfig, encoder: backbones.Encoder, knowledge: ClassKnowledge, sight: Sight | None
+    config: EncoderConfig,
+    encoder: backbones.Encoder,
+    knowledge: ClassKnowledge,
+    teacher_features: TeacherFeatures | None,
 ) -> MirrorTeacher:
-    seen = sight.base.shape[1] if sight else encoder.feature_dim
+    seen = teacher_features.base.shape[1] if teacher_features else encoder.feature_dim
     return MirrorTeacher(seen, knowledge.base.shape[1], width=config.cmkd.width)
 
 

@@ -15,6 +15,5 @@ def feature_stage(
     encoder: nn.Module, note: Mapping[str, Any], split: Split, device: torch.device, size: int
 ) -> Features:
     """Cached features of a split."""
-    return features.extract(
-        encoder, split, weights=note["weights"], size=size, device=device, precision=note["precision"]
-    )
+    extraction = features.Extraction(note["weights"], device, note["precision"])
+    return features.extract(encoder, split, extraction, size=size)

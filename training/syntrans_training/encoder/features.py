@@ -20,7 +20,28 @@ from syntrans_training.data.store import Split
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import autocast
 
+# (pictures, their rows in the split) -> features
+Encode = Callable[[Tensor, slice], Tensor]
+
 FEATURES_VERSION = 1  # raise it when the same weights and pictures would give other features
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How features are extracted, and what of it names them in the cache.
+
+    `weights` is the hash of the encoder's weights (`checkpoint.weights_hash`). With `precision="bf16"` the convolutions
+    run in bf16 (three times faster on CPUs that have it). `cache` is a folder; default: that of the artifacts.
+    """
+
+    weights: str
+    device: torch.device
+    precision: str = "fp32"
+    cache: Path | None = None
+
+    def recipe(self, split: Split, size: int, views: list[Any]) -> dict[str, Any]:
+        """What the features of these views of a split's pictures, at side `size`, depend on, but for torch."""
+        return {"weights": self.weights, "data": split.key, "size": size, "views": views, "precision": self.precision}
 
 
 @dataclass(frozen=True)
@@ -36,43 +57,34 @@ class Features:
 def extract(
     encoder: nn.Module,
     split: Split,
+    extraction: Extraction,
     *,
-    weights: str,
     size: int,
-    device: torch.device,
-    precision: str = "fp32",
-    cache: Path | None = None,
 ) -> Features:
     """Features of every picture at `size`, the mean over the picture and its mirror image.
 
-    `weights` is the hash of the encoder's weights (`checkpoint.weights_hash`). With `precision="bf16"` the convolutions
-    run in bf16 (three times faster on CPUs that have it). Leaves the encoder in eval mode.
+    Leaves the encoder in eval mode.
     """
-    recipe = {"weights": weights, "data": split.key, "size": size, "views": ["whole", "mirror"], "precision": precision}
-
     if split.given is not None:
         return Features(torch.from_numpy(split.given), torch.from_numpy(split.labels), split.classes, split.key)
 
     def compute() -> Tensor:
-        return run_encoder(encoder, split, size=size, device=device, precision=precision)
+        return run_encoder(encoder, split, size=size, device=extraction.device, precision=extraction.precision)
 
-    values, key = _cached(recipe, split, cache, compute)
+    values, key = _cached(extraction.recipe(split, size, ["whole", "mirror"]), split, extraction.cache, compute)
     return Features(values, torch.from_numpy(split.labels), split.classes, key)
 
 
 def extract_views(
     encoder: nn.Module,
     split: Split,
+    extraction: Extraction,
     *,
     n_views: int,
     seed: int,
-    weights: str,
     size: int,
-    device: torch.device,
-    precision: str = "fp32",
-    cache: Path | None = None,
 ) -> Float[Tensor, "n v d"]:
-    """Features of `n_views` random views of every picture, to stand in for supports (`rows.Row.support_views`).
+    """Features of `n_views` random views of every picture, to stand in for supports (`ScoredClassifier.support_views`).
 
     RFS's and SKD's support augmentation: a crop of `size` x `size` from the picture padded by `view_pad`, mirrored half
     of the time, no change of colours. View v of a picture depends on (seed, v) and its place in the split alone. Every
@@ -83,37 +95,39 @@ def extract_views(
     found = []
     for v in range(n_views):
         view = {"crop_pad": view_pad(size), "seed": seed, "number": v}
-        recipe = {"weights": weights, "data": split.key, "size": size, "views": [view], "precision": precision}
+        recipe = extraction.recipe(split, size, [view])
 
         def compute(v: int = v) -> Tensor:
-            number = int(np.random.SeedSequence((seed, v)).generate_state(1)[0])
+            encode = _random_view(encoder, len(split), seed=(seed, v), size=size)
+            return _run(encoder, split, encode, f"view {v + 1} of {split.name}", extraction)
 
-            def encode(pixels: Tensor, rows: slice) -> Tensor:
-                generator = torch.Generator().manual_seed(number)
-                upright = _stored(whole_views(pixels, size=size))
-                views = random_views(
-                    upright, generator, size=size, crop_pad=view_pad(size), jitter=0.0, rows=rows, of=len(split)
-                )
-                features: Tensor = encoder(views)
-                return features.float()
-
-            return _run(encoder, split, encode, f"view {v + 1} of {split.name}", device, precision)
-
-        found.append(_cached(recipe, split, cache, compute)[0])
+        found.append(_cached(recipe, split, extraction.cache, compute)[0])
     return torch.stack(found, 1)
+
+
+def _random_view(encoder: nn.Module, n: int, *, seed: tuple[int, int], size: int) -> Encode:
+    """Features of one random view of pictures; what a picture's view is depends on its place among all `n` alone."""
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+    def encode(pixels: Tensor, rows: slice) -> Tensor:
+        generator = torch.Generator().manual_seed(number)
+        upright = _stored(whole_views(pixels, size=size))
+        pad = view_pad(size)
+        views = random_views(upright, generator, size=size, crop_pad=pad, jitter=0.0, within=(rows, n))
+        features: Tensor = encoder(views)
+        return features.float()
+
+    return encode
 
 
 def extract_crops(
     encoder: nn.Module,
     split: Split,
     crops: StoredCrops,
+    extraction: Extraction,
     *,
     view: Mapping[str, Any],
     shown: int,
-    weights: str,
-    device: torch.device,
-    precision: str = "fp32",
-    cache: Path | None = None,
 ) -> Float[Tensor, "n v d"]:
     """Unit features in half precision of the stored crops of every picture: what a teacher is asked only once.
 
@@ -123,18 +137,18 @@ def extract_crops(
     found = []
     for v in range(crops.views):
         what = {**view, "shown": shown, "seed": crops.seed, "number": v, "stored": "unit fp16"}
-        recipe = {"weights": weights, "data": split.key, "size": shown, "views": [what], "precision": precision}
+        recipe = extraction.recipe(split, shown, [what])
 
         def compute(v: int = v) -> Tensor:
             def encode(pixels: Tensor, rows: slice) -> Tensor:
                 items = torch.arange(rows.start, rows.stop)
-                with torch.autocast(device.type, enabled=False):  # in bf16 a crop's corners would move
+                with torch.autocast(extraction.device.type, enabled=False):  # in bf16 a crop's corners would move
                     cut = crop_views(pixels, crops.numbers(items, torch.full_like(items, v)), **view, shown=shown)
                 return F.normalize(encoder(cut).float(), dim=1).half()
 
-            return _run(encoder, split, encode, f"teacher, view {v + 1}/{crops.views}", device, precision)
+            return _run(encoder, split, encode, f"teacher, view {v + 1}/{crops.views}", extraction)
 
-        found.append(_cached(recipe, split, cache, compute)[0])
+        found.append(_cached(recipe, split, extraction.cache, compute)[0])
     return torch.stack(found, 1)
 
 
@@ -183,27 +197,27 @@ def run_encoder(
     def encode(pixels: Tensor, _rows: slice) -> Tensor:
         return encode_batch(encoder, pixels, size)
 
-    return _run(encoder, split, encode, f"features of {split.name}", device, precision)
+    return _run(encoder, split, encode, f"features of {split.name}", Extraction("", device, precision))
 
 
 @torch.inference_mode()
 def _run(
     encoder: nn.Module,
     split: Split,
-    encode: Callable[[Tensor, slice], Tensor],
+    encode: Encode,
     label: str,
-    device: torch.device,
-    precision: str,
+    extraction: Extraction,
 ) -> Float[Tensor, "n d"]:
     """`encode` of the pictures and their places in the split, batch by batch."""
     encoder.eval()
+    device = extraction.device
     batch_size = 512 if device.type == "cuda" else 64  # activations of 64 pictures still fit a CPU's cache
     found = []
     with track(label, len(split), "images") as progress:
         for start in range(0, len(split), batch_size):
             rows = slice(start, min(start + batch_size, len(split)))
             batch = torch.from_numpy(np.array(split.pixels[rows])).to(device)
-            with autocast(device, precision):
+            with autocast(device, extraction.precision):
                 found.append(encode(batch, rows).cpu())
             progress.advance(len(batch))
     return torch.cat(found)

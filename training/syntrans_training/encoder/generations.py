@@ -12,7 +12,7 @@ import torch
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
-from syntrans_training.encoder.cmkd import eyes_key
+from syntrans_training.encoder.cmkd import teacher_backbone_key
 from syntrans_training.engine.devices import pick_compile, pick_precision
 from syntrans_training.engine.trainer import Recipe
 
@@ -81,7 +81,7 @@ def plan(
 
 
 def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledge_key: str) -> Generation:
-    """The student, and its teacher unless the relation loss is off; a student of none is one, whatever the lesson."""
+    """The student, and its teacher unless the relation loss is off; a student of none is one, whatever is taught."""
     own = config.cmkd
     recipe = dataclasses.replace(recipe, batch_size=own.tasks * own.ways * (own.shots + own.queries))
     asked = {**asked, "tasks": own.model_dump(mode="json", include=_TASKS)}
@@ -89,7 +89,7 @@ def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledg
         return Generation("cmkd", semantic_hash({**asked, "method": "cmkd"}), ENCODER, METRICS, recipe)
     first = dataclasses.replace(recipe, epochs=own.teacher_epochs, lr=own.teacher_lr)
     about = own.model_dump(mode="json", include={"teacher_epochs", "teacher_lr", "width", "mirror"})
-    seen = {"eyes": eyes_key(own.eyes), "knowledge": knowledge_key}
+    seen = {"eyes": teacher_backbone_key(own.eyes), "knowledge": knowledge_key}
     identity = semantic_hash({**asked, "method": "cmkd-teacher", "teacher": about, **seen})
     teacher = _first("cmkd-teacher", identity, first)
     lesson = own.model_dump(mode="json", include={"srl", "relation", "temperature"})

@@ -6,7 +6,6 @@ that the next generation goes on from. A generation whose identity is already in
 over (`generations.py` says what an identity is).
 """
 
-import shutil
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,8 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import atomic_path
-from syntrans.progress import say
 from syntrans_training import backbones
 from syntrans_training.config import EncoderConfig
 from syntrans_training.data import Split
@@ -27,9 +24,9 @@ from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
 from syntrans_training.encoder.cmkd import (
     ClassKnowledge,
-    Sight,
+    TeacherFeatures,
     check_tasks,
-    open_sight,
+    open_teacher_features,
     student_task,
     teacher_accuracy,
     teacher_task,
@@ -41,8 +38,9 @@ from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.distributed import Processes, join
+from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
-from syntrans_training.engine.trainer import Task, fit
+from syntrans_training.engine.trainer import Objective, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.modules.whiten import fit_whitening
 from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
@@ -58,9 +56,11 @@ FILES = (
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 LOOK = "val_accuracy_1_shot"
 
+TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
+
 
 @dataclass(frozen=True)
-class _Ground:
+class _TrainingContext:
     """What every generation of a stage is trained with."""
 
     config: EncoderConfig
@@ -72,10 +72,10 @@ class _Ground:
     knowledge: ClassKnowledge | None
 
     @cached_property
-    def sight(self) -> Sight | None:
-        """What CMKD's teacher sees through frozen eyes."""
+    def teacher_features(self) -> TeacherFeatures | None:
+        """Features of the frozen backbone of CMKD's teacher, where it has one of its own."""
         with self.processes.first_alone():
-            return open_sight(self.config, self.base, self.val, self.device, open_encoder)
+            return open_teacher_features(self.config, self.base, self.val, self.device, open_encoder)
 
 
 def encoder_stage(
@@ -88,7 +88,7 @@ def encoder_stage(
     device: torch.device,
     reuse: bool,
     knowledge: ClassKnowledge | None = None,
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> TrainedEncoder:
     """The trained encoder and its note; equal generations of this or a neighbouring run are taken over.
 
     `knowledge` is for CMKD's teacher (`cmkd.class_knowledge`); no other method asks for it.
@@ -97,22 +97,22 @@ def encoder_stage(
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
     processes = join(device)
     check_tasks(config, base, processes.count)
-    ground = _Ground(config, base, val, out, processes, device, knowledge)
+    context = _TrainingContext(config, base, val, out, processes, device, knowledge)
     for generation in [last.teacher, last] if last.teacher else [last]:
-        found = processes.same(partial(find, out, generation.identity, _NAMES) if reuse else str)
-        if not found:
-            _train(generation, ground)
-        elif Path(found) != out / generation.file and processes.first:
-            say(f"{generation.method}: the same as in {Path(found).parent.name}, taken over")
-            _copy(Path(found), out, generation)
+        equal = processes.same(partial(find_equal, out, generation.identity, _NAMES) if reuse else str)
+        if not equal:
+            _train(generation, context)
+        elif processes.first:
+            log = METRICS if Path(equal).name == ENCODER else f"{Path(equal).stem}.metrics.jsonl"
+            take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
         processes.wait()
     return open_encoder(out, config, device)
 
 
-def given_stage(base: Split, out: Path) -> tuple[nn.Module, dict[str, Any]]:
+def given_stage(base: Split, out: Path) -> TrainedEncoder:
     """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
     note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
-    begun = checkpoint.load_fitting(out / ENCODER, base.key)
+    begun = checkpoint.load_matching(out / ENCODER, base.key)
     if begun is None or begun[1] != note:
         checkpoint.save(out / ENCODER, {}, note)
     return nn.Identity(), note
@@ -134,16 +134,14 @@ def require_encoder(
 ) -> None:
     """`UsageError` when no equal encoder is in this or a neighbouring run."""
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
-    if not find(out, last.identity, _NAMES):
+    if not find_equal(out, last.identity, _NAMES):
         raise UsageError(
             f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
             "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
         )
 
 
-def open_encoder(
-    folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER
-) -> tuple[nn.Module, dict[str, Any]]:
+def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:
     """The encoder of a run folder (as `file` has it), on the device, and its note."""
     tensors, note = checkpoint.load(folder / file)
     if config.method == "given":
@@ -176,55 +174,39 @@ def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder
     return encoder
 
 
-def find(out: Path, identity: str, names: tuple[str, ...]) -> str:
-    """A file of one of these names and this identity, in the run folder or one beside it; "" where there is none."""
-    for path in [*sorted(out.glob("*.safetensors")), *sorted(out.parent.glob("*/*.safetensors"), reverse=True)]:
-        if path.name in names and checkpoint.load_fitting(path, identity) is not None:
-            return str(path)
-    return ""
-
-
-def _copy(source: Path, out: Path, generation: Generation) -> None:
-    with atomic_path(out / generation.file) as temporary:
-        shutil.copyfile(source, temporary)
-    name = METRICS if source.name == ENCODER else f"{source.stem}.metrics.jsonl"
-    if (source.parent / name).exists():
-        shutil.copyfile(source.parent / name, out / generation.metrics)
-
-
-def _train(generation: Generation, ground: _Ground) -> None:
-    recipe, config, out = generation.recipe, ground.config, ground.out
+def _train(generation: Generation, context: _TrainingContext) -> None:
+    recipe, config, out = generation.recipe, context.config, context.out
     torch.manual_seed(recipe.seed)
-    encoder = build_encoder(config, steps=max(1, len(ground.base) // recipe.batch_size) * recipe.epochs)
+    encoder = build_encoder(config, steps=max(1, len(context.base) // recipe.batch_size) * recipe.epochs)
     module: nn.Module = nn.ModuleDict({"encoder": encoder})
     if generation.method != "frozen":
-        task = _task(generation, ground, encoder)
+        task = _task(generation, context, encoder)
         module = task.module
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            return {LOOK: round(_look(generation, ground, now), 4)}
+            return {LOOK: round(_val_check(generation, context, now), 4)}
 
         fit(
             task,
             recipe,
-            device=ground.device,
+            device=context.device,
             state_file=out / STATE,
             identity=generation.identity,
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
-    if ground.processes.first:
+    if context.processes.first:
         _save(generation, config.backbone, module, out)
         state.remove(out / STATE)
 
 
-def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -> Task:
+def _task(generation: Generation, context: _TrainingContext, encoder: backbones.Encoder) -> Objective:
     """What the generation trains, with the weights it starts from."""
-    config, base, device = ground.config, ground.base, ground.device
+    config, base, device = context.config, context.base, context.device
     view = {"size": config.train_size, **config.augment.model_dump()}
-    shard = (ground.processes.rank, ground.processes.count)
+    shard = (context.processes.rank, context.processes.count)
     pictures = Pictures(base.pixels, base.labels, device=device, view=view, shard=shard)
     smoothing, n_classes = config.label_smoothing, len(base.classes)
     if generation.method == "cross_entropy":
@@ -233,12 +215,12 @@ def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -
         gamma = config.rotation_gamma
         return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
     if generation.method == "cmkd-teacher":
-        return teacher_task(config, encoder, pictures, _told(ground), ground.sight)
-    teacher = ground.out / generation.teacher.file if generation.teacher else None
+        return teacher_task(config, encoder, pictures, _class_knowledge(context), context.teacher_features)
+    teacher = context.out / generation.teacher.file if generation.teacher else None
     if generation.method == "cmkd":
-        sight = ground.sight if teacher else None
-        return student_task(config, encoder, pictures, ground.knowledge, sight, teacher)
-    tensors, _ = checkpoint.load(ground.out / "skd-gen0.safetensors")
+        teacher_features = context.teacher_features if teacher else None
+        return student_task(config, encoder, pictures, context.knowledge, teacher_features, teacher)
+    tensors, _ = checkpoint.load(context.out / "skd-gen0.safetensors")
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
@@ -246,10 +228,10 @@ def _task(generation: Generation, ground: _Ground, encoder: backbones.Encoder) -
     return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
 
 
-def _told(ground: _Ground) -> ClassKnowledge:
-    if ground.knowledge is None:
+def _class_knowledge(context: _TrainingContext) -> ClassKnowledge:
+    if context.knowledge is None:
         raise ValueError("the teacher of cmkd is trained with class knowledge, and none was given")
-    return ground.knowledge
+    return context.knowledge
 
 
 def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -> None:
@@ -260,7 +242,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
         "method": generation.method,
         "backbone": backbone,
         "precision": generation.recipe.precision,
-        "val_1_shot": looks(out / generation.metrics),
+        "val_1_shot": val_checks(out / generation.metrics),
         "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
     if generation.teacher:
@@ -268,24 +250,24 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
     checkpoint.save(out / generation.file, tensors, note)
 
 
-def looks(metrics: Path) -> dict[str, float]:
+def val_checks(metrics: Path) -> dict[str, float]:
     """Epoch -> val accuracy, as a training wrote it down."""
     # From the file, not from memory: a resumed run made the first of them in another process.
     return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
 
 
-def _look(generation: Generation, ground: _Ground, module: nn.Module) -> float:
+def _val_check(generation: Generation, context: _TrainingContext, module: nn.Module) -> float:
     """1-shot accuracy on val: of the encoder's prototypes, or of a teacher that is told the val classes."""
-    val, teaches = ground.val, generation.method == "cmkd-teacher"
-    if teaches and ground.sight:
-        values = ground.sight.val
+    val, teaches = context.val, generation.method == "cmkd-teacher"
+    if teaches and context.teacher_features:
+        values = context.teacher_features.val
     else:
-        how: dict[str, Any] = {"device": ground.device, "precision": generation.recipe.precision}
+        how: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
         # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
-        size = ground.config.train_size if teaches else ground.config.test_size
+        size = context.config.train_size if teaches else context.config.test_size
         values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
     if teaches:
-        return teacher_accuracy(module.get_submodule("teacher"), values, _told(ground).val, _val_tasks(val))
+        return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(context).val, _val_tasks(val))
     return val_accuracy(values, val)
 
 

@@ -45,7 +45,7 @@ def read_note(path: Path) -> dict[str, Any]:
         return _note(metadata)
 
 
-def load_fitting(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def load_matching(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Tensors and note of a file of this identity; None if there is none, or it is damaged, which is said."""
     if not path.exists():
         return None
@@ -56,6 +56,11 @@ def load_fitting(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str
     except InputError as error:
         say(f"passed over: {error}")
         return None
+
+
+def load_or_begin(path: Path, identity: str, empty: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """As `load_matching`; where that is None no tensors, and the note `empty` under this identity."""
+    return load_matching(path, identity) or ({}, {"identity": identity, **empty})
 
 
 @contextmanager

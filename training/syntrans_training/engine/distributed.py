@@ -54,7 +54,7 @@ class Processes:
         before, after = (
             own.new_zeros(many * len(own), own.shape[1]) for many in (self.rank, self.count - 1 - self.rank)
         )
-        return cast(Tensor, _Sum.apply(torch.cat([before, own, after])))  # type: ignore[no-untyped-call]
+        return cast("Tensor", _Sum.apply(torch.cat([before, own, after])))  # type: ignore[no-untyped-call]
 
     def same(self, make: Callable[[], str]) -> str:
         """What `make` gives in the first process, which alone calls it."""
@@ -127,14 +127,14 @@ def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
     values = x.float()
     others, shape = [i for i in range(x.ndim) if i != 1], [-1, *[1] * (x.ndim - 2)]
     own = torch.stack([values.mean(others), values.square().mean(others)])
-    mean, square = cast(Tensor, _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
+    mean, square = cast("Tensor", _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
     variance = square - mean.square()
     with torch.no_grad():
         n = x.numel() / x.shape[1] * dist.get_world_size()
         momentum = norm.momentum or 0.1
-        cast(Tensor, norm.running_mean).lerp_(mean, momentum)
-        cast(Tensor, norm.running_var).lerp_(variance * n / (n - 1), momentum)
-        cast(Tensor, norm.num_batches_tracked).add_(1)
+        cast("Tensor", norm.running_mean).lerp_(mean, momentum)
+        cast("Tensor", norm.running_var).lerp_(variance * n / (n - 1), momentum)
+        cast("Tensor", norm.num_batches_tracked).add_(1)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     normalised: Tensor = values * scale.view(shape) + (norm.bias - mean * scale).view(shape)
     return normalised.to(x.dtype)

@@ -1,4 +1,4 @@
-"""Training a small head on frozen features: Adam, a cosine schedule, and the best look at val is kept."""
+"""Training a small head on frozen features: Adam, a cosine schedule, and the best validation check is kept."""
 
 import copy
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ def fit_head(
     validate: Callable[[], float],
     slow: Collection[str] = (),
 ) -> tuple[int, float]:
-    """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best look at val.
+    """Adam with a cosine schedule on `loss(step)`; the module ends with the weights of its best validation check.
 
     Parts named in `slow` learn at a tenth of the rate.
 

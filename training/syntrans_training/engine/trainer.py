@@ -35,7 +35,7 @@ class NanStop(UsageError):
 
 
 @runtime_checkable
-class Task(Protocol):
+class Objective(Protocol):
     """What the loop trains. `module` holds everything to optimise, save and restore."""
 
     module: nn.Module
@@ -70,7 +70,7 @@ class Recipe:
 
 
 def fit(
-    task: Task,
+    task: Objective,
     recipe: Recipe,
     *,
     device: torch.device,
@@ -108,7 +108,7 @@ def fit(
     task.module.load_state_dict(run.result.state_dict())
 
 
-def _start(task: Task, recipe: Recipe, device: torch.device) -> Training:
+def _start(task: Objective, recipe: Recipe, device: torch.device) -> Training:
     average = None
     if recipe.ema:
         rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ def _start(task: Task, recipe: Recipe, device: torch.device) -> Training:
 class _Step(nn.Module):
     """A task's losses as a forward pass, so that it can be spread over processes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Objective) -> None:
         super().__init__()
         self.module, self.losses = task.module, task.losses
 
@@ -133,7 +133,7 @@ class _Run:
     """This process's way through the epochs of a training."""
 
     def __init__(
-        self, task: Task, recipe: Recipe, training: Training, processes: Processes, write: Callable[[], None]
+        self, task: Objective, recipe: Recipe, training: Training, processes: Processes, write: Callable[[], None]
     ) -> None:
         self.recipe, self.training, self.processes, self.write = recipe, training, processes, write
         self.n_items = task.n_items

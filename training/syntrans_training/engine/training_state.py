@@ -1,7 +1,6 @@
 """Where a training stands, on disk: enough of it that the next process takes the very next step.
 
-The last two states are kept. A state carries a hash of its values; a damaged one is said to be, and the one before is
-taken up.
+The last two states are kept. A damaged one is said to be, and the one before is taken up.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from syntrans.errors import InputError
-from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans_training.engine import checkpoint
 
@@ -88,44 +86,36 @@ class Training:
 
 def save(training: Training, path: Path, identity: str) -> None:
     """Write the state to `path`; the one that was there becomes the one before."""
-    tensors = training.tensors()
-    note: dict[str, Any] = {**training.note(), "identity": identity}
-    note["values"] = _hash(tensors, note)
-    if path.exists() and _read(path)[1]:  # a damaged one does not replace the whole one before it
+    if path.exists() and _read(path):  # a damaged one does not replace the whole one before it
         path.replace(_before(path))
-    checkpoint.save(path, tensors, note)
+    checkpoint.save(path, training.tensors(), {**training.note(), "identity": identity})
 
 
 def restore(training: Training, path: Path, identity: str) -> None:
     """Put `training` where the newest whole state of the same identity left it; without one it stays as it is."""
     there = [candidate for candidate in (path, _before(path)) if candidate.exists()]
     for candidate in there:
-        tensors, note = _read(candidate)
-        if not note:
+        state = _read(candidate)
+        if state is None:
             say(f"{candidate.name} is damaged; looking for the state before it")
-        elif note.get("identity") != identity:
+            continue
+        tensors, note = state
+        if note.get("identity") != identity:
             say(f"{candidate.name} belongs to another configuration; starting from scratch")
-            return
         else:
             training.load(tensors, note)
             say(f"resuming from {candidate.name}: epoch {note['epoch'] + 1}, after step {note['step']}")
-            return
+        return
     if there:
         say("no saved state is whole; starting from scratch")
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    # Nothing in a damaged file is to be believed: an empty note says so.
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and note of a state; None where it is damaged: `checkpoint.load` holds both against their checksums."""
     try:
-        tensors, note = checkpoint.load(path)
+        return checkpoint.load(path)
     except InputError:
-        return {}, {}
-    stored = note.pop("values", None)
-    return (tensors, note) if stored == _hash(tensors, note) else ({}, {})
-
-
-def _hash(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
-    return semantic_hash([checkpoint.weights_hash(tensors), note])
+        return None
 
 
 def remove(path: Path) -> None:

@@ -14,7 +14,7 @@ from syntrans_training.episodes.class_index import ClassIndex
 
 
 @dataclass(frozen=True)
-class Batch:
+class PseudoNovelTasks:
     """B tasks: supports, queries ordered by class, the classes' numbers, and queries of the other base classes."""
 
     support: Float[Tensor, "b n k d"]
@@ -24,8 +24,8 @@ class Batch:
     other_classes: Int[Tensor, "b o"]
 
 
-class FakeNovel:
-    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see Batch."""
+class PseudoNovelSampler:
+    """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see PseudoNovelTasks."""
 
     def __init__(
         self,
@@ -46,17 +46,19 @@ class FakeNovel:
         if self.queries < 1:
             raise ValueError(f"a base class has {self.index.fewest} images; {shots} shots leave none as a query")
 
-    def draw(self, step: int, playing: Bool[Tensor, " c"] | None = None) -> Batch:
-        """The batch of a step, the same whenever it is asked for; novel ones are played by `playing`, or by any."""
+    def draw(self, step: int, held_out_mask: Bool[Tensor, " c"] | None = None) -> PseudoNovelTasks:
+        """The batch of a step, the same whenever it is asked for; `held_out_mask` play novel ones, or any do."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        order = self.index.draw_classes(self.batch, generator, first=None if playing is None else playing.float())
+        order = self.index.draw_classes(
+            self.batch, generator, first=None if held_out_mask is None else held_out_mask.float()
+        )
         classes, rest = order[:, : self.ways], order[:, self.ways :]
         images = self.index.draw_images(classes, self.shots + self.queries, generator)
         m = self.ways * self.queries * self.others
         places = torch.randint(rest.shape[1], (self.batch, m), generator=generator)
         other_classes = rest.gather(1, places)
         others = self.index.draw_images(other_classes, 1, generator).squeeze(-1)
-        return Batch(
+        return PseudoNovelTasks(
             support=self.features[images[:, :, : self.shots]],
             query=self.features[images[:, :, self.shots :].flatten(1)],
             classes=classes,

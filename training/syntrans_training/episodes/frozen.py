@@ -25,7 +25,7 @@ Leak = Literal["bar", "refuse", "drop"]
 
 
 @dataclass(frozen=True)
-class Tasks:
+class FrozenEpisodes:
     """Episodes to score. `numbers` [E] are their numbers in `whole`, of which `dropped` had a leak."""
 
     episodes: Episodes
@@ -34,7 +34,9 @@ class Tasks:
     whole: Episodes
 
 
-def open_tasks(spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, leak: Leak, file: Path | None) -> Tasks:
+def open_frozen_episodes(
+    spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, leak: Leak, file: Path | None
+) -> FrozenEpisodes:
     """The episodes of `spec` on a split, drawn once or read from `file`; `seen` [n] marks what mining looked at.
 
     `file` is an episodes file, which may have more shots than asked (the first ones are taken), or a folder of an
@@ -55,12 +57,12 @@ def episodes_name(shots: int) -> str:
     return f"episodes-{shots}-shot.parquet"
 
 
-def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> Tasks:
+def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> FrozenEpisodes:
     """`episodes`, all of them or (`drop`) those without a seen query; raises `InputError` when none may be left out."""
     leaking = seen[episodes.query].any((1, 2))
     count = int(leaking.sum())
     if not count:
-        return Tasks(episodes, np.arange(len(episodes)), 0, episodes)
+        return FrozenEpisodes(episodes, np.arange(len(episodes)), 0, episodes)
     if leak != "drop":
         raise InputError(
             f"{count} of {len(episodes)} episodes have a query that mining looked at when it wrote the descriptors; "
@@ -70,7 +72,7 @@ def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> 
     if len(numbers) < 2:
         raise InputError(f"leak=drop leaves {len(numbers)} of {len(episodes)} episodes; mine without these pictures")
     kept = Episodes(episodes.classes[numbers], episodes.support[numbers], episodes.query[numbers], episodes.key)
-    return Tasks(kept, numbers, count, episodes)
+    return FrozenEpisodes(kept, numbers, count, episodes)
 
 
 def _fitting(episodes: Episodes, spec: EpisodeSpec, split: Split, file: Path) -> Episodes:

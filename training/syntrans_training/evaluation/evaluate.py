@@ -1,7 +1,8 @@
 """`syntrans evaluate`: every method and control on the same frozen episodes of the novel classes.
 
-The only module that opens the test split; nothing is chosen here, and every look is recorded (guard.py). What the rows
-are is in rows.py and peers.py; what the summary holds, in artifacts/README.md. Beside summary.json lie
+The only module that opens the test split; nothing is chosen here, and every look is recorded
+(novel_split_guard.py). What the rows are is in table_rows.py and baselines/registry.py; what the summary holds, in
+artifacts/README.md. Beside summary.json lie
     accuracies.parquet         shots, episode, one column per row: its accuracy on that episode
     confusion.parquet          shots, row, true, predicted, queries
     episodes-<K>-shot.parquet  the tasks themselves, for other methods and for `--set episodes.file=`
@@ -14,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from syntrans.contract.schemas import read_metadata
+from syntrans.contract.reading import read_metadata
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
+from syntrans.provenance import file_sha256, made_by
 from syntrans_training.baselines.view_stage import view_stage
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
 from syntrans_training.data import Split
 from syntrans_training.data.class_split import ClassSplit
@@ -34,7 +37,7 @@ from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import pick_device
-from syntrans_training.episodes.frozen import Tasks, episodes_name, open_tasks
+from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
 from syntrans_training.evaluation.summary import (
     confusion_table,
@@ -44,11 +47,10 @@ from syntrans_training.evaluation.summary import (
     write_accuracies,
 )
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.evaluation.trained_run import Run, read_run
-from syntrans_training.provenance import file_sha256, made_by
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import Outcome, score
-from syntrans_training.text.class_texts import banks, embedder
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
+from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import in_clip
 
@@ -68,12 +70,12 @@ class NovelPictures:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluatedSplit:
     """What is evaluated: a finished training on a split, and the descriptors it is asked with."""
 
-    run: Run
+    run: TrainedRun
     split: Split
-    side: Side
+    features: SplitFeatures
     seen: NDArray[np.bool_]
     descriptors: Path | None
 
@@ -91,45 +93,25 @@ def evaluate(
     `descriptors` defaults to the file that the bridge was trained with, `images` to the novel classes of its data;
     other pictures are the novel part of what lies there, or all of its classes.
     """
-    began, origin = time.monotonic(), made_by()
+    began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
     run = read_run(checkpoint_dir)
     config = with_tasks_of(run, config)
     pictures = novel_pictures(run.config.data, images)
     make_dir(out)
     subject = _opened(run, config, descriptors, pictures)
-    trained = subject.run.config
     tasks = {shots: open_episodes(subject, config, shots) for shots in config.episodes.shots}
-    data = pictures_key(subject.split.sha256)
-    touches = record_touch(
-        data,
-        command=origin["command"],
-        checkpoint=str(checkpoint_dir),
-        episodes={str(shots): part.episodes.key for shots, part in tasks.items()},
-        config=semantic_hash(config.model_dump(mode="json")),
-    )
+    touches = _record(subject, tasks, config, origin["command"], checkpoint_dir)
     rows = {shots: _rows(subject, config, shots) for shots in tasks}
     outcomes = {
-        shots: score(rows[shots], part.episodes, n_classes=len(subject.split.classes), chunk=config.chunk)
+        shots: score_episodes(rows[shots], part.episodes, n_classes=len(subject.split.classes), chunk=config.chunk)
         for shots, part in tasks.items()
     }
     _write_tables(out, tasks, outcomes, subject.split.classes)
     summary = {
         "episodes": _described(tasks, config),
-        "data": {
-            "classes": len(subject.split.classes),
-            "images": len(subject.split),
-            "seen_by_mining": int(subject.seen.sum()),
-            "path": pictures.data.path,
-            "dataset": "" if trained.data.limit_per_class else subject.split.dataset,  # a part is not it
-            "key": data,
-            "looks_at_novel": touches,
-        },
+        "data": _data(subject, pictures.data, touches),
         **_numbers(subject, rows, tasks, outcomes, config),
-        "checkpoint": str(checkpoint_dir),
-        "encoder": {key: trained.encoder.model_dump()[key] for key in ("backbone", "method")},
-        "distill": subject.run.lesson,
-        "descriptors": _file(subject.descriptors),
-        "text_encoder": subject.run.report["bridge"]["text_encoder"],
+        **_origin(subject, checkpoint_dir),
         "config": config.model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 2),
         "made_by": origin,
@@ -138,7 +120,50 @@ def evaluate(
     return summary
 
 
-def with_tasks_of(run: Run, config: EvaluateConfig) -> EvaluateConfig:
+def _record(
+    subject: EvaluatedSplit,
+    tasks: dict[int, FrozenEpisodes],
+    config: EvaluateConfig,
+    command: str,
+    checkpoint_dir: Path,
+) -> int:
+    """Write down that the novel split was looked at; how often that has happened now."""
+    return record_touch(
+        pictures_key(subject.split.sha256),
+        command=command,
+        checkpoint=str(checkpoint_dir),
+        episodes={str(shots): part.episodes.key for shots, part in tasks.items()},
+        config=semantic_hash(config.model_dump(mode="json")),
+    )
+
+
+def _data(subject: EvaluatedSplit, data: DataConfig, touches: int) -> dict[str, Any]:
+    """The pictures of an evaluation, as its summary describes them."""
+    split, limited = subject.split, subject.run.config.data.limit_per_class
+    return {
+        "classes": len(split.classes),
+        "images": len(split),
+        "seen_by_mining": int(subject.seen.sum()),
+        "path": data.path,
+        "dataset": "" if limited else split.dataset,  # a part is not it
+        "key": pictures_key(split.sha256),
+        "looks_at_novel": touches,
+    }
+
+
+def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
+    """What was evaluated, and by which texts."""
+    run = subject.run
+    return {
+        "checkpoint": str(checkpoint_dir),
+        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method")},
+        "distill": run.distillation,
+        "descriptors": _file(subject.descriptors),
+        "text_encoder": run.report["bridge"]["text_encoder"],
+    }
+
+
+def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     """The tasks that the training was made for, wherever the config does not say others."""
     asked, trained = config.episodes, run.config.episodes
     same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
@@ -155,7 +180,7 @@ def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
 
 
 def check_evaluation(
-    run: Run, config: EvaluateConfig, *, descriptors: Path | None = None, images: str | None = None
+    run: TrainedRun, config: EvaluateConfig, *, descriptors: Path | None = None, images: str | None = None
 ) -> None:
     """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
     run.check_shots(config.episodes.shots)
@@ -170,16 +195,16 @@ def check_evaluation(
     check_parts(counts, config.episodes)
 
 
-def open_subject(
-    run: Run,
+def open_evaluated_split(
+    run: TrainedRun,
     *,
     split: str = NOVEL,
     device: str = "auto",
     descriptors: Path | None = None,
     views: bool = True,
     data: NovelPictures | None = None,
-) -> Subject:
-    """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the peers take."""
+) -> EvaluatedSplit:
+    """A run on one of its splits; `views=False` leaves out the augmented pictures that some of the baselines take."""
     trained, path, texts = run.config, run.asked_with(descriptors), run.text_encoder()
     pictures = (data or NovelPictures(trained.data)).open(split)
     if split == NOVEL:
@@ -191,41 +216,44 @@ def open_subject(
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
-    found = view_stage(*of_split, trained.methods) if views else None
-    vectors = embedder(banks(knowledge, pictures.classes, texts, trained.text))
-    side = Side(values, run.bridge, vectors, heads=run.heads, views=found, in_clip=in_clip(trained))
-    return Subject(run, pictures, side, pictures.seen(knowledge.images_seen), path)
+    methods = trained.methods.model_dump(include={"names", "views", "seed"})
+    of_views = view_stage(*of_split, **methods) if views else None
+    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
+    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=of_views, in_clip=in_clip(trained))
+    return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path)
 
 
-def _opened(run: Run, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures) -> Subject:
+def _opened(
+    run: TrainedRun, config: EvaluateConfig, descriptors: Path | None, pictures: NovelPictures
+) -> EvaluatedSplit:
     run.check_shots(config.episodes.shots)
-    subject = open_subject(run, split=config.split, device=config.device, descriptors=descriptors, data=pictures)
+    subject = open_evaluated_split(run, device=config.device, descriptors=descriptors, data=pictures)
     if subject.seen.any():
         rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
     return subject
 
 
-def open_episodes(subject: Subject, config: EvaluateConfig, shots: int) -> Tasks:
+def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> FrozenEpisodes:
     """The frozen episodes of an evaluation."""
     shape = config.episodes
     spec = EpisodeSpec(shape.ways, shots, shape.queries, shape.episodes, shape.seed)
     file = Path(shape.file) if shape.file else None
-    return open_tasks(spec, subject.split, subject.seen, leak=config.leak, file=file)
+    return open_frozen_episodes(spec, subject.split, subject.seen, leak=config.leak, file=file)
 
 
-def _rows(subject: Subject, config: EvaluateConfig, shots: int) -> dict[str, Row]:
-    chosen, side = subject.run.chosen, subject.side
+def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[str, ScoredClassifier]:
+    chosen, features = subject.run.chosen, subject.features
     n_classes = len(subject.split.classes)
-    rows = build_rows(side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
+    rows = build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
     return {name: replace(row, temperature=chosen.temperature(name, shots)) for name, row in rows.items()}
 
 
 def _numbers(
-    subject: Subject,
-    rows: dict[int, dict[str, Row]],
-    tasks: dict[int, Tasks],
-    outcomes: dict[int, dict[str, Outcome]],
+    subject: EvaluatedSplit,
+    rows: dict[int, dict[str, ScoredClassifier]],
+    tasks: dict[int, FrozenEpisodes],
+    outcomes: dict[int, dict[str, EpisodeScores]],
     config: EvaluateConfig,
 ) -> dict[str, Any]:
     """Everything of the summary that was measured, by shots."""
@@ -247,7 +275,7 @@ def _numbers(
     }
 
 
-def _described(tasks: dict[int, Tasks], config: EvaluateConfig) -> dict[str, Any]:
+def _described(tasks: dict[int, FrozenEpisodes], config: EvaluateConfig) -> dict[str, Any]:
     return {
         **config.episodes.model_dump(mode="json"),
         "episodes": min(len(part.episodes) for part in tasks.values()),
@@ -260,7 +288,7 @@ def _described(tasks: dict[int, Tasks], config: EvaluateConfig) -> dict[str, Any
 
 
 def _write_tables(
-    out: Path, tasks: dict[int, Tasks], outcomes: dict[int, dict[str, Outcome]], classes: tuple[str, ...]
+    out: Path, tasks: dict[int, FrozenEpisodes], outcomes: dict[int, dict[str, EpisodeScores]], classes: tuple[str, ...]
 ) -> None:
     for shots, part in tasks.items():
         write(part.whole, out / episodes_name(shots))

@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 
 from syntrans.files.sealed_parquet import write_sealed
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.evaluation.trained_run import Run
+from syntrans_training.evaluation.trained_run import TrainedRun
 from syntrans_training.scoring.metrics import image_interval, interval, paired, per_class
-from syntrans_training.scoring.scored_classifier import Row
-from syntrans_training.scoring.scorer import Outcome
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import EpisodeScores
 
 Kind = Literal["normal", "t"]
 
 
 def row_results(
-    rows: Mapping[str, Row], outcomes: Mapping[str, Outcome], tasks: Episodes, run: Run, shots: int, *, kind: Kind
+    rows: Mapping[str, ScoredClassifier],
+    outcomes: Mapping[str, EpisodeScores],
+    tasks: Episodes,
+    run: TrainedRun,
+    shots: int,
+    *,
+    kind: Kind,
 ) -> dict[str, dict[str, Any]]:
     """Accuracy with both intervals, calibration, and what val chose, of every row."""
     settings = {e["method"]: e["setting"] for e in run.report["methods"]["choices"] if e["shots"] == shots}
@@ -47,7 +53,9 @@ def contrasts(accuracies: Mapping[str, NDArray[np.float64]], *, kind: Kind) -> d
     return found
 
 
-def per_class_accuracy(outcomes: Mapping[str, Outcome], classes: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def per_class_accuracy(
+    outcomes: Mapping[str, EpisodeScores], classes: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
     """Class -> row -> accuracy in percent; None for a class that was never drawn."""
     by_row = {name: per_class(outcome.confusion) for name, outcome in outcomes.items()}
     return {
@@ -57,7 +65,7 @@ def per_class_accuracy(outcomes: Mapping[str, Outcome], classes: Sequence[str]) 
 
 
 def write_accuracies(
-    path: Path, numbers: Mapping[int, NDArray[np.int64]], outcomes: Mapping[int, Mapping[str, Outcome]]
+    path: Path, numbers: Mapping[int, NDArray[np.int64]], outcomes: Mapping[int, Mapping[str, EpisodeScores]]
 ) -> None:
     """The accuracy of every row on every episode; `numbers` are the episodes' numbers in their file."""
     tables = []
@@ -68,7 +76,7 @@ def write_accuracies(
     _write(path, tables)
 
 
-def confusion_table(path: Path, outcomes: Mapping[int, Mapping[str, Outcome]], classes: Sequence[str]) -> None:
+def confusion_table(path: Path, outcomes: Mapping[int, Mapping[str, EpisodeScores]], classes: Sequence[str]) -> None:
     """How many queries of which class each row took for which class; pairs that never met are left out."""
     tables = []
     for shots, rows in outcomes.items():

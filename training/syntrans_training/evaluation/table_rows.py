@@ -5,48 +5,51 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Prototype, Semantic, SynTrans
-from syntrans_training.scoring.scored_classifier import Group, Row
+from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import NONE, derangement
 
 
-def build_rows(side: Side, peers: Mapping[str, Row], *, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+def build_rows(
+    features: SplitFeatures, baselines: Mapping[str, ScoredClassifier], *, n_classes: int, shots: int, draws: int
+) -> dict[str, ScoredClassifier]:
     """Every row for one number of shots, in the order of the table.
 
-    `peers` are the rows of other methods (choose.py); controls that are random are averaged over `draws` draws.
+    `baselines` are the rows of other methods (baselines/selection.py); controls that are random are averaged
+    over `draws` draws.
     """
-    rows = {"plain_prototypes": Row((Prototype(),), side.unit)}
-    rows |= {name: row for name, row in peers.items() if row.group == "visual"}
-    rows["visual_only"] = Row((Prototype(),), side.standard)
-    rows |= {name: row for name, row in peers.items() if row.group == "semantic"}
-    own = Semantic(side.semantic(side.main, shots))
-    rows["semantic_only"] = Row((own,), side.standard, {"alpha": 1.0}, group="semantic")
-    choice = side.bridge.choices[side.main, shots]
-    rows["fused"] = Row(
-        (Fused(side.semantic(side.main, shots), alpha=choice.alpha),),
-        side.standard,
+    rows = {"plain_prototypes": ScoredClassifier((Prototype(),), features.unit)}
+    rows |= {name: row for name, row in baselines.items() if row.group == "visual"}
+    rows["visual_only"] = ScoredClassifier((Prototype(),), features.standard)
+    rows |= {name: row for name, row in baselines.items() if row.group == "semantic"}
+    own = Semantic(features.semantic(features.main, shots))
+    rows["semantic_only"] = ScoredClassifier((own,), features.standard, {"alpha": 1.0}, group="semantic")
+    choice = features.bridge.choices[features.main, shots]
+    rows["fused"] = ScoredClassifier(
+        (Fused(features.semantic(features.main, shots), alpha=choice.alpha),),
+        features.standard,
         {"alpha": choice.alpha, "lambda": choice.lam, "name_share": choice.name_share},
         group="semantic",
     )
-    if side.heads is not None:
-        rows["syntrans"] = _bridge_row(side, shots, side.main, group="semantic")
-        rows |= _controls(side, n_classes, shots, draws)
+    if features.heads is not None:
+        rows["syntrans"] = _bridge_row(features, shots, features.main, group="semantic")
+        rows |= _controls(features, n_classes, shots, draws)
     return rows
 
 
-def _controls(side: Side, n_classes: int, shots: int, draws: int) -> dict[str, Row]:
+def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -> dict[str, ScoredClassifier]:
     """What remains when the text says only the name, is unchecked, says nothing, is another class's, or is not there.
 
     Each has heads of its own, trained on that kind of text, but for shuffled classes: those meet the heads of the row.
     """
-    assert side.heads is not None
+    assert features.heads is not None
     rows = {}
     for name, variant in _CONTROLS.items():
-        if variant in side.heads.variants and variant != side.main:
-            rows[name] = _bridge_row(side, shots, variant, draws=range(draws) if variant == "random" else (0,))
+        if variant in features.heads.variants and variant != features.main:
+            rows[name] = _bridge_row(features, shots, variant, draws=range(draws) if variant == "random" else (0,))
     orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
-    rows["shuffled"] = _bridge_row(side, shots, side.main, orders=orders)
+    rows["shuffled"] = _bridge_row(features, shots, features.main, orders=orders)
     return rows
 
 
@@ -54,21 +57,21 @@ _CONTROLS = {"no_text": NONE, "name_only": "name", "raw": "raw", "random_words":
 
 
 def _bridge_row(
-    side: Side,
+    features: SplitFeatures,
     shots: int,
     variant: str,
     *,
     group: Group = "control",
     draws: Sequence[int] = (0,),
     orders: Sequence[Tensor | None] = (None,),
-) -> Row:
+) -> ScoredClassifier:
     """All seeds of a variant's heads; they and the draws take turns until each has had one."""
-    assert side.heads is not None
-    heads, choice = side.heads.heads[variant, shots], side.heads.choices[variant, shots]
+    assert features.heads is not None
+    heads, choice = features.heads.heads[variant, shots], features.heads.choices[variant, shots]
     methods = []
     for i in range(max(len(heads), len(draws), len(orders))):
-        text, order = side.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]
+        text, order = features.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]
         head = heads[i % len(heads)]
         methods.append(SynTrans(head, text if order is None else text[order], alpha=choice["alpha"]))
     settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
-    return Row(tuple(methods), side.shared, settings, group=group)
+    return ScoredClassifier(tuple(methods), features.shared, settings, group=group)

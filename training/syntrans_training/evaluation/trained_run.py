@@ -8,28 +8,28 @@ from typing import Any
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import read_json
-from syntrans_training.baselines.selection import METHODS, Chosen
-from syntrans_training.bridge.ridge_baseline import Bridge, unpack
-from syntrans_training.bridge.stage import VSBIRD, Bridgeheads
+from syntrans.provenance import file_sha256
+from syntrans_training.baselines.selection import METHODS, SelectedBaselines
+from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
+from syntrans_training.bridge.stage import VSBIRD, TrainedBridges
 from syntrans_training.bridge.stage import load as load_heads
 from syntrans_training.config import TrainConfig
 from syntrans_training.encoder.clip_distillation import encoder_file
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, REPORT, SPLIT
-from syntrans_training.provenance import file_sha256
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainedRun:
     """What `syntrans train` left in a folder."""
 
     folder: Path
     config: TrainConfig
-    bridge: Bridge
-    heads: Bridgeheads
-    chosen: Chosen
+    bridge: RidgeBaseline
+    heads: TrainedBridges
+    chosen: SelectedBaselines
     report: dict[str, Any]
 
     @property
@@ -68,7 +68,7 @@ class Run:
         return encoder_file(self.config)
 
     @property
-    def lesson(self) -> dict[str, Any] | None:
+    def distillation(self) -> dict[str, Any] | None:
         """Who taught the encoder and whether its features are used (`gate`); None without a teacher."""
         if self.encoder_file == ENCODER:
             return None
@@ -105,7 +105,7 @@ class Run:
             )
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> TrainedRun:
     """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
     for name in (ENCODER, BRIDGE, VSBIRD, METHODS, REPORT):
         if not (folder / name).is_file():
@@ -132,4 +132,6 @@ def read_run(folder: Path) -> Run:
         *(note.get("identity") for note in notes),
     ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
-    return Run(folder, config, unpack(*bridge), load_heads(folder / VSBIRD), Chosen(methods[1], methods[0]), report)
+    return TrainedRun(
+        folder, config, unpack(*bridge), load_heads(folder / VSBIRD), SelectedBaselines(methods[1], methods[0]), report
+    )

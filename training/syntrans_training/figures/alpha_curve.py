@@ -16,13 +16,13 @@ from syntrans.files.sealed_parquet import write_sealed
 from syntrans.paths import atomic_path
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.bridge.ridge_baseline import alpha_grid
-from syntrans_training.bridge.val_tasks import Val, val_episodes
+from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data.novel_split_guard import NOVEL
 from syntrans_training.encoder.features import Features
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.evaluation.evaluate import Subject, open_episodes, open_subject
-from syntrans_training.evaluation.trained_run import Run
+from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_episodes, open_evaluated_split
+from syntrans_training.evaluation.trained_run import TrainedRun
 from syntrans_training.scoring.metrics import Interval, interval
 
 if TYPE_CHECKING:
@@ -47,30 +47,31 @@ class Curve:
         return self.values[self.alphas.index(alpha)]
 
 
-def make(run: Run, novel: Subject, config: EvaluateConfig, out: Path) -> dict[str, Any]:
+def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
     """Write alpha.parquet and alpha.png; returns the numbers at the ends and at the chosen alpha."""
-    val = open_subject(run, split="val", device=config.device, views=False)
+    val = open_evaluated_split(run, split="val", device=config.device, views=False)
     curves = []
     for shots, tasks in _val_tasks(run, val).items():
         curves.append(_curve(val, "val", shots, tasks, config))
         curves.append(_curve(novel, NOVEL, shots, open_episodes(novel, config, shots).episodes, config))
     _write(curves, out / "alpha.parquet")
     draw(curves, out / "alpha.png")
-    return {"variant": novel.side.main, "curves": [_summary(curve) for curve in curves]}
+    return {"variant": novel.features.main, "curves": [_summary(curve) for curve in curves]}
 
 
-def _val_tasks(run: Run, val: Subject) -> dict[int, Episodes]:
+def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
-    features = Features(val.side.raw, labels, val.split.classes, key=val.split.key)
-    return val_episodes(run.config, Val(features, val.seen), run.config.bridge.episodes)
+    features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
+    shape, bridge = run.config.episodes.model_dump(include={"ways", "shots", "queries"}), run.config.bridge
+    return val_episodes(ValSplit(features, val.seen), **shape, episodes=bridge.episodes, seed=bridge.seed)
 
 
-def _curve(subject: Subject, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
-    side = subject.side
-    choice, heads = subject.run.heads.choices[side.main, shots], subject.run.heads.heads[side.main, shots]
+def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
+    features = subject.features
+    choice, heads = subject.run.heads.choices[features.main, shots], subject.run.heads.heads[features.main, shots]
     alphas = tuple(sorted({*alpha_grid(STEP), choice["alpha"]}))
-    text = side.vectors(side.main, choice["name_share"], 0)
-    found = torch.stack([alpha_curve(head, side.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()
+    text = features.vectors(features.main, choice["name_share"], 0)
+    found = torch.stack([alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()
     values = tuple(interval(found[:, i], kind=config.interval) for i in range(len(alphas)))
     return Curve(split, shots, alphas, values, choice["alpha"])
 

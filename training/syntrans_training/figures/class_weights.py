@@ -21,8 +21,8 @@ from syntrans.files.sealed_parquet import write_sealed
 from syntrans.paths import atomic_path
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data import Split
-from syntrans_training.evaluation.evaluate import Subject
-from syntrans_training.evaluation.trained_run import Run
+from syntrans_training.evaluation.evaluate import EvaluatedSplit
+from syntrans_training.evaluation.trained_run import TrainedRun
 from syntrans_training.modules.vsbird import VSBird
 
 DRAWS = 50  # of supports, for every class
@@ -31,15 +31,15 @@ _NAMED = 24  # classes that a legend still has room for
 _KINDS = {"visual": "pictures alone", "multimodal": "pictures and text"}
 
 
-def make(run: Run, novel: Subject, config: EvaluateConfig, out: Path) -> dict[str, Any]:
+def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
     """Write weights.parquet and weights.png; returns how well the weights of the classes lie apart."""
-    side, numbers, points = novel.side, [], {}
+    features, numbers, points = novel.features, [], {}
     for shots in config.episodes.shots:
         supports = torch.from_numpy(draw_supports(novel.split, shots, seed=config.episodes.seed))
-        choice, heads = run.heads.choices[side.main, shots], run.heads.heads[side.main, shots]
-        text = side.vectors(side.main, choice["name_share"], 0)
+        choice, heads = run.heads.choices[features.main, shots], run.heads.heads[features.main, shots]
+        text = features.vectors(features.main, choice["name_share"], 0)
         for kind, alpha in (("visual", 0.0), ("multimodal", choice["alpha"])):
-            weights = [weights_of(head, side.shared, supports, text, alpha=alpha) for head in heads]
+            weights = [weights_of(head, features.shared, supports, text, alpha=alpha) for head in heads]
             apart = [separation(found) for found in weights]
             means = {name: round(float(np.mean([a[name] for a in apart])), 4) for name in apart[0]}
             numbers.append({"shots": shots, "weights": kind, "alpha": alpha, **means})
@@ -71,7 +71,7 @@ def weights_of(
 ) -> Float[Tensor, "e c d"]:
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()
-    memory = head.recall()
+    memory = head.build_memory()
     semantic = head.semantic(text, memory).expand(len(supports), -1, -1)
     shots = supports.shape[2]
     made = head.weights(memory.project(pictures)[supports].mean(2), semantic, memory, shots=shots)

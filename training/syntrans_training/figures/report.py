@@ -1,6 +1,6 @@
 """`syntrans report`: the figures of the paper for a finished training, with their data.
 
-The novel split is opened and nothing is chosen; every figure is one more look on record (guard.py).
+The novel split is opened and nothing is chosen; every figure is one more look on record (novel_split_guard.py).
 """
 
 import json
@@ -12,15 +12,15 @@ from syntrans.errors import UsageError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
+from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data.novel_split_guard import pictures_key, record_touch
-from syntrans_training.evaluation.evaluate import Subject, open_subject, with_tasks_of
-from syntrans_training.evaluation.trained_run import Run, read_run
+from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split, with_tasks_of
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.figures import alpha_curve as figure_alpha
 from syntrans_training.figures import class_weights as figure_weights
-from syntrans_training.provenance import made_by
 
-_FIGURES: dict[str, Callable[[Run, Subject, EvaluateConfig, Path], dict[str, Any]]] = {
+_FIGURES: dict[str, Callable[[TrainedRun, EvaluatedSplit, EvaluateConfig, Path], dict[str, Any]]] = {
     "alpha": figure_alpha.make,
     "weights": figure_weights.make,
 }
@@ -43,7 +43,7 @@ def report(
     config = config.model_copy(
         update={"episodes": config.episodes.model_copy(update={"shots": run.config.episodes.shots})}
     )
-    novel = open_subject(run, device=config.device, views=False)
+    novel = open_evaluated_split(run, device=config.device, views=False)
     found: dict[str, dict[str, Any]] = {}
     for name in figures:
         origin = made_by()

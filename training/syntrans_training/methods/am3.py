@@ -5,13 +5,13 @@ from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.methods.prototype import prototypes
-from syntrans_training.modules.gate import Gate
+from syntrans_training.modules.gate import AM3Gate
 
 
 class AM3(LinearMethod):
     """Args: gate: trained on base episodes; text: [C, s] class vectors of the split. Features have unit length."""
 
-    def __init__(self, gate: Gate, text: Float[Tensor, "c s"]) -> None:
+    def __init__(self, gate: AM3Gate, text: Float[Tensor, "c s"]) -> None:
         self.gate, self.text = gate.eval(), text
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:

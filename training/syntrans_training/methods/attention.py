@@ -9,7 +9,7 @@ from syntrans_training.modules.attention import AttentionGenerator
 
 
 class AttentionWeights(LinearMethod):
-    """Args: generator: trained on fake-novel base episodes (modules/attention.py); all base classes are remembered."""
+    """Args: generator: trained on tasks of held-out base classes (modules/attention.py); all base classes are kept."""
 
     def __init__(self, generator: AttentionGenerator) -> None:
         self.generator = generator.eval()

@@ -19,7 +19,7 @@ class SynTrans(LinearMethod):
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
         self.head, self.alpha = head.eval(), alpha
         with torch.no_grad():
-            self.memory = head.recall()
+            self.memory = head.build_memory()
             self.semantic = head.semantic(text, self.memory)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:

@@ -34,21 +34,21 @@ class AttentionGenerator(nn.Module):
         self.bias = nn.Parameter(torch.tensor(0.0))
 
     def attention(
-        self, support: Float[Tensor, "e n k d"], absent: Bool[Tensor, "e c"] | None = None
+        self, support: Float[Tensor, "e n k d"], held_out_mask: Bool[Tensor, "e c"] | None = None
     ) -> Float[Tensor, "e n k c"]:
-        """Share of every base class in the answer to every support; zero where `absent` (fake-novel classes)."""
+        """Share of every base class in the answer to every support; zero where `held_out_mask`."""
         asked = F.normalize(self.query(F.normalize(support, dim=-1)), dim=-1)
         similarity = self.sharpness * (asked @ F.normalize(self.keys, dim=-1).T)
-        if absent is not None:
-            similarity = similarity.masked_fill(absent[:, None, None, :], float("-inf"))
+        if held_out_mask is not None:
+            similarity = similarity.masked_fill(held_out_mask[:, None, None, :], float("-inf"))
         return similarity.softmax(-1)
 
     def forward(
-        self, support: Float[Tensor, "e n k d"], absent: Bool[Tensor, "e c"] | None = None
+        self, support: Float[Tensor, "e n k d"], held_out_mask: Bool[Tensor, "e c"] | None = None
     ) -> Float[Tensor, "e n d"]:
         """Classifier weights of the episodes' classes, not normalised."""
         average = F.normalize(support, dim=-1).mean(2)
-        recalled = (self.attention(support, absent) @ F.normalize(self.base, dim=-1)).mean(2)
+        recalled = (self.attention(support, held_out_mask) @ F.normalize(self.base, dim=-1)).mean(2)
         return self.average * average + self.attended * recalled
 
     def logits(self, query: Float[Tensor, "e m d"], weights: Float[Tensor, "e n d"]) -> Float[Tensor, "e m n"]:

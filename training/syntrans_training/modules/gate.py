@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Gate(nn.Module):
+class AM3Gate(nn.Module):
     """Args: text_dim, feature_dim: s and d; hidden: of both networks; dropout: inside g."""
 
     def __init__(self, text_dim: int, feature_dim: int, *, hidden: int = 300, dropout: float = 0.5) -> None:

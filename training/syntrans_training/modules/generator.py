@@ -28,13 +28,13 @@ class VisualWeightGenerator(nn.Module):
         self,
         query: Float[Tensor, "e n d2"],
         keys: Float[Tensor, "*e c d2"],
-        absent: Bool[Tensor, " c"] | None = None,
+        held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n c"]:
-        """Share of every base class; zero where `absent` (fake-novel classes)."""
+        """Share of every base class; zero where `held_out_mask`."""
         asked, known = F.normalize(self.read(query), dim=-1), F.normalize(self.read(keys), dim=-1)
         similarity = self.sharpness * asked @ known.mT
-        if absent is not None:
-            similarity = similarity.masked_fill(absent, float("-inf"))
+        if held_out_mask is not None:
+            similarity = similarity.masked_fill(held_out_mask, float("-inf"))
         return similarity.softmax(-1)
 
     def forward(
@@ -44,9 +44,9 @@ class VisualWeightGenerator(nn.Module):
         base: Float[Tensor, "c d"],
         base_reread: Float[Tensor, "*e c d"],
         axes: Float[Tensor, "d d"],
-        absent: Bool[Tensor, " c"] | None = None,
+        held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
         """w^v of every class; attention reads features (see `SemanticWeightReconstructor.forward` for `axes`)."""
         keys = torch.cat([base.expand(base_reread.shape) @ axes, base_reread @ axes], -1)
-        shares = self.attention(torch.cat([visual @ axes, reread @ axes], -1), keys, absent)
+        shares = self.attention(torch.cat([visual @ axes, reread @ axes], -1), keys, held_out_mask)
         return self.own * visual + self.recalled * (shares @ base)

@@ -11,9 +11,10 @@ momentum makes it fast, with the restart of O'Donoghue and Candes (arXiv 1204.39
 """
 
 import warnings
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 LOOSE = 1e-3  # a gradient, in probabilities, that moves no accuracy
@@ -27,7 +28,9 @@ def fit_logistic(
     tolerance: float = 1e-5,
     max_iterations: int = 1000,
 ) -> tuple[Float[Tensor, "e n s"], Float[Tensor, "e n"]]:
-    """Coefficients A and intercepts b of e problems; the logits of x are A (X x) + b.
+    """Accelerated majorisation-minimisation with adaptive restart: coefficients A and intercepts b of e problems.
+
+    The logits of x are A (X x) + b.
 
     `targets` are one-hot columns, the same for every problem. Stops when in every problem no sample's gradient in the
     logits exceeds `tolerance` (probabilities); warns when `max_iterations` did not suffice.
@@ -36,31 +39,56 @@ def fit_logistic(
         raise ValueError(f"C must be positive, got {c}")
     penalty = 1 / c
     problems, samples, _ = gram.shape
-    eye = torch.eye(samples, dtype=torch.float64, device=gram.device)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram.double() / 2 + penalty * eye)).to(gram.dtype)
-    column = inverse.sum(-1, keepdim=True)
-    column = 2 * column / column.sum(1, keepdim=True)
-    a = gram.new_zeros(problems, len(targets), samples)
-    b, logits, momentum = a[..., :1], a, gram.new_ones(problems, 1, 1)
-    a_ahead, b_ahead, logits_ahead = a, b, logits
+    inverse, column = _preconditioner(gram, penalty)
+    zeros = gram.new_zeros(problems, len(targets), samples)
+    now = ahead = _Point(zeros, zeros[..., :1], zeros)
+    momentum = gram.new_ones(problems, 1, 1)
     for _ in range(max_iterations):
-        slope = targets - torch.softmax(logits_ahead, 1) - penalty * a_ahead
-        if slope.abs().max() <= tolerance:
+        gradient = targets - torch.softmax(ahead.logits, 1) - penalty * ahead.a
+        if gradient.abs().max() <= tolerance:
             break
-        b_step = slope @ column  # keeps the coefficients' sum at zero, as a free intercept demands
-        a_step = (slope - b_step / 2) @ inverse
-        a_new, b_new = a_ahead + a_step, b_ahead + b_step
-        logits_new = torch.baddbmm(b_new, a_new, gram)
-        moved = logits_new - logits
-        uphill = ((logits_new - logits_ahead) / 2 + penalty * a_step).mul_(moved).sum((1, 2), keepdim=True) < 0
-        following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
-        share = torch.where(uphill, 0.0, (momentum - 1) / following)
-        momentum = torch.where(uphill, 1.0, following)
-        a_ahead, b_ahead = torch.lerp(a, a_new, 1 + share), torch.lerp(b, b_new, 1 + share)
-        logits_ahead = torch.lerp(logits, logits_new, 1 + share)
-        a, b, logits = a_new, b_new, logits_new
+        b_step = gradient @ column  # keeps the coefficients' sum at zero, as a free intercept demands
+        a_step = (gradient - b_step / 2) @ inverse
+        a, b = ahead.a + a_step, ahead.b + b_step
+        new = _Point(a, b, torch.baddbmm(b, a, gram))
+        slope = (new.logits - ahead.logits) / 2 + penalty * a_step
+        restart = slope.mul_(new.logits - now.logits).sum((1, 2), keepdim=True) < 0
+        share, momentum = _next_momentum(momentum, restart)
+        now, ahead = new, _extrapolate(now, new, 1 + share)
     else:
         # Single precision alone can keep a weakly penalised problem above a tight tolerance; that changes no answer.
-        if slope.abs().max() > LOOSE:
+        if gradient.abs().max() > LOOSE:
             warnings.warn(f"logistic regression did not converge in {max_iterations} steps; lower C", stacklevel=2)
-    return a_ahead, b_ahead.squeeze(-1)
+    return ahead.a, ahead.b.squeeze(-1)
+
+
+def _preconditioner(
+    gram: Float[Tensor, "e s s"], penalty: float
+) -> tuple[Float[Tensor, "e s s"], Float[Tensor, "e s 1"]]:
+    """The inverse of Boehning's bound G / 2 + penalty I of the Hessian, and the step of the intercept by gradient."""
+    eye = torch.eye(gram.shape[-1], dtype=torch.float64, device=gram.device)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram.double() / 2 + penalty * eye)).to(gram.dtype)
+    column = inverse.sum(-1, keepdim=True)
+    return inverse, 2 * column / column.sum(1, keepdim=True)
+
+
+class _Point(NamedTuple):
+    """Coefficients, intercepts, and the logits of the samples that they give."""
+
+    a: Float[Tensor, "e n s"]
+    b: Float[Tensor, "e n 1"]
+    logits: Float[Tensor, "e n s"]
+
+
+def _extrapolate(old: _Point, new: _Point, share: Float[Tensor, "e 1 1"]) -> _Point:
+    """Nesterov's point ahead: from `old` through `new`, `share` of the way (above 1: beyond it)."""
+    return _Point(*(torch.lerp(before, after, share) for before, after in zip(old, new, strict=True)))
+
+
+def _next_momentum(
+    momentum: Float[Tensor, "e 1 1"], restart: Bool[Tensor, "e 1 1"]
+) -> tuple[Float[Tensor, "e 1 1"], Float[Tensor, "e 1 1"]]:
+    """Nesterov's t -> (1 + sqrt(1 + 4 t^2)) / 2 and his share (t - 1) / t'; 1 and 0 where a problem restarts."""
+    following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
+    share = torch.where(restart, 0.0, (momentum - 1) / following)
+    return share, torch.where(restart, 1.0, following)

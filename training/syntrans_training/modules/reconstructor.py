@@ -2,7 +2,7 @@
 
 Derived, docs/method.md section 4: a ridge map over the base classes that are in memory, and a residual
 network. Only as many pairs exist as there are base classes, so the network begins at zero, has one narrow hidden layer
-with dropout, and learns from classes that the ridge map has not seen (tasks/meta.py).
+with dropout, and learns from classes that the ridge map has not seen (bridge/episodic_loss.py).
 """
 
 import torch

@@ -33,15 +33,15 @@ def fit_ridge(
     w: Float[Tensor, "c d"],
     *,
     lam: float | Float[Tensor, ""],
-    absent: Bool[Tensor, "*e c"] | None = None,
+    held_out_mask: Bool[Tensor, "*e c"] | None = None,
 ) -> Ridge:
-    """Fit the map on pairs of class vectors and visual means, without the `absent` classes of each episode.
+    """Fit the map on pairs of class vectors and visual means, without the `held_out_mask` classes of each episode.
 
     `lam` > 0 is relative to the spread of `s`. Computes in the inputs' precision.
     """
     if lam <= 0:
         raise ValueError(f"lambda must be positive, got {float(lam)}")
-    present = s.new_ones(len(s)) if absent is None else (~absent).to(s.dtype)
+    present = s.new_ones(len(s)) if held_out_mask is None else (~held_out_mask).to(s.dtype)
     present = present.unsqueeze(-1)  # [*e, c, 1]
     count = present.sum(-2)
     mean_in, mean_out = (s * present).sum(-2) / count, (w * present).sum(-2) / count
@@ -55,4 +55,4 @@ def fit_ridge(
 def leave_one_out(s: Float[Tensor, "c k"], w: Float[Tensor, "c d"], *, lam: float) -> Float[Tensor, "c d"]:
     """What the map predicts of every base class from the others."""
     alone = torch.eye(len(s), dtype=torch.bool, device=s.device)
-    return fit_ridge(s, w, lam=lam, absent=alone)(s.unsqueeze(1)).squeeze(1)
+    return fit_ridge(s, w, lam=lam, held_out_mask=alone)(s.unsqueeze(1)).squeeze(1)

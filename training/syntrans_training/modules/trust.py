@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Trust(nn.Module):
+class TextGate(nn.Module):
     """Two learned numbers; no gate looks at another class or at a query."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.ridge import Ridge, fit_ridge
 from syntrans_training.modules.shared_space import Metric
-from syntrans_training.modules.trust import Trust
+from syntrans_training.modules.trust import TextGate
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
@@ -37,23 +37,23 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Without:
+class HeldOutClasses:
     """Base classes that play novel ones, and the metric that was fitted without them."""
 
-    absent: Bool[Tensor, " c"]
+    held_out_mask: Bool[Tensor, " c"]
     metric: Metric
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What is known of the base classes: the metric, weights, texts, the maps M_sv and M_vs; nothing of `absent`."""
+class BaseClassMemory:
+    """What is known of the base classes: the metric, weights, texts and both maps; nothing of `held_out_mask`."""
 
     metric: Metric
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
     to_visual: Ridge
     to_text: Ridge
-    absent: Bool[Tensor, " c"] | None
+    held_out_mask: Bool[Tensor, " c"] | None
 
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
@@ -105,42 +105,44 @@ class VSBird(nn.Module):
         self.register_buffer("base_text", base_text.clone())
         self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=HIDDEN if residual else 0)
         self.generator = VisualWeightGenerator(d) if generator else None
-        self.trust = Trust() if gate else None
+        self.trust = TextGate() if gate else None
         self.fusion = fusion
 
-    def recall(self, without: Without | None = None, base_text: Float[Tensor, "c s"] | None = None) -> Memory:
+    def build_memory(
+        self, without: HeldOutClasses | None = None, base_text: Float[Tensor, "c s"] | None = None
+    ) -> BaseClassMemory:
         """What is known of all base classes, or `without` some; the maps are between their texts and weights.
 
         `base_text` stands in for their class vectors, where training draws other descriptors.
         """
         metric = Metric(self.transform, self.precision) if without is None else without.metric
-        absent = None if without is None else without.absent
+        held_out_mask = None if without is None else without.held_out_mask
         metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
         text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
-        return Memory(
+        return BaseClassMemory(
             metric,
             weights,
             text,
-            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), absent=absent),
-            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), absent=absent),
-            absent=absent,
+            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
+            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), held_out_mask=held_out_mask),
+            held_out_mask=held_out_mask,
         )
 
-    def semantic(self, text: Float[Tensor, "*b n s"], memory: Memory) -> Float[Tensor, "*e n d"]:
+    def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
         found: Tensor = self.reconstructor(text, memory.to_visual, memory.axes)
         return found
 
-    def visual(self, mean: Float[Tensor, "e n d"], memory: Memory) -> Float[Tensor, "e n d"]:
+    def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
         """Weights of classes from the mean of their supports, and from the base classes that it recalls."""
         if self.generator is None:
             return mean
         reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
-        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.absent)
+        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.held_out_mask)
         return found
 
     def weights(
-        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: Memory, *, shots: int
+        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
     ) -> Weights:
         """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports."""
         visual, precision = self.visual(mean, memory), memory.metric.precision

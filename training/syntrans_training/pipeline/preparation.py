@@ -10,7 +10,7 @@ from pathlib import Path
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
-from syntrans.contract.schemas import read_descriptor_table, read_descriptors
+from syntrans.contract.reading import read_descriptor_table, read_descriptors
 from syntrans.errors import InputError
 from syntrans.images.folders import PARTS
 from syntrans.named_data import named_data

@@ -17,25 +17,26 @@ from torch import Tensor
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
-from syntrans_training.baselines.registry import PEERS, Base, Training
-from syntrans_training.baselines.selection import METHODS, choose_methods
+from syntrans.provenance import file_sha256
+from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
+from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
 from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.episodic_loss import LossWeights
-from syntrans_training.bridge.head_training import How
-from syntrans_training.bridge.initialisation import Raw, make_grid
-from syntrans_training.bridge.ridge_baseline import Grid, alpha_grid, build_bridge, pack, unpack
-from syntrans_training.bridge.split_features import Side
+from syntrans_training.bridge.head_training import HeadTrainingConfig
+from syntrans_training.bridge.initialisation import RawFeatures, make_grid
+from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
+from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.bridge.stage import VSBIRD
-from syntrans_training.bridge.val_tasks import Val, val_episodes
+from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE
-from syntrans_training.episodes.sampler import EpisodeSpec, draw
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.provenance import file_sha256
-from syntrans_training.text.class_texts import Banks, Vectors, banks, embedder
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
 
@@ -48,7 +49,7 @@ class Texts:
 
     knowledge: Knowledge
     encoder: TextEncoder
-    bank: Banks  # of the base classes, descriptor by descriptor
+    bank: TextsOfVariant  # of the base classes, descriptor by descriptor
     base: Vectors
     val: Vectors
     file: dict[str, str] | None  # path and sha256 of the descriptors
@@ -60,8 +61,8 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     encoder = open_text_encoder(text_encoder_ref(config))
     say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
-    of_base, of_val = (banks(knowledge, split.classes, encoder, config.text) for split in (base, val))
-    return Texts(knowledge, encoder, of_base, embedder(of_base), embedder(of_val), file)
+    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    return Texts(knowledge, encoder, of_base, class_vectors(of_base), class_vectors(of_val), file)
 
 
 def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
@@ -94,7 +95,7 @@ def check_base(config: TrainConfig, base: Split) -> None:
     if len(base.classes) < 4:
         raise InputError(f"{len(base.classes)} base classes; heads are trained on tasks of half of them, and need 4")
     few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
-    trained = ["SynTrans", *(name for name in config.methods.names if PEERS[name].on_tasks)]
+    trained = ["SynTrans", *(name for name in config.methods.names if BASELINES[name].on_tasks)]
     if few <= most:
         raise InputError(
             f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
@@ -102,7 +103,7 @@ def check_base(config: TrainConfig, base: Split) -> None:
         )
 
 
-def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and fit the bridge on val; returns its note."""
     asked = config.model_dump(
         mode="json", include={"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
@@ -119,15 +120,15 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
         }
     )
     path = out / BRIDGE
-    if (begun := checkpoint.load_fitting(path, identity)) is not None:
+    if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
-    bridge = build_bridge(
+    bridge = fit_ridge_baseline(
         base,
         val.features,
         lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
-        val_episodes(config, val, config.bridge.episodes),
+        _val_tasks(config, val, config.bridge.episodes),
         (main_variant(texts.knowledge),),
-        Grid(
+        RidgeGrid(
             shrinkages=config.bridge.shrinkages,
             lambdas=config.bridge.lambdas,
             alphas=alpha_grid(config.bridge.alpha_step),
@@ -142,9 +143,14 @@ def bridge_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     return note
 
 
+def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
+    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
+    return val_episodes(val, **shape, episodes=episodes, seed=config.bridge.seed)
+
+
 @dataclass(frozen=True)
 class _ClassTexts:
-    """The class vectors that the VSBird stage asks for (vsbird.ClassTexts)."""
+    """The class vectors that the VSBird stage asks for (initialisation.ClassVectorSource)."""
 
     texts: Texts
 
@@ -165,7 +171,7 @@ def main_variant(knowledge: Knowledge) -> str:
     return "kept" if "kept" in knowledge.variants else "name"
 
 
-def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
@@ -175,10 +181,10 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
-    return vsbird.build(
-        Raw(base.values, base.labels, val.features.values, len(val.features.classes)),
+    return vsbird.run_stage(
+        RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),
         _ClassTexts(texts),
-        val_episodes(config, val, config.bridge.episodes),
+        _val_tasks(config, val, config.bridge.episodes),
         tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
         make_grid(
             asked.powers,
@@ -189,7 +195,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
             asked.name_shares,
             alphas,
         ),
-        How(
+        HeadTrainingConfig(
             **asked.model_dump(include={"seeds", "seed", "steps", "looks", "ways", "batch", "lr"}),
             queries=shape.queries,
             scatter=asked.scatter,
@@ -203,37 +209,43 @@ def vsbird_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, ou
     )
 
 
-def methods_stage(config: TrainConfig, base: Features, val: Val, texts: Texts, out: Path) -> dict[str, Any]:
+def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the other methods on the bridge's features; returns their note."""
     tensors, note = checkpoint.load(out / BRIDGE)
     bridge, how = unpack(tensors, note), config.methods
     heads = vsbird.load(out / VSBIRD)
-    side = Side(val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config))
+    features = SplitFeatures(
+        val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config)
+    )
     asked = how.model_dump(mode="json")
     shape = config.episodes
     n_classes = len(val.features.classes)
-    return choose_methods(
+    tasks = _val_tasks(config, val, how.episodes)
+    identity = semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": asked,
+            "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
+            "clip": features.in_clip,
+        }
+    )
+    select_baselines(
         how.names,
-        lambda shots: Base(
+        lambda shots: BaseClasses(
             base.values,
             bridge.whitening(base.values),
             base.labels,
-            texts.base(side.main, bridge.choices[side.main, shots].name_share, 0),
+            texts.base(features.main, bridge.choices[features.main, shots].name_share, 0),
         ),
-        side,
-        val_episodes(config, val, how.episodes),
-        Training(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
+        features,
+        tasks,
+        HeadTraining(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
         n_classes=n_classes,
-        table_rows=lambda chosen, shots: build_rows(
-            side, chosen.rows(side, shots), n_classes=n_classes, shots=shots, draws=2
-        ),
         path=out / METHODS,
-        identity=semantic_hash(
-            {
-                "version": _VERSION,
-                "asked": asked,
-                "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
-                "clip": side.in_clip,
-            }
-        ),
+        identity=identity,
     )
+
+    def rows(chosen: SelectedBaselines, shots: int) -> dict[str, ScoredClassifier]:
+        return build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
+
+    return calibrate_rows(rows, tasks, path=out / METHODS, identity=identity)

@@ -25,7 +25,7 @@ from syntrans_training.prediction.support_check import check_supports
 from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers
 
 if TYPE_CHECKING:
-    from syntrans_training.prediction.encoders.trained import TrainedRun
+    from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 TEXTS = ("auto", "names", "none")
 
@@ -112,7 +112,9 @@ def _texts(request: Request, classes: Sequence[str], sight: Sight) -> ClassTexts
     return read_texts(classes, found, reader)
 
 
-def _texts_of_run(request: Request, classes: Sequence[str], labels: Labels, trained: "TrainedRun") -> ClassTexts | None:
+def _texts_of_run(
+    request: Request, classes: Sequence[str], labels: Labels, trained: "RunKnowledge"
+) -> ClassTexts | None:
     """The classes as the run reads them; says from which file."""
     if request.text == "none":
         say("text: none, as asked")

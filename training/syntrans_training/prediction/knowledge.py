@@ -12,7 +12,7 @@ import numpy as np
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
 from syntrans_training.prediction.space import Array, unit
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from syntrans_training.modules.shared_space import Phi
-from syntrans_training.modules.vsbird import Memory, VSBird
+from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
 
@@ -29,10 +29,10 @@ class TrainedBridge:
     temperature: float = 1.0
 
     @cached_property
-    def memory(self) -> Memory:
+    def memory(self) -> BaseClassMemory:
         """What the head knows of the base classes."""
         with torch.inference_mode():
-            return self.head.recall()
+            return self.head.build_memory()
 
     def project(self, features: Array) -> Array:
         """Raw features [n, d] in the shared space [n, r]."""

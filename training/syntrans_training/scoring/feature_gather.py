@@ -19,7 +19,7 @@ CACHE_BYTES = 1 << 20  # of gathered queries at once on a CPU: about a core's se
 DEVICE_BYTES = 1 << 30  # and on a GPU, where starting a kernel costs more than memory
 
 
-class Bank:
+class FeatureGather:
     """One thread's view of features.
 
     Args: features: [n, d], queries and, without views, supports; support_views: [n, V, d], augmented pictures that

@@ -13,7 +13,7 @@ Group = Literal["visual", "semantic", "control"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoredClassifier:
     """Methods whose accuracies are averaged (usually one), and the features they look at; a line of the table."""
 
     methods: tuple[Method, ...]

@@ -1,7 +1,7 @@
 """Scoring: every row of a table on every episode, chunk by chunk, and what is kept of it.
 
 Rows that look at the same features share their supports and, where they are linear, the product with the queries
-(bank.py).
+(feature_gather.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from torch import Tensor
 
 from syntrans.progress import track
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.feature_gather import Bank
+from syntrans_training.scoring.feature_gather import FeatureGather
 from syntrans_training.scoring.metrics import ece
-from syntrans_training.scoring.scored_classifier import Row
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EpisodeScores:
     """What one row answered on E episodes of m = N * Q queries; accuracies in [0, 1].
 
     `correct` [E, m] is the share of the row's methods that got a query right, queries ordered as `Episodes.query`.
@@ -41,7 +41,9 @@ class Outcome:
     ece: float
 
 
-def score(rows: Mapping[str, Row], tasks: Episodes, *, n_classes: int, chunk: int) -> dict[str, Outcome]:
+def score_episodes(
+    rows: Mapping[str, ScoredClassifier], tasks: Episodes, *, n_classes: int, chunk: int
+) -> dict[str, EpisodeScores]:
     """Every row on every episode; `n_classes` is that of the split.
 
     The memory for features and scores grows with `chunk`, not with the number of episodes; what stays is about 10 bytes
@@ -88,12 +90,12 @@ def _workers(count: int) -> Iterator[tuple[ThreadPoolExecutor, int]]:
         torch.set_num_threads(before)
 
 
-def _banks(rows: Mapping[str, Row]) -> list[tuple[Bank, list[str]]]:
+def _banks(rows: Mapping[str, ScoredClassifier]) -> list[tuple[FeatureGather, list[str]]]:
     """The rows in groups that look at the same tensors."""
     groups: dict[tuple[int, int], list[str]] = {}
     for name, row in rows.items():
         groups.setdefault((id(row.features), id(row.support_views)), []).append(name)
-    return [(Bank(rows[names[0]].features, rows[names[0]].support_views), names) for names in groups.values()]
+    return [(FeatureGather(rows[names[0]].features, rows[names[0]].support_views), names) for names in groups.values()]
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,11 @@ def _answers(part: Episodes, scores: Sequence[Float[Tensor, "e m n"]], n_classes
     )
 
 
-def _outcome(tasks: Episodes, parts: Sequence[_Answers], n_images: int) -> Outcome:
+def _outcome(tasks: Episodes, parts: Sequence[_Answers], n_images: int) -> EpisodeScores:
     correct = np.concatenate([part.correct for part in parts])
     n_classes = int(np.sqrt(len(parts[0].confusion)))
     images = tasks.query.reshape(-1)
-    return Outcome(
+    return EpisodeScores(
         accuracy=correct.mean(1, dtype=np.float64),
         correct=correct,
         confusion=np.sum([part.confusion for part in parts], 0).reshape(n_classes, n_classes),

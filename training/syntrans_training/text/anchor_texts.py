@@ -18,7 +18,7 @@ from pathlib import Path
 
 from syntrans.classes.entries import slug
 from syntrans.classes.lint import normalised, plurals
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.sentences import fill
 from syntrans_training.config import DataConfig, TextConfig
 from syntrans_training.data.datasets import DATASETS

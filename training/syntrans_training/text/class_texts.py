@@ -7,22 +7,24 @@ import torch
 from torch import Tensor
 
 from syntrans_training.config import TextConfig
-from syntrans_training.text.class_vectors import NONE, Knowledge, TextBank, text_bank
+from syntrans_training.text.class_vectors import NONE, EmbeddedTexts, Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder
 
 # (variant, name share, draw) -> unit class vectors [C, s] of a split
 Vectors = Callable[[str, float, int], Tensor]
 
 # (variant, draw) -> the embedded texts of a split
-Banks = Callable[[str, int], TextBank]
+TextsOfVariant = Callable[[str, int], EmbeddedTexts]
 
 
-def banks(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig) -> Banks:
+def texts_of_variant(
+    knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig
+) -> TextsOfVariant:
     """The texts of these classes, each variant embedded once."""
 
     @cache
-    def bank(variant: str, draw: int) -> TextBank:
-        return text_bank(
+    def bank(variant: str, draw: int) -> EmbeddedTexts:
+        return embed_texts(
             knowledge,
             classes,
             encoder,
@@ -36,7 +38,7 @@ def banks(knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, te
     return bank
 
 
-def embedder(bank: Banks) -> Vectors:
+def class_vectors(bank: TextsOfVariant) -> Vectors:
     """The `Vectors` of these texts; variant `none` says nothing: the same zeros of every class."""
 
     @cache  # many rows ask for the same vectors

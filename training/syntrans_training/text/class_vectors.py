@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
-from syntrans.contract.schemas import DescriptorRow, FileMetadata, read_descriptors
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
@@ -96,7 +97,7 @@ def _by_class(path: Path, rows: Sequence[DescriptorRow]) -> dict[str, list[Descr
 
 
 @dataclass(frozen=True)
-class TextBank:
+class EmbeddedTexts:
     """Embedded texts of C classes: unit names [C, s], unit descriptors [C, m, s], and their weights [C, m].
 
     A class with fewer than m descriptors has weight 0 in the places it leaves empty. `sentences` are what was read.
@@ -118,7 +119,7 @@ class TextBank:
         return _unit(name_share * self.names + (1 - name_share) * means)
 
 
-def text_bank(
+def embed_texts(
     knowledge: Knowledge,
     classes: Sequence[str],
     encoder: TextEncoder,
@@ -128,7 +129,7 @@ def text_bank(
     name_template: str = "a photo of a {name}",
     draw: int = 0,
     weighting: str = "ledger",
-) -> TextBank:
+) -> EmbeddedTexts:
     """Embed what a variant says of the classes. A class with no descriptor left is described by its name, and said so.
 
     `draw` numbers the random texts of variant `random`; `weighting` is one of WEIGHTINGS.
@@ -149,33 +150,7 @@ def text_bank(
     empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return TextBank(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
-
-
-def class_vectors(
-    knowledge: Knowledge,
-    classes: Sequence[str],
-    encoder: TextEncoder,
-    variant: str,
-    *,
-    name_share: float = 0.0,
-    descriptor_template: str = "{text}",
-    name_template: str = "a photo of a {name}",
-    draw: int = 0,
-    weighting: str = "ledger",
-) -> NDArray[np.float32]:
-    """One unit vector per class [C, s]; the arguments are those of `text_bank`."""
-    bank = text_bank(
-        knowledge,
-        classes,
-        encoder,
-        "name" if name_share >= 1 else variant,
-        descriptor_template=descriptor_template,
-        name_template=name_template,
-        draw=draw,
-        weighting=weighting,
-    )
-    return bank.vectors(name_share)
+    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
 
 
 def _weighted_texts(

@@ -108,7 +108,6 @@ def contrastive_loss(
 def build_clip(out: Path, *, steps: int = 2600, batch: int = 96) -> None:
     """Train and write open_clip_config.json, open_clip_model.safetensors and the tokenizer."""
     import open_clip
-    from safetensors.torch import save_file
 
     tokenizer = train_clip_tokenizer((text.lower() for text in everything_said()), CONTEXT)
     config = model_config(len(tokenizer))
@@ -141,7 +140,13 @@ def build_clip(out: Path, *, steps: int = 2600, batch: int = 96) -> None:
         }
 
     optimise("clip", model.parameters(), losses, steps=steps, lr=2e-3, warmup=100)
-    model.eval()
+    _save(model.eval(), config, out)
+
+
+def _save(model: Any, config: dict[str, Any], out: Path) -> None:
+    """The weights in half precision, and open_clip's configuration."""
+    from safetensors.torch import save_file
+
     weights = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     save_file({k: v.contiguous() for k, v in weights.items()}, out / "open_clip_model.safetensors")
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}

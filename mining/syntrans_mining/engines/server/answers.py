@@ -28,10 +28,10 @@ def read_answer(request: Request, body: bytes) -> Response:
     failed = partial(Response, request.id, finish_reason="error")
     value = _parse(body)
     if value is None:
-        return failed(error="server: an answer that is no JSON", passing=True)
+        return failed(error="server: an answer that is no JSON", transient=True)
     choice = _first(_field(value, "choices"))
     if not isinstance(choice, dict):  # some servers say an error in an answer that is none
-        return failed(error="server: an answer without choices", passing=True)
+        return failed(error="server: an answer without choices", transient=True)
     usage = _field(value, "usage")
     response = partial(
         Response,

@@ -48,7 +48,7 @@ class OpenAIEngine:
         self._ways: dict[bool, int] = {}  # by whether it is a yes/no question: the way of asking that has worked
         self._vain = 0  # requests in a row
         self._client = _client(self._settings)
-        self._turns = asyncio.Semaphore(self._settings.concurrency)
+        self._load_order = asyncio.Semaphore(self._settings.concurrency)
         try:
             _check_served(self._client, model, self._settings)
         except ModelLoadError:
@@ -71,19 +71,19 @@ class OpenAIEngine:
 
     async def _ask(self, request: Request) -> Response:
         """Ask, unless the server has stopped answering."""
-        async with self._turns:
+        async with self._load_order:
             if self._vain >= self._settings.concurrency:
                 error = "server: it stopped answering"
-                return Response(request.id, finish_reason="error", error=error, passing=True)
+                return Response(request.id, finish_reason="error", error=error, transient=True)
             try:
                 async with asyncio.timeout(self._settings.deadline):
                     response = await self._ask_in_some_way(request)
             except TimeoutError:
                 error = f"server: no answer within {self._settings.deadline:g} s"
-                response = Response(request.id, finish_reason="error", error=error, passing=True)
+                response = Response(request.id, finish_reason="error", error=error, transient=True)
             except InputError as problem:  # the picture
                 return Response(request.id, finish_reason="error", error=str(problem), reason="refused")
-            self._vain = self._vain + 1 if response.passing else 0
+            self._vain = self._vain + 1 if response.transient else 0
             return response
 
     async def _ask_in_some_way(self, request: Request) -> Response:
@@ -98,7 +98,7 @@ class OpenAIEngine:
                 body = await self._create(request, ways[number])
             except openai.OpenAIError as error:
                 refusal = _refusal(request, error)
-                if refusal.passing:
+                if refusal.transient:
                     return refusal
             else:
                 if len(ways) > 1:
@@ -180,7 +180,7 @@ def _refusal(request: Request, error: Exception) -> Response:
 
     text = f"server: {_words(error)}"
     if not (isinstance(error, openai.APIStatusError) and error.status_code in _REFUSED):
-        return Response(request.id, finish_reason="error", error=text, passing=True)
+        return Response(request.id, finish_reason="error", error=text, transient=True)
     too_long = any(words in str(error).lower() for words in _TOO_LONG)
     return Response(request.id, finish_reason="error", error=text, reason="too_long" if too_long else "refused")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Ticket:
+class WorkItem:
     """One piece of work; ``parts`` fills with ("part", value), and at last ("end", None) or ("error", error).
 
     ``share``: of a stage's requests, how many one worker may have under way, so that each of its workers gets some.
@@ -43,35 +43,35 @@ class Ticket:
 
 
 class Calls:
-    """Tickets in the order of their coming. Everything here may be called from any thread."""
+    """Work items in the order of their coming. Everything here may be called from any thread."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.closing = False
         self.failure: SyntransError | None = None
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: deque[WorkItem] = deque()
         self._busy: set[object] = set()
         self._unread = 0
 
-    def submit(self, tickets: Sequence[Ticket]) -> None:
+    def submit(self, work_items: Sequence[WorkItem]) -> None:
         """Add work. Raises what ended the run's workers, if something has."""
         with self.changed:
             if self.failure:
                 raise self.failure
-            self._waiting.extend(tickets)
+            self._waiting.extend(work_items)
             self.changed.notify_all()
 
-    def put_back(self, ticket: Ticket) -> None:
+    def put_back(self, work_item: WorkItem) -> None:
         """Work that was taken and not done: it comes first again."""
         with self.changed:
-            self._waiting.appendleft(ticket)
+            self._waiting.appendleft(work_item)
             self.changed.notify_all()
 
-    def deliver(self, ticket: Ticket, responses: Sequence[Any]) -> None:
+    def deliver(self, work_item: WorkItem, responses: Sequence[Any]) -> None:
         """Hand answers to who waits for them; until they are `read`, what follows from them may still come."""
         with self.changed:
             self._unread += len(responses)
-        ticket.parts.put(("part", list(responses)))
+        work_item.parts.put(("part", list(responses)))
 
     def read(self, n: int) -> None:
         """So many answers have been read, and what follows from them has been submitted."""
@@ -80,23 +80,23 @@ class Calls:
             if not self._unread:
                 self.changed.notify_all()
 
-    def take(self, model: str) -> Ticket | None:
+    def take(self, model: str) -> WorkItem | None:
         """The next requests to ``model``, if some are waiting."""
         with self.changed:
-            return self._remove(lambda ticket: ticket.model == model and ticket.method == "generate")
+            return self._remove(lambda work_item: work_item.model == model and work_item.method == "generate")
 
     def next(
         self, worker: object, loaded: Collection[str], *, idle: bool, retired: Callable[[], bool]
-    ) -> Ticket | None:
-        """The next ticket for one of ``loaded``. None to load another model meanwhile (``idle``), or to stop."""
+    ) -> WorkItem | None:
+        """The next work item for one of ``loaded``. None to load another model meanwhile (``idle``), or to stop."""
         with self.changed:
             self._busy.discard(worker)
             self.changed.notify_all()
             while not (self.closing or retired()):
-                ticket = self._remove(lambda ticket: ticket.model in loaded)
-                if ticket or idle:
+                work_item = self._remove(lambda work_item: work_item.model in loaded)
+                if work_item or idle:
                     self._busy.add(worker)
-                    return ticket
+                    return work_item
                 self.changed.wait()
         return None
 
@@ -108,7 +108,7 @@ class Calls:
         """
         with self.changed:
             while not (self.closing or self.failure):
-                asked = [ticket.model for ticket in self._waiting]
+                asked = [work_item.model for work_item in self._waiting]
                 if asked and not self._busy and not self._unread and not set(asked) & set(hosted()):
                     return asked[0]
                 self.changed.wait()
@@ -120,7 +120,7 @@ class Calls:
             self._busy.discard(worker)
             self.changed.notify_all()
 
-    def fail(self, error: SyntransError, lost: Sequence[Ticket] = ()) -> None:
+    def fail(self, error: SyntransError, lost: Sequence[WorkItem] = ()) -> None:
         """No more work will be done: all that waits or will wait learns of it."""
         with self.changed:
             if self.closing:
@@ -129,8 +129,8 @@ class Calls:
             waiting = [*self._waiting, *lost]
             self._waiting.clear()
             self.changed.notify_all()
-        for ticket in waiting:
-            ticket.parts.put(("error", error))
+        for work_item in waiting:
+            work_item.parts.put(("error", error))
 
     def close(self) -> None:
         """Wake everyone up, to end."""
@@ -143,9 +143,9 @@ class Calls:
         with self.changed:
             self.changed.wait_for(lambda: self.closing, timeout=seconds)
 
-    def _remove(self, fits: Callable[[Ticket], bool]) -> Ticket | None:
-        for ticket in self._waiting:
-            if fits(ticket):
-                self._waiting.remove(ticket)
-                return ticket
+    def _remove(self, fits: Callable[[WorkItem], bool]) -> WorkItem | None:
+        for work_item in self._waiting:
+            if fits(work_item):
+                self._waiting.remove(work_item)
+                return work_item
         return None

@@ -18,7 +18,7 @@ from syntrans.errors import SyntransError
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Request, Response
 
 if TYPE_CHECKING:
-    from syntrans_mining.engines.workers.calls import Calls, Ticket
+    from syntrans_mining.engines.workers.calls import Calls, WorkItem
     from syntrans_mining.engines.workers.handle import WorkerHandle
 
 GO_ON = "what was answered is kept, the same command goes on from there"
@@ -26,7 +26,7 @@ POISON = "the model's process died over this request, twice"
 
 
 @dataclass
-class Journey:
+class LoadStats:
     """What happens to the models of a run: seconds and number of loads by model, and what the user should hear."""
 
     load_seconds: dict[str, float] = field(default_factory=dict)
@@ -41,10 +41,10 @@ class Journey:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request under way, and the ticket that waits for its answer."""
+    """A request under way, and the work item that waits for its answer."""
 
     request: Request
-    ticket: Ticket
+    work_item: WorkItem
 
 
 class Driver:
@@ -59,21 +59,21 @@ class Driver:
         specs: Sequence[EngineSpec],
         make: Callable[[], WorkerHandle],
         calls: Calls,
-        journey: Journey,
+        stats: LoadStats,
         *,
         window: int,
         backoff: Sequence[float],
     ) -> None:
-        self._specs, self._make, self._calls, self._journey = list(specs), make, calls, journey
+        self._specs, self._make, self._calls, self._stats = list(specs), make, calls, stats
         self._window, self._backoff = window, backoff
         self._handle = make()
         self._pending, self._loaded = list(specs), dict[str, EngineSpec]()
         self._crashes, self._retired = 0, False
-        self._ticket: Ticket | None = None  # taken from the queue, not yet given to the worker or not yet done
+        self._work_item: WorkItem | None = None  # taken from the queue, not yet given to the worker or not yet done
         self._open: dict[str, _Asked] = {}  # given to the worker in the conversation under way
         self._trial: _Asked | None = None  # asked alone
         self._suspects: deque[_Asked] = deque()
-        self._blamed: list[_Asked] = []
+        self._quarantined: list[_Asked] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     @property
@@ -112,8 +112,8 @@ class Driver:
                 pass
         except Exception as error:  # noqa: BLE001  a thread that ends without a word is a run that waits for ever
             problem = error if isinstance(error, SyntransError) else EngineCrashed(f"{error!r}; {GO_ON}")
-            asked = [*self._suspects, *self._blamed, *self._open.values()]
-            lost = [item.ticket for item in asked] + ([self._ticket] if self._ticket else [])
+            asked = [*self._suspects, *self._quarantined, *self._open.values()]
+            lost = [item.work_item for item in asked] + ([self._work_item] if self._work_item else [])
             self._calls.fail(problem, lost)
         finally:
             self._handle.stop()
@@ -128,19 +128,19 @@ class Driver:
                 self._handle.start()
             if self._stopping():
                 return False
-            if self._suspects or self._blamed:
+            if self._suspects or self._quarantined:
                 self._clear_up()
                 return True
             retired, idle = (lambda: self._retired), bool(self._pending)
-            self._ticket = self._calls.next(self, self._loaded, idle=idle, retired=retired)
+            self._work_item = self._calls.next(self, self._loaded, idle=idle, retired=retired)
             if self._stopping():
                 return False
-            if self._ticket is None:
+            if self._work_item is None:
                 self._load(self._pending[0])
-            elif self._ticket.method == "generate":
-                self._converse(self._ticket.model, self._ticket.share)
+            elif self._work_item.method == "generate":
+                self._converse(self._work_item.model, self._work_item.share)
             else:
-                self._call(self._ticket)
+                self._call(self._work_item)
         except EngineCrashed as error:
             if self._stopping():
                 return False
@@ -156,13 +156,13 @@ class Driver:
             pass
         self._pending.remove(spec)
         self._loaded[spec.name] = spec
-        self._journey.loaded(spec.name, time.perf_counter() - start)
+        self._stats.loaded(spec.name, time.perf_counter() - start)
 
-    def _call(self, ticket: Ticket) -> None:
-        for part in self._handle.call("call", ticket.model, ticket.method, ticket.payload):
-            ticket.parts.put(("part", part))
-        ticket.parts.put(("end", None))
-        self._ticket, self._crashes = None, 0
+    def _call(self, work_item: WorkItem) -> None:
+        for part in self._handle.call("call", work_item.model, work_item.method, work_item.payload):
+            work_item.parts.put(("part", part))
+        work_item.parts.put(("end", None))
+        self._work_item, self._crashes = None, 0
 
     def _converse(self, model: str, share: int) -> None:
         """Ask ``model`` what waits for it, always some more than it can work on at once, until nothing waits."""
@@ -170,12 +170,12 @@ class Driver:
         window = sys.maxsize if self._loaded[model].kind == "ray" else min(self._window, share)
         self._handle.send("generate", model)
         while True:
-            while self._ticket is not None and len(self._open) < window:
-                asked, self._ticket = self._ticket, None
+            while self._work_item is not None and len(self._open) < window:
+                asked, self._work_item = self._work_item, None
                 self._open |= {request.id: _Asked(request, asked) for request in asked.payload}
                 self._handle.send("requests", asked.payload)
-                self._ticket = self._calls.take(model)
-                if self._ticket is None:
+                self._work_item = self._calls.take(model)
+                if self._work_item is None:
                     self._handle.send("last")
             kind, part = self._handle.receive()
             if kind == "end":
@@ -185,11 +185,11 @@ class Driver:
     def _answered(self, responses: Sequence[Response]) -> None:
         self._crashes = 0
         for response in responses:
-            self._calls.deliver(self._open.pop(response.id).ticket, [response])
+            self._calls.deliver(self._open.pop(response.id).work_item, [response])
 
     def _clear_up(self) -> None:
         """After a crash: one suspect alone; when one has been answered or none is left, the blamed are judged."""
-        model = (self._next_suspect() if self._suspects else self._blamed[0]).request.model
+        model = (self._next_suspect() if self._suspects else self._quarantined[0]).request.model
         if model not in self._loaded:
             self._load(next(spec for spec in self._pending if spec.name == model))
             return
@@ -197,14 +197,14 @@ class Driver:
             suspect = self._next_suspect()
             self._suspects.remove(suspect)
             self._try_alone(suspect)
-        for blamed in self._blamed:
+        for blamed in self._quarantined:
             response = Response(blamed.request.id, finish_reason="error", error=POISON)
-            self._calls.deliver(blamed.ticket, [response])
-        self._blamed.clear()
+            self._calls.deliver(blamed.work_item, [response])
+        self._quarantined.clear()
 
     def _next_suspect(self) -> _Asked:
         """The first; while somebody is blamed the last, since requests that kill often stand side by side."""
-        return self._suspects[-1 if self._blamed else 0]
+        return self._suspects[-1 if self._quarantined else 0]
 
     def _try_alone(self, suspect: _Asked) -> None:
         self._trial, self._open = suspect, {suspect.request.id: suspect}
@@ -216,11 +216,11 @@ class Driver:
 
     def _restart(self, error: EngineCrashed) -> None:
         """A new process with the same models. EngineCrashed when too many died in a row."""
-        if self._ticket:
-            self._calls.put_back(self._ticket)
-            self._ticket = None
+        if self._work_item:
+            self._calls.put_back(self._work_item)
+            self._work_item = None
         if self._trial:
-            self._blamed.append(self._trial)
+            self._quarantined.append(self._trial)
         else:
             self._suspects.extend(self._open.values())
         self._trial, self._open = None, {}
@@ -228,7 +228,7 @@ class Driver:
         if self._crashes > len(self._backoff):
             names = ", ".join(sorted(self.models))
             raise EngineCrashed(f"{error}, {self._crashes} times in a row (models: {names}); {GO_ON}") from error
-        self._journey.say(f"{error}; starting it again ({self._crashes} of {len(self._backoff)})")
+        self._stats.say(f"{error}; starting it again ({self._crashes} of {len(self._backoff)})")
         self._handle.stop()
         self._calls.sleep(self._backoff[self._crashes - 1])
         if self._stopping():

@@ -100,8 +100,8 @@ class WorkerHandle:
     def _died(self) -> EngineCrashed:
         with self._ending:
             self._process.join(timeout=5)
-        how = death(self._process.exitcode, self._wants, oom_before=self._oom_kills)
-        return EngineCrashed(f"{self.name} {how}, see {self.log}")
+        cause = death(self._process.exitcode, self._wants, oom_before=self._oom_kills)
+        return EngineCrashed(f"{self.name} {cause}, see {self.log}")
 
 
 def can_fork() -> bool:

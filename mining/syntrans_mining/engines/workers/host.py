@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from syntrans.errors import SyntransError
 from syntrans_mining.engines.build import build_engine
-from syntrans_mining.engines.workers.calls import Ticket
+from syntrans_mining.engines.workers.calls import WorkItem
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec, Request, Response, TextVectors
 
 
-Follow: TypeAlias = "Callable[[Response], Request | None]"
+NextRequest: TypeAlias = "Callable[[Response], Request | None]"
 """What is to be asked next, now that an answer is there: of the same model, under an id of its own."""
 
 
-def no_more(response: Response) -> None:
+def no_next(response: Response) -> None:
     """Nothing follows from an answer."""
 
 
@@ -34,12 +34,12 @@ class Host(Protocol):
         """How often each model was loaded."""
         ...
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Answers of any models, as they come, and those to what follows. The ids of all requests differ."""
         ...
 
-    def embed(self, model: str, method: str, payload: Any) -> Ticket:
-        """Start ``embed_texts`` or ``embed_images``; the ticket gives the result when it is there."""
+    def embed(self, model: str, method: str, payload: Any) -> WorkItem:
+        """Start ``embed_texts`` or ``embed_images``; the work item gives the result when it is there."""
         ...
 
     def close(self) -> None:
@@ -61,24 +61,24 @@ class Inline:
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Answers, model by model."""
         for model, asked in by_model(requests).items():
             waiting = asked
             while waiting:
                 following = []
                 for response in self.engines[model].generate(waiting):
-                    if (request := follow(response)) is not None:
+                    if (request := next_request(response)) is not None:
                         following.append(request)
                     yield response
                 waiting = following
 
-    def embed(self, model: str, method: str, payload: Any) -> Ticket:
+    def embed(self, model: str, method: str, payload: Any) -> WorkItem:
         """The result, already there."""
-        ticket = Ticket(model, method, payload)
-        ticket.parts.put(("part", getattr(self.engines[model], method)(payload)))
-        ticket.parts.put(("end", None))
-        return ticket
+        work_item = WorkItem(model, method, payload)
+        work_item.parts.put(("part", getattr(self.engines[model], method)(payload)))
+        work_item.parts.put(("end", None))
+        return work_item
 
     def close(self) -> None:
         """Close the connections of those that have some."""

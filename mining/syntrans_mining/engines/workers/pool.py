@@ -1,8 +1,8 @@
-"""Worker processes behind one queue, in rounds where memory does not hold all models at once.
+"""Worker processes behind one queue, in load groups where memory does not hold all models at once.
 
 One thread per worker sends and receives (`driver.py`), so several models answer at the same time. A worker takes what
-its loaded models are asked; when only models of another round are asked, this round's processes end, their memory is
-seen to be free again, and the other round's start.
+its loaded models are asked; when only models of another group are asked, this group's processes end, their memory is
+seen to be free again, and the other group's start.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from syntrans.errors import EnvironmentProblem, SyntransError
 from syntrans.files.scratch import scratch_folder
 from syntrans.paths import make_dir
-from syntrans_mining.engines.workers.calls import Calls, Ticket
-from syntrans_mining.engines.workers.driver import Driver, Journey
+from syntrans_mining.engines.workers.calls import Calls, WorkItem
+from syntrans_mining.engines.workers.driver import Driver, LoadStats
 from syntrans_mining.engines.workers.environment import cores, worker_environment
 from syntrans_mining.engines.workers.handle import WorkerHandle, fork_server
-from syntrans_mining.engines.workers.host import Follow, by_model, no_more
+from syntrans_mining.engines.workers.host import NextRequest, by_model, no_next
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec, Request, Response
@@ -44,91 +44,100 @@ class WorkerPlan:
     wants: int = 0
 
 
-Round = Sequence[WorkerPlan]
+@dataclass(frozen=True)
+class PoolSettings:
+    """How workers are used: at most ``chunk`` requests are under way at one, ``exact`` as in `worker_environment`.
+
+    ``backoff``: seconds before each restart; after the last the model is given up.
+    """
+
+    chunk: int = 256
+    backoff: Sequence[float] = BACKOFF
+    exact: bool = False
+
+
+LoadGroup = Sequence[WorkerPlan]
 
 
 class Pool:
-    """``rounds`` of workers, one round at a time, and ``resident`` workers that stay (encoders are small).
+    """``load_groups`` of workers, one at a time, and ``resident`` workers that stay (encoders are small).
 
-    Loading starts at once, with the first round or, if it is known whom the run asks ``first``, with that model's (an
-    encoder's is none), and goes on whenever a worker has nothing to answer. ``chunk`` requests are under way at a
-    worker at most. ``between`` is called when a round has ended, before the next starts, and raises if it must not.
-    ``exact`` as in `worker_environment`. ``say`` gets a line when a process is started again.
+    Loading starts at once, with the first group or, if it is known whom the run asks ``first``, with that model's (an
+    encoder's is none), and goes on whenever a worker has nothing to answer. ``between`` is called when a group has
+    ended, before the next starts, and raises if it must not. ``say`` gets a line when a process is started again.
     """
 
     def __init__(
         self,
-        rounds: Sequence[Round],
+        load_groups: Sequence[LoadGroup],
         logs: Path,
         *,
-        resident: Round = (),
+        resident: LoadGroup = (),
         first: str | None = None,
-        chunk: int = 256,
-        backoff: Sequence[float] = BACKOFF,
-        exact: bool = False,
+        settings: PoolSettings | None = None,
         between: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._rounds, self._logs, self._chunk, self._backoff = [list(r) for r in rounds], logs, chunk, backoff
-        self._exact, self._between, self._calls, self._journey = exact, between, Calls(), Journey(say=say)
-        self._threads = max(1, cores() // max(1, len(resident) + max(map(len, self._rounds), default=0)))
+        self._load_groups, self._logs, self._settings = [list(r) for r in load_groups], logs, settings or PoolSettings()
+        self._between, self._calls, self._stats = between, Calls(), LoadStats(say=say)
+        self._threads = max(1, cores() // max(1, len(resident) + max(map(len, self._load_groups), default=0)))
         self._stack, self._changing = ExitStack(), threading.Lock()
         make_dir(logs)
         self._scratch = self._stack.enter_context(scratch_folder())
-        plans = [plan for plans in (*self._rounds, resident) for plan in plans]
+        plans = [plan for plans in (*self._load_groups, resident) for plan in plans]
         if any(_may_fork(plan) for plan in plans):
-            environment = worker_environment(threads=self._threads, exact=exact, scratch=self._scratch)
+            environment = worker_environment(threads=self._threads, exact=self._settings.exact, scratch=self._scratch)
             self._stack.enter_context(fork_server(environment, logs / "imports.log", self._scratch))
         self._resident = [self._driver(plan, f"worker-r{number}") for number, plan in enumerate(resident)]
         self._drivers = list[Driver]()
         for driver in self._resident:
             driver.start()
-        self._start(self._round_of(first) if first and len(self._rounds) > 1 else 0)
+        self._start(self._group_of(first) if first and len(self._load_groups) > 1 else 0)
 
     @property
     def load_seconds(self) -> dict[str, float]:
         """Seconds spent loading, by model."""
-        return self._journey.load_seconds
+        return self._stats.load_seconds
 
     @property
     def loads(self) -> dict[str, int]:
         """How often a model was loaded, restarts included."""
-        return self._journey.loads
+        return self._stats.loads
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Answers to requests of any models, as they come; ids must differ. Raises what ended a worker for good.
 
-        What ``follow`` wants asked next goes to its model at once, before another round begins.
+        What ``next_request`` wants asked next goes to its model at once, before another group begins.
         """
         done: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         if not self._drivers:
-            self._start(self._round_of(requests[0].model))
+            self._start(self._group_of(requests[0].model))
         self._submit(requests, done)
         owed = len(requests)
         while owed:
             kind, value = done.get()
             if kind == "error":
                 raise value
-            following = [request for response in value if (request := follow(response)) is not None]
+            following = [request for response in value if (request := next_request(response)) is not None]
             self._submit(following, done)
             self._calls.read(len(value))
             owed += len(following) - len(value)
             yield from value
 
     def _submit(self, requests: Sequence[Request], done: queue.SimpleQueue[tuple[str, Any]]) -> None:
-        tickets: list[Ticket] = []
+        work_items: list[WorkItem] = []
         for model, asked in by_model(requests).items():
             share = -(-len(asked) // max(1, self._replicas(model)))
-            size = max(1, min(PIECE, self._chunk // 8, share))
+            size = max(1, min(PIECE, self._settings.chunk // 8, share))
             parts = (asked[start : start + size] for start in range(0, len(asked), size))
-            tickets += [Ticket(model, "generate", part, share, done) for part in parts]
-        self._calls.submit(tickets)
+            work_items += [WorkItem(model, "generate", part, share, done) for part in parts]
+        self._calls.submit(work_items)
 
-    def embed(self, model: str, method: str, payload: Any) -> Ticket:
-        """Start an encoder's call; its result comes with the ticket."""
-        ticket = Ticket(model, method, payload)
-        self._calls.submit([ticket])
-        return ticket
+    def embed(self, model: str, method: str, payload: Any) -> WorkItem:
+        """Start an encoder's call; its result comes with the work item."""
+        work_item = WorkItem(model, method, payload)
+        self._calls.submit([work_item])
+        return work_item
 
     def close(self) -> None:
         """End all workers and the fork server; what is under way is lost."""
@@ -144,39 +153,41 @@ class Pool:
             driver.wait()
 
     def _replicas(self, model: str) -> int:
-        return max(sum(any(spec.name == model for spec in plan.specs) for plan in plans) for plans in self._rounds)
+        return max(sum(any(spec.name == model for spec in plan.specs) for plan in plans) for plans in self._load_groups)
 
     def _driver(self, plan: WorkerPlan, name: str) -> Driver:
         scratch = None if any(spec.kind == "ray" for spec in plan.specs) else self._scratch  # too long a name for Ray
-        environment = worker_environment(gpus=plan.gpus, threads=self._threads, exact=self._exact, scratch=scratch)
+        environment = worker_environment(
+            gpus=plan.gpus, threads=self._threads, exact=self._settings.exact, scratch=scratch
+        )
         log = self._logs / f"{name}.log"
         make = partial(WorkerHandle, name, log, environment, fork=_may_fork(plan), wants=plan.wants)
-        window, backoff = self._chunk, self._backoff
-        return Driver(plan.specs, make, self._calls, self._journey, window=window, backoff=backoff)
+        window, backoff = self._settings.chunk, self._settings.backoff
+        return Driver(plan.specs, make, self._calls, self._stats, window=window, backoff=backoff)
 
-    def _round_of(self, model: str) -> int | None:
-        """The first round that holds ``model``; None of an encoder."""
-        return next((number for number, plans in enumerate(self._rounds) if model in _models(plans)), None)
+    def _group_of(self, model: str) -> int | None:
+        """The first group that holds ``model``; None of an encoder."""
+        return next((number for number, plans in enumerate(self._load_groups) if model in _models(plans)), None)
 
     def _start(self, number: int | None) -> None:
-        """Begin with a round, if there is one to begin with."""
-        if number is None or number >= len(self._rounds):
+        """Begin with a group, if there is one to begin with."""
+        if number is None or number >= len(self._load_groups):
             return
         self._begin(number)
-        if len(self._rounds) > 1:
-            threading.Thread(target=self._change_rounds, daemon=True).start()
+        if len(self._load_groups) > 1:
+            threading.Thread(target=self._change_groups, daemon=True).start()
 
     def _begin(self, number: int) -> None:
-        self._drivers = [self._driver(plan, f"worker-{n}") for n, plan in enumerate(self._rounds[number])]
+        self._drivers = [self._driver(plan, f"worker-{n}") for n, plan in enumerate(self._load_groups[number])]
         for driver in self._drivers:
             driver.start()
 
-    def _change_rounds(self) -> None:
-        """A thread: whenever only models of another round are asked, make that the current one."""
+    def _change_groups(self) -> None:
+        """A thread: whenever only models of another group are asked, make that the current one."""
         while (model := self._calls.wait_for_others(self._hosted)) is not None:
             for driver in self._drivers:
                 driver.retire()
-            number = self._round_of(model)
+            number = self._group_of(model)
             try:
                 if number is None:
                     raise EnvironmentProblem(f"{model!r} is in no worker's plan")
@@ -195,7 +206,7 @@ class Pool:
         return set().union(*(driver.models for driver in (*self._drivers, *self._resident)))
 
 
-def _models(plans: Round) -> set[str]:
+def _models(plans: LoadGroup) -> set[str]:
     return {spec.name for plan in plans for spec in plan.specs}
 
 

@@ -12,10 +12,10 @@ from bad_server import DEEP, asked, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.contract.schemas import REASONS
+from syntrans.contract.rows import REASONS
 from syntrans_mining.engines.base import Response
 from syntrans_mining.engines.server.answers import MAX_TEXT, read_answer, read_models
-from syntrans_mining.requests.response_cache import Journal
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.steps.failures import reason_of
 from syntrans_mining.steps.propose import parse_answer
 
@@ -47,7 +47,7 @@ def changed(value: Any, place: tuple[Any, ...], put: Any) -> Any:
     return copied
 
 
-def check_sound(response: Response, journal: Journal) -> None:
+def check_sound(response: Response, journal: ResponseCache) -> None:
     """A response of the protocol's types, which the journal keeps and the steps take."""
     assert type(response.text) is str
     assert type(response.finish_reason) is str
@@ -55,7 +55,7 @@ def check_sound(response: Response, journal: Journal) -> None:
     assert 0 <= response.prompt_tokens < 2**31
     assert 0 <= response.completion_tokens < 2**31
     response.text.encode()
-    if not response.passing:
+    if not response.transient:
         journal.put("propose", "a", response)
         assert journal.get(["id"]) == {"id": response}
     assert parse_answer(response) is not None or reason_of(response) in REASONS
@@ -65,7 +65,7 @@ def check_sound(response: Response, journal: Journal) -> None:
 def test_every_field_missing_null_of_another_type_or_huge_is_an_answer_or_an_error(
     yes_no: bool, tmp_path: Path
 ) -> None:
-    journal, request, n = Journal(tmp_path / "journal.sqlite"), asked(yes_no=yes_no), 0
+    journal, request, n = ResponseCache(tmp_path / "journal.sqlite"), asked(yes_no=yes_no), 0
     for place in places(whole()):
         for put in ODD_THINGS:
             body = json.dumps(changed(whole(), place, put)).encode()
@@ -94,12 +94,12 @@ def test_any_json_at_all_is_an_answer_or_an_error(value: Any) -> None:
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_json_are_an_error_that_passes(body: bytes) -> None:
     response = read_answer(asked(yes_no=False), b"<" + body)
-    assert (response.passing, response.error) == (True, "server: an answer that is no JSON")
+    assert (response.transient, response.error) == (True, "server: an answer that is no JSON")
 
 
 @pytest.mark.parametrize("body", [DEEP, '{"choices": ' + DEEP + "}", "9" * 6000, "[1,2", "null", '"hello"', "[1, 2]"])
 def test_a_body_that_is_no_answer_passes(body: str) -> None:
-    assert read_answer(asked(yes_no=False), body.encode()).passing
+    assert read_answer(asked(yes_no=False), body.encode()).transient
 
 
 def test_an_answer_of_10_mb_is_cut_off_and_drawn_again() -> None:

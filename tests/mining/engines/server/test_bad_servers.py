@@ -17,7 +17,7 @@ from bad_server import Handler, asked
 
 from syntrans.cli.app import run as command
 from syntrans.config import load_config
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Response
@@ -55,18 +55,18 @@ def ask(address: str) -> Callable[..., Response]:
 @pytest.mark.parametrize("mode", ["drip", "drip-head", "drip-refusal", "stall"])
 def test_a_server_that_drips_is_given_up_at_the_deadline(mode: str, ask: Callable[..., Response]) -> None:
     response = ask(mode, timeout=1.5)
-    assert (response.passing, response.error) == (True, "server: APITimeoutError")
+    assert (response.transient, response.error) == (True, "server: APITimeoutError")
 
 
 def test_all_tries_together_have_a_deadline(ask: Callable[..., Response]) -> None:
     response = ask("stall", timeout=60, deadline=1.5)
-    assert (response.passing, response.error) == (True, "server: no answer within 1.5 s")
+    assert (response.transient, response.error) == (True, "server: no answer within 1.5 s")
 
 
 @pytest.mark.parametrize("mode", ["redirect-307", "redirect-302"])
 def test_a_redirect_is_refused_and_its_host_is_named(mode: str, ask: Callable[..., Response]) -> None:
     response = ask(mode)
-    assert response.passing
+    assert response.transient
     assert "it redirects to localhost:" in (response.error or "")
     assert not [path for path in Handler.seen if "stolen" in path]
 
@@ -87,7 +87,7 @@ def test_a_server_that_stops_answering_is_not_asked_by_every_request(address: st
     with closing(OpenAIEngine("a", base_url=f"{address}/half/v1", retries=0, concurrency=2)) as engine:
         answers = list(engine.generate([asked(yes_no=False) for _ in range(50)]))
     assert len(answers) == 50
-    assert all(answer.passing for answer in answers)
+    assert all(answer.transient for answer in answers)
     assert len(Handler.seen) <= 4
 
 

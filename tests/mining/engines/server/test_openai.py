@@ -128,7 +128,7 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
     assert answers["describe"].completion_tokens == 2
     assert answers["is it?"].p_yes == pytest.approx(1 / (1 + 2.718281828**-1))
     assert answers["seen?"].p_yes is not None
-    assert not answers["broken"].passing  # asking again would not help
+    assert not answers["broken"].transient  # asking again would not help
     assert answers["broken"].error == "server: BadRequestError (HTTP 400)"
     assert answers["broken"].reason == "refused"
     assert KEY not in str(answers)
@@ -151,10 +151,10 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str,
 def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str, connect: Connect) -> None:
     Handler.busy = [(429, {"Retry-After": "0.01"})] * 5
     (answer,) = connect("tiny", base_url=server, retries=1).generate([request("describe")])
-    assert (answer.passing, answer.error) == (True, "server: RateLimitError (HTTP 429)")
+    assert (answer.transient, answer.error) == (True, "server: RateLimitError (HTTP 429)")
     Handler.busy = []
     (answer,) = connect("tiny", base_url=server, retries=0, timeout=1).generate([request("silent")])
-    assert (answer.passing, answer.error) == (True, "server: APITimeoutError")
+    assert (answer.transient, answer.error) == (True, "server: APITimeoutError")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_is_for_the_chat_template_goes_into_the_body(server: str, connect: 
 
 def test_an_answer_that_is_none_is_an_error_that_passes(server: str, connect: Connect) -> None:
     (answer,) = connect("tiny", base_url=server, retries=0).generate([request("empty")])
-    assert answer.passing
+    assert answer.transient
     assert answer.error == "server: an answer without choices"
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
@@ -109,7 +109,7 @@ def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine
     assert answers["json"].completion_tokens > 0
     assert answers["yes"].p_yes is not None
     assert 0 < answers["yes"].p_yes < 1
-    assert (answers["long"].passing, answers["long"].reason) == (False, "too_long")
+    assert (answers["long"].transient, answers["long"].reason) == (False, "too_long")
 
 
 def test_a_wrong_key_is_said_before_anything_is_asked(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

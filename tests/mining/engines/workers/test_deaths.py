@@ -21,7 +21,7 @@ from syntrans.errors import EnvironmentProblem
 from syntrans.files.scratch import PREFIX, scratch_folder
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.workers import deaths, handle
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 
 FAKE = """
 llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults: {ibis: hang}}}]
@@ -245,7 +245,7 @@ def test_a_worker_killed_for_lack_of_memory_ends_the_run_with_6_and_names_what_w
     monkeypatch.setattr(handle, "oom_kills", lambda: 0)
     monkeypatch.setattr(deaths, "oom_kills", lambda: 1)
     spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "killed"}})
-    pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, backoff=())
+    pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, settings=PoolSettings(backoff=()))
     try:
         request = Request("id", "ann", (Message("user", "heavy"),), Sampling(1))
         with pytest.raises(

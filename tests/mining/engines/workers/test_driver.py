@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Response, Sampling
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 
 
 def question(text: str, model: str = "ann") -> Request:
@@ -22,8 +22,11 @@ def ask(pool: Pool, *texts: str, model: str = "ann") -> dict[str, Response]:
 
 
 @contextmanager
-def pool_of(logs: Path, *specs: EngineSpec, **options: Any) -> Iterator[Pool]:
-    pool = Pool([[WorkerPlan(specs)]], logs, **{"backoff": (0.01, 0.01), **options})
+def pool_of(
+    logs: Path, *specs: EngineSpec, chunk: int = 256, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Pool]:
+    settings = PoolSettings(chunk=chunk, backoff=(0.01, 0.01))
+    pool = Pool([[WorkerPlan(specs)]], logs, settings=settings, say=say)
     try:
         yield pool
     finally:
@@ -45,7 +48,7 @@ def test_a_request_that_kills_the_process_gets_an_error_and_the_others_their_ans
         answers = ask(pool, *texts)
         assert {key for key, answer in answers.items() if answer.error} == {"ann poison"}
         assert "died over this request, twice" in (answers["ann poison"].error or "")
-        assert not answers["ann poison"].passing
+        assert not answers["ann poison"].transient
         assert len(answers) == 41
         assert pool.loads == {"ann": 3}
     assert len(said) == 2

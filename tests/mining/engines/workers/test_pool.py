@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from syntrans.contract.schemas import read_descriptors
+from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.vllm import p_of_yes
 from syntrans_mining.engines.workers.handle import WorkerHandle
-from syntrans_mining.engines.workers.pool import Pool, WorkerPlan
+from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.run.mine import MineResult
 
 KILLED = """
@@ -45,8 +44,8 @@ def question(number: int, model: str = "ann") -> Request:
 
 
 @contextmanager
-def one_worker(logs: Path, *specs: EngineSpec, **options: Any) -> Iterator[Pool]:
-    pool = Pool([[WorkerPlan(specs)]], logs, **{"backoff": (0.01, 0.01), **options})
+def one_worker(logs: Path, *specs: EngineSpec) -> Iterator[Pool]:
+    pool = Pool([[WorkerPlan(specs)]], logs, settings=PoolSettings(backoff=(0.01, 0.01)))
     try:
         yield pool
     finally:

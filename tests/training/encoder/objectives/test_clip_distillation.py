@@ -13,7 +13,7 @@ from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures, StoredCrops, crop_views, random_views
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import features
-from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, Taught, Terms
+from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.losses.distillation import assignment_loss, feature_loss, promptkd_loss, relation_loss
 from syntrans_training.modules.projector import Projector
@@ -179,8 +179,8 @@ def test_the_teacher_sees_the_same_part_of_the_picture(view):
 def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
     crops, view = StoredCrops(12, views=3, seed=0), {"size": 16, "crop_pad": 2, "flip": 0.5}
-    asked = {"view": view, "shown": 16, "weights": "w", "device": CPU, "cache": tmp_path}
-    taught = features.extract_crops(Colours(), split, crops, **asked)
+    extraction, asked = features.Extraction("w", CPU, cache=tmp_path), {"view": view, "shown": 16}
+    taught = features.extract_crops(Colours(), split, crops, extraction, **asked)
     assert (taught.shape, taught.dtype) == ((12, 3, 12), torch.float16)
     pictures = Pictures(PIXELS, split.labels, device=CPU, view={**view, "jitter": 0.0})
     items = torch.tensor([3, 11, 3, 0, 5, 6, 7, 8])
@@ -188,7 +188,7 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
     assert len(set(which.tolist())) > 1
     assert torch.allclose(F.normalize(Colours()(shown), dim=1), taught[items, which].float(), atol=1e-3)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    more = features.extract_crops(Colours(), split, StoredCrops(12, views=4, seed=0), **asked)
+    more = features.extract_crops(Colours(), split, StoredCrops(12, views=4, seed=0), extraction, **asked)
     assert torch.equal(more[:, :3], taught)
     assert len(list(tmp_path.iterdir())) == 4
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
@@ -199,8 +199,8 @@ def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path):
     crops, view, seen = StoredCrops(12, views=1, seed=0), {"size": 8, "crop_area": (0.4, 0.9)}, []
     teacher = Colours()
     teacher.register_forward_pre_hook(lambda _, args: seen.append(args[0].float()))
-    asked = {"view": view, "shown": 32, "weights": "w", "device": CPU, "precision": "bf16", "cache": tmp_path}
-    features.extract_crops(teacher, split, crops, **asked)
+    extraction = features.Extraction("w", CPU, precision="bf16", cache=tmp_path)
+    features.extract_crops(teacher, split, crops, extraction, view=view, shown=32)
     numbers = crops.numbers(torch.arange(12), torch.zeros(12, dtype=torch.long))
     assert torch.allclose(seen[0], crop_views(torch.from_numpy(PIXELS), numbers, **view, shown=32), atol=1e-5)
 
@@ -228,7 +228,7 @@ def make_task(terms=None, *, labels=None, shard=(0, 1), gather=None, interrupt_a
     encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
     labels = np.arange(12) % 3 if labels is None else labels
     pictures = Pictures(PIXELS, labels, device=CPU, view={"size": 16, "jitter": 0.2}, shard=shard)
-    taught = Taught(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
+    taught = TeacherTargets(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
     task = ClipDistill(
         encoder, Projector(128, 8), pictures, taught, terms or Terms(), head=nn.Linear(128, 3), gather=gather
     )
@@ -301,6 +301,6 @@ def test_a_term_without_what_it_needs_is_refused():
     task = make_task()
     given = (task.encoder, task.projector, task.pictures)
     with pytest.raises(ValueError, match="anchors"):
-        ClipDistill(*given, Taught(task.taught.crops, task.taught.features), Terms())
+        ClipDistill(*given, TeacherTargets(task.taught.crops, task.taught.features), Terms())
     with pytest.raises(ValueError, match="head"):
         ClipDistill(*given, task.taught, Terms(cross_entropy=1.0))

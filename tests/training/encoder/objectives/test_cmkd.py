@@ -9,7 +9,14 @@ import torch
 from syntrans_training import backbones
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder.cmkd import teacher_accuracy
-from syntrans_training.encoder.objectives.cmkd import BaseTasks, CMKDStudent, CMKDTeacher, Lesson, TaskShape, eyes
+from syntrans_training.encoder.objectives.cmkd import (
+    BaseTasks,
+    CMKDStudent,
+    CMKDTeacher,
+    MirrorTeaching,
+    TaskShape,
+    teacher_backbone,
+)
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.modules.mirror import MirrorTeacher
 
@@ -36,9 +43,9 @@ def teacher(dim=8):
     return MirrorTeacher(dim, 6, width=12)
 
 
-def lesson(**more):
+def teaching(**more):
     frozen = teacher().requires_grad_(requires_grad=False).eval()
-    return Lesson(frozen, eyes(None, TABLE, CPU), KNOWLEDGE, **more)
+    return MirrorTeaching(frozen, teacher_backbone(None, TABLE, CPU), KNOWLEDGE, **more)
 
 
 def student(*, shape=SHAPE, seed=0, **more):
@@ -134,8 +141,8 @@ def test_a_class_that_is_too_small_for_a_task_is_an_error():
 
 def test_students_of_any_teacher_and_of_none_see_the_same_tasks_and_views():
     seen = []
-    for with_lesson in ({}, {"lesson": lesson()}, {"lesson": lesson(srl=5.0, relation="distance")}):
-        task = student(**with_lesson)
+    for with_teaching in ({}, {"teaching": teaching()}, {"teaching": teaching(srl=5.0, relation="distance")}):
+        task = student(**with_teaching)
         task.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         generator = torch.Generator().manual_seed(3)
         task.losses(torch.arange(3), generator)
@@ -146,10 +153,10 @@ def test_students_of_any_teacher_and_of_none_see_the_same_tasks_and_views():
 
 @pytest.mark.parametrize("relation", ["soft", "distance", "prototype"])
 def test_the_relation_loss_is_weighed_and_pulls_the_student_towards_its_teacher(relation):
-    one, ten = (losses(student(lesson=lesson(srl=srl, relation=relation))) for srl in (1.0, 10.0))
+    one, ten = (losses(student(teaching=teaching(srl=srl, relation=relation))) for srl in (1.0, 10.0))
     torch.testing.assert_close(ten["relation"], 10 * one["relation"])
     assert torch.equal(one["episode"], losses(student())["episode"])
-    task = student(lesson=lesson(srl=1.0, relation=relation))
+    task = student(teaching=teaching(srl=1.0, relation=relation))
     optimizer = torch.optim.Adam(task.module.parameters(), lr=1e-3)
     before = losses(task)["relation"].item()
     for _ in range(15):
@@ -160,8 +167,8 @@ def test_the_relation_loss_is_weighed_and_pulls_the_student_towards_its_teacher(
 
 
 def test_the_lesson_is_no_part_of_what_is_trained():
-    own = lesson()
-    task = student(lesson=own)
+    own = teaching()
+    task = student(teaching=own)
     sum(losses(task).values()).backward()
     assert {name.split(".")[0] for name in task.module.state_dict()} == {"encoder"}
     assert all(p.grad is None for p in own.teacher.parameters())
@@ -170,7 +177,7 @@ def test_the_lesson_is_no_part_of_what_is_trained():
 
 
 def test_the_student_is_given_pictures_alone():
-    parameters = inspect.signature(student(lesson=lesson()).encoder.forward).parameters
+    parameters = inspect.signature(student(teaching=teaching()).encoder.forward).parameters
     assert list(parameters) == ["x"]
 
 
@@ -185,7 +192,7 @@ def test_a_teacher_with_eyes_of_its_own_trains_them_and_one_with_a_table_does_no
     assert set(own.module.keys()) == {"teacher", "encoder"}
     assert set(frozen.module.keys()) == {"teacher"}
     with pytest.raises(ValueError, match="to see with"):
-        eyes(None, None, CPU)
+        teacher_backbone(None, None, CPU)
 
 
 def test_a_teacher_learns_tasks_and_uses_what_it_is_told():

@@ -24,7 +24,7 @@ from syntrans_training.modules.projector import Projector
 
 
 @dataclass(frozen=True)
-class Taught:
+class TeacherTargets:
     """What the teacher said, once: of the stored crops of n pictures, and of texts.
 
     `features` [n, views, e] and `anchors` [m, e] are unit rows; anchors are needed where the term `text` has a weight.
@@ -67,7 +67,7 @@ class ClipDistill:
         encoder: Encoder,
         projector: Projector,
         pictures: Pictures,
-        taught: Taught,
+        taught: TeacherTargets,
         terms: Terms,
         *,
         head: nn.Linear | None = None,

@@ -26,7 +26,7 @@ from syntrans_training.modules.mirror import MirrorTeacher, Taught
 
 Relation = Literal["soft", "distance", "prototype"]
 # what the teacher sees of pictures: their views [b 3 h w] and numbers [b] -> features [b h]
-Eyes = Callable[[Tensor, Tensor], Tensor]
+TeacherBackbone = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _Episodic:
 class CMKDTeacher:
     """Trains `teacher` and, where it brings one, `encoder`; `knowledge` [C, s] are the base classes' vectors.
 
-    Without an `encoder` its eyes are `table` [n, h]: a frozen encoder's features of all pictures.
+    Without an `encoder` it sees by `table` [n, h]: a frozen encoder's features of all pictures.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class CMKDTeacher:
         self.teacher, self.knowledge = teacher, knowledge.to(pictures.device)
         parts: dict[str, nn.Module] = {"teacher": teacher} | ({"encoder": encoder} if encoder else {})
         self.module: nn.Module = place(nn.ModuleDict(parts), pictures.device)
-        self.eyes = eyes(encoder, table, pictures.device)
+        self.teacher_backbone = teacher_backbone(encoder, table, pictures.device)
 
     def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
         """Cross-entropy of the queries, and the mirror losses."""
         views, images, classes = self.episodic.draw(generator)
-        support, query = self.episodic.split(self.eyes(views, images))
+        support, query = self.episodic.split(self.teacher_backbone(views, images))
         with torch.autocast(views.device.type, enabled=False):
             taught = self.teacher(support, query, self.knowledge[classes.to(self.knowledge.device)])
             labels = self.episodic.labels(len(classes))
@@ -133,11 +133,11 @@ class CMKDTeacher:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A trained teacher as a student meets it: frozen, with its eyes and the knowledge [C, s] of the base classes."""
+class MirrorTeaching:
+    """A trained teacher for a student: frozen, with its backbone and the knowledge [C, s] of the base classes."""
 
     teacher: MirrorTeacher
-    eyes: Eyes
+    teacher_backbone: TeacherBackbone
     knowledge: Float[Tensor, "c s"]
     srl: float = 1.0
     relation: Relation = "soft"
@@ -145,16 +145,22 @@ class Lesson:
 
 
 class CMKDStudent:
-    """Trains `encoder` on pictures: cross-entropy of its tasks, and the relations of a lesson where there is one.
+    """Trains `encoder` on pictures: cross-entropy of its tasks, and the relations of a teaching where there is one.
 
-    The lesson is no part of `module`: nothing trains, saves or switches it out of evaluation mode.
+    The teaching is no part of `module`: nothing trains, saves or switches it out of evaluation mode.
     """
 
     def __init__(
-        self, encoder: Encoder, pictures: Pictures, shape: TaskShape, *, steps: int, lesson: Lesson | None = None
+        self,
+        encoder: Encoder,
+        pictures: Pictures,
+        shape: TaskShape,
+        *,
+        steps: int,
+        teaching: MirrorTeaching | None = None,
     ) -> None:
         self.episodic = _Episodic(pictures, shape, steps)
-        self.n_items, self.encoder, self.lesson = self.episodic.n_items, encoder, lesson
+        self.n_items, self.encoder, self.teaching = self.episodic.n_items, encoder, teaching
         self.module: nn.Module = place(nn.ModuleDict({"encoder": encoder}), pictures.device)
 
     def losses(self, items: Int[Tensor, " b"], generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002 - tasks are drawn
@@ -166,36 +172,38 @@ class CMKDStudent:
             gap = query.unsqueeze(2) - support.mean(2).unsqueeze(1)
             labels = self.episodic.labels(len(classes))
             found = {"episode": F.cross_entropy(-gap.square().sum(-1).flatten(0, 1), labels.flatten())}
-            if self.lesson:
-                taught = self._taught(self.lesson, views, images, classes)
-                found["relation"] = self.lesson.srl * relation_loss(self.lesson, support, query, taught)
+            if self.teaching:
+                taught = self._taught(self.teaching, views, images, classes)
+                found["relation"] = self.teaching.srl * relation_loss(self.teaching, support, query, taught)
         return found
 
     @torch.no_grad()
-    def _taught(self, lesson: Lesson, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
-        knowledge = lesson.knowledge.to(views.device)[classes.to(views.device)]
-        found: Taught = lesson.teacher(*self.episodic.split(lesson.eyes(views, images)), knowledge)
+    def _taught(self, teaching: MirrorTeaching, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
+        knowledge = teaching.knowledge.to(views.device)[classes.to(views.device)]
+        found: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
         return found
 
 
 def relation_loss(
-    lesson: Lesson, support: Float[Tensor, "t n k h"], query: Float[Tensor, "t m h"], taught: Taught
+    teaching: MirrorTeaching, support: Float[Tensor, "t n k h"], query: Float[Tensor, "t m h"], taught: Taught
 ) -> Float[Tensor, ""]:
-    """The lesson's spatial relation loss of a student's supports and queries."""
-    if lesson.relation == "prototype":
+    """The teaching's spatial relation loss of a student's supports and queries."""
+    if teaching.relation == "prototype":
         return prototype_relation(
             student=(query, support.mean(2)),
             teacher=(taught.query, taught.prototypes),
-            temperature=lesson.temperature,
+            temperature=teaching.temperature,
         )
     student = torch.cat([support.flatten(1, 2), query], 1)
     teacher = torch.cat([taught.support.flatten(1, 2), taught.query], 1)
-    if lesson.relation == "distance":
+    if teaching.relation == "distance":
         return distance_relation(student=student, teacher=teacher)
-    return soft_relation(student=student, teacher=teacher, temperature=lesson.temperature)
+    return soft_relation(student=student, teacher=teacher, temperature=teaching.temperature)
 
 
-def eyes(encoder: Encoder | None, table: Float[Tensor, "n h"] | None, device: torch.device) -> Eyes:
+def teacher_backbone(
+    encoder: Encoder | None, table: Float[Tensor, "n h"] | None, device: torch.device
+) -> TeacherBackbone:
     """What a teacher sees: the views through `encoder`, or rows of `table`."""
     if encoder is not None:
         return lambda views, _: encoder(views)

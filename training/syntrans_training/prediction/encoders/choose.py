@@ -17,7 +17,7 @@ from syntrans_training.prediction.knowledge import TextReader
 from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
 
 if TYPE_CHECKING:
-    from syntrans_training.prediction.encoders.trained import TrainedRun
+    from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 PHOTO = "photo"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
@@ -34,7 +34,7 @@ class Sight:
     space: Space
     text_reader: "LazyText | None"
     chosen_because: str
-    trained: "TrainedRun | None" = None
+    trained: "RunKnowledge | None" = None
 
 
 class LazyText:
@@ -134,10 +134,10 @@ def _torch(ref: str, why: str) -> Sight:
 
 
 def _run(folder: Path) -> Sight:
-    from syntrans_training.prediction.encoders.trained import TrainedEncoder, TrainedRun, read_run
+    from syntrans_training.prediction.encoders.trained import RunKnowledge, TrainedEncoder, read_run
 
     run = read_run(folder)
-    return Sight(TrainedEncoder(run), Space(), None, "as asked", TrainedRun(run))
+    return Sight(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
 
 
 def _same_space(vectors: Array) -> Array:

@@ -16,14 +16,14 @@ from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
 from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
-from syntrans_training.evaluation.trained_run import Run, read_run
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.encoders.pipeline import Pixels
 from syntrans_training.prediction.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
-from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge, text_bank
+from syntrans_training.text.class_vectors import NONE, Knowledge, embed_texts, read_knowledge
 
-__all__ = ["TrainedEncoder", "TrainedRun", "read_run"]
+__all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
 NAME, KEPT = "name", "kept"
 
 
@@ -33,7 +33,7 @@ class TrainedEncoder:
     Raises `UsageError` when the run was trained on features from elsewhere: nothing there looks at pictures.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: TrainedRun) -> None:
         trained = run.config.encoder
         if trained.method == "given":
             raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
@@ -58,10 +58,10 @@ class TrainedEncoder:
 
 
 @dataclass(frozen=True)
-class TrainedRun:
+class RunKnowledge:
     """A run's texts and bridge for one task: which heads it takes depends on the supports and on the texts."""
 
-    run: Run
+    run: TrainedRun
 
     @property
     def reads_descriptors(self) -> bool:
@@ -91,7 +91,7 @@ class TrainedRun:
         """The classes in words, as the run's heads read them: descriptors of `path`, or names."""
         variant, text = NAME if path is None else KEPT, self.run.config.text
         share = self._choice(variant, labels)["name_share"]
-        bank = text_bank(
+        bank = embed_texts(
             self._knowledge(path, classes),
             classes,
             self.run.text_encoder(),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syntrans_mining.engines.workers.host import Follow, no_more
+from syntrans_mining.engines.workers.host import NextRequest, no_next
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Request, Response
-    from syntrans_mining.engines.workers.calls import Ticket
+    from syntrans_mining.engines.workers.calls import WorkItem
     from syntrans_mining.engines.workers.host import Host
 
 
-class Late:
+class LazyHost:
     """The host that ``make`` makes, once somebody asks it something; ``start`` makes it at once.
 
     ``make`` is given the name of the model that is asked first, None if that is not known.
@@ -39,11 +39,11 @@ class Late:
             self._host = self._make(first)
         return self._host
 
-    def generate(self, requests: Sequence[Request], follow: Follow = no_more) -> Iterator[Response]:
+    def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """As the host does."""
-        return self.start(requests[0].model).generate(requests, follow)
+        return self.start(requests[0].model).generate(requests, next_request)
 
-    def embed(self, model: str, method: str, payload: Any) -> Ticket:
+    def embed(self, model: str, method: str, payload: Any) -> WorkItem:
         """As the host does."""
         return self.start(model).embed(model, method, payload)
 

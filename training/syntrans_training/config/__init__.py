@@ -1,0 +1,35 @@
+"""Configuration of `syntrans train` and `syntrans evaluate`: frozen, complete, no unknown keys; a file a section.
+
+A config ends at the builders in `pipeline/` and `evaluation/`; modules and methods take plain arguments.
+"""
+
+from syntrans_training.config.baselines import MethodName, MethodsConfig
+from syntrans_training.config.bridge import BridgeConfig, BridgeLossConfig, VSBirdConfig
+from syntrans_training.config.data import AugmentConfig, DataConfig, NormaliseConfig
+from syntrans_training.config.distillation import DistillConfig, TermsConfig
+from syntrans_training.config.encoder import BACKBONES, CMKDConfig, EncoderConfig, Generation1Config
+from syntrans_training.config.evaluation import EpisodesConfig, EvaluateConfig, FrozenEpisodesConfig
+from syntrans_training.config.text import TextConfig
+from syntrans_training.config.train import TrainConfig
+
+__all__ = [
+    "BACKBONES",
+    "AugmentConfig",
+    "BridgeConfig",
+    "BridgeLossConfig",
+    "CMKDConfig",
+    "DataConfig",
+    "DistillConfig",
+    "EncoderConfig",
+    "EpisodesConfig",
+    "EvaluateConfig",
+    "FrozenEpisodesConfig",
+    "Generation1Config",
+    "MethodName",
+    "MethodsConfig",
+    "NormaliseConfig",
+    "TermsConfig",
+    "TextConfig",
+    "TrainConfig",
+    "VSBirdConfig",
+]

@@ -1,0 +1,49 @@
+"""The section `distill`: a CLIP that teaches the trained encoder."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from syntrans.config import StrictModel
+
+
+class TermsConfig(StrictModel):
+    """Weights of what the student is asked to agree with its teacher on; 0 switches a term off."""
+
+    text: NonNegativeFloat = Field(1.0, description="Weight of: which anchor texts a picture is drawn to.")
+    relation: NonNegativeFloat = Field(1.0, description="Weight of: which other pictures it is like.")
+    feature: NonNegativeFloat = Field(0.5, description="Weight of: where it lies.")
+    cross_entropy: NonNegativeFloat = Field(
+        0.0, description="Weight of the cross-entropy of the class labels; with 0 none is read."
+    )
+
+
+class DistillConfig(StrictModel):
+    """Distillation of a CLIP into the trained encoder; precision, views and sizes are the encoder's."""
+
+    teacher: str | None = Field(
+        None,
+        description="The CLIP that teaches: an open_clip folder or package: reference; null leaves the stage out.",
+    )
+    views: PositiveInt = Field(10, description="Crops of every base picture that the teacher encodes, once.")
+    terms: TermsConfig = TermsConfig()
+    tau: PositiveFloat = Field(4.0, description="Temperature of the term `text`.")
+    relation_temperature: PositiveFloat = 0.1
+    projector: Literal["linear", "mlp"] = "mlp"
+    epochs: PositiveInt = 60
+    batch_size: int = Field(default=128, ge=3)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.02
+    weight_decay: NonNegativeFloat = 5e-4
+    warmup_epochs: NonNegativeFloat = 1.0
+    val_every: PositiveInt = Field(
+        5,
+        description="Epochs between validation checks (logged; the gate reads the first and the last).",
+    )
+
+    @field_validator("terms")
+    @classmethod
+    def _ask_something(cls, terms: TermsConfig) -> TermsConfig:
+        if not any(terms.model_dump().values()):
+            raise ValueError("every weight is 0; give one of them another, or set distill.teacher=null")
+        return terms

@@ -1,0 +1,42 @@
+"""The section `text`: the text encoder and the sentences it reads."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from syntrans.config import StrictModel
+from syntrans.sentences import PLACES
+
+
+class TextConfig(StrictModel):
+    """Text encoder and the sentences it reads. `{text}` is a descriptor, `{name}` the class name.
+
+    `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
+    """
+
+    encoder: str = Field(
+        "auto",
+        description=(
+            "A folder or package: reference; auto: the world's CLIP for the world, else the text tower of the "
+            "pictures' CLIP, else the sentence encoder of the extra `minilm`."
+        ),
+    )
+    descriptor_template: str = "{text}"
+    name_template: str = "a photo of a {name}"
+    weighting: Literal["ledger", "agreement", "grounding", "margin", "uniform"] = Field(
+        "ledger",
+        description=(
+            "What a kept descriptor counts in its class's vector: the weight that mining left, one of its scores, or 1."
+        ),
+    )
+
+    @field_validator("descriptor_template", "name_template")
+    @classmethod
+    def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:
+        known = dict.fromkeys(("name",) if info.field_name == "name_template" else PLACES, "")
+        try:
+            template.format(**known)
+        except (LookupError, ValueError, AttributeError) as error:
+            places = ", ".join(f"{{{name}}}" for name in known)
+            raise ValueError(f"a template knows {places} and no other braces") from error
+        return template

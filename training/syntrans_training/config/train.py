@@ -1,0 +1,57 @@
+"""`syntrans train`: all sections together, and one seed for those that have none of their own."""
+
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from syntrans.config import StrictModel
+from syntrans_training.config.baselines import MethodsConfig
+from syntrans_training.config.bridge import BridgeConfig, VSBirdConfig
+from syntrans_training.config.data import DataConfig
+from syntrans_training.config.distillation import DistillConfig
+from syntrans_training.config.encoder import EncoderConfig
+from syntrans_training.config.evaluation import EpisodesConfig
+from syntrans_training.config.text import TextConfig
+
+
+class TrainConfig(StrictModel):
+    """Everything `syntrans train` needs besides the descriptor file."""
+
+    seed: NonNegativeInt = Field(0, description="Seed of everything random; a section's own seed goes before it.")
+    device: str = "auto"
+    data: DataConfig = DataConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    distill: DistillConfig = DistillConfig()
+    text: TextConfig = TextConfig()
+    bridge: BridgeConfig = BridgeConfig()
+    vsbird: VSBirdConfig = VSBirdConfig()
+    methods: MethodsConfig = MethodsConfig()
+    episodes: EpisodesConfig = EpisodesConfig()
+
+    def with_split(self, path: str) -> "TrainConfig":
+        """The same with this split file."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"split_file": path})})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed(cls, values: Any) -> Any:
+        """Sections without a seed of their own get one from `seed`: what they declare where it is 0."""
+        seed = values.get("seed", 0) if isinstance(values, dict) else None
+        if not isinstance(seed, int):
+            return values  # pydantic says what is wrong with it
+        seeded = dict(values)
+        for name, (section, step) in _SEEDED.items():
+            own = values.get(name, {})
+            if isinstance(own, section):
+                own = own.model_dump(exclude_unset=True)
+            if isinstance(own, dict):
+                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **own}
+        return seeded
+
+
+_SEEDED: dict[str, tuple[type[StrictModel], int]] = {
+    "bridge": (BridgeConfig, 1),
+    "vsbird": (VSBirdConfig, 1000),  # of two seeds no head is the same, however many there are
+    "methods": (MethodsConfig, 1),
+    "episodes": (EpisodesConfig, 1),
+}
