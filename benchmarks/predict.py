@@ -30,7 +30,7 @@ from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction.encoders.choose import open_sight
 from syntrans_training.prediction.encoders.pipeline import BATCH, encode_photos
-from syntrans_training.prediction.knowledge import ClassTexts, read_texts
+from syntrans_training.prediction.inputs.knowledge import ClassTexts, read_texts
 from syntrans_training.prediction.predictor import Predictor, Settings, fit
 
 if TYPE_CHECKING:

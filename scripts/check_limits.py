@@ -19,6 +19,7 @@ FILE_LINES, FUNCTION_LINES, PARAMETERS, MODULES = 300, 40, 8, 15
 
 # place -> why it may break a limit
 EXCEPTIONS: dict[str, str] = {
+    "syntrans/cli": "one file a command, and there are as many commands",
     "syntrans/cli/app.py:evaluate": "an option of the command line is a parameter",
     "syntrans/cli/app.py:train": "an option of the command line is a parameter",
     "syntrans/cli/predict.py:predict": "an option of the command line is a parameter",

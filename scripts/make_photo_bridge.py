@@ -19,7 +19,7 @@ from syntrans.images.image_set import ImageRef
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
-from syntrans_training.prediction.knowledge import NAME_TEMPLATE
+from syntrans_training.prediction.inputs.knowledge import NAME_TEMPLATE
 from syntrans_training.prediction.space import (
     SHIPPED,
     Array,

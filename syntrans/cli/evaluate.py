@@ -65,7 +65,8 @@ def choose_inputs(
     """
     require("evaluate", "train")
     from syntrans_training.config import EvaluateConfig
-    from syntrans_training.evaluation.evaluate import novel_pictures, with_tasks_of
+    from syntrans_training.evaluation.evaluate import with_tasks_of
+    from syntrans_training.evaluation.novel_pictures import novel_pictures
     from syntrans_training.evaluation.trained_run import read_run
 
     settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)

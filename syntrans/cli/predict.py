@@ -60,6 +60,8 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     from syntrans_training.prediction.command import Request
     from syntrans_training.prediction.command import predict as run
     from syntrans_training.prediction.predictor import Settings
+    from syntrans_training.prediction.task import TaskRequest
 
     settings = Settings(coverage=coverage, inductive=inductive)
-    typer.echo(run(Request(query, support, classes, encoder, descriptors, text, out, sort_into, settings)), nl=False)
+    task = TaskRequest(support, classes, encoder, descriptors, text, settings)
+    typer.echo(run(Request(query, task, out, sort_into)), nl=False)

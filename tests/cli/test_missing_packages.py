@@ -104,6 +104,7 @@ PREDICT = ["predict", "--support", "birds", "--query", "new", "--encoder"]
         ("train", [*PREDICT, "run:x"], "train"),
         ("openai", ["mine", "--config", "server", "--classes", "mini"], "openai"),
         ("openai", ["mine", "--config", "server", "--classes", "mini", "--dry-run"], "openai"),
+        ("serve", ["serve", "--support", "."], "serve"),
         ("ray", ["mine", "--config", "world", "--set", "engine.kind=ray"], "ray"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,

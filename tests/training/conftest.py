@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -98,6 +99,37 @@ def tiny_text_encoder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_config(toy_data, tiny_text_encoder):
+    """Makes the config of the smallest training on the toy data, one setting a grid; sections are merged into it."""
+    from syntrans_training.config import TrainConfig
+
+    grids = ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")
+    values = {
+        "device": "cpu",
+        "data": {"path": str(toy_data), "size": 20},
+        "encoder": {
+            "backbone": "resnet12-tiny",
+            "train_size": 16,
+            "test_size": 16,
+            "epochs": 2,
+            "batch_size": 16,
+            "precision": "fp32",
+        },
+        "text": {"encoder": str(tiny_text_encoder)},
+        "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5},
+        "vsbird": {"seeds": 1, "steps": 2, "name_shares": [0.0], **{grid: [1.0] for grid in grids}},
+        "methods": {"names": ["simpleshot"], "episodes": 20},
+        "episodes": {"shots": [1], "queries": 5},
+    }
+
+    def make(**sections):
+        merged = {key: values.get(key, {}) | section for key, section in sections.items()}
+        return TrainConfig.model_validate(values | merged)
+
+    return make
+
+
 @pytest.fixture
 def features(tmp_path, toy_classes):
     """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
@@ -134,22 +166,28 @@ def descriptor_row():
     return make
 
 
-@pytest.fixture
-def write_toy_descriptors(toy_classes, descriptor_row, tmp_path):
-    """Writes a descriptor file of all toy classes; returns its path."""
+@pytest.fixture(scope="session")
+def write_descriptors_of_toys(toy_classes, descriptor_row):
+    """Writes a descriptor file of all toy classes into a folder; returns its path."""
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
 
-    def write(images_seen=(), rejected: bool = True) -> Path:
+    def write(folder: Path, images_seen=(), rejected: bool = True) -> Path:
         rows = []
         for name in toy_classes:
             colour, shape = name.split()
             rows += [descriptor_row(name, f"it is {colour}"), descriptor_row(name, f"it is a {shape}")]
             if rejected:
                 rows.append(descriptor_row(name, "it is a thing", kept=False))
-        path = tmp_path / "descriptors.parquet"
+        path = folder / "descriptors.parquet"
         meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=list(images_seen))
         write_descriptors(path, rows, meta)
         return path
 
     return write
+
+
+@pytest.fixture
+def write_toy_descriptors(write_descriptors_of_toys, tmp_path):
+    """Writes them into this test's folder."""
+    return partial(write_descriptors_of_toys, tmp_path)

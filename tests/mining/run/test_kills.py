@@ -141,15 +141,21 @@ def test_whatever_the_moment_of_its_death_a_run_ends_the_same(small: Callable, d
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.fixture
+def whole(small: Callable, death: Death, tmp_path: Path) -> dict[str, bytes]:
+    """The files of the same run when nothing happens to it."""
+    death.live()
+    small(tmp_path / "whole" / "run")
+    return contents(tmp_path / "whole" / "run")
+
+
 @quick
 @given(points=st.lists(st.integers(0, 320), min_size=1, max_size=6))
 def test_a_run_that_dies_again_and_again_ends_the_same_and_asks_nothing_twice(
-    small: Callable, death: Death, points: list[int], tmp_path_factory: pytest.TempPathFactory
+    small: Callable, whole: dict, death: Death, points: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    whole, out = (tmp_path_factory.mktemp("kills") / "run" for _ in range(2))
-    death.forget()
-    small(whole)
+    out = tmp_path_factory.mktemp("kills") / "run"
     die_and_go_on(small, death, out, points)
-    assert contents(out) == contents(whole)
+    assert contents(out) == whole
     assert death.twice == []
     assert len(death.asked) - len(set(death.asked)) <= len(points)

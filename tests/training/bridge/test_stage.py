@@ -31,7 +31,9 @@ HOW = HeadTrainingConfig(
     seeds=2, steps=6, looks=2, ways=8, queries=6, batch=2, lr=3e-3,
     scatter=1.0, wrong_texts=0.2, keep=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
+SHORT = replace(HOW, seeds=1, steps=2, looks=1)
 GRID = make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
+ONE = make_grid((1.0,), (1.0,), (1.0,), (1.0,), (0.3,), (0.0,), (0.0, 0.5, 1.0))  # nothing to choose but alpha
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +66,10 @@ class Texts:
         return self._of(variant)[BASE:]
 
 
-def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x"):
+def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x", grid=GRID):
     base, val, text, tasks = world
     raw = RawFeatures(base.values, base.labels, val.values, C - BASE)
-    return vsbird.run_stage(raw, Texts(text), tasks, variants, GRID, how, path=path, identity=identity)
+    return vsbird.run_stage(raw, Texts(text), tasks, variants, grid, how, path=path, identity=identity)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +86,11 @@ def side_of(world, path):
     return SplitFeatures(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=vsbird.load(path))
 
 
-def test_text_that_tells_the_truth_is_worth_more_than_none_and_none_more_than_lies(built):
+def test_true_text_is_worth_more_than_none_and_with_one_support_none_more_than_lies(built):
     val = {(c["variant"], c["shots"]): c["val"] for c in built[0]["choices"]}
     for shots in (1, 3):
         assert val["kept", shots] > val["none", shots] + 0.02
-    assert val["none", 1] >= val["name", 1] - 0.01
+    assert val["none", 1] > val["name", 1]
 
 
 def test_pictures_count_more_with_more_supports(built):
@@ -100,9 +102,10 @@ def test_pictures_count_more_with_more_supports(built):
 
 
 def test_training_never_ends_below_where_it_began(built):
-    for head in built[0]["heads"]:
-        assert head["val"] >= head["val_before"]
-        assert 0.2 < head["semantic_base"] <= 1.0 or head["variant"] != "kept"
+    heads = built[0]["heads"]
+    assert all(head["val"] >= head["val_before"] for head in heads)
+    kept = [head for head in heads if head["variant"] == "kept"]
+    assert all(0.2 < head["semantic_base"] <= 1.0 for head in kept)  # chance is 1 in 5
 
 
 def test_rows_from_the_file_have_the_accuracy_that_val_saw(world, built):
@@ -161,7 +164,8 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):
-    expected, path = build(world, tmp_path / "whole"), tmp_path / vsbird.VSBIRD
+    how = replace(HOW, steps=2, looks=1)
+    expected, path = build(world, tmp_path / "whole", how=how), tmp_path / vsbird.VSBIRD
     begun, train = [], vsbird.train_head
 
     def stop(task, *rest):
@@ -172,31 +176,30 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
 
     monkeypatch.setattr(vsbird, "train_head", stop)
     with pytest.raises(KeyboardInterrupt):
-        build(world, path)
+        build(world, path, how=how)
     assert [(c["variant"], c["shots"]) for c in checkpoint.read_note(path)["choices"]] == [("kept", 1)]
-    assert build(world, path) == expected
+    assert build(world, path, how=how) == expected
     assert len(begun) == 8 + 6
     one, other = checkpoint.load(path)[0], checkpoint.load(tmp_path / "whole")[0]
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
-    how = HeadTrainingConfig(**{**vars(HOW), "steps": 0})
-    build(world, tmp_path / "f", how=how, variants=("kept",))
-    note = build(world, tmp_path / "f", how=how, variants=("none",), identity="y")
+    closed = {"how": replace(HOW, steps=0), "grid": ONE}
+    build(world, tmp_path / "f", variants=("kept",), **closed)
+    note = build(world, tmp_path / "f", variants=("none",), identity="y", **closed)
     assert {c["variant"] for c in note["choices"]} == {"none"}
 
 
 def test_without_steps_there_is_one_closed_form(world, tmp_path):
-    note = build(world, tmp_path / "f", how=HeadTrainingConfig(**{**vars(HOW), "steps": 0}), variants=("kept",))
+    note = build(world, tmp_path / "f", how=replace(HOW, steps=0), variants=("kept",), grid=ONE)
     assert [h["seed"] for h in note["heads"]] == [0, 0]
     assert all(h["step"] == 0 and h["val"] == h["val_before"] for h in note["heads"])
 
 
 @pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
 def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path, change):
-    how = HeadTrainingConfig(**{**vars(HOW), "seeds": 1, "steps": 2, "parts": PARTS | change})
-    build(world, tmp_path / "f", how=how, variants=("kept",))
+    build(world, tmp_path / "f", how=replace(SHORT, parts=PARTS | change), variants=("kept",), grid=ONE)
     head = vsbird.load(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})
     assert (head.reconstructor.residual is None) == (change == {"residual": False})

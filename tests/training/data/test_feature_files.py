@@ -14,7 +14,14 @@ from syntrans_training.data.feature_files import feature_files, given_split
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
-SMALL = {"powers": [1.0], "shrinkages": [1.0], "noises": [1.0], "lambdas": [1.0], "prior_shrinkages": [1.0]}
+SMALL = {
+    "powers": [1.0],
+    "shrinkages": [1.0],
+    "noises": [1.0],
+    "lambdas": [1.0],
+    "prior_shrinkages": [1.0],
+    "name_shares": [0.0],
+}
 
 
 @pytest.fixture
@@ -42,8 +49,16 @@ def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, w
     assert {"syntrans", "no_text", "logistic"} <= summary["results"]["1"].keys()
 
 
+def without_controls(config):
+    return config.model_copy(update={"vsbird": config.vsbird.model_copy(update={"controls": False})})
+
+
 def test_pictures_that_mining_saw_are_known_by_their_hash(config, tmp_path, write_toy_descriptors):
-    run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(images_seen=["novel0", "novel1"]))
+    run = train(
+        without_controls(config),
+        out=tmp_path / "run",
+        descriptors=write_toy_descriptors(images_seen=["novel0", "novel1"]),
+    )
     asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
     assert evaluate(run.folder, asked, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
 
@@ -135,7 +150,7 @@ def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(config, feat
 
 
 def test_novel_features_of_another_encoder_are_refused(config, features, tmp_path, write_toy_descriptors):
-    run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
+    run = train(without_controls(config), out=tmp_path / "run", descriptors=write_toy_descriptors())
     table = pq.read_table(features / "novel.features.parquet")
     shorter = pa.array([values[:9] for values in table["feature"].to_pylist()], pa.list_(pa.float32()))
     pq.write_table(table.set_column(1, "feature", shorter), features / "novel.features.parquet")

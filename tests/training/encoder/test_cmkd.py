@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from syntrans.contract.rows import descriptor_id
 from syntrans.errors import InputError, UsageError
-from syntrans_training.config import EncoderConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config import EncoderConfig, EvaluateConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split, split_path
 from syntrans_training.encoder import training as encoder
@@ -128,8 +129,8 @@ def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monke
     assert same(straight, again)
 
 
-def test_the_teacher_may_look_through_the_encoder_of_another_run(toy_data, tiny_text_encoder, artifacts):
-    config = whole(toy_data, tiny_text_encoder)
+def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, artifacts):
+    config = whole(tiny_config)
     eyes = train_all(config.model_copy(update={"encoder": small(srl=0)}), out=artifacts / "train" / "eyes")
     own = small(eyes=str(eyes.folder))
     note = train_all(config.model_copy(update={"encoder": own}), out=artifacts / "train" / "a").report["encoder"]
@@ -140,40 +141,25 @@ def test_the_teacher_may_look_through_the_encoder_of_another_run(toy_data, tiny_
         identity(small(eyes="nowhere"))
 
 
-def whole(toy_data, tiny_text_encoder):
-    return TrainConfig.model_validate(
-        {
-            "device": "cpu",
-            "data": {"path": str(toy_data), "size": 20},
-            "encoder": small().model_dump(),
-            "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [None], "alpha_step": 0.5},
-            "vsbird": {
-                "seeds": 1,
-                "steps": 2,
-                "powers": [1.0],
-                "shrinkages": [1.0],
-                "noises": [1.0],
-                "lambdas": [1.0],
-                "prior_shrinkages": [1.0],
-            },
-            "methods": {"names": ["euclidean"], "episodes": 10, "steps": 2},
-            "episodes": {"shots": [1], "queries": 5},
-        }
+def whole(tiny_config):
+    return tiny_config(
+        encoder=small().model_dump(), bridge={"shrinkages": [None]}, methods={"names": ["euclidean"], "episodes": 10}
     )
 
 
-def test_the_student_is_evaluated_on_pictures_alone(toy_data, tiny_text_encoder, write_toy_descriptors, artifacts):
+def test_the_student_is_evaluated_on_pictures_alone(tiny_config, write_toy_descriptors, artifacts):
     descriptors = write_toy_descriptors()
-    run = train_all(whole(toy_data, tiny_text_encoder), out=artifacts / "train" / "a", descriptors=descriptors)
+    run = train_all(whole(tiny_config), out=artifacts / "train" / "a", descriptors=descriptors)
     told = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "told")
     # Without its teacher, and asked with other words: what the student says is the same to the last bit.
     (run.folder / "cmkd-teacher.safetensors").unlink()
     other = write_toy_descriptors(rejected=False).rename(descriptors.with_name("other.parquet"))
     lines = pq.read_table(other)
     texts = [f"it is a {i % 3} thing" for i in range(len(lines))]
-    changed = lines.set_column(lines.schema.get_field_index("text"), lines.schema.field("text"), [texts])
-    pq.write_table(changed, other)
+    ids = [descriptor_id(owner, text) for owner, text in zip(lines["class_id"].to_pylist(), texts, strict=True)]
+    for name, values in {"text": texts, "descriptor_id": ids}.items():
+        lines = lines.set_column(lines.schema.get_field_index(name), lines.schema.field(name), [values])
+    pq.write_table(lines, other)
     untold = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "untold", descriptors=other)
     for row in ("plain_prototypes", "euclidean"):
         assert told["results"]["1"][row] == untold["results"]["1"][row]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from syntrans.cli import app as cli
-from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.config import EvaluateConfig
 from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.figures.class_weights import DRAWS, draw, draw_supports, separation
@@ -23,7 +23,7 @@ SHOTS = (1, 3)
 
 
 @pytest.fixture(scope="module")
-def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_factory):
+def made(tiny_config, toy_classes, descriptor_row, tmp_path_factory):
     """A training, its folder of figures, and what the report says; made once."""
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
@@ -31,24 +31,11 @@ def made(toy_data, tiny_text_encoder, toy_classes, descriptor_row, tmp_path_fact
     root = tmp_path_factory.mktemp("figures")
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
     meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
-    config = TrainConfig.model_validate(
-        {
-            "device": "cpu",
-            "data": {"path": str(toy_data), "size": 20},
-            "encoder": {
-                "backbone": "resnet12-tiny",
-                "train_size": 16,
-                "test_size": 16,
-                "epochs": 2,
-                "batch_size": 16,
-                "precision": "fp32",
-            },
-            "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 40, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
-            "vsbird": {"seeds": 2, "steps": 4, "powers": [1.0], "shrinkages": [1.0], "lambdas": [0.1, 1.0]},
-            "methods": {"names": []},
-            "episodes": {"shots": list(SHOTS), "queries": 5},
-        }
+    config = tiny_config(
+        bridge={"episodes": 40, "alpha_step": 0.25},
+        vsbird={"seeds": 2, "steps": 4, "controls": False},
+        methods={"names": []},
+        episodes={"shots": list(SHOTS)},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(root))

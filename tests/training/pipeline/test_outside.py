@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from syntrans.cli import files as cli_files
 from syntrans.cli.app import app, run
 
 PROGRAMS = {
@@ -111,11 +111,13 @@ def commands(
     mine, trained, scored = (str(tmp_path / name) for name in ("mine", "trained", "scored"))
     given = ["--classes", str(tmp_path / "birds.txt"), "--images", str(picture_tree)]
     fake = ["--config", str(tmp_path / "fake.yaml")]
+    known = ["--support", str(picture_tree), "--query", str(picture_tree)]
     quick = ["--set", "episodes.shots=[1]", "--set", "episodes.queries=4", "--limit", "20"]
     return {
         "doctor": [*fake, "--probe"],
         "classes": ["check", str(tmp_path / "birds.txt")],
         "data": ["check", str(toy_data), "--set", "size=20"],
+        "predict": [*known, "--encoder", "photo", "--text", "none"],
         "mine": [*given, *fake, "--out", mine],
         "inspect": [mine],
         "pack": [mine],
@@ -140,11 +142,10 @@ def test_no_command_starts_a_program_or_speaks_to_anybody_who_is_not_on_the_list
 
 
 def test_the_list_of_commands_is_whole(commands: dict[str, list[str]]) -> None:
-    named = [c.name or c.callback.__name__ for c in (*app.registered_commands, *cli_files.app.registered_commands)]
-    groups = [group.name for group in cli_files.app.registered_groups if group.name]
     # The demonstration is mine, train and evaluate, one after the other, on models that need workers; to start a
-    # program that loads packages is what install is for.
-    assert {*named, *groups} == {*commands, "demo", "install"}
+    # program that loads packages is what install is for; the server is predict until it is stopped, and that it
+    # listens on this machine alone is a test of its own.
+    assert {*typer.main.get_command(app).commands} == {*commands, "demo", "install", "serve"}
 
 
 def test_the_watch_sees_programs_and_connections(watch: Watch) -> None:

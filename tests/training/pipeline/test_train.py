@@ -7,34 +7,21 @@ import pytest
 import torch
 
 from syntrans.errors import InputError, UsageError
-from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.config import EvaluateConfig
 from syntrans_training.data import load_splits
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.table import render
-from syntrans_training.pipeline.train import train
+from syntrans_training.pipeline.train import TrainResult, train
 
 
 @pytest.fixture(scope="module")
-def config(toy_data, tiny_text_encoder):
-    return TrainConfig.model_validate(
-        {
-            "device": "cpu",
-            "data": {"path": str(toy_data), "size": 20},
-            "encoder": {
-                "backbone": "resnet12-tiny",
-                "train_size": 16,
-                "test_size": 16,
-                "epochs": 4,
-                "batch_size": 16,
-                "precision": "fp32",
-                "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1},
-            },
-            "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
-            "vsbird": {"seeds": 2, "steps": 4, "powers": [1.0], "shrinkages": [1.0], "lambdas": [0.1, 1.0]},
-            "methods": {"names": ["simpleshot", "ridge", "fsktn", "am3"], "episodes": 20, "steps": 4},
-            "episodes": {"shots": [1, 3], "queries": 5},
-        }
+def config(tiny_config):
+    return tiny_config(
+        encoder={"epochs": 4, "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1}},
+        bridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
+        vsbird={"lambdas": [0.1, 1.0]},
+        methods={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4},
+        episodes={"shots": [1, 3]},
     )
 
 
@@ -44,25 +31,31 @@ EVALUATE = EvaluateConfig.model_validate(
 
 
 @pytest.fixture(scope="module")
-def trained_once(config, tmp_path_factory):
-    """An encoder and its caches, trained once for this file; see `trained`."""
+def trained_once(config, write_descriptors_of_toys, tmp_path_factory):
+    """A run on names, one on descriptors, and the caches of both, made once for this file; see `warm` and `trained`."""
     root = tmp_path_factory.mktemp("once")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SYNTRANS_ARTIFACTS", str(root))
-        train(config, out=root / "train" / "encoder")
-    return root
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
+        train(config, out=root / "artifacts" / "train" / "encoder")
+        descriptors = write_descriptors_of_toys(root)
+        return root, train(config, out=root / "described", descriptors=descriptors)
 
 
 @pytest.fixture
 def warm(trained_once, artifacts):
-    """This test's artifacts, with that encoder and those caches in them."""
-    shutil.copytree(trained_once, artifacts)
+    """This test's artifacts, with the run on names and the caches in them."""
+    shutil.copytree(trained_once[0] / "artifacts", artifacts)
     return artifacts
 
 
 @pytest.fixture
-def trained(config, warm, write_toy_descriptors):
-    return train(config, out=warm / "train" / "one", descriptors=write_toy_descriptors())
+def trained(trained_once, warm, write_toy_descriptors):
+    """The run on descriptors as if it had been made here: its folder and its descriptor file are this test's own."""
+    root, made = trained_once
+    folder = shutil.copytree(made.folder, warm / "train" / "one")
+    report = (folder / "train.json").read_text()
+    (folder / "train.json").write_text(report.replace(str(root / "descriptors.parquet"), str(write_toy_descriptors())))
+    return TrainResult(folder, folder / made.encoder.name, folder / made.bridge.name, made.report)
 
 
 def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
@@ -150,9 +143,8 @@ def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data,
         assert not np.isin(np.array(queries), seen).any()
 
 
-def test_without_descriptors_the_names_are_the_text(config, warm, artifacts):
-    run = train(config, out=artifacts / "train" / "one")
-    summary = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+def test_without_descriptors_the_names_are_the_text(warm, artifacts):
+    summary = evaluate(warm / "train" / "encoder", EVALUATE, out=artifacts / "evaluate" / "one")
     assert "shuffled" in summary["results"]["1"]
     assert not {"name_only", "raw", "random_words"} & summary["results"]["1"].keys()  # the names are the text
     assert summary["descriptors"] is None
@@ -193,7 +185,7 @@ def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, arti
 @pytest.mark.parametrize("text", ["{", "{}", '{"config": {"epochs": 3}}'])
 def test_a_report_that_is_none_is_named(trained, artifacts, text):
     (trained.folder / "train.json").write_text(text)
-    with pytest.raises(InputError, match=r"train\.json is not the report"):
+    with pytest.raises(InputError, match=r"train\.json is not (the report|JSON)"):
         evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
 
 

@@ -13,17 +13,17 @@ from prediction_world import COLOURS, ColourEncoder, Words, photo, sight, write_
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
-from syntrans_training.prediction import command
+from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.encoders.choose import LazyText
-from syntrans_training.prediction.photos import open_queries
+from syntrans_training.prediction.inputs.photos import open_queries
 
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(command, "open_sight", lambda _ref: sight(LazyText("words", Words)))
-    monkeypatch.setattr(command, "require_packages", lambda _ref: None)
+    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 
 def predict(capsys, *arguments):

@@ -28,17 +28,14 @@ from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
 from syntrans_training.data import Split
-from syntrans_training.data.class_split import ClassSplit
-from syntrans_training.data.feature_files import feature_files
-from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
-from syntrans_training.data.open_splits import all_novel
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
+from syntrans_training.evaluation.novel_pictures import NovelPictures, novel_pictures
 from syntrans_training.evaluation.summary import (
     confusion_table,
     contrasts,
@@ -55,18 +52,6 @@ from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import in_clip
 
 SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusion.parquet"
-
-
-@dataclass(frozen=True)
-class NovelPictures:
-    """Which pictures an evaluation takes: where they are, and the split that makes them novel where they need one."""
-
-    data: DataConfig
-    split: ClassSplit | None = None
-
-    def open(self, name: str) -> Split:
-        """The part of that name, decoded."""
-        return open_data(self.data, (name,), self.split)[name]
 
 
 @dataclass(frozen=True)
@@ -168,15 +153,6 @@ def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     asked, trained = config.episodes, run.config.episodes
     same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
     return config.model_copy(update={"episodes": asked.model_copy(update=same)})
-
-
-def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
-    """The data of the training, or other pictures, stored like them."""
-    if images is None:
-        return NovelPictures(trained)
-    own = {"path": images, "dataset": "auto", "split_file": None}
-    data = trained.model_copy(update=own)
-    return NovelPictures(data, None if feature_files(data.path) else all_novel(data.path, data.columns))
 
 
 def check_evaluation(

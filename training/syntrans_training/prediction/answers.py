@@ -92,3 +92,20 @@ def counts(found: Sequence[Answer]) -> dict[str, Any]:
         **{status.replace(" ", "_"): by_status[status] for status in (NAMED, UNSURE, NONE, BROKEN)},
         "classes": dict(named.most_common()),
     }
+
+
+def terms(predictor: Predictor, predictions: Predictions) -> list[str]:
+    """What the answers promise, in lines for a person."""
+    calibration = predictions.calibration
+    seen, n = predictor.counts, calibration.left_out
+    each = f"{seen.max()}" if seen.min() == seen.max() else f"{seen.min()} to {seen.max()}"
+    lines = [f"{len(predictor.classes)} classes, {each} {'picture' if each == '1' else 'pictures'} each"]
+    if calibration.promised is not None:
+        lines.append(f"prediction sets hold the class of {calibration.promised:.0%} of pictures like the {n} supports")
+    elif n == 0:
+        lines.append("prediction sets carry no guarantee: no class has a second picture to test with; give two or more")
+    else:
+        lines.append(f"prediction sets carry no guarantee: {n} supports are too few to promise anything; give more")
+    if predictions.novelty_threshold is None:
+        lines.append("pictures of no class are not found: that needs more supports, or the embedded encoder")
+    return lines

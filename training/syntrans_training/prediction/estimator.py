@@ -17,7 +17,7 @@ from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import Sight, open_sight
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
-from syntrans_training.prediction.knowledge import read_texts
+from syntrans_training.prediction.inputs.knowledge import read_texts
 from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
 from syntrans_training.prediction.reasons import Reasons, explain
 from syntrans_training.prediction.space import Array, Space

@@ -17,7 +17,7 @@ from syntrans_training.prediction.calibration import (
     novelty_threshold,
 )
 from syntrans_training.prediction.class_means import ClassModel, class_directions
-from syntrans_training.prediction.knowledge import ClassTexts
+from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 
 

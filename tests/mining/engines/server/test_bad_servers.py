@@ -164,6 +164,13 @@ def test_mine_ends_with_rows_or_one_line_whatever_the_server_says(
         assert [row for row in read_descriptors(found)[0] if row.kept]
 
 
+@pytest.fixture
+def packages_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every package imports: trying them takes seconds in a process of its own, and is a test of test_doctor.py."""
+    monkeypatch.setattr("syntrans_mining.packages.import_problems", lambda _: {})
+
+
+@pytest.mark.usefixtures("packages_import")
 @pytest.mark.parametrize("mode", ["good", "deep", "number-text", "html"])  # even the good one knows one schema only
 def test_doctor_reports_whatever_the_server_says(
     mode: str,
@@ -180,6 +187,7 @@ def test_doctor_reports_whatever_the_server_says(
     assert found["a: answers in JSON"] == "fail"
 
 
+@pytest.mark.usefixtures("packages_import")
 def test_doctor_names_a_server_that_is_none(
     address: str, mine: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from syntrans.extras import broken_import, install_command, require
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder
-from syntrans_training.prediction.knowledge import TextReader
+from syntrans_training.prediction.inputs.knowledge import TextReader
 from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.encoders.pipeline import Pixels
-from syntrans_training.prediction.knowledge import ClassTexts
+from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
 from syntrans_training.text.class_vectors import NONE, Knowledge, embed_texts, read_knowledge

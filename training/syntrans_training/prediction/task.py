@@ -1,0 +1,143 @@
+"""A task as `syntrans predict` and `syntrans serve` open it: supports, encoder, texts, and what was learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from syntrans.classes.entries import read_classes
+from syntrans.errors import InputError, ModelLoadError, UsageError
+from syntrans.paths import newest
+from syntrans.progress import say
+from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.pipeline import encode_photos
+from syntrans_training.prediction.inputs.knowledge import ClassTexts, find_descriptors, read_texts
+from syntrans_training.prediction.inputs.photos import Supports, open_supports
+from syntrans_training.prediction.inputs.support_check import check_supports
+from syntrans_training.prediction.predictor import Predictor, Settings, fit
+from syntrans_training.prediction.space import Array, Labels, unit
+
+if TYPE_CHECKING:
+    from syntrans_training.prediction.encoders.trained import RunKnowledge
+
+TEXTS = ("auto", "names", "none")
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """What was asked for. `text` is one of `TEXTS`; `classes` is a class list whose classes need no picture."""
+
+    support: Path | None = None
+    classes: str | None = None
+    encoder: str | None = None
+    descriptors: Path | None = None
+    text: str = "auto"
+    settings: Settings = field(default_factory=Settings)
+
+    def check(self) -> None:
+        """`UsageError` for what contradicts itself."""
+        if self.support is None and self.classes is None:
+            raise UsageError("predict needs --support DIR with a folder a class, or --classes FILE with their names")
+        if self.text not in TEXTS:
+            raise UsageError(f"--text {self.text} is not known; give {', '.join(TEXTS)}")
+        if self.text == "none" and self.descriptors is not None:
+            raise UsageError("--text none leaves no use for --descriptors; drop one of the two")
+        require_packages(self.encoder)
+
+    def supports(self) -> Supports:
+        """The labelled pictures and the classes."""
+        return open_supports(self.support, read_classes(self.classes) if self.classes else ())
+
+
+@dataclass(frozen=True)
+class Task:
+    """An encoder, texts (None without) and the n readable supports: `features` [n, d], `labels` [n], `origins` [n]."""
+
+    sight: Sight
+    texts: ClassTexts | None
+    features: Array
+    labels: Labels
+    origins: tuple[str, ...]
+    predictor: Predictor
+
+
+def open_task(request: TaskRequest, supports: Supports) -> Task:
+    """Choose the encoder and the texts, read the supports, fit; says on stderr what it took and why, and odd supports.
+
+    Raises `InputError` when no support can be read, and what `fit` and `open_sight` raise.
+    """
+    sight = open_sight(request.encoder)
+    say(f"encoder: {sight.encoder.name}, {sight.chosen_because}")
+    if sight.trained is None:
+        texts = _texts(request, supports.classes, sight)
+    else:
+        shown = np.array(supports.labels, np.int64)
+        texts = _texts_of_run(request, supports.classes, shown, sight.trained)
+        sight = replace(sight, space=sight.trained.space(texts, shown))
+    read = encode_photos(sight.encoder, supports.pictures, "read supports")
+    for row, why in read.broken.items():
+        say(f"warning: support left out: {why} ({supports.pictures[row].origin})")
+    if supports.pictures and not read.rows:
+        raise InputError(f"none of the {len(supports.pictures)} supports can be read; the first: {read.broken[0]}")
+    labels = np.array([supports.labels[row] for row in read.rows], np.int64)
+    predictor = fit(read.features, labels, supports.classes, sight.space, texts, request.settings)
+    origins = tuple(supports.pictures[row].origin for row in read.rows)
+    hashes = [supports.pictures[row].sha256 for row in read.rows]
+    for warning in check_supports(unit(predictor.supports), labels, supports.classes, origins, hashes):
+        say(f"warning: {warning}")
+    return Task(sight, texts, read.features, labels, origins, predictor)
+
+
+def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight) -> ClassTexts | None:
+    """The classes in words, or None where no text is asked for or none can be read; says which and why."""
+    if request.text == "none":
+        say("text: none, as asked")
+        return None
+    if sight.text_reader is None:
+        if request.descriptors is not None or request.text == "names":
+            raise UsageError(f"no text leads to {sight.encoder.name}: no bridge is known for it; say --text none")
+        say(f"text: none, for no bridge from text is known for {sight.encoder.name}")
+        return None
+    found, source = _descriptors(request, classes)
+    try:
+        reader = sight.text_reader.open()
+    except ModelLoadError as error:
+        if request.descriptors is not None or request.text == "names":
+            raise
+        say(f"text: none; {error}")
+        return None
+    say(f"text: {source}, read by {sight.text_reader.name}")
+    return read_texts(classes, found, reader)
+
+
+def _texts_of_run(
+    request: TaskRequest, classes: Sequence[str], labels: Labels, trained: "RunKnowledge"
+) -> ClassTexts | None:
+    """The classes as the run reads them; says from which file."""
+    if request.text == "none":
+        say("text: none, as asked")
+        return None
+    path = None if request.text == "names" else trained.descriptors(request.descriptors, classes)
+    texts = trained.texts(path, classes, labels)
+    say(f"text: {path or 'class names'}, read by the text encoder of the run")
+    return texts
+
+
+def _descriptors(request: TaskRequest, classes: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Descriptors by class and where they are from: the file that was named, else the newest that knows every class."""
+    if request.descriptors is not None:
+        found = find_descriptors(request.descriptors, classes)
+        lack = len(classes) - len(found)
+        return found, f"{request.descriptors}" + (f" ({lack} classes by name alone)" if lack else "")
+    if request.text == "auto":
+        for kind in ("mine", "import"):
+            path = newest(kind, "descriptors.parquet")
+            try:
+                found = {} if path is None else find_descriptors(path, classes)
+            except InputError:
+                continue
+            if len(found) == len(classes):
+                return found, str(path)
+    return {}, "class names"
