@@ -4,9 +4,9 @@ A run asks in steps, and a step waits for all of the one before: senses, proposa
 readers. A model that is asked last in one step and first in the next is loaded once for both.
 
 The orders are searched, because no fixed one is as good. Tried for the models of the shipped configs, over memory from
-the largest model to all of them: the writer proposing last or first, before or after the VLM, neighbours together. The
-best of five such orders loads some model three times in one case of seven where two are enough, or up to a quarter more
-bytes in one of five.
+the largest model to all of them: the writer proposing last or first, before or after the VLM, neighbours together or
+packed from the end. The best of five such orders loads some model more often than the search does in one case of seven,
+or up to a quarter more bytes in one of five.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syntrans.config import load_config
+from syntrans.contract.rows import descriptor_id
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.paths import shipped_dir
@@ -136,7 +137,12 @@ def test_the_sentences_of_dclip_are_a_template(text, expected):
 
 def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_the_id(tmp_path, descriptor_row):
     ids = ("n02012849", "n03126707")
-    rows = [descriptor_row("crane", f"of {i}").model_copy(update={"class_id": i}) for i in ids]
+    rows = [
+        descriptor_row("crane", f"of {i}").model_copy(
+            update={"class_id": i, "descriptor_id": descriptor_id(i, f"of {i}")}
+        )
+        for i in ids
+    ]
     path = write_rows(tmp_path, rows)
     with pytest.raises(InputError, match="'crane' could be 'n02012849' or 'n03126707'"):
         read_knowledge(path, ["crane"])
