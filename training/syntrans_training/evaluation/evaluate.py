@@ -80,8 +80,7 @@ def evaluate(
     """
     began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
     run = read_run(checkpoint_dir)
-    config = with_tasks_of(run, config)
-    pictures = novel_pictures(run.config.data, images)
+    config, pictures = with_tasks_of(run, config), novel_pictures(run.config.data, images)
     make_dir(out)
     subject = _opened(run, config, descriptors, pictures)
     tasks = {shots: open_episodes(subject, config, shots) for shots in config.episodes.shots}

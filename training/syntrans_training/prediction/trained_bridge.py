@@ -1,8 +1,9 @@
 """Classes made by a bridge that `syntrans train` trained: its weights, its fusion and the alpha that val chose.
 
-The scores are those of `methods.SynTrans`, in nats, divided by `SCALE`, so that what predict learns about its scale
-starts at the bridge's own probabilities. Unlabelled pictures count as further pictures of the classes that they
-probably show (class_means.py); without them the likeliest class is the one that an evaluation finds.
+The scores are those of `methods.SynTrans` times the temperature that val chose, divided by `SCALE`, so that what
+predict learns about its scale starts at the probabilities of an evaluation. Unlabelled pictures count as further
+pictures of the classes that they probably show (class_means.py); without them the likeliest class is the one that an
+evaluation finds.
 """
 
 from dataclasses import dataclass, replace
@@ -20,11 +21,12 @@ from syntrans_training.prediction.space import Array, Labels
 
 @dataclass(frozen=True)
 class TrainedBridge:
-    """One head with its `alpha`, 0 visual to 1 semantic; a `space.Bridge`."""
+    """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`."""
 
     phi: Phi
     head: VSBird
     alpha: float
+    temperature: float = 1.0
 
     @cached_property
     def memory(self) -> BaseClassMemory:
@@ -54,7 +56,7 @@ class TrainedBridge:
         return BridgeClasses(self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1])
 
     def classifier(self, means: Array, text: Array, shots: int, seen: Array | None = None) -> tuple[Array, Array]:
-        """Weights [n, r] and biases [n] of classes from means and texts [n, r].
+        """Weights [n, r] and biases [n] of classes from means and texts [n, r], which give `ClassModel.scores`.
 
         With `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
         """
@@ -65,7 +67,8 @@ class TrainedBridge:
                 visual = made.visual * _tensor(seen)
                 made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
             weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
-            return _array(weight[0]), _array(bias[0])
+            factor = self.temperature / SCALE
+            return _array(factor * weight[0]), _array(factor * bias[0])
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class BridgeClasses:
         text = self.text[labels]
         means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), text)
         weight, bias = self.bridge.classifier(means.astype(np.float32), text, self.shots)
-        scores[np.arange(len(labels)), labels] = ((supports * weight).sum(1) + bias) / SCALE
+        scores[np.arange(len(labels)), labels] = (supports * weight).sum(1) + bias
         return scores
 
     def with_queries(self, z: Array, known: Array | float = 1.0) -> "BridgeClasses":
@@ -147,7 +150,7 @@ class BridgeClasses:
 
 
 def _linear(placed: Array, weight: Array, bias: Array) -> Array:
-    return np.asarray((placed @ weight.T + bias) / SCALE, np.float32)
+    return np.asarray(placed @ weight.T + bias, np.float32)
 
 
 def _tensor(x: Array) -> Tensor:

@@ -109,7 +109,10 @@ class RunKnowledge:
         choice = self._choice(variant, labels)
         head = self.run.heads.heads[choice["variant"], choice["shots"]][0]
         mute = texts is None and choice["variant"] != NONE
-        bridge = TrainedBridge(self.run.heads.phi, head, 0.0 if mute else choice["alpha"])
+        is_main = choice["variant"] == self.run.heads.variants[0]
+        row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
+        temperature = self.run.chosen.temperature(row, choice["shots"])
+        bridge = TrainedBridge(self.run.heads.phi, head, 0.0 if mute else choice["alpha"], temperature)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
@@ -124,4 +127,5 @@ class RunKnowledge:
         return choices[kind, min(known)[1]]
 
 
+_CONTROLS = {NONE: "no_text", NAME: "name_only"}  # their rows of an evaluation
 _NEWEST = tuple(partial(newest, kind, "descriptors.parquet") for kind in ("mine", "import"))
