@@ -36,11 +36,12 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "(vllm or slow) and not gpu"
 
-lint: $(STAMP) ## ruff, mypy, import rules
+lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_limits.py
 
 fix: $(STAMP) ## Format, and repair what ruff can
 	$(BIN)/ruff check --fix-only .

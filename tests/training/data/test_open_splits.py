@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import tarfile
 
 import archives
-import numpy as np
 import pytest
 
 from syntrans.errors import InputError, UsageError
@@ -13,19 +11,6 @@ from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import published
 from syntrans_training.data.load_splits import class_names
 from syntrans_training.data.open_splits import open_source
-
-
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory):
-    """The toy copy of a data set, made once."""
-    made = {}
-
-    def make(name, per_class=2):
-        if name not in made:
-            made[name] = archives.MAKERS[name](tmp_path_factory.mktemp(name) / "data", per_class)
-        return made[name]
-
-    return make
 
 
 def sizes(splits):
@@ -111,52 +96,6 @@ def test_a_whole_imagenet_asks_which_data_set_is_meant(tmp_path):
             (tmp_path / part / key / "1.JPEG").touch()
     with pytest.raises(InputError, match="could be mini, tiered, by its classes; say data.dataset=NAME"):
         open_source(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("cifar-fs", (64, 16, 20)), ("fc100", (60, 20, 20))], ids=["cifar-fs", "fc100"]
-)
-def test_the_cifar_archive_gives_both_data_sets(name, expected, toy):
-    splits = load_splits(str(toy("cifar", 6)), size=32, dataset=name)
-    assert tuple(len(split.classes) for split in splits.values()) == expected
-    assert all(len(split) == 6 * len(split.classes) for split in splits.values())
-    whale = splits["novel"].classes.index("whale")
-    shown = splits["novel"].pixels[splits["novel"].labels == whale]
-    number = archives.cifar_names().index("whale")
-    assert {p.tobytes() for p in shown} == {archives.pixels(number, i, 32).tobytes() for i in range(6)}
-
-
-def test_the_hash_of_a_cifar_picture_is_that_of_its_raw_pixels(toy):
-    val = load_splits(str(toy("cifar", 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
-    number = archives.cifar_names().index("otter")
-    raw = archives.pixels(number, 0, 32).transpose(2, 0, 1).tobytes()
-    assert val.seen([hashlib.sha256(raw).hexdigest()]).sum() == 1
-
-
-def test_the_unpacked_cifar_archive_is_the_same(toy, tmp_path):
-    with tarfile.open(toy("cifar", 6) / "cifar-100-python.tar.gz") as tar:
-        tar.extractall(tmp_path, filter="data")
-    packed = toy("cifar", 6) / "cifar-100-python.tar.gz"
-    keys = {
-        load_splits(str(path), size=32, dataset="fc100", names=("val",))["val"].key
-        for path in (packed, tmp_path, tmp_path / "cifar-100-python")
-    }
-    assert len(keys) == 1
-
-
-def test_a_parquet_copy_of_cifar_has_the_same_pictures_and_names(toy):
-    archive, copy = (
-        load_splits(str(toy(name, 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
-        for name in ("cifar", "cifar-parquet")
-    )
-    assert archive.classes == copy.classes  # the copy writes 'cra' for 'crab'
-    pictures = [sorted(p.tobytes() for p in split.pixels[split.labels == 3]) for split in (archive, copy)]
-    assert pictures[0] == pictures[1]
-
-
-def test_cifar_without_a_name_is_ambiguous(toy):
-    with pytest.raises(InputError, match="data.dataset=cifar-fs or fc100"):
-        load_splits(str(toy("cifar", 6)), size=32)
 
 
 @pytest.mark.parametrize(
@@ -274,13 +213,6 @@ def test_names_within_a_published_split_are_unique():
     for name in ("mini", "tiered", "cifar-fs", "fc100", "cub", "cub-feat", "cub-easyfsl"):
         names = [slug(n) for part in published(name).parts.values() for n in part.values()]
         assert len(names) == len(set(names)) > 0
-
-
-def test_cifar_pictures_are_stored_without_any_loss(toy):
-    val = load_splits(str(toy("cifar", 6)), size=32, dataset="cifar-fs", names=("val",))["val"]
-    number = archives.cifar_names().index("otter")
-    otter = val.pixels[val.labels == val.classes.index("otter")]
-    assert any(np.array_equal(p, archives.pixels(number, 0, 32)) for p in otter)
 
 
 def test_a_folder_that_the_split_file_names_is_a_class_whatever_it_is_called(tmp_path):

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import resolve_model
-from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, TextConfig
+from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig
 from syntrans_training.data import load_splits
 from syntrans_training.encoder import clip_distillation as distill
 from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_teacher_signal
@@ -20,8 +20,8 @@ from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
-from syntrans_training.text.anchor_texts import anchor_texts, barred_names
-from syntrans_training.text.class_vectors import Knowledge, read_knowledge
+from syntrans_training.text.anchor_texts import barred_names
+from syntrans_training.text.class_vectors import read_knowledge
 
 CPU = torch.device("cpu")
 CLIP = "package:syntrans_world/weights/clip"
@@ -244,45 +244,6 @@ def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, sp
 
 
 # anchors
-
-
-TEMPLATES = TextConfig(name_template="a photo of a {name}", descriptor_template="it has {text}")
-
-
-def knowledge(descriptor_row, *said):
-    rows: dict[str, list] = {}
-    for name, text, kept in said:
-        rows.setdefault(name, []).append(descriptor_row(name, text, kept=kept))
-    return Knowledge(rows, {name: name for name in rows}, None)
-
-
-def test_anchors_are_names_and_kept_descriptors_of_base_classes_each_once(descriptor_row):
-    known = knowledge(
-        descriptor_row,
-        ("robin", "a red breast", True),
-        ("robin", "a long tail", False),
-        ("finch", "a red breast", True),
-        ("wolf", "grey fur", True),
-    )
-    found = anchor_texts(known, ["robin", "finch"], ["wolf"], TEMPLATES)
-    assert found.texts == ("a photo of a robin", "it has a red breast", "a photo of a finch")
-    assert found.left_out == 0
-
-
-@pytest.mark.parametrize(
-    "text", ["teeth like a wolf", "Wolves' teeth", "a WOLF-like head", "colours of the house finch", "house-finch red"]
-)
-def test_a_text_that_names_a_class_which_is_not_base_is_left_out_and_counted(descriptor_row, text):
-    known = knowledge(descriptor_row, ("robin", text, True), ("robin", "a wolfish look, finches, houses", True))
-    found = anchor_texts(known, ["robin"], ["wolf", "House_Finch"], TEMPLATES)
-    assert found.texts == ("a photo of a robin", "it has a wolfish look, finches, houses")
-    assert found.left_out == 1
-
-
-def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row):
-    known = knowledge(descriptor_row, ("snow leopard", "spots", True), ("leopard", "rosettes", True))
-    assert anchor_texts(known, ["snow leopard"], ["leopard, Panthera pardus"], TEMPLATES).texts == ("it has spots",)
-    assert anchor_texts(known, ["leopard"], ["snow leopard"], TEMPLATES).left_out == 0
 
 
 def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(

@@ -1,0 +1,17 @@
+"""Toy copies of the published data sets, each made once."""
+
+import archives
+import pytest
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """The toy copy of a data set, made once."""
+    made = {}
+
+    def make(name, per_class=2):
+        if name not in made:
+            made[name] = archives.MAKERS[name](tmp_path_factory.mktemp(name) / "data", per_class)
+        return made[name]
+
+    return make
