@@ -54,6 +54,14 @@ def suffixes() -> frozenset[str]:
     return frozenset(suffix for name in formats() for suffix in FORMATS[name])
 
 
+def suffix_of(data: bytes) -> str:
+    """How a file of a readable picture ends; a JPEG of several pictures is still a JPEG."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=formats()) as picture:
+        return FORMATS.get(picture.format or "", FORMATS["JPEG"])[0]
+
+
 def begins_like_a_picture(head: bytes) -> bool:
     """Whether a file without an ending is a picture, by its first 16 bytes."""
     in_box = (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:12] in (b"ftypavif", b"ftypavis")

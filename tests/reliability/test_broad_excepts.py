@@ -16,6 +16,10 @@ REASONS = {
         "_run",
     ): "a thread that ends without a word is waited for for ever",
     ("mining/syntrans_mining/requests/response_cache.py", "_open"): "closes what it opened and raises it again",
+    (
+        "training/syntrans_training/prediction/encoders/journal.py",
+        "encode_resumably",
+    ): "keeps what was read, raises it again",
     ("training/syntrans_training/prediction/encoders/onnx.py", "_open_session"): "the runtime's errors have no base",
     ("training/syntrans_training/prediction/encoders/onnx.py", "forward"): "the runtime's errors have no base",
     ("mining/syntrans_mining/doctor.py", "_chat"): "a chat template is a program of the model's authors",

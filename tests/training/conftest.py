@@ -150,12 +150,13 @@ def descriptor_row():
     """Makes a row of the contract from a class name and a text."""
     from syntrans.contract.rows import DescriptorRow, descriptor_id
 
-    def make(name: str, text: str, *, kept: bool = True, **more) -> DescriptorRow:
+    def make(name: str, text: str, *, kept: bool = True, class_id: str | None = None, **more) -> DescriptorRow:
+        identifier = class_id or name.replace(" ", "-")
         rest = {"stage": None, "reason": None, "weight": 1.0} if kept else {"stage": "ground", "reason": "not_seen"}
         return DescriptorRow(
-            class_id=name.replace(" ", "-"),
+            class_id=identifier,
             class_name=name,
-            descriptor_id=descriptor_id(name.replace(" ", "-"), text),
+            descriptor_id=descriptor_id(identifier, text),
             text=text,
             facet="other",
             authors=[],

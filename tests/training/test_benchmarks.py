@@ -122,7 +122,7 @@ def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_
     benchmark, descriptor_row, tmp_path
 ):
     ladder, known = benchmark("ladder"), CLASSES[0]
-    row = descriptor_row(known.name, "it is red").model_copy(update={"class_id": known.id})
+    row = descriptor_row(known.name, "it is red", class_id=known.id)
     mined = write_descriptors(tmp_path / "m.parquet", [row], FileMetadata(run_id="t", class_list_sha256="0" * 64))
     config = TrainConfig.model_validate({"data": {"path": "world"}, "distill": {"teacher": "open_clip:clip"}})
     trainings, steps = ladder.plan(config, mined, tmp_path / "out")

@@ -135,13 +135,13 @@ def test_a_line_of_an_import_is_bounded(tmp_path: Path) -> None:
 def test_a_class_list_and_a_model_config_that_are_too_deep_end_with_a_line(tmp_path: Path) -> None:
     from syntrans.errors import ModelLoadError
     from syntrans_mining.engines.base import EngineSpec
-    from syntrans_mining.placement.model_sizes import need_of
+    from syntrans_mining.placement.model_sizes import memory_need_of
 
     (tmp_path / "list.jsonl").write_text(DEEP + "\n")
     assert run(["classes", "check", str(tmp_path / "list.jsonl")]) == 3
     (tmp_path / "config.json").write_text(DEEP)
     with pytest.raises(ModelLoadError, match="nested too deep"):
-        need_of(EngineSpec("deep", "vllm", str(tmp_path)))
+        memory_need_of(EngineSpec("deep", "vllm", str(tmp_path)))
 
 
 def test_a_header_of_safetensors_that_is_too_deep_is_a_damaged_model(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_flat_tree_is_divided_by_a_file_of_ones_own(tmp_path):
     ("text", "message"),
     [
         ("[1]", "holds a list"),
-        ("{", "cannot be read as JSON"),
+        ("{", "is not JSON"),
         ('{"a": []}', "has the keys a"),
         ('{"base": ["x"], "novel": ["x"]}', "'x' is in base and in novel"),
         ('{"base": ["x", "x"]}', "stands there twice"),

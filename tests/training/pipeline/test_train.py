@@ -174,7 +174,7 @@ def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, arti
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("syntrans_training.pipeline.train.bridge_stage", interrupt)
+    monkeypatch.setattr("syntrans_training.pipeline.training_run.TrainingRun.fit_ridge_baseline", interrupt)
     short = config.model_copy(update={"encoder": config.encoder.model_copy(update={"epochs": 1})})
     with pytest.raises(KeyboardInterrupt):
         train(short, out=trained.folder)

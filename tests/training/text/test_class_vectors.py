@@ -137,12 +137,7 @@ def test_the_sentences_of_dclip_are_a_template(text, expected):
 
 def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_the_id(tmp_path, descriptor_row):
     ids = ("n02012849", "n03126707")
-    rows = [
-        descriptor_row("crane", f"of {i}").model_copy(
-            update={"class_id": i, "descriptor_id": descriptor_id(i, f"of {i}")}
-        )
-        for i in ids
-    ]
+    rows = [descriptor_row("crane", f"of {i}", class_id=i) for i in ids]
     path = write_rows(tmp_path, rows)
     with pytest.raises(InputError, match="'crane' could be 'n02012849' or 'n03126707'"):
         read_knowledge(path, ["crane"])
@@ -169,7 +164,7 @@ def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
 
 
 def test_classes_beside_that_cannot_be_told_apart_are_no_hindrance(tmp_path, descriptor_row):
-    cranes = [descriptor_row("crane", "tall").model_copy(update={"class_id": i}) for i in ("n02012849", "n03126707")]
+    cranes = [descriptor_row("crane", "tall", class_id=i) for i in ("n02012849", "n03126707")]
     path = write_rows(tmp_path, [descriptor_row("wolf", "grey fur"), *cranes])
     assert read_knowledge(path, ["wolf"], beside=["crane"]).names == {"wolf": "wolf"}
 
@@ -178,7 +173,9 @@ def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_pat
     path = write_rows(tmp_path, [descriptor_row("bar", "a counter"), descriptor_row("bear", "brown fur")])
     table = pq.read_table(path)
     ids = table.schema.get_field_index("class_id")
-    pq.write_table(table.set_column(ids, "class_id", pa.array(["bar", "bar"])), path)
+    table = table.set_column(ids, "class_id", pa.array(["bar", "bar"]))
+    of_text = pa.array([descriptor_id("bar", text) for text in table["text"].to_pylist()])
+    pq.write_table(table.set_column(table.schema.get_field_index("descriptor_id"), "descriptor_id", of_text), path)
     with pytest.raises(InputError, match="rows of 'bar' and 'bear' are mixed under the id 'bar'"):
         read_knowledge(path, ["bar"])
 

@@ -92,7 +92,7 @@ def _compared(a: Evaluation, b: Evaluation, shots: int) -> dict[str, Any]:
     }
 
 
-def _values(side: Evaluation, shots: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def _values(side: Evaluation, shots: int) -> tuple[NDArray[np.integer[Any]], NDArray[np.float64]]:
     of_shots = side.accuracies.filter(pc.equal(side.accuracies["shots"], shots))
     return of_shots["episode"].to_numpy(), of_shots[side.row].to_numpy()
 

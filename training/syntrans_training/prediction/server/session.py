@@ -1,7 +1,6 @@
 """What the server knows: one task whose supports grow with every correction, in memory and in the support folder."""
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -10,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import InputError
-from syntrans.images.decode import FORMATS, decode, formats
+from syntrans.images.decode import decode, suffix_of
 from syntrans.paths import atomic_path
 from syntrans.text_safety import plain_text
 from syntrans_training.prediction.answers import Answer, answers, terms
@@ -97,7 +96,9 @@ class Session:
             if encoded.broken:
                 raise InputError(encoded.broken[0])
             path = (
-                self.folder / name / f"{_PREFIX}{hashlib.sha256(picture.data).hexdigest()[:16]}{_suffix(picture.data)}"
+                self.folder
+                / name
+                / f"{_PREFIX}{hashlib.sha256(picture.data).hexdigest()[:16]}{suffix_of(picture.data)}"
             )
             with atomic_path(path) as temporary:
                 temporary.write_bytes(picture.data)
@@ -117,9 +118,3 @@ class Session:
         old = task.predictor
         predictor = fit(rows, labels, old.classes, task.sight.space, task.texts, old.settings)
         self._task = replace(task, features=rows, labels=labels, origins=origins, predictor=predictor)
-
-
-def _suffix(data: bytes) -> str:
-    """How a file of a readable picture ends; a JPEG of several pictures is still a JPEG."""
-    with Image.open(io.BytesIO(data), formats=formats()) as picture:
-        return FORMATS.get(picture.format or "", FORMATS["JPEG"])[0]
