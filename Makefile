@@ -34,7 +34,7 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "(vllm or slow) and not gpu"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(vllm or slow) and not gpu"
 
 lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .
