@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from functools import partial
 from pathlib import Path
 from pkgutil import iter_modules
@@ -17,11 +18,12 @@ import syntrans_training
 
 UNCHECKED = ("config", "world")
 # Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
-install_import_hook(
-    # pydantic checks the configs itself, and the embedded world is no part of training
-    [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name not in UNCHECKED],
-    "shape_checker.check",
-)
+if os.environ["SYNTRANS_TEST_SHAPES"] == "1":
+    install_import_hook(
+        # pydantic checks the configs itself, and the embedded world is no part of training
+        [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name not in UNCHECKED],
+        "shape_checker.check",
+    )
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "white"]
 SHAPES = ["disc", "bar", "frame"]
