@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Shapes are checked in the fast tier. The slow one runs real sizes, where the checks would cost half of the time."""
+    """Shapes are checked in the fast tier; the slow one runs real sizes, where checks would cost half of the time."""
     slow = "slow" in config.option.markexpr and "not slow" not in config.option.markexpr
     os.environ["SYNTRANS_TEST_SHAPES"] = "0" if slow else "1"
 

@@ -16,12 +16,11 @@ from PIL import Image
 
 import syntrans_training
 
-UNCHECKED = ("config", "world")
 # Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
 if os.environ["SYNTRANS_TEST_SHAPES"] == "1":
     install_import_hook(
-        # pydantic checks the configs itself, and the embedded world is no part of training
-        [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name not in UNCHECKED],
+        # pydantic checks the configs itself
+        [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name != "config"],
         "shape_checker.check",
     )
 
