@@ -26,12 +26,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Shapes are checked in the fast tier; the slow one runs real sizes, where checks would cost half of the time."""
-    slow = "slow" in config.option.markexpr and "not slow" not in config.option.markexpr
-    os.environ["SYNTRANS_TEST_SHAPES"] = "0" if slow else "1"
-
-
 @pytest.fixture(autouse=True)
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of all outputs, a fresh folder for each test."""

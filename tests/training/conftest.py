@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from functools import partial
 from pathlib import Path
 from pkgutil import iter_modules
@@ -16,13 +15,17 @@ from PIL import Image
 
 import syntrans_training
 
-# Shapes in annotations are checked in tests only; the hook must stand before the first import of these packages.
-if os.environ["SYNTRANS_TEST_SHAPES"] == "1":
-    install_import_hook(
-        # pydantic checks the configs itself
-        [f"syntrans_training.{m.name}" for m in iter_modules(syntrans_training.__path__) if m.name != "config"],
-        "shape_checker.check",
-    )
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Shapes in annotations are checked in the fast tier, from before the first import of a module.
+
+    The slow tier runs real sizes, where the checks would cost half of the time. pydantic checks the configs itself.
+    """
+    if "slow" in config.option.markexpr and "not slow" not in config.option.markexpr:
+        return
+    names = (module.name for module in iter_modules(syntrans_training.__path__))
+    install_import_hook([f"syntrans_training.{name}" for name in names if name != "config"], "shape_checker.check")
+
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "white"]
 SHAPES = ["disc", "bar", "frame"]

@@ -17,7 +17,7 @@ MAKE = {
 }
 # One epoch of few and small pictures; ResNet-12, both generations and every stage after them are the recipe's.
 SMALL = [
-    "device=cpu", "data.size=32", "encoder.train_size=32", "encoder.test_size=32", "encoder.epochs=1",
+    "device=cpu", "data.size=16", "encoder.train_size=16", "encoder.test_size=16", "encoder.epochs=1",
     "encoder.generation1.epochs=1", "encoder.val_every=1", "bridge.episodes=10", "bridge.lambdas=[1.0]",
     "vsbird.seeds=1", "vsbird.steps=2", "vsbird.powers=[1.0]", "vsbird.shrinkages=[1.0]", "vsbird.noises=[1.0]",
     "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]", "methods.names=[simpleshot, logistic]",
