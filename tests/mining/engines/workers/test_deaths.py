@@ -143,7 +143,9 @@ def test_no_process_is_left_when_it_ends_while_the_fork_server_imports_vllm(
     number: int, code: int, left: int, start: Callable[..., Mining]
 ) -> None:
     run = start("--config", "world", "--limit", "2")
-    assert until(lambda: any("forkserver" in command for command in in_session(run.process.pid)), seconds=300)
+    started = lambda: any("forkserver" in command for command in in_session(run.process.pid))  # noqa: E731
+    until(lambda: started() or run.process.poll() is not None, seconds=300)
+    assert run.process.poll() is None, run.process.communicate()[1]
     assert run.kill(number)[0] == code
     assert until(run.alone), in_session(run.process.pid)
     assert len(list(run.tmp.glob(f"{PREFIX}*"))) == left  # torch's cache is to stay
