@@ -16,6 +16,7 @@ from pathlib import Path
 from syntrans.errors import EnvironmentProblem
 
 PREFIX = "syntrans-"
+_LONGEST = 55  # bytes of TMPDIR: a socket's path holds 107, and a worker's adds the names of two folders and its own
 _UNLOCKED = "new-syntrans-"  # for the moment between a folder's making and its locking
 
 
@@ -24,7 +25,7 @@ def scratch_folder() -> Iterator[Path]:
     """An empty folder for the time of the block. EnvironmentProblem where none can be made."""
     remove_abandoned()
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
+        folder = Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=_place()))
     except OSError as error:
         raise EnvironmentProblem(
             f"no temporary folder can be made ({error.strerror}); free some room, or set TMPDIR"
@@ -37,10 +38,16 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
 
 
+def _place() -> Path:
+    """Where temporary folders go: TMPDIR, or /tmp where that leaves no room for the name of a worker's socket."""
+    place = tempfile.gettempdir()
+    return Path("/tmp" if len(os.fsencode(place)) > _LONGEST and os.access("/tmp", os.W_OK) else place)  # noqa: S108
+
+
 def remove_abandoned() -> None:
     """Remove the folders of processes that have ended without removing them."""
     with contextlib.suppress(OSError):
-        for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        for folder in _place().glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError), _locked(folder):  # OSError: it is in use, or somebody else's
                 shutil.rmtree(folder, ignore_errors=True)
 

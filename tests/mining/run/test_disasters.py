@@ -30,7 +30,7 @@ import json, os, resource, sys
 from pathlib import Path
 from syntrans.classes.entries import ClassEntry
 from syntrans.errors import EnvironmentProblem
-from syntrans_mining.requests.dispatcher import Asker
+from syntrans_mining.requests.dispatcher import Dispatcher
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.run.mine import mine
 from syntrans.progress import Silent
@@ -38,8 +38,8 @@ from syntrans.progress import Silent
 config, out, kind = MiningConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 entries = [ClassEntry(name, name) for name in ("heron", "ibis", "kestrel", "linnet")]
 asked, ends = [], []
-count = Asker._count
-Asker._count = lambda self, stage, model, response: (asked.append(response.id), count(self, stage, model, response))
+count = Dispatcher._count
+Dispatcher._count = lambda self, stage, model, response: (asked.append(response.id), count(self, stage, model, response))
 ballast = out.parent / "ballast"
 for step in range(100):
     if kind == "room":

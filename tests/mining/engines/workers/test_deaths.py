@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -61,6 +62,10 @@ def answers(out: Path) -> int:
     return count
 
 
+# Short, since the path of a worker's socket must be; one a test, in which a second run finds what the first left.
+_TMP: defaultdict[Path, str] = defaultdict(lambda: tempfile.mkdtemp(prefix="t"))
+
+
 class Mining:
     """`syntrans mine` in a session of its own; its temporary files are in ``tmp``.
 
@@ -68,8 +73,7 @@ class Mining:
     """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self.out, self.tmp = folder / "out", folder / "tmp"
-        self.tmp.mkdir(exist_ok=True)
+        self.out, self.tmp = folder / "out", Path(_TMP[folder])
         (folder / "fake.yaml").write_text(FAKE)
         (folder / "birds.txt").write_text("heron\nibis\n")
         fake = ("--config", str(folder / "fake.yaml"), "--classes", str(folder / "birds.txt"))
