@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 # Test processes side by side; an engine needs about 2 GiB.
 JOBS ?= 2
 
-.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining reliability docs wheel wheel-check lock clean
+.PHONY: help setup demo test test-fast test-engines test-photographs lint fix bench bench-encoder bench-mining reliability docs wheel wheel-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,7 +34,10 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(vllm or slow) and not gpu"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(vllm or slow) and not gpu and not photographs"
+
+test-photographs: $(STAMP) ## The quick start on real photographs (minutes; needs ../shared/data)
+	$(BIN)/pytest -q -m photographs
 
 lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .

@@ -50,7 +50,9 @@ def masked(text: str, home: Path) -> set[str]:
     return {re.sub(r"[\s─|]+", " ", re.sub(r"[-+]?\d[\d.,]*", "N", line)).strip() for line in text.splitlines()}
 
 
+@pytest.mark.photographs
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_quickstarts_commands_say_what_the_page_says(
     repository: Path,
     shared_data: Path,

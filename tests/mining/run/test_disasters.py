@@ -39,7 +39,7 @@ config, out, kind = MiningConfig.model_validate_json(sys.argv[1]), Path(sys.argv
 entries = [ClassEntry(name, name) for name in ("heron", "ibis", "kestrel", "linnet")]
 asked, ends = [], []
 count = Dispatcher._count
-Dispatcher._count = lambda self, stage, model, response: (asked.append(response.id), count(self, stage, model, response))
+Dispatcher._count = lambda self, *args: (asked.append(args[-1].id), count(self, *args))
 ballast = out.parent / "ballast"
 for step in range(100):
     if kind == "room":

@@ -20,7 +20,7 @@ PROGRAMS = {
     "git": "the commit of a checkout, for run.json",
     "uname": "`platform` asks it for the name of the processor",
     "ldconfig": "`ctypes.util.find_library` in libraries, for the system's own ones",
-    "fc-list": "matplotlib asks it once for the system's fonts",
+    "fc-list", "lscpu": "matplotlib asks it once for the system's fonts",
 }
 STARTS = (
     "subprocess.Popen",

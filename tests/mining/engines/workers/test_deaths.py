@@ -19,6 +19,7 @@ import pytest
 
 from syntrans.cli import app as cli
 from syntrans.errors import EnvironmentProblem
+from syntrans.files import scratch
 from syntrans.files.scratch import PREFIX, scratch_folder
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
 from syntrans_mining.engines.workers import deaths, handle
@@ -187,8 +188,17 @@ def test_a_program_that_was_started_to_ignore_a_signal_goes_on_ignoring_it(monke
 
 @pytest.fixture
 def scratch_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(scratch, "_LONGEST", 1000)  # pytest's own folders are long
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
+
+
+def test_where_tmpdir_leaves_no_room_for_a_sockets_name_scratch_folders_are_in_tmp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("a" * 60)))
+    with scratch_folder() as folder:
+        assert folder.parent == Path("/tmp")
 
 
 def test_a_scratch_folder_in_use_is_left_alone_and_an_abandoned_one_is_removed(scratch_root: Path) -> None:
@@ -215,6 +225,7 @@ def test_where_there_are_no_locks_scratch_folders_still_work(
 
 
 def test_no_place_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "_LONGEST", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(EnvironmentProblem, match="set TMPDIR"), scratch_folder():
         pass
