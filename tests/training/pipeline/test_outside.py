@@ -20,7 +20,8 @@ PROGRAMS = {
     "git": "the commit of a checkout, for run.json",
     "uname": "`platform` asks it for the name of the processor",
     "ldconfig": "`ctypes.util.find_library` in libraries, for the system's own ones",
-    "fc-list", "lscpu": "matplotlib asks it once for the system's fonts",
+    "fc-list": "matplotlib asks it once for the system's fonts",
+    "lscpu": "joblib, below scikit-learn, counts the cores with it",
 }
 STARTS = (
     "subprocess.Popen",
