@@ -220,6 +220,8 @@ def main() -> None:
     if arguments.wheel is None:
         parser.error("there is no wheel in dist/; run `make wheel`")
     arguments.wheel, failed = arguments.wheel.resolve(), False
+    if os.sep in arguments.uv:  # it is called from other folders
+        arguments.uv = str(Path(arguments.uv).resolve())
     for extra in arguments.extras:
         for python in arguments.pythons:
             for installer in arguments.installers:
