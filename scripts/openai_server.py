@@ -13,34 +13,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 STATEMENTS = ("a short upright tail", "brown barred wings", "a thin bill", "a pale stripe above the eye")
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers by the kind of the question: one of yes or no asks for log-probabilities."""
+class JsonHandler(BaseHTTPRequestHandler):
+    """Lists the `models`, and sends JSON without a word in the log; what it answers, a class below says."""
+
+    models: tuple[str, ...] = ()
 
     def do_GET(self) -> None:
         """The list of models."""
-        self._send({"object": "list", "data": [{"id": name, "object": "model"} for name in ("a", "b", "c")]})
+        self.send_json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
 
-    def do_POST(self) -> None:
-        """A chat completion."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = json.dumps({"descriptors": [{"facet": "part", "text": text} for text in STATEMENTS]})
-        top = [{"token": "yes", "logprob": -0.1, "bytes": None}, {"token": "no", "logprob": -2.4, "bytes": None}]
-        content = [{"token": "yes", "logprob": -0.1, "bytes": None, "top_logprobs": top}]
-        choice = {
-            "index": 0,
-            "finish_reason": "stop",
-            "message": {"role": "assistant", "content": "yes" if body.get("logprobs") else text},
-            "logprobs": {"content": content} if body.get("logprobs") else None,
-        }
-        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-        about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
-        self._send({**about, "choices": [choice], "usage": usage})
+    def read_json(self) -> dict[str, Any]:
+        """What was asked."""
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return body
 
-    def _send(self, value: dict[str, object]) -> None:
+    def send_json(self, value: dict[str, Any]) -> None:
+        """Answer with ``value``."""
         data = json.dumps(value).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -52,10 +45,32 @@ class Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
+class Handler(JsonHandler):
+    """Answers by the kind of the question: one of yes or no asks for log-probabilities."""
+
+    models = ("a", "b", "c")
+
+    def do_POST(self) -> None:
+        """A chat completion."""
+        body = self.read_json()
+        text = json.dumps({"descriptors": [{"facet": "part", "text": text} for text in STATEMENTS]})
+        top = [{"token": "yes", "logprob": -0.1, "bytes": None}, {"token": "no", "logprob": -2.4, "bytes": None}]
+        content = [{"token": "yes", "logprob": -0.1, "bytes": None, "top_logprobs": top}]
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "yes" if body.get("logprobs") else text},
+            "logprobs": {"content": content} if body.get("logprobs") else None,
+        }
+        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+        about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
+        self.send_json({**about, "choices": [choice], "usage": usage})
+
+
 @contextmanager
-def serving(port: int = 0) -> Iterator[str]:
+def serving(port: int = 0, handler: type[BaseHTTPRequestHandler] = Handler) -> Iterator[str]:
     """The address of a running server, for ``engine.base_url``; 0 takes a free port."""
-    httpd = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    httpd = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{httpd.server_port}/v1"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from openai_server import JsonHandler, serving
 
 CONFIG = """\
 llms: [{{name: writer, path: writer}}, {{name: reader, path: reader}}]
@@ -30,38 +30,20 @@ def object_server(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The address of a running server that knows these objects."""
     known = {name: _features(name, said) for name, said in sentences.items()}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            names = ("writer", "reader", "viewer")
-            self._send({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+    class Handler(JsonHandler):
+        models = ("writer", "reader", "viewer")
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+            body = self.read_json()
             text = json.dumps(body["messages"])
             name = max((name for name in known if name in text), key=len, default="")
             asked = known.get(name) or [feature for features in known.values() for feature in features]
             yes = 0.9 if any(feature in text for feature in asked) else 0.2
             content = "yes" if body.get("logprobs") else _proposal(known.get(name, ()))
-            self._send(_answer(body["model"], content, yes if body.get("logprobs") else None))
+            self.send_json(_answer(body["model"], content, yes if body.get("logprobs") else None))
 
-        def _send(self, value: dict[str, Any]) -> None:
-            data = json.dumps(value).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_args: object) -> None:
-            """Silence."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}/v1"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
+    with serving(handler=Handler) as address:
+        yield address
 
 
 def _features(name: str, sentences: Sequence[str]) -> list[str]:

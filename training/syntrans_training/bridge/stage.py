@@ -1,7 +1,7 @@
 """The VSBird stage of `syntrans train`: where the bridge starts, what it learns, how it fuses; all chosen on val.
 
 1. The shared space, once for all kinds of text: power and shrinkage by the closed form, noise by one trained head each.
-2. For every variant (semantics.py, and `none`: the same head without text): where its maps start.
+2. For every variant (text/class_vectors.py, and `none`: the same head without text): where its maps start.
 3. For every variant, number of shots and seed: training on tasks of held-out base classes (episodic_loss.py); the
    weights of the best validation check are kept.
 4. For every variant and number of shots: alpha, by the accuracy of all seeds.

@@ -2,7 +2,7 @@
 
 A task owns its modules and turns a batch of item numbers into named losses; the loop owns everything else.
 A run that is stopped at any step and started again ends in the same weights, bit for bit on a CPU with the same number
-of threads: every epoch draws its numbers from (seed, epoch), and `state.py` keeps where in it a run stopped.
+of threads: every epoch draws its numbers from (seed, epoch), and `training_state.py` keeps where in it a run stopped.
 Launched as several processes (`accelerate launch`), each takes its part of every batch and the first one writes.
 """
 

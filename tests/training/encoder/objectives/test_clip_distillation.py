@@ -199,7 +199,7 @@ def test_processes_that_share_a_batch_have_its_losses():
 
     def losses(shard, gather=None):
         task = make_task(shard=shard, gather=gather)
-        task.module.eval()  # BatchNorm's share of the batch is parallel.py's business
+        task.module.eval()  # BatchNorm's share of the batch is distributed.py's business
         task.projector.register_forward_hook(lambda *found: given.append(found[-1]))
         return task.losses(items, torch.Generator().manual_seed(4))
 
