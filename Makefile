@@ -15,7 +15,7 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
 export UV_NO_PROGRESS := 1
-# Test processes side by side; an engine needs about 2 GiB.
+# Processes of the fast tests side by side.
 JOBS ?= 2
 
 .PHONY: help setup demo test test-fast test-engines test-photographs lint fix bench bench-encoder bench-mining reliability docs wheel wheel-check lock clean
@@ -34,7 +34,7 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(vllm or slow) and not gpu and not photographs"
+	$(BIN)/pytest -q -m "(vllm or slow) and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
 
 test-photographs: $(STAMP) ## The quick start on real photographs (minutes; needs ../shared/data)
 	$(BIN)/pytest -q -m photographs
