@@ -17,6 +17,7 @@ from syntrans import __version__
 from syntrans.cli import edit as cli_edit
 from syntrans.cli import files as cli_files
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import report as cli_report
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
 from syntrans.cli.interrupts import stop_like_ctrl_c
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-for part in (cli_files, cli_edit, cli_predict, cli_serve, cli_setup):
+for part in (cli_files, cli_edit, cli_report, cli_predict, cli_serve, cli_setup):
     app.add_typer(part.app)  # its commands stand beside those of this file
 
 
@@ -88,7 +89,8 @@ def mine(
     set_: Set = None,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option(help="Mine only the first N classes: a preview.", metavar="N", min=1)
+        int | None,
+        typer.Option(help="Mine only the first N classes: a preview, with report.html.", metavar="N", min=1),
     ] = None,
     dry_run: DryRun = False,
     refilter: Annotated[

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import STAGES
 from syntrans.descriptors.edits import EDITS
 from syntrans.descriptors.run_facts import calls_of, models_of, read_report
 from syntrans.descriptors.summary import short
 from syntrans.files.input_files import parse_json, read_text
+from syntrans.images.columns import Columns
 from syntrans.provenance import file_sha256
 from syntrans.views.report.columns import NONE, Numbered, thousandths
 from syntrans.views.report.provenance import Facts, listed, machine
@@ -42,12 +44,26 @@ def mining_part(file: Path) -> dict[str, Any]:
         "skipped": meta.notes.get("skipped") or {},
         "edits": meta.notes.get(EDITS) or [],
         "prompts": read_prompts(file.parent / PROMPTS),
+        "pictures_at": meta.pictures.path if meta.pictures else None,
+        "image_column": (meta.config.get("images") or {}).get("image_column"),
+        "label_column": (meta.config.get("images") or {}).get("label_column"),
         "models": models_of(rows, meta),
         "too_little": TOO_LITTLE,
         "facts": _facts(meta, run),
         "config": json.dumps(meta.config, indent=2, ensure_ascii=False),
         "limits": _limits(rows, meta),
     }
+
+
+def add_thumbnails(part: dict[str, Any], source: str) -> None:
+    """Put the pictures at ``source`` that the vision-language model saw into a part, as ``thumbnails`` by sha256."""
+    from syntrans.views.report.thumbnails import of_classes
+
+    columns = Columns(part["image_column"], part["label_column"], section="images")
+    table = part["columns"]
+    there = sorted(set(table["rows"]["class"]))
+    classes = [ClassEntry(*table["classes"][number]) for number in there]
+    part["thumbnails"] = of_classes(source, classes, set(table["pictures"]), columns)
 
 
 def read_prompts(path: Path) -> list[dict[str, Any]]:

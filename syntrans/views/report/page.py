@@ -13,7 +13,9 @@ from typing import Any
 from syntrans import __version__
 
 _HERE = Path(__file__).parent / "page"
-_SCRIPTS = ("base", "table", "chart", "mining", "explorer", "corrections", "main")
+_SCRIPTS = (
+    "base", "table", "chart", "corrections", "explorer", "mining", "evaluation", "training", "prediction", "main",
+)  # fmt: skip
 
 
 def render_page(parts: Sequence[Mapping[str, Any]], *, title: str | None = None, live: bool = False) -> str:

@@ -7,7 +7,7 @@ function element(tag, options = {}, ...children) {
   const { aria = {}, ...own } = options;
   const made = Object.assign(document.createElement(tag), own);
   for (const [name, value] of Object.entries(aria)) made.setAttribute(name === "role" || name === "scope" ? name : `aria-${name}`, value);
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return made;
 }
 

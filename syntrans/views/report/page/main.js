@@ -1,15 +1,19 @@
 "use strict";
-// The page: one section a part, in the order in which they were named.
+// The page: one section a part, in the order in which they were named; a live one asks its own server for news.
 
-const KINDS = { mining };
+const KINDS = { mining, evaluation, training, prediction, figures, working };
+const WAIT = 2000; // milliseconds between two questions
 
 function contents(parts) {
-  const links = parts.flatMap(({ made }) => [...made.querySelectorAll("h2, h3")].map((heading) => {
-    const link = element("a", { href: `#${heading.id}`, className: heading.tagName.toLowerCase() }, words(heading.textContent));
-    link.addEventListener("click", () => heading.focus());
-    return element("li", {}, link);
-  }));
-  document.getElementById("contents").replaceChildren(element("ul", {}, links));
+  const link = (heading, level) => {
+    const made = element("a", { href: `#${heading.id}`, className: level }, words(heading.textContent));
+    made.addEventListener("click", () => heading.focus());
+    return made;
+  };
+  const lists = parts.map(({ made }) => element("li", {},
+    link(made.querySelector("h2"), "h2"),
+    element("ul", {}, [...made.querySelectorAll("h3")].map((heading) => element("li", {}, link(heading, "h3"))))));
+  document.getElementById("contents").replaceChildren(element("ul", {}, lists));
 }
 
 function show(data) {
@@ -20,7 +24,27 @@ function show(data) {
   showCorrections();
 }
 
+async function follow(seen) {
+  let next = seen;
+  try {
+    const reply = await fetch(`/data.json?seen=${seen}`);
+    if (reply.status === 200 && !ledgers.some(({ made }) => made.length)) { // corrections must not be lost
+      const { version, data } = await reply.json();
+      const at = scrollY;
+      show(data);
+      scrollTo(0, at);
+      next = version;
+      announce("the page shows what is new");
+    }
+  } catch {
+    announce("the run is not followed any more: its server does not answer");
+  }
+  setTimeout(() => follow(next), WAIT);
+}
+
 addEventListener("beforeunload", (event) => {
   if (ledgers.some(({ made, saved }) => made.length && !saved)) event.preventDefault();
 });
-show(JSON.parse(document.getElementById("data").textContent));
+const given = JSON.parse(document.getElementById("data").textContent);
+show(given);
+if (given.live) follow("");

@@ -1,6 +1,7 @@
 "use strict";
 // A table that is sorted by its heads, grows on demand, and can be saved as CSV.
-// columns: {label, value(row), cell(row)?, numeric?, plain? (no sorting), csv? (false: not saved)}
+// columns: {label, value(row), cell(row)?, head? (in place of the label), numeric?, plain? (no sorting),
+//           csv? (false: not saved), hidden? (saved alone)}
 
 function csvCell(value) {
   let text = known(value) ? String(value) : "";
@@ -28,7 +29,8 @@ function compare(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
 }
 
-function dataTable({ label, name, columns, rows, size = 50, sort = null }) {
+function dataTable({ label, name, columns: given, rows, size = 50, sort = null }) {
+  const columns = given.filter((column) => !column.hidden);
   const body = element("tbody");
   const more = button("", () => { shown += size; show(); }, "more");
   const heads = columns.map((column, i) => head(column, i));
@@ -36,7 +38,7 @@ function dataTable({ label, name, columns, rows, size = 50, sort = null }) {
 
   function head(column, i) {
     const made = element("th", { aria: { scope: "col" }, className: column.numeric ? "number" : "" });
-    made.append(column.plain ? column.label : button(column.label, () => order(i), "sort"));
+    made.append(column.head || column.plain ? column.head || column.label : button(column.label, () => order(i), "sort"));
     return made;
   }
 
@@ -76,8 +78,9 @@ function dataTable({ label, name, columns, rows, size = 50, sort = null }) {
     more.textContent = `Show ${count(Math.min(rest, size))} more of ${count(rest)}`;
   }
 
-  const table = element("table", {}, element("caption", { textContent: label }), element("thead", {}, element("tr", {}, heads)), body);
-  const made = element("div", { className: "table" }, scrolling(label, table), element("p", { className: "tools" }, more, csvButton(name, columns, () => ordered)));
+  const title = element("p", { className: "caption", id: freshId("table"), textContent: label });
+  const table = element("table", { aria: { labelledby: title.id } }, element("thead", {}, element("tr", {}, heads)), body);
+  const made = element("div", { className: "table" }, title, scrolling(label, table), element("p", { className: "tools" }, more, csvButton(name, given, () => ordered)));
   arrange();
-  return { element: made, update: (rows_) => { all = rows_; shown = size; arrange(); } };
+  return { element: made, update: (changed) => { all = changed; shown = size; arrange(); } };
 }
