@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 from syntrans_mining.images_config import ImagesConfig
 from syntrans_mining.models_config import ClipConfig, EncoderConfig, EngineConfig, ModelConfig, check_template
 
@@ -35,18 +36,22 @@ class ContrastConfig(StrictModel):
     answers about each pair; the other ways of drawing are propose's.
     """
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"n": Renamed("statements")}
+
     prompt: str | None = None
     neighbours: PositiveInt = 1
     samples: PositiveInt = 1
-    n: PositiveInt = 6
+    statements: PositiveInt = 6
 
 
 class ProposeConfig(StrictModel):
     """``samples`` answers of each LLM for each class and prompt; an answer that is cut off is drawn again."""
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"n": Renamed("statements")}
+
     prompts: tuple[str, ...] = Field(default=("propose.v1",), min_length=1)
     samples: PositiveInt = 2
-    n: PositiveInt = 10
+    statements: PositiveInt = 10
     temperature: float = Field(default=0.8, ge=0.0, le=2.0)
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     max_tokens: PositiveInt = 600

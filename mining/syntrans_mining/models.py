@@ -222,7 +222,7 @@ def _encoder(name: str, encoder: ClipConfig | EncoderConfig, engine: EngineConfi
     except ModelLoadError as error:
         raise ModelLoadError(f"model {name!r}: {error}") from error
     kind: EngineKind = "clip" if is_clip else "sentence"
-    spec = EngineSpec(name, kind, str(path), device=device, args={"batch": encoder.batch})
+    spec = EngineSpec(name, kind, str(path), device=device, args={"batch": encoder.batch_size})
     revision = revision_of(path)
     return Model(spec, revision, _identity(f"{kind} {_version('open_clip_torch')} {device}", revision, {}))
 

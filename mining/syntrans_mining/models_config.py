@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, model_validator
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 
 
 def check_template(template: str, *fields: str) -> None:
@@ -46,12 +47,14 @@ class ClipConfig(StrictModel):
     ``template`` knows ``{descriptor}`` and ``{name}``; ``name_template`` embeds a class about which nothing is kept.
     """
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"batch": Renamed("batch_size")}
+
     path: str = Field(min_length=1)
     licence: str | None = None
     size_gb: float | None = Field(default=None, gt=0)
     template: str = "a photo of a {name}, which has {descriptor}"
     name_template: str = "a photo of a {name}"
-    batch: PositiveInt = 64
+    batch_size: PositiveInt = 64
 
     @model_validator(mode="after")
     def _templates_render(self) -> ClipConfig:
@@ -68,13 +71,15 @@ class EncoderConfig(StrictModel):
     ``name`` is that of its file, ``semantics-<name>.parquet``; the templates are as CLIP's.
     """
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"batch": Renamed("batch_size")}
+
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     path: str = Field(min_length=1)
     licence: str | None = None
     size_gb: float | None = Field(default=None, gt=0)
     template: str = "{descriptor}"
     name_template: str = "{name}"
-    batch: PositiveInt = 64
+    batch_size: PositiveInt = 64
 
     @model_validator(mode="after")
     def _templates_render(self) -> EncoderConfig:

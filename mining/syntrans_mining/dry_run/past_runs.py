@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.config import dotted, read_yaml
+from syntrans.config import dotted, load_saved
 from syntrans.errors import SyntransError
 from syntrans.files.input_files import read_json
 from syntrans.provenance import hardware
@@ -54,7 +54,9 @@ def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figure
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             run = read_json(path, "a plan does without")
-            differing = _differing(wanted, dotted(read_yaml(path.parent / "config.yaml")))
+            differing = _differing(
+                wanted, dotted(load_saved(type(config), path.parent / "config.yaml").model_dump(mode="json"))
+            )
             same = bool(run["images_seen"]) == pictures and not any(key.startswith(_DECIDING) for key in differing)
             if same and _asked_share(run) >= _MOSTLY_ASKED:
                 yield _figures(run, path, differing)

@@ -149,7 +149,7 @@ class Steps:
         if self.prompts.contrast and self.vectors is None:
             self.dispatcher.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
         elif self.prompts.contrast:
-            draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
+            draw = self._draw(samples=self.config.contrast.samples, statements=self.config.contrast.statements)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
         found = propose.propose(
             self.dispatcher,

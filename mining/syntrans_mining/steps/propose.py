@@ -32,7 +32,7 @@ class Draw:
     """How to draw answers: see `syntrans_mining.config.ProposeConfig`. ``seed`` is the run's."""
 
     samples: int
-    n: int
+    statements: int
     temperature: float
     top_p: float
     max_tokens: int
@@ -260,7 +260,7 @@ def _statement(item: Any) -> tuple[str, str] | None:
 
 
 def _request(call: _Call, draw: Draw) -> Request:
-    values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.n}
+    values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.statements}
     if call.other is not None:
         values |= {"other": call.other.name, "other_definition": call.other.definition}
     messages = call.prompt.render(values)

@@ -28,10 +28,10 @@ from syntrans_training.scoring.scorer import score_episodes
 C, M, D, S, BASE = 34, 16, 10, 8, 26
 PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}
 HOW = HeadTrainingConfig(
-    seeds=2, steps=6, looks=2, ways=8, queries=6, batch=2, lr=3e-3,
-    scatter=1.0, wrong_texts=0.2, keep=0.5, losses=LossWeights(), parts=PARTS,
+    seeds=2, steps=6, val_checks=2, ways=8, queries=6, tasks_per_step=2, lr=3e-3,
+    noise_scale=1.0, text_swap_prob=0.2, descriptor_keep_prob=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
-SHORT = replace(HOW, seeds=1, steps=2, looks=1)
+SHORT = replace(HOW, seeds=1, steps=2, val_checks=1)
 GRID = make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
 ONE = make_grid((1.0,), (1.0,), (1.0,), (1.0,), (0.3,), (0.0,), (0.0, 0.5, 1.0))  # nothing to choose but alpha
 
@@ -164,7 +164,7 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):
-    how = replace(HOW, steps=2, looks=1)
+    how = replace(HOW, steps=2, val_checks=1)
     expected, path = build(world, tmp_path / "whole", how=how), tmp_path / vsbird.VSBIRD
     begun, train = [], vsbird.train_head
 

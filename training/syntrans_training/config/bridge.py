@@ -1,10 +1,11 @@
 """The sections `bridge` (the ridge baseline) and `vsbird` (the trained bridge)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 from syntrans_training.config.shares import PositiveShare, Share
 
 
@@ -46,16 +47,28 @@ class BridgeLossConfig(StrictModel):
 class VSBirdConfig(StrictModel):
     """The trained bridge: which of its parts take part, where it starts (grids for val), how it is trained."""
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {
+        "gate": Renamed("text_gate"),
+        "powers": Renamed("feature_powers"),
+        "noises": Renamed("spread_factors"),
+        "looks": Renamed("val_checks"),
+        "batch": Renamed("tasks_per_step"),
+        "scatter": Renamed("noise_scale"),
+        "wrong_texts": Renamed("text_swap_prob"),
+        "keep": Renamed("descriptor_keep_prob"),
+        "loss": Renamed("loss_weights"),
+    }
+
     generator: bool = Field(True, description="Visual weights recall base classes.")
     residual: bool = Field(True, description="The semantic reconstructor has a network beside its ridge map.")
-    gate: bool = Field(True, description="A text that does not fit its class's pictures counts less.")
+    text_gate: bool = Field(True, description="A text that does not fit its class's pictures counts less.")
     fusion: Literal["evidence", "convex", "additive"] = "evidence"
     alpha: Share | None = Field(
         None, description="Share of the text in the fusion; None: chosen on val for every number of shots."
     )
-    powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
+    feature_powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
     shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
-    noises: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0, 4.0), min_length=1)
+    spread_factors: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0, 4.0), min_length=1)
     prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
     lambdas: tuple[PositiveFloat, ...] = Field(default=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
@@ -66,14 +79,14 @@ class VSBirdConfig(StrictModel):
     seeds: PositiveInt = Field(5, description="Number of heads, whose accuracies are averaged.")
     seed: NonNegativeInt = Field(0, description="Seed of the first head.")
     steps: NonNegativeInt = Field(200, description="Training steps of a head; 0: the closed form.")
-    looks: PositiveInt = Field(5, description="Validation checks while a head is trained.")
+    val_checks: PositiveInt = Field(5, description="Validation checks while a head is trained.")
     ways: int = Field(default=8, ge=2)
-    batch: PositiveInt = Field(8, description="Tasks in a step.")
+    tasks_per_step: PositiveInt = Field(8, description="Base-class tasks in a training step.")
     lr: PositiveFloat = 3e-3
-    scatter: NonNegativeFloat = Field(
+    noise_scale: NonNegativeFloat = Field(
         1.0,
         description="How far pictures are moved by other pictures' differences to their class mean.",
     )
-    wrong_texts: Share = Field(0.4, description="Share of the places that are shown another class's text.")
-    keep: PositiveShare = Field(0.5, description="Share of a class's descriptors that a step sees.")
-    loss: BridgeLossConfig = BridgeLossConfig()
+    text_swap_prob: Share = Field(0.4, description="Share of the places that are shown another class's text.")
+    descriptor_keep_prob: PositiveShare = Field(0.5, description="Share of a class's descriptors that a step sees.")
+    loss_weights: BridgeLossConfig = BridgeLossConfig()

@@ -1,13 +1,14 @@
 """The section `distill`: a CLIP that teaches the trained encoder."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 
 
-class TermsConfig(StrictModel):
+class DistillWeightsConfig(StrictModel):
     """Weights of what the student is asked to agree with its teacher on; 0 switches a term off."""
 
     text: NonNegativeFloat = Field(1.0, description="Weight of: which anchor texts a picture is drawn to.")
@@ -21,13 +22,15 @@ class TermsConfig(StrictModel):
 class DistillConfig(StrictModel):
     """Distillation of a CLIP into the trained encoder; precision, views and sizes are the encoder's."""
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"terms": Renamed("loss_weights")}
+
     teacher: str | None = Field(
         None,
         description="The CLIP that teaches: an open_clip folder or package: reference; null leaves the stage out.",
     )
     views: PositiveInt = Field(10, description="Crops of every base picture that the teacher encodes, once.")
-    terms: TermsConfig = TermsConfig()
-    tau: PositiveFloat = Field(4.0, description="Temperature of the term `text`.")
+    loss_weights: DistillWeightsConfig = DistillWeightsConfig()
+    tau: PositiveFloat = Field(4.0, description="Temperature of the loss `text`.")
     relation_temperature: PositiveFloat = 0.1
     projector: Literal["linear", "mlp"] = "mlp"
     epochs: PositiveInt = 60
@@ -41,9 +44,9 @@ class DistillConfig(StrictModel):
         description="Epochs between validation checks (logged; the gate reads the first and the last).",
     )
 
-    @field_validator("terms")
+    @field_validator("loss_weights")
     @classmethod
-    def _ask_something(cls, terms: TermsConfig) -> TermsConfig:
-        if not any(terms.model_dump().values()):
+    def _ask_something(cls, weights: DistillWeightsConfig) -> DistillWeightsConfig:
+        if not any(weights.model_dump().values()):
             raise ValueError("every weight is 0; give one of them another, or set distill.teacher=null")
-        return terms
+        return weights

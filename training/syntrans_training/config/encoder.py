@@ -1,6 +1,7 @@
 """The section `encoder`: backbone, training method and schedule."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -8,12 +9,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     field_validator,
-    model_validator,
 )
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 from syntrans_training.config.data import AugmentConfig, NormaliseConfig
-from syntrans_training.config.old_keys import refuse_old_keys
 from syntrans_training.config.shares import Share
 
 ViewSize = Annotated[int, Field(ge=16)]  # the encoders halve a picture four times
@@ -33,10 +32,18 @@ class Generation1Config(StrictModel):
 class CMKDConfig(StrictModel):
     """CMKD, for `method: cmkd`: tasks of base classes, a teacher told about them, and what its student keeps of it.
 
-    The student's own training is as the rest of the encoder's section says, with `steps` tasks-steps in an epoch.
+    The student's own training is as the rest of the encoder's section says, with `steps_per_epoch` steps of tasks.
     """
 
-    srl: NonNegativeFloat = Field(
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {
+        "srl": Renamed("relation_weight"),
+        "eyes": Renamed("teacher_backbone"),
+        "mirror": Renamed("mirror_weight"),
+        "tasks": Renamed("tasks_per_step"),
+        "steps": Renamed("steps_per_epoch"),
+    }
+
+    relation_weight: NonNegativeFloat = Field(
         1.0,
         description="Weight of the spatial relation loss; 0: the student alone, no teacher is trained.",
     )
@@ -47,29 +54,32 @@ class CMKDConfig(StrictModel):
         description="What the teacher is told of the classes; the last three are controls.",
     )
     name_share: Share = Field(0.0, description="Share of the class name in a class vector.")
-    eyes: str = Field(
+    teacher_backbone: str = Field(
         "own",
         description="Backbone of the teacher: own, timm:<..>, open_clip:<..>, or a folder of `syntrans train`.",
     )
     width: PositiveInt = Field(512, description="Width of the space of pictures and knowledge.")
-    mirror: NonNegativeFloat = Field(1.0, description="Weight of the mirror losses.")
+    mirror_weight: NonNegativeFloat = Field(1.0, description="Weight of the mirror losses.")
     teacher_epochs: PositiveInt = 10
     teacher_lr: PositiveFloat = 1e-3
     ways: int = Field(default=5, ge=2)
     shots: PositiveInt = 1
     queries: PositiveInt = 15
-    tasks: PositiveInt = Field(1, description="Tasks in a step.")
-    steps: PositiveInt = Field(200, description="Steps in an epoch.")
+    tasks_per_step: PositiveInt = Field(1, description="Base-class tasks in a training step.")
+    steps_per_epoch: PositiveInt = Field(200, description="Steps in an epoch.")
 
 
 class EncoderConfig(StrictModel):
     """Encoder and its training on the base classes."""
 
-    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "cmkd", "frozen", "given"] = Field(
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"distill": Renamed("generation1")}
+    old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"method": {"given": "precomputed"}}
+
+    method: Literal["cross_entropy", "skd-gen0", "skd-gen1", "cmkd", "frozen", "precomputed"] = Field(
         "cross_entropy",
         description=(
             "Skd-gen1 trains skd-gen0 first, cmkd its teacher; frozen trains nothing: features straight from the "
-            "tower; given: data.path holds features instead of pictures."
+            "tower; precomputed: data.path holds features instead of pictures."
         ),
     )
     backbone: str = Field(
@@ -119,11 +129,6 @@ class EncoderConfig(StrictModel):
     val_every: PositiveInt = Field(5, description="Epochs between validation checks (logged, never selected on).")
     augment: AugmentConfig = AugmentConfig()
     normalise: NormaliseConfig = NormaliseConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _old_keys(cls, values: Any) -> Any:
-        return refuse_old_keys(values, {"distill": "was renamed to generation1"})
 
     @field_validator("backbone")
     @classmethod

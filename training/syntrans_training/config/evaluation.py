@@ -1,11 +1,11 @@
 """`syntrans evaluate`: the few-shot tasks and how they are scored."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from syntrans.config import StrictModel
-from syntrans_training.config.old_keys import refuse_old_keys
+from syntrans.config import Gone, Renamed, StrictModel
 
 
 class EpisodesConfig(StrictModel):
@@ -30,17 +30,18 @@ class FrozenEpisodesConfig(EpisodesConfig):
 class EvaluateConfig(StrictModel):
     """Everything `syntrans evaluate` needs besides the checkpoint."""
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {
+        "split": Gone("an evaluation is always of the novel classes"),
+        "leak": Renamed("seen_queries, and its values bar, refuse, drop to exclude, error, drop_episode"),
+        "shuffles": Renamed("control_draws"),
+    }
+
     device: str = "auto"
     episodes: FrozenEpisodesConfig = FrozenEpisodesConfig()
-    leak: Literal["bar", "refuse", "drop"] = Field(
-        "bar",
-        description="What happens where queries meet pictures that mining saw; see README.",
+    seen_queries: Literal["exclude", "error", "drop_episode"] = Field(
+        "exclude",
+        description="What happens where queries meet pictures that mining saw (docs/training.md).",
     )
     interval: Literal["normal", "t"] = "normal"
-    shuffles: PositiveInt = Field(5, description="Draws over which the shuffled and random controls are averaged.")
+    control_draws: PositiveInt = Field(5, description="Draws over which the shuffled and random controls are averaged.")
     chunk: PositiveInt = Field(500, description="Episodes held in memory at once.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _old_keys(cls, values: Any) -> Any:
-        return refuse_old_keys(values, {"split": "is gone: an evaluation is always of the novel classes"})

@@ -1,8 +1,8 @@
 """Features that were made elsewhere, in place of pictures: `data.path` is a folder of `<part>.features.parquet`.
 
 One row per picture: `class` (strings, or whole numbers, which serve as names), `feature` (list of numbers, equally many
-in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). `encoder.method: given`
-takes them as they are. Every reader here raises `InputError` where a file is something else.
+in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). `encoder.method:
+precomputed` takes them as they are. Every reader here raises `InputError` where a file is something else.
 """
 
 import hashlib

@@ -77,10 +77,12 @@ def open_teacher_signal(
     teacher = open_teacher(config.distill.teacher)
     barred = barred_names(config.data, knowledge, base.classes, descriptors)
     anchors = anchor_texts(knowledge, base.classes, barred, config.text)
-    if config.distill.terms.text:
+    if config.distill.loss_weights.text:
         say(f"anchors: {len(anchors.texts)} texts of base classes; {anchors.left_out} left out that name another class")
         if len(anchors.texts) < 2:
-            raise InputError("fewer than two anchor texts are left; set distill.terms.text=0 or give descriptors")
+            raise InputError(
+                "fewer than two anchor texts are left; set distill.loss_weights.text=0 or give descriptors"
+            )
     vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
     return TeacherSignal(teacher, anchors, *vectors)
 
@@ -121,7 +123,7 @@ def _identity(
             "precision": pick_precision(config.encoder.precision, device),
             "start": weights,
             "teacher": signal.teacher.revision,
-            "anchors": signal.anchors.texts if config.distill.terms.text else (),
+            "anchors": signal.anchors.texts if config.distill.loss_weights.text else (),
             "base": base.key,
             "val": val.key,  # the gate's
             "seed": config.seed,
@@ -197,7 +199,7 @@ class _Stage:
     def _task(self, targets: Tensor) -> ClipDistill:
         own, teacher = self.config.distill, self.signal.teacher
         student = copy.deepcopy(self.start)
-        anchors = torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if own.terms.text else None
+        anchors = torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if own.loss_weights.text else None
         pictures = Pictures(
             self.base.pixels,
             self.base.labels,
@@ -206,9 +208,9 @@ class _Stage:
             shard=(self.processes.rank, self.processes.count),
         )
         taught = TeacherTargets(self._crops(), targets, anchors, teacher.scale)
-        terms = Terms(**own.terms.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
+        terms = Terms(**own.loss_weights.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
         projector = Projector(student.feature_dim, targets.shape[2], kind=own.projector)
-        head = self._head() if own.terms.cross_entropy else None
+        head = self._head() if own.loss_weights.cross_entropy else None
         return ClipDistill(student, projector, pictures, taught, terms, head=head, gather=self.processes.gather)
 
     def _head(self) -> nn.Linear:
@@ -273,7 +275,7 @@ class _Stage:
             "val_1_shot": val_checks(self.out / METRICS),
             "zero_shot_val": student,
             "teacher": teacher,
-            "anchors": anchors if self.config.distill.terms.text else None,
+            "anchors": anchors if self.config.distill.loss_weights.text else None,
             "start": note["weights"],
             "precision": self.precision,
             "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),

@@ -1,6 +1,6 @@
 """CMKD within the encoder stage: what its teacher knows and sees, its tasks, and how good the teacher is.
 
-The teacher's backbone (`encoder.cmkd.eyes`) is
+The teacher's backbone (`encoder.cmkd.teacher_backbone`) is
     own                          an encoder like the student's, trained with the teacher on the views that students see
     timm:<..>, open_clip:<..>    a frozen tower, which looks at the whole pictures once
     a folder of `syntrans train` the frozen encoder of that run, likewise
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import read_json
 from syntrans_training import backbones
@@ -69,7 +70,7 @@ def class_knowledge(config: EncoderConfig, base: Vectors, val: Vectors, *, descr
     `described` says whether there are descriptors; without them the names stand in.
     """
     own = config.cmkd
-    if config.method != "cmkd" or not own.srl:
+    if config.method != "cmkd" or not own.relation_weight:
         return None
     variant = {"name": "name", "random": "random"}.get(own.knowledge, "kept") if described else "name"
     found = [vectors(variant, own.name_share, 0).float() for vectors in (base, val)]
@@ -91,8 +92,10 @@ def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
             f"base has {len(base.classes)} classes, the smallest of {few} images; encoder.cmkd asks for tasks of "
             f"{own.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
         )
-    if own.tasks % processes:
-        raise UsageError(f"{processes} processes cannot share {own.tasks} tasks; set encoder.cmkd.tasks")
+    if own.tasks_per_step % processes:
+        raise UsageError(
+            f"{processes} processes cannot share {own.tasks_per_step} tasks; set encoder.cmkd.tasks_per_step"
+        )
 
 
 def teacher_backbone_key(ref: str) -> str:
@@ -105,7 +108,8 @@ def teacher_backbone_key(ref: str) -> str:
         return str(checkpoint.read_note(Path(ref) / "encoder.safetensors")["weights"])
     except (InputError, LookupError) as error:
         raise UsageError(
-            f"encoder.cmkd.eyes {ref!r} is neither own, timm:<..>, open_clip:<..> nor a folder of `syntrans train`"
+            f"encoder.cmkd.teacher_backbone {ref!r} is neither own, timm:<..>, open_clip:<..> "
+            "nor a folder of `syntrans train`"
         ) from error
 
 
@@ -116,7 +120,7 @@ def open_teacher_features(
     config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
 ) -> TeacherFeatures | None:
     """Features of the teacher's frozen backbone, from the cache where they are; None where it trains its own."""
-    ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
+    ref, size, precision = config.cmkd.teacher_backbone, config.test_size, "fp32"
     if ref == OWN:
         return None
     if is_tower(ref):
@@ -124,7 +128,7 @@ def open_teacher_features(
         size, encoder = tower.size or size, backbones.place(tower, device)
     else:
         report = read_json(Path(ref) / "train.json", "train it again")
-        seen = TrainConfig.model_validate(report["config"]).encoder
+        seen = read_saved(TrainConfig, report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]
     extraction = features.Extraction(teacher_backbone_key(ref), device, precision)
@@ -133,7 +137,7 @@ def open_teacher_features(
 
 def shape_of(own: CMKDConfig) -> TaskShape:
     """The base tasks of a config."""
-    return TaskShape(own.ways, own.shots, own.queries, own.tasks)
+    return TaskShape(own.ways, own.shots, own.queries, own.tasks_per_step)
 
 
 def teacher_task(
@@ -150,10 +154,10 @@ def teacher_task(
         pictures,
         knowledge.base,
         shape_of(own),
-        steps=own.steps,
+        steps=own.steps_per_epoch,
         encoder=None if teacher_features else encoder,
         table=teacher_features.base if teacher_features else None,
-        mirror=own.mirror,
+        mirror=own.mirror_weight,
     )
 
 
@@ -180,8 +184,8 @@ def student_task(
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
         backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
-        teaching = MirrorTeaching(teacher, backbone, knowledge.base, own.srl, own.relation, own.temperature)
-    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, teaching=teaching)
+        teaching = MirrorTeaching(teacher, backbone, knowledge.base, own.relation_weight, own.relation, own.temperature)
+    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps_per_epoch, teaching=teaching)
 
 
 def _build(

@@ -37,7 +37,6 @@ _COMMON = {
     "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
     "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "ema", "augment", "normalise",
 }  # fmt: skip
-_TASKS = {"ways", "shots", "queries", "tasks", "steps"}
 
 
 def plan(
@@ -83,16 +82,18 @@ def plan(
 def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledge_key: str) -> Generation:
     """The student, and its teacher unless the relation loss is off; a student of none is one, whatever is taught."""
     own = config.cmkd
-    recipe = dataclasses.replace(recipe, batch_size=own.tasks * own.ways * (own.shots + own.queries))
-    asked = {**asked, "tasks": own.model_dump(mode="json", include=_TASKS)}
-    if not own.srl:
+    recipe = dataclasses.replace(recipe, batch_size=own.tasks_per_step * own.ways * (own.shots + own.queries))
+    # The keys of an identity keep the names that they first had: encoders of then still fit.
+    tasks = own.model_dump(include={"ways", "shots", "queries"})
+    asked = {**asked, "tasks": {**tasks, "tasks": own.tasks_per_step, "steps": own.steps_per_epoch}}
+    if not own.relation_weight:
         return Generation("cmkd", semantic_hash({**asked, "method": "cmkd"}), ENCODER, METRICS, recipe)
     first = dataclasses.replace(recipe, epochs=own.teacher_epochs, lr=own.teacher_lr)
-    about = own.model_dump(mode="json", include={"teacher_epochs", "teacher_lr", "width", "mirror"})
-    seen = {"eyes": teacher_backbone_key(own.eyes), "knowledge": knowledge_key}
+    about = {"mirror": own.mirror_weight, **own.model_dump(include={"teacher_epochs", "teacher_lr", "width"})}
+    seen = {"eyes": teacher_backbone_key(own.teacher_backbone), "knowledge": knowledge_key}
     identity = semantic_hash({**asked, "method": "cmkd-teacher", "teacher": about, **seen})
     teacher = _first("cmkd-teacher", identity, first)
-    lesson = own.model_dump(mode="json", include={"srl", "relation", "temperature"})
+    lesson = {"srl": own.relation_weight, "relation": own.relation, "temperature": own.temperature}
     identity = semantic_hash({**asked, "method": "cmkd", "lesson": lesson, "teacher": identity})
     return Generation("cmkd", identity, ENCODER, METRICS, recipe, teacher)
 

@@ -111,7 +111,7 @@ def encoder_stage(
 
 def given_stage(base: Split, out: Path) -> TrainedEncoder:
     """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
-    note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
+    note = {"identity": base.key, "method": "precomputed", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
     begun = checkpoint.load_matching(out / ENCODER, base.key)
     if begun is None or begun[1] != note:
         checkpoint.save(out / ENCODER, {}, note)
@@ -122,11 +122,11 @@ def check_given(config: EncoderConfig, base: Split, *, teacher: str | None) -> N
     """`InputError` when features meet an encoder to train, or a teacher of one, or pictures meet none."""
     if base.given is not None and teacher:
         raise InputError("distill.teacher looks at pictures; data.path holds features: set distill.teacher=null")
-    if (config.method == "given") == (base.given is not None):
+    if (config.method == "precomputed") == (base.given is not None):
         return
     if base.given is None:
-        raise InputError("encoder.method=given takes features; data.path holds pictures (docs/data.md: features)")
-    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=given")
+        raise InputError("encoder.method=precomputed takes features; data.path holds pictures (docs/data.md: features)")
+    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=precomputed")
 
 
 def require_encoder(
@@ -137,14 +137,14 @@ def require_encoder(
     if not find_equal(out, last.identity, _NAMES):
         raise UsageError(
             f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
-            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
+            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=precomputed)"
         )
 
 
 def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:
     """The encoder of a run folder (as `file` has it), on the device, and its note."""
     tensors, note = checkpoint.load(folder / file)
-    if config.method == "given":
+    if config.method == "precomputed":
         return nn.Identity(), note
     encoder = build_encoder(config)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))

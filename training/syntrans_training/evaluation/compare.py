@@ -2,7 +2,8 @@
 
 A and B are evaluations (a folder of `syntrans evaluate`, or its summary.json), with `:row` for a row other than
 syntrans.
-Both must have used the same frozen episodes; where one has left some out (leak=drop), the ones that both have count.
+Both must have used the same frozen episodes; where one has left some out (seen_queries=drop_episode), the
+ones that both have count.
 """
 
 from collections.abc import Mapping

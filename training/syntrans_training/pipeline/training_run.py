@@ -71,7 +71,7 @@ class TrainingRun:
         """Train the encoder; where it is `required`, it must be there already."""
         config, knowledge = self.config.encoder, self.class_knowledge
         with self._seconds.clock("encoder"):
-            if config.method == "given":
+            if config.method == "precomputed":
                 self.encoder: TrainedEncoder = given_stage(self.base, self.out)
                 return self.encoder[1]
             how: dict[str, Any] = {"seed": self.config.seed, "device": self.device}

@@ -6,7 +6,7 @@ raw         the same over every merged candidate, unweighted: no checking at all
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
 name        the class name alone
-With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
+With a `weighting` other than `mining`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
@@ -32,7 +32,7 @@ from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
 NONE = "none"  # the variant of the texts that says nothing
-WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
+WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def embed_texts(
     descriptor_template: str = "{text}",
     name_template: str = "a photo of a {name}",
     draw: int = 0,
-    weighting: str = "ledger",
+    weighting: str = "mining",
 ) -> EmbeddedTexts:
     """Embed what a variant says of the classes. A class with no descriptor left is described by its name, and said so.
 
@@ -173,7 +173,7 @@ def _is_candidate(row: DescriptorRow) -> bool:
 def _weight(row: DescriptorRow, weighting: str) -> float:
     """What a row counts, never below 0; 1 where the ledger does not say."""
     found: float | None = None
-    if weighting == "ledger":
+    if weighting == "mining":
         found = row.weight
     elif weighting == "agreement":
         found = row.agreement

@@ -94,7 +94,7 @@ def text_encoder_ref(config: TrainConfig) -> str:
         return asked
     if config.data.path == "world" or config.data.path.startswith("world-fine/"):
         return WORLD_CLIP
-    if backbone.startswith("open_clip:") and config.encoder.method != "given":
+    if backbone.startswith("open_clip:") and config.encoder.method != "precomputed":
         return backbone.removeprefix("open_clip:")
     if importlib.util.find_spec(MINILM):
         return f"package:{MINILM}/model"
