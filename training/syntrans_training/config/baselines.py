@@ -40,6 +40,6 @@ class MethodsConfig(StrictModel):
     )
     steps: PositiveInt = Field(400, description="Training steps of a head (gidaris, am3, semalign).")
     tasks_per_step: PositiveInt = Field(8, description="Base-class tasks in a training step.")
-    lr: PositiveFloat = 1e-3
+    lr: PositiveFloat = Field(1e-3, description="Learning rate of the heads (Adam).")
     hidden: PositiveInt = Field(1024, description="Hidden units of SemAlign; published: 4096.")
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(0, description="Seed of heads and views; unless told, the seed of the run.")

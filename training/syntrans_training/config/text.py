@@ -24,8 +24,10 @@ class TextConfig(StrictModel):
             "pictures' CLIP, else the sentence encoder of the extra `minilm`."
         ),
     )
-    descriptor_template: str = "{text}"
-    name_template: str = "a photo of a {name}"
+    descriptor_template: str = Field(
+        "{text}", description="Sentence about a descriptor; knows {text}, {name} and {which}."
+    )
+    name_template: str = Field("a photo of a {name}", description="Sentence about a class name; knows {name}.")
     weighting: Literal["mining", "agreement", "grounding", "margin", "uniform"] = Field(
         "mining",
         description=(
