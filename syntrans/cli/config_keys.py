@@ -53,13 +53,13 @@ def show(
     A key is set with --set KEY=VALUE, or in a YAML file that --config takes. In a name, N is the position in a list,
     from 0. All keys on one page: docs/config.md.
     """
-    found = explain(key, command, config)
+    keys = explain(key, command, config)
     if json_:
-        print_json({"config": config, "keys": found})
+        print_json({"config": config, "keys": keys})
     else:
         from syntrans.views.config_keys import render
 
-        typer.echo(render(found, config))
+        typer.echo(render(keys, config))
 
 
 def model_of(command: str) -> type[BaseModel]:
@@ -75,20 +75,20 @@ def explain(key: str | None, command: str | None, config: str | None) -> list[di
 
     if command is not None and command not in CONFIGS:
         raise UsageError(f"--command {command} has no config; give {', '.join(CONFIGS)}")
-    asked = [command] if command else [*CONFIGS]
-    whole: dict[str, Any] = _loaded(asked, config) if config else dict.fromkeys(asked)
+    commands = [command] if command else [*CONFIGS]
+    whole: dict[str, Any] = _loaded(commands, config) if config else dict.fromkeys(commands)
     known = [(name, one) for name in whole for one in keys_of(model_of(name))]
-    found = [
+    chosen = [
         {"command": name, **asdict(one)}
         for name, one in known
         if key is None or one.name == key or one.name.startswith(f"{key}.")
     ]
-    if not found:
+    if not chosen:
         raise UsageError(_unknown(str(key), [one.name for _, one in known]))
     if config:
-        for line in found:
+        for line in chosen:
             line["value"] = None if line["is_section"] else value_at(whole[line["command"]], line["name"])
-    return found
+    return chosen
 
 
 def _loaded(commands: Sequence[str], config: str) -> dict[str, Any]:

@@ -37,13 +37,13 @@ def keys_of(model: type[BaseModel]) -> list[Key]:
 
 def value_at(values: Any, name: str) -> str:
     """The value of a key in a whole config, as YAML; one for every item of a list; empty in a section that is null."""
-    found = [values]
+    reached = [values]
     for step in name.split("."):
         if step == ITEM:
-            found = [item for items in found for item in items]
+            reached = [item for items in reached for item in items]
         else:
-            found = [section[step] for section in found if section is not None]
-    return "; ".join(map(_yaml, found))
+            reached = [section[step] for section in reached if section is not None]
+    return "; ".join(map(_yaml, reached))
 
 
 def _keys(section: Mapping[str, Any], known: Mapping[str, Any], prefix: str, told: Mapping[str, Any]) -> Iterator[Key]:

@@ -157,13 +157,13 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     """The known keys of the sub-model at ``location``; unions (tags in the location) are looked through."""
     candidates: list[type[BaseModel]] = [model]
     for step in location:
-        found = [
+        below_step = [
             below
             for candidate in candidates
             if step in candidate.model_fields
             for below in _models_in(candidate.model_fields[str(step)].annotation)
         ]
-        candidates = found or candidates
+        candidates = below_step or candidates
     return list(dict.fromkeys(name for candidate in candidates for name in candidate.model_fields))
 
 

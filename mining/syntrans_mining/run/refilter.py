@@ -127,7 +127,9 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted keys at which two configurations differ."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        return [found for key in old for found in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))]
+        return [
+            difference for key in old for difference in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))
+        ]
     return [path] if old != new else []
 
 
@@ -161,8 +163,8 @@ def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]
 
 
 def _skipped(meta: FileMetadata) -> dict[str, str]:
-    found = meta.notes.get("skipped")
-    return dict(found) if isinstance(found, dict) else {}
+    skipped = meta.notes.get("skipped")
+    return dict(skipped) if isinstance(skipped, dict) else {}
 
 
 def _provenance(out: Path, config: MiningConfig, meta: FileMetadata, changed: dict[str, Any]) -> dict[str, Any]:

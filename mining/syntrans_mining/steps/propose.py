@@ -235,14 +235,14 @@ def parse_answer(response: Response) -> Answer | None:
     items = values.get("descriptors") if isinstance(values, dict) else values
     if not isinstance(items, list) or not items:
         return None
-    found = Answer([], [])
+    parsed = Answer([], [])
     for number, item in enumerate(items, start=1):
         statement = _statement(item)
         if statement is None:
-            found.malformed.append((number, clean_text(json.dumps(item, ensure_ascii=False))))
+            parsed.malformed.append((number, clean_text(json.dumps(item, ensure_ascii=False))))
         else:
-            found.statements.append(statement)
-    return found if found.statements else None
+            parsed.statements.append(statement)
+    return parsed if parsed.statements else None
 
 
 def clean_text(text: str) -> str:

@@ -41,11 +41,11 @@ class TrainConfig(StrictModel):
             return values  # pydantic says what is wrong with it
         seeded = dict(values)
         for name, (section, step) in _SEEDED.items():
-            own = values.get(name, {})
-            if isinstance(own, section):
-                own = own.model_dump(exclude_unset=True)
-            if isinstance(own, dict):
-                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **own}
+            given = values.get(name, {})
+            if isinstance(given, section):
+                given = given.model_dump(exclude_unset=True)
+            if isinstance(given, dict):
+                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **given}
         return seeded
 
 

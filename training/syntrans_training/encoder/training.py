@@ -224,8 +224,8 @@ def _task(generation: Generation, context: _TrainingContext, encoder: backbones.
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
-    own = config.generation1
-    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
+    second = config.generation1
+    return SKDGen1(encoder, head, pictures, temperature=second.temperature, gamma=second.gamma)
 
 
 def _class_knowledge(context: _TrainingContext) -> ClassKnowledge:
@@ -262,10 +262,10 @@ def _val_check(generation: Generation, context: _TrainingContext, module: nn.Mod
     if teaches and context.teacher_features:
         values = context.teacher_features.val
     else:
-        how: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
+        placing: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
         # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
         size = context.config.train_size if teaches else context.config.test_size
-        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
+        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **placing)
     if teaches:
         return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(context).val, _val_tasks(val))
     return val_accuracy(values, val)

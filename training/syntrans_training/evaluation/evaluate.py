@@ -149,9 +149,9 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     """The tasks that the training was made for, wherever the config does not say others."""
-    asked, trained = config.episodes, run.config.episodes
-    same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
-    return config.model_copy(update={"episodes": asked.model_copy(update=same)})
+    episodes, trained = config.episodes, run.config.episodes
+    same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in episodes.model_fields_set}
+    return config.model_copy(update={"episodes": episodes.model_copy(update=same)})
 
 
 def check_evaluation(

@@ -35,18 +35,18 @@ class Published(NamedTuple):
 
 @cache
 def _data() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text(encoding="utf-8"))
-    return found
+    values: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text(encoding="utf-8"))
+    return values
 
 
 def published(dataset: str) -> list[Published]:
     """What was published for a data set, by 1-shot accuracy; empty for one without published numbers."""
-    found = []
+    entries = []
     for method, backbone, results, source in _data()["rows"]:
         if dataset in results:
             one, five = (tuple(value) if value else None for value in results[dataset])
-            found.append(Published(method, backbone, dataset, {1: one, 5: five}, source))
-    return sorted(found, key=lambda entry: (entry.accuracy[1] or (0.0, None))[0])
+            entries.append(Published(method, backbone, dataset, {1: one, 5: five}, source))
+    return sorted(entries, key=lambda entry: (entry.accuracy[1] or (0.0, None))[0])
 
 
 def sources() -> dict[str, str]:

@@ -143,14 +143,14 @@ def embed_texts(
         chosen = [_weighted_texts(knowledge, c, variant, descriptor_template, weighting) for c in classes]
     texts = np.zeros((len(classes), max(1, *map(len, chosen)), names.shape[1]), np.float32)
     weights = np.zeros(texts.shape[:2], np.float32)
-    embedded = iter(encoder.encode([text for found in chosen for text, _ in found] or [""]))
-    for i, found in enumerate(chosen):
-        for j, (_, weight) in enumerate(found):
+    embedded = iter(encoder.encode([text for weighted in chosen for text, _ in weighted] or [""]))
+    for i, weighted in enumerate(chosen):
+        for j, (_, weight) in enumerate(weighted):
             texts[i, j], weights[i, j] = next(embedded), weight
-    empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
+    empty = [c for c, weighted in zip(classes, chosen, strict=True) if not weighted]
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
+    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in weighted) for weighted in chosen))
 
 
 def _weighted_texts(
@@ -172,16 +172,16 @@ def _is_candidate(row: DescriptorRow) -> bool:
 
 def _weight(row: DescriptorRow, weighting: str) -> float:
     """What a row counts, never below 0; 1 where the ledger does not say."""
-    found: float | None = None
+    weight: float | None = None
     if weighting == "mining":
-        found = row.weight
+        weight = row.weight
     elif weighting == "agreement":
-        found = row.agreement
+        weight = row.agreement
     elif weighting == "grounding":
-        found = None if row.grounding is None else row.grounding.p_yes
+        weight = None if row.grounding is None else row.grounding.p_yes
     elif weighting == "margin":
-        found = None if row.clip is None else row.clip.margin
-    return 1.0 if found is None else max(0.0, float(found))
+        weight = None if row.clip is None else row.clip.margin
+    return 1.0 if weight is None else max(0.0, float(weight))
 
 
 def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
@@ -200,8 +200,8 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
 
 
 def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
-    return found
+    unit_rows: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+    return unit_rows
 
 
 def derangement(n: int, seed: int) -> NDArray[np.int64]:
