@@ -140,7 +140,7 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
     run = subject.run
     return {
         "checkpoint": str(checkpoint_dir),
-        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method")},
+        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method", "test_size")},
         "distill": run.distillation,
         "descriptors": _file(subject.descriptors),
         "text_encoder": run.report["bridge"]["text_encoder"],

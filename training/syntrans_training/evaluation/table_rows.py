@@ -8,7 +8,7 @@ from torch import Tensor
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Prototype, Semantic, SynTrans
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
-from syntrans_training.text.class_vectors import NONE, derangement
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangement
 
 
 def build_rows(
@@ -53,7 +53,13 @@ def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -
     return rows
 
 
-_CONTROLS = {"no_text": NONE, "name_only": "name", "raw": "raw", "random_words": "random"}
+_CONTROLS = {
+    "no_text": NONE,
+    "name_only": "name",
+    CLASSNAME_FREE: CLASSNAME_FREE,
+    "raw": "raw",
+    "random_words": "random",
+}
 
 
 def _bridge_row(

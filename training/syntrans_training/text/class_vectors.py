@@ -5,6 +5,8 @@ raw         the same over every merged candidate, unweighted: no checking at all
             candidates of their own, and rows that end in `propose` are questions without an answer)
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
+classname_free  the kept descriptors with "it" in place of the class name, and no name beside them (the control of "Does
+            VLM Classification Benefit from LLM Description Semantics?", arXiv 2412.11917; the mask is derived)
 name        the class name alone
 With a `weighting` other than `mining`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
@@ -24,14 +26,17 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
+from syntrans.classes.mentions import name_pattern, without_names
 from syntrans.contract.reading import read_descriptors
-from syntrans.contract.rows import DescriptorRow, FileMetadata
+from syntrans.contract.rows import DescriptorRow, FileMetadata, normalise_text
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
 NONE = "none"  # the variant of the texts that says nothing
+CLASSNAME_FREE = "classname_free"
+_NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
 WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
 
@@ -55,7 +60,18 @@ class Knowledge:
         if not rows:
             return ("name",)
         rejected = any(not row.kept and _is_candidate(row) for row in rows)
-        return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
+        named = any(
+            row.kept and name_pattern([row.class_name]).search(normalise_text(row.text))
+            for group in self.rows.values()
+            for row in group
+        )
+        return (
+            "kept",
+            *(("raw",) if rejected else ()),
+            *((CLASSNAME_FREE,) if named else ()),
+            "random",
+            "name",
+        )
 
 
 def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
@@ -134,7 +150,8 @@ def embed_texts(
 
     `draw` numbers the random texts of variant `random`; `weighting` is one of WEIGHTINGS.
     """
-    names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
+    shown = [_NO_NAME if variant == CLASSNAME_FREE else knowledge.names[c] for c in classes]
+    names = encoder.encode([name_template.format(name=name) for name in shown])
     if variant == "name":
         chosen: list[list[tuple[str, float]]] = [[] for _ in classes]
     elif variant == "random":
@@ -158,12 +175,15 @@ def _weighted_texts(
 ) -> list[tuple[str, float]]:
     name = knowledge.names[c]
     rows = [row for row in knowledge.rows[c] if _is_candidate(row)]
-    if variant == "kept":
+    if variant != "raw":
         rows = [row for row in rows if row.kept]
     weights = [1.0 if variant == "raw" else _weight(row, weighting) for row in rows]
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
-    return [(fill(template, text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+    texts = [row.text for row in rows]
+    if variant == CLASSNAME_FREE:
+        texts, name = [without_names(text, [name]) for text in texts], _NO_NAME
+    return [(fill(template, text=text, name=name), w) for text, w in zip(texts, weights, strict=True)]
 
 
 def _is_candidate(row: DescriptorRow) -> bool:
