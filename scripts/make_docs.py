@@ -21,13 +21,14 @@ from syntrans_training.evaluation import published as leaderboard
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 CONFIG_HEAD = """# Config keys
 
-Written by `make docs` from the configs; do not edit. The same in a terminal: `syntrans config show KEY`.
+Every key of every config: its meaning, its default and what may be given. Written by `make docs`; do not edit.
+The same in a terminal: `syntrans config show KEY`.
 
 A key is set with `--set KEY=VALUE`, or in a YAML file that `--config` takes: `vsbird.lr` is the key `lr` of the section
 `vsbird`. The value is YAML. `N` is a position in a list, from 0: `--set llms.0.path=DIR`. A config begins with the
 defaults, takes the values of its file, and then those of `--set`; an unknown key is an error that names similar ones.
 """
-HEAD = "# Commands\n\nWritten by `make docs` from `--help`; do not edit.\n"
+HEAD = "# Commands\n\nEvery command with its options, as `--help` prints them. Written by `make docs`; do not edit.\n"
 
 
 def page() -> str:
