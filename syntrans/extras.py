@@ -79,5 +79,5 @@ def broken_import(error: ImportError, what: str, extra: str, *, otherwise: str =
 def of_missing_module(error: ModuleNotFoundError) -> EnvironmentProblem | None:
     """For a module of an extra that nobody asked for in time: the error to show. None if it is of no extra."""
     name = (error.name or "").partition(".")[0]
-    found = next((extra for extra in ("train", *EXTRAS) if name in EXTRAS[extra].packages), None)
-    return not_here("this command", [name], found) if found else None
+    extra_name = next((extra for extra in ("train", *EXTRAS) if name in EXTRAS[extra].packages), None)
+    return not_here("this command", [name], extra_name) if extra_name else None

@@ -58,14 +58,14 @@ def ledger(toy_classes, descriptor_row, tmp_path):
 @pytest.fixture
 def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeypatch):
     """Runs the whole of benchmarks/ladder.py on toy features; returns the module and the folder of its results."""
-    grids = {key: [1.0] for key in ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")}
+    grids = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
     config, ladder = tmp_path / "tiny.yaml", benchmark("ladder")
     config.write_text(
         yaml.safe_dump(
             {
                 "device": "cpu",
                 "data": {"path": str(features)},
-                "encoder": {"method": "given"},
+                "encoder": {"method": "precomputed"},
                 "text": {"encoder": str(tiny_text_encoder)},
                 "bridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
                 "vsbird": {"seeds": 2, "steps": 4, **grids},

