@@ -33,6 +33,8 @@ class TrainedEncoder:
     Raises `UsageError` when the run was trained on features from elsewhere: nothing there looks at pictures.
     """
 
+    batch, in_threads = 32, False  # torch divides a batch over the cores itself
+
     def __init__(self, run: TrainedRun) -> None:
         trained = run.config.encoder
         if trained.method == "precomputed":
