@@ -15,6 +15,7 @@ import typer
 
 from syntrans import __version__
 from syntrans.cli import files as cli_files
+from syntrans.cli import imagine as cli_imagine
 from syntrans.cli import predict as cli_predict
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-for part in (cli_files, cli_predict, cli_serve, cli_setup):
+for part in (cli_files, cli_imagine, cli_predict, cli_serve, cli_setup):
     app.add_typer(part.app)  # its commands stand beside those of this file
 
 
