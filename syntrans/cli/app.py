@@ -188,7 +188,12 @@ def evaluate(
     training has not seen. Prints the table, or the summary with --json.
     """
     from syntrans.cli import evaluate as cli_evaluate
+    from syntrans.cli import flier as cli_flier
 
+    if (run := cli_flier.flier_run(checkpoint)) is not None:
+        cli_flier.refuse_other_options(images, descriptors, config, set_, limit)
+        typer.echo(cli_flier.evaluate(run, out, as_json=json_))
+        return
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
     inputs = cli_evaluate.choose_inputs(checkpoint, config, settings, images, descriptors)
     typer.echo(cli_evaluate.evaluate(inputs, out, published=published, dry_run=dry_run, as_json=json_))
