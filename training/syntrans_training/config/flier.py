@@ -17,13 +17,22 @@ class LatentEncoderConfig(StrictModel):
     noise: NonNegativeFloat = Field(0.1, description="Standard deviation of noise on training latents (unit variance).")
 
 
-class PhaseConfig(StrictModel):
-    """Steps of AdamW, a batch of real and as many imagined pictures each; cosine decay."""
+class Phase1Config(StrictModel):
+    """The head on the real shots, CLIP frozen: steps of AdamW with cosine decay."""
 
-    steps: PositiveInt
-    lr: PositiveFloat
-    projection_lr: NonNegativeFloat = 0.0
-    batch: PositiveInt = 32
+    steps: PositiveInt = 100
+    lr: PositiveFloat = 1e-3
+    batch: PositiveInt = Field(32, description="Real pictures a step.")
+    weight_decay: NonNegativeFloat = 0.01
+
+
+class Phase2Config(StrictModel):
+    """Head, latent encoder and projection together."""
+
+    steps: PositiveInt = 200
+    lr: PositiveFloat = Field(1e-3, description="Of the head and the latent encoder.")
+    projection_lr: NonNegativeFloat = Field(1e-4, description="Of CLIP's last visual projection; 0 freezes it.")
+    batch: PositiveInt = Field(32, description="Real pictures a step, and as many imagined ones.")
     weight_decay: NonNegativeFloat = 0.01
 
 
@@ -53,8 +62,8 @@ class FlierConfig(StrictModel):
         30, description="Pictures of a class that shots are drawn from; all others that mining has not seen are tested."
     )
     latent_encoder: LatentEncoderConfig = LatentEncoderConfig()
-    phase1: PhaseConfig = PhaseConfig(steps=100, lr=1e-3)
-    phase2: PhaseConfig = PhaseConfig(steps=200, lr=1e-3, projection_lr=1e-4)
+    phase1: Phase1Config = Phase1Config()
+    phase2: Phase2Config = Phase2Config()
     loss: LossConfig = LossConfig()
     train_fusion: Share = Field(0.3, description="Share of the latent branch in the fused logits while training.")
     fusions: tuple[Share, ...] = Field(

@@ -25,7 +25,7 @@ from syntrans.progress import say
 from syntrans.provenance import file_sha256, made_by
 from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
-from syntrans_training.config.flier import FlierConfig, PhaseConfig
+from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import selecting
@@ -54,14 +54,13 @@ class Opened:
 
 def recipe_of(config: FlierConfig) -> Recipe:
     """The plain arguments of both phases."""
-
-    def phase(told: PhaseConfig) -> Phase:
-        return Phase(told.steps, told.lr, told.projection_lr, told.batch, told.weight_decay)
-
+    head, joint = config.phase1, config.phase2
+    phase1 = Phase(head.steps, head.lr, 0.0, head.batch, head.weight_decay)
+    phase2 = Phase(joint.steps, joint.lr, joint.projection_lr, joint.batch, joint.weight_decay)
     loss = config.loss
     weights = LossWeights(loss.fused, loss.image, loss.latent, config.train_fusion)
     encoder = config.latent_encoder
-    return Recipe(phase(config.phase1), phase(config.phase2), weights, loss.real, encoder.width, encoder.noise)
+    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise)
 
 
 def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> Opened:

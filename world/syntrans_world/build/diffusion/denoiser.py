@@ -14,24 +14,24 @@ from syntrans_world.build.diffusion.captions import caption, phrase_lengths
 from syntrans_world.build.diffusion.text_tower import WIDTH
 from syntrans_world.build.diffusion.training import Schedule, train
 
-SCHEDULE = Schedule(steps=3600, lr=1.5e-3, seed=51, warmup=200)
-BATCH = 64
+SCHEDULE = Schedule(steps=5000, lr=2e-3, seed=51, warmup=200, save_every=200)
+BATCH = 32
 
 
 def make() -> Any:
-    """An untrained UNet of two levels, about 2.3 million weights; it looks at the text at 4x4."""
+    """An untrained UNet of two levels, about a million weights; it looks at the text at 4x4."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(50)
     return UNet2DConditionModel(
         sample_size=8,
-        block_out_channels=(48, 96),
+        block_out_channels=(32, 64),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=WIDTH,
         attention_head_dim=4,  # diffusers reads it as the number of heads
-        norm_num_groups=16,
+        norm_num_groups=4,
     )
 
 
