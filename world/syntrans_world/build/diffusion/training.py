@@ -44,7 +44,9 @@ def train(
     weights = dict(model.named_parameters())
     optimizer = torch.optim.AdamW(weights.values(), lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01)
     average = {key: value.detach().clone() for key, value in weights.items()}
-    first = _load(state, weights, average, optimizer) if state.is_file() else 0
+    recipe = f"{schedule} {[(key, *value.shape) for key, value in weights.items()]}"
+    kept = _State(state, recipe, weights, average, optimizer)
+    first = kept.load()
     begin = time.monotonic()
     for step in range(first, schedule.steps):
         for group in optimizer.param_groups:
@@ -59,7 +61,7 @@ def train(
         optimizer.step()
         _follow(average, weights, step)
         if (step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps:
-            _save(state, step + 1, weights, average, optimizer)
+            kept.save(step + 1)
             _report(name, step + 1, schedule.steps, losses, (time.monotonic() - begin) / (step + 1 - first))
     with torch.no_grad():
         for key, value in weights.items():
@@ -84,32 +86,43 @@ def _report(name: str, step: int, steps: int, losses: dict[str, Tensor], seconds
     say(f"{name}  step {step}/{steps}  {parts}  {seconds:.2f} s a step, {seconds * (steps - step):.0f} s left")
 
 
-def _save(
-    state: Path, step: int, weights: dict[str, nn.Parameter], average: dict[str, Tensor], optimizer: torch.optim.AdamW
-) -> None:
-    tensors = {f"weight.{key}": value.detach() for key, value in weights.items()}
-    tensors |= {f"average.{key}": value for key, value in average.items()}
-    for key, value in weights.items():
-        moments = optimizer.state[value]
-        tensors[f"first.{key}"], tensors[f"second.{key}"] = moments["exp_avg"], moments["exp_avg_sq"]
-    state.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(state) as temporary:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, {"step": str(step)})
+@dataclass(frozen=True)
+class _State:
+    """An unfinished training in a file: weights, their average, both moments of the optimizer, the step."""
 
+    path: Path
+    recipe: str
+    weights: dict[str, nn.Parameter]
+    average: dict[str, Tensor]
+    optimizer: torch.optim.AdamW
 
-@torch.no_grad()
-def _load(
-    state: Path, weights: dict[str, nn.Parameter], average: dict[str, Tensor], optimizer: torch.optim.AdamW
-) -> int:
-    tensors = load_file(state)
-    with safe_open(state, "pt") as opened:
-        step = int((opened.metadata() or {})["step"])
-    for key, value in weights.items():
-        value.copy_(tensors[f"weight.{key}"])
-        average[key].copy_(tensors[f"average.{key}"])
-        optimizer.state[value] = {
-            "step": torch.tensor(float(step)),
-            "exp_avg": tensors[f"first.{key}"],
-            "exp_avg_sq": tensors[f"second.{key}"],
-        }
-    return step
+    def save(self, step: int) -> None:
+        """Keep it, atomically."""
+        tensors = {f"weight.{key}": value.detach() for key, value in self.weights.items()}
+        tensors |= {f"average.{key}": value for key, value in self.average.items()}
+        for key, value in self.weights.items():
+            moments = self.optimizer.state[value]
+            tensors[f"first.{key}"], tensors[f"second.{key}"] = moments["exp_avg"], moments["exp_avg_sq"]
+        told = {"step": str(step), "recipe": self.recipe}
+        with atomic_path(self.path) as temporary:
+            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, told)
+
+    @torch.no_grad()
+    def load(self) -> int:
+        """The step to go on with; 0 where there is no file, or it is of another recipe."""
+        if not self.path.is_file():
+            return 0
+        with safe_open(self.path, "pt") as opened:
+            told = opened.metadata() or {}
+        if told.get("recipe") != self.recipe:
+            return 0
+        tensors, step = load_file(self.path), int(told["step"])
+        for key, value in self.weights.items():
+            value.copy_(tensors[f"weight.{key}"])
+            self.average[key].copy_(tensors[f"average.{key}"])
+            self.optimizer.state[value] = {
+                "step": torch.tensor(float(step)),
+                "exp_avg": tensors[f"first.{key}"],
+                "exp_avg_sq": tensors[f"second.{key}"],
+            }
+        return step
