@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syntrans.cli.inputs import WORLD, Chosen, descriptor_file, newest_descriptor_file
-from syntrans.cli.options import CONTEXT, Config, Device, DryRun, Out, Resume, Seed, Set
+from syntrans.cli.options import CONTEXT, Config, Device, DryRun, Out, Resume, Set
 from syntrans.config import load_config
 from syntrans.console import say
 from syntrans.contract.imagined import IMAGINED
@@ -33,7 +33,6 @@ def imagine(
     set_: Set = None,
     out: Out = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N classes.", metavar="N", min=1)] = None,
-    seed: Seed = None,
     device: Device = None,
     resume: Resume = True,
     dry_run: DryRun = False,
@@ -49,10 +48,7 @@ def imagine(
     model, its licence, the pictures, their size and time. The same command resumes an unfinished run. CLIP judges every
     picture; what it takes for another class is marked, not deleted. Prints the path of imagined.parquet.
     """
-    told = [
-        *(set_ or []),
-        *(f"{key}={value}" for key, value in (("seed", seed), ("device", device)) if value is not None),
-    ]
+    told = [*(set_ or []), *([] if device is None else [f"device={device}"])]
     typer.echo(run(descriptors, config, told, out, limit, resume=resume, dry_run=dry_run))
 
 

@@ -59,9 +59,7 @@ def evaluate(folder: Path, *, out: Path) -> dict[str, Any]:
     config, report, descriptors = read_report(folder)
     make_dir(out)
     split = open_data(config.data, (NOVEL,))[NOVEL]
-    both = sorted(set(split.classes) & set(report["val"]["names"]))
-    if both:
-        raise InputError(f"class {both[0]!r} is in val and in novel; few-shot splits share no class")
+    _check_apart(split.classes, report["val"]["names"])
     opened = open_tasks(config, descriptors, split)
     settings = {shots: _settings(report["choices"][str(shots)]) for shots in config.shots}
     touches = record_touch(
@@ -77,11 +75,8 @@ def evaluate(folder: Path, *, out: Path) -> dict[str, Any]:
         "system": "flier",
         "protocol": {
             "ways": len(split.classes),
-            "shots": list(config.shots),
-            "seeds": config.seeds,
             "test": len(opened.tasks.truth),
-            "support_pool": config.support_pool,
-            "imagined_per_class": config.imagined_per_class,
+            **{key: getattr(config, key) for key in ("shots", "seeds", "support_pool", "imagined_per_class")},
         },
         "data": {"path": config.data.path, "seen_by_mining": opened.seen, "looks_at_novel": touches},
         "results": {str(shots): _results(of_shots) for shots, of_shots in right.items()},
@@ -95,6 +90,13 @@ def evaluate(folder: Path, *, out: Path) -> dict[str, Any]:
     }
     atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
     return summary
+
+
+def _check_apart(novel: tuple[str, ...], val: list[str]) -> None:
+    """InputError where a class that settings were chosen on would be tested."""
+    both = sorted(set(novel) & set(val))
+    if both:
+        raise InputError(f"class {both[0]!r} is in val and in novel; few-shot splits share no class")
 
 
 def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class SplitTasks:
     split: Split
     pictures: Pictures
     imagined: Pictures | None
-    text: Tensor
+    text: Float[Tensor, "c d"]
     projection: Projection
     division: Division
 
@@ -44,7 +45,7 @@ def split_tasks(
     split: Split,
     pictures: Pictures,
     imagined: Pictures | None,
-    text: Tensor,
+    text: Float[Tensor, "c d"],
     projection: Projection,
     seen: NDArray[np.bool_],
     *,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from syntrans_training.flier.latent_encoder import LatentEncoder
@@ -34,7 +35,7 @@ class Recipe:
 
 def train_flier(
     projection: Projection,
-    text: Tensor,
+    text: Float[Tensor, "c d"],
     real: Pictures,
     imagined: Pictures | None,
     recipe: Recipe,

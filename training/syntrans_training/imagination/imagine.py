@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -43,6 +43,7 @@ from syntrans_training.text.encoders import open_text_encoder
 RUN = "run.json"
 
 
+@runtime_checkable
 class Maker(Protocol):
     """What makes pictures: `LatentDiffusion`, or a fake one in tests."""
 
