@@ -15,9 +15,11 @@ import typer
 
 from syntrans import __version__
 from syntrans.cli import config_keys as cli_config
+from syntrans.cli import edit as cli_edit
 from syntrans.cli import files as cli_files
 from syntrans.cli import imagine as cli_imagine
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import report as cli_report
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
 from syntrans.cli.interrupts import stop_like_ctrl_c
@@ -47,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-for part in (cli_files, cli_imagine, cli_predict, cli_serve, cli_config, cli_setup):
+for part in (cli_files, cli_edit, cli_report, cli_imagine, cli_predict, cli_serve, cli_config, cli_setup):
     app.add_typer(part.app)  # its commands stand beside those of this file
 
 
@@ -89,7 +91,8 @@ def mine(
     set_: Set = None,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option(help="Mine only the first N classes: a preview.", metavar="N", min=1)
+        int | None,
+        typer.Option(help="Mine only the first N classes: a preview, with report.html.", metavar="N", min=1),
     ] = None,
     dry_run: DryRun = False,
     refilter: Annotated[

@@ -66,13 +66,17 @@ class _RetryChain(Generic[T]):
 
 @dataclass
 class Dispatcher:
-    """Gives requests to the host, through the journal. ``counts`` is by (stage, model)."""
+    """Gives requests to the host, through the journal. ``counts`` is by (stage, model).
+
+    ``note`` is told every request with its answer and stage.
+    """
 
     host: Host
     journal: ResponseCache
     progress: Progress
     counts: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(Counts))
     failures: list[dict[str, str]] = field(default_factory=list)
+    note: Callable[[str, Request, Response], None] = lambda _stage, _request, _response: None
 
     def ask(self, stage: str, requests: Sequence[Request]) -> dict[str, Response]:
         """The answer to every request, by id; for stages that need all of them at once. Otherwise as `stream`."""
@@ -121,6 +125,7 @@ class Dispatcher:
             request = chain.open[response.id][1]
             self.journal.put(request.stage or stage, request.model, response)
             self._count(request.stage or stage, request.model, response)
+            self.note(request.stage or stage, request, response)
             self.progress.advance(1)
             following = chain.next_request(response)
             self.progress.expect(1 if following else 0)
@@ -141,6 +146,7 @@ class Dispatcher:
                 counts.prompt_tokens += response.prompt_tokens  # an earlier leg's, and the run's all the same
                 counts.completion_tokens += response.completion_tokens
                 self._note_failure(request.stage or stage, request.model, response)
+                self.note(request.stage or stage, request, response)
                 self.progress.advance(1)
                 if chain.next_request(response) is not None:
                     self.progress.expect(1)

@@ -95,4 +95,3 @@ def encode_resumably(
     rows = tuple(sorted(found))
     features = np.stack([found[row] for row in rows]) if rows else read.features
     return Encoded(features, rows, {missing[row]: why for row, why in read.broken.items()})
-
