@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import sqlite3
@@ -272,3 +273,52 @@ def test_a_worker_killed_for_lack_of_memory_ends_the_run_with_6_and_names_what_w
     finally:
         pool.close()
     assert end.value.exit_code == 6
+
+
+@pytest.fixture
+def limited() -> Iterator[Callable[[int, int], None]]:
+    """Puts a process into a control group of its own with so many bytes of memory."""
+    root = Path("/sys/fs/cgroup")
+    first = (root / "memory" / "memory.limit_in_bytes").exists()
+    folder = (root / "memory" if first else root) / f"syntrans-test-{os.getpid()}"
+    names = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes") if first else ("memory.max", "memory.swap.max")
+
+    def put(pid: int, limit: int) -> None:
+        (folder / names[0]).write_text(str(limit))
+        if (folder / names[1]).exists():
+            (folder / names[1]).write_text(str(limit if first else 0))
+        (folder / "cgroup.procs").write_text(str(pid))
+
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here ({error.strerror})")
+    try:
+        if not (folder / names[0]).exists():
+            pytest.skip("control groups do not limit memory here")
+        yield put
+    finally:
+        assert until(lambda: not (folder / "cgroup.procs").read_text())
+        folder.rmdir()
+
+
+def test_a_worker_that_the_system_really_kills_for_lack_of_memory_is_told_from_one_that_crashed(
+    tmp_path: Path, limited: Callable[[int, int], None]
+) -> None:
+    spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "hungry"}})
+    pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, settings=PoolSettings(backoff=()))
+
+    def asked(text: str) -> list[object]:
+        return list(pool.generate([Request(text, "ann", (Message("user", text),), Sampling(1))]))
+
+    before = deaths.oom_kills()
+    try:
+        asked("light")
+        (worker,) = multiprocessing.active_children()
+        limited(worker.pid or 0, 256 << 20)
+        with pytest.raises(EngineCrashed, match=r"was killed for lack of memory \(6\.0 GiB were planned for it; "):
+            asked("heavy")
+    finally:
+        pool.close()
+    assert before is not None
+    assert (deaths.oom_kills() or 0) > before
