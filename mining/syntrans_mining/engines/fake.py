@@ -150,7 +150,7 @@ class FakeEncoder:
 
 def _eat() -> NoReturn:
     """Take memory until the system ends this process; where it allows too much, crash."""
-    taken = []
+    taken: list[bytearray] = []
     while len(taken) * _BITE < _MOST_EATEN:
         taken.append(bytearray(os.urandom(1024) * (_BITE // 1024)))
     raise EngineCrashed(f"{_MOST_EATEN >> 30} GiB were taken, and nobody killed the process")
