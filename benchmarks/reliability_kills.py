@@ -28,7 +28,6 @@ from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_training.prediction.encoders.journal import FeatureJournal
 
-
 _NOBODY = 1 << 22  # the highest number of a process that Linux can give, and one
 
 
@@ -99,7 +98,7 @@ class Death:
 
         with ExitStack() as stack:
             # A process that does not exist: what a dead life left half written is to look abandoned.
-            stack.enter_context(mock.patch.object(os, "getpid", lambda: _NOBODY))
+            stack.enter_context(mock.patch.object(os, "getpid", return_value=_NOBODY))
             stack.enter_context(mock.patch.object(FeatureJournal, "add", guarded_add))
             stack.enter_context(mock.patch.object(FeatureJournal, "save", guarded_save))
             stack.enter_context(mock.patch.object(FakeEngine, "generate", guarded_generate))
