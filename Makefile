@@ -75,11 +75,11 @@ docs-site: $(STAMP) | $(UV) ## Build the documentation into build/site; a link o
 bench-encoder: $(STAMP) ## Time the encoder's training beside the authors' data path
 	$(BIN)/python benchmarks/encoder_throughput.py
 
-wheel: $(STAMP) ## Build the wheel into dist/
+wheel: $(STAMP) ## Build the wheel and the source distribution into dist/
 	rm -rf dist
-	$(BIN)/python -m hatchling build -t wheel
+	$(BIN)/python -m hatchling build -t wheel -t sdist
 
-wheel-check: wheel ## Install the wheel into a clean environment outside the checkout and use it there
+wheel-check: wheel ## Use the wheel in clean environments outside the checkout, and test what the source distribution holds
 	UV=$(UV) scripts/check_wheel.sh $(EXTRA)
 
 lock: | $(UV) ## Resolve again and write requirements/*.txt
