@@ -36,7 +36,8 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -m "(vllm or slow) and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "slow and not vllm and not gpu and not photographs"
+	$(BIN)/pytest -q -m "vllm and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
 
 test-photographs: $(STAMP) ## The quick start on real photographs (minutes; needs ../shared/data)
 	$(BIN)/pytest -q -m photographs
