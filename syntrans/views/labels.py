@@ -23,6 +23,7 @@ LABELS = {
     "syntrans": "SynTrans",
     "no_text": "no text",
     "name_only": "class names only",
+    "classname_free": "classname-free",
     "raw": "unchecked (raw)",
     "random_words": "random words",
     "shuffled": "shuffled classes",

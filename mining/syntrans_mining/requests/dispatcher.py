@@ -47,10 +47,10 @@ class _RetryChain(Generic[T]):
     ``answered``: the first request's id, by the id of the request whose answer it is to have.
     """
 
-    def __init__(self, asked: Sequence[tuple[T, Request]], retry: Retry[T] | None) -> None:
-        self.open = {request.id: (request.id, request) for _, request in asked}
+    def __init__(self, requests: Sequence[tuple[T, Request]], retry: Retry[T] | None) -> None:
+        self.open = {request.id: (request.id, request) for _, request in requests}
         self.answered: dict[str, str] = {}
-        self._tags = {request.id: tag for tag, request in asked}
+        self._tags = {request.id: tag for tag, request in requests}
         self._retry = retry
 
     def next_request(self, response: Response) -> Request | None:
@@ -83,7 +83,7 @@ class Dispatcher:
         return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
 
     def stream(
-        self, stage: str, asked: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
+        self, stage: str, requests: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
     ) -> Iterator[tuple[T, Response]]:
         """The answer to every request, beside what it was handed in with, in the order of the requests.
 
@@ -91,7 +91,7 @@ class Dispatcher:
         its model is there. Errors are answers too. Raises when the engine dies, and at the end PartialResult when
         some answers are missing only for the time being.
         """
-        source = iter(asked)
+        source = iter(requests)
         window = list(islice(source, WINDOW))
         done: deque[tuple[T, Response]] = deque()
         transient: list[Response] = []

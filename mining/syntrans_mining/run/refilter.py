@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.identity import CLASSES
-from syntrans.config import load_config
+from syntrans.config import from_values, load_saved
 from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
 from syntrans.errors import InputError, UsageError
@@ -128,8 +128,8 @@ def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:
     require_finished(run)
-    old = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs")
-    config = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs", overrides=settings)
+    old = load_saved(MiningConfig, run / "config.yaml")
+    config = from_values(MiningConfig, old.model_dump(mode="json"), settings)
     others = [key for key in _differences(old.model_dump(), config.model_dump()) if not _is_threshold(key)]
     if others:
         raise UsageError(
@@ -151,7 +151,9 @@ def require_finished(run: Path) -> None:
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted keys at which two configurations differ."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        return [found for key in old for found in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))]
+        return [
+            difference for key in old for difference in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))
+        ]
     return [path] if old != new else []
 
 
@@ -185,8 +187,8 @@ def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]
 
 
 def _skipped(meta: FileMetadata) -> dict[str, str]:
-    found = meta.notes.get("skipped")
-    return dict(found) if isinstance(found, dict) else {}
+    skipped = meta.notes.get("skipped")
+    return dict(skipped) if isinstance(skipped, dict) else {}
 
 
 def _provenance(out: Path, config: MiningConfig, meta: FileMetadata, changed: dict[str, Any]) -> dict[str, Any]:
