@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Json
 from syntrans.console import print_json
 from syntrans.errors import UsageError
@@ -32,14 +33,27 @@ CONFIGS = {
 @config_app.command(context_settings=CONTEXT)
 def show(
     key: Annotated[
-        str | None, typer.Argument(help="A key or a section; default: all of them.", metavar="[KEY]")
+        str | None,
+        typer.Argument(
+            help="A key or a section; default: all of them.", metavar="[KEY]", autocompletion=completion.keys
+        ),
     ] = None,
     command: Annotated[
-        str | None, typer.Option(help="Only the keys of this command: mine, train or evaluate.", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="Only the keys of this command: mine, train or evaluate.",
+            metavar="NAME",
+            autocompletion=completion.commands,
+            is_eager=True,
+        ),
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(help="Show the values of this config: a YAML file or a shipped one.", metavar="FILE|NAME"),
+        typer.Option(
+            help="Show the values of this config: a YAML file or a shipped one.",
+            metavar="FILE|NAME",
+            autocompletion=completion.configs,
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
