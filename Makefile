@@ -36,7 +36,8 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -m "(vllm or slow) and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "slow and not vllm and not gpu and not photographs"
+	$(BIN)/pytest -q -m "vllm and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
 
 test-photographs: $(STAMP) ## The quick start on real photographs (minutes; needs ../shared/data)
 	$(BIN)/pytest -q -m photographs
@@ -75,11 +76,11 @@ docs-site: $(STAMP) | $(UV) ## Build the documentation into build/site; a link o
 bench-encoder: $(STAMP) ## Time the encoder's training beside the authors' data path
 	$(BIN)/python benchmarks/encoder_throughput.py
 
-wheel: $(STAMP) ## Build the wheel into dist/
+wheel: $(STAMP) ## Build the wheel and the source distribution into dist/
 	rm -rf dist
-	$(BIN)/python -m hatchling build -t wheel
+	$(BIN)/python -m hatchling build -t wheel -t sdist
 
-wheel-check: wheel ## Install the wheel into a clean environment outside the checkout and use it there
+wheel-check: wheel ## Use the wheel in clean environments outside the checkout, and test what the source distribution holds
 	UV=$(UV) scripts/check_wheel.sh $(EXTRA)
 
 lock: | $(UV) ## Resolve again and write requirements/*.txt

@@ -1,6 +1,15 @@
 """Configuration: YAML checked by frozen pydantic models that know every key, and the keys of earlier versions."""
 
-from syntrans.config.load import dotted, dump_config, first_problem, from_values, load_config, load_saved, read_yaml
+from syntrans.config.load import (
+    dotted,
+    dump_config,
+    first_problem,
+    from_values,
+    load_config,
+    load_saved,
+    read_config,
+    read_yaml,
+)
 from syntrans.config.model import Gone, Renamed, StrictModel, read_saved
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "from_values",
     "load_config",
     "load_saved",
+    "read_config",
     "read_saved",
     "read_yaml",
 ]

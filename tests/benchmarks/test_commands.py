@@ -133,6 +133,12 @@ def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(command, call, mon
         call(command)
 
 
+def test_the_mining_runs_that_are_timed_have_options_that_exist(call):
+    mine = get_command(app).get_command(None, "mine")
+    runs = [arguments for name, *arguments in importlib.import_module("run").COMMANDS.values() if name == "mine"]
+    assert [mine.make_context("mine", [*arguments]).params["config"] for arguments in runs] == ["world", "world"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_a_page_has_options_and_settings_that_exist(command):
     name, *arguments = shlex.split(command)

@@ -266,6 +266,17 @@ def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
     assert "before the last stop" not in err
 
 
+def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    (tmp_path / "sorted" / "red").mkdir(parents=True)
+    rests = [tmp_path / ".out.csv.4194304-0a1b.tmp", tmp_path / "sorted" / "red" / ".a.png.4194304-0a1b.tmp"]
+    for path in rests:  # the number is above the highest that a process can have
+        path.touch()
+    asked = ("--support", support, "--query", query, "--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
+    assert predict(capsys, *asked)[0] == 0
+    assert not any(path.exists() for path in rests)
+
+
 def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):
     support, _ = write_task(tmp_path, shots=1, queries=1)
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import UsageError
-from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir
+from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
 from syntrans.text_safety import plain_text
 from syntrans.views.report.page import render_page
 from syntrans.views.report.prediction import prediction_part
@@ -32,6 +32,7 @@ def as_csv(answers: Sequence[Answer]) -> str:
 def write_answers(path: Path, answers: Sequence[Answer], head: str = "") -> None:
     """Write the form that the name ends with; `UsageError` for another one. `head` is a line for the HTML page."""
     check_suffix(path)
+    remove_abandoned(path.parent)
     if path.suffix == ".parquet":
         _write_parquet(path, answers)
     else:
@@ -55,6 +56,8 @@ def sort_into(folder: Path, answers: Sequence[Answer]) -> int:
     Broken pictures and rows of Parquet files stay where they are; a name that is taken gets a number.
     """
     copied = 0
+    for of_class in folder.iterdir() if folder.is_dir() else ():
+        remove_abandoned(of_class)
     for answer in answers:
         source = Path(answer.path)
         if answer.status == BROKEN or not source.is_file():
