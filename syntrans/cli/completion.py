@@ -16,7 +16,7 @@ import typer  # noqa: TC002 - typer reads the annotations of a completion at run
 from syntrans.errors import SyntransError
 
 # command -> the commands whose configs and keys it takes, where that is not the command itself
-_CONFIGS_OF = {"doctor": ("mine",), "report": ("evaluate",), "show": ("mine", "train", "evaluate")}
+_CONFIGS_OF = {"doctor": ("mine",), "report": ("evaluate",), "show": ("mine", "train", "evaluate", "imagine", "flier")}
 
 
 def configs(ctx: typer.Context, incomplete: str) -> list[str]:
