@@ -9,7 +9,7 @@ from syntrans_training.methods import SynTrans
 from syntrans_training.modules.fusion import add, fuse, fuse_evidence
 from syntrans_training.modules.ridge import fit_ridge, leave_one_out
 from syntrans_training.modules.shared_space import Metric, diagonalise, fit_phi, shrink, within_covariance
-from syntrans_training.modules.trust import TextGate
+from syntrans_training.modules.text_gate import TextGate
 from syntrans_training.modules.vsbird import FUSIONS, HeldOutClasses, VSBird
 
 C, D, S, N, K, Q = 12, 8, 6, 5, 3, 4

@@ -19,7 +19,7 @@ from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.ridge import Ridge, fit_ridge
 from syntrans_training.modules.shared_space import Metric
-from syntrans_training.modules.trust import TextGate
+from syntrans_training.modules.text_gate import TextGate
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
