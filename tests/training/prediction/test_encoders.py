@@ -16,7 +16,7 @@ from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, _cores, encode_photos
+from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
 
 
 def _field(number, value):
@@ -224,11 +224,11 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     encoder = _Counting()
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
-    n = 40 * _cores()
+    n = 40 * usable_cores()
     found = encode_photos(encoder, [red] * n, "read")
     assert len(found.features) == n
     assert encoder.waiting == 0
-    assert encoder.most <= (AHEAD * _cores() + 1 + _cores()) * encoder.batch < n
+    assert encoder.most <= (AHEAD * usable_cores() + 1 + usable_cores()) * encoder.batch < n
 
 
 def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():
