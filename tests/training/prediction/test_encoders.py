@@ -176,7 +176,22 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
         syntrans.FewShotClassifier.load(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    pytest.importorskip("sklearn")
+    from sklearn.utils.estimator_checks import check_estimator
+
+    expected = {
+        "check_fit_score_takes_y": "the second argument of fit is called labels, not y",
+        "check_set_params": "the type checker of these tests refuses its values",
+    }
+    estimator = syntrans.FewShotClassifier(encoder="features", inductive=True)
+    done = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
+    assert len(done) > 50
+    assert {one["check_name"] for one in done if one["status"] == "xfail"} <= set(expected)
+
+
+def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
     pytest.importorskip("sklearn")
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
