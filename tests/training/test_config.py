@@ -6,6 +6,8 @@ import torch
 from syntrans.config import from_values, load_config
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config.flier import FlierConfig
+from syntrans_training.config.imagination import ImagineConfig
 from syntrans_training.encoder.training import plan
 from syntrans_training.engine.trainer import learning_rate
 from syntrans_training.text.encoders import text_encoder_ref
@@ -19,7 +21,8 @@ def test_configs_are_found():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_shipped_config_is_valid_and_states_its_claim(path):
-    load_config(EvaluateConfig if path.stem == "evaluate" else TrainConfig, path, kind="training/configs")
+    models = {"evaluate": EvaluateConfig, "flier": FlierConfig, "imagine": ImagineConfig, "imagine-world": ImagineConfig}
+    load_config(models.get(path.stem, TrainConfig), path, kind="training/configs")
     header = path.read_text().split("\n\n")[0]
     for word in ("# Claim:", "# Command:", "# Cost:"):
         assert word in header
