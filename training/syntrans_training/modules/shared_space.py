@@ -62,6 +62,10 @@ class Metric:
     transform: Float[Tensor, "d d"]
     precision: Float[Tensor, " d"]
 
+    def scaled(self, noise: float) -> "Metric":
+        """The metric where pictures scatter `noise` times as much around their class mean."""
+        return Metric(self.transform / noise**0.5, self.precision * noise)
+
 
 def diagonalise(within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]) -> Metric:
     """A with A within A^T = I and A between A^T = diag(1 / precision), precisions falling."""
