@@ -1,6 +1,6 @@
 """Where the bridge starts: the settings of its closed form, and the head that they make before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -96,6 +96,9 @@ class TransformedFeatures:
     def residuals(self) -> Float[Tensor, "n d"]:
         """Base pictures around their class means."""
         return self.base - self.means[self.labels]
+
+
+FeaturesOfPower = Callable[[float], tuple[Phi, TransformedFeatures]]  # `transform_features`, computed once
 
 
 def fit_metric(

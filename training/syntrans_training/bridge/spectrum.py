@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syntrans_training.bridge.initialisation import RawFeatures, SpaceSettings, transform_features
+from syntrans_training.bridge.initialisation import SpaceSettings, TransformedFeatures
 from syntrans_training.modules.shared_space import within_covariance
 
 
@@ -27,9 +27,8 @@ class Spectrum:
         return space.noise * (self.variances + amount * self.variances.mean()) / (1 + amount)
 
 
-def decompose(raw: RawFeatures, power: float) -> Spectrum:
-    """The spectrum of pictures with that power transform."""
-    _, features = transform_features(raw, power)
+def decompose(features: TransformedFeatures) -> Spectrum:
+    """The spectrum of pictures with one power transform."""
     values, axes = torch.linalg.eigh(within_covariance(features.base, features.labels).double())
     axes = axes.float()
     return Spectrum(values.clamp(min=0).float(), features.means @ axes, features.val @ axes)

@@ -22,6 +22,7 @@ from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConf
 from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
+    FeaturesOfPower,
     Grid,
     MapInit,
     RawFeatures,
@@ -73,15 +74,16 @@ def run_stage(
     noises = len({space.noise for space in grid.spaces})
     for_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
     n_heads = for_space + len(variants) * len(tasks) * len(seeds)
-    search = StartSearch(raw, texts, tasks, grid, fusion=config.parts["fusion"])
-    problems = _Problems(raw, texts, tasks, config.ways)
+    features = cache(partial(transform_features, raw))
+    search = StartSearch(features, texts, tasks, grid, fusion=config.parts["fusion"])
+    problems = _Problems(features, texts, tasks, config.ways)
     with selecting(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
         if "space" not in note:
             candidates = search.best_per_noise(variants[0])
             note["space"] = asdict(_choose_space(candidates, problems, variants[0], grid, config, progress))
             file.save()
         space = SpaceSettings(**note["space"])
-        tensors["phi.mean"] = problems.features(space.power)[0].mean
+        file.keep_phi(features(space.power)[0])
         for variant in variants:
             start = file.start(variant, partial(search.start, variant, space))
             missing = [shots for shots in tasks if not file.has(variant, shots)]
@@ -95,9 +97,10 @@ def run_stage(
 class _Problems:
     """What heads are trained on; the metrics of the last few starts are kept, since some are asked for again."""
 
-    def __init__(self, raw: RawFeatures, texts: ClassVectorSource, tasks: Mapping[int, Episodes], ways: int) -> None:
-        self.texts, self.tasks, self.ways = texts, tasks, ways
-        self.features = cache(partial(transform_features, raw))
+    def __init__(
+        self, features: FeaturesOfPower, texts: ClassVectorSource, tasks: Mapping[int, Episodes], ways: int
+    ) -> None:
+        self.features, self.texts, self.tasks, self.ways = features, texts, tasks, ways
         self._metrics = lru_cache(4)(self._fit_metrics)
 
     def all(
@@ -129,6 +132,12 @@ class _HeadFile:
     def save(self) -> None:
         checkpoint.save(self.path, self.tensors, self.note)
 
+    def keep_phi(self, phi: Phi) -> None:
+        """Keep what pictures are transformed by."""
+        self.tensors["phi.mean"] = phi.mean
+        if phi.basis is not None:
+            self.tensors["phi.basis"] = phi.basis
+
     def start(self, variant: str, choose: Callable[[], MapInit]) -> MapInit:
         """Where the maps of a variant start, chosen if that is not noted yet."""
         if variant not in self.note["starts"]:
@@ -159,7 +168,7 @@ class _HeadFile:
 def load(path: Path) -> TrainedBridges:
     """The heads of a file that `run_stage` finished."""
     tensors, note = checkpoint.load(path)
-    phi = Phi(note["space"]["power"], tensors["phi.mean"])
+    phi = Phi(note["space"]["power"], tensors["phi.mean"], tensors.get("phi.basis"))
     found: dict[tuple[str, int], list[VSBird]] = {}
     for log in note["heads"]:
         of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")

@@ -14,9 +14,9 @@ from torch import Tensor
 from syntrans.progress import Tracker, track
 from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
+    FeaturesOfPower,
     Grid,
     MapInit,
-    RawFeatures,
     SpaceSettings,
     full_class_vectors,
 )
@@ -39,11 +39,17 @@ class StartSearch:
     """
 
     def __init__(
-        self, raw: RawFeatures, texts: ClassVectorSource, tasks: Mapping[int, Episodes], grid: Grid, *, fusion: str
+        self,
+        features: FeaturesOfPower,
+        texts: ClassVectorSource,
+        tasks: Mapping[int, Episodes],
+        grid: Grid,
+        *,
+        fusion: str,
     ) -> None:
         self.texts, self.tasks, self.grid, self.fusion = texts, tasks, grid, fusion
         self._known: dict[tuple[str, Start], float] = {}
-        self._spectrum = cache(lambda power: decompose(raw, power))
+        self._spectrum = cache(lambda power: decompose(features(power)[1]))
         self._left_out = cache(lambda variant, share: LeaveOneOut(full_class_vectors(texts, variant, share)))
         self._maps = cache(self._fit_maps)
 
