@@ -98,7 +98,7 @@ def _fit(
         loss,
         steps=training.steps,
         lr=training.lr,
-        looks=VAL_CHECKS,
+        val_checks=VAL_CHECKS,
         validate=lambda: validate(module.state_dict()),
     )
     return dict(module.state_dict())
