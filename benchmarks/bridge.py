@@ -91,8 +91,7 @@ class Version:
         spent = self.run("evaluate", trained, "--out", str(out), *_sets(settings))
         summary = json.loads((out / "summary.json").read_text())
         rows = {
-            shots: {name: row["accuracy"]["mean"] for name, row in found.items()}
-            for shots, found in summary["results"].items()
+            shots: {name: row["mean"] for name, row in found.items()} for shots, found in summary["results"].items()
         }
         return {"seconds": summary["seconds"], "processor_seconds": round(spent, 1), "accuracies": rows}
 
@@ -172,7 +171,7 @@ def main() -> None:
     result: dict[str, Any] = {"load": os.getloadavg(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        checkouts = {"before": given.before, "now": ROOT} if given.before else {"now": ROOT}
+        checkouts = {"now": ROOT, "before": given.before} if given.before else {"now": ROOT}
         versions = {}
         for name, checkout in checkouts.items():
             (folder / name).mkdir()
@@ -184,7 +183,6 @@ def main() -> None:
 
         dim, base = (32, 12) if given.quick else USUAL
         usual = write_case(folder, dim, base)
-        keep("evaluation", compare_evaluation(versions, usual, folder, settings))
         keep("training", compare_training(versions, usual, [*ALONE, *settings]))
         larger: dict[str, Any] = {}
         for dim, base in () if given.quick else LARGER:
@@ -194,6 +192,7 @@ def main() -> None:
             larger[f"{dim} numbers, {base} classes"] = found
             print(dim, base, found["seconds"], found["processor_seconds"], found["times_as_long"], flush=True)
             keep("larger", larger)
+        keep("evaluation", compare_evaluation(versions, usual, folder, settings))
         print("ratios", result["training"]["ratio"], result["evaluation"]["ratio"])
     print(out)
 
