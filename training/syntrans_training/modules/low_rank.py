@@ -33,4 +33,4 @@ def invert(diagonal: Float[Tensor, " d"], rows: Float[Tensor, "r d"], scale: flo
     h, rows = 1 / diagonal.double(), rows.double()
     lower = torch.linalg.cholesky(torch.eye(len(rows), dtype=h.dtype) / scale + (rows * h) @ rows.T)
     factor = torch.linalg.solve_triangular(lower, rows * h, upper=False)
-    return LowRankInverse(h.float(), factor.float())
+    return LowRankInverse(h.to(diagonal.dtype), factor.to(diagonal.dtype))
