@@ -45,7 +45,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 # An option that has another name now -> its name, for the error that its users see.
-RENAMED = {"syntrans evaluate --against": "--published", "syntrans data check --as": "--dataset"}
+RENAMED = {
+    "syntrans evaluate --against": "--published",
+    "syntrans data check --as": "--dataset",
+    "syntrans predict --coverage": "--set coverage=SHARE",
+    "syntrans serve --coverage": "--set coverage=SHARE",
+}
 
 
 def with_new_name(error: typer.TyperException, command_help: str) -> str:
