@@ -41,15 +41,15 @@ NAMES = [f"{colour} {shape}" for shape in SHAPES for colour in COLOURS]
 PARTS = {"base": NAMES[:8], "val": NAMES[8:13], "novel": NAMES[13:]}
 TRAIN: dict[str, Any] = {
     "device": "cpu",
-    "encoder": {"method": "given"},
+    "encoder": {"method": "precomputed"},
     "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5, "name_shares": [0.0]},
     "vsbird": {
         "seeds": 1,
         "steps": 2,
-        "looks": 1,
-        "powers": [1.0],
+        "val_checks": 1,
+        "feature_powers": [1.0],
         "shrinkages": [1.0],
-        "noises": [1.0],
+        "spread_factors": [1.0],
         "prior_shrinkages": [1.0],
         "lambdas": [1.0],
         "name_shares": [0.0],
@@ -59,7 +59,7 @@ TRAIN: dict[str, Any] = {
     "episodes": {"shots": [1], "queries": 3},
 }
 _FEW = 8
-EVALUATE = {"device": "cpu", "episodes": {"shots": [1], "queries": 3, "episodes": 20}, "shuffles": 1, "chunk": 10}
+EVALUATE = {"device": "cpu", "episodes": {"shots": [1], "queries": 3, "episodes": 20}, "control_draws": 1, "chunk": 10}
 
 
 @dataclass(frozen=True)

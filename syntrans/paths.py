@@ -71,13 +71,13 @@ def newest(kind: str, filename: str) -> Path | None:
 
 def files_of_runs(kinds: Sequence[str], filename: str) -> list[Path]:
     """Every plain ``artifacts/<kind>/*/<filename>``, the youngest first; what may not be looked at is left out."""
-    found = []
+    dated = []
     for kind in kinds:
         for path in (artifacts_root() / kind).glob(f"*/{filename}"):
             with contextlib.suppress(OSError):
                 if path.is_file():
-                    found.append((path.stat().st_mtime_ns, path.parent.name, path))
-    return [path for _, _, path in sorted(found, reverse=True)]
+                    dated.append((path.stat().st_mtime_ns, path.parent.name, path))
+    return [path for _, _, path in sorted(dated, reverse=True)]
 
 
 def shipped_dir(kind: str) -> Path:

@@ -112,6 +112,8 @@ def test_the_commands_are_found():
         "mining_ablation",
         "ladder",
         "cmkd",
+        "descriptor_count",
+        "prediction_sets",
         "predict",
         "reliability",
     } == scripts

@@ -31,8 +31,8 @@ from syntrans_training.methods import (
     SimpleShot,
     TipAdapter,
 )
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 
@@ -98,7 +98,7 @@ def _fit(
         loss,
         steps=training.steps,
         lr=training.lr,
-        looks=VAL_CHECKS,
+        val_checks=VAL_CHECKS,
         validate=lambda: validate(module.state_dict()),
     )
     return dict(module.state_dict())

@@ -13,7 +13,7 @@ def fit_head(
     *,
     steps: int,
     lr: float,
-    looks: int,
+    val_checks: int,
     validate: Callable[[], float],
     slow: Collection[str] = (),
 ) -> tuple[int, float]:
@@ -21,8 +21,8 @@ def fit_head(
 
     Parts named in `slow` learn at a tenth of the rate.
 
-    `validate` is asked before the first step and `looks` times after, evenly spread: a head that val finds no better
-    for its training stays as it began. Returns the step kept and its val accuracy.
+    `validate` is asked before the first step and `val_checks` times after, evenly spread: a head that val finds no
+    better for its training stays as it began. Returns the step kept and its val accuracy.
     """
     groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
     for name, parameter in module.named_parameters():
@@ -30,7 +30,7 @@ def fit_head(
     optimizer = torch.optim.Adam([{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best, kept = (0, -1.0), module.state_dict()
-    every = max(1, steps // looks)
+    every = max(1, steps // val_checks)
     for step in range(steps + 1):
         if step:
             module.train()
