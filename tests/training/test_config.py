@@ -12,6 +12,7 @@ from syntrans_training.encoder.training import plan
 from syntrans_training.engine.trainer import learning_rate
 from syntrans_training.text.encoders import text_encoder_ref
 
+IMAGINE = ("imagine", "imagine-world")
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 
 
@@ -21,7 +22,12 @@ def test_configs_are_found():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_shipped_config_is_valid_and_states_its_claim(path):
-    models = {"evaluate": EvaluateConfig, "flier": FlierConfig, "imagine": ImagineConfig, "imagine-world": ImagineConfig}
+    models = {
+        "evaluate": EvaluateConfig,
+        "flier": FlierConfig,
+        "imagine": ImagineConfig,
+        "imagine-world": ImagineConfig,
+    }
     load_config(models.get(path.stem, TrainConfig), path, kind="training/configs")
     header = path.read_text().split("\n\n")[0]
     for word in ("# Claim:", "# Command:", "# Cost:"):
