@@ -14,11 +14,11 @@ def summary():
     names = list(LABELS)
     other = [name for name in names if name not in ("visual_only", "syntrans")]
     pairs = [f"{name} - visual_only" for name in other] + [f"syntrans - {name}" for name in other]
-    groups = dict.fromkeys(names[:8], "visual") | dict.fromkeys(names[8:17], "semantic")
+    groups = dict.fromkeys(names[:9], "visual") | dict.fromkeys(names[9:21], "semantic")
     return {
         "episodes": {"ways": 5, "queries": 15, "episodes": 2000, "dropped": {"1": 0, "5": 0}},
         "data": {"seen_by_mining": 7, "looks_at_novel": 2},
-        "groups": groups | dict.fromkeys(names[17:], "control"),
+        "groups": groups | dict.fromkeys(names[21:], "control"),
         "results": {k: {name: number() for name in names} for k in ("1", "5")},
         "contrasts": {k: {pair: number(-12.34) for pair in pairs} for k in ("1", "5")},
     }
@@ -27,7 +27,7 @@ def summary():
 def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
     lines = render(summary, width=110).splitlines()
     assert max(map(len, lines)) <= 110
-    assert len(lines) < 45
+    assert len(lines) < 48
     assert "…" not in "".join(lines)
     text = "\n".join(lines)
     assert all(label in text for label in LABELS.values())
@@ -53,3 +53,9 @@ def test_the_caption_says_what_limits_the_numbers(summary):
     assert "looked at 2 times" in text
     summary["episodes"]["dropped"]["1"] = 3
     assert "3 episodes left out" in " ".join(render(summary).split())
+
+
+def test_the_caption_says_by_which_recipe_a_trained_method_stands_in_its_row(summary):
+    summary["results"]["1"]["semalign"]["recipe"], summary["results"]["5"]["semalign"]["recipe"] = "published", "ours"
+    text = " ".join(render(summary).split())
+    assert "Of two training recipes val kept: SemAlign (SemFew) 1-shot published, 5-shot ours." in text

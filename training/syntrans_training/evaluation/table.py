@@ -17,14 +17,17 @@ LABELS = {
     "ridge": "ridge regression",
     "cosine": "cosine classifier",
     "gidaris": "attention (Gidaris)",
+    "gidaris_other": "  by the other recipe",
     "visual_only": "visual only",
     "zero_shot_name": "CLIP, names",
-    "zero_shot_descriptors": "CLIP, descriptors",
+    "zero_shot_descriptors": "CLIP, mean embedding",
+    "dclip": "DCLIP, mean similarity",
     "tip_adapter": "Tip-Adapter",
     "tip_adapter_f": "Tip-Adapter-F",
     "fsktn": "1/K rule (FS-KTN)",
     "am3": "gate (AM3)",
     "semalign": "SemAlign (SemFew)",
+    "semalign_other": "  by the other recipe",
     "semantic_only": "semantic only",
     "fused": "ridge map, fused",
     "syntrans": "SynTrans",
@@ -95,6 +98,8 @@ def _caption(summary: Mapping[str, Any]) -> str:
         f"Of SynTrans with other pictures of these classes: {other}.",
         f"All settings chosen on val; α of SynTrans: {alphas}.",
     ]
+    if recipes := _recipes(summary):
+        lines.append(f"Of two training recipes val kept: {recipes}.")
     if dropped := max(summary["episodes"]["dropped"].values()):
         lines.append(f"Up to {dropped} episodes left out: mining had seen a query of theirs.")
     elif data["seen_by_mining"]:
@@ -102,6 +107,16 @@ def _caption(summary: Mapping[str, Any]) -> str:
     times = data["looks_at_novel"]
     lines.append(f"The novel split has been looked at {times} time{'s' if times > 1 else ''} here.")
     return " ".join(lines)
+
+
+def _recipes(summary: Mapping[str, Any]) -> str:
+    """Which recipe stands in each trained row, by shots: "attention (Gidaris) 1-shot ours, 5-shot published"."""
+    found: dict[str, list[str]] = {}
+    for k, rows in summary["results"].items():
+        for row, result in rows.items():
+            if "recipe" in result and f"{row}_other" in rows:
+                found.setdefault(row, []).append(f"{k}-shot {result['recipe']}")
+    return "; ".join(f"{LABELS.get(row, row)} {', '.join(recipes)}" for row, recipes in found.items())
 
 
 def _number(value: Mapping[str, float]) -> str:

@@ -18,8 +18,9 @@ from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans.provenance import file_sha256
-from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
+from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
@@ -239,7 +240,12 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
         ),
         features,
         tasks,
-        HeadTraining(shape.ways, 1, shape.queries, how.steps, how.batch, how.lr, how.hidden, how.seed),
+        HeadTraining(
+            shape.ways,
+            1,
+            shape.queries,
+            **how.model_dump(include={"steps", "batch", "lr", "hidden", "seed", "published_steps"}),
+        ),
         n_classes=n_classes,
         path=out / METHODS,
         identity=identity,

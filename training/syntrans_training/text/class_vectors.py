@@ -32,6 +32,7 @@ from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
 NONE = "none"  # the variant of the texts that says nothing
+SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
 WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
 
 
@@ -107,6 +108,18 @@ class EmbeddedTexts:
     texts: NDArray[np.float32]
     weights: NDArray[np.float32]
     sentences: tuple[tuple[str, ...], ...] = ()
+
+    def means(self) -> NDArray[np.float32]:
+        """Means of the unit descriptors [C, s], each counting the same, not renormalised; the name where there is none.
+
+        The product with a unit picture is the mean of its cosines with the descriptors.
+        """
+        there = self.weights > 0
+        sums = np.einsum("cm,cms->cs", there.astype(np.float32), self.texts)
+        found: NDArray[np.float32] = np.where(
+            there.any(1, keepdims=True), sums / np.maximum(there.sum(1, keepdims=True), 1), self.names
+        ).astype(np.float32)
+        return found
 
     def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
