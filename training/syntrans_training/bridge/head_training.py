@@ -24,7 +24,7 @@ from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
 
 _SLOW = ("turn", "reconstructor", "generator")
-CHECK_EPISODES = 300  # val episodes of a look while a head is trained
+CHECK_EPISODES = 300  # val episodes of a validation check while a head is trained
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class HeadTrainingConfig:
 
     seeds: int
     steps: int
-    looks: int
+    val_checks: int
     ways: int
     queries: int
-    batch: int
+    tasks_per_step: int
     lr: float
-    scatter: float
-    wrong_texts: float
-    keep: float
+    noise_scale: float
+    text_swap_prob: float
+    descriptor_keep_prob: float
     losses: LossWeights
     parts: Mapping[str, Any]
     seed: int = 0  # of the first head
@@ -75,8 +75,8 @@ def train_head(task: HeadProblem, config: HeadTrainingConfig, seed: int) -> tupl
     text = full_class_vectors(task.texts, task.variant, share)
     head = closed_form(features, text, task.space, task.start, **config.parts)
     tasks = PseudoNovelSampler(
-        features.base, features.labels,
-        ways=config.ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
+        features.base, features.labels, ways=config.ways, shots=task.shots,
+        queries=config.queries, batch=config.tasks_per_step, seed=seed, others=False,
     )  # fmt: skip
     residuals = features.base - features.means[features.labels]
     generator = torch.Generator().manual_seed(seed)
@@ -85,11 +85,11 @@ def train_head(task: HeadProblem, config: HeadTrainingConfig, seed: int) -> tupl
         without = task.folds[int(torch.randint(len(task.folds), (), generator=generator))]
         batch = tasks.draw(step, without.held_out_mask)
         moved = [
-            scatter(x, residuals, amount=config.scatter, generator=generator) for x in (batch.support, batch.query)
+            scatter(x, residuals, amount=config.noise_scale, generator=generator) for x in (batch.support, batch.query)
         ]
         batch = replace(batch, support=moved[0], query=moved[1])
-        drawn = task.texts.base(task.variant, share, config.keep, generator)
-        shown = show(batch.classes, drawn, wrong=config.wrong_texts, generator=generator)
+        drawn = task.texts.base(task.variant, share, config.descriptor_keep_prob, generator)
+        shown = show(batch.classes, drawn, wrong=config.text_swap_prob, generator=generator)
         alpha = 0.2 + 0.6 * torch.rand(len(batch.classes), 1, 1, generator=generator)  # docs/method.md (26)
         terms = bridge_loss(head, batch, shown, without, alpha=alpha, weights=config.losses)
         return torch.stack(list(terms.values())).sum()
@@ -100,7 +100,7 @@ def train_head(task: HeadProblem, config: HeadTrainingConfig, seed: int) -> tupl
     begun, known = validate(), semantic_on_base(head, task, config, seed)
     if config.steps:
         step, best = fit_head(
-            head, loss, steps=config.steps, lr=config.lr, looks=config.looks, validate=validate, slow=_SLOW
+            head, loss, steps=config.steps, lr=config.lr, val_checks=config.val_checks, validate=validate, slow=_SLOW
         )
     else:
         step, best = 0, begun
@@ -117,7 +117,7 @@ def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig
     ways = min(task.val.support.shape[1], int(task.folds[0].held_out_mask.sum()))
     tasks = PseudoNovelSampler(
         task.features.base, task.features.labels,
-        ways=ways, shots=task.shots, queries=config.queries, batch=config.batch, seed=seed, others=False,
+        ways=ways, shots=task.shots, queries=config.queries, batch=config.tasks_per_step, seed=seed, others=False,
     )  # fmt: skip
     for number, without in enumerate(task.folds):
         batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach

@@ -16,16 +16,16 @@ def fit(
     schedule: LRScheduler,
     *,
     steps: int,
-    looks: int,
+    val_checks: int,
     validate: Callable[[], float],
 ) -> tuple[int, float]:
     """`steps` of `optimizer` on `loss(step)`; the module ends with the weights of its best validation check.
 
-    `validate` is asked before the first step and `looks` times after, evenly spread: a head that val finds no better
-    for its training stays as it began. Returns the step kept and its val accuracy.
+    `validate` is asked before the first step and `val_checks` times after, evenly spread: a head that val finds no
+    better for its training stays as it began. Returns the step kept and its val accuracy.
     """
     best, kept = (0, -1.0), module.state_dict()
-    every = max(1, steps // looks)
+    every = max(1, steps // val_checks)
     for step in range(steps + 1):
         if step:
             module.train()
@@ -49,7 +49,7 @@ def fit_head(
     *,
     steps: int,
     lr: float,
-    looks: int,
+    val_checks: int,
     validate: Callable[[], float],
     slow: Collection[str] = (),
 ) -> tuple[int, float]:
@@ -59,4 +59,4 @@ def fit_head(
         groups[name.split(".")[0] in slow].append(parameter)
     optimizer = torch.optim.Adam([{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    return fit(module, loss, optimizer, schedule, steps=steps, looks=looks, validate=validate)
+    return fit(module, loss, optimizer, schedule, steps=steps, val_checks=val_checks, validate=validate)

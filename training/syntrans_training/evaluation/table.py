@@ -4,40 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.tables import as_text, width_of
+from syntrans.views.labels import GROUPS, LABELS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WIDE = 110  # columns of two numbers of shots side by side
-LABELS = {
-    "plain_prototypes": "prototypes (cosine)",
-    "euclidean": "prototypes (Euclidean)",
-    "simpleshot": "SimpleShot (CL2N)",
-    "logistic": "logistic regression",
-    "ridge": "ridge regression",
-    "cosine": "cosine classifier",
-    "gidaris": "attention (Gidaris)",
-    "gidaris_other": "  by the other recipe",
-    "visual_only": "visual only",
-    "zero_shot_name": "CLIP, names",
-    "zero_shot_descriptors": "CLIP, mean embedding",
-    "dclip": "DCLIP, mean similarity",
-    "tip_adapter": "Tip-Adapter",
-    "tip_adapter_f": "Tip-Adapter-F",
-    "fsktn": "1/K rule (FS-KTN)",
-    "am3": "gate (AM3)",
-    "semalign": "SemAlign (SemFew)",
-    "semalign_other": "  by the other recipe",
-    "semantic_only": "semantic only",
-    "fused": "ridge map, fused",
-    "syntrans": "SynTrans",
-    "no_text": "no text",
-    "name_only": "class names only",
-    "raw": "unchecked (raw)",
-    "random_words": "random words",
-    "shuffled": "shuffled classes",
-}
-GROUPS = {"visual": "pictures alone", "semantic": "pictures and text", "control": "SynTrans, with other text"}
 
 
 def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Prototype, Semantic, SynTrans
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
-from syntrans_training.text.class_vectors import NONE, derangement
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangement
 
 
 def build_rows(
@@ -23,8 +23,8 @@ def build_rows(
     rows |= {name: row for name, row in baselines.items() if row.group == "visual"}
     rows["visual_only"] = ScoredClassifier((Prototype(),), features.standard)
     rows |= {name: row for name, row in baselines.items() if row.group == "semantic"}
-    own = Semantic(features.semantic(features.main, shots))
-    rows["semantic_only"] = ScoredClassifier((own,), features.standard, {"alpha": 1.0}, group="semantic")
+    main_text = Semantic(features.semantic(features.main, shots))
+    rows["semantic_only"] = ScoredClassifier((main_text,), features.standard, {"alpha": 1.0}, group="semantic")
     choice = features.bridge.choices[features.main, shots]
     rows["fused"] = ScoredClassifier(
         (Fused(features.semantic(features.main, shots), alpha=choice.alpha),),
@@ -53,7 +53,13 @@ def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -
     return rows
 
 
-_CONTROLS = {"no_text": NONE, "name_only": "name", "raw": "raw", "random_words": "random"}
+_CONTROLS = {
+    "no_text": NONE,
+    "name_only": "name",
+    CLASSNAME_FREE: CLASSNAME_FREE,
+    "raw": "raw",
+    "random_words": "random",
+}
 
 
 def _bridge_row(

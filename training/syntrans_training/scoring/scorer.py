@@ -54,14 +54,14 @@ def score_episodes(
     def answer(part: Episodes) -> dict[str, _Answers]:
         if not hasattr(mine, "banks"):
             mine.banks = _banks(rows)
-        found: dict[str, _Answers] = {}
+        answers: dict[str, _Answers] = {}
         with torch.inference_mode():
             for bank, names in mine.banks:
                 scores = bank.scores(part, [method for name in names for method in rows[name].methods])
                 for name in names:
                     of_row = [next(scores) for _ in rows[name].methods]
-                    found[name] = _answers(part, of_row, n_classes, rows[name].temperature)
-        return found
+                    answers[name] = _answers(part, of_row, n_classes, rows[name].temperature)
+        return answers
 
     parts: list[dict[str, _Answers]] = []
     on_gpu = any(row.features.is_cuda for row in rows.values())
@@ -69,9 +69,9 @@ def score_episodes(
         track(f"{tasks.support.shape[2]}-shot episodes", len(tasks), "episodes") as progress,
         _workers(1 if on_gpu else torch.get_num_threads()) as (pool, workers),
     ):
-        for found in pool.map(answer, tasks.chunks(max(1, chunk // workers))):
-            parts.append(found)
-            progress.advance(len(next(iter(found.values())).correct))
+        for answers in pool.map(answer, tasks.chunks(max(1, chunk // workers))):
+            parts.append(answers)
+            progress.advance(len(next(iter(answers.values())).correct))
     return {name: _outcome(tasks, [part[name] for part in parts], len(row.features)) for name, row in rows.items()}
 
 

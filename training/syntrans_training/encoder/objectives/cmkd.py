@@ -90,8 +90,8 @@ class _Episodic:
 
     def labels(self, tasks: int) -> Int[Tensor, "t m"]:
         """Places of the queries' classes."""
-        own = query_labels(self.shape.ways, self.shape.queries, device=self.pictures.device)
-        return own.expand(tasks, -1)
+        of_one_task = query_labels(self.shape.ways, self.shape.queries, device=self.pictures.device)
+        return of_one_task.expand(tasks, -1)
 
 
 class CMKDTeacher:
@@ -171,17 +171,17 @@ class CMKDStudent:
             support, query = self.episodic.split(features)
             gap = query.unsqueeze(2) - support.mean(2).unsqueeze(1)
             labels = self.episodic.labels(len(classes))
-            found = {"episode": F.cross_entropy(-gap.square().sum(-1).flatten(0, 1), labels.flatten())}
+            named = {"episode": F.cross_entropy(-gap.square().sum(-1).flatten(0, 1), labels.flatten())}
             if self.teaching:
                 taught = self._taught(self.teaching, views, images, classes)
-                found["relation"] = self.teaching.srl * relation_loss(self.teaching, support, query, taught)
-        return found
+                named["relation"] = self.teaching.srl * relation_loss(self.teaching, support, query, taught)
+        return named
 
     @torch.no_grad()
     def _taught(self, teaching: MirrorTeaching, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
         knowledge = teaching.knowledge.to(views.device)[classes.to(views.device)]
-        found: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
-        return found
+        answer: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
+        return answer
 
 
 def relation_loss(

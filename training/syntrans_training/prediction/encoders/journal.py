@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from syntrans.images.reference import Picture
 from syntrans.paths import atomic_path
 from syntrans.progress import say
-from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, encode_photos
+from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, encode_photos, fingerprint
 from syntrans_training.prediction.space import Array
 
 EVERY = 1024
@@ -26,7 +25,7 @@ class FeatureJournal:
     """`known` are features by picture; `add` keeps more of them, `save` writes what is not yet on disk."""
 
     def __init__(self, folder: Path, encoder: ImageEncoder) -> None:
-        self.folder, self._encoder = folder, _fingerprint(encoder)
+        self.folder, self._encoder = folder, fingerprint(encoder)
         self.known = self._read()
         self._kept = len(self.known)
         self._new: dict[str, Array] = {}
@@ -96,8 +95,3 @@ def encode_resumably(
     rows = tuple(sorted(found))
     features = np.stack([found[row] for row in rows]) if rows else read.features
     return Encoded(features, rows, {missing[row]: why for row, why in read.broken.items()})
-
-
-def _fingerprint(encoder: ImageEncoder) -> str:
-    grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
-    return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]

@@ -103,7 +103,7 @@ def test_equal_content_has_an_equal_hash_whatever_the_order() -> None:
 
 
 def shipped_configs() -> list[tuple[str, str]]:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return [(kind, path.stem) for kind in ("mining", "training") for path in (root / kind / "configs").glob("*.yaml")]
 
 
