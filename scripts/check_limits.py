@@ -23,6 +23,7 @@ EXCEPTIONS: dict[str, str] = {
     "syntrans/cli/app.py:evaluate": "an option of the command line is a parameter",
     "syntrans/cli/app.py:train": "an option of the command line is a parameter",
     "syntrans/cli/edit.py:edit": "an option of the command line is a parameter",
+    "syntrans/cli/report.py:report": "an option of the command line is a parameter",
     "syntrans/cli/predict.py:predict": "an option of the command line is a parameter",
 }
 

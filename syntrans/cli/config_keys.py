@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Json
 from syntrans.console import print_json
 from syntrans.errors import UsageError
@@ -21,27 +22,42 @@ app = typer.Typer(rich_markup_mode=None)
 config_app = typer.Typer(rich_markup_mode=None, help="Explain the keys of configs.")
 app.add_typer(config_app, name="config")
 
-# command -> where its config is declared, and the folder of its shipped configs
+# what has a config -> where that is declared, and the folder of its shipped configs; all but flier are commands
 CONFIGS = {
     "mine": ("syntrans_mining.config:MiningConfig", "mining/configs"),
     "train": ("syntrans_training.config:TrainConfig", "training/configs"),
     "evaluate": ("syntrans_training.config:EvaluateConfig", "training/configs"),
+    "imagine": ("syntrans_training.config.imagination:ImagineConfig", "training/configs"),
+    "flier": ("syntrans_training.config.flier:FlierConfig", "training/configs"),
 }
+
+
+KeyArgument = Annotated[
+    str | None,
+    typer.Argument(help="A key or a section; default: all of them.", metavar="[KEY]", autocompletion=completion.keys),
+]
+CommandOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only the keys of mine, train, evaluate, imagine, or flier (train --config flier).",
+        metavar="NAME",
+        autocompletion=completion.commands,
+        is_eager=True,
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Show the values of this config: a YAML file or a shipped one.",
+        metavar="FILE|NAME",
+        autocompletion=completion.configs,
+    ),
+]
 
 
 @config_app.command(context_settings=CONTEXT)
 def show(
-    key: Annotated[
-        str | None, typer.Argument(help="A key or a section; default: all of them.", metavar="[KEY]")
-    ] = None,
-    command: Annotated[
-        str | None, typer.Option(help="Only the keys of this command: mine, train or evaluate.", metavar="NAME")
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(help="Show the values of this config: a YAML file or a shipped one.", metavar="FILE|NAME"),
-    ] = None,
-    json_: Json = False,
+    key: KeyArgument = None, command: CommandOption = None, config: ConfigOption = None, json_: Json = False
 ) -> None:
     """Explain config keys: meaning, default, and what may be given.
 

@@ -16,7 +16,7 @@ from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, _cores, encode_photos
+from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
 
 
 def _field(number, value):
@@ -176,7 +176,22 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
         syntrans.FewShotClassifier.load(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    pytest.importorskip("sklearn")
+    from sklearn.utils.estimator_checks import check_estimator
+
+    expected = {
+        "check_fit_score_takes_y": "the second argument of fit is called labels, not y",
+        "check_set_params": "the type checker of these tests refuses its values",
+    }
+    estimator = syntrans.FewShotClassifier(encoder="features", inductive=True)
+    done = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
+    assert len(done) > 50
+    assert {one["check_name"] for one in done if one["status"] == "xfail"} <= set(expected)
+
+
+def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
     pytest.importorskip("sklearn")
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
@@ -224,11 +239,11 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     encoder = _Counting()
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
-    n = 40 * _cores()
+    n = 40 * usable_cores()
     found = encode_photos(encoder, [red] * n, "read")
     assert len(found.features) == n
     assert encoder.waiting == 0
-    assert encoder.most <= (AHEAD * _cores() + 1 + _cores()) * encoder.batch < n
+    assert encoder.most <= (AHEAD * usable_cores() + 1 + usable_cores()) * encoder.batch < n
 
 
 def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():

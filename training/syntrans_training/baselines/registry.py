@@ -39,8 +39,8 @@ from syntrans_training.methods import (
     SimpleShot,
     TipAdapter,
 )
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.text.class_vectors import SIMILARITIES
 

@@ -35,6 +35,9 @@ def row_results(
         found[name] = interval(outcome.accuracy, kind=kind).percent()
         found[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
         found[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
+        found[name]["reliability"] = [
+            [int(n), round(p, 4), round(share, 4)] for n, p, share in outcome.reliability.tolist()
+        ]
         if row.settings:
             found[name] |= row.settings
         elif name in choices:

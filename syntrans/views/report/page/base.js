@@ -65,7 +65,8 @@ function choice(label, options, value, changed) {
 function section(level, title, ...children) {
   const id = freshId("section");
   const heading = element(`h${level}`, { id, tabIndex: -1 }, words(title));
-  return element("section", { aria: { labelledby: id } }, heading, ...children);
+  // A landmark for each run, and not for each of its sections, whose names they share.
+  return element("section", level === 2 ? { aria: { labelledby: id } } : {}, heading, ...children);
 }
 
 // A table is wider than a phone: it scrolls alone, also by keyboard.

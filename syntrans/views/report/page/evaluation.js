@@ -49,7 +49,7 @@ class Result {
     const columns = [
       { label: "row", value: (row) => this.names(row.row), cell: (row) => button(this.names(row.row), () => this.show(row.row, true), "link") },
       { label: "accuracy", value: (row) => row.mean, cell: text, numeric: true },
-      { label: "", head: axis(low, high), value: (row) => row.mean, csv: false, plain: true, cell: (row) => whisker(row.mean, row.half_width, low, high, row.group, `${text(row)} percent`) },
+      { label: "interval", head: element("span", {}, axis(low, high), element("span", { className: "hidden", textContent: "interval" })), value: (row) => row.mean, csv: false, plain: true, cell: (row) => whisker(row.mean, row.half_width, low, high, row.group, `${text(row)} percent`) },
       { label: "half width", value: (row) => row.half_width, hidden: true },
       { label: "row − visual only", ...difference((row) => `${row} - visual_only`) },
       { label: "SynTrans − row", ...difference((row) => `syntrans - ${row}`) },
@@ -79,7 +79,7 @@ class Result {
       columns: [
         { label: "accuracy", value: (one) => `${one.from} to ${one.from + 100 / bins} %`, plain: true },
         { label: "episodes", value: (one) => one.n, numeric: true, plain: true },
-        { label: "", value: (one) => one.n, cell: (one) => bar(one.n, most), csv: false, plain: true },
+        { label: "drawn", value: (one) => one.n, cell: (one) => bar(one.n, most), csv: false, plain: true },
       ],
     });
     const episodes = dataTable({

@@ -1,7 +1,7 @@
 "use strict";
 // Every row of a ledger: searched, filtered and ordered by numbers; drawn only as far as it is looked at.
 
-const PAGE = 50;
+const PAGE = 30;
 const ORDERS = {
   class: "class and rank", agreement: "lowest agreement", margin: "lowest CLIP margin", seen: "least seen in pictures",
 };
