@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from syntrans_training.baselines.losses import alignment_loss, attention_loss, gate_loss
 from syntrans_training.engine.head_trainer import fit, fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 

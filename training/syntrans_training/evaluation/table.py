@@ -63,12 +63,14 @@ def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str, 
 def _caption(summary: Mapping[str, Any]) -> str:
     ours = {k: rows["syntrans"] for k, rows in summary["results"].items()}
     alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in ours.items())
+    adapted = all("syntrans_val" in rows for rows in summary["results"].values())
+    moved = ", which SynTrans moves in every task by its supports" if adapted else ""
     other = ", ".join(f"{k}-shot ±{row['image_half_width']:.2f}" for k, row in ours.items())
     data = summary["data"]
     lines = [
         "Percent with 95 % intervals over episodes; differences (row − visual only, SynTrans − row) paired by episode.",
         f"Of SynTrans with other pictures of these classes: {other}.",
-        f"All settings chosen on val; α of SynTrans: {alphas}.",
+        f"All settings chosen on val; α of SynTrans: {alphas}{moved}.",
     ]
     if recipes := _recipes(summary):
         lines.append(f"Of two training recipes val kept: {recipes}.")

@@ -247,3 +247,13 @@ def derangement(n: int, seed: int) -> NDArray[np.int64]:
         j = int(rng.integers(i))
         order[i], order[j] = order[j], order[i]
     return order
+
+
+def half_deranged(n: int, seed: int) -> NDArray[np.int64]:
+    """A permutation that moves a random half of 0..n-1 among itself, and leaves the rest; needs n >= 4."""
+    if n < 4:
+        raise ValueError(f"half a derangement needs at least 4 classes, got {n}")
+    moved = np.sort(np.random.default_rng((seed, n, 2)).permutation(n)[: n // 2])
+    order = np.arange(n)
+    order[moved] = moved[derangement(len(moved), seed)]
+    return order
