@@ -2,7 +2,8 @@
 
 Zhao et al., "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP 2021). Both are
 trained on tasks of the base classes, as prototypical networks (Snell et al., arXiv 1703.05175): the teacher with the
-mirror losses of `encoder/cmkd_teacher.py`, the student with `srl` times a spatial relation loss on all pictures of a task.
+mirror losses of `encoder/cmkd_teacher.py`, the student with `srl` times a spatial relation loss on all pictures of a
+task.
 
 A task is drawn inside a step from the loop's generator and from nothing else, so students of any teacher, and a student
 of none, see the same tasks and views. Which pictures the teacher looks at: the student's views where it brings an
