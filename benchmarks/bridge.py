@@ -76,7 +76,8 @@ class Version:
     def train(self, features: Path, *settings: str, descriptors: Path | None = None) -> dict[str, Any]:
         """A bridge on features: seconds, choices of the stage, and its folder."""
         out = Path(tempfile.mkdtemp(dir=self.runs))
-        given = [f"data.path={features}", f"encoder.method={'precomputed' if self.has_new_keys else 'given'}", *settings]
+        method = "precomputed" if self.has_new_keys else "given"
+        given = [f"data.path={features}", f"encoder.method={method}", *settings]
         first = [str(descriptors)] if descriptors else []
         spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *_sets(given))
         report = json.loads((out / "train.json").read_text())

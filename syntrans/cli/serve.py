@@ -44,12 +44,11 @@ def serve(
     from syntrans.extras import require
 
     require("serve", "serve", ("fastapi", "uvicorn", "python_multipart"))
-
     from syntrans.config import from_values
     from syntrans_training.config.prediction import ServeConfig
     from syntrans_training.prediction.predictor import Settings
     from syntrans_training.prediction.server.run import serve as run
     from syntrans_training.prediction.task import TaskRequest
 
-    settings = Settings(coverage=from_values(ServeConfig, {}, set_ or ()).coverage, inductive=inductive)
+    settings = Settings(from_values(ServeConfig, {}, set_ or ()).coverage, inductive)
     run(TaskRequest(support, None, encoder, descriptors, text, settings), port)

@@ -103,3 +103,19 @@ def predicted(tmp_path: Path) -> Path:
     answers.append(answer("broken.png", "broken", **nothing))
     (tmp_path / "names.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers))
     return tmp_path / "names.jsonl"
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Path:
+    """What `syntrans report TRAINING --figure all` leaves."""
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    curve = {"split": "novel", "shots": 1, "chosen": {"alpha": 0.5, "mean": 60.0}}
+    (folder / "alpha.json").write_text(json.dumps({"checkpoint": HOSTILE, "curves": [curve]}))
+    number = {"shots": 1, "weights": "visual", "alpha": 0.0, "silhouette": 0.3}
+    (folder / "weights.json").write_text(json.dumps({"checkpoint": HOSTILE, "numbers": [number]}))
+    points = {"split": ["novel"] * 3, "shots": [1] * 3, "alpha": [0.0, 0.5, 1.0], "accuracy": [0.5, 0.6, 0.4]}
+    write_sealed(folder / "alpha.parquet", pa.table({**points, "half_width": [0.01] * 3, "episodes": [30] * 3}))
+    plane = {"x": [0.1, 0.2, 0.9], "y": [0.5, 0.4, 0.1], "class": ["wren", "wren", HOSTILE]}
+    write_sealed(folder / "weights.parquet", pa.table({"shots": [1] * 3, "weights": ["visual"] * 3, **plane}))
+    return folder
