@@ -123,7 +123,7 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
 @pytest.fixture
 def trained_on_features(features, tiny_config, write_toy_descriptors, tmp_path):
     """A training on toy features with two descriptors per class."""
-    config = tiny_config(data={"path": str(features)}, encoder={"method": "given"}, vsbird={"controls": False})
+    config = tiny_config(data={"path": str(features)}, encoder={"method": "precomputed"}, vsbird={"controls": False})
     out = tmp_path / "artifacts" / "train" / "toy"
     train(config, out=out, descriptors=write_toy_descriptors(rejected=False))
     return out
