@@ -86,6 +86,14 @@ def test_what_is_no_image_encoder_is_refused(tmp_path):
         open_sight("resnet")
 
 
+@pytest.mark.parametrize("kind", ["onnx", "timm", "open_clip"])
+def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
+    with pytest.raises(ModelLoadError) as refused:
+        open_sight(f"{kind}:{tmp_path}")
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)
