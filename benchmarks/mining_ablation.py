@@ -136,7 +136,7 @@ def accuracies(
     config = load_config(TrainConfig, "world", kind="training/configs", overrides=[*ONLY_OURS, *overrides])
     train(config, out=folder, descriptors=descriptors)
     out = make_dir(folder / "evaluate")
-    how = ["shuffles=1", *evaluation]  # no row of ours is shuffled
+    how = ["control_draws=1", *evaluation]  # no row of ours is shuffled
     evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=how), out=out)
     table = pq.read_table(out / "accuracies.parquet")
     shots = np.array(table["shots"])

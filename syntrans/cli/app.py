@@ -14,9 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from syntrans import __version__
+from syntrans.cli import config_keys as cli_config
+from syntrans.cli import edit as cli_edit
 from syntrans.cli import files as cli_files
 from syntrans.cli import imagine as cli_imagine
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import report as cli_report
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
 from syntrans.cli.interrupts import stop_like_ctrl_c
@@ -46,22 +49,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-for part in (cli_files, cli_imagine, cli_predict, cli_serve, cli_setup):
+for part in (cli_files, cli_edit, cli_report, cli_imagine, cli_predict, cli_serve, cli_config, cli_setup):
     app.add_typer(part.app)  # its commands stand beside those of this file
-
-
-def _version(*, value: bool) -> None:
-    if value:
-        typer.echo(f"syntrans {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback has ended the program
-        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Show the version and exit.")
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit; with --json what a bug report needs.")
     ] = False,
+    json_: Json = False,
 ) -> None:
     """From class names and a few pictures to a better classifier, all on your own machine.
 
@@ -74,6 +72,13 @@ def _root(
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
     """
+    if version:
+        from syntrans.cli.version import facts_for_a_report
+
+        typer.echo(json.dumps(facts_for_a_report(), indent=2) if json_ else f"syntrans {__version__}")
+        raise typer.Exit
+    if json_:
+        raise UsageError("--json goes with --version, or after a command")
     if context.invoked_subcommand is None:
         from syntrans.cli.next_step import render
 
@@ -88,7 +93,8 @@ def mine(
     set_: Set = None,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option(help="Mine only the first N classes: a preview.", metavar="N", min=1)
+        int | None,
+        typer.Option(help="Mine only the first N classes: a preview, with report.html.", metavar="N", min=1),
     ] = None,
     dry_run: DryRun = False,
     refilter: Annotated[

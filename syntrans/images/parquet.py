@@ -7,10 +7,12 @@ that leads out of this folder is never followed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -43,15 +45,15 @@ def labels(path: Path, columns: Columns = ANY) -> list[str]:
         label, names = opened.columns.label, opened.columns.names
         if not label:
             return [""] * opened.file.metadata.num_rows
-        found: list[Any] = opened.file.read(columns=[label])[label].to_pylist()
-        if None in found:
-            raise InputError(f"{path}, row {found.index(None)} lacks a class; write the file again with all")
+        values: list[Any] = opened.file.read(columns=[label])[label].to_pylist()
+        if None in values:
+            raise InputError(f"{path}, row {values.index(None)} lacks a class; write the file again with all")
         if names is None:
-            return found
-        outside = next((label for label in found if not 0 <= label < len(names)), None)
+            return values
+        outside = next((label for label in values if not 0 <= label < len(names)), None)
         if outside is not None:
             raise InputError(f"{path}: label {outside} has no name; column {label!r} has {len(names)}")
-        return [names[label] for label in found]
+        return [names[label] for label in values]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,34 @@ def read(path: Path, rows: Collection[int], columns: Columns = ANY) -> Iterator[
     """Number of some rows and what gives their encoded bytes, in the order of the file, a few in memory at a time."""
     with _open(path, columns) as opened:
         yield from _loads(opened, set(rows))
+
+
+def streamed(photos: Iterable[Any]) -> Iterator[Any]:
+    """The same pictures in the same order, those that stay in Parquet files with their bytes, a few at a time.
+
+    Rows that follow each other are read in one go: each alone would be looked for from the start of its row group.
+    """
+    for place, run in groupby(_with_places(photos), key=itemgetter(0)):
+        here = [photo for _, photo in run]
+        if place is None:
+            yield from here
+        else:
+            rows = [photo.load.number for photo in here]
+            for photo, (_, load) in zip(here, read(place[0], rows, place[1]), strict=True):
+                yield photo._replace(load=load)
+
+
+def _with_places(photos: Iterable[Any]) -> Iterator[tuple[tuple[Path, Columns, int] | None, Any]]:
+    """Each with its file, columns, and how often the numbers went back; None for those that are elsewhere."""
+    before, turns = -1, 0
+    for photo in photos:
+        load = getattr(photo, "load", None)
+        if isinstance(load, Row):
+            turns += load.number <= before
+            before = load.number
+            yield (load.path, load.columns, turns), photo
+        else:
+            yield None, photo
 
 
 def pictures(path: Path, keys: Sequence[str], rows: Sequence[int], columns: Columns = ANY) -> Iterator[ImageRef]:

@@ -16,6 +16,7 @@ class ColourEncoder:
     """Features are the mean colour [3] and its products, so that like colours have like features."""
 
     name, dim, size, at_least = "colours", 9, 8, 16
+    batch, in_threads = 32, False
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
         square = picture.resize((self.size, self.size))

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.runs.ray_cluster import join_cluster
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure
@@ -43,7 +43,7 @@ class RayEngine:
         self._path, self._device, self._replicas = path, device, replicas
         template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         self._arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
-        _join(address)
+        join_cluster(address, cores())
         self._chat = Chat(
             _tokenizer(path),
             max_len=self._arguments["max_model_len"],
@@ -60,7 +60,7 @@ class RayEngine:
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answers as blocks of them come back from the cluster."""
         rows: dict[tuple[bool, bool, bool], list[dict[str, Any]]] = {}
-        asked = {request.id: request for request in requests}
+        by_id = {request.id: request for request in requests}
         for request, tokens in zip(requests, self._chat.tokens(requests), strict=True):
             problem = self._chat.problem(request, len(tokens))
             if problem:
@@ -75,7 +75,7 @@ class RayEngine:
             rows.setdefault((request.yes_no, request.schema is not None, request.picture is not None), []).append(row)
         for table in rows.values():
             for answer in self._answers(table):
-                yield self._response(asked[answer["id"]], answer)
+                yield self._response(by_id[answer["id"]], answer)
 
     def _row(self, request: Request, tokens: list[int]) -> dict[str, Any]:
         sampling = sampling_values(request, self._chat)
@@ -144,27 +144,6 @@ def _postprocess(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _join(address: str | None) -> None:
-    try:
-        import ray
-    except ImportError as error:
-        raise broken_import(error, "ray", "ray") from error
-    if ray.is_initialized():
-        return
-    local = {} if address else {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    try:
-        ray.init(address=address or "local", log_to_driver=False, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:  # a bad address is any of the three
-        raise EnvironmentProblem(
-            f"no Ray cluster at {address} ({type(error).__name__}); start one with 'ray start --head', or leave out "
-            f"engine.ray_address"
-        ) from error
-    import ray.data
-
-    context: Any = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-
-
 def _tokenizer(path: str) -> Any:
     from transformers import AutoTokenizer
 
@@ -177,8 +156,8 @@ def _tokenizer(path: str) -> Any:
 def _end_tokens(path: str, tokenizer: Any) -> set[int]:
     from transformers import AutoConfig
 
-    found = {tokenizer.eos_token_id}
+    end_tokens = {tokenizer.eos_token_id}
     with contextlib.suppress(OSError, ValueError):
         named = AutoConfig.from_pretrained(path, trust_remote_code=False).eos_token_id
-        found |= set(named) if isinstance(named, list) else {named}
-    return {int(token) for token in found if token is not None}
+        end_tokens |= set(named) if isinstance(named, list) else {named}
+    return {int(token) for token in end_tokens if token is not None}

@@ -115,8 +115,8 @@ def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
         assert row["class"] == line["class"] == cells["class"]
         assert line["prediction_set"] == cells["prediction_set"]
         assert row["path"] in page
-    assert "<script" not in page
-    assert "http" not in page
+    assert page.count("data:image/jpeg;base64,") == len(rows)
+    assert "connect-src" not in page
 
 
 def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, capsys):
@@ -223,26 +223,33 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
 
 def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):
     support, query = write_task(tmp_path, shots=2, queries=20)
-    monkeypatch.setattr(journal, "EVERY", 32)
+    monkeypatch.setattr(journal, "EVERY", 16)
     (query / "blue_torn.png").write_bytes(b"no picture")
     asked = ("--support", support, "--query", query, "--out")
     predict(capsys, *asked, tmp_path / "whole.csv")
     looked_at, forward = [], ColourEncoder.forward
+    before = 3 + 6 + 1  # swatches, supports and a grey picture
 
     def stopping(self, batch):
-        looked_at.append(len(batch))
-        if len(looked_at) == 5:  # swatches, supports, a grey picture, a batch, and now
+        if sum(looked_at) == before + 31:
+            looked_at.append(0)
             raise KeyboardInterrupt
+        looked_at.append(len(batch))
         return forward(self, batch)
 
+    monkeypatch.setattr(ColourEncoder, "batch", 8)
     monkeypatch.setattr(ColourEncoder, "forward", stopping)
     code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
     assert code == 130
-    assert f"32 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
+    assert f"31 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
+    looked_at.clear()
+    monkeypatch.setattr(
+        ColourEncoder, "forward", lambda self, batch: looked_at.append(len(batch)) or forward(self, batch)
+    )
     code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
     assert code == 0
-    assert "32 pictures were read before the last stop" in err
-    assert sum(looked_at[5:]) == 3 + 6 + 1 + 60 - 32
+    assert "31 pictures were read before the last stop" in err
+    assert sum(looked_at) == before + 60 - 31
     assert (tmp_path / "out.csv").read_text() == (tmp_path / "whole.csv").read_text()
     assert not (tmp_path / ".out.csv.partial").exists()
 
@@ -257,6 +264,17 @@ def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
     code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
     assert code == 0
     assert "before the last stop" not in err
+
+
+def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1)
+    (tmp_path / "sorted" / "red").mkdir(parents=True)
+    rests = [tmp_path / ".out.csv.4194304-0a1b.tmp", tmp_path / "sorted" / "red" / ".a.png.4194304-0a1b.tmp"]
+    for path in rests:  # the number is above the highest that a process can have
+        path.touch()
+    asked = ("--support", support, "--query", query, "--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
+    assert predict(capsys, *asked)[0] == 0
+    assert not any(path.exists() for path in rests)
 
 
 def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from syntrans.errors import InputError, UsageError
+from syntrans_training.prediction import novelty
 from syntrans_training.prediction.calibration import calibrate
 from syntrans_training.prediction.class_means import class_directions
 from syntrans_training.prediction.fusion import TEXT_PICTURES, text_pictures
@@ -107,7 +108,7 @@ def test_prediction_sets_hold_the_class_as_often_as_they_promise():
         _, found = answer(supports, labels, pictures, coverage=0.9)
         covered.append(found.members[np.arange(len(truth)), truth].mean())
         promised.append(found.calibration.promised)
-    assert set(promised) == {0.9}
+    assert set(promised) == {28 / 31}  # the first of 1/31, 2/31 ... that is 0.9 or more
     assert np.mean(covered) == pytest.approx(0.9, abs=0.03)
 
 
@@ -120,10 +121,47 @@ def test_few_supports_promise_what_they_can_and_one_a_class_nothing():
     assert answer(supports, labels, pictures)[1].calibration.promised is None
 
 
-def test_the_likeliest_class_is_in_every_set():
-    supports, labels, pictures, _, _ = task(noise=0.5)
+def test_sets_of_an_easy_task_cover_what_they_promise_and_no_more():
+    covered, right = [], []
+    for seed in range(20):
+        supports, labels, pictures, truth, _ = task(ways=5, shots=6, noise=0.2, seed=seed)
+        _, found = answer(supports, labels, pictures, coverage=0.8)
+        covered.append(found.members[np.arange(len(truth)), truth].mean())
+        right.append((found.labels == truth).mean())
+    assert np.mean(right) > 0.95
+    assert np.mean(covered) == pytest.approx(25 / 31, abs=0.04)
+
+
+def test_without_a_guarantee_the_likeliest_class_is_in_every_set():
+    supports, labels, pictures, _, _ = task(shots=1, noise=0.5)
     _, found = answer(supports, labels, pictures)
     assert found.members[np.arange(len(pictures)), found.labels].all()
+
+
+def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_together():
+    from sklearn.metrics import roc_auc_score
+
+    found = {"alone": [], "together": []}
+    space = Space(background=unit(np.random.default_rng(1).normal(size=(40, DIM))))
+    for seed in range(8):
+        supports, labels, pictures, _, _ = task(ways=8, shots=1, noise=0.3, seed=seed)
+        known = labels < 5
+        mixed, truth = pictures, np.repeat(np.arange(8) < 5, 30)
+        for name, inductive in (("alone", True), ("together", False)):
+            _, said = answer(supports[known], labels[known], mixed, space=space, inductive=inductive)
+            found[name].append(roc_auc_score(truth, said.verdict.familiarity))
+    assert np.mean(found["together"]) > np.mean(found["alone"]) + 0.02
+
+
+def test_like_pictures_share_their_familiarity_and_one_without_its_like_keeps_its_own(monkeypatch):
+    monkeypatch.setattr(novelty, "BLOCK", 4)
+    likes = unit(np.eye(DIM)[[0] * 6] + 0.01 * np.random.default_rng(0).normal(size=(6, DIM)))
+    placed = np.concatenate([likes, np.eye(DIM)[[1]]])
+    scores = np.array([1, 3, 1, 3, 1, 3, 9], np.float32)
+    shared = novelty._shared(scores, placed)
+    assert shared[6] == pytest.approx(9)
+    assert np.allclose(shared[:6], scores[:6] / 2 + (12 - scores[:6]) / 10, atol=0.01)
+    assert novelty._shared(scores[:1], placed[:1]) == pytest.approx(1)
 
 
 def test_hard_tasks_get_flatter_probabilities_than_easy_ones():
@@ -142,7 +180,7 @@ def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual():
     assert found.none[len(pictures) :].mean() > 0.9
     assert found.none[: len(pictures)].mean() < 0.2
     supports, labels, pictures, _, _ = task(shots=1)
-    assert answer(supports, labels, pictures)[1].novelty_threshold is None
+    assert answer(supports, labels, pictures)[1].verdict.threshold is None
 
 
 def test_left_out_supports_are_compared_with_the_others_of_their_class():

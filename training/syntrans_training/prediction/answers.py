@@ -106,6 +106,6 @@ def terms(predictor: Predictor, predictions: Predictions) -> list[str]:
         lines.append("prediction sets carry no guarantee: no class has a second picture to test with; give two or more")
     else:
         lines.append(f"prediction sets carry no guarantee: {n} supports are too few to promise anything; give more")
-    if predictions.novelty_threshold is None:
+    if predictions.verdict.threshold is None:
         lines.append("pictures of no class are not found: that needs more supports, or the embedded encoder")
     return lines

@@ -1,8 +1,8 @@
-"""From cosines to probabilities, prediction sets and "none of these", each learned from supports left out in turn.
+"""From cosines to probabilities and prediction sets, both learned from supports left out in turn.
 
 A support is left out of its own class and looked at as if it were to be named; what was learned from other domains
-(`SCALE`, `NOVELTY`) counts as so many more supports. With one picture a class nothing can be left out: the
-probabilities rest on the other domains alone, and prediction sets carry no guarantee.
+(`SCALE`) counts as so many more supports. With one picture a class nothing can be left out: the probabilities rest on
+the other domains alone, and prediction sets carry no guarantee.
 """
 
 import math
@@ -11,19 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans_training.prediction.class_means import SCALE, ClassModel, softmax
+from syntrans_training.prediction.class_means import SCALE, ClassModel, softmax, testable
 from syntrans_training.prediction.space import Array, Labels
 
 SCALES = np.geomspace(8, 50, 40)
 TEXT_SCALE = 12.0  # where no class has a picture
 SCALE_SD = 0.15  # how far log(scale) of a new task is from that of other domains
 LEAST_PROMISE = 0.9
-NOVELTY_SHARPNESS = 10.0
-NOVELTY_PRIOR_N = 20
-NOVELTY_SHARE = 0.05  # of pictures of the known classes that may be called none of these
-NOVELTY_SLOPE = 2.0  # how fast a picture stops counting for the classes below the threshold
-NOVELTY_WAYS, NOVELTY_SHOTS = (3, 5, 10), (1, 3, 5)
-NOVELTY = ((-5.6, -4.3, -4.0), (-4.7, -3.9, -3.5), (-4.2, -3.6, -3.2))  # that quantile elsewhere, by ways and shots
 
 
 @dataclass(frozen=True)
@@ -43,14 +37,14 @@ class Calibration:
         return softmax(self.scale * cosines)
 
     def sets(self, probabilities: Array, coverage: float) -> NDArray[np.bool_]:
-        """[n, C] members of the prediction sets; the likeliest class is always one.
+        """[n, C] members of the prediction sets.
 
-        With a threshold: every class whose probability reaches it (split conformal, leave-one-out; Vovk 2012). Without:
-        the likeliest classes that together reach `coverage`, as the probabilities have it.
+        With a threshold: every class whose probability reaches it (split conformal, leave-one-out; Vovk 2012). None
+        may: were the likeliest class always put in, the sets would hold the right one more often than they promise.
+        Without: the likeliest classes that together reach `coverage`, as the probabilities have it.
         """
-        best = probabilities == probabilities.max(1, keepdims=True)
         if self.threshold is not None:
-            return np.asarray(best | (probabilities >= self.threshold))
+            return np.asarray(probabilities >= self.threshold)
         order = np.argsort(-probabilities, 1)
         ordered = np.take_along_axis(probabilities, order, 1)
         before = np.cumsum(ordered, 1) - ordered
@@ -61,56 +55,14 @@ class Calibration:
 
 def calibrate(directions: ClassModel, supports: Array, labels: Labels, coverage: float) -> Calibration:
     """Learn from supports [n, r] of which another one of the same class remains."""
-    testable = _testable(labels, len(directions.text))
-    if not testable.any():
+    testing = testable(labels, len(directions.text))
+    if not testing.any():
         return Calibration(SCALE if len(labels) else TEXT_SCALE, None, None, 0)
-    y = labels[testable]
-    cosines = directions.left_out_scores(supports, labels)[testable]
+    y = labels[testing]
+    cosines = directions.left_out_scores(supports, labels)[testing]
     scale = _fit_scale(cosines, y)
     threshold, promised = _conformal(softmax(scale * cosines)[np.arange(len(y)), y], coverage)
     return Calibration(scale, threshold, promised, len(y))
-
-
-def novelty_threshold(
-    directions: ClassModel, supports: Array, labels: Labels, background: Array | None
-) -> float | None:
-    """The novelty score below which a picture shows none of the classes; None where nothing says what is usual.
-
-    Of the left-out supports `NOVELTY_SHARE` lie below it; other domains count as `NOVELTY_PRIOR_N` more of them.
-    """
-    ways, testable = len(directions.text), _testable(labels, len(directions.text))
-    if (background is None and testable.sum() < NOVELTY_PRIOR_N) or not len(labels):
-        return None
-    counts = np.bincount(labels, minlength=ways)
-    prior, n = prior_novelty(ways, float(np.median(counts[counts > 0]))), int(testable.sum())
-    if n == 0:
-        return prior
-    best = directions.left_out_scores(supports, labels)[testable].max(1)
-    scores = novelty_scores(best, directions.place(supports)[testable], directions, background)
-    measured = float(np.quantile(scores, NOVELTY_SHARE))
-    return measured if background is None else (n * measured + NOVELTY_PRIOR_N * prior) / (n + NOVELTY_PRIOR_N)
-
-
-def novelty_scores(best: Array, placed: Array, directions: ClassModel, background: Array | None) -> Array:
-    """How near the nearest class is [n], against how near the background's classes are; high is familiar."""
-    near = NOVELTY_SHARPNESS * best
-    if background is None:
-        return near
-    far = NOVELTY_SHARPNESS * placed @ directions.place(background).T
-    top = far.max(1)
-    found: Array = near - top - np.log(np.exp(far - top[:, None]).sum(1))
-    return found
-
-
-def prior_novelty(ways: int, shots: float) -> float:
-    """The threshold of other domains for so many classes and supports a class."""
-    by_ways = [float(np.interp(shots, NOVELTY_SHOTS, row)) for row in NOVELTY]
-    return float(np.interp(math.log(ways), np.log(NOVELTY_WAYS), by_ways))
-
-
-def _testable(labels: Labels, ways: int) -> NDArray[np.bool_]:
-    """[n], supports that are not the only one of their class."""
-    return np.asarray(np.bincount(labels, minlength=ways)[labels] > 1)
 
 
 def _fit_scale(cosines: Array, labels: Labels) -> float:
@@ -122,12 +74,12 @@ def _fit_scale(cosines: Array, labels: Labels) -> float:
 
 
 def _conformal(p: Array, coverage: float) -> tuple[float | None, float | None]:
-    """The p that a share of exchangeable pictures reach, and that share: `coverage`, or what n pictures can promise.
+    """The p that a share of exchangeable pictures reach, and that share: the first of 1 / (n + 1), 2 / (n + 1) ...
 
-    n of them promise n / (n + 1) at most; less than `LEAST_PROMISE` is none.
+    n / (n + 1) that is `coverage` or more, else the last; less than `LEAST_PROMISE` is none.
     """
     n = len(p)
     rank = min(math.ceil((n + 1) * coverage), n)
     if rank / (n + 1) < min(coverage, LEAST_PROMISE):
         return None, None
-    return float(np.sort(p)[n - rank]), min(coverage, rank / (n + 1))
+    return float(np.sort(p)[n - rank]), rank / (n + 1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from syntrans_training.prediction.fusion import text_pictures
 from syntrans_training.prediction.space import Array, Labels, unit
@@ -138,6 +139,11 @@ def beliefs(scores: Array, known: Array | float) -> tuple[Array, Array]:
     belief = softmax(SCALE * scores) * np.reshape(known, (-1, 1))
     mass = belief.sum(0)[:, None]
     return belief, QUERY_PICTURES * mass / (mass + HALF)
+
+
+def testable(labels: Labels, ways: int) -> NDArray[np.bool_]:
+    """[n], supports that are not the only one of their class: they can be left out."""
+    return np.asarray(np.bincount(labels, minlength=ways)[labels] > 1)
 
 
 def softmax(x: Array) -> Array:

@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError, UsageError
-from syntrans_training.prediction.calibration import (
-    NOVELTY_SLOPE,
-    Calibration,
-    calibrate,
-    novelty_scores,
-    novelty_threshold,
-)
+from syntrans_training.prediction.calibration import Calibration, calibrate
 from syntrans_training.prediction.class_means import ClassModel, class_directions
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
+from syntrans_training.prediction.novelty import Known, Verdict
 from syntrans_training.prediction.space import Array, Labels, Space
 
 
@@ -37,18 +32,25 @@ class Settings:
 class Predictions:
     """Answers for n pictures and C classes.
 
-    `probabilities` [n, C]; `members` [n, C] of the prediction sets; `none` [n]: it shows none of the classes, always
-    false where that was not learned; `placed` [n, r] and `directions` are what the reasons are read from.
+    `probabilities` [n, C]; `members` [n, C] of the prediction sets; `verdict`: which show none of the classes, and the
+    classes that they were named by; `placed` [n, r] as those take pictures.
     """
 
     probabilities: Array
     members: NDArray[np.bool_]
-    novelty: Array
-    none: NDArray[np.bool_]
-    novelty_threshold: float | None
+    verdict: Verdict
     placed: Array
-    directions: ClassModel
     calibration: Calibration
+
+    @property
+    def none(self) -> NDArray[np.bool_]:
+        """[n], it shows none of the classes; always false where that was not learned."""
+        return self.verdict.none
+
+    @property
+    def directions(self) -> ClassModel:
+        """The classes that the reasons are read from."""
+        return self.verdict.classes
 
     @property
     def labels(self) -> Labels:
@@ -78,18 +80,13 @@ class Predictor:
         z = self.space.project(features)
         make = class_directions if self.space.bridge is None else self.space.bridge.classes
         alone = make(self.supports, self.labels, self.text_means, len(self.classes))
-        # Unlabelled pictures of no class would draw the directions to themselves: novelty asks supports and texts.
-        threshold = novelty_threshold(alone, self.supports, self.labels, self.space.background)
-        placed = alone.place(z)
-        novelty = novelty_scores(alone.scores(placed).max(1), placed, alone, self.space.background)
-        known = 1.0 if threshold is None else 1 / (1 + np.exp(-NOVELTY_SLOPE * (novelty - threshold)))
-        directions = alone if self.settings.inductive or not len(z) else alone.with_queries(z, known)
-        calibration = calibrate(directions, self.supports, self.labels, self.settings.coverage)
-        placed = directions.place(z)
-        probabilities = calibration.probabilities(directions.scores(placed))
+        known = Known(self.supports, self.labels, self.space.background)
+        verdict = known.judge(alone, z, together=not self.settings.inductive)
+        calibration = calibrate(verdict.classes, self.supports, self.labels, self.settings.coverage)
+        placed = verdict.classes.place(z)
+        probabilities = calibration.probabilities(verdict.classes.scores(placed))
         members = calibration.sets(probabilities, self.settings.coverage)
-        none = np.zeros(len(z), bool) if threshold is None else novelty < threshold
-        return Predictions(probabilities, members, novelty, none, threshold, placed, directions, calibration)
+        return Predictions(probabilities, members, verdict, placed, calibration)
 
 
 def fit(

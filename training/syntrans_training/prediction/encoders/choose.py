@@ -148,6 +148,8 @@ def _same_space(vectors: Array) -> Array:
 class TorchEncoder:
     """An encoder of `syntrans_training.backbones` behind `ImageEncoder`; squeezed into a square, as in training."""
 
+    batch, in_threads = 32, False  # torch divides a batch over the cores itself
+
     def __init__(self, ref: str) -> None:
         try:
             from syntrans_training.backbones import build

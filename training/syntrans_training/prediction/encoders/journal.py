@@ -7,16 +7,15 @@ same encoder count: it is known by what it says of a grey picture.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from syntrans.images.reference import Picture
 from syntrans.paths import atomic_path
 from syntrans.progress import say
-from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, encode_photos
+from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, Keep, fingerprint
 from syntrans_training.prediction.space import Array
 
 EVERY = 1024
@@ -26,7 +25,7 @@ class FeatureJournal:
     """`known` are features by picture; `add` keeps more of them, `save` writes what is not yet on disk."""
 
     def __init__(self, folder: Path, encoder: ImageEncoder) -> None:
-        self.folder, self._encoder = folder, _fingerprint(encoder)
+        self.folder, self._encoder = folder, fingerprint(encoder)
         self.known = self._read()
         self._kept = len(self.known)
         self._new: dict[str, Array] = {}
@@ -74,9 +73,9 @@ def journal_folder(out: Path) -> Path:
 
 
 def encode_resumably(
-    encoder: ImageEncoder, pictures: Sequence[Picture], label: str, journal: FeatureJournal
+    encode: Callable[[Sequence[Picture], Keep], Encoded], pictures: Sequence[Picture], journal: FeatureJournal
 ) -> Encoded:
-    """As `encode_photos`, without those that the journal knows; what was read until a stop is kept in it."""
+    """As `encode`, without those that the journal knows; what was read until a stop is kept in it."""
     known = journal.known
     missing = [row for row, picture in enumerate(pictures) if picture.sha256 not in known]
     if len(missing) < len(pictures):
@@ -86,7 +85,7 @@ def encode_resumably(
         journal.add([pictures[missing[row]].sha256 for row in rows], features)
 
     try:
-        read = encode_photos(encoder, [pictures[row] for row in missing], label, keep)
+        read = encode([pictures[row] for row in missing], keep)
     except BaseException:
         if kept := journal.save():
             say(f"{kept} pictures are kept in {journal.folder}; the same command goes on from there")
@@ -96,8 +95,3 @@ def encode_resumably(
     rows = tuple(sorted(found))
     features = np.stack([found[row] for row in rows]) if rows else read.features
     return Encoded(features, rows, {missing[row]: why for row, why in read.broken.items()})
-
-
-def _fingerprint(encoder: ImageEncoder) -> str:
-    grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
-    return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
+from syntrans_training.prediction.encoders.pipeline import Pixels
 from syntrans_training.prediction.space import Array
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
@@ -26,13 +27,17 @@ _DEFAULT_SIZE = 224  # where the file takes any size
 class OnnxEncoder:
     """An image encoder in an ONNX file; features are [n, dim].
 
-    An output of tokens [n, t, d] gives its first token, one of maps [n, d, h, w] their mean.
+    An output of tokens [n, t, d] gives its first token, one of maps [n, d, h, w] their mean. Every `forward` keeps to
+    one core: several small batches at once are faster than one large one that all cores share, and leave no core idle
+    while pictures are decoded.
     Raises `EnvironmentProblem` without onnxruntime, `ModelLoadError` when the file is no image encoder.
     """
 
-    def __init__(self, path: Path, *, name: str = "", threads: int = 0) -> None:
+    batch, in_threads = 4, True  # a batch that stays in a core's cache
+
+    def __init__(self, path: Path, *, name: str = "") -> None:
         self.name = name or f"onnx:{path}"
-        self._session = _open_session(path, threads)
+        self._session = _open_session(path)
         taken = self._session.get_inputs()
         shape = list(taken[0].shape)
         if len(taken) != 1 or len(shape) != 4 or taken[0].type != "tensor(float)":
@@ -45,22 +50,21 @@ class OnnxEncoder:
         mean, std = _normalisation(path.with_name("preprocessor_config.json"))
         self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)
         self._shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(3, 1, 1)
-        self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.float32)).shape[1])
+        self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.uint8)).shape[1])
 
-    def prepare(self, picture: Image.Image) -> Array:
-        """A picture as the encoder takes it, [3, side, side]."""
+    def prepare(self, picture: Image.Image) -> Pixels:
+        """[3, side, side] uint8; Pillow takes the colours apart faster than numpy turns the axes."""
         square = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(square, np.uint8).transpose(2, 0, 1).astype(np.float32)
-        pixels *= self._scale
-        found: Array = np.add(pixels, self._shift, out=pixels)
-        return found
+        return np.stack([np.asarray(plane) for plane in square.split()])
 
-    def forward(self, batch: Array) -> Array:
+    def forward(self, batch: Pixels) -> Array:
         """Features [n, dim] of prepared pictures [n, 3, side, side]."""
         if self._one_by_one and len(batch) > 1:
             return np.concatenate([self.forward(batch[i : i + 1]) for i in range(len(batch))])
+        given = np.multiply(batch, self._scale, dtype=np.float32)
+        given += self._shift
         try:
-            found: Array = np.asarray(self._session.run(None, {self._input: batch})[0], np.float32)
+            found: Array = np.asarray(self._session.run(None, {self._input: given})[0], np.float32)
         except Exception as error:  # onnxruntime has no public base of its errors
             raise ModelLoadError(f"{self.name} does not read pictures: {str(error).splitlines()[0][:200]}") from error
         if found.ndim == 4:
@@ -80,7 +84,7 @@ def photo_file() -> Path | None:
     return path if path.is_file() else None
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def _open_session(path: Path) -> Any:
     if not path.is_file():
         raise ModelLoadError(f"{path} is not there; give an ONNX file (onnx:<file>)")
     try:
@@ -89,8 +93,7 @@ def _open_session(path: Path, threads: int) -> Any:
         raise broken_import(error, path.name, "predict") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads  # 0: one for each core
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoding threads need the cores
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no public base of its errors

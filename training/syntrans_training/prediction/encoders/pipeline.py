@@ -1,5 +1,7 @@
-"""From pictures to features: decoded in threads, looked at in batches, never more than a few batches in memory."""
+"""From pictures to features: a few batches at a time are decoded in threads, and looked at there or in the order."""
 
+import hashlib
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,22 +15,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import InputError
+from syntrans.images.parquet import streamed
 from syntrans.progress import track
 from syntrans_training.prediction.space import Array
 
-BATCH = 32
-AHEAD = 4  # batches that are decoded before they are needed
+AHEAD = 2  # batches a thread that are under way before they are needed
 
 Pixels = NDArray[Any]
+Keep = Callable[[Sequence[int], Array], None]
+"""Is given the rows and the features of every batch."""
 
 
 @runtime_checkable
 class ImageEncoder(Protocol):
-    """What reads pictures: `prepare` in any thread, `forward` in one."""
+    """What reads pictures: `prepare` in any thread.
+
+    `batch`: pictures in one `forward`. `in_threads`: every `forward` keeps to its thread, so that as many run at once
+    as there are cores; else one runs after the other.
+    """
 
     name: str
     dim: int
     at_least: int  # side that a decoded picture needs for `prepare`
+    batch: int
+    in_threads: bool
 
     def prepare(self, picture: Image.Image) -> Pixels:
         """A picture as `forward` takes it."""
@@ -60,49 +70,65 @@ class Encoded:
     broken: dict[int, str]
 
 
-def encode_photos(
-    encoder: ImageEncoder,
-    photos: Sequence[Photo],
-    label: str,
-    keep: Callable[[Sequence[int], Array], None] | None = None,
-) -> Encoded:
-    """Features of all photos that can be read; nothing is raised for a broken one.
+@dataclass(frozen=True)
+class _Part:
+    """A batch on its way: the rows that can be read, their pixels or already their features, and the broken ones."""
 
-    `keep` is given the rows and the features of every batch.
-    """
-    features, rows, broken = [np.zeros((0, encoder.dim), np.float32)], [], {}
+    rows: list[int]
+    seen: Array | Pixels
+    broken: dict[int, str]
+
+
+def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str, keep: Keep | None = None) -> Encoded:
+    """Features of all photos that can be read; nothing is raised for a broken one."""
+    features, rows = [np.zeros((0, encoder.dim), np.float32)], list[int]()
+    broken: dict[int, str] = {}
     with track(label, len(photos), "pictures") as progress:
-        batch: list[tuple[int, Pixels]] = []
-        for row, found in enumerate(_prepared(encoder, photos)):
-            if isinstance(found, str):
-                broken[row] = found
-            else:
-                batch.append((row, found))
-            if len(batch) == BATCH or (batch and row == len(photos) - 1):
-                read = [r for r, _ in batch]
-                rows += read
-                features.append(encoder.forward(np.stack([pixels for _, pixels in batch])))
+        for part in _parts(encoder, photos):
+            broken |= part.broken
+            if part.rows:
+                features.append(part.seen if encoder.in_threads else encoder.forward(part.seen))
+                rows += part.rows
                 if keep is not None:
-                    keep(read, features[-1])
-                batch = []
-            progress.advance(1)
+                    keep(part.rows, features[-1])
+            progress.advance(len(part.rows) + len(part.broken))
     return Encoded(np.concatenate(features), tuple(rows), broken)
 
 
-def _prepared(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[Pixels | str]:
-    """In the order of the photos; a line of text for one that cannot be read."""
+def fingerprint(encoder: ImageEncoder) -> str:
+    """16 hex digits of what an encoder says of a grey picture: features of equal ones may be mixed."""
+    grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
+    return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]
 
-    def prepare(photo: Photo) -> Pixels | str:
-        try:
-            return encoder.prepare(photo.image(at_least=encoder.at_least))  # a large JPEG unpacks much faster
-        except InputError as error:
-            return str(error)
 
-    waiting: deque[Future[Pixels | str]] = deque()
-    rest = iter(photos)
-    # Pillow releases the interpreter lock while it decodes and resizes, so threads are enough.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting.extend(pool.submit(prepare, photo) for photo in islice(rest, AHEAD * BATCH))
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
+    """In the order of the photos."""
+
+    def look(part: list[tuple[int, Photo]]) -> _Part:
+        rows, pixels, broken = [], [], {}
+        for row, photo in part:
+            try:
+                pixels.append(encoder.prepare(photo.image(at_least=encoder.at_least)))  # a large JPEG unpacks faster
+                rows.append(row)
+            except InputError as error:
+                broken[row] = str(error)
+        seen = np.stack(pixels) if pixels else np.zeros(0)
+        return _Part(rows, encoder.forward(seen) if rows and encoder.in_threads else seen, broken)
+
+    threads = min(usable_cores(), len(photos)) or 1
+    size = min(encoder.batch, math.ceil(len(photos) / threads))
+    rest = enumerate(streamed(photos))
+    waiting: deque[Future[_Part]] = deque()
+    # Pillow and onnxruntime release the interpreter lock, so threads are enough.
+    with ThreadPoolExecutor(threads) as pool:
+        while part := list(islice(rest, size)):
+            waiting.append(pool.submit(look, part))
+            if len(waiting) > AHEAD * threads:
+                yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(prepare, photo) for photo in islice(rest, 1))

@@ -33,9 +33,11 @@ class TrainedEncoder:
     Raises `UsageError` when the run was trained on features from elsewhere: nothing there looks at pictures.
     """
 
+    batch, in_threads = 32, False  # torch divides a batch over the cores itself
+
     def __init__(self, run: TrainedRun) -> None:
         trained = run.config.encoder
-        if trained.method == "given":
+        if trained.method == "precomputed":
             raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
         self._device = pick_device("auto")
         self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)
