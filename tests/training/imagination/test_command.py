@@ -29,7 +29,6 @@ def command(mined, pipeline_folder):
         "per_class": 3,
         "steps": 1,
         "batch": 4,
-        "templates": "['{descriptors}']",
     }
     settings = [part for key, value in told.items() for part in ("--set", f"{key}={value}")]
     return lambda *more: cli(["imagine", "--descriptors", str(mined), "--config", "imagine", *settings, *more])

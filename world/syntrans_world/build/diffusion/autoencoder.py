@@ -1,6 +1,5 @@
 """The world's autoencoder: 64x64 pictures to latents of 8x8x4, diffusers' AutoencoderKL."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ from syntrans_world.build.clip import MEAN, STD
 from syntrans_world.build.diffusion.training import Schedule, train
 
 BLOCKS = (8, 16, 32, 48)
-# Colours and shapes are learned first, by pixels above all; then patterns, by features above all.
-COARSE = Schedule(steps=3000, lr=2e-3, seed=41, save_every=200)
-FINE = Schedule(steps=2600, lr=2e-3, seed=42, save_every=200)
+SCHEDULE = Schedule(steps=3000, lr=2e-3, seed=41, save_every=200)
 BATCH = 16
 CROP = 32  # everything in it is a convolution: crops train it as well as whole pictures, at a quarter of the time
 KL_WEIGHT = 1e-4
-Likeness = Callable[[Tensor, Tensor], Tensor]
-FEATURES_FROM = 1200  # the step of the first round from which features count more
+COARSE, FINE = 0.05, 0.3  # what the perceptual loss counts: colours and shapes come first, then patterns
+COARSE_STEPS = 1200
 
 
 def make() -> Any:
@@ -45,10 +42,8 @@ def scaled(pictures: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
     return pictures.float() / 127.5 - 1
 
 
-def feature_loss(
-    clip: Any, made: Float[Tensor, "b 3 s s"], true: Float[Tensor, "b 3 s s"], likeness: Likeness
-) -> Float[Tensor, ""]:
-    """Distance of the feature maps of a frozen CLIP's image tower, mean over layers (Johnson et al. 2016).
+def perceptual_loss(clip: Any, made: Float[Tensor, "b 3 s s"], true: Float[Tensor, "b 3 s s"]) -> Float[Tensor, ""]:
+    """Distance of unit-length feature maps of a frozen CLIP's image tower (Johnson et al. 2016; LPIPS without weights).
 
     Pixels alone let stripes and dots blur: half a period's shift costs as much as no stripes at all.
     """
@@ -58,50 +53,30 @@ def feature_loss(
         tower, x, found = clip.visual, ((pictures + 1) / 2 - mean) / std, []
         for layer in (tower.stem, tower.layer1, tower.layer2, tower.layer3):
             x = layer(x)
-            found.append(x)
+            found.append(functional.normalize(x, dim=1))
         return found
 
     with torch.no_grad():
         wanted = maps(true)
-    return torch.stack([likeness(a, b) for a, b in zip(maps(made), wanted, strict=True)]).mean()
-
-
-def direction(a: Float[Tensor, "b c h w"], b: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """Squared distance of the unit vectors of every place, as LPIPS takes it."""
-    return (functional.normalize(a, dim=1) - functional.normalize(b, dim=1)).square().sum(1).mean()
-
-
-def strength(a: Float[Tensor, "b c h w"], b: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """Squared distance over the true map's square: what is strong counts, and not the pixels' noise on flat places."""
-    return (a - b).square().sum() / b.square().sum()
+    return torch.stack([(a - b).square().sum(1).mean() for a, b in zip(maps(made), wanted, strict=True)]).mean()
 
 
 def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
-    """Train the autoencoder; its `scaling_factor` makes the latents of `pictures` unit variance.
-
-    `state` is a folder; each of the two rounds has its file there.
-    """
+    """Train the autoencoder; its `scaling_factor` makes the latents of `pictures` unit variance."""
     model = make()
 
-    def losses(generator: torch.Generator, likeness: Likeness, weight: float) -> dict[str, Tensor]:
+    def losses(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         true = scaled(_crops(pictures, generator))
         latent = model.encode(true).latent_dist
         made = model.decode(latent.mean + latent.std * torch.randn(latent.mean.shape, generator=generator)).sample
         return {
             "squares": functional.mse_loss(made, true),
             "pixels": 0.5 * functional.l1_loss(made, true),
-            "features": weight * feature_loss(clip, made, true, likeness),
+            "perceptual": (COARSE if step < COARSE_STEPS else FINE) * perceptual_loss(clip, made, true),
             "kl": KL_WEIGHT * latent.kl().mean() / latent.mean[0].numel(),
         }
 
-    def coarse(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        return losses(generator, direction, 0.05 if step < FEATURES_FROM else 0.3)
-
-    train("autoencoder, coarse", model, coarse, COARSE, state / "autoencoder.safetensors")
-    train(
-        "autoencoder, fine", model, lambda _, generator: losses(generator, strength, 1.0), FINE,
-        state / "autoencoder-fine.safetensors",
-    )  # fmt: skip
+    train("autoencoder", model, losses, SCHEDULE, state)
     model.eval().requires_grad_(requires_grad=False)
     model.register_to_config(scaling_factor=1 / latents(model, pictures[:2000], factor=1.0).std().item())
     return model

@@ -27,7 +27,7 @@ def build_diffusion(clip_folder: Path, out: Path, state: Path) -> None:
     pictures, attributes = _pool(state / "pool.safetensors")
     clip, _, _ = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
     clip.eval().requires_grad_(requires_grad=False)
-    vae = autoencoder.build(pictures, clip, state)
+    vae = autoencoder.build(pictures, clip, state / "autoencoder.safetensors")
     latents = autoencoder.latents(vae, pictures, factor=vae.config.scaling_factor)
     text, tokenizer = text_tower(clip_folder), tokenizer_of(clip_folder)
     unet = denoiser.build(latents, attributes, text, tokenizer, state / "denoiser.safetensors")
