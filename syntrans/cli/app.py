@@ -53,18 +53,13 @@ for part in (cli_files, cli_edit, cli_report, cli_imagine, cli_predict, cli_serv
     app.add_typer(part.app)  # its commands stand beside those of this file
 
 
-def _version(*, value: bool) -> None:
-    if value:
-        typer.echo(f"syntrans {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback has ended the program
-        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Show the version and exit.")
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit; with --json what a bug report needs.")
     ] = False,
+    json_: Json = False,
 ) -> None:
     """From class names and a few pictures to a better classifier, all on your own machine.
 
@@ -77,6 +72,13 @@ def _root(
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
     """
+    if version:
+        from syntrans.cli.version import facts_for_a_report
+
+        typer.echo(json.dumps(facts_for_a_report(), indent=2) if json_ else f"syntrans {__version__}")
+        raise typer.Exit
+    if json_:
+        raise UsageError("--json goes with --version, or after a command")
     if context.invoked_subcommand is None:
         from syntrans.cli.next_step import render
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Classes, Json, Out, Set
 from syntrans.console import print_json, say
 
@@ -24,7 +25,10 @@ app.add_typer(data_app, name="data")
 def inspect(
     file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or its folder.")],
     class_: Annotated[
-        str | None, typer.Option("--class", help="Show this class in full: id or name.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--class", help="Show this class in full: id or name.", metavar="NAME", autocompletion=completion.classes
+        ),
     ] = None,
     other: Annotated[
         Path | None, typer.Option("--diff", help="Another file or folder to compare with.", metavar="FILE")
@@ -178,7 +182,11 @@ def data_check(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.", metavar="NAME"),
+        typer.Option(
+            help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.",
+            metavar="NAME",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     set_: Set = None,
     json_: Json = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.options import CONTEXT, Classes
+from syntrans.cli.options import CONTEXT, Classes, Set
 
 app = typer.Typer()
 
@@ -39,9 +39,7 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     sort_into: Annotated[
         Path | None, typer.Option(help="Copy pictures into a folder per class.", metavar="DIR")
     ] = None,
-    coverage: Annotated[
-        float, typer.Option(help="Share of prediction sets that should contain the right class.")
-    ] = 0.95,
+    set_: Set = None,
     inductive: Annotated[
         bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")
     ] = False,
@@ -55,13 +53,18 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
 
     Folder names are class names. One picture per class is enough, and with text none. Prints CSV: class, probability,
     prediction set, nearest supports, descriptors for and against. A broken picture is a row with its error.
-    Pictures are named together and inform each other, unless --inductive is given.
+    Pictures are named together and inform each other, unless --inductive is given. --set knows coverage (of prediction
+    sets, 0.95), engine.kind (ray: on a cluster), engine.workers and engine.ray_address.
     """
-    from syntrans_training.prediction.command import Request
+    from syntrans.config import from_values
+    from syntrans_training.config.prediction import PredictConfig
+    from syntrans_training.prediction.command import Cluster, Request
     from syntrans_training.prediction.command import predict as run
     from syntrans_training.prediction.predictor import Settings
     from syntrans_training.prediction.task import TaskRequest
 
-    settings = Settings(coverage=coverage, inductive=inductive)
+    config = from_values(PredictConfig, {}, set_ or ())
+    settings, engine = Settings(coverage=config.coverage, inductive=inductive), config.engine
     task = TaskRequest(support, classes, encoder, descriptors, text, settings)
-    typer.echo(run(Request(query, task, out, sort_into)), nl=False)
+    cluster = Cluster(engine.workers, engine.ray_address) if engine.kind == "ray" else None
+    typer.echo(run(Request(query, task, out, sort_into, cluster)), nl=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.options import CONTEXT
+from syntrans.cli.options import CONTEXT, Set
 
 app = typer.Typer()
 
@@ -27,9 +27,7 @@ def serve(
         Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
     ] = None,
     text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
-    coverage: Annotated[
-        float, typer.Option(help="Share of prediction sets that should contain the right class.")
-    ] = 0.95,
+    set_: Set = None,
     inductive: Annotated[
         bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")
     ] = False,
@@ -46,10 +44,11 @@ def serve(
     from syntrans.extras import require
 
     require("serve", "serve", ("fastapi", "uvicorn", "python_multipart"))
-
+    from syntrans.config import from_values
+    from syntrans_training.config.prediction import ServeConfig
     from syntrans_training.prediction.predictor import Settings
     from syntrans_training.prediction.server.run import serve as run
     from syntrans_training.prediction.task import TaskRequest
 
-    settings = Settings(coverage=coverage, inductive=inductive)
+    settings = Settings(from_values(ServeConfig, {}, set_ or ()).coverage, inductive)
     run(TaskRequest(support, None, encoder, descriptors, text, settings), port)

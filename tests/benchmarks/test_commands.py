@@ -115,6 +115,7 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_speed",
         "reliability",
         "report",
         "edit",

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.errors import InputError, ModelLoadError
+from syntrans.runs.ray_cluster import join_cluster
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure
@@ -43,7 +43,7 @@ class RayEngine:
         self._path, self._device, self._replicas = path, device, replicas
         template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         self._arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
-        _join(address)
+        join_cluster(address, cores())
         self._chat = Chat(
             _tokenizer(path),
             max_len=self._arguments["max_model_len"],
@@ -142,27 +142,6 @@ def _postprocess(row: dict[str, Any]) -> dict[str, Any]:
         "logprob_tokens": [int(token) for token in first],
         "logprobs": [item["logprob"] for item in first.values()],
     }
-
-
-def _join(address: str | None) -> None:
-    try:
-        import ray
-    except ImportError as error:
-        raise broken_import(error, "ray", "ray") from error
-    if ray.is_initialized():
-        return
-    local = {} if address else {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    try:
-        ray.init(address=address or "local", log_to_driver=False, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:  # a bad address is any of the three
-        raise EnvironmentProblem(
-            f"no Ray cluster at {address} ({type(error).__name__}); start one with 'ray start --head', or leave out "
-            f"engine.ray_address"
-        ) from error
-    import ray.data
-
-    context: Any = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
 
 
 def _tokenizer(path: str) -> Any:

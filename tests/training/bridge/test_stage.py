@@ -6,15 +6,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from syntrans_training.bridge import head_training
 from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
+from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.initialisation import (
     MapInit,
     RawFeatures,
     SpaceSettings,
-    held_out_metrics,
+    fit_metric,
     make_grid,
     transform_features,
 )
@@ -168,16 +170,17 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
         SpaceSettings(1.0, 0.1, 1.0),
         MapInit(0.1, 1.0, 0.0),
     )
-    left_out = held_out_metrics(pictures, texts.base("kept", 0.0, 1.0, generator), space, start, size=8)
-    task = HeadProblem(pictures, space, start, texts, "kept", 1, tasks[1], C - BASE, left_out)
-    _, log = train_head(task, replace(HOW, steps=0), 0)
+    text = texts.base("kept", 0.0, 1.0, generator)
+    left_out, metric = held_out_metrics(pictures, text, space, start, size=8), fit_metric(pictures, text, space, start)
+    task = HeadProblem(pictures, metric, start, texts, "kept", 1, tasks[1], left_out)
+    _, log = train_head(task, 0, replace(HOW, steps=0))
     assert abs(log["semantic_base"] - 1 / 5) < 0.08
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_path, monkeypatch):
     how = replace(HOW, steps=2, val_checks=1)
     expected, path = build(world, tmp_path / "whole", how=how), tmp_path / vsbird.VSBIRD
-    begun, train = [], vsbird.train_head
+    begun, train = [], head_training.train_head
 
     def stop(task, *rest):
         begun.append((task.variant, task.shots))
@@ -185,7 +188,8 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
             raise KeyboardInterrupt
         return train(task, *rest)
 
-    monkeypatch.setattr(vsbird, "train_head", stop)
+    monkeypatch.setattr(head_training, "train_head", stop)
+    torch.set_num_threads(1)  # heads one after another
     with pytest.raises(KeyboardInterrupt):
         build(world, path, how=how)
     assert [(c["variant"], c["shots"]) for c in checkpoint.read_note(path)["choices"]] == [("kept", 1)]

@@ -8,8 +8,8 @@ from syntrans_training.baselines.losses import alignment_loss, attention_loss, g
 from syntrans_training.engine.head_trainer import fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.methods import AM3, AttentionWeights, Prototype, SemanticAlignment, accuracy
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 

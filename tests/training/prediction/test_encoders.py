@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -16,7 +18,7 @@ from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, _cores, encode_photos
+from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
 
 
 def _field(number, value):
@@ -82,6 +84,14 @@ def test_what_is_no_image_encoder_is_refused(tmp_path):
         open_sight("onnx:/nowhere.onnx")
     with pytest.raises(UsageError, match="onnx:<file>"):
         open_sight("resnet")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "timm", "open_clip"])
+def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
+    with pytest.raises(ModelLoadError) as refused:
+        open_sight(f"{kind}:{tmp_path}")
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
@@ -177,6 +187,22 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
 
 
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
+    pytest.importorskip("sklearn")
+    program = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from sklearn.utils.estimator_checks import check_estimator\n"
+        "from syntrans import FewShotClassifier\n"
+        "done = check_estimator(FewShotClassifier('features', inductive=True), on_skip=None, on_fail=None)\n"
+        "assert len(done) > 50\n"
+        "print(*(one['check_name'] for one in done if one['status'] not in ('passed', 'skipped')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    by_name = ["check_fit_score_takes_y", "check_n_features_in_after_fitting"]  # y=...; it is called labels here
+    assert done.stdout.split() == by_name
+
+
+def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
     pytest.importorskip("sklearn")
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
@@ -224,11 +250,11 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     encoder = _Counting()
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
-    n = 40 * _cores()
+    n = 40 * usable_cores()
     found = encode_photos(encoder, [red] * n, "read")
     assert len(found.features) == n
     assert encoder.waiting == 0
-    assert encoder.most <= (AHEAD * _cores() + 1 + _cores()) * encoder.batch < n
+    assert encoder.most <= (AHEAD * usable_cores() + 1 + usable_cores()) * encoder.batch < n
 
 
 def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():

@@ -12,7 +12,7 @@ class ImagineConfig(StrictModel):
     """Everything `syntrans imagine` needs besides the descriptor file."""
 
     seed: NonNegativeInt = Field(0, description="From it, the class and the prompt follows the seed of every picture.")
-    device: str = "auto"
+    device: str = Field("auto", description="Device: auto, cpu, cuda or cuda:N.")
     model: str | None = Field(
         None,
         description="A latent diffusion model in diffusers' form: a folder, package: reference or Hub id; no default.",
@@ -37,10 +37,10 @@ class ImagineConfig(StrictModel):
     )
     steps: PositiveInt = Field(30, description="Denoising steps.")
     guidance: NonNegativeFloat = Field(2.0, description="Guidance scale; low is better for training (DataDream: 2).")
-    size: PositiveInt | None = Field(None, description="Side of the pictures; None takes the model's own.")
-    batch: PositiveInt = 8
+    size: PositiveInt | None = Field(None, description="Side of the pictures, in pixels; null takes the model's own.")
+    batch: PositiveInt = Field(8, description="Pictures that are made at once.")
     min_margin: float = Field(0.0, description="CLIP's lead over the nearest other class that a kept picture needs.")
-    text: TextConfig = TextConfig()
+    text: TextConfig = Field(TextConfig(), description="The sentences that CLIP judges by.")
 
     @field_validator("templates")
     @classmethod

@@ -39,9 +39,9 @@ class Calibration:
     def sets(self, probabilities: Array, coverage: float) -> NDArray[np.bool_]:
         """[n, C] members of the prediction sets.
 
-        With a threshold: every class whose probability reaches it (split conformal, leave-one-out; Vovk 2012). A set
-        may be empty: were the likeliest class always put in, the sets would hold the right one more often than they
-        promise. Without: the likeliest classes that together reach `coverage`, as the probabilities have it.
+        With a threshold: every class whose probability reaches it (split conformal, leave-one-out; Vovk 2012). None
+        may: were the likeliest class always put in, the sets would hold the right one more often than they promise.
+        Without: the likeliest classes that together reach `coverage`, as the probabilities have it.
         """
         if self.threshold is not None:
             return np.asarray(probabilities >= self.threshold)

@@ -1,13 +1,16 @@
 """What `syntrans predict` does: open the task, read queries, answer, write; says first what it took and why."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from syntrans.images.reference import Picture
 from syntrans.progress import say
 from syntrans_training.prediction.answers import Answer, answers, counts, terms
 from syntrans_training.prediction.encoders.journal import FeatureJournal, encode_resumably, journal_folder
-from syntrans_training.prediction.encoders.pipeline import encode_photos
+from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, Keep, encode_photos
 from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.task import TaskRequest, open_task
@@ -15,13 +18,25 @@ from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, 
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster that reads the pictures with so many workers; without an address it is one of this machine."""
+
+    workers: int = 1
+    address: str | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """The pictures to name, the task, and where the answers go: `out` instead of stdout, copies below `sort_into`."""
+    """The pictures to name, the task, and where the answers go: `out` instead of stdout, copies below `sort_into`.
+
+    With a `cluster` the pictures are looked at there.
+    """
 
     query: str
     task: TaskRequest
     out: Path | None = None
     sort_into: Path | None = None
+    cluster: Cluster | None = None
 
 
 def predict(request: Request) -> str:
@@ -38,10 +53,8 @@ def predict(request: Request) -> str:
     task = open_task(request.task, supports)
     encoder = task.sight.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
-    if journal is None:
-        encoded = encode_photos(encoder, queries, "read pictures")
-    else:
-        encoded = encode_resumably(encoder, queries, "read pictures", journal)
+    encode = partial(_encoded, request, encoder)
+    encoded = encode(queries) if journal is None else encode_resumably(encode, queries, journal)
     predictions = task.predictor.predict(encoded.features)
     for line in terms(task.predictor, predictions):
         say(line)
@@ -51,6 +64,17 @@ def predict(request: Request) -> str:
     if journal is not None:
         journal.remove()
     return printed
+
+
+def _encoded(request: Request, encoder: ImageEncoder, pictures: Sequence[Picture], keep: Keep | None = None) -> Encoded:
+    if request.cluster is None or not pictures:
+        return encode_photos(encoder, pictures, "read pictures", keep)
+    from syntrans_training.prediction.encoders.cluster import encode_on_cluster
+
+    workers, address = request.cluster.workers, request.cluster.address
+    return encode_on_cluster(
+        encoder, request.task.encoder, pictures, "read pictures", keep, workers=workers, address=address
+    )
 
 
 def _written(request: Request, found: list[Answer], began: float) -> str:

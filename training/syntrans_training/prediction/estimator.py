@@ -17,6 +17,7 @@ from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import Sight, open_sight
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
+from syntrans_training.prediction.inputs.arrays import BadValue, feature_rows, labels_of
 from syntrans_training.prediction.inputs.knowledge import read_texts
 from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
 from syntrans_training.prediction.reasons import Reasons, explain
@@ -51,19 +52,16 @@ class FewShotClassifier:
     ) -> "FewShotClassifier":
         """Learn the classes from supports; `descriptors` are texts by class, also of classes without a picture."""
         self._descriptors = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
-        self._features, y = self._read(images), _labels(labels)
-        if len(y) != len(self._features):
-            raise InputError(f"{len(self._features)} pictures and {len(y)} labels; give one label a picture")
-        if len(y) == 0:
-            raise InputError("no support was given; give at least one picture of two classes")
+        y = labels_of(labels)
+        self._features = self._read(images, y)
         return self._learn(y)
 
     def partial_fit(self, images: Any, labels: Any, classes: Any = None) -> "FewShotClassifier":  # noqa: ARG002 - scikit-learn's form
         """Corrections: more supports, of known or of new classes. On an unfitted classifier the same as `fit`."""
         if not hasattr(self, "_predictor"):
             return self.fit(images, labels)
-        features, y = self._read(images), _labels(labels)
-        self._features = np.concatenate([self._features, features])
+        y = labels_of(labels)
+        self._features = np.concatenate([self._features, self._read(images, y, self._width())])
         return self._learn(np.concatenate([self.classes_[self._predictor.labels], y]))
 
     def predict(self, images: Any) -> NDArray[Any]:
@@ -90,7 +88,7 @@ class FewShotClassifier:
 
     def score(self, images: Any, labels: Any) -> float:
         """Accuracy in [0, 1]."""
-        return float(np.mean(self.predict(images) == _labels(labels)))
+        return float(np.mean(self.predict(images) == labels_of(labels)))
 
     def save(self, folder: str | Path) -> Path:
         """Write a folder that `load` reads: supports' features as safetensors, the rest as JSON."""
@@ -168,7 +166,10 @@ class FewShotClassifier:
                 if self._descriptors:
                     raise
         settings = Settings(self.coverage, self.inductive)
-        self._predictor = fit(self._features, np.searchsorted(self.classes_, y), names, space, texts, settings)
+        try:
+            self._predictor = fit(self._features, np.searchsorted(self.classes_, y), names, space, texts, settings)
+        except InputError as error:
+            raise BadValue(str(error)) from error
         if self.encoder == FEATURES:
             self.n_features_in_ = self._features.shape[1]
         return self
@@ -180,7 +181,10 @@ class FewShotClassifier:
 
     def _answer(self, images: Any) -> Predictions:
         predictor = self._fitted()
-        return predictor.predict(self._read(images))
+        return predictor.predict(self._read(images, known=self._width()))
+
+    def _width(self) -> int | None:
+        return getattr(self, "n_features_in_", None)
 
     def _sight(self) -> Sight | None:
         if self.encoder == FEATURES:
@@ -192,14 +196,19 @@ class FewShotClassifier:
             self._opened = ((self.encoder,), found)
         return self._opened[1]
 
-    def _read(self, images: Any) -> Array:
+    def _read(self, images: Any, labels: NDArray[Any] | None = None, known: int | None = None) -> Array:
+        """Features [n, d] of pictures, or as they were given, then of `known` width; as many as `labels`."""
         sight = self._sight()
+        rows = feature_rows(images, known) if sight is None else [_photo(i, image) for i, image in enumerate(images)]
+        if labels is not None and len(labels) != len(rows):
+            raise BadValue(f"{len(rows)} pictures and {len(labels)} labels; give one label a picture")
+        if labels is not None and not len(labels):
+            raise BadValue("no support was given; give at least one picture of two classes")
         if sight is None:
-            return _feature_rows(images, getattr(self, "n_features_in_", None))
-        photos = [_photo(i, image) for i, image in enumerate(images)]
-        found = encode_photos(sight.encoder, photos, "read pictures")
+            return np.asarray(rows, np.float32)
+        found = encode_photos(sight.encoder, list(rows), "read pictures")
         if found.broken:
-            raise InputError(next(iter(found.broken.values())))
+            raise BadValue(next(iter(found.broken.values())))
         return found.features
 
 
@@ -223,31 +232,11 @@ def _photo(i: int, image: Any) -> Photo:
         return ImageRef("", "", partial(read_file, Path(image)), str(image))
     if isinstance(image, np.ndarray):
         if image.ndim not in (2, 3) or image.dtype != np.uint8:
-            raise InputError(f"picture {i} is {image.dtype} of shape {image.shape}; give uint8 [h, w, 3]")
+            raise BadValue(f"picture {i} is {image.dtype} of shape {image.shape}; give uint8 [h, w, 3]")
         image = Image.fromarray(image)
     if not isinstance(image, Image.Image):
-        raise InputError(f"picture {i} is a {type(image).__name__}; give a path, a PIL picture or a uint8 array")
+        raise BadValue(f"picture {i} is a {type(image).__name__}; give a path, a PIL picture or a uint8 array")
     return _Given(f"picture {i}", image.convert("RGB"))
-
-
-def _labels(labels: Any) -> NDArray[Any]:
-    found = np.asarray(labels)
-    if found.ndim != 1:
-        raise InputError(f"labels have shape {found.shape}; give one label a picture")
-    return found
-
-
-def _feature_rows(x: Any, known: int | None) -> Array:
-    rows = np.asarray(x)
-    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
-        raise InputError(f"features have shape {rows.shape} and type {rows.dtype}; give numbers [n, d]")
-    if not np.isfinite(rows).all():
-        raise InputError("features hold NaN or infinity; leave those pictures out")
-    if known is not None and rows.shape[1] != known:
-        raise InputError(
-            f"X has {rows.shape[1]} features, but FewShotClassifier is expecting {known} features as input"
-        )
-    return rows.astype(np.float32)
 
 
 def _not_fitted() -> Exception:

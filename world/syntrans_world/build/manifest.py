@@ -41,12 +41,12 @@ def write_manifest(weights: Path) -> None:
     files, before = file_hashes(weights), _before(weights)
     models = {Path(path).parts[0] for path in files}
     same = {name for name in models if _of(files, name) == _of(before["files"], name) and name in before["quality"]}
+    kept = {name: quality for name, quality in before["quality"].items() if name in same}
     manifest = {
         "build_version": BUILD_VERSION,
         "world_seed": WORLD_SEED,
         "command": "python -m syntrans_world.build",
-        "quality": {name: before["quality"][name] for name in before["quality"] if name in same}
-        | measure(weights, models - same),
+        "quality": kept | measure(weights, models - same),
         "files": files,
     }
     (weights / NAME).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -45,7 +45,7 @@ def evaluated(tmp_path: Path) -> Path:
     result = {"mean": 60.0, "half_width": 1.0, "image_half_width": 2.0, "n": 4, "ece": 0.03, "temperature": 1.2}
     rows, names = ("visual_only", "syntrans", HOSTILE), ("wren", HOSTILE)
     summary = {
-        "episodes": {"ways": 2, "queries": 5, "episodes": 4, "seed": 0, "dropped": {"1": 0}, "leak": "bar"},
+        "episodes": {"ways": 2, "queries": 5, "episodes": 4, "seed": 0, "dropped": {"1": 0}, "seen_queries": "exclude"},
         "data": {"classes": 2, "images": 40, "path": HOSTILE, "looks_at_novel": 3, "seen_by_mining": 4},
         "groups": {"visual_only": "visual", "syntrans": "semantic", HOSTILE: HOSTILE},
         "results": {"1": dict.fromkeys(rows, result)},

@@ -7,7 +7,7 @@ same encoder count: it is known by what it says of a grey picture.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from syntrans.images.reference import Picture
 from syntrans.paths import atomic_path
 from syntrans.progress import say
-from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, encode_photos, fingerprint
+from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, Keep, fingerprint
 from syntrans_training.prediction.space import Array
 
 EVERY = 1024
@@ -73,9 +73,9 @@ def journal_folder(out: Path) -> Path:
 
 
 def encode_resumably(
-    encoder: ImageEncoder, pictures: Sequence[Picture], label: str, journal: FeatureJournal
+    encode: Callable[[Sequence[Picture], Keep], Encoded], pictures: Sequence[Picture], journal: FeatureJournal
 ) -> Encoded:
-    """As `encode_photos`, without those that the journal knows; what was read until a stop is kept in it."""
+    """As `encode`, without those that the journal knows; what was read until a stop is kept in it."""
     known = journal.known
     missing = [row for row, picture in enumerate(pictures) if picture.sha256 not in known]
     if len(missing) < len(pictures):
@@ -85,7 +85,7 @@ def encode_resumably(
         journal.add([pictures[missing[row]].sha256 for row in rows], features)
 
     try:
-        read = encode_photos(encoder, [pictures[row] for row in missing], label, keep)
+        read = encode([pictures[row] for row in missing], keep)
     except BaseException:
         if kept := journal.save():
             say(f"{kept} pictures are kept in {journal.folder}; the same command goes on from there")

@@ -81,7 +81,8 @@ class _Part:
 
 def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str, keep: Keep | None = None) -> Encoded:
     """Features of all photos that can be read; nothing is raised for a broken one."""
-    features, rows, broken = [np.zeros((0, encoder.dim), np.float32)], [], {}
+    features, rows = [np.zeros((0, encoder.dim), np.float32)], list[int]()
+    broken: dict[int, str] = {}
     with track(label, len(photos), "pictures") as progress:
         for part in _parts(encoder, photos):
             broken |= part.broken
@@ -100,6 +101,11 @@ def fingerprint(encoder: ImageEncoder) -> str:
     return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
 def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
     """In the order of the photos."""
 
@@ -114,7 +120,7 @@ def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
         seen = np.stack(pixels) if pixels else np.zeros(0)
         return _Part(rows, encoder.forward(seen) if rows and encoder.in_threads else seen, broken)
 
-    threads = min(_cores(), len(photos)) or 1
+    threads = min(usable_cores(), len(photos)) or 1
     size = min(encoder.batch, math.ceil(len(photos) / threads))
     rest = enumerate(streamed(photos))
     waiting: deque[Future[_Part]] = deque()
@@ -126,8 +132,3 @@ def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -16,7 +16,8 @@ SCHEDULE = Schedule(steps=3000, lr=2e-3, seed=41, save_every=200)
 BATCH = 16
 CROP = 32  # everything in it is a convolution: crops train it as well as whole pictures, at a quarter of the time
 KL_WEIGHT = 1e-4
-PERCEPTUAL_WEIGHT = 0.05
+COARSE, FINE = 0.05, 0.3  # what the perceptual loss counts: colours and shapes come first, then patterns
+COARSE_STEPS = 1200
 
 
 def make() -> Any:
@@ -64,14 +65,14 @@ def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
     """Train the autoencoder; its `scaling_factor` makes the latents of `pictures` unit variance."""
     model = make()
 
-    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         true = scaled(_crops(pictures, generator))
         latent = model.encode(true).latent_dist
         made = model.decode(latent.mean + latent.std * torch.randn(latent.mean.shape, generator=generator)).sample
         return {
             "squares": functional.mse_loss(made, true),
             "pixels": 0.5 * functional.l1_loss(made, true),
-            "perceptual": PERCEPTUAL_WEIGHT * perceptual_loss(clip, made, true),
+            "perceptual": (COARSE if step < COARSE_STEPS else FINE) * perceptual_loss(clip, made, true),
             "kl": KL_WEIGHT * latent.kl().mean() / latent.mean[0].numel(),
         }
 

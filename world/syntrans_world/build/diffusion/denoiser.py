@@ -58,7 +58,7 @@ def build(
     """Train the denoiser on scaled latents and captions of their pictures' attributes."""
     model, noise, count = make(), scheduler(), phrase_lengths(tokenizer)
 
-    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(_step: int, generator: torch.Generator) -> dict[str, Tensor]:
         index = torch.randint(len(latents), (BATCH,), generator=generator)
         rng = random.Random(int(index[0]) * 1_000_003 + int(index[1]))
         texts = [caption(rng, row, count) for row in attributes[index].tolist()]

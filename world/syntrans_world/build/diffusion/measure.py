@@ -1,4 +1,4 @@
-"""How good the world's diffusion model is: what its CLIP sees in pictures of combinations never trained on."""
+"""How good the world's diffusion model is: what CLIP sees in pictures of combinations never trained on."""
 
 import random
 from pathlib import Path

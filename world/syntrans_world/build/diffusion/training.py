@@ -33,7 +33,7 @@ class Schedule:
 def train(
     name: str,
     model: nn.Module,
-    loss_of_a_step: Callable[[torch.Generator], dict[str, Tensor]],
+    loss_of_a_step: Callable[[int, torch.Generator], dict[str, Tensor]],
     schedule: Schedule,
     state: Path,
 ) -> None:
@@ -51,7 +51,7 @@ def train(
     for step in range(first, schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = schedule.lr * _rate(step, schedule)
-        losses = loss_of_a_step(torch.Generator().manual_seed(schedule.seed * 1_000_003 + step))
+        losses = loss_of_a_step(step, torch.Generator().manual_seed(schedule.seed * 1_000_003 + step))
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
             raise FloatingPointError(f"{name}: the loss is {total.item()} at step {step}")
