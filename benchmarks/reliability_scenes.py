@@ -178,7 +178,7 @@ def tiles(folder: Path) -> Path:
 def name_pictures(pictures: Path, out: Path) -> None:
     """`syntrans predict --out` of the novel tiles, its features kept after every `_FEW` pictures."""
     task = TaskRequest(support=pictures / "novel.parquet", encoder="photo", text="none")
-    with mock.patch.object(journal, "EVERY", _FEW), redirect_stderr(io.StringIO()):  # it has much to say of such pictures
+    with mock.patch.object(journal, "EVERY", _FEW), redirect_stderr(io.StringIO()):  # it has much to say
         predict(Request(str(pictures / "novel.parquet"), task, out / "names.csv"))
 
 
