@@ -117,6 +117,7 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_speed",
         "reliability",
     } == scripts
     assert len(COMMANDS) > 30
