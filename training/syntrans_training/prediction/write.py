@@ -147,12 +147,16 @@ def _card(answer: Answer) -> str:
     picture = ""
     if answer.status != BROKEN and source.is_file():
         picture = f'<img loading=lazy alt="" src="{html.escape(source.resolve().as_uri())}">'
-    lines = [("", f"prediction set: {', '.join(answer.prediction_set)}")] if len(answer.prediction_set) > 1 else []
+    members = ", ".join(answer.prediction_set) or "no class"
+    lines = [("", f"prediction set: {members}")] if answer.name and len(answer.prediction_set) != 1 else []
+    if answer.status == NONE:
+        lines = [("likeliest", f"{answer.name} {answer.probability:.0%}")]
     for label, pairs in (("nearest", answer.nearest), ("for", answer.speaks_for), ("against", answer.speaks_against)):
         if pairs:
             lines.append((label, ", ".join(Path(n).name if label == "nearest" else n for n, _ in pairs)))
     lines += [("", text) for text in (answer.disagreement, answer.error) if text]
-    said = f"<b>{html.escape(answer.name)}</b> {answer.probability:.0%}" if answer.name else "<b>no answer</b>"
+    name = "" if answer.status == NONE else html.escape(answer.name or "no answer")
+    said = f"<b>{name}</b> {answer.probability:.0%}" if name and answer.name else f"<b>{name or 'none of these'}</b>"
     small = "".join(f"<small>{html.escape(plain_text(f'{k}: {v}' if k else v))}</small>" for k, v in lines)
     return (
         f"<li>{picture}<span class=s>{answer.status}</span>{said}<small>{html.escape(plain_text(answer.path))}</small>"
