@@ -119,6 +119,8 @@ def test_the_commands_are_found():
         "predict",
         "predict_speed",
         "reliability",
+        "report",
+        "edit",
     } == scripts
     assert len(COMMANDS) > 30
 
@@ -169,7 +171,7 @@ def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py"])
+@pytest.mark.parametrize("script", ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py", "report.py"])
 def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
     call(f"benchmarks/{script}", "--quick")
     assert capsys.readouterr().out
