@@ -82,4 +82,4 @@ def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
 
 def test_an_unknown_key_is_told_with_its_neighbour(command, capsys):
     assert command("--set", "guidence=3") == 2
-    assert "did you mean guidance?" in capsys.readouterr().err
+    assert "did you mean guidance" in capsys.readouterr().err
