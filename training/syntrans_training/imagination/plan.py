@@ -16,7 +16,7 @@ _PNG_BYTES = 0.6  # of a pixel's three, as measured on the world's pictures; pho
 
 def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
     """What would be done, as text; nothing is loaded, fetched or made."""
-    described = read_described(descriptors, limit)
+    described = read_described(descriptors, config.classes, limit)
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config), download=False)
