@@ -113,6 +113,7 @@ def test_the_commands_are_found():
         "ladder",
         "cmkd",
         "predict",
+        "predict_run",
         "predict_speed",
         "reliability",
     } == scripts
