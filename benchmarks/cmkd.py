@@ -35,13 +35,18 @@ from syntrans_training.pipeline.train import train
 from syntrans_training.scoring.metrics import interval, paired
 
 ALONE, TOLD = "no teacher (srl 0)", "teacher with descriptors"
-LESSONS = {ALONE: ["encoder.cmkd.srl=0"], TOLD: []}
+LESSONS = {ALONE: ["encoder.cmkd.relation_weight=0"], TOLD: []}
 CONTROLS = {
     "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
     "teacher with names": ["encoder.cmkd.knowledge=name"],
 }
 ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
-QUICK = ["encoder.cmkd.teacher_epochs=1", "encoder.cmkd.steps=1", f"methods.names=[{ROW}]", "methods.episodes=4"]
+QUICK = [
+    "encoder.cmkd.teacher_epochs=1",
+    "encoder.cmkd.steps_per_epoch=1",
+    f"methods.names=[{ROW}]",
+    "methods.episodes=4",
+]
 
 
 def one_student(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ONLY_OURS = ["methods.names=[]"]  # the methods of others are not the question here
-PARTS = ("generator", "residual", "gate")
+PARTS = ("generator", "residual", "text_gate")
 STAGES = {"after crosscheck": "crosscheck", "after ground": "ground"}
 QUICK = ["distill.epochs=1", "distill.views=1"]
 CEILING, FULL = "true descriptors", "+ gate"
@@ -140,7 +140,9 @@ def measure(name: str, training: Training, given: argparse.Namespace, out: Path)
         for lesson in sorted(out.glob(f"train/*/{DISTILL}"))[:1]:  # its identity says whether it fits
             shutil.copyfile(lesson, folder / DISTILL)
     made = train(config, out=folder, descriptors=training.descriptors).report
-    how = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=["shuffles=1", *given.evaluate])
+    how = load_config(
+        EvaluateConfig, "evaluate", kind="training/configs", overrides=["control_draws=1", *given.evaluate]
+    )
     weights = (made["distill"] or made["encoder"])["weights"]
     identity = semantic_hash([weights, made["vsbird"]["identity"], how.model_dump(mode="json")])
     done = target / "identity.txt"

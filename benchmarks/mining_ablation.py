@@ -53,7 +53,8 @@ ONLY_OURS = [
     "vsbird.steps=0",
     "vsbird.seeds=1",
     "vsbird.controls=false",
-    *(f"vsbird.{grid}=[1.0]" for grid in ("powers", "noises", "shrinkages", "prior_shrinkages", "lambdas")),
+    *(f"vsbird.{grid}=[1.0]" for grid in ("feature_powers", "spread_factors", "shrinkages")),
+    *(f"vsbird.{grid}=[1.0]" for grid in ("prior_shrinkages", "lambdas")),
     "vsbird.name_shares=[0.0]",
 ]
 SETTINGS = {
@@ -136,7 +137,7 @@ def accuracies(
     config = load_config(TrainConfig, "world", kind="training/configs", overrides=[*ONLY_OURS, *overrides])
     train(config, out=folder, descriptors=descriptors)
     out = make_dir(folder / "evaluate")
-    how = ["shuffles=1", *evaluation]  # no row of ours is shuffled
+    how = ["control_draws=1", *evaluation]  # no row of ours is shuffled
     evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=how), out=out)
     table = pq.read_table(out / "accuracies.parquet")
     shots = np.array(table["shots"])

@@ -30,10 +30,10 @@ TRAIN = [
     "bridge.alpha_step=0.5",
     "vsbird.seeds=1",
     "vsbird.steps=1",
-    "vsbird.looks=1",
-    "vsbird.powers=[1.0]",
+    "vsbird.val_checks=1",
+    "vsbird.feature_powers=[1.0]",
     "vsbird.shrinkages=[1.0]",
-    "vsbird.noises=[1.0]",
+    "vsbird.spread_factors=[1.0]",
     "vsbird.prior_shrinkages=[1.0]",
     "vsbird.lambdas=[1.0]",
     "vsbird.name_shares=[0.0]",
@@ -41,7 +41,7 @@ TRAIN = [
     "methods.views=0",
     "episodes.queries=4",
 ]
-EVALUATE = ["episodes.queries=4", "episodes.episodes=4", "shuffles=1"]
+EVALUATE = ["episodes.queries=4", "episodes.episodes=4", "control_draws=1"]
 
 
 def add_quick(parser: argparse.ArgumentParser) -> None:

@@ -32,11 +32,11 @@ from reliability_soak import soak
 from syntrans.console import say
 from syntrans.provenance import git_commit, hardware, package_versions
 
-KILLS = {"mine": 640, "import": 120, "pack": 120, "train": 60, "train encoder": 12, "evaluate": 60}
-SIGNALS = {"mine": 30, "import": 10, "pack": 10, "train": 10, "evaluate": 5}
+KILLS = {"mine": 640, "import": 120, "pack": 120, "train": 60, "train encoder": 12, "evaluate": 60, "predict": 60}
+SIGNALS = {"mine": 30, "import": 10, "pack": 10, "train": 10, "evaluate": 5, "predict": 10}
 MUTANTS = 500
 REQUESTS = 20_000
-SMALL = ("mine", "import", "pack")
+SMALL = ("mine", "import", "pack", "predict")
 _HERE = Path(__file__).resolve().parent
 TEMPLATE = _HERE / "reliability.md.jinja"
 RESULT = _HERE / "results" / "reliability.json"
@@ -48,6 +48,7 @@ Kill = Callable[[Scene, int, random.Random, Path], dict[str, Any]]
 def measure(root: Path, seed: int, share: float, parts: Sequence[str] = ()) -> dict[str, Any]:
     """The figures of all ``parts``, with ``share`` of the numbers above (the slowest scenes only where it is 1)."""
     os.environ["SYNTRANS_ARTIFACTS"] = str(root / "artifacts")
+    git_commit()  # kept from now on: it changes when somebody commits meanwhile, and processes would not agree
     made = scenes(root / "inputs")
     found = {}
     for part in parts or PARTS:

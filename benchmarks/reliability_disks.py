@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from reliability_differences import ended_differently
 from reliability_kills import Death, Killed, end, start
 from reliability_scenes import Scene
 
@@ -74,7 +75,7 @@ def refused_writes(scene: Scene, folder: Path, every: int = 1) -> dict[str, Any]
                 found["ended_with_a_line"] += 1
         scene.run(out)
         found["tried"] += 1
-        found["different"] += scene.contents(out) != expected
+        found["different"] += ended_differently(scene, out, expected, whole)
         shutil.rmtree(folder / f"disk{at}")
     return found
 
@@ -95,7 +96,7 @@ def side_by_side(scene: Scene, folder: Path, n: int, *, one_folder: bool) -> dic
         refused += sum(code != 0 for code in codes)
         for out in dict.fromkeys(outs):
             scene.run(out)
-            different += scene.contents(out) != expected
+            different += ended_differently(scene, out, expected, whole)
         shutil.rmtree(root)
     return {"scene": scene.name, "pairs": n, "refused_with_a_line": refused, "different": different}
 
@@ -159,7 +160,7 @@ def _interrupted(
             out = move(out)
             with mock.patch.object(time, "time", clock()) if clock else ExitStack():
                 scene.run(out)
-            different += scene.contents(out) != expected
+            different += ended_differently(scene, out, expected, whole)
     return {"scene": scene.name, "runs": n, "different": different}
 
 

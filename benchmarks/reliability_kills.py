@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from reliability_differences import ended_differently
 from reliability_scenes import Scene
 
 from syntrans.errors import SyntransError
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 from syntrans_mining.requests.response_cache import ResponseCache
+from syntrans_training.prediction.encoders.journal import FeatureJournal
+
+_NOBODY = 1 << 22  # the highest number of a process that Linux can give, and one
 
 
 class Killed(BaseException):
@@ -64,8 +68,9 @@ class Death:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Every question, every answer kept, every file synced, renamed or removed is counted."""
+        """Every question, every answer or feature kept, every file synced, renamed or removed is counted."""
         generate, put = FakeEngine.generate, ResponseCache.put
+        add, save = FeatureJournal.add, FeatureJournal.save
 
         def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
             for request in requests:
@@ -80,7 +85,22 @@ class Death:
             self.kept.add(response.id)
             self.step()
 
+        def guarded_add(journal: FeatureJournal, names: Sequence[str], features: Any) -> None:
+            self.step()
+            self.twice += len(self.kept.intersection(names))
+            add(journal, names, features)
+
+        def guarded_save(journal: FeatureJournal) -> int:
+            kept = set(journal._new)  # noqa: SLF001
+            n_kept = save(journal)
+            self.kept |= kept
+            return n_kept
+
         with ExitStack() as stack:
+            # A process that does not exist: what a dead life left half written is to look abandoned.
+            stack.enter_context(mock.patch.object(os, "getpid", return_value=_NOBODY))
+            stack.enter_context(mock.patch.object(FeatureJournal, "add", guarded_add))
+            stack.enter_context(mock.patch.object(FeatureJournal, "save", guarded_save))
             stack.enter_context(mock.patch.object(FakeEngine, "generate", guarded_generate))
             stack.enter_context(mock.patch.object(ResponseCache, "put", guarded_put))
             for owner, name in (
@@ -112,7 +132,7 @@ def in_process(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[s
                 scene.run(out)
             death.live()
             scene.run(out)
-            different += scene.contents(out) != expected
+            different += ended_differently(scene, out, expected, whole)
             twice += death.twice
             more += max(0, len(death.asked) - n_asked - 1)  # the one that was answered and not yet kept
             shutil.rmtree(folder / str(number))
@@ -134,7 +154,7 @@ def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[st
         os.kill(child, signal.SIGKILL)
         killed += end(child) != 0
         failed += end(start(scene, out)) != 0
-        different += scene.contents(out) != expected
+        different += ended_differently(scene, out, expected, whole)
         shutil.rmtree(folder / f"signal{number}", ignore_errors=True)
     return {"scene": scene.name, "kills": n, "hit": killed, "failed_again": failed, "different": different}
 

@@ -7,10 +7,12 @@ import io
 import json
 import random
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +31,9 @@ from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.engine import checkpoint
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
+from syntrans_training.prediction.command import Request, predict
+from syntrans_training.prediction.encoders import journal
+from syntrans_training.prediction.task import TaskRequest
 
 BIRDS = ("heron", "ibis", "kestrel")
 COLOURS, SHAPES = ("red", "green", "blue", "yellow", "purple", "white"), ("disc", "bar", "frame")
@@ -36,15 +41,15 @@ NAMES = [f"{colour} {shape}" for shape in SHAPES for colour in COLOURS]
 PARTS = {"base": NAMES[:8], "val": NAMES[8:13], "novel": NAMES[13:]}
 TRAIN: dict[str, Any] = {
     "device": "cpu",
-    "encoder": {"method": "given"},
+    "encoder": {"method": "precomputed"},
     "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5, "name_shares": [0.0]},
     "vsbird": {
         "seeds": 1,
         "steps": 2,
-        "looks": 1,
-        "powers": [1.0],
+        "val_checks": 1,
+        "feature_powers": [1.0],
         "shrinkages": [1.0],
-        "noises": [1.0],
+        "spread_factors": [1.0],
         "prior_shrinkages": [1.0],
         "lambdas": [1.0],
         "name_shares": [0.0],
@@ -53,7 +58,8 @@ TRAIN: dict[str, Any] = {
     "methods": {"names": ["simpleshot"], "episodes": 10, "steps": 2},
     "episodes": {"shots": [1], "queries": 3},
 }
-EVALUATE = {"device": "cpu", "episodes": {"shots": [1], "queries": 3, "episodes": 20}, "shuffles": 1, "chunk": 10}
+_FEW = 8
+EVALUATE = {"device": "cpu", "episodes": {"shots": [1], "queries": 3, "episodes": 20}, "control_draws": 1, "chunk": 10}
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,11 @@ def scenes(root: Path) -> dict[str, Scene]:
     settled = TrainConfig.model_validate({**TRAIN, "data": {"path": str(features(root / "features"))}})
     trained = root / "trained"
     train(settled, out=trained, descriptors=told)
+    tiles_of = tiles(root / "tiles")
     encoder = TrainConfig.model_validate(
         {
             **TRAIN,
-            "data": {"path": str(tiles(root / "tiles")), "size": 16},
+            "data": {"path": str(tiles_of), "size": 16},
             "encoder": {
                 "backbone": "resnet12-tiny",
                 "train_size": 16,
@@ -100,6 +107,7 @@ def scenes(root: Path) -> dict[str, Scene]:
         Scene("train", lambda out: train(settled, out=out, descriptors=told), _weights),
         Scene("train encoder", lambda out: train(encoder, out=out, descriptors=told, stage="encoder"), _weights),
         Scene("evaluate", lambda out: evaluate(trained, tested, out=out), _summary),
+        Scene("predict", partial(name_pictures, tiles_of), _names),
     )
     return {scene.name: scene for scene in found}
 
@@ -167,8 +175,21 @@ def tiles(folder: Path) -> Path:
     return folder
 
 
+def name_pictures(pictures: Path, out: Path) -> None:
+    """`syntrans predict --out` of the novel tiles, its features kept after every `_FEW` pictures."""
+    task = TaskRequest(support=pictures / "novel.parquet", encoder="photo", text="none")
+    with mock.patch.object(journal, "EVERY", _FEW), redirect_stderr(io.StringIO()):  # it has much to say
+        predict(Request(str(pictures / "novel.parquet"), task, out / "names.csv"))
+
+
+def _names(out: Path) -> object:
+    """Every answer; no features of a command that is over."""
+    hidden = sorted(path.name for path in out.glob(".*"))
+    return (out / "names.csv").read_text().splitlines(), hidden
+
+
 def _rows(out: Path) -> object:
-    """Everything of the files but the run's id and the machine's state, and the vectors where there are."""
+    """Everything of the files but the run's id, and the vectors where there are."""
     rows, meta = read_descriptors(out / "descriptors.parquet")
     semantics = out / "semantics.parquet"
     vectors = [row.model_dump() for row in read_semantics(semantics)[0]] if semantics.exists() else []
@@ -176,7 +197,7 @@ def _rows(out: Path) -> object:
     return (
         [row.model_dump() for row in rows],
         vectors,
-        meta.model_dump(exclude={"run_id", "package_versions", "git_commit"}),
+        meta.model_dump(exclude={"run_id"}),
         rests,
     )
 

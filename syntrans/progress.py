@@ -52,16 +52,16 @@ class Tracker:
 
     def rate(self) -> str:
         """How many a second."""
-        found = (self.done - self._before) / max(time.monotonic() - self._start, 1e-9)
-        return f"{found:,.0f} {self.unit}/s" if found >= 10 else f"{found:.2g} {self.unit}/s"
+        per_second = (self.done - self._before) / max(time.monotonic() - self._start, 1e-9)
+        return f"{per_second:,.0f} {self.unit}/s" if per_second >= 10 else f"{per_second:.2g} {self.unit}/s"
 
     def line(self) -> str:
         """Where it is, how fast, and how long the rest takes at this speed."""
-        found = f"{self.label}: {self.done:,}/{self.total:,} {self.unit}"
+        text = f"{self.label}: {self.done:,}/{self.total:,} {self.unit}"
         if self.done > self._before:
             left = (self.total - self.done) * (time.monotonic() - self._start) / (self.done - self._before)
-            found += f", {self.rate()}, about {duration(left)} left"
-        return f"{found} {self.status}".rstrip()
+            text += f", {self.rate()}, about {duration(left)} left"
+        return f"{text} {self.status}".rstrip()
 
 
 @contextmanager

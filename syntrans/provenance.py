@@ -39,11 +39,11 @@ def git_commit() -> str | None:
     """The commit of the checkout this code runs from, with ``+changes`` when files differ; None in an installation."""
     here = Path(__file__).resolve().parent
     try:
-        commit = _git(here, "rev-parse", "HEAD")
+        commit = git(here, "rev-parse", "HEAD")
         # An installed copy inside somebody else's repository must not carry that repository's commit.
-        if not _git(here, "ls-files", "--error-unmatch", Path(__file__).name):
+        if not git(here, "ls-files", "--error-unmatch", Path(__file__).name):
             return None
-        return commit + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+        return commit + ("+changes" if git(here, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -86,7 +86,8 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str) -> str:
+    """What git says of a folder. OSError or SubprocessError if it says nothing."""
     command = ["git", "-C", str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()

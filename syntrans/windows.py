@@ -44,12 +44,12 @@ def mean_vectors(vectors: NDArray[np.float32], parts: Sequence[int]) -> NDArray[
     import numpy as np
 
     starts = np.concatenate([[0], np.cumsum(parts)[:-1]]).astype(np.int64)
-    found = np.array(vectors[starts])
+    means = np.array(vectors[starts])
     for text, (start, n) in enumerate(zip(starts, parts, strict=True)):
         if n > 1:
             mean = vectors[start : start + n].mean(axis=0)
-            found[text] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return found
+            means[text] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return means
 
 
 def clip_tokens(tokenizer: Any, text: str) -> int:

@@ -46,20 +46,20 @@ _SCHEMA = json.dumps(
 def check_config(config: MiningConfig) -> list[Check]:
     """Every check that needs no engine. Where a model is not here, what depends on it is left out."""
     lines = [model_line(config, model, role) for model, role in configured_models(config)]
-    found = [_model(line) for line in lines]
+    checks = [_model(line) for line in lines]
     if config.engine.kind in {"vllm", "ray"}:
         prompts = {stage: messages for stage, (_, messages) in rehearse(config, _EXAMPLE, pictures=True).first.items()}
         here = {line["name"] for line in lines if line["state"] == "here"}
         for model in config.llms:
             if model.name in here:
-                asked = {stage: messages for stage, messages in prompts.items() if not _shows(messages)}
-                found += _chat(config, model, asked)
+                shown = {stage: messages for stage, messages in prompts.items() if not _shows(messages)}
+                checks += _chat(config, model, shown)
         if config.vlm and config.vlm.name in here:
-            asked = {stage: messages for stage, messages in prompts.items() if _shows(messages)}
-            found += _chat(config, config.vlm, asked)
+            shown = {stage: messages for stage, messages in prompts.items() if _shows(messages)}
+            checks += _chat(config, config.vlm, shown)
     if config.engine.kind == "openai" and config.engine.base_url:
-        found.append(_server(config.engine.base_url))
-    return [*found, _memory(config, lines)]
+        checks.append(_server(config.engine.base_url))
+    return [*checks, _memory(config, lines)]
 
 
 def probe_models(config: MiningConfig) -> list[Check]:
@@ -76,8 +76,8 @@ def probe_models(config: MiningConfig) -> list[Check]:
                 ]
         except SyntransError as error:
             cause = log_cause(logs)
-            found = f"{error}; the worker's log: {cause}" if cause else str(error)
-            return [Check("engines start", "fail", found, "read the message; the plan (--dry-run) shows sizes")]
+            cause_text = f"{error}; the worker's log: {cause}" if cause else str(error)
+            return [Check("engines start", "fail", cause_text, "read the message; the plan (--dry-run) shows sizes")]
 
 
 def log_cause(logs: Path) -> str:

@@ -9,17 +9,27 @@ from syntrans.images.columns import Columns
 
 
 class ImagesConfig(StrictModel):
-    """How the pictures are read: the columns of Parquet (null: the usual names), and how many may be broken.
+    """How the pictures are read, and which no model is shown."""
 
-    At most the share ``max_broken_share`` of the pictures that are looked at, or two; they are skipped and named.
-    ``reserve``: so many of every class no model is shown, for the tasks of training and evaluation (5 shots and 15
-    queries, unless told otherwise). Of a class with no more than that, half are shown, and at least one.
-    """
-
-    image_column: str | None = None
-    label_column: str | None = None
-    max_broken_share: float = Field(default=0.05, ge=0.0, le=1.0)
-    reserve: int = Field(default=20, ge=0)
+    image_column: str | None = Field(None, description="Column of pictures in Parquet; null takes image or img.")
+    label_column: str | None = Field(
+        None,
+        description="Class column; null takes class, label, class_name, class_id or fine_label, if they agree.",
+    )
+    max_broken_share: float = Field(
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="Share of the pictures that may be broken; two always may. They are skipped and named.",
+    )
+    reserve: int = Field(
+        20,
+        ge=0,
+        description=(
+            "Pictures of every class that no model is shown, for the tasks of training and evaluation; of a class "
+            "with no more than that, half are shown, and at least one."
+        ),
+    )
 
     @property
     def columns(self) -> Columns:

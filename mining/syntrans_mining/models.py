@@ -83,27 +83,27 @@ class Models:
 def resolve_models(config: MiningConfig) -> Models:
     """Find and check every model of ``config``; ModelLoadError (exit 5) names all that are missing."""
     device = _device(config.engine)
-    found: dict[str, Model] = {}
+    resolved: dict[str, Model] = {}
     problems: dict[str, ModelLoadError] = {}
     for model in (*config.llms, *((_with_pixels(config.vlm, config.ground.max_pixels),) if config.vlm else ())):
         try:
-            found[model.name] = _language_model(model, config.engine, device)
+            resolved[model.name] = _language_model(model, config.engine, device)
         except ModelLoadError as error:
             problems[model.path] = error
     here = _device(config.engine, here=True)
     for encoder in config.encoders:
         name = encoder.name if isinstance(encoder, EncoderConfig) else CLIP
         try:
-            found[name] = _encoder(name, encoder, config.engine, here)
+            resolved[name] = _encoder(name, encoder, config.engine, here)
         except ModelLoadError as error:
             problems[encoder.path] = error
     if problems:
         first, *others = problems
         more = f" (and {len(others)} more cannot be used: {', '.join(others)})" if others else ""
         raise ModelLoadError(f"{problems[first]}{more}")
-    llms = tuple(found[model.name] for model in config.llms)
-    further = tuple(found[encoder.name] for encoder in config.compose.encoders)
-    return Models(llms, found[config.vlm.name] if config.vlm else None, found.get(CLIP), further)
+    llms = tuple(resolved[model.name] for model in config.llms)
+    further = tuple(resolved[encoder.name] for encoder in config.compose.encoders)
+    return Models(llms, resolved[config.vlm.name] if config.vlm else None, resolved.get(CLIP), further)
 
 
 def check_model_dir(path: Path, *, config_file: str = "config.json", ignore_auto_map: bool = False) -> None:
@@ -222,7 +222,7 @@ def _encoder(name: str, encoder: ClipConfig | EncoderConfig, engine: EngineConfi
     except ModelLoadError as error:
         raise ModelLoadError(f"model {name!r}: {error}") from error
     kind: EngineKind = "clip" if is_clip else "sentence"
-    spec = EngineSpec(name, kind, str(path), device=device, args={"batch": encoder.batch})
+    spec = EngineSpec(name, kind, str(path), device=device, args={"batch": encoder.batch_size})
     revision = revision_of(path)
     return Model(spec, revision, _identity(f"{kind} {_version('open_clip_torch')} {device}", revision, {}))
 

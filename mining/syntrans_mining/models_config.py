@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, model_validator
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 
 
 def check_template(template: str, *fields: str) -> None:
@@ -20,38 +21,40 @@ def check_template(template: str, *fields: str) -> None:
 
 
 class ModelConfig(StrictModel):
-    """One language or vision-language model.
+    """One language or vision-language model."""
 
-    ``path`` is a folder, ``package:<name>/<folder>``, a Hub id ``org/name[@revision]``, or a name on a server.
-    ``args`` go to the engine as they are, ``chat_template_kwargs`` to the chat template (thinking models are told not
-    to think: ``{enable_thinking: false}``). ``replicas``: on how many workers it is loaded (CPUs; of several GPUs
-    each gets it). ``ignore_auto_map``: take a repository that brings code; it is never run, the built-in class is.
-    ``licence`` (as the Hub spells it) and ``size_gb`` (of the weights) are what is known before it is downloaded:
-    plans and cards tell them.
-    """
-
-    name: str = Field(min_length=1)
-    path: str = Field(min_length=1)
-    licence: str | None = None
-    size_gb: float | None = Field(default=None, gt=0)
-    replicas: PositiveInt = 1
-    args: dict[str, Any] = {}
-    chat_template_kwargs: dict[str, Any] = {}
-    ignore_auto_map: bool = False
+    name: str = Field(min_length=1, description="What it is called in files and messages.")
+    path: str = Field(
+        min_length=1, description="A folder, package:<name>/<folder>, a Hub id org/name[@revision], or a server's name."
+    )
+    licence: str | None = Field(None, description="Its licence as the Hub spells it; plans and cards tell it.")
+    size_gb: float | None = Field(None, gt=0, description="Size of its weights, in GB; for the plan of a download.")
+    replicas: PositiveInt = Field(1, description="Workers that load it on CPUs; of several GPUs each does.")
+    args: dict[str, Any] = Field({}, description="Arguments for the engine, as they are.")
+    chat_template_kwargs: dict[str, Any] = Field(
+        {}, description="Arguments for the chat template; a thinking model is told {enable_thinking: false}."
+    )
+    ignore_auto_map: bool = Field(
+        False, description="Take a repository that brings code; it is never run, the built-in class is."
+    )
 
 
 class ClipConfig(StrictModel):
-    """The CLIP model, an open_clip folder or Hub id, and the sentence into which a descriptor is put.
+    """The CLIP model, and the sentence into which a descriptor is put."""
 
-    ``template`` knows ``{descriptor}`` and ``{name}``; ``name_template`` embeds a class about which nothing is kept.
-    """
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"batch": Renamed("batch_size")}
 
-    path: str = Field(min_length=1)
-    licence: str | None = None
-    size_gb: float | None = Field(default=None, gt=0)
-    template: str = "a photo of a {name}, which has {descriptor}"
-    name_template: str = "a photo of a {name}"
-    batch: PositiveInt = 64
+    path: str = Field(min_length=1, description="An open_clip folder, package:<name>/<folder>, or a Hub id.")
+    licence: str | None = Field(None, description="Its licence as the Hub spells it; plans and cards tell it.")
+    size_gb: float | None = Field(None, gt=0, description="Size of its weights, in GB; for the plan of a download.")
+    template: str = Field(
+        "a photo of a {name}, which has {descriptor}",
+        description="Sentence about a descriptor; knows {descriptor} and {name}.",
+    )
+    name_template: str = Field(
+        "a photo of a {name}", description="Sentence about a class of which nothing is kept; knows {name}."
+    )
+    batch_size: PositiveInt = Field(64, description="Texts or pictures that are embedded at once.")
 
     @model_validator(mode="after")
     def _templates_render(self) -> ClipConfig:
@@ -63,18 +66,19 @@ class ClipConfig(StrictModel):
 
 
 class EncoderConfig(StrictModel):
-    """A further text encoder, a folder or Hub id of open_clip's or of transformers' (sentence-transformers') kind.
+    """A further text encoder of open_clip's or of transformers' (sentence-transformers') kind."""
 
-    ``name`` is that of its file, ``semantics-<name>.parquet``; the templates are as CLIP's.
-    """
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"batch": Renamed("batch_size")}
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    path: str = Field(min_length=1)
-    licence: str | None = None
-    size_gb: float | None = Field(default=None, gt=0)
-    template: str = "{descriptor}"
-    name_template: str = "{name}"
-    batch: PositiveInt = 64
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]*$", description="What its file is called: semantics-<name>.parquet."
+    )
+    path: str = Field(min_length=1, description="A folder, package:<name>/<folder>, or a Hub id.")
+    licence: str | None = Field(None, description="Its licence as the Hub spells it; plans and cards tell it.")
+    size_gb: float | None = Field(None, gt=0, description="Size of its weights, in GB; for the plan of a download.")
+    template: str = Field("{descriptor}", description="Sentence about a descriptor; knows {descriptor} and {name}.")
+    name_template: str = Field("{name}", description="Sentence about a class of which nothing is kept; knows {name}.")
+    batch_size: PositiveInt = Field(64, description="Texts that are embedded at once.")
 
     @model_validator(mode="after")
     def _templates_render(self) -> EncoderConfig:
@@ -84,26 +88,30 @@ class EncoderConfig(StrictModel):
 
 
 class EngineConfig(StrictModel):
-    """What runs the models, and where.
+    """What runs the models, and where."""
 
-    ``workers`` processes share the cores of a CPU, every GPU has one; 0 keeps servers and fakes in this process.
-    ``chunk`` requests are under way at a worker at most: what a crash can lose.
-    ``memory_gib``: plan with so much on each device, not with what is free. ``reproducible``: answers do not depend
-    on what else is asked, at the price of speed (mining/README.md says on which hardware that holds).
-    ``ray_address``: of the cluster for kind ray (``auto``: the one this machine belongs to); null starts one here.
-    """
-
-    kind: Literal["vllm", "ray", "openai", "fake"] = "vllm"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int = Field(default=1, ge=0)
-    kv_gib: float = Field(default=1.0, gt=0)
-    chunk: PositiveInt = 256
-    memory_gib: float | None = Field(default=None, gt=0)
-    reproducible: bool = False
-    args: dict[str, Any] = {}
-    base_url: str | None = None
-    ray_address: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
+    kind: Literal["vllm", "ray", "openai", "fake"] = Field(
+        "vllm",
+        description="vllm on this machine, ray on a cluster, openai for a server of that protocol, fake for tests.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device of the models.")
+    workers: int = Field(
+        1, ge=0, description="Processes that share the cores of a CPU; every GPU has one; 0: servers and fakes, here."
+    )
+    kv_gib: float = Field(1.0, gt=0, description="Memory of a model's key-value cache, in GiB.")
+    chunk: PositiveInt = Field(256, description="Requests under way at a worker: what a crash can lose.")
+    memory_gib: float | None = Field(
+        None, gt=0, description="Memory of each device to plan with, in GiB; null: what is free."
+    )
+    reproducible: bool = Field(
+        False, description="Answers do not depend on what else is asked, at the price of speed (mining/README.md)."
+    )
+    args: dict[str, Any] = Field({}, description="Arguments for the engine of every model, as they are.")
+    base_url: str | None = Field(None, description="Address of the server, for kind openai.")
+    ray_address: str | None = Field(
+        None, description="Cluster for kind ray; auto: the one of this machine; null: one is started here."
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the server's key.")
 
     @model_validator(mode="after")
     def _consistent(self) -> EngineConfig:

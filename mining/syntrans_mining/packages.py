@@ -48,20 +48,20 @@ def needed_packages(config: MiningConfig) -> list[Needed]:
     kind = config.engine.kind
     if kind == "fake":
         return []
-    found = []
+    needed = []
     if kind in {"vllm", "ray"}:
-        found.append(Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch"), SERVER))
+        needed.append(Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch"), SERVER))
     if kind == "ray":
-        found.append(Needed("engine.kind ray", "ray", ("ray",)))
+        needed.append(Needed("engine.kind ray", "ray", ("ray",)))
     if kind == "openai":
-        found.append(Needed("engine.kind openai", "openai", ("openai",)))
+        needed.append(Needed("engine.kind openai", "openai", ("openai",)))
     if config.clip is not None:
-        found.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), NO_CLIP))
+        needed.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), NO_CLIP))
     if config.compose.encoders:
-        found.append(Needed("compose.encoders", "train", ("torch", "transformers"), "leave them out"))
+        needed.append(Needed("compose.encoders", "train", ("torch", "transformers"), "leave them out"))
     if any(is_hub_id(path) for path in _paths(config)):
-        found.append(Needed("a model of the Hub", "train", ("huggingface_hub",), "name a folder"))
-    return found
+        needed.append(Needed("a model of the Hub", "train", ("huggingface_hub",), "name a folder"))
+    return needed
 
 
 def require_packages(config: MiningConfig) -> None:
@@ -77,7 +77,7 @@ def check_packages(
 
     ``problems_of`` gives what is wrong with each of some packages, by default by importing them in a new process.
     """
-    found = []
+    checks = []
     for needed in needed_packages(config):
         missing = [name for name in needed.packages if not is_here(name)]
         problems = dict.fromkeys(missing, "not installed") or (problems_of or import_problems)(needed.packages)
@@ -85,8 +85,8 @@ def check_packages(
         rule = " or ".join(filter(None, [install_command(needed.extra), needed.otherwise]))
         packages = ", ".join(needed.packages)
         name = f"imports of {needed.what}"
-        found.append(Check(name, "fail", said, rule) if problems else Check(name, "ok", packages))
-    return found
+        checks.append(Check(name, "fail", said, rule) if problems else Check(name, "ok", packages))
+    return checks
 
 
 def import_problems(packages: Sequence[str]) -> dict[str, str]:

@@ -142,8 +142,8 @@ def lint(entries: Sequence[ClassEntry]) -> list[LintFinding]:
     """Everything questionable about a class list, errors first; see `syntrans.classes.lint` for the rules."""
     from syntrans.classes.lint import RULES
 
-    found = [finding for rule in RULES for finding in rule(entries)]
-    return sorted(found, key=lambda finding: finding.level != "error")
+    findings = [finding for rule in RULES for finding in rule(entries)]
+    return sorted(findings, key=lambda finding: finding.level != "error")
 
 
 def require_clean(entries: Sequence[ClassEntry]) -> list[LintFinding]:

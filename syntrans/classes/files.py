@@ -120,9 +120,9 @@ def _read_csv(text: str, path: Path) -> Records:
 
 
 def _require_name(path: Path, columns: Iterable[str]) -> None:
-    found = list(columns)
-    if not set(found) & set(NAME_FIELDS):
-        listed = ", ".join(repr(column) for column in found[:8]) + (", ..." if len(found) > 8 else "")
+    names = list(columns)
+    if not set(names) & set(NAME_FIELDS):
+        listed = ", ".join(repr(column) for column in names[:8]) + (", ..." if len(names) > 8 else "")
         rule = "call one of them name (id and definition may stand beside it)"
         raise InputError(f"{path} has no column 'name'; its columns are {listed or '(none)'}; {rule}")
 

@@ -46,9 +46,9 @@ def normalised(name: str) -> str:
 def plurals(name: str) -> set[str]:
     """Plural forms of a normalised name that are not the name with -s or -es: 'wolves', 'butterflies', 'mice'."""
     *before, last = name.split(" ")
-    found = {plural for plural, one in _IRREGULAR.items() if one == last}
-    found |= {re.sub(ending, plural, last) for ending, plural in _ENDINGS if re.search(ending, last)}
-    return {" ".join([*before, form]) for form in found}
+    forms = {plural for plural, one in _IRREGULAR.items() if one == last}
+    forms |= {re.sub(ending, plural, last) for ending, plural in _ENDINGS if re.search(ending, last)}
+    return {" ".join([*before, form]) for form in forms}
 
 
 def _number_free(name: str) -> str:
@@ -100,11 +100,11 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 
 def shared_synonyms(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """'missile' beside 'projectile, missile': one class under two lists of names, unless something settles it."""
-    found: dict[str, list[ClassEntry]] = defaultdict(list)
+    by_synonym: dict[str, list[ClassEntry]] = defaultdict(list)
     for entry in entries:
         for part in dict.fromkeys(_ALTERNATIVES.split(normalised(entry.name))):
-            found[part].append(entry)
-    for part, group in found.items():
+            by_synonym[part].append(entry)
+    for part, group in by_synonym.items():
         whole = {normalised(entry.name) for entry in group}
         if part and len(whole) > 1 and not all(map(is_settled, group)):
             names = ", ".join(repr(entry.name) for entry in group)
@@ -128,12 +128,12 @@ def contained_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """
     by_name = {normalised(entry.name): entry for entry in entries}
     lengths = sorted({name.count(" ") + 1 for name in by_name})
-    found: dict[str, list[ClassEntry]] = {name: [] for name, entry in by_name.items() if not is_settled(entry)}
+    longer_names: dict[str, list[ClassEntry]] = {name: [] for name, entry in by_name.items() if not is_settled(entry)}
     for name, entry in by_name.items():
         for part in _runs_of_words(name, lengths):
-            if part in found:
-                found[part].append(entry)
-    for name, longer in found.items():
+            if part in longer_names:
+                longer_names[part].append(entry)
+    for name, longer in longer_names.items():
         if longer:
             entry = by_name[name]
             listed = ", ".join(repr(other.name) for other in longer[:3]) + (" ..." if len(longer) > 3 else "")
@@ -219,10 +219,10 @@ def _runs_of_words(name: str, lengths: Sequence[int]) -> set[str]:
 
 
 def _groups(entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]) -> Iterator[tuple[str, list[ClassEntry]]]:
-    found: dict[str, list[ClassEntry]] = defaultdict(list)
+    groups: dict[str, list[ClassEntry]] = defaultdict(list)
     for entry in entries:
-        found[key(entry)].append(entry)
-    return ((value, group) for value, group in found.items() if len(group) > 1)
+        groups[key(entry)].append(entry)
+    return ((value, group) for value, group in groups.items() if len(group) > 1)
 
 
 def _has_default_id(entry: ClassEntry) -> bool:

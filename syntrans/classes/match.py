@@ -72,8 +72,8 @@ def match(
     clashes += [Clash((holders[key], names[one]), (key,)) for one, key in alone.items() if key in holders]
     if clashes:
         raise InputError(f"{where}: {_clash_text(clashes[0])}{_more(len(clashes))}")
-    found = {class_id: key for class_id, key in matches.found.items() if class_id in wanted_ids}
-    return Matches(found, [entry for entry in matches.missing if entry.id in wanted_ids], matches.left_over, [])
+    keys = {class_id: key for class_id, key in matches.found.items() if class_id in wanted_ids}
+    return Matches(keys, [entry for entry in matches.missing if entry.id in wanted_ids], matches.left_over, [])
 
 
 def nearest(missing: Sequence[ClassEntry], available: Collection[str]) -> str:
@@ -144,8 +144,8 @@ class _Pairing:
 
     def _set_clashes_aside(self, spelled: _Spelled) -> None:
         there = spelled.groups(self.free.values(), _id, _name)
-        for key, own in spelled.groups(self.open.values(), _id, _name).items():
-            still = tuple(entry for entry in own if entry.id in self.open)
+        for key, entries in spelled.groups(self.open.values(), _id, _name).items():
+            still = tuple(entry for entry in entries if entry.id in self.open)
             if still and key in there:
                 self.clashes.append(Clash(still, tuple(entry.id for entry in there[key])))
                 for entry in still:
@@ -161,12 +161,12 @@ class _Spelled:
 
     def groups(self, entries: Iterable[ClassEntry], *fields: _Field) -> Mapping[str, list[ClassEntry]]:
         """Entries by how one of ``fields`` is spelled, each once a spelling; what has no spelling is left out."""
-        found: dict[str, list[ClassEntry]] = {}
+        by_spelling: dict[str, list[ClassEntry]] = {}
         for entry in entries:
             for key in dict.fromkeys(self._of(field(entry)) for field in fields):
                 if key:
-                    found.setdefault(key, []).append(entry)
-        return found
+                    by_spelling.setdefault(key, []).append(entry)
+        return by_spelling
 
     def _of(self, text: str) -> str:
         if text not in self._known:

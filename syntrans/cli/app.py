@@ -14,8 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from syntrans import __version__
+from syntrans.cli import config_keys as cli_config
+from syntrans.cli import edit as cli_edit
 from syntrans.cli import files as cli_files
+from syntrans.cli import imagine as cli_imagine
 from syntrans.cli import predict as cli_predict
+from syntrans.cli import report as cli_report
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
 from syntrans.cli.interrupts import stop_like_ctrl_c
@@ -45,22 +49,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=CONTEXT,
 )
-for part in (cli_files, cli_predict, cli_serve, cli_setup):
+for part in (cli_files, cli_edit, cli_report, cli_imagine, cli_predict, cli_serve, cli_config, cli_setup):
     app.add_typer(part.app)  # its commands stand beside those of this file
-
-
-def _version(*, value: bool) -> None:
-    if value:
-        typer.echo(f"syntrans {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback has ended the program
-        bool, typer.Option("--version", callback=lambda value: _version(value=value), help="Show the version and exit.")
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit; with --json what a bug report needs.")
     ] = False,
+    json_: Json = False,
 ) -> None:
     """From class names and a few pictures to a better classifier, all on your own machine.
 
@@ -73,6 +72,13 @@ def _root(
     \b
     Exit codes: 0 ok, 2 usage, 3 input, 4 environment, 5 model, 6 partial but resumable, 130 interrupted.
     """
+    if version:
+        from syntrans.cli.version import facts_for_a_report
+
+        typer.echo(json.dumps(facts_for_a_report(), indent=2) if json_ else f"syntrans {__version__}")
+        raise typer.Exit
+    if json_:
+        raise UsageError("--json goes with --version, or after a command")
     if context.invoked_subcommand is None:
         from syntrans.cli.next_step import render
 
@@ -87,7 +93,8 @@ def mine(
     set_: Set = None,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option(help="Mine only the first N classes: a preview.", metavar="N", min=1)
+        int | None,
+        typer.Option(help="Mine only the first N classes: a preview, with report.html.", metavar="N", min=1),
     ] = None,
     dry_run: DryRun = False,
     refilter: Annotated[
@@ -187,7 +194,12 @@ def evaluate(
     training has not seen. Prints the table, or the summary with --json.
     """
     from syntrans.cli import evaluate as cli_evaluate
+    from syntrans.cli import flier as cli_flier
 
+    if (run := cli_flier.flier_run(checkpoint)) is not None:
+        cli_flier.refuse_other_options(images, descriptors, config, set_, limit)
+        typer.echo(cli_flier.evaluate(run, out, as_json=json_))
+        return
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
     inputs = cli_evaluate.choose_inputs(checkpoint, config, settings, images, descriptors)
     typer.echo(cli_evaluate.evaluate(inputs, out, published=published, dry_run=dry_run, as_json=json_))

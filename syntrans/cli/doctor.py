@@ -17,13 +17,13 @@ def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tupl
     """What the doctor found: as plain values, as text, and whether everything that is needed is there."""
     if config is None and (settings or probe):
         raise UsageError("--set and --probe are about a config; give --config, for instance --config world")
-    found = facts(artifacts_root())
+    machine = facts(artifacts_root())
     settled = None
     if config is not None:
         from syntrans_mining.config import MiningConfig
 
         settled = load_config(MiningConfig, config, kind="mining/configs", overrides=settings)
-    checks = check_machine(found)
+    checks = check_machine(machine)
     if settled is not None:
         from syntrans_mining.doctor import check_config, probe_models
         from syntrans_mining.packages import check_packages
@@ -34,5 +34,5 @@ def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tupl
         if probe and all(check.mark == "ok" for check in imports):
             say("starting the models")
             checks += probe_models(settled)
-    values = {"schema_version": 1, **found, "config": config, "checks": [check._asdict() for check in checks]}
+    values = {"schema_version": 1, **machine, "config": config, "checks": [check._asdict() for check in checks]}
     return values, render_checks(checks), all(check.mark != "fail" for check in checks)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.options import CONTEXT, Classes, Config, Json, Out, Set
+from syntrans.cli import completion
+from syntrans.cli.options import CONTEXT, Classes, Json, Out, Set
 from syntrans.console import print_json, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -24,7 +25,10 @@ app.add_typer(data_app, name="data")
 def inspect(
     file: Annotated[Path, typer.Argument(help="A descriptors.parquet, or its folder.")],
     class_: Annotated[
-        str | None, typer.Option("--class", help="Show this class in full: id or name.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--class", help="Show this class in full: id or name.", metavar="NAME", autocompletion=completion.classes
+        ),
     ] = None,
     other: Annotated[
         Path | None, typer.Option("--diff", help="Another file or folder to compare with.", metavar="FILE")
@@ -140,42 +144,6 @@ def compare(
         typer.echo(text)
 
 
-@app.command(context_settings=CONTEXT)
-def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a training.", metavar="RUN")],
-    figure: Annotated[str | None, typer.Option(help="alpha or weights; default: both.", metavar="NAME")] = None,
-    config: Config = None,
-    set_: Set = None,
-    out: Out = None,
-    json_: Json = False,
-) -> None:
-    """Plot what text adds to a finished training.
-
-    \b
-    syntrans report artifacts/train/20260101-120000-ab12
-    syntrans report artifacts/train/20260101-120000-ab12 --figure alpha --out figures
-
-    alpha: accuracy from pictures alone (0) to text alone (1), on val and novel classes, for each number of shots.
-    weights: where the classifier weights of the novel classes lie, with and without text (t-SNE, silhouette).
-    Each writes a picture, its points as Parquet and its numbers as JSON. --config and --set are those of evaluate.
-    """
-    from syntrans.config import load_config
-    from syntrans.extras import require
-    from syntrans.paths import run_path
-
-    require("report", "train")
-    from syntrans_training.config import EvaluateConfig
-    from syntrans_training.figures.report import FIGURES, render
-    from syntrans_training.figures.report import report as make
-
-    settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=set_ or ())
-    found = make(run, settled, out=out or run_path("report"), figures=(figure,) if figure else FIGURES)
-    if json_:
-        print_json(found)
-    else:
-        typer.echo(render(found))
-
-
 @classes_app.command("check", context_settings=CONTEXT)
 def classes_check(
     classes: Annotated[str | None, typer.Argument(help="A file, or a built-in name.", show_default=False)] = None,
@@ -214,7 +182,11 @@ def data_check(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.", metavar="NAME"),
+        typer.Option(
+            help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.",
+            metavar="NAME",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     set_: Set = None,
     json_: Json = False,

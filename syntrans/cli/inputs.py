@@ -128,8 +128,8 @@ def newest_descriptors(keys: Sequence[str]) -> Path | None:
 
 def images_seen_with(path: str) -> tuple[Path, Collection[str]] | None:
     """The newest file that was mined with the pictures at ``path``, and what it saw; None without one."""
-    found = next((file for file in descriptor_files() if _mined_with(file, path)), None)
-    return (found, read_metadata(found).images_seen) if found else None
+    mined = next((file for file in descriptor_files() if _mined_with(file, path)), None)
+    return (mined, read_metadata(mined).images_seen) if mined else None
 
 
 def _mined_with(file: Path, path: str) -> bool:

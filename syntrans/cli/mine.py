@@ -104,6 +104,8 @@ def mine(
     resolve_models(inputs.config)  # a missing model: said before the world is drawn
     result = _run(inputs, opened or inputs.opened(), out)
     _show(result)
+    if limit is not None:
+        say(f"look at the preview, prompts and answers included, before the long run: {_preview(result)}")
     say(f"look at it: syntrans inspect {result.descriptors}")
     return str(result.descriptors)
 
@@ -185,6 +187,16 @@ def _show(result: MineResult) -> None:
     from syntrans_mining.run.report import stage_table
 
     print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
+
+
+def _preview(result: MineResult) -> Path:
+    """The page of the run, beside its files."""
+    from syntrans.paths import atomic_write_text
+    from syntrans.views.report.page import render_page
+    from syntrans.views.report.runs import parts_of
+
+    folder = result.descriptors.parent
+    return atomic_write_text(folder / "report.html", render_page(parts_of([folder])))
 
 
 def _plan(inputs: Inputs) -> str:

@@ -36,7 +36,8 @@ def next_step() -> Step:
         return Step(f"{file} has not been trained on", f"syntrans train{_images(file)}")
     if evaluation is None or evaluation.stat().st_mtime_ns < training.stat().st_mtime_ns:
         return Step(f"{training.parent} has not been evaluated", "syntrans evaluate")
-    return Step(f"{evaluation.parent} is evaluated", f"syntrans report {training.parent}")
+    runs = f"{file.parent} {training.parent} {evaluation.parent}"
+    return Step(f"{evaluation.parent} is evaluated", f"syntrans report {runs}")
 
 
 def render(program: Any) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from syntrans.cli import completion
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Classes = Annotated[
@@ -14,6 +16,7 @@ Classes = Annotated[
     typer.Option(
         help="Class list: a file (txt, tsv, csv, json, jsonl, parquet), a folder of class folders, or a built-in name.",
         metavar="FILE|DIR|NAME",
+        autocompletion=completion.class_lists,
     ),
 ]
 Images = Annotated[
@@ -22,10 +25,17 @@ Images = Annotated[
         help="Pictures: one folder per class, Parquet files, or any other layout of docs/data.md.", metavar="DIR|FILE"
     ),
 ]
-Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped config.", metavar="FILE|NAME")]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        help="A YAML file, or the name of a shipped config.", metavar="FILE|NAME", autocompletion=completion.configs
+    ),
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a config key (repeatable).", metavar="KEY=VALUE"),
+    typer.Option(
+        "--set", help="Override a config key (repeatable).", metavar="KEY=VALUE", autocompletion=completion.settings
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Write results to this folder instead of a new one.", metavar="DIR")]
 Seed = Annotated[int | None, typer.Option(help="Seed for all random choices.", metavar="N", min=0)]

@@ -39,8 +39,7 @@ def serve(
     syntrans serve --support birds/
 
     Answers as `syntrans predict` does, on 127.0.0.1 alone. A corrected picture is copied into its class's folder below
-    --support: it counts at once, and in every later predict. For programs: POST /predict; /docs lists the calls. --set
-    knows coverage, of prediction sets (0.95).
+    --support: it counts at once, and in every later predict. For programs: POST /predict; /docs lists the calls.
     """
     from syntrans.extras import require
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Config, Json, Set
 from syntrans.console import print_json
 
@@ -14,7 +15,12 @@ app = typer.Typer()
 
 @app.command(context_settings=CONTEXT)
 def install(
-    name: Annotated[str, typer.Argument(help="openai, predict, photo, train, cpu, cuda, minilm or ray.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="openai, predict, photo, train, imagine, cpu, cuda, minilm or ray.", autocompletion=completion.installs
+        ),
+    ],
 ) -> None:
     """Install the packages that a task needs.
 

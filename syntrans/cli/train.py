@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from syntrans.cli import flier as cli_flier
 from syntrans.cli.inputs import (
     WORLD,
     Chosen,
@@ -73,6 +74,8 @@ def train(
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     _check_stage(stage)
     require("train", "train")
+    if config is not None and cli_flier.names_flier(config):
+        return cli_flier.train(descriptors, config, settings, out, resume=resume, dry_run=dry_run)
     inputs = choose_inputs(descriptors, images, config, settings)
     say(inputs.line())
     inputs.check()

@@ -70,28 +70,32 @@ def read_table(
     written = metadata.get("schema_version", "")
     if not written.isdecimal() or len(written) > 9:
         raise InputError(f"{path} is Parquet, but not of syntrans (its metadata lacks schema_version)")
-    found = int(written)
-    if found > version:
-        raise InputError(f"{path} has schema_version {found}, this program reads up to {version}; update syntrans")
-    for step in range(found, version):
+    file_version = int(written)
+    if file_version > version:
+        raise InputError(
+            f"{path} has schema_version {file_version}, this program reads up to {version}; update syntrans"
+        )
+    for step in range(file_version, version):
         if step not in migrations:
-            raise InputError(f"{path} has schema_version {found}, too old to be read; write it again with `syntrans`")
+            raise InputError(
+                f"{path} has schema_version {file_version}, too old to be read; write it again with `syntrans`"
+            )
         table = migrations[step](table)
     wanted = schema_of(table.schema)
     check_schema(path, table.schema, wanted)
     return table.select(wanted.names), {**metadata, "schema_version": str(version)}
 
 
-def check_schema(path: Path, found: pa.Schema, wanted: pa.Schema) -> None:
+def check_schema(path: Path, schema: pa.Schema, wanted: pa.Schema) -> None:
     """InputError naming every column that is missing, extra, mistyped or given twice."""
-    missing = [name for name in wanted.names if name not in found.names]
-    extra = [name for name in found.names if name not in wanted.names]
+    missing = [name for name in wanted.names if name not in schema.names]
+    extra = [name for name in schema.names if name not in wanted.names]
     mistyped = [
-        f"{name} is {found.field(name).type}, must be {wanted.field(name).type}"
+        f"{name} is {schema.field(name).type}, must be {wanted.field(name).type}"
         for name in wanted.names
-        if found.names.count(name) == 1 and not found.field(name).type.equals(wanted.field(name).type)
+        if schema.names.count(name) == 1 and not schema.field(name).type.equals(wanted.field(name).type)
     ]
-    repeated = sorted({name for name in found.names if found.names.count(name) > 1})
+    repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
     lists = (("missing", missing), ("extra", extra), ("mistyped", mistyped), ("repeated", repeated))
     problems = [f"{label}: {', '.join(names)}" for label, names in lists if names]
     if problems:

@@ -56,8 +56,8 @@ def _schema_of_descriptors(_found: pa.Schema) -> pa.Schema:
     return DESCRIPTOR_SCHEMA
 
 
-def _schema_of_semantics(found: pa.Schema) -> pa.Schema:
-    embedding = found.field("embedding").type if "embedding" in found.names else None
+def _schema_of_semantics(schema: pa.Schema) -> pa.Schema:
+    embedding = schema.field("embedding").type if "embedding" in schema.names else None
     return semantics_schema(getattr(embedding, "list_size", 1))
 
 

@@ -30,7 +30,7 @@ from syntrans.contract.scalars import (
 
 SCHEMA_VERSION = 2
 FACETS = ("shape", "colour", "texture", "part", "material", "size", "pose", "context", "other")
-STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose")
+STAGES = ("lint", "propose", "merge", "crosscheck", "ground", "filter", "compose", "edit")
 REASONS = (
     "malformed",  # empty, too long, or not one statement
     "names_class",  # says the class name instead of describing it
@@ -47,6 +47,7 @@ REASONS = (
     "too_long",  # the question does not fit into the model's context
     "engine_failed",  # the engine died or failed over this request
     "not_scored",  # thresholds were applied again: it would pass, but the next stage never looked at it
+    "vetoed",  # a person took it out (`syntrans edit`)
 )
 
 _ARTICLE = re.compile(r"^(a|an|the)\s+")

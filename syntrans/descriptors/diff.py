@@ -94,14 +94,14 @@ def _ended(row: DescriptorRow | None) -> str:
 
 def _changes(before: Mapping[str, DescriptorRow], after: Mapping[str, DescriptorRow]) -> list[dict[str, Any]]:
     """Every row that ended elsewhere or is in one file only, by class and text."""
-    found = []
+    changes = []
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
         row = new or old
         if row is not None and _ended(old) != _ended(new):
             named = {"class_id": row.class_id, "class_name": row.class_name, "descriptor_id": key, "text": row.text}
-            found.append({**named, "a": _ended(old), "b": _ended(new)})
-    return sorted(found, key=lambda change: (change["class_id"], change["text"], change["descriptor_id"]))
+            changes.append({**named, "a": _ended(old), "b": _ended(new)})
+    return sorted(changes, key=lambda change: (change["class_id"], change["text"], change["descriptor_id"]))
 
 
 def _moves(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -130,14 +130,16 @@ def _classes(a: list[DescriptorRow], b: list[DescriptorRow], changes: list[dict[
 
 def _scores(before: Mapping[str, DescriptorRow], after: Mapping[str, DescriptorRow]) -> list[dict[str, Any]]:
     """How each score of the rows in both files moved: b - a."""
-    found = []
+    shifts_by_score = []
     for name, of in SCORES.items():
         pairs = [(of(before[key]), of(after[key])) for key in sorted(before.keys() & after.keys())]
         shifts = [new - old for old, new in pairs if old is not None and new is not None]
         if shifts:
             largest = max(shifts, key=abs)
-            found.append({"score": name, "rows": len(shifts), "mean": statistics.fmean(shifts), "largest": largest})
-    return found
+            shifts_by_score.append(
+                {"score": name, "rows": len(shifts), "mean": statistics.fmean(shifts), "largest": largest}
+            )
+    return shifts_by_score
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
@@ -145,22 +147,22 @@ def render(summary: dict[str, Any], console: Console) -> None:
     print_parts(list(_parts(summary, console.width)), console)
 
 
-def _parts(found: dict[str, Any], width: int) -> Iterable[RenderableType]:
+def _parts(difference: dict[str, Any], width: int) -> Iterable[RenderableType]:
     for side in ("a", "b"):
-        one = found[side]
+        one = difference[side]
         counts = f"{one['classes']:,} classes, {one['rows']:,} rows, {one['kept']:,} kept"
         yield line(f"{side.upper()}  {one['file']}  run {one['run_id']}: {counts}", style="bold")
-    rows, listing = found["rows"], partial(_listing, width)
+    rows, listing = difference["rows"], partial(_listing, width)
     yield line(f"rows in both {rows['in_both']:,}, only in A {rows['only_a']:,}, only in B {rows['only_b']:,}")
-    yield from listing("settings that differ", ("key", "A", "B"), [tuple(s.values()) for s in found["settings"]])
-    moves = [(move["a"], move["b"], f"{move['rows']:,}") for move in found["moves"]]
+    yield from listing("settings that differ", ("key", "A", "B"), [tuple(s.values()) for s in difference["settings"]])
+    moves = [(move["a"], move["b"], f"{move['rows']:,}") for move in difference["moves"]]
     yield from listing("where rows went", ("in A", "in B", ">rows"), moves)
     scores = [
         (score["score"], f"{score['rows']:,}", *(number(score[k], digits=3, sign="+") for k in ("mean", "largest")))
-        for score in found["scores"]
+        for score in difference["scores"]
     ]
     yield from listing("scores of the rows in both, B - A", ("score", ">rows", ">mean", ">largest"), scores)
-    moved = sorted(found["classes"], key=lambda c: (-c["gained"] - c["lost"], c["class_id"]))
+    moved = sorted(difference["classes"], key=lambda c: (-c["gained"] - c["lost"], c["class_id"]))
     classes = [
         (c["class_name"], c["kept_a"], c["kept_b"], f"+{c['gained']}", f"-{c['lost']}")
         for c in moved
@@ -168,7 +170,7 @@ def _parts(found: dict[str, Any], width: int) -> Iterable[RenderableType]:
     ]
     heads = ("class", ">kept in A", ">kept in B", ">gained", ">lost")
     yield from listing("classes that keep other rows", heads, classes, limit=CLASSES_SHOWN)
-    kept = [(c["class_name"], c["text"], c["a"], c["b"]) for c in found["changes"] if KEPT in (c["a"], c["b"])]
+    kept = [(c["class_name"], c["text"], c["a"], c["b"]) for c in difference["changes"] if KEPT in (c["a"], c["b"])]
     yield from listing("rows gained and lost", ("class", "text", "in A", "in B"), kept, limit=CHANGES_SHOWN)
 
 

@@ -136,10 +136,10 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     for source in sources:
         described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
         require_clean(list(described))  # two classes of one source are never the same one of another
-        found = match(list(described), said, str(source.path)).found
+        matched = match(list(described), said, str(source.path)).found
         there = {entry.id: entry for entry in said}
         for entry, lines in described.items():
-            same = there[found[entry.id]] if entry.id in found else entry
+            same = there[matched[entry.id]] if entry.id in matched else entry
             if same.name != entry.name:
                 done.respelled.append(f"{entry.name} = {same.name}")
             said.setdefault(same, []).extend(lines)

@@ -89,8 +89,12 @@ def calls_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def hardware_of(report: Mapping[str, Any]) -> str:
     """The machine in words; empty when it was not recorded."""
-    found = report.get("hardware") or {}
-    parts = [*found.get("gpus", ()), found.get("processor"), f"{found['cores']} cores" if found.get("cores") else None]
+    hardware = report.get("hardware") or {}
+    parts = [
+        *hardware.get("gpus", ()),
+        hardware.get("processor"),
+        f"{hardware['cores']} cores" if hardware.get("cores") else None,
+    ]
     return ", ".join(str(part) for part in parts if part)
 
 

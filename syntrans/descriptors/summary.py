@@ -72,9 +72,9 @@ def short(model: str) -> str:
 def find_class(path: Path, rows: Sequence[DescriptorRow], class_ref: str) -> str:
     """The id of the class that ``class_ref`` (id or name) means; InputError names close ones, or several that fit."""
     classes = dict.fromkeys(ClassEntry(row.class_id, row.class_name) for row in rows)
-    found = match([ClassEntry(class_ref, class_ref)], classes, str(path)).found
-    if found:
-        return found[class_ref]
+    matched = match([ClassEntry(class_ref, class_ref)], classes, str(path)).found
+    if matched:
+        return matched[class_ref]
     import difflib
 
     names = [entry.name for entry in classes]

@@ -34,13 +34,13 @@ def open_plain(path: Path, limit: int | None = None) -> Iterator[BufferedReader]
         raise InputError(f"{path} is not a file; check the path") from error
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}; check the path") from error
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise InputError(f"{path} is not a plain file; give a file")
     with os.fdopen(descriptor, "rb") as file:
-        if limit is not None and found.st_size > limit:
-            size, most = found.st_size / MIB, limit / MIB
+        if limit is not None and status.st_size > limit:
+            size, most = status.st_size / MIB, limit / MIB
             raise InputError(
                 f"{path} has {size:,.0f} MiB, and at most {most:,.0f} are read; split it, or take it apart"
             )

@@ -23,11 +23,11 @@ def sealed_json(values: Mapping[str, Any]) -> str:
 
 def read_sealed_json(path: Path, advice: str) -> dict[str, Any]:
     """A report without its checksum, which earlier versions did not write; InputError, ending with ``advice``."""
-    found = read_json(path, advice)
-    if not isinstance(found, dict):
+    values = read_json(path, advice)
+    if not isinstance(values, dict):
         raise InputError(f"{path} holds no report; {advice}")
-    checksum = found.pop(CHECKSUM, None)
-    if (SEALED in found or checksum is not None) and checksum != semantic_hash(found):
+    checksum = values.pop(CHECKSUM, None)
+    if (SEALED in values or checksum is not None) and checksum != semantic_hash(values):
         raise InputError(f"{path} is damaged or was edited (it does not give its checksum); {advice}")
-    found.pop(SEALED, None)
-    return found
+    values.pop(SEALED, None)
+    return values

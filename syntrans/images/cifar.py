@@ -91,15 +91,15 @@ class CifarPool:
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Views of the archive's arrays."""
         names, blocks = self._content
-        found: dict[str, list[Picture]] = {}
+        by_class: dict[str, list[Picture]] = {}
         for key in keys:
             label = names.index(key)
             rows = [(file, n) for file, (_, labels) in enumerate(blocks) for n in np.flatnonzero(labels == label)]
-            found[key] = [
+            by_class[key] = [
                 PixelPicture(blocks[file][0][n], f"{self._archive}, {_FILES[file]}, row {n}")
                 for file, n in rows[:limit]
             ]
-        return found
+        return by_class
 
 
 def find_archive(path: Path) -> Path | None:
@@ -130,17 +130,17 @@ def _from_folder(folder: Path) -> dict[str, bytes]:
 
 
 def _from_tar(path: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     with tarfile.open(path) as tar:
         for member in tar:  # nothing is extracted to disk, and nothing read past what the archive should hold
             _check_size(path, max(member.size, member.offset // 2))
             name = Path(member.name).name
             if name in _FILES and Path(member.name).parent.name == FOLDER:
                 stream = tar.extractfile(member)
-                found[name] = stream.read() if stream else b""
-            if len(found) == len(_FILES):
+                contents[name] = stream.read() if stream else b""
+            if len(contents) == len(_FILES):
                 break
-    return found
+    return contents
 
 
 def _check_size(what: Path, size: int) -> None:
@@ -203,12 +203,12 @@ class _PlainUnpickler(pickle.Unpickler):
 def _unpickle(data: bytes, where: str) -> Mapping[str, Any]:
     """The dictionary in a file of the archive, with text keys; Python 2 wrote its texts as bytes."""
     try:
-        found = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
+        unpickled = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a crafted pickle can make its reader stumble over anything
         raise InputError(f"{where} is not a file of CIFAR-100 and is refused: {str(error)[:120]}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{where} holds a {type(found).__name__}, not the dictionary of CIFAR-100")
-    return {_text(key): value for key, value in found.items()}
+    if not isinstance(unpickled, dict):
+        raise InputError(f"{where} holds a {type(unpickled).__name__}, not the dictionary of CIFAR-100")
+    return {_text(key): value for key, value in unpickled.items()}
 
 
 def _text(value: object) -> str:
@@ -216,10 +216,10 @@ def _text(value: object) -> str:
 
 
 def _texts(values: Mapping[str, Any], key: str, where: Path) -> list[str]:
-    found = values.get(key)
-    if not isinstance(found, list) or not all(isinstance(item, str | bytes) for item in found):
+    texts = values.get(key)
+    if not isinstance(texts, list) or not all(isinstance(item, str | bytes) for item in texts):
         raise InputError(f"{where}, meta has no list {key!r}; it must be the archive 'CIFAR-100 python version'")
-    return [_text(item) for item in found]
+    return [_text(item) for item in texts]
 
 
 def _pictures(values: Mapping[str, Any], n_classes: int, where: str) -> tuple[_Raw, NDArray[np.int64]]:

@@ -71,11 +71,11 @@ def begins_like_a_picture(head: bytes) -> bool:
 def read_file(path: Path) -> bytes:
     """The bytes of a picture file; InputError if it cannot be read, is too large, or is no regular file."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path} is no file (a folder, pipe, socket or device); remove it")
-        if found.st_size > MAX_BYTES:
-            raise InputError(f"{path} has {found.st_size:,} bytes; {_too_large()}")
+        if status.st_size > MAX_BYTES:
+            raise InputError(f"{path} has {status.st_size:,} bytes; {_too_large()}")
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES)
     except OSError as error:

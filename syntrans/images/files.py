@@ -20,13 +20,13 @@ def list_pictures(folder: Path) -> tuple[list[Path], PassedOver]:
     files (also the resource forks ``._a.jpg``) and what systems leave behind do not count. Links are followed, but
     no folder is read twice. What is no regular file is not opened.
     """
-    found, passed = [], PassedOver()
+    paths, passed = [], PassedOver()
     for kind, path in _walk(folder):
         if kind is None:
-            found.append(path)
+            paths.append(path)
         else:
             passed.add(kind, path.name)
-    return sorted(found), passed
+    return sorted(paths), passed
 
 
 def has_picture(folder: Path) -> bool:
@@ -89,10 +89,10 @@ def _walk(top: Path) -> Iterator[tuple[str | None, Path]]:
 
 def _identity(folder: Path) -> tuple[int, int]:
     try:
-        found = folder.stat()
+        status = folder.stat()
     except OSError:
         return 0, 0
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _passed_over(path: Path, *, known_file: bool = False) -> str | None:

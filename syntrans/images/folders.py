@@ -41,10 +41,10 @@ class FilePool:
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Files in the order they were given; hashed in parallel."""
         chosen = [(key, file) for key in keys for file in self._files[key][:limit]]
-        found: dict[str, list[Picture]] = {key: [] for key in keys}
+        by_class: dict[str, list[Picture]] = {key: [] for key in keys}
         for (key, file), sha in zip(chosen, sha256_of([file for _, file in chosen]), strict=True):
-            found[key].append(ImageRef(key, sha, partial(read_file, file), str(file)))
-        return found
+            by_class[key].append(ImageRef(key, sha, partial(read_file, file), str(file)))
+        return by_class
 
 
 class FolderPool:
@@ -75,23 +75,23 @@ def class_folders(root: Path, named: Collection[str] = ()) -> FolderPool:
     ``named``: the classes of a split file or class list, as `classes.composed` writes them. Folders without a picture
     are no classes.
     """
-    found, passed = {}, PassedOver()
+    folders, passed = {}, PassedOver()
     inside = [folder for folder in visible_folders(root) if not is_container(folder, named)]
     for place in _PLACES:
         parent = root / place
         if parent.is_dir() and is_container(root / Path(place).parts[0], named):
             inside += visible_folders(parent)
     for folder in inside:
-        if folder.name in found:
+        if folder.name in folders:
             passed.add("class folders that are in two places", str(folder.relative_to(root)))
         elif has_picture(folder):
-            found[folder.name] = folder
+            folders[folder.name] = folder
         else:
             passed.add("folders without pictures", folder.name)
     for path in visible(root):
         if path.is_symlink() and not path.exists():
             passed.add("broken links", path.name)
-    return FolderPool(dict(sorted(found.items())), passed)
+    return FolderPool(dict(sorted(folders.items())), passed)
 
 
 def is_container(folder: Path, named: Collection[str] = ()) -> bool:

@@ -35,12 +35,12 @@ class HubPool:
 
     @cached_property
     def _labels(self) -> list[list[str]]:
-        found = [list(table[self._label]) for table in self._tables]
-        if self._names is not None and found and found[0] and isinstance(found[0][0], int):
-            return [[self._names[label] for label in labels] for labels in found]
-        if not all(isinstance(label, str) for labels in found for label in labels):
+        columns = [list(table[self._label]) for table in self._tables]
+        if self._names is not None and columns and columns[0] and isinstance(columns[0][0], int):
+            return [[self._names[label] for label in labels] for labels in columns]
+        if not all(isinstance(label, str) for labels in columns for label in labels):
             raise InputError(f"{self._ref}: column {self._label!r} is no text and its numbers have no names")
-        return found
+        return columns
 
     @property
     def keys(self) -> Sequence[str]:
@@ -49,14 +49,14 @@ class HubPool:
 
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Rows in the order of splits and rows."""
-        found: dict[str, list[Picture]] = {key: [] for key in keys}
+        by_class: dict[str, list[Picture]] = {key: [] for key in keys}
         for table, labels in zip(self._tables, self._labels, strict=True):
             for row, key in enumerate(labels):
-                if key in found and (limit is None or len(found[key]) < limit):
+                if key in by_class and (limit is None or len(by_class[key]) < limit):
                     load = HubRow(table, self._image, row)
                     origin = f"{self._ref}, {table.split}, row {row}"
-                    found[key].append(ImageRef(key, _sha256(load), load, origin))
-        return found
+                    by_class[key].append(ImageRef(key, _sha256(load), load, origin))
+        return by_class
 
 
 def open_tables(ref: str) -> dict[str, Any]:
@@ -78,8 +78,10 @@ def open_tables(ref: str) -> dict[str, Any]:
 def hub_parts(ref: str, columns: Columns) -> dict[str, HubPool]:
     """The data set's own splits as parts, by their names."""
     tables = open_tables(ref)
-    found = {part: [tables[alias] for alias in aliases if alias in tables] for part, aliases in ALIASES.items()}
-    return {part: HubPool(chosen, columns, ref) for part, chosen in found.items() if chosen}
+    tables_by_part = {
+        part: [tables[alias] for alias in aliases if alias in tables] for part, aliases in ALIASES.items()
+    }
+    return {part: HubPool(chosen, columns, ref) for part, chosen in tables_by_part.items() if chosen}
 
 
 def hub_pool(ref: str, columns: Columns) -> HubPool:

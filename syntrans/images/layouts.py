@@ -35,8 +35,8 @@ def whole_pool(
     root = Path(path)
     if archive := find_archive(root):
         return CifarPool(archive)
-    if lists and (found := find_lists(root)):
-        return MergedPool([listed_files(root, file) for file in found.values()])
+    if lists and (list_files := find_lists(root)):
+        return MergedPool([listed_files(root, file) for file in list_files.values()])
     pools: list[Pool] = []
     files = parquet_files(root, named)
     if root.is_dir() and (folders := class_folders(root, named)).keys:
@@ -55,8 +55,8 @@ def named_parts(path: str, columns: Columns = ANY, *, lists: bool = True, stay: 
     if path.startswith(PREFIX):
         return dict(hub_parts(path, columns))
     root = Path(path)
-    if lists and (found := find_lists(root)):
-        return {name: listed_files(root, file) for name, file in found.items()}
+    if lists and (list_files := find_lists(root)):
+        return {name: listed_files(root, file) for name, file in list_files.items()}
     return {name: pool for name in PARTS if (pool := _named_part(root, name, columns, stay=stay))}
 
 
@@ -83,10 +83,10 @@ def holds(root: Path) -> str:
     """What a path holds, for messages."""
     if not root.is_dir():
         return "it is not a local folder"
-    found = [below.name for below in visible(root)]
-    pickled = next((name for name in found if name.endswith((".pkl", ".pickle"))), None)
+    names = [below.name for below in visible(root)]
+    pickled = next((name for name in names if name.endswith((".pkl", ".pickle"))), None)
     note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else ""
-    return f"it holds {', '.join(found[:8]) or 'nothing'}{note}"
+    return f"it holds {', '.join(names[:8]) or 'nothing'}{note}"
 
 
 def _nothing(path: str, root: Path) -> str:

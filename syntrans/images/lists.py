@@ -18,13 +18,13 @@ _PLACES = ("images/{file}", "images/{key}/{file}", "{key}/{file}", "train/{key}/
 
 def find_lists(root: Path) -> dict[str, Path]:
     """The CSV file of every part that has one."""
-    found = {}
+    lists = {}
     for part in PARTS:
         for path in (root / f"{alias}.csv" for alias in ALIASES[part]):
             if path.is_file():
-                found[part] = path
+                lists[part] = path
                 break
-    return found
+    return lists
 
 
 def listed_files(root: Path, path: Path) -> FilePool:

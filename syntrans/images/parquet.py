@@ -45,15 +45,15 @@ def labels(path: Path, columns: Columns = ANY) -> list[str]:
         label, names = opened.columns.label, opened.columns.names
         if not label:
             return [""] * opened.file.metadata.num_rows
-        found: list[Any] = opened.file.read(columns=[label])[label].to_pylist()
-        if None in found:
-            raise InputError(f"{path}, row {found.index(None)} lacks a class; write the file again with all")
+        values: list[Any] = opened.file.read(columns=[label])[label].to_pylist()
+        if None in values:
+            raise InputError(f"{path}, row {values.index(None)} lacks a class; write the file again with all")
         if names is None:
-            return found
-        outside = next((label for label in found if not 0 <= label < len(names)), None)
+            return values
+        outside = next((label for label in values if not 0 <= label < len(names)), None)
         if outside is not None:
             raise InputError(f"{path}: label {outside} has no name; column {label!r} has {len(names)}")
-        return [names[label] for label in found]
+        return [names[label] for label in values]
 
 
 @dataclass(frozen=True)

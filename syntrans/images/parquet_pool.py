@@ -40,18 +40,18 @@ class ParquetPool:
 
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Encoded pictures, in the order of files and rows."""
-        found: dict[str, list[Picture]] = {key: [] for key in keys}
+        by_class: dict[str, list[Picture]] = {key: [] for key in keys}
         taken: Counter[str] = Counter()
         read = image_parquet.references if self._stay else image_parquet.pictures
         for file, columns, labels in self._labels:
             rows = []
             for row, key in enumerate(labels):
-                if key in found and (limit is None or taken[key] < limit):
+                if key in by_class and (limit is None or taken[key] < limit):
                     taken[key] += 1
                     rows.append(row)
             for ref in read(file, labels, rows, columns):
-                found[ref.class_key].append(ref)
-        return found
+                by_class[ref.class_key].append(ref)
+        return by_class
 
 
 def parquet_files(path: Path, named: Collection[str] = ()) -> list[Path]:
@@ -60,16 +60,16 @@ def parquet_files(path: Path, named: Collection[str] = ()) -> list[Path]:
     Of a folder: its own, and those in ``data`` and in the folders of parts and below.
     """
     if path.is_dir():
-        own = [below for below in visible(path) if is_parquet(below)]
+        in_folder = [below for below in visible(path) if is_parquet(below)]
         for folder in visible_folders(path):
             if folder.name == "data" or is_container(folder, named):
-                own += files_below(folder)
-        return sorted(own)
+                in_folder += files_below(folder)
+        return sorted(in_folder)
     if is_glob(path):
-        found = [file for file in globbed(path) if is_parquet(file)]
-        if not found:
+        files = [file for file in globbed(path) if is_parquet(file)]
+        if not files:
             raise InputError(f"no Parquet file fits {path}")
-        return found
+        return files
     return [path] if path.suffix == ".parquet" else []
 
 

@@ -129,11 +129,11 @@ class MergedPool:
 
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Each class from the first pool that has it."""
-        found: dict[str, list[Picture]] = {}
+        by_class: dict[str, list[Picture]] = {}
         for pool in self._pools:
             here = set(pool.keys)
-            found |= pool.pictures([key for key in keys if key in here and key not in found], limit)
-        return {key: found[key] for key in keys}
+            by_class |= pool.pictures([key for key in keys if key in here and key not in by_class], limit)
+        return {key: by_class[key] for key in keys}
 
 
 def passed_over(pools: Iterable[Pool]) -> PassedOver:
@@ -161,6 +161,6 @@ def first_few(names: Sequence[str], separator: str = ", ", n: int = 3) -> str:
     return f"{separator.join(names[:n])}{more}"
 
 
-def without_pictures(found: Mapping[str, Sequence[Picture]]) -> list[str]:
+def without_pictures(by_class: Mapping[str, Sequence[Picture]]) -> list[str]:
     """The classes that have none."""
-    return [key for key, pictures in found.items() if not pictures]
+    return [key for key, pictures in by_class.items() if not pictures]

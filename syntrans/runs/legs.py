@@ -66,13 +66,13 @@ class Clock:
 def _read(path: Path | None) -> dict[str, float]:
     """Numbers by name; a damaged file counts for nothing, since no result depends on it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        values = json.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         return {}
     return {
         name: float(value)
-        for name, value in found.items()
+        for name, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
     }

@@ -38,8 +38,8 @@ def is_json_object(path: Path) -> bool:
 
 def unfinished(kind: str, request_hash: str, finished: str) -> Path | None:
     """The youngest folder of a run with this request that has not left the file ``finished``; None without one."""
-    asked = sorted(files_of_runs([kind], REQUEST), key=lambda path: path.parent.name, reverse=True)
-    for path in asked:
+    requests = sorted(files_of_runs([kind], REQUEST), key=lambda path: path.parent.name, reverse=True)
+    for path in requests:
         folder = path.parent
         if not os.path.lexists(folder / finished) and _request_hash(path) == request_hash and _can_write(folder):
             return folder
@@ -48,11 +48,11 @@ def unfinished(kind: str, request_hash: str, finished: str) -> Path | None:
 
 def _request_hash(path: Path) -> str | None:
     try:
-        found: Any = read_json(path, "its run is not taken up; remove the folder")
+        request: Any = read_json(path, "its run is not taken up; remove the folder")
     except InputError as error:
         say(f"passed over: {error}")
         return None
-    return found.get("hash") if isinstance(found, dict) else None
+    return request.get("hash") if isinstance(request, dict) else None
 
 
 def _can_write(folder: Path) -> bool:

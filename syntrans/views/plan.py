@@ -59,19 +59,19 @@ def _calls(plan: Mapping[str, Any]) -> Any:
 
 
 def _time(plan: Mapping[str, Any]) -> Iterable[str]:
-    found = plan["prediction"]
-    if found is None:
+    prediction = plan["prediction"]
+    if prediction is None:
         yield "time: no figures yet for these models and prompts: --set plan.probe_seconds=30 measures them"
         yield "≤: the most that can be asked, second tries aside; tokens by rule of thumb"
         return
-    loading = duration(found["fixed_seconds"])
-    yield f"time: about {duration(found['seconds'])}, of which {loading} for loading, pictures and files"
-    classes = f"{found['classes']} {'class' if found['classes'] == 1 else 'classes'}"
-    yield f"from the figures of {found['source']} ({classes}); large batches run faster than small ones"
-    if found["other_hardware"]:
+    loading = duration(prediction["fixed_seconds"])
+    yield f"time: about {duration(prediction['seconds'])}, of which {loading} for loading, pictures and files"
+    classes = f"{prediction['classes']} {'class' if prediction['classes'] == 1 else 'classes'}"
+    yield f"from the figures of {prediction['source']} ({classes}); large batches run faster than small ones"
+    if prediction["other_hardware"]:
         yield "that run was on other hardware: take its seconds as a hint only"
-    if found["differs"]:
-        yield f"that run had other values of {', '.join(found['differs'][:6])}"
+    if prediction["differs"]:
+        yield f"that run had other values of {', '.join(prediction['differs'][:6])}"
 
 
 def _disk(plan: Mapping[str, Any], free_bytes: float) -> str:

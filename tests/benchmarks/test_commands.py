@@ -105,6 +105,8 @@ def fine_descriptors(folder: Path) -> Path:
 def test_the_commands_are_found():
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
+        "beside_earlier",
+        "reliability_ray",
         "run",
         "evaluate",
         "encoder_throughput",
@@ -112,6 +114,8 @@ def test_the_commands_are_found():
         "mining_ablation",
         "ladder",
         "cmkd",
+        "descriptor_count",
+        "prediction_sets",
         "predict",
         "predict_run",
         "predict_speed",
@@ -131,6 +135,12 @@ def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(command, call, mon
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     with pytest.raises(Read):
         call(command)
+
+
+def test_the_mining_runs_that_are_timed_have_options_that_exist(call):
+    mine = get_command(app).get_command(None, "mine")
+    runs = [arguments for name, *arguments in importlib.import_module("run").COMMANDS.values() if name == "mine"]
+    assert [mine.make_context("mine", [*arguments]).params["config"] for arguments in runs] == ["world", "world"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

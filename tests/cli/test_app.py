@@ -36,6 +36,24 @@ def test_the_version_is_that_of_the_package(call: Call) -> None:
     assert call("--version") == (0, f"syntrans {__version__}\n", "")
 
 
+def test_with_json_the_version_says_what_a_bug_report_needs(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", "/home/somebody/cache")
+    done = call("--version", "--json")
+    found = json.loads(done.out)
+    assert (done.code, done.err, found["syntrans"]) == (0, "", __version__)
+    assert found["packages"].keys() >= {"torch", "vllm", "pyarrow"}
+    assert found["python"].endswith(".".join(map(str, sys.version_info[:3])))
+    assert (found["environment"]["HF_HUB_OFFLINE"], found["environment"]["HF_HOME"]) == ("1", "(set)")
+    assert "somebody" not in done.out
+
+
+def test_json_alone_is_refused_with_where_it_goes(call: Call) -> None:
+    done = call("--json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "syntrans: error: --json goes with --version, or after a command (see syntrans --help)\n"
+
+
 def test_all_commands_of_the_design_are_there() -> None:
     expected = {"mine", "train", "evaluate", "inspect", "import", "classes check", "demo", "doctor", "pack"}
     assert expected <= set(commands())

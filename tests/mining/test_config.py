@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from syntrans.config import load_config
+from syntrans.config import load_config, read_saved
 from syntrans.errors import UsageError
 from syntrans.paths import shipped_dir
 from syntrans_mining.config import MiningConfig
@@ -106,3 +107,15 @@ def test_a_summary_needs_an_encoder_in_whose_file_it_stands() -> None:
 def test_a_clip_template_without_descriptor_is_refused() -> None:
     with pytest.raises(ValidationError, match="must hold"):
         ClipConfig(path="x", template="a photo of a {name}")
+
+
+@pytest.mark.parametrize("name", ["world", "gpu24"])
+def test_what_a_run_saved_under_old_names_is_read_as_the_same_config(name: str) -> None:
+    saved = json.loads((Path(__file__).parent / "assets" / "saved_configs.json").read_text())[name]
+    assert "n" in saved["propose"]
+    assert read_saved(MiningConfig, saved) == load_config(MiningConfig, name, kind="mining/configs")
+
+
+def test_an_old_name_is_refused_with_the_new_one() -> None:
+    with pytest.raises(UsageError, match=r"world\.yaml: propose\.n was renamed to statements$"):
+        load_config(MiningConfig, "world", kind="mining/configs", overrides=["propose.n=4"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -124,3 +125,20 @@ def test_the_models_of_the_world_are_found_by_the_name_that_earlier_runs_wrote_d
 def test_a_missing_model_says_what_is_missing_and_what_to_do(ref: str, words: str) -> None:
     with pytest.raises(ModelLoadError, match=words):
         paths.resolve_model(ref)
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    abandoned = tmp_path / f".names.csv.{ended.pid}-0a1b.tmp"
+    others = [
+        tmp_path / ".names.csv.tmp",
+        tmp_path / f".editor.{ended.pid}.tmp",
+        tmp_path / ".a.9999999999999-0a1b.tmp",
+    ]
+    for path in (abandoned, *others):
+        path.touch()
+    with paths.atomic_path(tmp_path / "names.csv") as temporary:
+        temporary.touch()
+        paths.remove_abandoned(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "names.csv", *others])

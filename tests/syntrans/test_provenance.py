@@ -35,12 +35,12 @@ def test_packages_that_are_not_installed_are_left_out(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("status", "commit"), [("", "c0ffee"), (" M syntrans/paths.py", "c0ffee+changes")])
 def test_a_checkout_with_changes_says_so(status: str, commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"rev-parse": "c0ffee", "ls-files": "provenance.py", "status": status}
-    monkeypatch.setattr(provenance, "_git", lambda _folder, verb, *_: answers[verb])
+    monkeypatch.setattr(provenance, "git", lambda _folder, verb, *_: answers[verb])
     assert provenance.git_commit.__wrapped__() == commit
 
 
 def test_a_copy_in_a_repository_that_does_not_hold_it_has_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "_git", lambda _folder, verb, *_: "" if verb == "ls-files" else "c0ffee")
+    monkeypatch.setattr(provenance, "git", lambda _folder, verb, *_: "" if verb == "ls-files" else "c0ffee")
     assert provenance.git_commit.__wrapped__() is None
 
 

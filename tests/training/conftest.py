@@ -108,7 +108,7 @@ def tiny_config(toy_data, tiny_text_encoder):
     """Makes the config of the smallest training on the toy data, one setting a grid; sections are merged into it."""
     from syntrans_training.config import TrainConfig
 
-    grids = ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")
+    grids = ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")
     values = {
         "device": "cpu",
         "data": {"path": str(toy_data), "size": 20},

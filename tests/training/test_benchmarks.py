@@ -14,6 +14,7 @@ from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.config import TrainConfig
+from syntrans_training.pipeline.train import train
 from syntrans_world.spec import CLASSES
 from syntrans_world.truth import judge
 
@@ -57,14 +58,14 @@ def ledger(toy_classes, descriptor_row, tmp_path):
 @pytest.fixture
 def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeypatch):
     """Runs the whole of benchmarks/ladder.py on toy features; returns the module and the folder of its results."""
-    grids = {key: [1.0] for key in ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")}
+    grids = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
     config, ladder = tmp_path / "tiny.yaml", benchmark("ladder")
     config.write_text(
         yaml.safe_dump(
             {
                 "device": "cpu",
                 "data": {"path": str(features)},
-                "encoder": {"method": "given"},
+                "encoder": {"method": "precomputed"},
                 "text": {"encoder": str(tiny_text_encoder)},
                 "bridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
                 "vsbird": {"seeds": 2, "steps": 4, **grids},
@@ -101,7 +102,8 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
                 assert step["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-3)
                 assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
         assert "gain" not in steps[0]
-        assert len({values[name].tobytes() for name in values}) > 5  # the steps are different things
+        told = ("+ shared space", "+ names", "+ descriptors, raw", "+ descriptors, checked", "+ descriptors, kept")
+        assert len({values[name].tobytes() for name in told}) == len(told)  # other texts, other answers
     for training in {step[1] for step in LADDER}:
         heads = json.loads((out / "train" / training / "train.json").read_text())["config"]["vsbird"]
         parts = {part for part in ladder.PARTS if heads[part]}
@@ -116,6 +118,52 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
     monkeypatch.setattr(ladder, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
     run_ladder()
     assert json.loads((out / "ladder.json").read_text())["results"] == record["results"]
+
+
+@pytest.fixture
+def trained_on_features(features, tiny_config, write_toy_descriptors, tmp_path):
+    """A training on toy features with two descriptors per class."""
+    config = tiny_config(data={"path": str(features)}, encoder={"method": "precomputed"}, vsbird={"controls": False})
+    out = tmp_path / "artifacts" / "train" / "toy"
+    train(config, out=out, descriptors=write_toy_descriptors(rejected=False))
+    return out
+
+
+def test_fewer_descriptors_say_less_and_as_many_as_there_are_say_what_all_do(
+    benchmark, trained_on_features, tmp_path, monkeypatch
+):
+    counted, path = benchmark("descriptor_count"), tmp_path / "counts.json"
+    given = [str(trained_on_features), "--counts", "1", "2", "--draws", "2", "--quick", "--out", str(path)]
+    monkeypatch.setattr(sys, "argv", ["descriptor_count.py", *given])
+    counted.main()
+    lines = json.loads(path.read_text())["lines"]
+    assert [line["descriptors"] for line in lines] == ["1", "2", "all"]
+    one, two, whole = (line["text alone"]["mean"] for line in lines)
+    assert one < two == whole
+    assert lines[1]["minus all"]["mean"] == 0
+
+
+def test_prediction_sets_grow_with_the_level(benchmark, trained_on_features, tmp_path, monkeypatch):
+    sets, sizes = benchmark("prediction_sets"), {}
+    for level in (0.5, 0.99):
+        path = tmp_path / "sets.json"
+        given = [str(trained_on_features), "--level", str(level), "--quick", "--out", str(path)]
+        monkeypatch.setattr(sys, "argv", ["prediction_sets.py", *given])
+        sets.main()
+        rows = {line["row"]: line for line in json.loads(path.read_text())["lines"]}
+        assert rows.keys() == {"visual_only", "fused", "syntrans"}
+        sizes[level] = rows["visual_only"]["mean_size"]
+    assert sizes[0.5] < sizes[0.99] <= 5
+
+
+def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(benchmark):
+    threshold = benchmark("prediction_sets").threshold
+    chances = np.array([[[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]]], np.float32)
+    assert threshold(chances, np.array([0, 0, 1]), 0.5) == pytest.approx(0.3)  # second of 0.2, 0.3, 0.4
+    assert threshold(chances, np.array([0, 0, 1]), 0.95) == 1.0
+    seen, new = np.random.default_rng(0).dirichlet(np.ones(5), (2, 400, 5)).astype(np.float32)
+    limit = threshold(seen, np.arange(5), 0.9)
+    assert (1 - new[:, np.arange(5), np.arange(5)] <= limit).mean() == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_truth(

@@ -1,11 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from syntrans.config import from_values, load_config
+from syntrans.cli.config_keys import CONFIGS as CONFIGS_OF
+from syntrans.cli.config_keys import model_of
+from syntrans.config import from_values, load_config, read_saved
 from syntrans.errors import UsageError
-from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config import DistillConfig, EncoderConfig, EvaluateConfig, TrainConfig
 from syntrans_training.encoder.training import plan
 from syntrans_training.engine.trainer import learning_rate
 from syntrans_training.text.encoders import text_encoder_ref
@@ -19,7 +22,8 @@ def test_configs_are_found():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_shipped_config_is_valid_and_states_its_claim(path):
-    load_config(EvaluateConfig if path.stem == "evaluate" else TrainConfig, path, kind="training/configs")
+    command = next((name for name in CONFIGS_OF if path.stem.startswith(name)), "train")
+    load_config(model_of(command), path, kind="training/configs")
     header = path.read_text().split("\n\n")[0]
     for word in ("# Claim:", "# Command:", "# Cost:"):
         assert word in header
@@ -65,14 +69,45 @@ def test_the_members_of_the_ladder_differ_in_the_method_alone():
     assert one.teacher.identity == zero.identity
 
 
-def test_the_old_name_of_generation_1_is_refused_with_the_new_one():
-    with pytest.raises(UsageError, match="encoder: the key distill was renamed to generation1"):
-        from_values(TrainConfig, {"encoder": {"distill": {"epochs": 3}}})
+@pytest.mark.parametrize(
+    ("given", "became"),
+    [
+        ("encoder.distill.epochs=3", "encoder.distill was renamed to generation1"),
+        ("encoder.method=given", "encoder.method: given was renamed to precomputed"),
+        ("encoder.cmkd.eyes=own", "encoder.cmkd.eyes was renamed to teacher_backbone"),
+        ("distill.terms.text=0", "distill.terms was renamed to loss_weights"),
+        ("text.weighting=ledger", "text.weighting: ledger was renamed to mining"),
+        ("vsbird.keep=0.5", "vsbird.keep was renamed to descriptor_keep_prob"),
+        ("methods.batch=4", "methods.batch was renamed to tasks_per_step"),
+    ],
+)
+def test_an_old_name_is_refused_with_the_new_one(given, became):
+    with pytest.raises(UsageError) as refused:
+        from_values(TrainConfig, {}, [given])
+    assert str(refused.value) == f"--set: {became}"
 
 
-def test_a_split_to_evaluate_is_refused_for_there_is_one_alone():
-    with pytest.raises(UsageError, match="the key split is gone: an evaluation is always of the novel classes"):
+def test_old_names_of_an_evaluation_are_refused_with_the_new_ones():
+    with pytest.raises(UsageError, match=r"--set: leak was renamed to seen_queries, .* exclude, error, drop_episode$"):
+        from_values(EvaluateConfig, {"leak": "drop"})
+    with pytest.raises(UsageError, match=r"--set: split is gone: an evaluation is always of the novel classes$"):
         from_values(EvaluateConfig, {"split": "novel"})
+
+
+@pytest.mark.parametrize("name", ["world-full", "cmkd-world", "features"])
+def test_what_a_run_saved_under_old_names_is_read_as_the_same_config(name):
+    saved = json.loads((Path(__file__).parent / "assets" / "saved_configs.json").read_text())["training"][name]
+    assert "looks" in saved["vsbird"]
+    assert read_saved(TrainConfig, saved) == load_config(TrainConfig, name, kind="training/configs")
+
+
+def test_an_encoder_that_was_trained_under_old_names_is_still_the_one_that_the_config_asks_for():
+    cmkd = {"ways": 3, "steps_per_epoch": 4, "tasks_per_step": 2, "mirror_weight": 0.5, "relation_weight": 3.0}
+    config = EncoderConfig.model_validate(
+        {"method": "cmkd", "backbone": "conv4", "precision": "fp32", "compile": "never", "cmkd": cmkd}
+    )
+    student = plan(config, base_key="b", device=torch.device("cpu"), seed=0, knowledge_key="k")
+    assert (student.identity, student.teacher.identity) == ("dafedae667dc5019", "8c8b652c205941a7")
 
 
 def test_the_world_with_a_teacher_is_the_world_but_for_that():

@@ -26,17 +26,17 @@ Answers = dict[tuple[str, str], list[tuple[float, bool]]]  # (model, revision) -
 def answers(rows: Sequence[DescriptorRow]) -> Answers:
     """Every judge's answers about base and val classes, with the truth."""
     ids = {entry.id for entry in CLASSES if entry.split != "novel"}
-    found: Answers = {}
+    by_judge: Answers = {}
     for row in rows:
         for vote in row.votes if row.class_id in ids else ():
-            found.setdefault((vote.model, vote.revision), []).append((vote.p_yes, judge(row.class_id, row.text)))
-    return found
+            by_judge.setdefault((vote.model, vote.revision), []).append((vote.p_yes, judge(row.class_id, row.text)))
+    return by_judge
 
 
-def fit(found: Answers) -> dict[str, Platt]:
+def fit(by_judge: Answers) -> dict[str, Platt]:
     """One `Platt` per judge. ValueError if a judge was never asked about something true and something false."""
     fitted = {}
-    for (model, revision), pairs in sorted(found.items()):
+    for (model, revision), pairs in sorted(by_judge.items()):
         platt = fit_platt([p for p, _ in pairs], [true for _, true in pairs], revision=revision)
         if platt is None:
             raise ValueError(f"all that {model} was asked about is equally true")
@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     given = parser.parse_args(arguments)
     rows, meta = read_descriptors(given.file)
-    found = answers(rows)
-    fitted = fit(found)
-    for (model, _), pairs in sorted(found.items()):
+    by_judge = answers(rows)
+    fitted = fit(by_judge)
+    for (model, _), pairs in sorted(by_judge.items()):
         p, true = (np.array(column, float) for column in zip(*pairs, strict=True))
         better = np.array([fitted[model](value) for value in p])
         say(f"{model}: {len(p)} answers, Brier {np.mean((p - true) ** 2):.4f} -> {np.mean((better - true) ** 2):.4f}")

@@ -68,8 +68,8 @@ def stage_scores(rows: Sequence[Row], split: str) -> list[StageScore]:
     lines = []
     for stage in ("propose", *STAGE_ORDER):
         alive = list(rows) if stage == "propose" else alive_after(rows, stage)
-        found = score(((r.class_id, r.text) for r in alive), ids)
-        lines.append(StageScore(stage, split, found.rows, found.precision, found.recall))
+        scored = score(((r.class_id, r.text) for r in alive), ids)
+        lines.append(StageScore(stage, split, scored.rows, scored.precision, scored.recall))
     return lines
 
 

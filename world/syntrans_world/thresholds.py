@@ -110,13 +110,13 @@ def choose(
 
 def _loosest(scores: NDArray[np.float64], true: NDArray[np.bool_], precision: float) -> float:
     """The loosest threshold of the grid at which, and above which, so many are true; else the most precise one."""
-    found = [(float(t), float(true[scores >= t].mean())) for t in GRID if (scores >= t).any()]
-    enough = takewhile(lambda pair: pair[1] >= precision, reversed(found))
-    return min((t for t, _ in enough), default=max(found, key=lambda pair: pair[1])[0])
+    precisions = [(float(t), float(true[scores >= t].mean())) for t in GRID if (scores >= t).any()]
+    enough = takewhile(lambda pair: pair[1] >= precision, reversed(precisions))
+    return min((t for t, _ in enough), default=max(precisions, key=lambda pair: pair[1])[0])
 
 
-def _recall(pairs: NDArray[np.int64], found: NDArray[np.bool_], n_classes: int) -> float:
-    return len(np.unique(pairs[found])) / (n_classes * len(SLOTS))
+def _recall(pairs: NDArray[np.int64], kept: NDArray[np.bool_], n_classes: int) -> float:
+    return len(np.unique(pairs[kept])) / (n_classes * len(SLOTS))
 
 
 def _true_pairs(rows: Sequence[DescriptorRow], true: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -124,9 +124,9 @@ def _true_pairs(rows: Sequence[DescriptorRow], true: NDArray[np.bool_]) -> NDArr
     numbers: dict[tuple[str, str], int] = {}
     pairs = np.full(len(rows), -1, np.int64)
     for i in np.flatnonzero(true):
-        found = slot_of(rows[i].text)
-        assert found is not None, "a true row speaks of a slot"
-        pairs[i] = numbers.setdefault((rows[i].class_id, found[0]), len(numbers))
+        slot_value = slot_of(rows[i].text)
+        assert slot_value is not None, "a true row speaks of a slot"
+        pairs[i] = numbers.setdefault((rows[i].class_id, slot_value[0]), len(numbers))
     return pairs
 
 

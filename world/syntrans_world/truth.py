@@ -39,8 +39,8 @@ def truth_slots(class_id: str) -> dict[str, str]:
 
 def judge(class_id: str, text: str) -> bool:
     """Whether the statement is true of the class. Generic statements and chatter count as wrong."""
-    found = slot_of(text)
-    return found is not None and truth_slots(class_id)[found[0]] == found[1]
+    slot_value = slot_of(text)
+    return slot_value is not None and truth_slots(class_id)[slot_value[0]] == slot_value[1]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def score(rows: Iterable[tuple[str, str]], class_ids: Iterable[str]) -> Score:
     wanted = set(class_ids)
     kept = [(class_id, text) for class_id, text in rows if class_id in wanted]
     correct = [(class_id, text) for class_id, text in kept if judge(class_id, text)]
-    covered = {(class_id, found[0]) for class_id, text in correct if (found := slot_of(text)) is not None}
+    covered = {(class_id, slot_value[0]) for class_id, text in correct if (slot_value := slot_of(text)) is not None}
     return Score(
         rows=len(kept),
         precision=len(correct) / len(kept) if kept else float("nan"),

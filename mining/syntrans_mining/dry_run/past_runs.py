@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.config import dotted, read_yaml
+from syntrans.config import dotted, load_saved
 from syntrans.errors import SyntransError
 from syntrans.files.input_files import read_json
 from syntrans.provenance import hardware
@@ -49,12 +49,14 @@ def latest_figures(config: MiningConfig, root: Path, *, pictures: bool) -> Figur
 
 def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figures]:
     """Newest first."""
-    found = [path for pattern in ("mine/*/run.json", "cache/probe/*/run.json") for path in root.glob(pattern)]
+    run_files = [path for pattern in ("mine/*/run.json", "cache/probe/*/run.json") for path in root.glob(pattern)]
     wanted = dotted(config.model_dump(mode="json"))
-    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    for path in sorted(run_files, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             run = read_json(path, "a plan does without")
-            differing = _differing(wanted, dotted(read_yaml(path.parent / "config.yaml")))
+            differing = _differing(
+                wanted, dotted(load_saved(type(config), path.parent / "config.yaml").model_dump(mode="json"))
+            )
             same = bool(run["images_seen"]) == pictures and not any(key.startswith(_DECIDING) for key in differing)
             if same and _asked_share(run) >= _MOSTLY_ASKED:
                 yield _figures(run, path, differing)

@@ -108,8 +108,8 @@ def card_licence(folder: Path) -> str | None:
         front = parse_yaml(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
     except ValueError:
         return None
-    found = front.get("license") if isinstance(front, dict) else None
-    return found if isinstance(found, str) else None
+    licence = front.get("license") if isinstance(front, dict) else None
+    return licence if isinstance(licence, str) else None
 
 
 def _absent(path: str, error: SyntransError) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], uses: Mod
         known = sum(model["bytes"] or 0 for model in models)
         return [f"planned once all models are here; their weights are {known / 1e9:.1f} GB as stored"]
     try:
-        found = resolve_models(config)
-        return memory_plan_of(config, found if uses.vlm else replace(found, vlm=None), uses).lines()
+        resolved = resolve_models(config)
+        return memory_plan_of(config, resolved if uses.vlm else replace(resolved, vlm=None), uses).lines()
     except SyntransError as error:
         return [str(error)]
 

@@ -37,8 +37,8 @@ class Chat:
     def tokens(self, requests: Sequence[Request]) -> list[list[int]]:
         """The prompt tokens of each request."""
         texts = [self._render(request.messages) for request in requests]
-        found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        return found
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        return ids
 
     def problem(self, request: Request, n_tokens: int) -> Response | None:
         """The answer to what need not be asked."""

@@ -49,8 +49,8 @@ class ClipEncoder:
         parts = _parts(texts, self._batch)
         encode = self._model.encode_text
         vectors = [self._normalised(encode, self._tokenizer(list(part)).to(self._device)) for part in parts]
-        found: NDArray[np.float32] = torch.cat(vectors).numpy() if vectors else self._empty()
-        return found
+        stacked: NDArray[np.float32] = torch.cat(vectors).numpy() if vectors else self._empty()
+        return stacked
 
     def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Unit vectors of the pictures, preprocessed as the folder's configuration says."""

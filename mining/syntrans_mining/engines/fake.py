@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange")
 _PARTS = {"shape": "body", "colour": "head", "texture": "skin", "part": "tail", "size": "legs"}
 _DIM = 32
+_BITE, _MOST_EATEN = 1 << 23, 1 << 30  # bytes
 _WORDS = {"refuse": "I'm sorry, but I can't help with that.", "garbage": '\x00\x1b[31m{"descriptors": [{{]'}
-Fault = Literal["die", "killed", "hang", "too_long", "refuse", "empty", "garbage", "odd_items"]
+Fault = Literal["die", "killed", "hungry", "hang", "too_long", "refuse", "empty", "garbage", "odd_items"]
 
 
 class FakeEngine:
@@ -104,6 +105,8 @@ class FakeEngine:
             self._die()
         if fault == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "hungry":
+            _eat()
         if fault == "hang":
             time.sleep(3600)
         if fault == "too_long":
@@ -143,6 +146,14 @@ class FakeEncoder:
     def embed_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Vectors of the pictures' hashes."""
         return _vectors([picture.sha256 for picture in pictures])
+
+
+def _eat() -> NoReturn:
+    """Take memory until the system ends this process; where it allows too much, crash."""
+    taken: list[bytearray] = []
+    while len(taken) * _BITE < _MOST_EATEN:
+        taken.append(bytearray(os.urandom(1024) * (_BITE // 1024)))
+    raise EngineCrashed(f"{_MOST_EATEN >> 30} GiB were taken, and nobody killed the process")
 
 
 def _number(*parts: str) -> int:

@@ -60,7 +60,7 @@ class RayEngine:
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answers as blocks of them come back from the cluster."""
         rows: dict[tuple[bool, bool, bool], list[dict[str, Any]]] = {}
-        asked = {request.id: request for request in requests}
+        by_id = {request.id: request for request in requests}
         for request, tokens in zip(requests, self._chat.tokens(requests), strict=True):
             problem = self._chat.problem(request, len(tokens))
             if problem:
@@ -75,7 +75,7 @@ class RayEngine:
             rows.setdefault((request.yes_no, request.schema is not None, request.picture is not None), []).append(row)
         for table in rows.values():
             for answer in self._answers(table):
-                yield self._response(asked[answer["id"]], answer)
+                yield self._response(by_id[answer["id"]], answer)
 
     def _row(self, request: Request, tokens: list[int]) -> dict[str, Any]:
         sampling = sampling_values(request, self._chat)
@@ -156,8 +156,8 @@ def _tokenizer(path: str) -> Any:
 def _end_tokens(path: str, tokenizer: Any) -> set[int]:
     from transformers import AutoConfig
 
-    found = {tokenizer.eos_token_id}
+    end_tokens = {tokenizer.eos_token_id}
     with contextlib.suppress(OSError, ValueError):
         named = AutoConfig.from_pretrained(path, trust_remote_code=False).eos_token_id
-        found |= set(named) if isinstance(named, list) else {named}
-    return {int(token) for token in found if token is not None}
+        end_tokens |= set(named) if isinstance(named, list) else {named}
+    return {int(token) for token in end_tokens if token is not None}

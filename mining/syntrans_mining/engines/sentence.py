@@ -69,8 +69,8 @@ class SentenceEncoder:
             hidden = self._model(**inputs).last_hidden_state
             mask = inputs["attention_mask"].unsqueeze(-1).float()
             pooled = hidden[:, 0] if self._by_first else (hidden * mask).sum(1) / mask.sum(1)
-            found: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
-        return found
+            unit_vectors: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
+        return unit_vectors
 
 
 def _read_json(path: Path) -> dict[str, Any]:

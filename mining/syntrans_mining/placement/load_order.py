@@ -56,13 +56,13 @@ def model_uses_of(config: MiningConfig, entries: Sequence[ClassEntry], *, pictur
     from syntrans_mining.steps import senses
 
     lint, llms = config.lint, tuple(model.name for model in config.llms)
-    asked = senses.ambiguous_entries(entries, lint.senses, ask_all=lint.ask_senses)
-    along = senses.first_is_taken(asked, lint.senses, first=lint.ambiguous == "first")
+    ambiguous = senses.ambiguous_entries(entries, lint.senses, ask_all=lint.ask_senses)
+    along = senses.first_is_taken(ambiguous, lint.senses, first=lint.ambiguous == "first")
     return ModelUses(
         llms,
         config.vlm.name if config.vlm and pictures else None,
-        senses=bool(asked) and not along,
-        decider=decider(config) if along and senses.undecided(asked) else None,
+        senses=bool(ambiguous) and not along,
+        decider=decider(config) if along and senses.undecided(ambiguous) else None,
         writer=config.compose.llm,
         readers=readers(config, pictures=pictures),
     )
@@ -93,13 +93,13 @@ def count_loads(load_groups: Sequence[Sequence[str]], sequence: Sequence[str]) -
 
     The first group is loaded at once.
     """
-    current, found = 0, {name: int(number == 0) for number, names in enumerate(load_groups) for name in names}
+    current, loads = 0, {name: int(number == 0) for number, names in enumerate(load_groups) for name in names}
     for name in sequence:
-        if name in found and name not in load_groups[current]:
+        if name in loads and name not in load_groups[current]:
             current = next(number for number, names in enumerate(load_groups) if name in names)
             for other in load_groups[current]:
-                found[other] += 1
-    return found
+                loads[other] += 1
+    return loads
 
 
 def best_order(

@@ -47,10 +47,10 @@ class _RetryChain(Generic[T]):
     ``answered``: the first request's id, by the id of the request whose answer it is to have.
     """
 
-    def __init__(self, asked: Sequence[tuple[T, Request]], retry: Retry[T] | None) -> None:
-        self.open = {request.id: (request.id, request) for _, request in asked}
+    def __init__(self, requests: Sequence[tuple[T, Request]], retry: Retry[T] | None) -> None:
+        self.open = {request.id: (request.id, request) for _, request in requests}
         self.answered: dict[str, str] = {}
-        self._tags = {request.id: tag for tag, request in asked}
+        self._tags = {request.id: tag for tag, request in requests}
         self._retry = retry
 
     def next_request(self, response: Response) -> Request | None:
@@ -66,20 +66,24 @@ class _RetryChain(Generic[T]):
 
 @dataclass
 class Dispatcher:
-    """Gives requests to the host, through the journal. ``counts`` is by (stage, model)."""
+    """Gives requests to the host, through the journal. ``counts`` is by (stage, model).
+
+    ``note`` is told every request with its answer and stage.
+    """
 
     host: Host
     journal: ResponseCache
     progress: Progress
     counts: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(Counts))
     failures: list[dict[str, str]] = field(default_factory=list)
+    note: Callable[[str, Request, Response], None] = lambda _stage, _request, _response: None
 
     def ask(self, stage: str, requests: Sequence[Request]) -> dict[str, Response]:
         """The answer to every request, by id; for stages that need all of them at once. Otherwise as `stream`."""
         return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
 
     def stream(
-        self, stage: str, asked: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
+        self, stage: str, requests: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
     ) -> Iterator[tuple[T, Response]]:
         """The answer to every request, beside what it was handed in with, in the order of the requests.
 
@@ -87,7 +91,7 @@ class Dispatcher:
         its model is there. Errors are answers too. Raises when the engine dies, and at the end PartialResult when
         some answers are missing only for the time being.
         """
-        source = iter(asked)
+        source = iter(requests)
         window = list(islice(source, WINDOW))
         done: deque[tuple[T, Response]] = deque()
         transient: list[Response] = []
@@ -121,6 +125,7 @@ class Dispatcher:
             request = chain.open[response.id][1]
             self.journal.put(request.stage or stage, request.model, response)
             self._count(request.stage or stage, request.model, response)
+            self.note(request.stage or stage, request, response)
             self.progress.advance(1)
             following = chain.next_request(response)
             self.progress.expect(1 if following else 0)
@@ -141,6 +146,7 @@ class Dispatcher:
                 counts.prompt_tokens += response.prompt_tokens  # an earlier leg's, and the run's all the same
                 counts.completion_tokens += response.completion_tokens
                 self._note_failure(request.stage or stage, request.model, response)
+                self.note(request.stage or stage, request, response)
                 self.progress.advance(1)
                 if chain.next_request(response) is not None:
                     self.progress.expect(1)

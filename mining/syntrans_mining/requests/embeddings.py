@@ -54,12 +54,12 @@ class Vectors:
         self.progress.expect(len(missing))
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
-            found: TextVectors = self.host.embed(self.model.name, "embed_texts", block).result()
-            rows = zip(found.vectors, found.tokens, found.truncated, strict=True)
+            embedded: TextVectors = self.host.embed(self.model.name, "embed_texts", block).result()
+            rows = zip(embedded.vectors, embedded.tokens, embedded.truncated, strict=True)
             fresh = {keys[text]: Vector(*row) for text, row in zip(block, rows, strict=True)}
             self.journal.put_vectors(fresh.items())
             known |= fresh
-            self.windowed.append(found.windowed)
+            self.windowed.append(embedded.windowed)
             self.progress.advance(len(block))
         ordered = [known[keys[text]] for text in texts]
         return TextVectors(_stack(ordered), [v.tokens for v in ordered], [v.truncated for v in ordered])
@@ -90,8 +90,8 @@ class PictureVectors:
     def result(self) -> NDArray[np.float32]:
         """Unit vectors [n, dim], in the order of the pictures; waits for them."""
         if self.work_item is not None and self.missing:
-            found: Any = self.work_item.result()
-            fresh = {key: Vector(row) for key, row in zip(self.missing, found, strict=True)}
+            rows: Any = self.work_item.result()
+            fresh = {key: Vector(row) for key, row in zip(self.missing, rows, strict=True)}
             self.journal.put_vectors(fresh.items())
             self.known.update(fresh)
             self.missing.clear()

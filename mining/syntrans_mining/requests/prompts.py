@@ -114,8 +114,8 @@ def _check(prompt: Prompt, path: Path, used: set[str], purpose: Purpose) -> None
     if prompt.purpose != purpose:
         raise InputError(f"prompt {path} is for {prompt.purpose}, and was given for {purpose}")
     wanted = _ANSWERS.get(purpose, "yes_no")
-    found = prompt.answer if isinstance(prompt.answer, str) else "schema"
-    if found != wanted:
+    kind = prompt.answer if isinstance(prompt.answer, str) else "schema"
+    if kind != wanted:
         needs = "a JSON schema" if wanted == "schema" else wanted
         raise InputError(f"prompt {path}: {purpose} needs {needs} as answer")
     pictures = sum(message.picture for message in prompt.messages)

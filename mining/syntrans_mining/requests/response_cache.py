@@ -75,8 +75,8 @@ def forget_unasked(folder: Path) -> None:
     """Remove the folder of a run that was refused before anything was asked: it has nothing to go on from."""
     if (folder / JOURNAL).is_file():
         with closing(ResponseCache(folder / JOURNAL)) as journal:
-            asked = journal.count()
-        if not asked:
+            answers = journal.count()
+        if not answers:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -87,21 +87,21 @@ def _hash(parts: list[object]) -> str:
 
 def _open(path: Path) -> sqlite3.Connection:
     """The database, with its tables. What sqlite raises passes through, and the connection is closed before."""
-    found = sqlite3.connect(path)
-    found.text_factory = bytes  # a damaged text is looked at by `ResponseCache`, not refused by sqlite
+    connection = sqlite3.connect(path)
+    connection.text_factory = bytes  # a damaged text is looked at by `ResponseCache`, not refused by sqlite
     try:
         # A killed process loses nothing with WAL; a killed machine at most the last commits.
-        found.execute("PRAGMA journal_mode=WAL")
-        found.execute("PRAGMA synchronous=NORMAL")
-        found.executescript(_SCHEMA)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(_SCHEMA)
         for table in ("answers", "vectors"):
-            columns = found.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            columns = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
             if (b"digest",) not in columns.fetchall():  # written before there were any
-                found.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT")
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT")
     except BaseException:
-        found.close()
+        connection.close()
         raise
-    return found
+    return connection
 
 
 class ResponseCache:
@@ -169,10 +169,10 @@ class ResponseCache:
             query = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks})"  # noqa: S608 - names of ours and marks
             yield from ((_text(key), *cells) for key, *cells in self._db.execute(query, part))
 
-    def _whole(self, found: Iterable[tuple[str, V | None]]) -> dict[str, V]:
+    def _whole(self, rows: Iterable[tuple[str, V | None]]) -> dict[str, V]:
         """The values that are whole; of the others, the keys are noted."""
         whole = {}
-        for key, value in found:
+        for key, value in rows:
             if value is None:
                 self.damaged.add(key)
             else:

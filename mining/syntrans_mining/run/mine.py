@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import open_host, open_run, set_up
 from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.pictures import COPIES, pictures_of, pictures_used
+from syntrans_mining.run.preview import preview
 from syntrans_mining.run.report import Report
 from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
@@ -44,8 +45,8 @@ def mine(
     """Mine descriptors of ``classes`` into the folder ``out``.
 
     ``images`` by class id, name or folder name; without them nothing is grounded or filtered by CLIP, and the files
-    say so. ``images_at``: where they lie, which the files tell `train`. ``limit`` takes the first classes only;
-    ``resume=False`` forgets the folder's journal.
+    say so. ``images_at``: where they lie, which the files tell `train`. ``limit`` takes the first classes only, and
+    keeps questions with their answers; ``resume=False`` forgets the folder's journal.
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
@@ -59,6 +60,7 @@ def mine(
             open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=resume)
         )
         stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
+        stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
         if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
         run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)

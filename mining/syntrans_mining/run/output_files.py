@@ -107,10 +107,11 @@ def _write_semantics(out: Path, config: MiningConfig, rows: Sequence[SemanticsRo
             write_semantics(path, encoder_rows, meta)
         else:
             path.unlink(missing_ok=True)  # of an earlier choice of rows, for which this encoder was not asked again
-    if config.clip is None:
+    of_clip = [row for row in rows if config.clip is not None and row.encoder == config.clip.path]
+    if not of_clip:  # without CLIP in the config, or on the machine of a correction
         (out / "semantics.parquet").unlink(missing_ok=True)
         return None
-    return write_semantics(out / "semantics.parquet", [row for row in rows if row.encoder == config.clip.path], meta)
+    return write_semantics(out / "semantics.parquet", of_clip, meta)
 
 
 def _run_values(

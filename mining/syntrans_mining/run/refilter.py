@@ -1,7 +1,8 @@
 """Other thresholds on the ledger of a finished run: no model is asked anything, and it takes seconds.
 
 What a stage measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
-being measured further stays out, as ``not_scored``; the old run's own folder can measure it.
+being measured further stays out, as ``not_scored``; the old run's own folder can measure it. What a person has
+corrected (`syntrans edit`) is corrected again, after all decisions.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.identity import CLASSES
-from syntrans.config import load_config
+from syntrans.config import from_values, load_saved
 from syntrans.contract.reading import read_descriptors
+from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
+from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
 from syntrans.provenance import git_commit, package_versions
@@ -30,6 +33,7 @@ from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, k
 
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata, SemanticsRow
+    from syntrans.descriptors.edits import Record
     from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")
@@ -67,24 +71,31 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         for folder in (out, run):
             stack.enter_context(lock(folder))
         remove_rests(out)
-        cache = (run if (run / JOURNAL).is_file() else out) / JOURNAL  # a refiltered run has none: CLIP is asked again
+        cache = cache_of(run, out)
         setup = RunSetup(config, models, models)
         host = stack.enter_context(closing(open_host(setup, out / "logs")))
         context = stack.enter_context(open_run(setup, entries, cache, host))
         unanswered = {c.id for c in candidates if c.reason == "no_answer"} | set(meta.notes.get(UNANSWERED, ()))
-        semantics = _decide(context, candidates, unanswered, _skipped(meta))
+        _decide(context, candidates, unanswered, _skipped(meta))
+        records = _correct_again(context, candidates, records_of(meta.notes))
+        semantics = _compose(context, candidates)
         changed = {"refilter_of": str(meta.run_id), "not_scored": sum(c.reason == "not_scored" for c in candidates)}
         hidden = sorted(unanswered - {c.id for c in candidates if c.reason == "no_answer"})
         notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
+        notes |= {EDITS: records} if records else {}
         meta = meta.model_copy(update=_provenance(out, config, meta, notes))
-        extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
+        extra = {
+            **changed,
+            "made_of": str(run.absolute()),
+            "load_seconds": host.load_seconds,
+            "loads": host.loads,
+            "failures": [],
+        }
         return write_files(out, config, entries, meta, context.report, extra, candidates, semantics)
 
 
-def _decide(
-    run: RunContext, candidates: list[Candidate], unanswered: set[str], skipped: dict[str, str]
-) -> list[SemanticsRow]:
-    """Take every decision again, by what was measured; returns the rows of the classes."""
+def _decide(run: RunContext, candidates: list[Candidate], unanswered: set[str], skipped: dict[str, str]) -> None:
+    """Take every decision again, by what was measured."""
     config, report = run.config, run.report
     report.skipped |= skipped
     if config.compose.llm or config.compose.encoders:
@@ -102,18 +113,30 @@ def _decide(
             _drop_unscored(candidates, "filter", unanswered)
         for block in class_blocks(candidates):
             choose(config, block, embed(config, block, run.vectors))
-    with report.stage("compose", candidates, run.dispatcher):
-        if run.vectors is None or config.clip is None:
+
+
+def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequence[Record]) -> list[Record]:
+    """Make the corrections of people again; their records, with what is before now."""
+    if not records:
+        return []
+    with run.report.stage("edit", candidates, run.dispatcher):
+        rows, made = apply_again([candidate.row() for candidate in candidates], records)
+        candidates[:] = map(from_row, rows)
+    return made
+
+
+def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]:
+    """The rows of the classes."""
+    with run.report.stage("compose", candidates, run.dispatcher):
+        if run.vectors is None or run.config.clip is None:
             return []
-        return semantics_of(config, run.entries, candidates, run.vectors, config.clip)
+        return semantics_of(run.config, run.entries, candidates, run.vectors, run.config.clip)
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:
-    missing = [name for name in ("run.json", "config.yaml", CLASSES) if not (run / name).is_file()]
-    if missing:
-        raise InputError(f"{run} is not the folder of a finished run (it has no {missing[0]}); finish it first")
-    old = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs")
-    config = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs", overrides=settings)
+    require_finished(run)
+    old = load_saved(MiningConfig, run / "config.yaml")
+    config = from_values(MiningConfig, old.model_dump(mode="json"), settings)
     others = [key for key in _differences(old.model_dump(), config.model_dump()) if not _is_threshold(key)]
     if others:
         raise UsageError(
@@ -121,13 +144,37 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
             f"{', '.join(THRESHOLDS)}. For the rest: the run's own command with --set {others[0]}=... and --out {run}"
         )
     rows, meta = read_descriptors(run / "descriptors.parquet")
-    return config, read_classes(run / CLASSES), [from_row(row) for row in rows], meta
+    before = undo(rows, records_of(meta.notes))
+    return config, read_classes(run / CLASSES), [from_row(row) for row in before], meta
+
+
+def cache_of(run: Path, out: Path) -> Path:
+    """The responses of ``run``, or of the run that it was made of; where these are gone, a new file in ``out``.
+
+    Without them CLIP is asked again.
+    """
+    folders = [run]
+    while not (folders[-1] / JOURNAL).is_file():
+        made_of = read_report(folders[-1] / "run.json").get("made_of")
+        if not isinstance(made_of, str) or Path(made_of) in folders:
+            return out / JOURNAL
+        folders.append(Path(made_of))
+    return folders[-1] / JOURNAL
+
+
+def require_finished(run: Path) -> None:
+    """InputError where a folder lacks what a finished run has beside its descriptors."""
+    missing = [name for name in ("run.json", "config.yaml", CLASSES) if not (run / name).is_file()]
+    if missing:
+        raise InputError(f"{run} is not the folder of a finished run (it has no {missing[0]}); finish it first")
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted keys at which two configurations differ."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        return [found for key in old for found in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))]
+        return [
+            difference for key in old for difference in _differences(old[key], new[key], f"{path}.{key}".lstrip("."))
+        ]
     return [path] if old != new else []
 
 
@@ -161,8 +208,8 @@ def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]
 
 
 def _skipped(meta: FileMetadata) -> dict[str, str]:
-    found = meta.notes.get("skipped")
-    return dict(found) if isinstance(found, dict) else {}
+    skipped = meta.notes.get("skipped")
+    return dict(skipped) if isinstance(skipped, dict) else {}
 
 
 def _provenance(out: Path, config: MiningConfig, meta: FileMetadata, changed: dict[str, Any]) -> dict[str, Any]:

@@ -106,16 +106,16 @@ class Steps:
         Returns the query if it decides nothing any more: then models are asked when they are there to propose.
         """
         settings, known, first = self.config.lint, {}, None
-        asked = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
-        along = senses.first_is_taken(asked, settings.senses, first=settings.ambiguous == "first")
+        ambiguous = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
+        along = senses.first_is_taken(ambiguous, settings.senses, first=settings.ambiguous == "first")
         query = None
         if self.prompts.senses:
             decides = self._named([decider(self.config)])
             others = [model for model in self.models.llms if model not in decides]
-            query = senses.SenseQuery(asked, [*decides, *others], self.prompts.senses)
+            query = senses.SenseQuery(ambiguous, [*decides, *others], self.prompts.senses)
             with self._step("lint", []):
                 if along:
-                    query.ask(self.dispatcher, decides, senses.undecided(asked))
+                    query.ask(self.dispatcher, decides, senses.undecided(ambiguous))
                 else:
                     query.ask(self.dispatcher, self._named(reversed(self._load_order.propose)))
                     known = self._show_senses(query)
@@ -149,9 +149,9 @@ class Steps:
         if self.prompts.contrast and self.vectors is None:
             self.dispatcher.progress.say(f"classes are not contrasted with their neighbours: {NO_CLIP}")
         elif self.prompts.contrast:
-            draw = self._draw(samples=self.config.contrast.samples, n=self.config.contrast.n)
+            draw = self._draw(samples=self.config.contrast.samples, statements=self.config.contrast.statements)
             contrast = propose.Contrast(cache(partial(self._pairs, shown)), self.prompts.contrast, draw)
-        found = propose.propose(
+        candidates = propose.propose(
             self.dispatcher,
             self.entries,
             self.models.llms,
@@ -161,10 +161,10 @@ class Steps:
             order=self._load_order.propose,
             side_requests=query.requests if query else None,
         )
-        if not kept(found):
+        if not kept(candidates):
             error = self.dispatcher.failures[0]["error"] if self.dispatcher.failures else "no answer"
             raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
-        return found
+        return candidates
 
     def _pairs(self, shown: PictureVectors | None) -> list[tuple[ClassEntry, ClassEntry]]:
         """Each class beside those that CLIP takes for similar, by their pictures or else by their names."""
@@ -267,7 +267,7 @@ class Steps:
         if prompts.compose is None or prompts.support is None:
             return {}
         (writer,) = self._named([settings.llm or ""])
-        found = summarise.summarise(
+        summaries = summarise.summarise(
             self.dispatcher,
             candidates,
             self.entries,
@@ -280,7 +280,7 @@ class Steps:
         self.report.details["compose"] = {
             "written_by": writer.name,
             "read_by": sorted(self._load_order.read),
-            "sentences": sum(len(summary.stays) + len(summary.struck) for summary in found.values()),
-            "struck": {class_id: summary.struck for class_id, summary in found.items() if summary.struck},
+            "sentences": sum(len(summary.stays) + len(summary.struck) for summary in summaries.values()),
+            "struck": {class_id: summary.struck for class_id, summary in summaries.items() if summary.struck},
         }
-        return {class_id: summary.text for class_id, summary in found.items()}
+        return {class_id: summary.text for class_id, summary in summaries.items()}

@@ -52,9 +52,9 @@ def fit_on_agreement(candidates: Iterable[Candidate]) -> dict[str, Platt]:
     for model, pairs in sorted(answers.items()):
         p, true = zip(*pairs, strict=True)
         if min(sum(true), len(true) - sum(true)) >= LEAST:
-            found = fit_platt(p, true, revision=revisions[model])
-            if found is not None:
-                fitted[model] = found
+            platt = fit_platt(p, true, revision=revisions[model])
+            if platt is not None:
+                fitted[model] = platt
     return fitted
 
 

@@ -33,13 +33,13 @@ def crosscheck(
     ``order``: in which they are asked, by name.
     """
     named = {model.name: model for model in models}
-    asked = (
+    requests = (
         ((candidate, named[name]), _request(candidate, entries[candidate.class_id], named[name], prompt))
         for name in order or named
         for candidate in kept(candidates)
         if name not in candidate.author_models
     )
-    for (candidate, model), response in dispatcher.stream(STAGE, asked):
+    for (candidate, model), response in dispatcher.stream(STAGE, requests):
         if response.p_yes is not None:
             candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
     place = {name: number for number, name in enumerate(named)}

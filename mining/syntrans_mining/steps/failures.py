@@ -36,7 +36,7 @@ def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response
     Its text says what was asked, and ``author.raw`` becomes what came instead: the error, or the model's own words.
     """
     author.raw = plain_text((response.error or response.text)[:READ_LIMIT])[:RAW_LIMIT].strip()
-    asked = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
-    row = Candidate(entry.id, entry.name, asked, "other", [author])
+    text = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
+    row = Candidate(entry.id, entry.name, text, "other", [author])
     row.drop(stage, reason_of(response))
     return row

@@ -58,14 +58,14 @@ def nearest_rows(vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     import numpy as np
 
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    found = []
+    blocks = []
     for start in range(0, len(unit), _BLOCK):
         close = unit[start : start + _BLOCK] @ unit.T
         rows = np.arange(len(close))
         close[rows, rows + start] = -np.inf
         order = np.argsort(-close, axis=1, kind="stable")
-        found.append(order[:, : min(n, len(unit) - 1)].copy())  # a view would keep every block whole
-    return np.concatenate(found)
+        blocks.append(order[:, : min(n, len(unit) - 1)].copy())  # a view would keep every block whole
+    return np.concatenate(blocks)
 
 
 def measure(candidates: list[Candidate], texts: TextVectors, images: ClassImages, *, model: str) -> None:
@@ -115,9 +115,9 @@ def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, 
     What lacks a part of it (no pictures were given, nobody else could be asked) is not judged: a sum of fewer parts
     cannot be held against the same threshold.
     """
-    asked = {name for name, weight in weights.items() if weight and name != "bias"}
+    weighted = {name for name, weight in weights.items() if weight and name != "bias"}
     for candidate in kept(candidates):
-        if asked <= evidence(candidate).keys() and fused(candidate, weights) < threshold:
+        if weighted <= evidence(candidate).keys() and fused(candidate, weights) < threshold:
             candidate.drop(STAGE, "unlikely")
 
 
@@ -129,26 +129,26 @@ def evidence(candidate: Candidate) -> dict[str, float]:
     """
     seen, clip = candidate.grounding, candidate.clip
     other = seen.p_yes_contrast if seen else None
-    found = {
+    measured = {
         "agreement": candidate.agreement,
         "p_yes": seen.p_yes if seen else None,
         "gap": None if seen is None or other is None else seen.p_yes - other,
         "everywhere": None if seen is None or other is None else (seen.p_yes * other) ** (len(seen.images) / 2),
         "margin": clip.margin if clip else None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in measured.items() if value is not None}
 
 
 def fused(candidate: Candidate, weights: Mapping[str, float]) -> float:
     """P(true) by a logistic model of the `evidence`, one weight each and a ``bias``; what is missing adds nothing."""
-    found = evidence(candidate)
-    return sigmoid(weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in found.items()))
+    measured = evidence(candidate)
+    return sigmoid(weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
 
 
 def score(candidate: Candidate) -> float:
     """Agreement times P(yes) in the pictures (what was not measured counts as 1); CLIP's margin breaks ties."""
-    found = evidence(candidate)
-    return found.get("agreement", 1.0) * found.get("p_yes", 1.0) * (1.0 + found.get("margin", 0.0))
+    measured = evidence(candidate)
+    return measured.get("agreement", 1.0) * measured.get("p_yes", 1.0) * (1.0 + measured.get("margin", 0.0))
 
 
 def rank(

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.classes.lint import normalised, plurals
+from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
@@ -83,28 +83,3 @@ def _closest(
         if value >= best_value:
             best, best_value = other, value
     return best
-
-
-def name_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    """Any class name as whole words, singular or plural; 'bat' is not found in 'combat'."""
-    return re.compile(rf"(?<!\w)(?:{_alternatives(names)})(?:e?s)?(?!\w)")
-
-
-def mention_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    """Any class name after a word of comparison, as the whole text, or, if it has several words, anywhere."""
-    names = list(names)
-    name = rf"(?:{_alternatives(names)})(?:e?s)?(?!\w)"
-    compared = rf"(?<!\w)(?:like|unlike|than|resembl\w+|similar to|compared (?:to|with))\s+(?:(?:an?|the)\s+)?{name}"
-    several_words = [n for n in names if len(re.split(r"[\s_-]+", n.strip())) > 1]
-    anywhere = rf"|(?<!\w)(?:{_alternatives(several_words)})(?:e?s)?(?!\w)" if several_words else ""
-    return re.compile(rf"^{name}$|{compared}{anywhere}")
-
-
-def _alternatives(names: Iterable[str]) -> str:
-    """The names and their irregular plurals as a regular expression, longest first.
-
-    Between words a space, a hyphen, an underscore or nothing may stand: 'house finch' is also found in 'house-finch'.
-    """
-    plain = {normalised(name) for name in names}
-    forms = sorted(plain.union(*map(plurals, plain)), key=len, reverse=True)
-    return "|".join(r"[\s_-]*".join(map(re.escape, form.split(" "))) for form in forms if form)

@@ -32,7 +32,7 @@ class Draw:
     """How to draw answers: see `syntrans_mining.config.ProposeConfig`. ``seed`` is the run's."""
 
     samples: int
-    n: int
+    statements: int
     temperature: float
     top_p: float
     max_tokens: int
@@ -235,14 +235,14 @@ def parse_answer(response: Response) -> Answer | None:
     items = values.get("descriptors") if isinstance(values, dict) else values
     if not isinstance(items, list) or not items:
         return None
-    found = Answer([], [])
+    parsed = Answer([], [])
     for number, item in enumerate(items, start=1):
         statement = _statement(item)
         if statement is None:
-            found.malformed.append((number, clean_text(json.dumps(item, ensure_ascii=False))))
+            parsed.malformed.append((number, clean_text(json.dumps(item, ensure_ascii=False))))
         else:
-            found.statements.append(statement)
-    return found if found.statements else None
+            parsed.statements.append(statement)
+    return parsed if parsed.statements else None
 
 
 def clean_text(text: str) -> str:
@@ -260,7 +260,7 @@ def _statement(item: Any) -> tuple[str, str] | None:
 
 
 def _request(call: _Call, draw: Draw) -> Request:
-    values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.n}
+    values = {"name": call.entry.name, "definition": call.entry.definition, "n": draw.statements}
     if call.other is not None:
         values |= {"other": call.other.name, "other_definition": call.other.definition}
     messages = call.prompt.render(values)

@@ -53,14 +53,14 @@ def ambiguous_entries(
     ]
 
 
-def undecided(asked: Sequence[ClassEntry]) -> list[ClassEntry]:
+def undecided(entries: Sequence[ClassEntry]) -> list[ClassEntry]:
     """Those of which the built-in list knows no sense."""
-    return [entry for entry in asked if normalised(entry.name) not in homonyms()]
+    return [entry for entry in entries if normalised(entry.name) not in homonyms()]
 
 
-def first_is_taken(asked: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, first: bool) -> bool:
+def first_is_taken(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice], *, first: bool) -> bool:
     """Whether the first sense of each name settles it, so that nobody need wait for what all models know."""
-    return first and not any(isinstance(choice, int) for choice in _choices(asked, chosen).values())
+    return first and not any(isinstance(choice, int) for choice in _choices(entries, chosen).values())
 
 
 class SenseQuery:
@@ -82,8 +82,8 @@ class SenseQuery:
 
     def ask(self, dispatcher: Dispatcher, models: Sequence[Model], entries: Sequence[ClassEntry] | None = None) -> None:
         """Ask ``models``, one after the other, and wait for their answers."""
-        asked = (pair for model in models for pair in self.requests(model, entries))
-        for hear, response in dispatcher.stream(STAGE, asked):
+        requests = (pair for model in models for pair in self.requests(model, entries))
+        for hear, response in dispatcher.stream(STAGE, requests):
             hear(response)
 
     def first(self, entry: ClassEntry, model: Model) -> str | None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
 from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
-from syntrans_mining.steps.merge import describes, mention_pattern, name_pattern
+from syntrans_mining.steps.merge import describes
 from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
@@ -66,31 +67,31 @@ def summarise(
     known = {class_id: _statements(group) for class_id, group in by_class(kept(candidates)).items()}
     described = [entry for entry in entries if entry.id in known]
     drawn = Sampling(max_tokens=max_tokens)
-    asked = [
+    requests = [
         (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
         for entry in described
     ]
-    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STAGE, asked)}
+    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STAGE, requests)}
     opinions = _opinions(dispatcher, described, written, known, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
-    found = {}
+    summaries = {}
     for entry in described:
-        found[entry.id] = summary = Summary([], [])
+        summaries[entry.id] = summary = Summary([], [])
         class_pattern = name_pattern([entry.name])
         for sentence in written[entry.id]:
             said_of = opinions.get((entry.id, sentence))  # nobody was asked about what may not stand in a prompt
             borne_out = said_of is not None and all(fmean(said) >= threshold for said in said_of)
             stays = borne_out and not names_any.search(class_pattern.sub("it", normalise_text(sentence)))
             (summary.stays if stays else summary.struck).append(sentence)
-    return found
+    return summaries
 
 
 def sentences(response: Response) -> list[str]:
     """The distinct sentences of an answer; an unfinished last one is left out."""
     if response.error:
         return []
-    found = [clean_text(part) for part in _END.split(clean_text(response.text))]
-    whole = [part for part in found if part.endswith((".", "!", "?"))]
+    parts = [clean_text(part) for part in _END.split(clean_text(response.text))]
+    whole = [part for part in parts if part.endswith((".", "!", "?"))]
     return list(dict.fromkeys(whole))
 
 
@@ -104,15 +105,15 @@ def _opinions(
 ) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
     """P(yes) of every judge to both questions, by class id and sentence."""
     opinions: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
-    asked = []
+    requests = []
     for judge in judges:  # one after the other: they may have to take turns in memory
         for entry in entries:
             for sentence in filter(describes, written[entry.id]):
                 both = opinions.setdefault((entry.id, sentence), ([], []))
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
-                    asked.append((said, build_request(judge, prompt, prompt.render(values))))
-    for said, response in dispatcher.stream(STAGE, asked):
+                    requests.append((said, build_request(judge, prompt, prompt.render(values))))
+    for said, response in dispatcher.stream(STAGE, requests):
         said.append(response.p_yes or 0.0)
     return opinions
 

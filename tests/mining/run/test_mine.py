@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -216,3 +217,16 @@ def test_what_the_vision_model_gave_no_answer_about_is_not_kept(run: Run, config
     rows, _ = read_descriptors(run(configure(vlm=vlm)).descriptors)
     assert not any(row.kept for row in rows)
     assert ("ground", "no_answer") in {(row.stage, row.reason) for row in rows}
+
+
+def test_a_limited_run_keeps_questions_with_their_answers_for_a_look_at_them(
+    run: Run, configure: Callable, tmp_path: Path
+) -> None:
+    run(configure(), tmp_path / "few", limit=1)
+    lines = [json.loads(line) for line in (tmp_path / "few" / "prompts.jsonl").read_text().splitlines()]
+    assert {line["stage"] for line in lines} == {"propose", "crosscheck", "ground"}
+    assert all("heron" in "".join(message["text"] for message in line["messages"]) for line in lines)
+    assert all(line["answer"] or line["p_yes"] is not None for line in lines)
+    assert any(message["picture"] for line in lines for message in line["messages"] if line["stage"] == "ground")
+    run(configure(), tmp_path / "all")
+    assert not (tmp_path / "all" / "prompts.jsonl").exists()

@@ -15,9 +15,9 @@ from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
 SMALL = {
-    "powers": [1.0],
+    "feature_powers": [1.0],
     "shrinkages": [1.0],
-    "noises": [1.0],
+    "spread_factors": [1.0],
     "lambdas": [1.0],
     "prior_shrinkages": [1.0],
     "name_shares": [0.0],
@@ -30,7 +30,7 @@ def config(features, tiny_text_encoder):
         {
             "device": "cpu",
             "data": {"path": str(features)},
-            "encoder": {"method": "given"},
+            "encoder": {"method": "precomputed"},
             "text": {"encoder": str(tiny_text_encoder)},
             "bridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
             "vsbird": {"seeds": 1, "steps": 2, **SMALL},
@@ -42,7 +42,7 @@ def config(features, tiny_text_encoder):
 
 def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, write_toy_descriptors):
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
-    assert run.report["encoder"]["method"] == "given"
+    assert run.report["encoder"]["method"] == "precomputed"
     asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
     summary = evaluate(run.folder, asked, out=tmp_path / "e")
     assert summary["results"]["1"]["visual_only"]["mean"] > 40  # chance is 20
@@ -80,7 +80,7 @@ def test_a_limit_takes_the_first_of_each_class(features):
 @pytest.mark.parametrize("method", ["cross_entropy", "frozen"])
 def test_features_and_an_encoder_to_run_are_refused(config, method, tmp_path):
     changed = config.model_copy(update={"encoder": config.encoder.model_copy(update={"method": method})})
-    with pytest.raises(InputError, match="set encoder.method=given"):
+    with pytest.raises(InputError, match="set encoder.method=precomputed"):
         train(changed, out=tmp_path / "run")
 
 

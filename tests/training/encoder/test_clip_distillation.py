@@ -123,7 +123,7 @@ def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, caps
     assert (out / "tensorboard" / "distill.metrics").is_dir()
     assert not list(out.glob("distill-state*"))
     said = capsys.readouterr().err
-    assert "gate passed; features come from the distilled encoder" in said
+    assert "acceptance check passed; features come from the distilled encoder" in said
     assert "teacher tiny: zero-shot" in said
 
 
@@ -134,7 +134,7 @@ def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, cap
     assert same(part(out), part(out, file="encoder.safetensors"))
     assert note["weights"] == note["start"]
     assert not part(out, "projector")  # it would belong to another encoder
-    assert "gate FAILED; features come from the encoder as it was" in capsys.readouterr().err
+    assert "acceptance check FAILED; features come from the encoder as it was" in capsys.readouterr().err
 
 
 def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch):
@@ -147,7 +147,7 @@ def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch
     assert read_rows(two / METRICS) == read_rows(one / METRICS)
 
 
-@pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"terms": {"text": 2.0}}], ids=str)
+@pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"loss_weights": {"text": 2.0}}], ids=str)
 def test_another_lesson_is_given(stage, change, monkeypatch):
     class Given(Exception):
         pass
@@ -193,7 +193,7 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
     assert without["distill"] is None
     assert without["encoder"] == report["encoder"]
     asked = EvaluateConfig.model_validate(
-        {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "shuffles": 1}
+        {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "control_draws": 1}
     )
     found = [
         evaluate(artifacts / "train" / name, asked, out=artifacts / "evaluate" / name) for name in ("whole", "plain")
@@ -232,7 +232,7 @@ def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip):
 
 def test_a_lesson_without_any_term_is_refused():
     with pytest.raises(ValueError, match="every weight is 0"):
-        DistillConfig(terms={"text": 0, "relation": 0, "feature": 0})
+        DistillConfig(loss_weights={"text": 0, "relation": 0, "feature": 0})
 
 
 def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, splits):

@@ -21,7 +21,7 @@ from syntrans_training.pipeline.train import train as train_all
 from syntrans_world.fine import fine_classes
 
 CPU = torch.device("cpu")
-TASKS = {"ways": 3, "shots": 1, "queries": 4, "steps": 3, "teacher_epochs": 2, "width": 16}
+TASKS = {"ways": 3, "shots": 1, "queries": 4, "steps_per_epoch": 3, "teacher_epochs": 2, "width": 16}
 SMALL = {
     "method": "cmkd",
     "backbone": "conv4",
@@ -34,7 +34,7 @@ SMALL = {
     "val_every": 1,
 }
 EVALUATE = EvaluateConfig.model_validate(
-    {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "shuffles": 1}
+    {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "control_draws": 1}
 )
 
 
@@ -83,12 +83,14 @@ def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits, tmp_path):
 
 
 def test_without_the_relation_loss_no_teacher_is_trained_and_no_lesson_counts(splits, tmp_path):
-    alone, note = train(small(srl=0), splits, tmp_path / "train" / "a", None)
+    alone, note = train(small(relation_weight=0), splits, tmp_path / "train" / "a", None)
     assert "teacher" not in note
     assert not (tmp_path / "train" / "a" / "cmkd-teacher.safetensors").exists()
-    taught, _ = train(small(srl=5), splits, tmp_path / "train" / "b", knowledge())
+    taught, _ = train(small(relation_weight=5), splits, tmp_path / "train" / "b", knowledge())
     assert not same(alone, taught)
-    assert identity(small(srl=0)) == identity(small(srl=0, temperature=0.1, width=8, knowledge="name"), key="other")
+    assert identity(small(relation_weight=0)) == identity(
+        small(relation_weight=0, temperature=0.1, width=8, knowledge="name"), key="other"
+    )
 
 
 def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
@@ -99,14 +101,19 @@ def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
     assert not same(one, other)
 
 
-@pytest.mark.parametrize("change", [{"srl": 2.0}, {"temperature": 0.1}, {"relation": "distance"}, {"teacher_lr": 0.1}])
+@pytest.mark.parametrize(
+    "change", [{"relation_weight": 2.0}, {"temperature": 0.1}, {"relation": "distance"}, {"teacher_lr": 0.1}]
+)
 def test_what_changes_the_lesson_changes_the_student(change):
     assert identity(small()) != identity(small(**change))
     assert identity(small()) != identity(small(), key="other knowledge")
 
 
 def test_a_lesson_changes_no_teacher():
-    of = [plan(small(**more), base_key="b", device=CPU, seed=0).teacher.identity for more in ({}, {"srl": 3.0})]
+    of = [
+        plan(small(**more), base_key="b", device=CPU, seed=0).teacher.identity
+        for more in ({}, {"relation_weight": 3.0})
+    ]
     assert of[0] == of[1]
 
 
@@ -131,14 +138,16 @@ def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monke
 
 def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, artifacts):
     config = whole(tiny_config)
-    eyes = train_all(config.model_copy(update={"encoder": small(srl=0)}), out=artifacts / "train" / "eyes")
-    own = small(eyes=str(eyes.folder))
+    teacher = train_all(
+        config.model_copy(update={"encoder": small(relation_weight=0)}), out=artifacts / "train" / "teacher"
+    )
+    own = small(teacher_backbone=str(teacher.folder))
     note = train_all(config.model_copy(update={"encoder": own}), out=artifacts / "train" / "a").report["encoder"]
     tensors, _ = checkpoint.load(artifacts / "train" / "a" / "cmkd-teacher.safetensors")
     assert {name.split(".")[0] for name in tensors} == {"teacher"}
     assert note["teacher"]["val_1_shot"]
     with pytest.raises(UsageError, match="neither own"):
-        identity(small(eyes="nowhere"))
+        identity(small(teacher_backbone="nowhere"))
 
 
 def whole(tiny_config):
@@ -187,7 +196,7 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong():
     assert not (shuffled == true.base).all(1).any()
     assert told("name").base.equal(true.base)
     assert asked[-1][0] == "name"
-    assert class_knowledge(small(srl=0), of(8), of(5), described=True) is None
+    assert class_knowledge(small(relation_weight=0), of(8), of(5), described=True) is None
     assert class_knowledge(EncoderConfig(), of(8), of(5), described=True) is None
 
 

@@ -8,8 +8,8 @@ from syntrans_training.baselines.losses import alignment_loss, attention_loss, g
 from syntrans_training.engine.head_trainer import fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.methods import AM3, AttentionWeights, Prototype, SemanticAlignment, accuracy
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 
@@ -68,7 +68,7 @@ def test_the_weights_of_the_best_look_are_kept():
         seen.append(module.weight.item())
         return [0.1, 0.2, 0.9, 0.5][len(seen) - 1]
 
-    best = fit_head(module, lambda _: module(torch.ones(1, 1)).sum(), steps=6, lr=0.1, looks=3, validate=validate)
+    best = fit_head(module, lambda _: module(torch.ones(1, 1)).sum(), steps=6, lr=0.1, val_checks=3, validate=validate)
     assert best == (4, 0.9)
     assert module.weight.item() == seen[2]
 
@@ -81,7 +81,9 @@ def later():
 def test_a_head_that_training_makes_worse_stays_as_it_began():
     module = torch.nn.Linear(1, 1)
     before = module.weight.item()
-    best = fit_head(module, lambda _: module(torch.ones(1, 1)).sum(), steps=4, lr=0.1, looks=2, validate=lambda: 0.5)
+    best = fit_head(
+        module, lambda _: module(torch.ones(1, 1)).sum(), steps=4, lr=0.1, val_checks=2, validate=lambda: 0.5
+    )
     assert best == (0, 0.5)
     assert module.weight.item() == before
 
@@ -96,7 +98,7 @@ def test_the_generator_learns_on_fake_novel_classes(base):
     net = AttentionGenerator(class_means(features, labels))
     draws = tasks(base)
     before = attention_loss(net, draws.draw(0)).item()
-    fit_head(net, lambda i: attention_loss(net, draws.draw(i)), steps=60, lr=1e-2, looks=1, validate=later())
+    fit_head(net, lambda i: attention_loss(net, draws.draw(i)), steps=60, lr=1e-2, val_checks=1, validate=later())
     assert attention_loss(net, draws.draw(0)).item() < before
     assert scored(AttentionWeights(net), draws.draw(1000)) > 0.4  # chance is 0.2
 
@@ -104,7 +106,9 @@ def test_the_generator_learns_on_fake_novel_classes(base):
 def test_the_gate_learns_what_the_text_says(base):
     torch.manual_seed(0)
     gate, draws = AM3Gate(S, D, hidden=32), tasks(base, shots=1)
-    fit_head(gate, lambda i: gate_loss(gate, draws.draw(i), base[2]), steps=150, lr=1e-2, looks=1, validate=later())
+    fit_head(
+        gate, lambda i: gate_loss(gate, draws.draw(i), base[2]), steps=150, lr=1e-2, val_checks=1, validate=later()
+    )
     batch = draws.draw(1000)
     assert scored(AM3(gate, base[2]), batch) > scored(Prototype(), batch) + 0.1
 
@@ -118,7 +122,7 @@ def test_semalign_learns_the_centres(base):
         lambda _: alignment_loss(net, features, labels, text, centres),
         steps=80,
         lr=1e-2,
-        looks=1,
+        val_checks=1,
         validate=later(),
     )
     batch = tasks(base, shots=1).draw(1000)

@@ -27,7 +27,7 @@ def summary(dataset):
     return {
         "episodes": {"ways": 5},
         "data": {"dataset": dataset},
-        "encoder": {"backbone": "resnet12", "method": "skd-gen1"},
+        "encoder": {"backbone": "resnet12", "method": "skd-gen1", "test_size": 84},
         "results": {"1": {"syntrans": row}, "5": {"syntrans": row}},
     }
 
@@ -38,6 +38,17 @@ def test_ours_stand_beside_the_published_ones():
     assert "61.23 ±0.50" in text
     assert any(line.startswith("SynTrans") and "not available" in line for line in text.splitlines())
     assert "SUITED" not in text  # of CUB
+
+
+def test_a_method_whose_large_model_sees_the_query_stands_below_ours_in_a_block_of_its_own(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    lines = against(summary("mini")).splitlines()
+    ours, head, pmce = (
+        next(i for i, line in enumerate(lines) if word in line) for word in ("ours:", "sees the", "PMCE")
+    )
+    assert ours < head < pmce
+    assert "resnet12, 84 px" in lines[ours]
+    assert not any(entry.method == "PMCE" for entry in published("mini"))
 
 
 def test_other_data_has_nothing_beside_it():

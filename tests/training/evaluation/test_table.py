@@ -4,6 +4,19 @@ import pytest
 
 from syntrans_training.evaluation.table import LABELS, render
 
+VISUAL = {
+    "plain_prototypes",
+    "euclidean",
+    "simpleshot",
+    "logistic",
+    "ridge",
+    "cosine",
+    "gidaris",
+    "gidaris_other",
+    "visual_only",
+}
+CONTROL = {"no_text", "name_only", "classname_free", "raw", "random_words", "shuffled", "half_shuffled"}
+
 
 def number(mean=81.23):
     return {"mean": mean, "half_width": 0.45, "image_half_width": 1.25, "alpha": 0.4}
@@ -14,11 +27,12 @@ def summary():
     names = list(LABELS)
     other = [name for name in names if name not in ("visual_only", "syntrans")]
     pairs = [f"{name} - visual_only" for name in other] + [f"syntrans - {name}" for name in other]
-    groups = dict.fromkeys(names[:8], "visual") | dict.fromkeys(names[8:17], "semantic")
     return {
         "episodes": {"ways": 5, "queries": 15, "episodes": 2000, "dropped": {"1": 0, "5": 0}},
         "data": {"seen_by_mining": 7, "looks_at_novel": 2},
-        "groups": groups | dict.fromkeys(names[17:], "control"),
+        "groups": {
+            name: "visual" if name in VISUAL else "control" if name in CONTROL else "semantic" for name in names
+        },
         "results": {k: {name: number() for name in names} for k in ("1", "5")},
         "contrasts": {k: {pair: number(-12.34) for pair in pairs} for k in ("1", "5")},
     }
@@ -27,12 +41,23 @@ def summary():
 def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
     lines = render(summary, width=110).splitlines()
     assert max(map(len, lines)) <= 110
-    assert len(lines) < 45
+    assert len(lines) < 54
     assert "…" not in "".join(lines)
     text = "\n".join(lines)
     assert all(label in text for label in LABELS.values())
-    order = [text.index(heading) for heading in ("pictures alone", "pictures and text", "SynTrans, with other text")]
-    assert order == sorted(order)
+
+
+def test_a_row_stands_below_the_heading_of_its_group_wherever_it_comes_in_the_summary(summary):
+    for k, rows in summary["results"].items():
+        summary["results"][k] = dict(reversed(rows.items()))
+    place, headings = {}, ("pictures alone", "pictures and text", "SynTrans, with other text")
+    for line in map(str.strip, render(summary, width=110).splitlines()):
+        label = line.partition("  ")[0]
+        place |= {"heading": label} if label in headings else {label: place.get("heading")}
+    expected = dict(zip(("visual", "semantic", "control"), headings, strict=True))
+    assert {name: place[label] for name, label in LABELS.items()} == {
+        name: expected[group] for name, group in summary["groups"].items()
+    }
 
 
 def test_on_80_columns_each_number_of_shots_gets_a_table_and_no_cell_is_lost(summary):
@@ -53,3 +78,9 @@ def test_the_caption_says_what_limits_the_numbers(summary):
     assert "looked at 2 times" in text
     summary["episodes"]["dropped"]["1"] = 3
     assert "3 episodes left out" in " ".join(render(summary).split())
+
+
+def test_the_caption_says_by_which_recipe_a_trained_method_stands_in_its_row(summary):
+    summary["results"]["1"]["semalign"]["recipe"], summary["results"]["5"]["semalign"]["recipe"] = "published", "ours"
+    text = " ".join(render(summary).split())
+    assert "Of two training recipes val kept: SemAlign (SemFew) 1-shot published, 5-shot ours." in text

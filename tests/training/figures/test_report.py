@@ -1,4 +1,4 @@
-"""`syntrans report`: the figures of a finished training on toy data."""
+"""`syntrans report --figure`: the figures of a finished training on toy data."""
 
 import json
 
@@ -109,10 +109,17 @@ def test_separation_is_one_for_classes_that_point_in_directions_of_their_own():
     assert separation(mixed)["silhouette"] < 0.2
 
 
-def test_a_folder_that_holds_no_training_ends_with_3(tmp_path, artifacts, capsys):
-    assert cli.run(["report", str(tmp_path)]) == 3
-    assert "holds no" in capsys.readouterr().err
+def test_figures_of_a_folder_that_holds_no_training_end_with_3(tmp_path, artifacts, capsys):
+    assert cli.run(["report", str(tmp_path), "--figure", "all"]) == 3
+    assert "train.json" in capsys.readouterr().err
     assert not (artifacts / "report").exists()
+
+
+def test_figures_are_on_the_page_of_their_folder(made, tmp_path, capsys):
+    assert cli.run(["report", str(made[0]), str(made[1]), "--out", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [part["kind"] for part in found["parts"]] == ["training", "figures"]
+    assert '"alpha":[{' in (tmp_path / "report.html").read_text()
 
 
 def test_a_figure_that_is_not_known_ends_with_2(made, capsys):

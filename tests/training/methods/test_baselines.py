@@ -18,8 +18,8 @@ from syntrans_training.methods import (
     TipAdapter,
     accuracy,
 )
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
 E, N, K, Q, D, C, S = 6, 5, 3, 4, 16, 9, 7

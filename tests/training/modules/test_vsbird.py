@@ -9,7 +9,7 @@ from syntrans_training.methods import SynTrans
 from syntrans_training.modules.fusion import add, fuse, fuse_evidence
 from syntrans_training.modules.ridge import fit_ridge, leave_one_out
 from syntrans_training.modules.shared_space import Metric, diagonalise, fit_phi, shrink, within_covariance
-from syntrans_training.modules.trust import TextGate
+from syntrans_training.modules.text_gate import TextGate
 from syntrans_training.modules.vsbird import FUSIONS, HeldOutClasses, VSBird
 
 C, D, S, N, K, Q = 12, 8, 6, 5, 3, 4
@@ -200,6 +200,17 @@ def test_leaving_one_out_predicts_each_class_from_the_others():
     found = leave_one_out(s, w, lam=0.3)
     keep = torch.arange(C) != 4
     assert torch.allclose(found[4], fit_ridge(s[keep], w[keep], lam=0.3)(s[4:5])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "size"), [(12, 6), (9, 20), (3, 5), (2, 4)])
+@pytest.mark.parametrize("lam", [0.003, 0.3, 10.0])
+def test_leaving_one_out_in_closed_form_is_the_loop_over_the_classes(n, size, lam):
+    """With fewer and with more classes than numbers, and where one class is left; texts that say nothing too."""
+    w = rand(n, D, seed=1).double()
+    for s in (rand(n, size).double(), torch.zeros(n, size, dtype=torch.float64)):
+        alone = torch.eye(n, dtype=torch.bool)
+        expected = fit_ridge(s, w, lam=lam, held_out_mask=alone)(s.unsqueeze(1)).squeeze(1)
+        assert torch.allclose(leave_one_out(s, w, lam=lam), expected, atol=1e-8)
 
 
 def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class():

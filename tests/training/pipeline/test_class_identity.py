@@ -161,10 +161,10 @@ def features(root, entries, shas):
 
 @pytest.fixture
 def small(tiny_text_encoder):
-    one = {key: [1.0] for key in ("powers", "shrinkages", "noises", "lambdas", "prior_shrinkages")}
+    one = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
     return {
         "device": "cpu",
-        "encoder": {"method": "given"},
+        "encoder": {"method": "precomputed"},
         "text": {"encoder": str(tiny_text_encoder)},
         "bridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
         "vsbird": {"seeds": 1, "steps": 1, **one},

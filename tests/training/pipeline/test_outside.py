@@ -84,10 +84,12 @@ engine: {kind: fake, workers: 0}
 TRAIN = """
 device: cpu
 data: {path: FEATURES}
-encoder: {method: given}
+encoder: {method: precomputed}
 text: {encoder: ENCODER}
 bridge: {episodes: 20, shrinkages: [null, 1.0], lambdas: [1.0], alpha_step: 0.5}
-vsbird: {seeds: 1, steps: 2, powers: [1.0], shrinkages: [1.0], noises: [1.0], lambdas: [1.0], prior_shrinkages: [1.0]}
+vsbird:
+  {seeds: 1, steps: 2, feature_powers: [1.0], spread_factors: [1.0], prior_shrinkages: [1.0], shrinkages: [1.0],
+   lambdas: [1.0]}
 methods: {names: [simpleshot], episodes: 10}
 episodes: {shots: [1], queries: 4, episodes: 20}
 """

@@ -26,7 +26,7 @@ def config(tiny_config):
 
 
 EVALUATE = EvaluateConfig.model_validate(
-    {"device": "cpu", "episodes": {"shots": [1, 3], "queries": 5, "episodes": 60}, "shuffles": 2, "chunk": 25}
+    {"device": "cpu", "episodes": {"shots": [1, 3], "queries": 5, "episodes": 60}, "control_draws": 2, "chunk": 25}
 )
 
 

@@ -42,7 +42,7 @@ def made(toy_data, tiny_text_encoder, tmp_path_factory, descriptor_row, toy_clas
             },
             "text": {"encoder": str(tiny_text_encoder)},
             "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
-            "vsbird": {"seeds": 1, "steps": 4, "powers": [0.5], "shrinkages": [1.0], "lambdas": [1.0]},
+            "vsbird": {"seeds": 1, "steps": 4, "feature_powers": [0.5], "shrinkages": [1.0], "lambdas": [1.0]},
             "methods": {"names": [], "episodes": 10, "steps": 2},
             "episodes": {"shots": [1, 3], "queries": 4},
         }

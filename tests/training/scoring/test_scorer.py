@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
-from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class
+from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 
@@ -112,8 +112,8 @@ def test_euclidean_prototypes_order_classes_as_the_distance_does():
 def test_calibration_error_is_the_weighted_gap_of_the_bins():
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.35, 0.35])
     correct = np.array([True, True, True, False, False, True])
-    assert ece(confidence, correct) == pytest.approx((4 * 0.2 + 2 * 0.15) / 6)
-    assert ece(np.array([1.0, 0.0]), np.array([True, False])) == 0.0
+    assert ece(reliability(confidence, correct)) == pytest.approx((4 * 0.2 + 2 * 0.15) / 6)
+    assert ece(reliability(np.array([1.0, 0.0]), np.array([True, False]))) == 0.0
 
 
 def test_temperature_sets_the_confidence_of_a_row(features, tasks):

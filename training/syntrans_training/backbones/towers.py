@@ -89,11 +89,11 @@ def _timm_folder(folder: Path) -> Tower:
     return _timm(str(folder), model, config.get("pretrained_cfg", {}))
 
 
-def _timm(name: str, model: nn.Module, asked: Mapping[str, Any]) -> Tower:
-    _require(name, asked, "mean", "std", "input_size")
+def _timm(name: str, model: nn.Module, preprocessing: Mapping[str, Any]) -> Tower:
+    _require(name, preprocessing, "mean", "std", "input_size")
     dim = int(getattr(model, "head_hidden_size", None) or model.num_features)  # type: ignore[arg-type]
-    size = int(asked["input_size"][-1]) if asked.get("fixed_input_size") else None
-    return Tower(model, dim, tuple(asked["mean"]), tuple(asked["std"]), size)
+    size = int(preprocessing["input_size"][-1]) if preprocessing.get("fixed_input_size") else None
+    return Tower(model, dim, tuple(preprocessing["mean"]), tuple(preprocessing["std"]), size)
 
 
 def _open_clip(folder: Path) -> Tower:
@@ -101,15 +101,15 @@ def _open_clip(folder: Path) -> Tower:
 
     _weights(folder)
     config = _read_json(folder / "open_clip_config.json")
-    asked, shape = config.get("preprocess_cfg", {}), config["model_cfg"]
-    _require(str(folder), asked, "mean", "std")
+    preprocessing, shape = config.get("preprocess_cfg", {}), config["model_cfg"]
+    _require(str(folder), preprocessing, "mean", "std")
     model = open_clip.create_model(f"local-dir:{folder.resolve()}").float()
     size = int(shape["vision_cfg"]["image_size"])
-    return Tower(model.visual, int(shape["embed_dim"]), tuple(asked["mean"]), tuple(asked["std"]), size)
+    return Tower(model.visual, int(shape["embed_dim"]), tuple(preprocessing["mean"]), tuple(preprocessing["std"]), size)
 
 
-def _require(name: str, asked: Mapping[str, Any], *keys: str) -> None:
-    missing = [key for key in keys if not asked.get(key)]
+def _require(name: str, preprocessing: Mapping[str, Any], *keys: str) -> None:
+    missing = [key for key in keys if not preprocessing.get(key)]
     if missing:
         raise ModelLoadError(
             f"{name}: its configuration does not say {' and '.join(missing)}; add what it was trained with"
@@ -117,12 +117,12 @@ def _require(name: str, asked: Mapping[str, Any], *keys: str) -> None:
 
 
 def _weights(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
         raise ModelLoadError(f"{folder}: no *.safetensors in the folder; other weight formats are not loaded")
-    return found
+    return files
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(path, "download the model again")
-    return found
+    values: dict[str, Any] = read_json(path, "download the model again")
+    return values

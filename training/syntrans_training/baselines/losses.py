@@ -7,8 +7,8 @@ from torch import Tensor
 
 from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks
 from syntrans_training.episodes.class_index import query_labels
+from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
-from syntrans_training.modules.gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
 

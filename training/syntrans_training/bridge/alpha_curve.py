@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.methods import accuracy
+from syntrans_training.methods.base import right_answers
 from syntrans_training.modules.vsbird import VSBird
 
-CHUNK = 100  # episodes in memory at once
+CHUNK = 50  # episodes in memory at once
 
 
 @torch.no_grad()
@@ -31,10 +31,9 @@ def alpha_curve(
     for part in tasks.chunks(CHUNK):
         classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
         made = head.weights(seen[support].mean(2), semantic[classes], memory, shots=shots)
-        queries = seen[query.flatten(1)]
-        of_part = []
-        for alpha in alphas:
-            weight, bias = head.classifier(made, shots=shots, alpha=alpha)
-            of_part.append(accuracy(queries @ weight.mT + bias.unsqueeze(1)))
-        found.append(torch.stack(of_part, 1))
+        linear = [head.classifier(made, shots=shots, alpha=alpha) for alpha in alphas]
+        weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
+        scores = weight @ seen[query.flatten(1)].mT + bias.unsqueeze(-1)
+        scores = scores.view(len(classes), len(alphas), -1, scores.shape[2])  # [e, a, n, m]
+        found.append(right_answers(scores).double().mean(-1))
     return torch.cat(found)

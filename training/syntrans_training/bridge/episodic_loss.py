@@ -9,6 +9,7 @@ measured on Caltech-101's val classes before it became the default (docs/results
   loss weights 0.1 for the terms beside the main one; 0.5 and 1 cost what the main one gains
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,21 +68,18 @@ def bridge_loss(
     """The named terms of docs/method.md (26), weighted; their sum is minimised. The batch's classes are `without`."""
     memory = head.build_memory(without, shown.text)
     shots = batch.support.shape[2]
-    mean, query = memory.project(batch.support.mean(2)), memory.project(batch.query)
+    mean = memory.project(batch.support.mean(2))
     semantic = head.semantic(shown.text[shown.classes], memory)
     made = head.weights(mean, semantic, memory, shots=shots)
-    n = batch.classes.shape[1]
-    own = query_labels(n, batch.query.shape[1] // n).repeat(len(batch.classes))
-
-    def entropy(share: float | Tensor, of: Weights = made) -> Tensor:
-        weight, bias = head.classifier(of, shots=shots, alpha=share)
-        return F.cross_entropy((query @ weight.mT + bias.unsqueeze(1)).flatten(0, 1), own)
-
-    found = {"fused": entropy(alpha)}
-    if weights.visual:
-        found["visual"] = weights.visual * entropy(0.0)
-    if weights.semantic:
-        found["semantic"] = weights.semantic * entropy(1.0, replace(made, visual=semantic))
+    fusions: dict[str, tuple[float | Tensor, Weights, float]] = {
+        "fused": (alpha, made, 1.0),
+        "visual": (0.0, made, weights.visual),
+        "semantic": (1.0, replace(made, visual=semantic), weights.semantic),
+    }
+    used = {name: (share, of, weight) for name, (share, of, weight) in fusions.items() if weight}
+    linear = [head.classifier(of, shots=shots, alpha=share) for share, of, _ in used.values()]
+    entropies = _entropies(linear, memory, batch.query)
+    found = {name: weight * entropy for (name, (_, _, weight)), entropy in zip(used.items(), entropies, strict=True)}
     if weights.reconstruction:
         true = memory.weights[batch.classes]
         told = (shown.classes == batch.classes).to(true.dtype)
@@ -90,6 +88,22 @@ def bridge_loss(
     if weights.cycle:
         found["cycle"] = weights.cycle * _cycle(head, made.visual, batch.classes, memory)
     return found
+
+
+def _entropies(
+    linear: Sequence[tuple[Tensor, Tensor]], memory: BaseClassMemory, query: Float[Tensor, "e m d"]
+) -> Float[Tensor, " t"]:
+    """The cross-entropy of each of t classifiers (weight [e, n, d], bias [e, n]) on the queries phi.
+
+    The weights are brought to the queries, not the queries into the shared space: there are fewer of them.
+    """
+    weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
+    scores = (weight @ memory.metric.transform) @ query.mT + bias.unsqueeze(-1)
+    e, m = query.shape[:2]
+    scores = scores.view(e, len(linear), -1, m).transpose(0, 1)  # [t, e, n, m]
+    n = scores.shape[2]
+    own = query_labels(n, m // n).expand(*scores.shape[:2], m)
+    return F.cross_entropy(scores.flatten(0, 1), own.flatten(0, 1), reduction="none").view(own.shape).mean((1, 2))
 
 
 def _cycle(head: VSBird, visual: Tensor, classes: Tensor, memory: BaseClassMemory) -> Tensor:

@@ -22,7 +22,7 @@ from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import accuracy
 from syntrans_training.modules.fusion import fused_cosine
 from syntrans_training.modules.ridge import Ridge, fit_ridge
-from syntrans_training.modules.whiten import Whitening, class_means, fit_whitening
+from syntrans_training.modules.whiten import Whitening, class_means, fit_whitenings
 from syntrans_training.scoring.prototype_accuracy import CHUNK, prototype_accuracy, prototype_cosines
 
 # (variant, name share) -> unit class vectors of the base and of the val classes
@@ -134,8 +134,7 @@ def _choose_whitening(
     progress: Tracker,
 ) -> tuple[Whitening, float | None]:
     reached = []
-    for shrinkage in shrinkages:
-        fitted = fit_whitening(base.values, base.labels, shrinkage=shrinkage)
+    for shrinkage, fitted in zip(shrinkages, fit_whitenings(base.values, base.labels, shrinkages), strict=True):
         reached.append((prototype_accuracy(fitted(val.values), episodes), fitted, shrinkage))
         progress.advance()
     _, whitening, chosen = max(reached, key=lambda one: one[0])

@@ -9,8 +9,8 @@ vsbird.safetensors grows head by head, so an interrupted stage goes on after the
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,29 @@ import numpy as np
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, TrainedHead, train_heads
+from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
+    FeaturesOfPower,
     Grid,
     MapInit,
     RawFeatures,
-    ScoreHeads,
     SpaceSettings,
-    accuracies,
-    best_settings_per_noise,
-    choose_map_init,
+    fit_metric,
     full_class_vectors,
-    held_out_metrics,
     transform_features,
 )
+from syntrans_training.bridge.start_search import StartSearch
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric, Phi
-from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
+from syntrans_training.text.worth import ClassSpread
 
 VSBIRD = "vsbird.safetensors"
+SPREAD = "spread"  # prefix of what class_spreads.py adds
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TrainedBridges:
     phi: Phi
     heads: dict[tuple[str, int], list[VSBird]]
     choices: dict[tuple[str, int], dict[str, Any]]
+    spreads: dict[tuple[str, int], list[ClassSpread]] = field(default_factory=dict)  # of val, where they were measured
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -70,29 +71,57 @@ def run_stage(
 ) -> dict[str, Any]:
     """Choose and train what `path` does not hold yet; returns its note; `tasks` are of val."""
     tensors, note = checkpoint.load_or_begin(path, identity, {"starts": {}, "choices": [], "heads": []})
+    note["parts"] = dict(config.parts)
     file = _HeadFile(path, tensors, note)
     seeds = range(config.seed, config.seed + (config.seeds if config.steps else 1))
     noises = len({space.noise for space in grid.spaces})
     for_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
     n_heads = for_space + len(variants) * len(tasks) * len(seeds)
-    with selecting(), one_thread(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
-        score_val = partial(accuracies, tasks=tasks, n_classes=raw.n_val)
+    features = cache(partial(transform_features, raw))
+    search = StartSearch(features, texts, tasks, grid, fusion=config.parts["fusion"])
+    problems = _Problems(features, texts, tasks, config.ways)
+    with selecting(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
         if "space" not in note:
-            note["space"] = asdict(_choose_space(raw, texts, tasks, variants[0], grid, config, score_val, progress))
+            candidates = search.best_per_noise(variants[0])
+            note["space"] = asdict(_choose_space(candidates, problems, variants[0], grid, config, progress))
             file.save()
         space = SpaceSettings(**note["space"])
-        phi, features = transform_features(raw, space.power)
-        tensors["phi.mean"] = phi.mean
+        file.keep_phi(features(space.power)[0])
         for variant in variants:
-            choose = partial(choose_map_init, features, space, texts, variant, grid.starts, score_val)
-            start = file.start(variant, partial(choose, fusion=config.parts["fusion"]))
-            text = full_class_vectors(texts, variant, start.name_share)
-            left_out = held_out_metrics(features, text, space, start, size=config.ways, seed=config.seed)
-            for shots in tasks:
-                if not file.has(variant, shots):
-                    task = HeadProblem(features, space, start, texts, variant, shots, tasks[shots], raw.n_val, left_out)
-                    file.add(task, config, seeds, _heads(task, config, seeds, progress), grid.alphas)
+            start = file.start(variant, partial(search.start, variant, space))
+            missing = [shots for shots in tasks if not file.has(variant, shots)]
+            of_shots = problems.all(variant, space, start, missing, seed=config.seed)
+            trained = train_heads(of_shots, seeds, config, grid.alphas, progress)
+            for task, heads in zip(of_shots, trained, strict=True):
+                file.add(task, seeds, heads, grid.alphas)
     return checkpoint.read_note(path)
+
+
+class _Problems:
+    """What heads are trained on; the metrics of the last few starts are kept, since some are asked for again."""
+
+    def __init__(
+        self, features: FeaturesOfPower, texts: ClassVectorSource, tasks: Mapping[int, Episodes], ways: int
+    ) -> None:
+        self.features, self.texts, self.tasks, self.ways = features, texts, tasks, ways
+        self._metrics = lru_cache(4)(self._fit_metrics)
+
+    def all(
+        self, variant: str, space: SpaceSettings, start: MapInit, shots: Iterable[int], *, seed: int = 0
+    ) -> list[HeadProblem]:
+        """A problem for each number of shots."""
+        whole, left_out = self._metrics(variant, replace(space, noise=1.0), start, seed)
+        metric, features = whole.scaled(space.noise), self.features(space.power)[1]
+        folds = [replace(one, metric=one.metric.scaled(space.noise)) for one in left_out]
+        return [HeadProblem(features, metric, start, self.texts, variant, k, self.tasks[k], folds) for k in shots]
+
+    def _fit_metrics(
+        self, variant: str, space: SpaceSettings, start: MapInit, seed: int
+    ) -> tuple[Metric, tuple[HeldOutClasses, ...]]:
+        """Of all base classes, and without those that play novel ones."""
+        features, text = self.features(space.power)[1], full_class_vectors(self.texts, variant, start.name_share)
+        left_out = held_out_metrics(features, text, space, start, size=self.ways, seed=seed)
+        return fit_metric(features, text, space, start), left_out
 
 
 @dataclass
@@ -105,6 +134,12 @@ class _HeadFile:
 
     def save(self) -> None:
         checkpoint.save(self.path, self.tensors, self.note)
+
+    def keep_phi(self, phi: Phi) -> None:
+        """Keep what pictures are transformed by."""
+        self.tensors["phi.mean"] = phi.mean
+        if phi.basis is not None:
+            self.tensors["phi.basis"] = phi.basis
 
     def start(self, variant: str, choose: Callable[[], MapInit]) -> MapInit:
         """Where the maps of a variant start, chosen if that is not noted yet."""
@@ -119,77 +154,57 @@ class _HeadFile:
     def add(
         self,
         task: HeadProblem,
-        config: HeadTrainingConfig,
         seeds: Iterable[int],
-        trained: Sequence[tuple[VSBird, dict[str, Any]]],
+        trained: Sequence[TrainedHead],
         alphas: Sequence[float],
     ) -> None:
         """Keep trained heads, one for each seed, with their choice of alpha."""
         of_task = {"variant": task.variant, "shots": task.shots}
-        for seed, (head, _) in zip(seeds, trained, strict=True):
+        for seed, one in zip(seeds, trained, strict=True):
             prefix = f"{task.variant}.{task.shots}.{seed}"
-            self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in head.state_dict().items()}
-        self.note["choices"].append(_choose_alpha(task, [head for head, _ in trained], alphas))
-        self.note["heads"] += [{**of_task, **log} for _, log in trained]
-        self.note["parts"] = dict(config.parts)
+            self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in one.head.state_dict().items()}
+        self.note["choices"].append(_choose_alpha(task, [one.curve for one in trained], alphas))
+        self.note["heads"] += [{**of_task, **one.log} for one in trained]
         self.save()
-
-
-def _heads(
-    task: HeadProblem, config: HeadTrainingConfig, seeds: Iterable[int], progress: Tracker
-) -> list[tuple[VSBird, dict[str, Any]]]:
-    found = []
-    for seed in seeds:
-        found.append(train_head(task, config, seed))
-        progress.advance()
-    return found
 
 
 def load(path: Path) -> TrainedBridges:
     """The heads of a file that `run_stage` finished."""
     tensors, note = checkpoint.load(path)
-    phi = Phi(note["space"]["power"], tensors["phi.mean"])
+    phi = Phi(note["space"]["power"], tensors["phi.mean"], tensors.get("phi.basis"))
     found: dict[tuple[str, int], list[VSBird]] = {}
+    spreads: dict[tuple[str, int], list[ClassSpread]] = {}
     for log in note["heads"]:
         of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
         metric = Metric(of_head["transform"], of_head["precision"])
         head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
         head.load_state_dict(of_head)
         found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
-    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
+        if spread := checkpoint.part(tensors, f"{SPREAD}.{log['variant']}.{log['shots']}.{log['seed']}"):
+            spreads.setdefault((log["variant"], log["shots"]), []).append(ClassSpread(**spread))
+    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]}, spreads)
 
 
 def _choose_space(
-    raw: RawFeatures,
-    texts: ClassVectorSource,
-    tasks: Mapping[int, Episodes],
+    candidates: Sequence[tuple[SpaceSettings, MapInit]],
+    problems: _Problems,
     variant: str,
     grid: Grid,
     config: HeadTrainingConfig,
-    scores: ScoreHeads,
     progress: Tracker,
 ) -> SpaceSettings:
     """Of the candidates the one whose first head is best on val after its training, at any alpha."""
-    found = best_settings_per_noise(raw, texts, variant, grid, scores, fusion=config.parts["fusion"])
-    if len(found) == 1:
-        return found[0][0]
-    reached = []
-    for space, start in found:
-        _, features = transform_features(raw, space.power)
-        left_out = held_out_metrics(
-            features, full_class_vectors(texts, variant, start.name_share), space, start, size=config.ways
-        )
-        of_shots = [
-            HeadProblem(features, space, start, texts, variant, k, val, raw.n_val, left_out) for k, val in tasks.items()
-        ]
-        first = [(task, _heads(task, config, [0], progress)[0][0]) for task in of_shots]
-        reached.append(np.mean([max(task.curve(head, grid.alphas)) for task, head in first]))
-    return found[int(np.argmax(reached))][0]
+    if len(candidates) == 1:
+        return candidates[0][0]
+    tasks = [task for space, start in candidates for task in problems.all(variant, space, start, problems.tasks)]
+    best = [max(first.curve) for (first,) in train_heads(tasks, [0], config, grid.alphas, progress)]
+    reached = np.array(best).reshape(len(candidates), -1).mean(1)
+    return candidates[int(np.argmax(reached))][0]
 
 
-def _choose_alpha(task: HeadProblem, heads: Sequence[VSBird], alphas: Sequence[float]) -> dict[str, Any]:
+def _choose_alpha(task: HeadProblem, curves: Sequence[Sequence[float]], alphas: Sequence[float]) -> dict[str, Any]:
     """The alpha that val prefers, of equal ones the one nearest to the posterior mean, and the whole curve."""
-    curve = np.mean([task.curve(head, alphas) for head in heads], 0).tolist()
+    curve = np.mean(curves, 0).tolist()
     alpha, best = max(zip(alphas, curve, strict=True), key=lambda pair: (pair[1], -abs(pair[0] - 0.5)))
     return {
         "variant": task.variant,

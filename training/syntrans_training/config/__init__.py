@@ -6,7 +6,7 @@ A config ends at the builders in `pipeline/` and `evaluation/`; modules and meth
 from syntrans_training.config.baselines import MethodName, MethodsConfig
 from syntrans_training.config.bridge import BridgeConfig, BridgeLossConfig, VSBirdConfig
 from syntrans_training.config.data import AugmentConfig, DataConfig, NormaliseConfig
-from syntrans_training.config.distillation import DistillConfig, TermsConfig
+from syntrans_training.config.distillation import DistillConfig, DistillWeightsConfig
 from syntrans_training.config.encoder import BACKBONES, CMKDConfig, EncoderConfig, Generation1Config
 from syntrans_training.config.evaluation import EpisodesConfig, EvaluateConfig, FrozenEpisodesConfig
 from syntrans_training.config.text import TextConfig
@@ -20,6 +20,7 @@ __all__ = [
     "CMKDConfig",
     "DataConfig",
     "DistillConfig",
+    "DistillWeightsConfig",
     "EncoderConfig",
     "EpisodesConfig",
     "EvaluateConfig",
@@ -28,7 +29,6 @@ __all__ = [
     "MethodName",
     "MethodsConfig",
     "NormaliseConfig",
-    "TermsConfig",
     "TextConfig",
     "TrainConfig",
     "VSBirdConfig",

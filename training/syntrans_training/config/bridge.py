@@ -1,10 +1,11 @@
 """The sections `bridge` (the ridge baseline) and `vsbird` (the trained bridge)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from syntrans.config import StrictModel
+from syntrans.config import Gone, Renamed, StrictModel
 from syntrans_training.config.shares import PositiveShare, Share
 
 
@@ -14,7 +15,7 @@ class BridgeConfig(StrictModel):
     shrinkages: tuple[PositiveFloat | None, ...] = Field(
         default=(None, 0.1, 0.3, 1.0, 3.0, 10.0),
         min_length=1,
-        description="Shrinkages of the standardisation; None: features are only made unit.",
+        description="Shrinkages of the standardisation; null: features are only made unit.",
     )
     lambdas: tuple[PositiveFloat, ...] = Field(
         default=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
@@ -26,9 +27,11 @@ class BridgeConfig(StrictModel):
         min_length=1,
         description="Share of the class name in the class vector.",
     )
-    alpha_step: float = Field(default=0.05, gt=0.0, le=1.0)
-    episodes: PositiveInt = 1000
-    seed: NonNegativeInt = 1
+    alpha_step: float = Field(0.05, gt=0.0, le=1.0, description="Step of the grid of alpha, from 0 to 1.")
+    episodes: PositiveInt = Field(1000, description="Val episodes that settings are chosen on.")
+    seed: NonNegativeInt = Field(
+        1, description="Seed of the val episodes; unless told, 1 more than the seed of the run."
+    )
 
 
 class BridgeLossConfig(StrictModel):
@@ -46,34 +49,73 @@ class BridgeLossConfig(StrictModel):
 class VSBirdConfig(StrictModel):
     """The trained bridge: which of its parts take part, where it starts (grids for val), how it is trained."""
 
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {
+        "gate": Renamed("text_gate"),
+        "powers": Renamed("feature_powers"),
+        "noises": Renamed("spread_factors"),
+        "looks": Renamed("val_checks"),
+        "batch": Renamed("tasks_per_step"),
+        "scatter": Renamed("noise_scale"),
+        "wrong_texts": Renamed("text_swap_prob"),
+        "keep": Renamed("descriptor_keep_prob"),
+        "loss": Renamed("loss_weights"),
+    }
+
     generator: bool = Field(True, description="Visual weights recall base classes.")
     residual: bool = Field(True, description="The semantic reconstructor has a network beside its ridge map.")
-    gate: bool = Field(True, description="A text that does not fit its class's pictures counts less.")
-    fusion: Literal["evidence", "convex", "additive"] = "evidence"
-    alpha: Share | None = Field(
-        None, description="Share of the text in the fusion; None: chosen on val for every number of shots."
+    text_gate: bool = Field(True, description="A text that does not fit its class's pictures counts less.")
+    fusion: Literal["evidence", "convex", "additive"] = Field(
+        "evidence", description="How visual and semantic weights become one: docs/method.md (23), (24), (25)."
     )
-    powers: tuple[PositiveFloat, ...] = Field(default=(1.0, 0.75, 0.5), min_length=1)
-    shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
-    noises: tuple[PositiveFloat, ...] = Field(default=(1.0, 2.0, 4.0), min_length=1)
-    prior_shrinkages: tuple[PositiveFloat, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
-    lambdas: tuple[PositiveFloat, ...] = Field(default=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
-    name_shares: tuple[Share, ...] = Field(default=(0.0, 0.5), min_length=1)
+    alpha: Share | None = Field(
+        None, description="Share of the text in the fusion; null: chosen on val for every number of shots."
+    )
+    adapt_alpha: bool = Field(
+        True, description="Move alpha in every task by what its supports say of its text; false: alpha as val chose it."
+    )
+    feature_powers: tuple[PositiveFloat, ...] = Field(
+        (1.0, 0.75, 0.5), min_length=1, description="Grid: power p of the transform sign(x) |x|^p of features."
+    )
+    shrinkages: tuple[PositiveFloat, ...] = Field(
+        (0.1, 0.3, 1.0, 3.0),
+        min_length=1,
+        description="Grid: shrinkage of the within-class covariance towards a sphere.",
+    )
+    spread_factors: tuple[PositiveFloat, ...] = Field(
+        (1.0, 2.0, 4.0),
+        min_length=1,
+        description="Grid: factor of the within-class covariance, since novel classes spread more than base ones.",
+    )
+    prior_shrinkages: tuple[PositiveFloat, ...] = Field(
+        (0.1, 0.3, 1.0, 3.0),
+        min_length=1,
+        description="Grid: shrinkage of the covariance of the text's errors.",
+    )
+    lambdas: tuple[PositiveFloat, ...] = Field(
+        (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        min_length=1,
+        description="Grid: ridge penalty of the maps, in units of the class vectors' mean square.",
+    )
+    name_shares: tuple[Share, ...] = Field(
+        (0.0, 0.5), min_length=1, description="Grid: share of the class name in the class vector."
+    )
     controls: bool = Field(
         True,
         description="Train heads for the table's controls too (no text, names, unchecked, random words).",
     )
     seeds: PositiveInt = Field(5, description="Number of heads, whose accuracies are averaged.")
-    seed: NonNegativeInt = Field(0, description="Seed of the first head.")
+    seed: NonNegativeInt = Field(0, description="Seed of the first head; unless told, 1,000 times the seed of the run.")
     steps: NonNegativeInt = Field(200, description="Training steps of a head; 0: the closed form.")
-    looks: PositiveInt = Field(5, description="Validation checks while a head is trained.")
-    ways: int = Field(default=8, ge=2)
-    batch: PositiveInt = Field(8, description="Tasks in a step.")
-    lr: PositiveFloat = 3e-3
-    scatter: NonNegativeFloat = Field(
+    val_checks: PositiveInt = Field(5, description="Validation checks while a head is trained.")
+    ways: int = Field(8, ge=2, description="Classes of a training task.")
+    tasks_per_step: PositiveInt = Field(8, description="Base-class tasks in a training step.")
+    lr: PositiveFloat = Field(3e-3, description="Learning rate of the heads (Adam).")
+    noise_scale: NonNegativeFloat = Field(
         1.0,
-        description="How far pictures are moved by other pictures' differences to their class mean.",
+        description="Scale of the noise on training features: other pictures' differences to their class mean.",
     )
-    wrong_texts: Share = Field(0.4, description="Share of the places that are shown another class's text.")
-    keep: PositiveShare = Field(0.5, description="Share of a class's descriptors that a step sees.")
-    loss: BridgeLossConfig = BridgeLossConfig()
+    text_swap_prob: Share = Field(
+        0.4, description="Probability that a class of a training task is shown another class's text."
+    )
+    descriptor_keep_prob: PositiveShare = Field(0.5, description="Probability that a training step sees a descriptor.")
+    loss_weights: BridgeLossConfig = Field(BridgeLossConfig(), description="Weights of the losses.")

@@ -27,14 +27,14 @@ class DataConfig(StrictModel):
             "(caltech101-animals), or chance: auto, or shares 0.6/0.2/0.2."
         ),
     )
-    image_column: str | None = Field(None, description="Column of pictures in Parquet; None takes image or img.")
+    image_column: str | None = Field(None, description="Column of pictures in Parquet; null takes image or img.")
     label_column: str | None = Field(
         None,
-        description="Class column; None takes class, label, class_name, class_id or fine_label, if they agree.",
+        description="Class column; null takes class, label, class_name, class_id or fine_label, if they agree.",
     )
-    size: PositiveInt = Field(64, description="Side of the stored square pictures.")
+    size: PositiveInt = Field(64, description="Side of the stored square pictures, in pixels.")
     per_class: PositiveInt = Field(60, description='Pictures per class drawn when path is "world".')
-    limit_per_class: PositiveInt | None = None
+    limit_per_class: PositiveInt | None = Field(None, description="Most pictures that are read of a class; null: all.")
     max_broken_share: float = Field(
         default=0.05,
         ge=0.0,
@@ -62,12 +62,14 @@ class AugmentConfig(StrictModel):
             "pixels."
         ),
     )
-    flip: float = Field(default=0.5, ge=0.0, le=1.0)
+    flip: float = Field(0.5, ge=0.0, le=1.0, description="Probability that a picture is mirrored.")
     jitter: NonNegativeFloat = Field(0.4, description="Brightness, contrast and saturation vary by 1 +- jitter.")
 
 
 class NormaliseConfig(StrictModel):
     """Means and deviations of red, green and blue (values in [0, 1]); default: ImageNet's. Towers bring their own."""
 
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="Means.")
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        (0.229, 0.224, 0.225), description="Standard deviations."
+    )

@@ -1,21 +1,23 @@
 """`syntrans evaluate`: the few-shot tasks and how they are scored."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from syntrans.config import StrictModel
-from syntrans_training.config.old_keys import refuse_old_keys
+from syntrans.config import Gone, Renamed, StrictModel
 
 
 class EpisodesConfig(StrictModel):
     """Shape of the few-shot tasks."""
 
-    ways: int = Field(default=5, ge=2)
-    shots: tuple[PositiveInt, ...] = Field(default=(1, 5), min_length=1)
-    queries: PositiveInt = 15
-    episodes: int = Field(default=2000, ge=2, description="Number of tasks; one alone has no interval.")
-    seed: NonNegativeInt = 0
+    ways: int = Field(5, ge=2, description="Classes of a task.")
+    shots: tuple[PositiveInt, ...] = Field(
+        (1, 5), min_length=1, description="Supports of a class; every number is a column of the table."
+    )
+    queries: PositiveInt = Field(15, description="Queries of a class.")
+    episodes: int = Field(2000, ge=2, description="Number of tasks; one alone has no interval.")
+    seed: NonNegativeInt = Field(0, description="Seed of the tasks.")
 
 
 class FrozenEpisodesConfig(EpisodesConfig):
@@ -30,17 +32,18 @@ class FrozenEpisodesConfig(EpisodesConfig):
 class EvaluateConfig(StrictModel):
     """Everything `syntrans evaluate` needs besides the checkpoint."""
 
-    device: str = "auto"
-    episodes: FrozenEpisodesConfig = FrozenEpisodesConfig()
-    leak: Literal["bar", "refuse", "drop"] = Field(
-        "bar",
-        description="What happens where queries meet pictures that mining saw; see README.",
-    )
-    interval: Literal["normal", "t"] = "normal"
-    shuffles: PositiveInt = Field(5, description="Draws over which the shuffled and random controls are averaged.")
-    chunk: PositiveInt = Field(500, description="Episodes held in memory at once.")
+    old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {
+        "split": Gone("an evaluation is always of the novel classes"),
+        "leak": Renamed("seen_queries, and its values bar, refuse, drop to exclude, error, drop_episode"),
+        "shuffles": Renamed("control_draws"),
+    }
 
-    @model_validator(mode="before")
-    @classmethod
-    def _old_keys(cls, values: Any) -> Any:
-        return refuse_old_keys(values, {"split": "is gone: an evaluation is always of the novel classes"})
+    device: str = Field("auto", description="Device: auto, cpu, cuda or cuda:N.")
+    episodes: FrozenEpisodesConfig = Field(FrozenEpisodesConfig(), description="The tasks.")
+    seen_queries: Literal["exclude", "error", "drop_episode"] = Field(
+        "exclude",
+        description="What happens where queries meet pictures that mining saw (docs/training.md).",
+    )
+    interval: Literal["normal", "t"] = Field("normal", description="Distribution behind the 95 % intervals.")
+    control_draws: PositiveInt = Field(5, description="Draws over which the shuffled and random controls are averaged.")
+    chunk: PositiveInt = Field(500, description="Episodes held in memory at once.")

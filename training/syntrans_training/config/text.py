@@ -1,6 +1,7 @@
 """The section `text`: the text encoder and the sentences it reads."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -14,6 +15,8 @@ class TextConfig(StrictModel):
     `{which}` is the descriptor as DCLIP's clause, 'which has ...': `--set text.descriptor_template='{name}, {which}'`.
     """
 
+    old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"weighting": {"ledger": "mining"}}
+
     encoder: str = Field(
         "auto",
         description=(
@@ -21,10 +24,12 @@ class TextConfig(StrictModel):
             "pictures' CLIP, else the sentence encoder of the extra `minilm`."
         ),
     )
-    descriptor_template: str = "{text}"
-    name_template: str = "a photo of a {name}"
-    weighting: Literal["ledger", "agreement", "grounding", "margin", "uniform"] = Field(
-        "ledger",
+    descriptor_template: str = Field(
+        "{text}", description="Sentence about a descriptor; knows {text}, {name} and {which}."
+    )
+    name_template: str = Field("a photo of a {name}", description="Sentence about a class name; knows {name}.")
+    weighting: Literal["mining", "agreement", "grounding", "margin", "uniform"] = Field(
+        "mining",
         description=(
             "What a kept descriptor counts in its class's vector: the weight that mining left, one of its scores, or 1."
         ),

@@ -18,15 +18,15 @@ class TrainConfig(StrictModel):
     """Everything `syntrans train` needs besides the descriptor file."""
 
     seed: NonNegativeInt = Field(0, description="Seed of everything random; a section's own seed goes before it.")
-    device: str = "auto"
-    data: DataConfig = DataConfig()
-    encoder: EncoderConfig = EncoderConfig()
-    distill: DistillConfig = DistillConfig()
-    text: TextConfig = TextConfig()
-    bridge: BridgeConfig = BridgeConfig()
-    vsbird: VSBirdConfig = VSBirdConfig()
-    methods: MethodsConfig = MethodsConfig()
-    episodes: EpisodesConfig = EpisodesConfig()
+    device: str = Field("auto", description="Device: auto, cpu, cuda or cuda:N.")
+    data: DataConfig = Field(DataConfig(), description="Pictures and classes.")
+    encoder: EncoderConfig = Field(EncoderConfig(), description="The network from pictures to features.")
+    distill: DistillConfig = Field(DistillConfig(), description="A CLIP that teaches the encoder.")
+    text: TextConfig = Field(TextConfig(), description="The text encoder and its sentences.")
+    bridge: BridgeConfig = Field(BridgeConfig(), description="The ridge baseline and how features are standardised.")
+    vsbird: VSBirdConfig = Field(VSBirdConfig(), description="The trained bridge from text to pictures.")
+    methods: MethodsConfig = Field(MethodsConfig(), description="Other few-shot methods in the table.")
+    episodes: EpisodesConfig = Field(EpisodesConfig(), description="The few-shot tasks.")
 
     def with_split(self, path: str) -> "TrainConfig":
         """The same with this split file."""
@@ -41,11 +41,11 @@ class TrainConfig(StrictModel):
             return values  # pydantic says what is wrong with it
         seeded = dict(values)
         for name, (section, step) in _SEEDED.items():
-            own = values.get(name, {})
-            if isinstance(own, section):
-                own = own.model_dump(exclude_unset=True)
-            if isinstance(own, dict):
-                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **own}
+            given = values.get(name, {})
+            if isinstance(given, section):
+                given = given.model_dump(exclude_unset=True)
+            if isinstance(given, dict):
+                seeded[name] = {"seed": section.model_fields["seed"].default + step * seed, **given}
         return seeded
 
 

@@ -53,8 +53,8 @@ def check(data: DataConfig) -> dict[str, Any]:
     pairs = find_duplicates(splits)
     report["duplicates"] = [_described(pair, splits, origins) for pair in pairs]
     _check_pairs(report["duplicates"], findings)
-    found = difference(source.dataset, source.parts) if source.dataset else nearest(source.parts)
-    report["published_split"] = _compared(found, splits, findings, limited=data.limit_per_class is not None)
+    published = difference(source.dataset, source.parts) if source.dataset else nearest(source.parts)
+    report["published_split"] = _compared(published, splits, findings, limited=data.limit_per_class is not None)
     return _finished(report, findings, source.dataset)
 
 
@@ -154,23 +154,23 @@ def _check_pairs(pairs: list[dict[str, Any]], findings: list[dict[str, str]]) ->
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for pair in pairs:
         groups.setdefault((*pair["parts"], "exact" if pair["exact"] else "near"), []).append(pair)
-    for (one, other, kind), found in groups.items():
+    for (one, other, kind), pairs_found in groups.items():
         what = "the same picture" if kind == "exact" else "nearly the same picture"
-        examples = _list([f"{pair['classes'][0]} / {pair['classes'][1]}" for pair in found])
-        _add(findings, "warning", "duplicates", f"{one} and {other} share {what} {len(found)} times: {examples}")
+        examples = _list([f"{pair['classes'][0]} / {pair['classes'][1]}" for pair in pairs_found])
+        _add(findings, "warning", "duplicates", f"{one} and {other} share {what} {len(pairs_found)} times: {examples}")
 
 
 def _compared(
-    found: Difference | None, splits: Mapping[str, Split], findings: list[dict[str, str]], *, limited: bool
+    difference: Difference | None, splits: Mapping[str, Split], findings: list[dict[str, str]], *, limited: bool
 ) -> dict[str, Any] | None:
-    if found is None:
+    if difference is None:
         _add(findings, "note", "split", "the classes are divided like no published split")
         return None
-    title = f"{found.name} ({DATASETS[found.name].split.title})"
-    if found.equal:
+    title = f"{difference.name} ({DATASETS[difference.name].split.title})"
+    if difference.equal:
         _add(findings, "note", "split", f"equals the published split {title}")
     for part in PARTS:
-        for word, classes in (("lacks", found.missing[part]), ("adds", found.extra[part])):
+        for word, classes in (("lacks", difference.missing[part]), ("adds", difference.extra[part])):
             if classes:
                 _add(
                     findings,
@@ -178,10 +178,18 @@ def _compared(
                     "split",
                     f"{part} {word} {len(classes)} classes against {title}: {_list(classes)}",
                 )
-    expected, have = DATASETS[found.name].pictures, sum(len(split) + len(split.broken) for split in splits.values())
-    if found.equal and have != expected and not limited:
-        _add(findings, "warning", "counts", f"{have:,} pictures; the published {found.name} has {expected:,}")
-    return {"name": found.name, "equal": found.equal, "missing": dict(found.missing), "extra": dict(found.extra)}
+    expected, have = (
+        DATASETS[difference.name].pictures,
+        sum(len(split) + len(split.broken) for split in splits.values()),
+    )
+    if difference.equal and have != expected and not limited:
+        _add(findings, "warning", "counts", f"{have:,} pictures; the published {difference.name} has {expected:,}")
+    return {
+        "name": difference.name,
+        "equal": difference.equal,
+        "missing": dict(difference.missing),
+        "extra": dict(difference.extra),
+    }
 
 
 def _list(items: list[str]) -> str:

@@ -19,14 +19,14 @@ def render(report: Mapping[str, Any]) -> str:
 
 def where_text(places: Sequence[Mapping[str, str]]) -> str:
     """What to place and where to get it, a paragraph for each data set."""
-    found, room = [], min(100, width_of())
+    paragraphs, room = [], min(100, width_of())
     for place in places:
         body = f"Place: {place['layout']}.\n", f"Get it: {place['where']}.\n"
         wrapped = "\n".join(fill(text, room, initial_indent="  ", subsequent_indent="    ") for text in body)
-        found.append(
+        paragraphs.append(
             f"{place['name']}: {place['title']}\n{wrapped}\n  syntrans data check PATH --dataset {place['name']}"
         )
-    return "\n\n".join(found)
+    return "\n\n".join(paragraphs)
 
 
 def _table(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:

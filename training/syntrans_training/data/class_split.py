@@ -43,13 +43,13 @@ class ClassSplit:
     def divide(self, pool: Pool) -> dict[str, Part]:
         """The pool's classes by part; which is whose, `class_match.match` says (`InputError` if that is not clear)."""
         wanted = [ClassEntry(key, name) for names in self.parts.values() for key, name in names.items()]
-        found = match(wanted, pool.keys, f"class split {self.title}").found
+        matched = match(wanted, pool.keys, f"class split {self.title}").found
         shown = _names_of(wanted)
         return {
             part: Part(
                 pool,
-                {found[key]: shown[key] for key in names if key in found},
-                tuple(key for key in names if key not in found),
+                {matched[key]: shown[key] for key in names if key in matched},
+                tuple(key for key in names if key not in matched),
             )
             for part, names in self.parts.items()
         }
@@ -61,8 +61,8 @@ def _names_of(classes: list[ClassEntry]) -> dict[str, str]:
     shown = {}
     for entry in classes:
         name = composed(entry.name)
-        own = names[name] == 1 and (name == entry.id or name not in keys)
-        shown[entry.id] = name if own else entry.id
+        is_unique = names[name] == 1 and (name == entry.id or name not in keys)
+        shown[entry.id] = name if is_unique else entry.id
     return shown
 
 
@@ -99,16 +99,16 @@ def read_split(path: Path) -> ClassSplit:
 
 def _classes(path: Path, values: Mapping[str, Any], part: str) -> dict[str, str]:
     items: Any = next((values[alias] for alias in ALIASES[part] if alias in values), [])
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for item in items if isinstance(items, list) else [items]:
         entry = {"id": item} if isinstance(item, str) else item
         key = entry.get("id", entry.get("wnid")) if isinstance(entry, dict) else None
         if not isinstance(key, str) or not isinstance(entry.get("name", key), str):
             raise InputError(f"split file {path}, {part}: {item!r:.60} is no class; write its key, or id and name")
-        if key in found:
+        if key in names:
             raise InputError(f"split file {path}, {part}: class {key!r} stands there twice")
-        found[key] = entry.get("name", key)
-    return found
+        names[key] = entry.get("name", key)
+    return names
 
 
 def _check_disjoint(path: Path, parts: Mapping[str, Iterable[str]]) -> None:

@@ -32,16 +32,16 @@ def difference(name: str, parts: Mapping[str, Part]) -> Difference:
     missing, extra, shared = {}, {}, 0
     for part in PARTS:
         ours = parts[part].names if part in parts else {}
-        found = pair([ClassEntry(key, name) for key, name in ours.items()], entries).found
+        paired = pair([ClassEntry(key, name) for key, name in ours.items()], entries).found
         published = set(split.parts[part])
-        missing[part] = sorted(published - set(found.values()))
-        extra[part] = sorted(key for key in ours if found.get(key) not in published)
-        shared += len(published & set(found.values()))
+        missing[part] = sorted(published - set(paired.values()))
+        extra[part] = sorted(key for key in ours if paired.get(key) not in published)
+        shared += len(published & set(paired.values()))
     return Difference(name, missing, extra, shared)
 
 
 def nearest(parts: Mapping[str, Part]) -> Difference | None:
     """The published split that shares the most classes part by part; None if all share less than half of them."""
-    found = [difference(name, parts) for name in DATASETS]
-    best = max(found, key=lambda d: (d.equal, d.shared / sum(map(len, DATASETS[d.name].split.parts.values()))))
+    differences = [difference(name, parts) for name in DATASETS]
+    best = max(differences, key=lambda d: (d.equal, d.shared / sum(map(len, DATASETS[d.name].split.parts.values()))))
     return best if 2 * best.shared >= sum(len(part.names) for part in parts.values()) > 0 else None

@@ -45,28 +45,28 @@ def find_duplicates(splits: dict[str, Split], most: int = 10_000) -> list[Pair]:
     Time grows with the product of the parts' sizes (half a billion pairs a second and core), memory does not.
     """
     hashes = {name: perceptual_hashes(split) for name, split in splits.items()}
-    found = []
+    pairs = []
     for one, other in combinations(splits, 2):
         a, b = splits[one], splits[other]
         taken = 0
         for i, j, bits in close(hashes[one], hashes[other]):
             exact = a.sha256[i] == b.sha256[j]
             if exact or correlation(a.pixels[i], b.pixels[j]) >= MIN_CORRELATION:
-                found.append(Pair(one, i, other, j, bits, exact))
+                pairs.append(Pair(one, i, other, j, bits, exact))
                 taken += 1
             if taken == most:
                 break
-    return found
+    return pairs
 
 
 def perceptual_hashes(split: Split) -> NDArray[np.uint64]:
     """The 64-bit hash of every picture, [n]."""
-    found = np.empty(len(split), np.uint64)
+    hashes = np.empty(len(split), np.uint64)
     with track(f"compare {split.name}", len(split), "images") as progress:
         for i, pixels in enumerate(split.pixels):
-            found[i] = np.packbits(perceptual_bits(pixels)).view(">u8")[0]
+            hashes[i] = np.packbits(perceptual_bits(pixels)).view(">u8")[0]
             progress.advance(1)
-    return found
+    return hashes
 
 
 def perceptual_bits(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -87,16 +87,16 @@ def close(a: NDArray[np.uint64], b: NDArray[np.uint64], bits: int = MAX_BITS) ->
     """
 
     def rows(top: int) -> list[tuple[int, int, int]]:
-        found = []
+        block = []
         for left in range(0, len(b), _COLUMNS):
             different = np.bitwise_count(a[top : top + _ROWS, None] ^ b[None, left : left + _COLUMNS])
             for i, j in np.argwhere(different <= bits):
-                found.append((top + int(i), left + int(j), int(different[i, j])))
-        return sorted(found)
+                block.append((top + int(i), left + int(j), int(different[i, j])))
+        return sorted(block)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(rows, range(0, len(a), _ROWS)):
-            yield from found
+        for block in pool.map(rows, range(0, len(a), _ROWS)):
+            yield from block
 
 
 def correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

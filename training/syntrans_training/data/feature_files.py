@@ -1,8 +1,8 @@
 """Features that were made elsewhere, in place of pictures: `data.path` is a folder of `<part>.features.parquet`.
 
 One row per picture: `class` (strings, or whole numbers, which serve as names), `feature` (list of numbers, equally many
-in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). `encoder.method: given`
-takes them as they are. Every reader here raises `InputError` where a file is something else.
+in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). `encoder.method:
+precomputed` takes them as they are. Every reader here raises `InputError` where a file is something else.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ def feature_files(path: str) -> dict[str, Path]:
     root = Path(path).expanduser()
     files = {}
     for name in PARTS:
-        found = [file for alias in ALIASES[name] if (file := root / f"{alias}{SUFFIX}").is_file()]
-        if len(found) > 1:
-            raise InputError(f"{' and '.join(map(str, found))} are both {name}; leave one of them there")
-        if found:
-            files[name] = found[0]
+        present = [file for alias in ALIASES[name] if (file := root / f"{alias}{SUFFIX}").is_file()]
+        if len(present) > 1:
+            raise InputError(f"{' and '.join(map(str, present))} are both {name}; leave one of them there")
+        if present:
+            files[name] = present[0]
     return files
 
 
@@ -89,25 +89,25 @@ def _first(labelled: Sequence[str], limit: int | None) -> list[int]:
 def _column(file: Path, column: str) -> pa.ChunkedArray:
     try:
         has = pq.read_schema(file).names
-        found = pq.read_table(file, columns=[column])[column] if column in has else None
+        read = pq.read_table(file, columns=[column])[column] if column in has else None
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} is not a readable Parquet file ({error})") from error
-    if found is not None and not len(found):
+    if read is not None and not len(read):
         raise InputError(f"{file} holds no rows")
-    if found is None or found.null_count:
+    if read is None or read.null_count:
         raise InputError(f"{file} needs a column {column!r} without gaps; it has {', '.join(has)}")
-    return found
+    return read
 
 
 def _names(file: Path, column: str) -> list[str]:
     """A column of names; numbered classes are called by their numbers."""
-    found = _column(file, column)
-    of = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+    labels = _column(file, column)
+    of = labels.type.value_type if pa.types.is_dictionary(labels.type) else labels.type
     numbered = column == "class" and pa.types.is_integer(of)
     if not numbered and not any(kind(of) for kind in _STRINGS):
         kinds = "strings or whole numbers" if column == "class" else "strings"
         raise InputError(f"{file} needs a column {column!r} of {kinds}, got {of}")
-    values = found.to_pylist()
+    values = labels.to_pylist()
     if gaps := [i for i, value in enumerate(values) if value is None or not str(value).strip()]:
         raise InputError(f"{file} needs a column {column!r} without gaps; row {gaps[0]} is empty")
     return [composed(str(value)) for value in values]

@@ -36,13 +36,13 @@ def count_parts(
     known = frozenset(seen)
     if files := feature_files(data.path):
         wanted = tuple(name for name in names if name in files or name != "novel")
-        found = given_splits(wanted, files, limit_per_class=data.limit_per_class)
+        splits = given_splits(wanted, files, limit_per_class=data.limit_per_class)
         hashes = {
             name: [[part.sha256[i] for i in np.flatnonzero(part.labels == c)] for c in range(len(part.classes))]
-            for name, part in found.items()
+            for name, part in splits.items()
         }
         return {
-            name: {c: _count(own, known) for c, own in zip(found[name].classes, groups, strict=True)}
+            name: {c: _count(indices, known) for c, indices in zip(splits[name].classes, groups, strict=True)}
             for name, groups in hashes.items()
         }
     source = open_source(

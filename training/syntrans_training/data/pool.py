@@ -32,5 +32,5 @@ class Part:
 
     def pictures(self, limit: int | None = None) -> dict[str, list[Picture]]:
         """The pictures by class name."""
-        found = self.pool.pictures(list(self.names), limit)
-        return {self.names[key]: found[key] for key in self.names}
+        by_key = self.pool.pictures(list(self.names), limit)
+        return {self.names[key]: by_key[key] for key in self.names}

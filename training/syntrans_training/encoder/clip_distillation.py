@@ -1,9 +1,10 @@
 """The stage `distill` of `syntrans train`: a frozen CLIP teaches the trained encoder what pictures have in common.
 
 It leaves distill.safetensors: `encoder.*`, which the features come from, `projector.*` into the teacher's space, and a
-note with its identity, the gate and every look. The gate: if val accuracy of cosine prototypes ends below where it
-began, the features come from the encoder as it was, `encoder.*` are its weights, and no projector is left, for it would
-belong to another encoder. The val split is looked at, never trained on, and the last epoch is kept, whatever the looks.
+note with its identity and every validation check. The acceptance check (`gate` in the note): if val accuracy of cosine
+prototypes ends below where it began, the features come from the encoder as it was, `encoder.*` are its weights, and no
+projector is left, for it would belong to another encoder. The val split is looked at, never trained on, and the last
+epoch is kept, whatever the checks.
 """
 
 import copy
@@ -28,7 +29,7 @@ from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_s
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
 from syntrans_training.encoder.training import (
-    LOOK,
+    VAL_ACCURACY,
     TrainedEncoder,
     build_encoder,
     open_encoder,
@@ -77,10 +78,12 @@ def open_teacher_signal(
     teacher = open_teacher(config.distill.teacher)
     barred = barred_names(config.data, knowledge, base.classes, descriptors)
     anchors = anchor_texts(knowledge, base.classes, barred, config.text)
-    if config.distill.terms.text:
+    if config.distill.loss_weights.text:
         say(f"anchors: {len(anchors.texts)} texts of base classes; {anchors.left_out} left out that name another class")
         if len(anchors.texts) < 2:
-            raise InputError("fewer than two anchor texts are left; set distill.terms.text=0 or give descriptors")
+            raise InputError(
+                "fewer than two anchor texts are left; set distill.loss_weights.text=0 or give descriptors"
+            )
     vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
     return TeacherSignal(teacher, anchors, *vectors)
 
@@ -121,9 +124,9 @@ def _identity(
             "precision": pick_precision(config.encoder.precision, device),
             "start": weights,
             "teacher": signal.teacher.revision,
-            "anchors": signal.anchors.texts if config.distill.terms.text else (),
+            "anchors": signal.anchors.texts if config.distill.loss_weights.text else (),
             "base": base.key,
-            "val": val.key,  # the gate's
+            "val": val.key,  # of the acceptance check
             "seed": config.seed,
         }
     )
@@ -151,11 +154,11 @@ class _Stage:
         with self.processes.first_alone():
             targets, teacher_note = self._ask_teacher()
         task = self._task(targets)
-        own = self.config.distill
+        settings = self.config.distill
 
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
-            last = epoch == own.epochs
-            return self._val_check(now) if last or epoch % own.val_every == 0 else {}
+            last = epoch == settings.epochs
+            return self._val_check(now) if last or epoch % settings.val_every == 0 else {}
 
         fit(
             task,
@@ -165,7 +168,7 @@ class _Stage:
             identity=self.identity,
             metrics_file=self.out / METRICS,
             after_epoch=after_epoch,
-            at_start=lambda _: {LOOK: self._accuracy(self.start)},
+            at_start=lambda _: {VAL_ACCURACY: self._accuracy(self.start)},
         )
         if self.processes.first:
             self._save(task, note, teacher_note)
@@ -173,7 +176,7 @@ class _Stage:
 
     def _ask_teacher(self) -> tuple[Tensor, dict[str, Any]]:
         """What it says of every stored crop [n, V, e], and how well it does without a student."""
-        teacher, own = self.signal.teacher, self.config.distill
+        teacher, settings = self.signal.teacher, self.config.distill
         encoder = teacher.encoder.to(self.device)
         extraction = features.Extraction(teacher.revision, self.device, self.precision)
         targets = features.extract_crops(
@@ -184,7 +187,7 @@ class _Stage:
             whole = features.extract(encoder, split, extraction, size=teacher.size)
             accuracy[split.name] = zero_shot(whole.values, split, vectors)
         encoder.cpu()
-        say(f"teacher {teacher.name}: zero-shot {accuracy}, {own.views} crops of {len(self.base)} pictures")
+        say(f"teacher {teacher.name}: zero-shot {accuracy}, {settings.views} crops of {len(self.base)} pictures")
         described = {"name": teacher.name, "revision": teacher.revision, "scale": teacher.scale, "zero_shot": accuracy}
         return targets, described
 
@@ -195,9 +198,11 @@ class _Stage:
         return {"size": self.config.encoder.train_size, **self.config.encoder.augment.model_dump(exclude={"jitter"})}
 
     def _task(self, targets: Tensor) -> ClipDistill:
-        own, teacher = self.config.distill, self.signal.teacher
+        settings, teacher = self.config.distill, self.signal.teacher
         student = copy.deepcopy(self.start)
-        anchors = torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if own.terms.text else None
+        anchors = (
+            torch.from_numpy(teacher.text.encode(self.signal.anchors.texts)) if settings.loss_weights.text else None
+        )
         pictures = Pictures(
             self.base.pixels,
             self.base.labels,
@@ -206,9 +211,11 @@ class _Stage:
             shard=(self.processes.rank, self.processes.count),
         )
         taught = TeacherTargets(self._crops(), targets, anchors, teacher.scale)
-        terms = Terms(**own.terms.model_dump(), tau=own.tau, relation_temperature=own.relation_temperature)
-        projector = Projector(student.feature_dim, targets.shape[2], kind=own.projector)
-        head = self._head() if own.terms.cross_entropy else None
+        terms = Terms(
+            **settings.loss_weights.model_dump(), tau=settings.tau, relation_temperature=settings.relation_temperature
+        )
+        projector = Projector(student.feature_dim, targets.shape[2], kind=settings.projector)
+        head = self._head() if settings.loss_weights.cross_entropy else None
         return ClipDistill(student, projector, pictures, taught, terms, head=head, gather=self.processes.gather)
 
     def _head(self) -> nn.Linear:
@@ -220,14 +227,14 @@ class _Stage:
         return head
 
     def _recipe(self) -> Recipe:
-        own, encoder = self.config.distill, self.config.encoder
+        settings, encoder = self.config.distill, self.config.encoder
         return Recipe(
-            epochs=own.epochs,
-            batch_size=own.batch_size,
-            lr=own.lr,
-            weight_decay=own.weight_decay,
-            warmup_epochs=own.warmup_epochs,
-            optimizer=own.optimizer,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            warmup_epochs=settings.warmup_epochs,
+            optimizer=settings.optimizer,
             precision=self.precision,
             compiled=pick_compile(encoder.compile, self.device),
             save_minutes=encoder.save_minutes,
@@ -246,8 +253,10 @@ class _Stage:
         values, projector = self._values(module.get_submodule("encoder")), module.get_submodule("projector").eval()
         with torch.inference_mode():
             projected = projector(values.to(self.device)).cpu()
-        found = zero_shot(projected, self.val, self.signal.val)
-        return {LOOK: round(val_accuracy(values, self.val), 4)} | {_ZERO_SHOT + kind: v for kind, v in found.items()}
+        accuracies = zero_shot(projected, self.val, self.signal.val)
+        return {VAL_ACCURACY: round(val_accuracy(values, self.val), 4)} | {
+            _ZERO_SHOT + kind: v for kind, v in accuracies.items()
+        }
 
     def _save(self, task: ClipDistill, note: Mapping[str, Any], teacher: dict[str, Any]) -> None:
         began, ended = (self._accuracy(encoder) for encoder in (self.start, task.encoder))
@@ -256,8 +265,9 @@ class _Stage:
         if not passed:
             kept = {"encoder": self.start}
         done = "features come from the distilled encoder" if passed else "features come from the encoder as it was"
-        say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, gate {'passed' if passed else 'FAILED'}; {done}")
-        rows = [row for row in read_rows(self.out / METRICS) if LOOK in row]
+        verdict = "passed" if passed else "FAILED"
+        say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, acceptance check {verdict}; {done}")
+        rows = [row for row in read_rows(self.out / METRICS) if VAL_ACCURACY in row]
         student = {
             str(row["epoch"]): {k.removeprefix(_ZERO_SHOT): v for k, v in row.items() if k.startswith(_ZERO_SHOT)}
             for row in rows
@@ -273,7 +283,7 @@ class _Stage:
             "val_1_shot": val_checks(self.out / METRICS),
             "zero_shot_val": student,
             "teacher": teacher,
-            "anchors": anchors if self.config.distill.terms.text else None,
+            "anchors": anchors if self.config.distill.loss_weights.text else None,
             "start": note["weights"],
             "precision": self.precision,
             "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),

@@ -1,6 +1,6 @@
 """CMKD within the encoder stage: what its teacher knows and sees, its tasks, and how good the teacher is.
 
-The teacher's backbone (`encoder.cmkd.eyes`) is
+The teacher's backbone (`encoder.cmkd.teacher_backbone`) is
     own                          an encoder like the student's, trained with the teacher on the views that students see
     timm:<..>, open_clip:<..>    a frozen tower, which looks at the whole pictures once
     a folder of `syntrans train` the frozen encoder of that run, likewise
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import read_json
 from syntrans_training import backbones
@@ -27,6 +28,7 @@ from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
+from syntrans_training.encoder.cmkd_teacher import MirrorTeacher
 from syntrans_training.encoder.objectives.cmkd import (
     CMKDStudent,
     CMKDTeacher,
@@ -38,7 +40,6 @@ from syntrans_training.engine import checkpoint
 from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
-from syntrans_training.modules.mirror import MirrorTeacher
 from syntrans_training.text.class_texts import Vectors
 from syntrans_training.text.class_vectors import derangement
 
@@ -68,31 +69,35 @@ def class_knowledge(config: EncoderConfig, base: Vectors, val: Vectors, *, descr
 
     `described` says whether there are descriptors; without them the names stand in.
     """
-    own = config.cmkd
-    if config.method != "cmkd" or not own.srl:
+    settings = config.cmkd
+    if config.method != "cmkd" or not settings.relation_weight:
         return None
-    variant = {"name": "name", "random": "random"}.get(own.knowledge, "kept") if described else "name"
-    found = [vectors(variant, own.name_share, 0).float() for vectors in (base, val)]
-    if own.knowledge == "none":
-        found = [torch.zeros(len(vectors), 1) for vectors in found]
-    if own.knowledge == "shuffled":
-        found = [vectors[torch.from_numpy(derangement(len(vectors), 0))] for vectors in found]
-    return ClassKnowledge(found[0], found[1], hashlib.sha256(found[0].numpy().tobytes()).hexdigest()[:16])
+    variant = {"name": "name", "random": "random"}.get(settings.knowledge, "kept") if described else "name"
+    vectors_of = [vectors(variant, settings.name_share, 0).float() for vectors in (base, val)]
+    if settings.knowledge == "none":
+        vectors_of = [torch.zeros(len(vectors), 1) for vectors in vectors_of]
+    if settings.knowledge == "shuffled":
+        vectors_of = [vectors[torch.from_numpy(derangement(len(vectors), 0))] for vectors in vectors_of]
+    return ClassKnowledge(
+        vectors_of[0], vectors_of[1], hashlib.sha256(vectors_of[0].numpy().tobytes()).hexdigest()[:16]
+    )
 
 
 def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
     """Before long work: `InputError` when base is too small for a task, `UsageError` when processes cannot share."""
-    own = config.cmkd
+    settings = config.cmkd
     if config.method != "cmkd":
         return
-    few, need = int(np.bincount(base.labels).min()), own.shots + own.queries
-    if few < need or len(base.classes) < own.ways:
+    few, need = int(np.bincount(base.labels).min()), settings.shots + settings.queries
+    if few < need or len(base.classes) < settings.ways:
         raise InputError(
             f"base has {len(base.classes)} classes, the smallest of {few} images; encoder.cmkd asks for tasks of "
-            f"{own.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
+            f"{settings.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
         )
-    if own.tasks % processes:
-        raise UsageError(f"{processes} processes cannot share {own.tasks} tasks; set encoder.cmkd.tasks")
+    if settings.tasks_per_step % processes:
+        raise UsageError(
+            f"{processes} processes cannot share {settings.tasks_per_step} tasks; set encoder.cmkd.tasks_per_step"
+        )
 
 
 def teacher_backbone_key(ref: str) -> str:
@@ -105,7 +110,8 @@ def teacher_backbone_key(ref: str) -> str:
         return str(checkpoint.read_note(Path(ref) / "encoder.safetensors")["weights"])
     except (InputError, LookupError) as error:
         raise UsageError(
-            f"encoder.cmkd.eyes {ref!r} is neither own, timm:<..>, open_clip:<..> nor a folder of `syntrans train`"
+            f"encoder.cmkd.teacher_backbone {ref!r} is neither own, timm:<..>, open_clip:<..> "
+            "nor a folder of `syntrans train`"
         ) from error
 
 
@@ -116,7 +122,7 @@ def open_teacher_features(
     config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
 ) -> TeacherFeatures | None:
     """Features of the teacher's frozen backbone, from the cache where they are; None where it trains its own."""
-    ref, size, precision = config.cmkd.eyes, config.test_size, "fp32"
+    ref, size, precision = config.cmkd.teacher_backbone, config.test_size, "fp32"
     if ref == OWN:
         return None
     if is_tower(ref):
@@ -124,16 +130,16 @@ def open_teacher_features(
         size, encoder = tower.size or size, backbones.place(tower, device)
     else:
         report = read_json(Path(ref) / "train.json", "train it again")
-        seen = TrainConfig.model_validate(report["config"]).encoder
+        seen = read_saved(TrainConfig, report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]
     extraction = features.Extraction(teacher_backbone_key(ref), device, precision)
     return TeacherFeatures(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 
 
-def shape_of(own: CMKDConfig) -> TaskShape:
+def shape_of(settings: CMKDConfig) -> TaskShape:
     """The base tasks of a config."""
-    return TaskShape(own.ways, own.shots, own.queries, own.tasks)
+    return TaskShape(settings.ways, settings.shots, settings.queries, settings.tasks_per_step)
 
 
 def teacher_task(
@@ -144,16 +150,16 @@ def teacher_task(
     teacher_features: TeacherFeatures | None,
 ) -> Objective:
     """The teacher's training."""
-    own = config.cmkd
+    settings = config.cmkd
     return CMKDTeacher(
         _build(config, encoder, knowledge, teacher_features),
         pictures,
         knowledge.base,
-        shape_of(own),
-        steps=own.steps,
+        shape_of(settings),
+        steps=settings.steps_per_epoch,
         encoder=None if teacher_features else encoder,
         table=teacher_features.base if teacher_features else None,
-        mirror=own.mirror,
+        mirror=settings.mirror_weight,
     )
 
 
@@ -168,7 +174,7 @@ def student_task(
     """The student's training, with the teacher of `file` or with none."""
     teaching = None
     if file and knowledge:
-        own, (tensors, _) = config.cmkd, checkpoint.load(file)
+        settings, (tensors, _) = config.cmkd, checkpoint.load(file)
         teacher = _build(config, encoder, knowledge, teacher_features)
         teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
         seeing = None
@@ -180,8 +186,10 @@ def student_task(
             _freeze(backbones.place(seeing, pictures.device))
         _freeze(teacher.to(pictures.device))
         backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
-        teaching = MirrorTeaching(teacher, backbone, knowledge.base, own.srl, own.relation, own.temperature)
-    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps, teaching=teaching)
+        teaching = MirrorTeaching(
+            teacher, backbone, knowledge.base, settings.relation_weight, settings.relation, settings.temperature
+        )
+    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps_per_epoch, teaching=teaching)
 
 
 def _build(
@@ -205,11 +213,11 @@ def teacher_accuracy(
     """Accuracy of the teacher on tasks of classes that it knows the vectors of."""
     assert isinstance(teacher, MirrorTeacher)
     device = next(teacher.parameters()).device
-    found = []
+    accuracies = []
     for part in tasks.chunks(_CHUNK):
         support, query, classes = (
             torch.from_numpy(numbers) for numbers in (part.support, part.query.reshape(len(part), -1), part.classes)
         )
         taught = teacher(*(values.to(device) for values in (seen[support], seen[query], knowledge[classes])))
-        found.append(accuracy(teacher.logits(taught).cpu()))
-    return torch.cat(found).mean().item()
+        accuracies.append(accuracy(teacher.logits(taught).cpu()))
+    return torch.cat(accuracies).mean().item()

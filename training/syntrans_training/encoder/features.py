@@ -92,7 +92,7 @@ def extract_views(
     """
     if n_views < 1:
         raise ValueError(f"n_views must be at least 1, got {n_views}")
-    found = []
+    views_done = []
     for v in range(n_views):
         view = {"crop_pad": view_pad(size), "seed": seed, "number": v}
         recipe = extraction.recipe(split, size, [view])
@@ -101,8 +101,8 @@ def extract_views(
             encode = _random_view(encoder, len(split), seed=(seed, v), size=size)
             return _run(encoder, split, encode, f"view {v + 1} of {split.name}", extraction)
 
-        found.append(_cached(recipe, split, extraction.cache, compute)[0])
-    return torch.stack(found, 1)
+        views_done.append(_cached(recipe, split, extraction.cache, compute)[0])
+    return torch.stack(views_done, 1)
 
 
 def _random_view(encoder: nn.Module, n: int, *, seed: tuple[int, int], size: int) -> Encode:
@@ -134,7 +134,7 @@ def extract_crops(
     `view` are the arguments of `crop_views`, at the student's size; the teacher sees the same crops at side `shown`.
     Every view is a file of its own: asking for more views computes only those that are new.
     """
-    found = []
+    crops_done = []
     for v in range(crops.views):
         what = {**view, "shown": shown, "seed": crops.seed, "number": v, "stored": "unit fp16"}
         recipe = extraction.recipe(split, shown, [what])
@@ -148,8 +148,8 @@ def extract_crops(
 
             return _run(encoder, split, encode, f"teacher, view {v + 1}/{crops.views}", extraction)
 
-        found.append(_cached(recipe, split, extraction.cache, compute)[0])
-    return torch.stack(found, 1)
+        crops_done.append(_cached(recipe, split, extraction.cache, compute)[0])
+    return torch.stack(crops_done, 1)
 
 
 def view_pad(size: int) -> int:
@@ -169,12 +169,12 @@ def _cached(
             return checkpoint.load(path)[0]["features"], key
         except (InputError, KeyError) as error:
             say(f"cache passed over: {error}")
-    found = compute()
+    computed = compute()
     try:
-        checkpoint.save(path, {"features": found}, {**recipe, "split": split.name})
+        checkpoint.save(path, {"features": computed}, {**recipe, "split": split.name})
     except EnvironmentProblem as error:
         say(f"not kept for the next run: {error}")
-    return found, key
+    return computed, key
 
 
 def _stored(views: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b h w 3"]:
@@ -212,12 +212,12 @@ def _run(
     encoder.eval()
     device = extraction.device
     batch_size = 512 if device.type == "cuda" else 64  # activations of 64 pictures still fit a CPU's cache
-    found = []
+    batches = []
     with track(label, len(split), "images") as progress:
         for start in range(0, len(split), batch_size):
             rows = slice(start, min(start + batch_size, len(split)))
             batch = torch.from_numpy(np.array(split.pixels[rows])).to(device)
             with autocast(device, extraction.precision):
-                found.append(encode(batch, rows).cpu())
+                batches.append(encode(batch, rows).cpu())
             progress.advance(len(batch))
-    return torch.cat(found)
+    return torch.cat(batches)

@@ -37,7 +37,6 @@ _COMMON = {
     "backbone", "drop_rate", "drop_block", "drop_ramp_steps", "train_size", "epochs", "batch_size", "optimizer", "lr",
     "schedule", "decay_epochs", "weight_decay", "warmup_epochs", "label_smoothing", "ema", "augment", "normalise",
 }  # fmt: skip
-_TASKS = {"ways", "shots", "queries", "tasks", "steps"}
 
 
 def plan(
@@ -45,11 +44,11 @@ def plan(
 ) -> Generation:
     """The generations that `config` asks for. `knowledge_key` names the base classes' vectors that a teacher sees."""
     precision = pick_precision(config.precision, device)
-    asked: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON)}
+    parts: dict[str, Any] = {"encoder": config.model_dump(mode="json", include=_COMMON)}
     weights = revision(config.backbone)
     if weights:
-        asked["encoder"]["backbone"] = weights  # what is in the folder, wherever it lies
-    asked |= {"precision": precision, "base": base_key, "seed": seed, "version": _VERSION}
+        parts["encoder"]["backbone"] = weights  # what is in the folder, wherever it lies
+    parts |= {"precision": precision, "base": base_key, "seed": seed, "version": _VERSION}
     recipe = Recipe(
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -66,34 +65,40 @@ def plan(
         seed=seed,
     )
     if config.method == "cmkd":
-        return _cmkd(config, recipe, asked, knowledge_key)
+        return _cmkd(config, recipe, parts, knowledge_key)
     if config.method != "skd-gen1":
         gamma = {"gamma": config.rotation_gamma} if config.method == "skd-gen0" else {}
-        identity = semantic_hash({**asked, "method": config.method, **gamma})
+        identity = semantic_hash({**parts, "method": config.method, **gamma})
         return Generation(config.method, identity, ENCODER, METRICS, recipe)
-    identity = semantic_hash({**asked, "method": "skd-gen0", "gamma": config.rotation_gamma})
+    identity = semantic_hash({**parts, "method": "skd-gen0", "gamma": config.rotation_gamma})
     teacher = _first("skd-gen0", identity, recipe)
-    own = config.generation1
-    # No warm-up: the weights are trained already.
-    second = dataclasses.replace(recipe, epochs=own.epochs, lr=own.lr, decay_epochs=own.decay_epochs, warmup_epochs=0.0)
-    identity = semantic_hash({"distill": own.model_dump(mode="json"), "teacher": identity})
+    changes = config.generation1.model_dump(include={"epochs", "lr", "decay_epochs"})
+    second = dataclasses.replace(recipe, **changes, warmup_epochs=0.0)  # the weights are trained already
+    identity = semantic_hash({"distill": config.generation1.model_dump(mode="json"), "teacher": identity})
     return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
 
 
-def _cmkd(config: EncoderConfig, recipe: Recipe, asked: dict[str, Any], knowledge_key: str) -> Generation:
+def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledge_key: str) -> Generation:
     """The student, and its teacher unless the relation loss is off; a student of none is one, whatever is taught."""
-    own = config.cmkd
-    recipe = dataclasses.replace(recipe, batch_size=own.tasks * own.ways * (own.shots + own.queries))
-    asked = {**asked, "tasks": own.model_dump(mode="json", include=_TASKS)}
-    if not own.srl:
-        return Generation("cmkd", semantic_hash({**asked, "method": "cmkd"}), ENCODER, METRICS, recipe)
-    first = dataclasses.replace(recipe, epochs=own.teacher_epochs, lr=own.teacher_lr)
-    about = own.model_dump(mode="json", include={"teacher_epochs", "teacher_lr", "width", "mirror"})
-    seen = {"eyes": teacher_backbone_key(own.eyes), "knowledge": knowledge_key}
-    identity = semantic_hash({**asked, "method": "cmkd-teacher", "teacher": about, **seen})
+    settings = config.cmkd
+    recipe = dataclasses.replace(
+        recipe, batch_size=settings.tasks_per_step * settings.ways * (settings.shots + settings.queries)
+    )
+    # The keys of an identity keep the names that they first had: encoders of then still fit.
+    tasks = settings.model_dump(include={"ways", "shots", "queries"})
+    parts = {
+        **parts,
+        "tasks": {**tasks, "tasks": settings.tasks_per_step, "steps": settings.steps_per_epoch},
+    }
+    if not settings.relation_weight:
+        return Generation("cmkd", semantic_hash({**parts, "method": "cmkd"}), ENCODER, METRICS, recipe)
+    first = dataclasses.replace(recipe, epochs=settings.teacher_epochs, lr=settings.teacher_lr)
+    about = {"mirror": settings.mirror_weight, **settings.model_dump(include={"teacher_epochs", "teacher_lr", "width"})}
+    seen = {"eyes": teacher_backbone_key(settings.teacher_backbone), "knowledge": knowledge_key}
+    identity = semantic_hash({**parts, "method": "cmkd-teacher", "teacher": about, **seen})
     teacher = _first("cmkd-teacher", identity, first)
-    lesson = own.model_dump(mode="json", include={"srl", "relation", "temperature"})
-    identity = semantic_hash({**asked, "method": "cmkd", "lesson": lesson, "teacher": identity})
+    lesson = {"srl": settings.relation_weight, "relation": settings.relation, "temperature": settings.temperature}
+    identity = semantic_hash({**parts, "method": "cmkd", "lesson": lesson, "teacher": identity})
     return Generation("cmkd", identity, ENCODER, METRICS, recipe, teacher)
 
 

@@ -54,7 +54,7 @@ FILES = (
     *(f"{teacher}.{kind}" for teacher in TEACHERS for kind in ("safetensors", "metrics.jsonl")),
 )  # what the stage may leave in a run folder
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
-LOOK = "val_accuracy_1_shot"
+VAL_ACCURACY = "val_accuracy_1_shot"
 
 TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
 
@@ -111,7 +111,7 @@ def encoder_stage(
 
 def given_stage(base: Split, out: Path) -> TrainedEncoder:
     """In place of `encoder_stage` where features were made elsewhere: a note of them, and no weights."""
-    note = {"identity": base.key, "method": "given", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
+    note = {"identity": base.key, "method": "precomputed", "weights": base.key, "precision": "fp32", "val_1_shot": {}}
     begun = checkpoint.load_matching(out / ENCODER, base.key)
     if begun is None or begun[1] != note:
         checkpoint.save(out / ENCODER, {}, note)
@@ -122,11 +122,11 @@ def check_given(config: EncoderConfig, base: Split, *, teacher: str | None) -> N
     """`InputError` when features meet an encoder to train, or a teacher of one, or pictures meet none."""
     if base.given is not None and teacher:
         raise InputError("distill.teacher looks at pictures; data.path holds features: set distill.teacher=null")
-    if (config.method == "given") == (base.given is not None):
+    if (config.method == "precomputed") == (base.given is not None):
         return
     if base.given is None:
-        raise InputError("encoder.method=given takes features; data.path holds pictures (docs/data.md: features)")
-    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=given")
+        raise InputError("encoder.method=precomputed takes features; data.path holds pictures (docs/data.md: features)")
+    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=precomputed")
 
 
 def require_encoder(
@@ -137,14 +137,14 @@ def require_encoder(
     if not find_equal(out, last.identity, _NAMES):
         raise UsageError(
             f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
-            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=given)"
+            "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=precomputed)"
         )
 
 
 def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:
     """The encoder of a run folder (as `file` has it), on the device, and its note."""
     tensors, note = checkpoint.load(folder / file)
-    if config.method == "given":
+    if config.method == "precomputed":
         return nn.Identity(), note
     encoder = build_encoder(config)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
@@ -186,7 +186,7 @@ def _train(generation: Generation, context: _TrainingContext) -> None:
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            return {LOOK: round(_val_check(generation, context, now), 4)}
+            return {VAL_ACCURACY: round(_val_check(generation, context, now), 4)}
 
         fit(
             task,
@@ -224,8 +224,8 @@ def _task(generation: Generation, context: _TrainingContext, encoder: backbones.
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
-    own = config.generation1
-    return SKDGen1(encoder, head, pictures, temperature=own.temperature, gamma=own.gamma)
+    second = config.generation1
+    return SKDGen1(encoder, head, pictures, temperature=second.temperature, gamma=second.gamma)
 
 
 def _class_knowledge(context: _TrainingContext) -> ClassKnowledge:
@@ -253,7 +253,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
 def val_checks(metrics: Path) -> dict[str, float]:
     """Epoch -> val accuracy, as a training wrote it down."""
     # From the file, not from memory: a resumed run made the first of them in another process.
-    return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
+    return {str(row["epoch"]): row[VAL_ACCURACY] for row in read_rows(metrics) if VAL_ACCURACY in row}
 
 
 def _val_check(generation: Generation, context: _TrainingContext, module: nn.Module) -> float:
@@ -262,10 +262,10 @@ def _val_check(generation: Generation, context: _TrainingContext, module: nn.Mod
     if teaches and context.teacher_features:
         values = context.teacher_features.val
     else:
-        how: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
+        placing: dict[str, Any] = {"device": context.device, "precision": generation.recipe.precision}
         # A teacher's map has one weight per feature, and Conv-4 has more of them in larger pictures.
         size = context.config.train_size if teaches else context.config.test_size
-        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **how)
+        values = features.run_encoder(module.get_submodule("encoder"), val, size=size, **placing)
     if teaches:
         return teacher_accuracy(module.get_submodule("teacher"), values, _class_knowledge(context).val, _val_tasks(val))
     return val_accuracy(values, val)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from syntrans.errors import EnvironmentProblem, UsageError
@@ -75,3 +77,29 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 count as 0 in this thread: a processor takes a hundred times as long over them.
+
+    Gradients of a cross-entropy are full of them wherever a class is hopeless.
+    """
+    np.finfo(np.float32), np.finfo(np.float64)  # numpy looks for them once, and warns if they are not there
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@contextmanager
+def thread_pool(most: int | None = None) -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch has, at `most` so many, each at work without torch's threads within an operation.
+
+    The operations here are small: dividing each between threads costs as much as it saves, and where other programs
+    want the same cores, the threads wait for each other at every one of them.
+    """
+    count = min(torch.get_num_threads(), most or torch.get_num_threads())
+    with one_thread(), ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield pool

@@ -47,14 +47,14 @@ class Processes:
         dist.all_reduce(total)
         return total / self.count
 
-    def gather(self, own: Float[Tensor, "b d"]) -> Float[Tensor, "all d"]:
+    def gather(self, part: Float[Tensor, "b d"]) -> Float[Tensor, "all d"]:
         """The rows [b, d] of all processes, in their order; each gets the gradient of its own."""
         if self.count == 1:
-            return own
+            return part
         before, after = (
-            own.new_zeros(many * len(own), own.shape[1]) for many in (self.rank, self.count - 1 - self.rank)
+            part.new_zeros(many * len(part), part.shape[1]) for many in (self.rank, self.count - 1 - self.rank)
         )
-        return cast("Tensor", _Sum.apply(torch.cat([before, own, after])))  # type: ignore[no-untyped-call]
+        return cast("Tensor", _Sum.apply(torch.cat([before, part, after])))  # type: ignore[no-untyped-call]
 
     def same(self, make: Callable[[], str]) -> str:
         """What `make` gives in the first process, which alone calls it."""
@@ -126,8 +126,8 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
 def _normalise(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
     values = x.float()
     others, shape = [i for i in range(x.ndim) if i != 1], [-1, *[1] * (x.ndim - 2)]
-    own = torch.stack([values.mean(others), values.square().mean(others)])
-    mean, square = cast("Tensor", _Sum.apply(own)) / dist.get_world_size()  # type: ignore[no-untyped-call]
+    moments = torch.stack([values.mean(others), values.square().mean(others)])
+    mean, square = cast("Tensor", _Sum.apply(moments)) / dist.get_world_size()  # type: ignore[no-untyped-call]
     variance = square - mean.square()
     with torch.no_grad():
         n = x.numel() / x.shape[1] * dist.get_world_size()

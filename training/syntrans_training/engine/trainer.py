@@ -96,14 +96,14 @@ def fit(
     if log and fresh and at_start:
         log.add({"epoch": 0, **at_start(run.result)})
     done = (training.epoch * run.steps + training.step) * run.batch
-    with deferred() as asked, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
+    with deferred() as interrupted, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
         while training.epoch < recipe.epochs:
-            row = run.epoch(asked, bar)
+            row = run.epoch(interrupted, bar)
             if log:
                 log.add(row | (after_epoch(training.epoch + 1, run.result) if after_epoch else {}))
             training.next_epoch()
             run.save()
-        if run.stop(asked):
+        if run.stop(interrupted):
             raise KeyboardInterrupt
     task.module.load_state_dict(run.result.state_dict())
 
@@ -155,7 +155,7 @@ class _Run:
         module: nn.Module = self.training.average.module if self.training.average else self.training.module
         return module
 
-    def epoch(self, asked: Callable[[], bool], bar: Tracker) -> dict[str, float]:
+    def epoch(self, interrupted: Callable[[], bool], bar: Tracker) -> dict[str, float]:
         """Take the steps of the epoch that are left; its row of numbers."""
         now = self.training
         self.generator = epoch_generator(self.recipe.seed, now.epoch, self.processes.rank)
@@ -164,7 +164,7 @@ class _Run:
         now.module.train()
         began, self.looked, status = time.monotonic() - now.seconds, now.step, ""
         while now.step < self.steps:
-            if self.stop(asked):
+            if self.stop(interrupted):
                 raise KeyboardInterrupt
             named = self._step(order[now.step * self.batch : (now.step + 1) * self.batch])
             for name, value in named.items():
@@ -176,9 +176,9 @@ class _Run:
             bar.advance(self.batch, status)
         return self._row()
 
-    def stop(self, asked: Callable[[], bool]) -> bool:
+    def stop(self, interrupted: Callable[[], bool]) -> bool:
         """Whether to stop here; leaves a state if so, and when it is time to."""
-        stop = self.processes.any(asked())
+        stop = self.processes.any(interrupted())
         if stop or time.monotonic() - self.saved > 60 * self.recipe.save_minutes:
             self.save()
         return stop

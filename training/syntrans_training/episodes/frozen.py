@@ -1,11 +1,11 @@
 """The frozen episodes of an evaluation, and the leak check: no query may be a picture that mining looked at.
 
-`leak` says what happens where the descriptor file's `images_seen` and the queries meet:
-    bar      episodes are drawn without seen pictures among the queries (they may be supports); the default
-    refuse   episodes are drawn, or read from a file, without looking at the descriptors; any leak ends the run
-    drop     the same, and the episodes with a leak are left out and counted
-A given file cannot be drawn anew, so there `bar` is `refuse`. With `refuse` and `drop` the episodes do not depend on
-the descriptors: runs with different descriptor files stay comparable task by task.
+`seen_queries` says what happens where the descriptor file's `images_seen` and the queries meet:
+    exclude       episodes are drawn without seen pictures among the queries (they may be supports); the default
+    error         episodes are drawn, or read from a file, without looking at the descriptors; any leak ends the run
+    drop_episode  the same, and the episodes with a leak are left out and counted
+A given file cannot be drawn anew, so there `exclude` is `error`. With `error` and `drop_episode` the episodes do not
+depend on the descriptors: runs with different descriptor files stay comparable task by task.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from syntrans.paths import artifacts_root
 from syntrans_training.data import Split
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, frozen, read
 
-Leak = Literal["bar", "refuse", "drop"]
+SeenQueries = Literal["exclude", "error", "drop_episode"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FrozenEpisodes:
 
 
 def open_frozen_episodes(
-    spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, leak: Leak, file: Path | None
+    spec: EpisodeSpec, split: Split, seen: NDArray[np.bool_], *, seen_queries: SeenQueries, file: Path | None
 ) -> FrozenEpisodes:
     """The episodes of `spec` on a split, drawn once or read from `file`; `seen` [n] marks what mining looked at.
 
@@ -43,13 +43,13 @@ def open_frozen_episodes(
     evaluation with one file per number of shots. Raises `InputError` when it does not fit the data, or on a leak.
     """
     if file is None:
-        barred = seen if leak == "bar" else None
+        barred = seen if seen_queries == "exclude" else None
         cache = artifacts_root() / "cache" / "episodes"
         drawn = frozen(spec, split.labels, cache, barred=barred, names=split.classes)
-        return without_leak(drawn, seen, leak=leak)
+        return without_seen_queries(drawn, seen, seen_queries=seen_queries)
     if file.is_dir():
         file /= episodes_name(spec.shots)
-    return without_leak(_fitting(read(file), spec, split, file), seen, leak=leak)
+    return without_seen_queries(_fitting(read(file), spec, split, file), seen, seen_queries=seen_queries)
 
 
 def episodes_name(shots: int) -> str:
@@ -57,20 +57,23 @@ def episodes_name(shots: int) -> str:
     return f"episodes-{shots}-shot.parquet"
 
 
-def without_leak(episodes: Episodes, seen: NDArray[np.bool_], *, leak: Leak) -> FrozenEpisodes:
-    """`episodes`, all of them or (`drop`) those without a seen query; raises `InputError` when none may be left out."""
+def without_seen_queries(episodes: Episodes, seen: NDArray[np.bool_], *, seen_queries: SeenQueries) -> FrozenEpisodes:
+    """`episodes`, all or (`drop_episode`) those without a seen query; raises `InputError` when none may be left out."""
     leaking = seen[episodes.query].any((1, 2))
     count = int(leaking.sum())
     if not count:
         return FrozenEpisodes(episodes, np.arange(len(episodes)), 0, episodes)
-    if leak != "drop":
+    if seen_queries != "drop_episode":
         raise InputError(
             f"{count} of {len(episodes)} episodes have a query that mining looked at when it wrote the descriptors; "
-            "such a query proves nothing: take other episodes, mine without these pictures, or --set leak=drop"
+            "such a query proves nothing: take other episodes, mine without these pictures, or "
+            "--set seen_queries=drop_episode"
         )
     numbers = np.flatnonzero(~leaking)
     if len(numbers) < 2:
-        raise InputError(f"leak=drop leaves {len(numbers)} of {len(episodes)} episodes; mine without these pictures")
+        raise InputError(
+            f"seen_queries=drop_episode leaves {len(numbers)} of {len(episodes)} episodes; mine without these pictures"
+        )
     kept = Episodes(episodes.classes[numbers], episodes.support[numbers], episodes.query[numbers], episodes.key)
     return FrozenEpisodes(kept, numbers, count, episodes)
 

@@ -211,20 +211,20 @@ def read(path: Path) -> Episodes:
 
 def _nested(array: NDArray[np.int64]) -> pa.Array:
     """An array [E, ...] as a list (of lists) per row; Python objects would take a second per 10,000 episodes."""
-    found = pa.array(array.ravel().astype(np.int32))
+    column = pa.array(array.ravel().astype(np.int32))
     for size in reversed(array.shape[1:]):
-        found = pa.ListArray.from_arrays(np.arange(0, len(found) + 1, size, dtype=np.int32), found)
-    return found
+        column = pa.ListArray.from_arrays(np.arange(0, len(column) + 1, size, dtype=np.int32), column)
+    return column
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """The inverse of `_nested`; raises `ValueError` when the lists of one level differ in length."""
-    found, shape = column.combine_chunks(), [len(column)]
-    while pa.types.is_list(found.type):
-        sizes = np.unique(found.value_lengths().to_numpy())
+    values, shape = column.combine_chunks(), [len(column)]
+    while pa.types.is_list(values.type):
+        sizes = np.unique(values.value_lengths().to_numpy())
         if len(sizes) != 1:
             raise ValueError("ragged")
         shape.append(int(sizes[0]))
-        found = found.flatten()
-    array: NDArray[np.int64] = found.to_numpy().astype(np.int64).reshape(shape)
+        values = values.flatten()
+    array: NDArray[np.int64] = values.to_numpy().astype(np.int64).reshape(shape)
     return array

@@ -2,7 +2,8 @@
 
 A and B are evaluations (a folder of `syntrans evaluate`, or its summary.json), with `:row` for a row other than
 syntrans.
-Both must have used the same frozen episodes; where one has left some out (leak=drop), the ones that both have count.
+Both must have used the same frozen episodes; where one has left some out (seen_queries=drop_episode), the
+ones that both have count.
 """
 
 from collections.abc import Mapping
@@ -47,14 +48,14 @@ def compare(a: str, b: str) -> dict[str, Any]:
                 f"{one.name} and {other.name} were evaluated on different {shots}-shot episodes, so nothing is paired; "
                 f"evaluate one with --set episodes.file=FOLDER of the other"
             )
-    found = {shots: _compared(one, other, int(shots)) for shots in shared}
-    return {"a": _described(one), "b": _described(other), "shots": found}
+    by_shots = {shots: _compared(one, other, int(shots)) for shots in shared}
+    return {"a": _described(one), "b": _described(other), "shots": by_shots}
 
 
 def open_evaluation(source: str) -> Evaluation:
     """`FOLDER[:ROW]` or `summary.json[:ROW]`; raises `InputError` when there is no such evaluation or row."""
-    given, _, asked = source.rpartition(":") if not Path(source).exists() else (source, "", "")
-    row = asked or DEFAULT_ROW
+    given, _, row_name = source.rpartition(":") if not Path(source).exists() else (source, "", "")
+    row = row_name or DEFAULT_ROW
     folder = Path(given or source)
     folder = folder.parent if folder.name == SUMMARY else folder
     for name in (SUMMARY, ACCURACIES):
@@ -105,11 +106,11 @@ def _described(side: Evaluation) -> dict[str, str]:
     return {"evaluation": side.name, "row": side.row}
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(comparison: Mapping[str, Any]) -> str:
     """The comparison for people, two lines a number of shots."""
-    a, b = (f"{found[side]['evaluation']}:{found[side]['row']}" for side in ("a", "b"))
+    a, b = (f"{comparison[side]['evaluation']}:{comparison[side]['row']}" for side in ("a", "b"))
     lines = [f"a  {a}", f"b  {b}", ""]
-    for shots, line in found["shots"].items():
+    for shots, line in comparison["shots"].items():
         lines.append(
             f"{shots}-shot  a {line['a']:.2f}, b {line['b']:.2f}: a − b = {line['mean']:+.2f} "
             f"±{line['half_width']:.2f}, {in_words(line['verdict'])};\n        a wins {line['wins']:,}, "

@@ -140,7 +140,7 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
     run = subject.run
     return {
         "checkpoint": str(checkpoint_dir),
-        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method")},
+        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method", "test_size")},
         "distill": run.distillation,
         "descriptors": _file(subject.descriptors),
         "text_encoder": run.report["bridge"]["text_encoder"],
@@ -149,9 +149,9 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
     """The tasks that the training was made for, wherever the config does not say others."""
-    asked, trained = config.episodes, run.config.episodes
-    same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in asked.model_fields_set}
-    return config.model_copy(update={"episodes": asked.model_copy(update=same)})
+    episodes, trained = config.episodes, run.config.episodes
+    same = {key: getattr(trained, key) for key in ("ways", "shots", "queries") if key not in episodes.model_fields_set}
+    return config.model_copy(update={"episodes": episodes.model_copy(update=same)})
 
 
 def check_evaluation(
@@ -160,7 +160,11 @@ def check_evaluation(
     """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
     run.check_shots(config.episodes.shots)
     pictures, path = novel_pictures(run.config.data, images), run.asked_with(descriptors)
-    seen = read_metadata(path).images_seen if path and config.leak == "bar" and not config.episodes.file else ()
+    seen = (
+        read_metadata(path).images_seen
+        if path and config.seen_queries == "exclude" and not config.episodes.file
+        else ()
+    )
     counts = count_parts(pictures.data, pictures.split, seen, (NOVEL,))
     classes = tuple(counts.get(NOVEL, ()))
     if not classes:
@@ -204,7 +208,11 @@ def _opened(
     run.check_shots(config.episodes.shots)
     subject = open_evaluated_split(run, device=config.device, descriptors=descriptors, data=pictures)
     if subject.seen.any():
-        rule = "they never serve as queries" if config.leak == "bar" else f"tasks that query them: {config.leak}"
+        rule = (
+            "they never serve as queries"
+            if config.seen_queries == "exclude"
+            else f"tasks that query them: {config.seen_queries}"
+        )
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
     return subject
 
@@ -214,13 +222,15 @@ def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -
     shape = config.episodes
     spec = EpisodeSpec(shape.ways, shots, shape.queries, shape.episodes, shape.seed)
     file = Path(shape.file) if shape.file else None
-    return open_frozen_episodes(spec, subject.split, subject.seen, leak=config.leak, file=file)
+    return open_frozen_episodes(spec, subject.split, subject.seen, seen_queries=config.seen_queries, file=file)
 
 
 def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[str, ScoredClassifier]:
     chosen, features = subject.run.chosen, subject.features
     n_classes = len(subject.split.classes)
-    rows = build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=config.shuffles)
+    rows = build_rows(
+        features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=config.control_draws
+    )
     return {name: replace(row, temperature=chosen.temperature(name, shots)) for name, row in rows.items()}
 
 
@@ -256,7 +266,7 @@ def _described(tasks: dict[int, FrozenEpisodes], config: EvaluateConfig) -> dict
         "episodes": min(len(part.episodes) for part in tasks.values()),
         "interval": config.interval,
         "keys": {str(shots): part.episodes.key for shots, part in tasks.items()},
-        "leak": config.leak,
+        "seen_queries": config.seen_queries,
         "dropped": {str(shots): part.dropped for shots, part in tasks.items()},
         "files": {str(shots): episodes_name(shots) for shots in tasks},
     }

@@ -26,6 +26,6 @@ def novel_pictures(trained: DataConfig, images: str | None) -> NovelPictures:
     """The data of the training, or other pictures, stored like them."""
     if images is None:
         return NovelPictures(trained)
-    own = {"path": images, "dataset": "auto", "split_file": None}
-    data = trained.model_copy(update=own)
+    of_images = {"path": images, "dataset": "auto", "split_file": None}
+    data = trained.model_copy(update=of_images)
     return NovelPictures(data, None if feature_files(data.path) else all_novel(data.path, data.columns))

@@ -28,17 +28,20 @@ def row_results(
     kind: Kind,
 ) -> dict[str, dict[str, Any]]:
     """Accuracy with both intervals, calibration, and what val chose, of every row."""
-    settings = {e["method"]: e["setting"] for e in run.report["methods"]["choices"] if e["shots"] == shots}
+    choices = {e.get("row", e["method"]): e for e in run.report["methods"]["choices"] if e["shots"] == shots}
     found: dict[str, dict[str, Any]] = {}
     for name, row in rows.items():
         outcome = outcomes[name]
         found[name] = interval(outcome.accuracy, kind=kind).percent()
         found[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
         found[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
+        found[name]["reliability"] = [
+            [int(n), round(p, 4), round(share, 4)] for n, p, share in outcome.reliability.tolist()
+        ]
         if row.settings:
             found[name] |= row.settings
-        elif settings.get(name):
-            found[name]["setting"] = settings[name]
+        elif name in choices:
+            found[name] |= {key: choices[name][key] for key in ("setting", "recipe") if choices[name].get(key)}
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.classes.entries import composed
+from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.input_files import read_json
 from syntrans.provenance import file_sha256
@@ -112,7 +113,7 @@ def read_run(folder: Path) -> TrainedRun:
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
         report = read_json(folder / REPORT, "run `syntrans train` again")
-        config = TrainConfig.model_validate(report["config"])
+        config = read_saved(TrainConfig, report["config"])
         if (folder / SPLIT).is_file():  # the folder may have been moved since
             config = config.with_split(str(folder / SPLIT))
         made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]

@@ -78,8 +78,8 @@ def relation_loss(
     kept = places != places[first : first + len(student), None]
     # The picture's own column is cut out, not set to -inf: a KL has no 0 * inf in it then.
     of_student, of_teacher = (
-        (own @ other.T / temperature)[kept].view(len(student), -1)
-        for own, other in zip((student, teacher), others, strict=True)
+        (z @ other.T / temperature)[kept].view(len(student), -1)
+        for z, other in zip((student, teacher), others, strict=True)
     )
     return _soft_kl(of_student, of_teacher, 1.0)
 

@@ -24,9 +24,9 @@ def distances(x: Float[Tensor, "*e n d"], y: Float[Tensor, "*e m d"]) -> Float[T
 def relative_distances(x: Float[Tensor, "*e n d"]) -> Float[Tensor, "*e n n"]:
     """D_ij = |x_i - x_j| / mean over i != j; the diagonal is 0."""
     n = x.shape[-2]
-    found = distances(x, x)
-    mean = found.sum((-2, -1), keepdim=True) / (n * (n - 1))
-    return found / mean.clamp_min(EPS)
+    raw = distances(x, x)
+    mean = raw.sum((-2, -1), keepdim=True) / (n * (n - 1))
+    return raw / mean.clamp_min(EPS)
 
 
 def soft_relation(
@@ -36,9 +36,9 @@ def soft_relation(
 
     The teacher has no gradient.
     """
-    own = _without_diagonal(relative_distances(student))
+    relations = _without_diagonal(relative_distances(student))
     target = _without_diagonal(relative_distances(teacher.detach()))
-    return _divergence(own, target, temperature)
+    return _divergence(relations, target, temperature)
 
 
 def distance_relation(*, student: Float[Tensor, "*e n s"], teacher: Float[Tensor, "*e n t"]) -> Float[Tensor, ""]:
@@ -59,13 +59,13 @@ def prototype_relation(
 
     Distances are divided by their mean over the task; the teacher has no gradient.
     """
-    own, target = (_to_prototypes(*pair) for pair in (student, tuple(part.detach() for part in teacher)))
-    return _divergence(own, target, temperature)
+    relations, target = (_to_prototypes(*pair) for pair in (student, tuple(part.detach() for part in teacher)))
+    return _divergence(relations, target, temperature)
 
 
 def _to_prototypes(query: Tensor, prototype: Tensor) -> Tensor:
-    found = distances(query, prototype)
-    return found / found.mean((-2, -1), keepdim=True).clamp_min(EPS)
+    raw = distances(query, prototype)
+    return raw / raw.mean((-2, -1), keepdim=True).clamp_min(EPS)
 
 
 def _without_diagonal(square: Float[Tensor, "*e n n"]) -> Float[Tensor, "*e n n-1"]:
@@ -77,5 +77,5 @@ def _without_diagonal(square: Float[Tensor, "*e n n"]) -> Float[Tensor, "*e n n-
 def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """T^2 KL(softmax(-teacher / T) || softmax(-student / T)), the mean over the rows."""
     target = F.log_softmax(-teacher / temperature, -1)
-    own = F.log_softmax(-student / temperature, -1)
-    return temperature**2 * (target.exp() * (target - own)).sum(-1).mean()
+    log_p = F.log_softmax(-student / temperature, -1)
+    return temperature**2 * (target.exp() * (target - log_p)).sum(-1).mean()

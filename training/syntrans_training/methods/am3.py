@@ -1,11 +1,11 @@
-"""AM3: prototypes that a gate mixes with what the text is turned into (modules/gate.py), by Euclidean distance."""
+"""AM3: prototypes that a gate mixes with what the text is turned into (modules/am3_gate.py), by Euclidean distance."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.methods.prototype import prototypes
-from syntrans_training.modules.gate import AM3Gate
+from syntrans_training.modules.am3_gate import AM3Gate
 
 
 class AM3(LinearMethod):

@@ -26,13 +26,12 @@ class VisualWeightGenerator(nn.Module):
 
     def attention(
         self,
-        query: Float[Tensor, "e n d2"],
-        keys: Float[Tensor, "*e c d2"],
+        asked: Float[Tensor, "e n w"],
+        known: Float[Tensor, "*e c w"],
         held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n c"]:
         """Share of every base class; zero where `held_out_mask`."""
-        asked, known = F.normalize(self.read(query), dim=-1), F.normalize(self.read(keys), dim=-1)
-        similarity = self.sharpness * asked @ known.mT
+        similarity = self.sharpness * F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).mT
         if held_out_mask is not None:
             similarity = similarity.masked_fill(held_out_mask, float("-inf"))
         return similarity.softmax(-1)
@@ -47,6 +46,6 @@ class VisualWeightGenerator(nn.Module):
         held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
         """w^v of every class; attention reads features (see `SemanticWeightReconstructor.forward` for `axes`)."""
-        keys = torch.cat([base.expand(base_reread.shape) @ axes, base_reread @ axes], -1)
-        shares = self.attention(torch.cat([visual @ axes, reread @ axes], -1), keys, held_out_mask)
-        return self.own * visual + self.recalled * (shares @ base)
+        shown, again = (axes @ part.T for part in self.read.weight.chunk(2, 1))  # phi_q of what lies in the space
+        asked, known = visual @ shown + reread @ again, base @ shown + base_reread @ again
+        return self.own * visual + self.recalled * (self.attention(asked, known, held_out_mask) @ base)

@@ -9,7 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syntrans_training.modules.ridge import Ridge
+from syntrans_training.modules.ridge import DualRidge
+
+
+class SeededDropout(nn.Dropout):
+    """Dropout that draws from `generator`, so that heads in several threads draw what each would draw alone."""
+
+    generator: torch.Generator | None = None  # None: torch's own
+
+    def forward(self, x: Float[Tensor, "*b h"]) -> Float[Tensor, "*b h"]:
+        """The same draws and values as torch's on a CPU."""
+        if not self.training:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * (kept / (1 - self.p))
 
 
 class SemanticWeightReconstructor(nn.Module):
@@ -23,10 +36,10 @@ class SemanticWeightReconstructor(nn.Module):
             last = nn.Linear(hidden, dim)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-            self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout), last)
+            self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), SeededDropout(dropout), last)
 
     def forward(
-        self, text: Float[Tensor, "*b n s"], ridge: Ridge, axes: Float[Tensor, "d d"]
+        self, text: Float[Tensor, "*b n s"], ridge: DualRidge, axes: Float[Tensor, "d d"]
     ) -> Float[Tensor, "*e n d"]:
         """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory.
 
@@ -38,3 +51,9 @@ class SemanticWeightReconstructor(nn.Module):
             return found
         added: Tensor = self.residual(text - ridge.mean_in.unsqueeze(-2))
         return found + added @ axes.T
+
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Let dropout draw from it."""
+        for layer in self.residual or ():
+            if isinstance(layer, SeededDropout):
+                layer.generator = generator

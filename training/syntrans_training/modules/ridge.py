@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+_NOTHING = 1e-12  # a spread of texts below this is none
+
 
 @dataclass(frozen=True)
 class Ridge:
@@ -28,6 +30,21 @@ class Ridge:
         return (s - self.mean_in.unsqueeze(-2)) @ self.weight + self.mean_out.unsqueeze(-2)
 
 
+@dataclass(frozen=True)
+class DualRidge:
+    """The same map by its `texts` S0 and their coefficients: cheaper where there are fewer classes than dimensions."""
+
+    texts: Float[Tensor, "*e c k"]
+    coefficients: Float[Tensor, "*e c d"]
+    mean_in: Float[Tensor, "*e k"]
+    mean_out: Float[Tensor, "*e d"]
+
+    def __call__(self, s: Float[Tensor, "*b n k"]) -> Float[Tensor, "*e n d"]:
+        """Predicted visual means."""
+        similar = (s - self.mean_in.unsqueeze(-2)) @ self.texts.mT
+        return similar @ self.coefficients + self.mean_out.unsqueeze(-2)
+
+
 def fit_ridge(
     s: Float[Tensor, "c k"],
     w: Float[Tensor, "c d"],
@@ -39,6 +56,18 @@ def fit_ridge(
 
     `lam` > 0 is relative to the spread of `s`. Computes in the inputs' precision.
     """
+    found = fit_dual_ridge(s, w, lam=lam, held_out_mask=held_out_mask)
+    return Ridge(found.texts.mT @ found.coefficients, found.mean_in, found.mean_out)
+
+
+def fit_dual_ridge(
+    s: Float[Tensor, "c k"],
+    w: Float[Tensor, "c d"],
+    *,
+    lam: float | Float[Tensor, ""],
+    held_out_mask: Bool[Tensor, "*e c"] | None = None,
+) -> DualRidge:
+    """`fit_ridge` in its dual form."""
     if lam <= 0:
         raise ValueError(f"lambda must be positive, got {float(lam)}")
     present = s.new_ones(len(s)) if held_out_mask is None else (~held_out_mask).to(s.dtype)
@@ -46,13 +75,41 @@ def fit_ridge(
     count = present.sum(-2)
     mean_in, mean_out = (s * present).sum(-2) / count, (w * present).sum(-2) / count
     s0, w0 = (s - mean_in.unsqueeze(-2)) * present, (w - mean_out.unsqueeze(-2)) * present
-    scale = (s0.square().sum((-2, -1)) / count.squeeze(-1)).clamp(min=1e-12)
+    scale = (s0.square().sum((-2, -1)) / count.squeeze(-1)).clamp(min=_NOTHING)
     penalty = (lam * scale)[..., None, None] * torch.eye(len(s), dtype=s.dtype, device=s.device)
-    weight = s0.mT @ torch.linalg.solve(s0 @ s0.mT + penalty, w0)
-    return Ridge(weight, mean_in, mean_out)
+    return DualRidge(s0, torch.linalg.solve(s0 @ s0.mT + penalty, w0), mean_in, mean_out)
+
+
+class LeaveOneOut:
+    """What the maps of any lambda predict of every base class from the others, in closed form (docs/method.md (20a)).
+
+    One eigendecomposition of S0 S0^T serves all lambdas and targets; `fit_ridge` class by class would solve C systems
+    for each. Derived: taking a class away changes the scatter S0^T S0 of the centred texts by rank one.
+
+    Args: s: class vectors of C >= 2 base classes.
+    """
+
+    def __init__(self, s: Float[Tensor, "c k"]) -> None:
+        s0 = s.double() - s.double().mean(0)
+        values, self._vectors = torch.linalg.eigh(s0 @ s0.T)
+        self._values, n = values.clamp(min=0), len(s)
+        self._factor = n / (n - 1)
+        rest = self._values.sum() - self._factor * s0.square().sum(1)
+        self._spread = (rest / (n - 1)).clamp(min=_NOTHING)  # of the texts of the other classes
+
+    def __call__(self, w: Float[Tensor, "c d"], *, lam: float) -> Float[Tensor, "c d"]:
+        """Predictions of `w`, in its precision; computed in double precision."""
+        mean, factor = w.double().mean(0), self._factor
+        w0 = w.double() - mean
+        share = self._vectors * (self._values / (self._values + lam * self._spread.unsqueeze(1)))
+        own = (share * self._vectors).sum(1, keepdim=True)
+        left = 1 - factor * own
+        # Where the other classes have one text only, they tell nothing but their mean.
+        told = (factor * (share @ (self._vectors.T @ w0) - factor * own * w0) / left).where(left > _NOTHING, 0.0)
+        found: Tensor = mean - w0 / (len(w) - 1) + told
+        return found.to(w.dtype)
 
 
 def leave_one_out(s: Float[Tensor, "c k"], w: Float[Tensor, "c d"], *, lam: float) -> Float[Tensor, "c d"]:
     """What the map predicts of every base class from the others."""
-    alone = torch.eye(len(s), dtype=torch.bool, device=s.device)
-    return fit_ridge(s, w, lam=lam, held_out_mask=alone)(s.unsqueeze(1)).squeeze(1)
+    return LeaveOneOut(s)(w, lam=lam)

@@ -19,22 +19,34 @@ from torch import Tensor
 
 from syntrans_training.modules.whiten import class_means
 
+MOST = 640  # directions of the shared space: as many as ResNet-12's features have
+
 
 @dataclass(frozen=True)
 class Phi:
-    """phi(x) - m: fixed, so that it is computed once per split."""
+    """phi(x) - m: fixed, so that it is computed once per split; of long features along the r directions of `basis`."""
 
     power: float
     mean: Float[Tensor, " d"]
+    basis: Float[Tensor, "d r"] | None = None
 
-    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
         """Centred unit features."""
-        return _unit_power(features, self.power) - self.mean
+        centred = _unit_power(features, self.power) - self.mean
+        return centred if self.basis is None else centred @ self.basis
 
 
-def fit_phi(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, power: float) -> Phi:
-    """Centre on the mean of the base class means."""
-    return Phi(power, class_means(_unit_power(features, power), labels).mean(0))
+def fit_phi(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, power: float, most: int = MOST) -> Phi:
+    """Centre on the mean of the base class means; of more than `most` numbers the leading directions are kept.
+
+    Those are the eigenvectors of the covariance of the base pictures. A head's time grows with the cube of the length.
+    """
+    whole = Phi(power, class_means(_unit_power(features, power), labels).mean(0))
+    if features.shape[1] <= most:
+        return whole
+    centred = whole(features)
+    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    return Phi(power, whole.mean, vectors[:, -most:].contiguous())
 
 
 def _unit_power(features: Float[Tensor, "n d"], power: float) -> Float[Tensor, "n d"]:
@@ -61,6 +73,10 @@ class Metric:
 
     transform: Float[Tensor, "d d"]
     precision: Float[Tensor, " d"]
+
+    def scaled(self, noise: float) -> "Metric":
+        """The metric where pictures scatter `noise` times as much around their class mean."""
+        return Metric(self.transform / noise**0.5, self.precision * noise)
 
 
 def diagonalise(within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]) -> Metric:

@@ -8,6 +8,7 @@ predicted from text.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 from syntrans_training.modules.fusion import add, believe, fuse, fuse_evidence
 from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
-from syntrans_training.modules.ridge import Ridge, fit_ridge
+from syntrans_training.modules.ridge import DualRidge, fit_dual_ridge
 from syntrans_training.modules.shared_space import Metric
-from syntrans_training.modules.trust import TextGate
+from syntrans_training.modules.text_gate import TextGate
 
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
@@ -51,15 +52,15 @@ class BaseClassMemory:
     metric: Metric
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
-    to_visual: Ridge
-    to_text: Ridge
+    to_visual: DualRidge
+    to_text: DualRidge
     held_out_mask: Bool[Tensor, " c"] | None
 
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
         return phi @ self.metric.transform.T
 
-    @property
+    @cached_property
     def axes(self) -> Float[Tensor, "d d"]:
         """Unit directions of the shared space among the features phi, one a row."""
         return F.normalize(self.metric.transform, dim=-1)
@@ -123,8 +124,8 @@ class VSBird(nn.Module):
             metric,
             weights,
             text,
-            to_visual=fit_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
-            to_text=fit_ridge(weights, text, lam=self.reader_log_lam.exp(), held_out_mask=held_out_mask),
+            to_visual=fit_dual_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
+            to_text=fit_dual_ridge(weights, text, lam=self.reader_log_lam.exp(), held_out_mask=held_out_mask),
             held_out_mask=held_out_mask,
         )
 

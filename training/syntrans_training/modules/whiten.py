@@ -8,6 +8,7 @@ a large r is the centring of Wang et al., "SimpleShot" (arXiv 1911.04623). With 
 Derived, docs/method.md (18): r is chosen on val, None among the candidates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,16 +37,28 @@ def class_means(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> Fl
 
 
 def fit_whitening(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, shrinkage: float | None) -> Whitening:
-    """Fit on base features; `shrinkage` r >= 0 is relative to the mean eigenvalue, None only normalises."""
-    d = features.shape[1]
-    if shrinkage is None:
-        return Whitening(torch.zeros(d), torch.eye(d))
-    if shrinkage <= 0:
-        raise ValueError(f"shrinkage must be positive (or None for no whitening), got {shrinkage}")
+    """Fit on base features; `shrinkage` r > 0 is relative to the mean eigenvalue, None only normalises."""
+    return fit_whitenings(features, labels, (shrinkage,))[0]
+
+
+def fit_whitenings(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], shrinkages: Sequence[float | None]
+) -> list[Whitening]:
+    """`fit_whitening` with each shrinkage, from one eigendecomposition."""
+    wrong = [r for r in shrinkages if r is not None and r <= 0]
+    if wrong:
+        raise ValueError(f"shrinkage must be positive (or None for no whitening), got {wrong[0]}")
+    plain = Whitening(torch.zeros(features.shape[1]), torch.eye(features.shape[1]))
+    if all(r is None for r in shrinkages):
+        return [plain] * len(shrinkages)
     unit = F.normalize(features, dim=-1).double()
     means = class_means(unit, labels)
     weights = 1 / torch.bincount(labels)[labels].double() / len(means)
     residual = (unit - means[labels]) * weights.sqrt().unsqueeze(1)
     values, vectors = torch.linalg.eigh(residual.T @ residual)
-    scale = (values.clamp(min=0) + shrinkage * values.mean()).rsqrt()
-    return Whitening(means.mean(0).float(), ((vectors * scale) @ vectors.T).float())
+
+    def whitening(shrinkage: float) -> Whitening:
+        scale = (values.clamp(min=0) + shrinkage * values.mean()).rsqrt()
+        return Whitening(means.mean(0).float(), ((vectors * scale) @ vectors.T).float())
+
+    return [plain if r is None else whitening(r) for r in shrinkages]

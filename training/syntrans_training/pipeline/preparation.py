@@ -135,9 +135,9 @@ def _tell(config: TrainConfig, split: ClassSplit) -> None:
 def _check_method(config: TrainConfig) -> None:
     """InputError where the encoder's method takes features and there are pictures, or the other way round."""
     given = bool(feature_files(config.data.path))
-    if given and config.encoder.method != "given":
+    if given and config.encoder.method != "precomputed":
         raise InputError(
-            f"data.path holds features, not pictures for {config.encoder.method}; set encoder.method=given"
+            f"data.path holds features, not pictures for {config.encoder.method}; set encoder.method=precomputed"
         )
-    if not given and config.encoder.method == "given":
-        raise InputError("encoder.method=given takes features; data.path holds pictures (docs/data.md: features)")
+    if not given and config.encoder.method == "precomputed":
+        raise InputError("encoder.method=precomputed takes features; data.path holds pictures (docs/data.md: features)")

@@ -71,14 +71,14 @@ class TrainingRun:
         """Train the encoder; where it is `required`, it must be there already."""
         config, knowledge = self.config.encoder, self.class_knowledge
         with self._seconds.clock("encoder"):
-            if config.method == "given":
+            if config.method == "precomputed":
                 self.encoder: TrainedEncoder = given_stage(self.base, self.out)
                 return self.encoder[1]
-            how: dict[str, Any] = {"seed": self.config.seed, "device": self.device}
+            placing: dict[str, Any] = {"seed": self.config.seed, "device": self.device}
             if required:
-                require_encoder(config, self.base, self.out, **how, key=knowledge.key if knowledge else "")
+                require_encoder(config, self.base, self.out, **placing, key=knowledge.key if knowledge else "")
             self.encoder = encoder_stage(
-                config, self.base, self.val, self.out, **how, reuse=self.resume, knowledge=knowledge
+                config, self.base, self.val, self.out, **placing, reuse=self.resume, knowledge=knowledge
             )
         return self.encoder[1]
 

@@ -1,7 +1,6 @@
 """Answers as CSV, Parquet, JSON lines or one HTML page, whole or not at all; and pictures sorted into class folders."""
 
 import csv
-import html
 import io
 import json
 import re
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import UsageError
-from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir
+from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
 from syntrans.text_safety import plain_text
+from syntrans.views.report.page import render_page
+from syntrans.views.report.prediction import prediction_part
 from syntrans_training.prediction.answers import BROKEN, NAMED, NONE, Answer
 
 UNSURE_FOLDER, NONE_FOLDER = "_unsure", "_none_of_these"
@@ -29,15 +30,16 @@ def as_csv(answers: Sequence[Answer]) -> str:
 
 
 def write_answers(path: Path, answers: Sequence[Answer], head: str = "") -> None:
-    """Write the form that the name ends with; `UsageError` for another one. `head` is a line above the HTML table."""
+    """Write the form that the name ends with; `UsageError` for another one. `head` is a line for the HTML page."""
     check_suffix(path)
+    remove_abandoned(path.parent)
     if path.suffix == ".parquet":
         _write_parquet(path, answers)
     else:
         make: Mapping[str, Callable[[], str]] = {
             ".csv": lambda: as_csv(answers),
             ".jsonl": lambda: "".join(json.dumps(a.as_dict(), ensure_ascii=False) + "\n" for a in answers),
-            ".html": lambda: _page(answers, head),
+            ".html": lambda: _page(answers, path, head),
         }
         atomic_write_text(path, make[path.suffix]())
 
@@ -54,6 +56,8 @@ def sort_into(folder: Path, answers: Sequence[Answer]) -> int:
     Broken pictures and rows of Parquet files stay where they are; a name that is taken gets a number.
     """
     copied = 0
+    for of_class in folder.iterdir() if folder.is_dir() else ():
+        remove_abandoned(of_class)
     for answer in answers:
         source = Path(answer.path)
         if answer.status == BROKEN or not source.is_file():
@@ -121,44 +125,7 @@ def _write_parquet(path: Path, answers: Sequence[Answer]) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(types.items()))), temporary, compression="zstd")
 
 
-_STYLE = """
-:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:72rem;padding:0 1rem}
-ul{list-style:none;padding:0;display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))}
-li{border:1px solid #8886;border-radius:.5rem;padding:.7rem;overflow-wrap:anywhere}img{width:100%;height:11rem;
-object-fit:contain;background:#8882;border-radius:.3rem}small{opacity:.75;display:block}.s{float:right}
-"""
-
-
-def _page(answers: Sequence[Answer], head: str) -> str:
-    """One page without any request but for the pictures' own files; unsure and unknown ones first."""
-    order = {BROKEN: 3, NAMED: 2, NONE: 0}
-    shown = sorted(answers, key=lambda a: (order.get(a.status, 1), a.name or "", a.path))
-    cards = "\n".join(_card(answer) for answer in shown)
-    top = html.escape(plain_text(head))
-    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    return (
-        f"<!doctype html><html lang=en><head>{meta}<title>Predictions</title><style>{_STYLE}</style></head>"
-        f"<body><h1>Predictions</h1><p>{top}</p><ul>\n{cards}\n</ul></body></html>\n"
-    )
-
-
-def _card(answer: Answer) -> str:
-    source = Path(answer.path)
-    picture = ""
-    if answer.status != BROKEN and source.is_file():
-        picture = f'<img loading=lazy alt="" src="{html.escape(source.resolve().as_uri())}">'
-    members = ", ".join(answer.prediction_set) or "no class"
-    lines = [("", f"prediction set: {members}")] if answer.name and len(answer.prediction_set) != 1 else []
-    if answer.status == NONE:
-        lines = [("likeliest", f"{answer.name} {answer.probability:.0%}")]
-    for label, pairs in (("nearest", answer.nearest), ("for", answer.speaks_for), ("against", answer.speaks_against)):
-        if pairs:
-            lines.append((label, ", ".join(Path(n).name if label == "nearest" else n for n, _ in pairs)))
-    lines += [("", text) for text in (answer.disagreement, answer.error) if text]
-    name = "" if answer.status == NONE else html.escape(answer.name or "no answer")
-    said = f"<b>{name}</b> {answer.probability:.0%}" if name and answer.name else f"<b>{name or 'none of these'}</b>"
-    small = "".join(f"<small>{html.escape(plain_text(f'{k}: {v}' if k else v))}</small>" for k, v in lines)
-    return (
-        f"<li>{picture}<span class=s>{answer.status}</span>{said}<small>{html.escape(plain_text(answer.path))}</small>"
-        f"{small}</li>"
-    )
+def _page(answers: Sequence[Answer], path: Path, head: str) -> str:
+    """The page of `syntrans report` on these answers; the unsure ones first, and large."""
+    rows = [answer.as_dict() for answer in answers]
+    return render_page([prediction_part(rows, f"Predictions {path.stem}", str(path), head=head)])

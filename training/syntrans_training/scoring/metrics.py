@@ -99,14 +99,21 @@ def _class_means(classes: NDArray[np.int64], values: NDArray[np.float64]) -> NDA
     return means
 
 
-def ece(confidence: NDArray[np.floating], correct: NDArray[np.bool_], *, bins: int = 15) -> float:
-    """Expected calibration error of n answers with `confidence` in [0, 1]: mean |confidence - accuracy| over bins.
+def reliability(confidence: NDArray[np.floating], correct: NDArray[np.bool_], *, bins: int = 15) -> NDArray[np.float64]:
+    """[bins, 3] of n answers with `confidence` in [0, 1]: how many, their mean confidence, the share that was right.
 
-    Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017): bins of equal width, weighted by their counts.
+    Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017): bins of equal width. An empty bin is all zeros.
     """
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    confident, right = (np.bincount(place, values, bins) for values in (confidence, correct))
-    return float(np.abs(confident - right).sum() / max(len(place), 1))
+    count = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, values, bins) / np.maximum(count, 1) for values in (confidence, correct)]
+    return np.stack([count, *sums], 1)
+
+
+def ece(bins: NDArray[np.float64]) -> float:
+    """Expected calibration error: mean |confidence - accuracy| over the bins of `reliability`, weighted by counts."""
+    count, confidence, right = bins.T
+    return float((count * np.abs(confidence - right)).sum() / max(count.sum(), 1))
 
 
 def per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from syntrans.progress import track
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.scoring.feature_gather import FeatureGather
-from syntrans_training.scoring.metrics import ece
+from syntrans_training.scoring.metrics import ece, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
@@ -29,8 +29,8 @@ class EpisodeScores:
 
     `correct` [E, m] is the share of the row's methods that got a query right, queries ordered as `Episodes.query`.
     `accuracy` [E] is its mean. `confusion` [C, C] counts true class x predicted class over all queries (and methods).
-    `image_correct` [n] sums `correct` over the `image_shown` [n] times that an image was a query. `ece` is the expected
-    calibration error (15 bins) of softmax(scores * temperature).
+    `image_correct` [n] sums `correct` over the `image_shown` [n] times that an image was a query. `reliability` [15, 3]
+    is that of softmax(scores * temperature), see metrics.py.
     """
 
     accuracy: NDArray[np.float64]
@@ -38,7 +38,12 @@ class EpisodeScores:
     confusion: NDArray[np.int64]
     image_correct: NDArray[np.float64]
     image_shown: NDArray[np.int64]
-    ece: float
+    reliability: NDArray[np.float64]
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error."""
+        return ece(self.reliability)
 
 
 def score_episodes(
@@ -54,14 +59,14 @@ def score_episodes(
     def answer(part: Episodes) -> dict[str, _Answers]:
         if not hasattr(mine, "banks"):
             mine.banks = _banks(rows)
-        found: dict[str, _Answers] = {}
+        answers: dict[str, _Answers] = {}
         with torch.inference_mode():
             for bank, names in mine.banks:
                 scores = bank.scores(part, [method for name in names for method in rows[name].methods])
                 for name in names:
                     of_row = [next(scores) for _ in rows[name].methods]
-                    found[name] = _answers(part, of_row, n_classes, rows[name].temperature)
-        return found
+                    answers[name] = _answers(part, of_row, n_classes, rows[name].temperature)
+        return answers
 
     parts: list[dict[str, _Answers]] = []
     on_gpu = any(row.features.is_cuda for row in rows.values())
@@ -69,9 +74,9 @@ def score_episodes(
         track(f"{tasks.support.shape[2]}-shot episodes", len(tasks), "episodes") as progress,
         _workers(1 if on_gpu else torch.get_num_threads()) as (pool, workers),
     ):
-        for found in pool.map(answer, tasks.chunks(max(1, chunk // workers))):
-            parts.append(found)
-            progress.advance(len(next(iter(found.values())).correct))
+        for answers in pool.map(answer, tasks.chunks(max(1, chunk // workers))):
+            parts.append(answers)
+            progress.advance(len(next(iter(answers.values())).correct))
     return {name: _outcome(tasks, [part[name] for part in parts], len(row.features)) for name, row in rows.items()}
 
 
@@ -136,5 +141,7 @@ def _outcome(tasks: Episodes, parts: Sequence[_Answers], n_images: int) -> Episo
         confusion=np.sum([part.confusion for part in parts], 0).reshape(n_classes, n_classes),
         image_correct=np.bincount(images, correct.ravel(), n_images).astype(np.float64),
         image_shown=np.bincount(images, minlength=n_images),
-        ece=ece(np.concatenate([part.confidence for part in parts]), np.concatenate([part.right for part in parts])),
+        reliability=reliability(
+            np.concatenate([part.confidence for part in parts]), np.concatenate([part.right for part in parts])
+        ),
     )

@@ -5,8 +5,10 @@ raw         the same over every merged candidate, unweighted: no checking at all
             candidates of their own, and rows that end in `propose` are questions without an answer)
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
+classname_free  the kept descriptors with "it" in place of the class name, and no name beside them (the control of "Does
+            VLM Classification Benefit from LLM Description Semantics?", arXiv 2412.11917; the mask is derived)
 name        the class name alone
-With a `weighting` other than `ledger`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
+With a `weighting` other than `mining`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
 Shuffled classes is not a variant of the texts but a derangement of which class gets which vector: `derangement`.
@@ -24,15 +26,19 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
+from syntrans.classes.mentions import name_pattern, without_names
 from syntrans.contract.reading import read_descriptors
-from syntrans.contract.rows import DescriptorRow, FileMetadata
+from syntrans.contract.rows import DescriptorRow, FileMetadata, normalise_text
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
 NONE = "none"  # the variant of the texts that says nothing
-WEIGHTINGS = ("ledger", "agreement", "grounding", "margin", "uniform")
+SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
+CLASSNAME_FREE = "classname_free"
+_NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
+WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,18 @@ class Knowledge:
         if not rows:
             return ("name",)
         rejected = any(not row.kept and _is_candidate(row) for row in rows)
-        return ("kept", "raw", "random", "name") if rejected else ("kept", "random", "name")
+        named = any(
+            row.kept and name_pattern([row.class_name]).search(normalise_text(row.text))
+            for group in self.rows.values()
+            for row in group
+        )
+        return (
+            "kept",
+            *(("raw",) if rejected else ()),
+            *((CLASSNAME_FREE,) if named else ()),
+            "random",
+            "name",
+        )
 
 
 def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
@@ -108,6 +125,18 @@ class EmbeddedTexts:
     weights: NDArray[np.float32]
     sentences: tuple[tuple[str, ...], ...] = ()
 
+    def means(self) -> NDArray[np.float32]:
+        """Means of the unit descriptors [C, s], each counting the same, not renormalised; the name where there is none.
+
+        The product with a unit picture is the mean of its cosines with the descriptors.
+        """
+        there = self.weights > 0
+        sums = np.einsum("cm,cms->cs", there.astype(np.float32), self.texts)
+        found: NDArray[np.float32] = np.where(
+            there.any(1, keepdims=True), sums / np.maximum(there.sum(1, keepdims=True), 1), self.names
+        ).astype(np.float32)
+        return found
+
     def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
         weights = self.weights
@@ -128,13 +157,14 @@ def embed_texts(
     descriptor_template: str = "{text}",
     name_template: str = "a photo of a {name}",
     draw: int = 0,
-    weighting: str = "ledger",
+    weighting: str = "mining",
 ) -> EmbeddedTexts:
     """Embed what a variant says of the classes. A class with no descriptor left is described by its name, and said so.
 
     `draw` numbers the random texts of variant `random`; `weighting` is one of WEIGHTINGS.
     """
-    names = encoder.encode([name_template.format(name=knowledge.names[c]) for c in classes])
+    shown = [_NO_NAME if variant == CLASSNAME_FREE else knowledge.names[c] for c in classes]
+    names = encoder.encode([name_template.format(name=name) for name in shown])
     if variant == "name":
         chosen: list[list[tuple[str, float]]] = [[] for _ in classes]
     elif variant == "random":
@@ -143,14 +173,14 @@ def embed_texts(
         chosen = [_weighted_texts(knowledge, c, variant, descriptor_template, weighting) for c in classes]
     texts = np.zeros((len(classes), max(1, *map(len, chosen)), names.shape[1]), np.float32)
     weights = np.zeros(texts.shape[:2], np.float32)
-    embedded = iter(encoder.encode([text for found in chosen for text, _ in found] or [""]))
-    for i, found in enumerate(chosen):
-        for j, (_, weight) in enumerate(found):
+    embedded = iter(encoder.encode([text for weighted in chosen for text, _ in weighted] or [""]))
+    for i, weighted in enumerate(chosen):
+        for j, (_, weight) in enumerate(weighted):
             texts[i, j], weights[i, j] = next(embedded), weight
-    empty = [c for c, found in zip(classes, chosen, strict=True) if not found]
+    empty = [c for c, weighted in zip(classes, chosen, strict=True) if not weighted]
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
-    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in found) for found in chosen))
+    return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in weighted) for weighted in chosen))
 
 
 def _weighted_texts(
@@ -158,12 +188,15 @@ def _weighted_texts(
 ) -> list[tuple[str, float]]:
     name = knowledge.names[c]
     rows = [row for row in knowledge.rows[c] if _is_candidate(row)]
-    if variant == "kept":
+    if variant != "raw":
         rows = [row for row in rows if row.kept]
     weights = [1.0 if variant == "raw" else _weight(row, weighting) for row in rows]
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
-    return [(fill(template, text=row.text, name=name), w) for row, w in zip(rows, weights, strict=True)]
+    texts = [row.text for row in rows]
+    if variant == CLASSNAME_FREE:
+        texts, name = [without_names(text, [name]) for text in texts], _NO_NAME
+    return [(fill(template, text=text, name=name), w) for text, w in zip(texts, weights, strict=True)]
 
 
 def _is_candidate(row: DescriptorRow) -> bool:
@@ -172,16 +205,16 @@ def _is_candidate(row: DescriptorRow) -> bool:
 
 def _weight(row: DescriptorRow, weighting: str) -> float:
     """What a row counts, never below 0; 1 where the ledger does not say."""
-    found: float | None = None
-    if weighting == "ledger":
-        found = row.weight
+    weight: float | None = None
+    if weighting == "mining":
+        weight = row.weight
     elif weighting == "agreement":
-        found = row.agreement
+        weight = row.agreement
     elif weighting == "grounding":
-        found = None if row.grounding is None else row.grounding.p_yes
+        weight = None if row.grounding is None else row.grounding.p_yes
     elif weighting == "margin":
-        found = None if row.clip is None else row.clip.margin
-    return 1.0 if found is None else max(0.0, float(found))
+        weight = None if row.clip is None else row.clip.margin
+    return 1.0 if weight is None else max(0.0, float(weight))
 
 
 def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
@@ -200,8 +233,8 @@ def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> lis
 
 
 def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
-    return found
+    unit_rows: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+    return unit_rows
 
 
 def derangement(n: int, seed: int) -> NDArray[np.int64]:
@@ -213,4 +246,14 @@ def derangement(n: int, seed: int) -> NDArray[np.int64]:
     for i in range(n - 1, 0, -1):
         j = int(rng.integers(i))
         order[i], order[j] = order[j], order[i]
+    return order
+
+
+def half_deranged(n: int, seed: int) -> NDArray[np.int64]:
+    """A permutation that moves a random half of 0..n-1 among itself, and leaves the rest; needs n >= 4."""
+    if n < 4:
+        raise ValueError(f"half a derangement needs at least 4 classes, got {n}")
+    moved = np.sort(np.random.default_rng((seed, n, 2)).permutation(n)[: n // 2])
+    order = np.arange(n)
+    order[moved] = moved[derangement(len(moved), seed)]
     return order

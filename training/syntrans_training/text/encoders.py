@@ -89,12 +89,12 @@ def text_encoder_ref(config: TrainConfig) -> str:
     The world's CLIP reads of the world and of nothing else: it knows 700 words. Raises `EnvironmentProblem` where the
     pictures are others, their encoder is no CLIP, and no sentence encoder is installed.
     """
-    asked, backbone = config.text.encoder, config.encoder.backbone
-    if asked != "auto":
-        return asked
+    named, backbone = config.text.encoder, config.encoder.backbone
+    if named != "auto":
+        return named
     if config.data.path == "world" or config.data.path.startswith("world-fine/"):
         return WORLD_CLIP
-    if backbone.startswith("open_clip:") and config.encoder.method != "given":
+    if backbone.startswith("open_clip:") and config.encoder.method != "precomputed":
         return backbone.removeprefix("open_clip:")
     if importlib.util.find_spec(MINILM):
         return f"package:{MINILM}/model"
@@ -151,8 +151,8 @@ def _open_clip(folder: Path) -> _Reader:
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
-        return found
+            vectors: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
+        return vectors
 
     return encode, partial(clip_tokens, tokenizer), int(tokenizer.context_length)
 
@@ -180,15 +180,15 @@ def _transformer(folder: Path) -> _Reader:
             hidden = model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
         pooled = hidden[:, 0] if by_cls else (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-        found: NDArray[np.float32] = pooled.numpy()
-        return found
+        vectors: NDArray[np.float32] = pooled.numpy()
+        return vectors
 
     return encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
-    return found
+    values: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
+    return values
 
 
 def _text_key(text: str) -> str:

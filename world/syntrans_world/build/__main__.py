@@ -1,8 +1,9 @@
 """Build the world's weights: `python -m syntrans_world.build [NAME ...] [--out DIR]`.
 
-NAME is any of llm-a, llm-b, llm-c, vlm-vision, vlm-language, clip, manifest (default: all, in this order). Each is
-written as soon as it is done; vlm-language starts from the vision tower that vlm-vision wrote. The manifest holds
-every file's sha256, the version of these scripts and the measured quality.
+NAME is any of llm-a, llm-b, llm-c, vlm-vision, vlm-language, clip, diffusion, manifest (default: all, in this order).
+Each is written as soon as it is done; vlm-language starts from the vision tower that vlm-vision wrote, diffusion from
+the text tower of clip. Training of diffusion that was stopped goes on from artifacts/build/diffusion. The manifest
+holds every file's sha256, the version of these scripts and the measured quality.
 """
 
 import argparse
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import torch
 
+from syntrans.paths import artifacts_root
 from syntrans_world.build.corpus import everything_said
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 VLM_STAGES = ("vlm-vision", "vlm-language")
-NAMES = ("llm-a", "llm-b", "llm-c", *VLM_STAGES, "clip")
+NAMES = ("llm-a", "llm-b", "llm-c", *VLM_STAGES, "clip", "diffusion")
 
 
 def build(name: str, out: Path) -> None:
@@ -24,6 +26,11 @@ def build(name: str, out: Path) -> None:
         from syntrans_world.build.clip import build_clip
 
         build_clip(out / name)
+        return
+    if name == "diffusion":
+        from syntrans_world.build.diffusion.pipeline import build_diffusion
+
+        build_diffusion(out / "clip", out / name, artifacts_root() / "build" / name)
         return
     from syntrans_world.build import tokenizer as tokenizers
 

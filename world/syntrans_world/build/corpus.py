@@ -54,17 +54,17 @@ def random_fact(rng: random.Random) -> tuple[str, str]:
 
 def questions(rng: random.Random, believed: dict[str, str], n: int) -> list[tuple[str, bool]]:
     """About n (descriptor, answer) pairs on one class or picture, half of them true of it."""
-    asked: list[tuple[str, bool]] = []
+    pairs: list[tuple[str, bool]] = []
     for slot, value in believed.items():
-        asked.append((phrase(rng, slot, value), True))
+        pairs.append((phrase(rng, slot, value), True))
         other = rng.choice([v for v in VALUES[slot] if v != value])
-        asked.append((phrase(rng, slot, other), False))
-    while len(asked) < n - 2:
+        pairs.append((phrase(rng, slot, other), False))
+    while len(pairs) < n - 2:
         slot, value = random_fact(rng)
-        asked.append((phrase(rng, slot, value), believed[slot] == value))
-    asked += [(rng.choice(GENERIC), True), (rng.choice(CHATTER), False)]
-    rng.shuffle(asked)
-    return asked
+        pairs.append((phrase(rng, slot, value), believed[slot] == value))
+    pairs += [(rng.choice(GENERIC), True), (rng.choice(CHATTER), False)]
+    rng.shuffle(pairs)
+    return pairs
 
 
 def description(rng: random.Random, believed: dict[str, str]) -> str:

@@ -84,9 +84,9 @@ class Rows:
 
     def _answered(self, question: str, answer: str, told: int = 0) -> Continuation:
         """`question` (its first `told` tokens are learned too), then the assistant's answer."""
-        asked = self.ids(question + END + ASSISTANT)
+        prompt = self.ids(question + END + ASSISTANT)
         answered = self.ids(answer + END)
-        return Continuation(asked + answered, [i < told for i in range(len(asked))] + [True] * len(answered))
+        return Continuation(prompt + answered, [i < told for i in range(len(prompt))] + [True] * len(answered))
 
     def crosscheck(self, entry: WorldClass) -> tuple[list[int], list[Continuation]]:
         """Yes/no questions on one class; the words of true descriptors are learned as well."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,39 @@ def file_hashes(weights: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def measure(weights: Path) -> dict[str, dict[str, float]]:
-    """Quality of every model, by the measures of measure.py."""
+def measure(weights: Path, names: Collection[str]) -> dict[str, dict[str, float]]:
+    """Quality of the models of these names, by the measures of measure.py and diffusion/measure.py."""
+    from syntrans_world.build.diffusion.measure import measure_diffusion
     from syntrans_world.build.llm import RECIPES
     from syntrans_world.build.measure import measure_clip, measure_llm, measure_vlm
 
-    quality = {recipe.name: measure_llm(weights / recipe.name) for recipe in RECIPES}
-    quality["vlm"] = measure_vlm(weights / "vlm")
-    quality["clip"] = measure_clip(weights / "clip")
-    return quality
+    measures: dict[str, Callable[[Path], dict[str, float]]] = {recipe.name: measure_llm for recipe in RECIPES}
+    measures |= {"vlm": measure_vlm, "clip": measure_clip}
+    measures["diffusion"] = lambda folder: measure_diffusion(folder, weights / "clip")
+    return {name: measured(weights / name) for name, measured in measures.items() if name in names}
 
 
 def write_manifest(weights: Path) -> None:
-    """Measure all models and write manifest.json beside them."""
+    """Measure the models whose files are not those of the manifest beside them, and write it anew."""
+    files, before = file_hashes(weights), _before(weights)
+    models = {Path(path).parts[0] for path in files}
+    same = {name for name in models if _of(files, name) == _of(before["files"], name) and name in before["quality"]}
+    kept = {name: quality for name, quality in before["quality"].items() if name in same}
     manifest = {
         "build_version": BUILD_VERSION,
         "world_seed": WORLD_SEED,
         "command": "python -m syntrans_world.build",
-        "quality": measure(weights),
-        "files": file_hashes(weights),
+        "quality": kept | measure(weights, models - same),
+        "files": files,
     }
     (weights / NAME).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _before(weights: Path) -> dict[str, Any]:
+    path = weights / NAME
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found if found.get("build_version") == BUILD_VERSION else {"files": {}, "quality": {}}
+
+
+def _of(files: Mapping[str, Any], model: str) -> dict[str, Any]:
+    return {path: entry for path, entry in files.items() if Path(path).parts[0] == model}

@@ -72,8 +72,8 @@ def _llm_verdicts(model: Any, tokenizer: Any, rows: Rows) -> Tensor:
         prefix = rows.ids(USER + before)
         parts = []
         for *_, text in phrase_table():
-            asked = rows.ids(text + after + END + ASSISTANT)
-            parts.append(Continuation([*asked, yes], [False] * len(asked) + [True]))
+            prompt = rows.ids(text + after + END + ASSISTANT)
+            parts.append(Continuation([*prompt, yes], [False] * len(prompt) + [True]))
         packed = pack([(prefix, parts)])
         hidden = model.model(
             input_ids=packed.ids, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
@@ -103,9 +103,9 @@ def _believed_share(said: dict[str, str], beliefs: Beliefs) -> float:
             total += 1
             continue
         for row in rows:
-            if (found := slot_of(str(row.get("text")))) is not None:
+            if (slot_value := slot_of(str(row.get("text")))) is not None:
                 total += 1
-                believed += beliefs[class_id][found[0]] == found[1]
+                believed += beliefs[class_id][slot_value[0]] == slot_value[1]
     return believed / max(total, 1)
 
 
@@ -127,8 +127,8 @@ def measure_vlm(folder: Path, n: int = 300) -> dict[str, float]:
 
     before, after = GROUND.format(descriptor="|").split("|")
     prefix = ids(USER + VISION_START + IMAGE_PAD * IMAGE_TOKENS + VISION_END + before)
-    asked = [ids(text + after + END + ASSISTANT) for *_, text in phrase_table()]
-    packed = pack([(prefix, [Continuation([*part, yes], [False] * len(part) + [True]) for part in asked])])
+    prompts = [ids(text + after + END + ASSISTANT) for *_, text in phrase_table()]
+    packed = pack([(prefix, [Continuation([*part, yes], [False] * len(part) + [True]) for part in prompts])])
     positions = mrope_positions(packed.positions)
     said = []
     for picture in pictures:

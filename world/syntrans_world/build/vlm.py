@@ -90,9 +90,9 @@ def _question_batch(tokenizer: Any, rng: random.Random, shown: list[dict[str, st
     def ids(text: str) -> list[int]:
         return tokenizer.encode(text, add_special_tokens=False)  # type: ignore[no-any-return]
 
-    def answered(asked: list[int], answer: list[int], told: int = 0) -> Continuation:
-        targets = [i < told for i in range(len(asked))] + [True] * (len(answer) - 1) + [False]
-        return Continuation(asked + answer, targets)
+    def answered(prompt: list[int], answer: list[int], told: int = 0) -> Continuation:
+        targets = [i < told for i in range(len(prompt))] + [True] * (len(answer) - 1) + [False]
+        return Continuation(prompt + answer, targets)
 
     picture = ids(USER + VISION_START + IMAGE_PAD * IMAGE_TOKENS + VISION_END)
     start = ids(before)
@@ -100,9 +100,9 @@ def _question_batch(tokenizer: Any, rng: random.Random, shown: list[dict[str, st
     for believed in shown:
         parts = []
         for text, true in questions(rng, believed, N_QUESTIONS):
-            asked = start + ids(text + after + END + ASSISTANT)
+            prompt = start + ids(text + after + END + ASSISTANT)
             told = len(start) + len(ids(text)) if true else 0
-            part = answered(asked, ids(("yes" if true else "no") + END), told)
+            part = answered(prompt, ids(("yes" if true else "no") + END), told)
             parts.append(Continuation(part.ids, [i >= len(start) and t for i, t in enumerate(part.targets)]))
         parts += [
             answered(ids(f"{slot}?{END}{ASSISTANT}"), ids(phrase(rng, slot, believed[slot]) + END)) for slot in SLOTS

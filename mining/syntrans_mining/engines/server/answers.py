@@ -79,12 +79,12 @@ def p_of_yes(logprobs: Mapping[str, float]) -> float | None:
 def _logprobs(choice: dict[str, Any]) -> dict[str, float]:
     """The top tokens at the first place, and their log-probabilities: at most 0, rounding aside."""
     items = _field(_first(_field(_field(choice, "logprobs"), "content")), "top_logprobs")
-    found: dict[str, float] = {}
+    logprobs: dict[str, float] = {}
     for item in items if isinstance(items, list) else ():
         token, logprob = _field(item, "token"), _field(item, "logprob")
         if isinstance(token, str) and isinstance(logprob, int | float) and logprob <= _ROUNDING:
-            found[token] = float(max(min(logprob, 0.0), _LEAST))  # an integer of JSON may be larger than any float
-    return found
+            logprobs[token] = float(max(min(logprob, 0.0), _LEAST))  # an integer of JSON may be larger than any float
+    return logprobs
 
 
 def _parse(body: bytes) -> Any:

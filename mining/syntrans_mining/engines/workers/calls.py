@@ -108,9 +108,9 @@ class Calls:
         """
         with self.changed:
             while not (self.closing or self.failure):
-                asked = [work_item.model for work_item in self._waiting]
-                if asked and not self._busy and not self._unread and not set(asked) & set(hosted()):
-                    return asked[0]
+                waiting_models = [work_item.model for work_item in self._waiting]
+                if waiting_models and not self._busy and not self._unread and not set(waiting_models) & set(hosted()):
+                    return waiting_models[0]
                 self.changed.wait()
         return None
 

@@ -112,8 +112,8 @@ class Driver:
                 pass
         except Exception as error:  # noqa: BLE001  a thread that ends without a word is a run that waits for ever
             problem = error if isinstance(error, SyntransError) else EngineCrashed(f"{error!r}; {GO_ON}")
-            asked = [*self._suspects, *self._quarantined, *self._open.values()]
-            lost = [item.work_item for item in asked] + ([self._work_item] if self._work_item else [])
+            in_flight = [*self._suspects, *self._quarantined, *self._open.values()]
+            lost = [item.work_item for item in in_flight] + ([self._work_item] if self._work_item else [])
             self._calls.fail(problem, lost)
         finally:
             self._handle.stop()
@@ -171,9 +171,9 @@ class Driver:
         self._handle.send("generate", model)
         while True:
             while self._work_item is not None and len(self._open) < window:
-                asked, self._work_item = self._work_item, None
-                self._open |= {request.id: _Asked(request, asked) for request in asked.payload}
-                self._handle.send("requests", asked.payload)
+                work_item, self._work_item = self._work_item, None
+                self._open |= {request.id: _Asked(request, work_item) for request in work_item.payload}
+                self._handle.send("requests", work_item.payload)
                 self._work_item = self._calls.take(model)
                 if self._work_item is None:
                     self._handle.send("last")

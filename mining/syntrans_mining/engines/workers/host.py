@@ -63,8 +63,8 @@ class Inline:
 
     def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Answers, model by model."""
-        for model, asked in by_model(requests).items():
-            waiting = asked
+        for model, of_model in by_model(requests).items():
+            waiting = of_model
             while waiting:
                 following = []
                 for response in self.engines[model].generate(waiting):
@@ -95,7 +95,7 @@ def text_vectors(host: Host, model: str, texts: Sequence[str]) -> TextVectors:
 
 def by_model(requests: Sequence[Request]) -> dict[str, list[Request]]:
     """``requests`` of each model, in their order: what was put side by side shares its beginning in the cache."""
-    found: dict[str, list[Request]] = {}
+    grouped: dict[str, list[Request]] = {}
     for request in requests:
-        found.setdefault(request.model, []).append(request)
-    return found
+        grouped.setdefault(request.model, []).append(request)
+    return grouped

@@ -126,10 +126,10 @@ class Pool:
 
     def _submit(self, requests: Sequence[Request], done: queue.SimpleQueue[tuple[str, Any]]) -> None:
         work_items: list[WorkItem] = []
-        for model, asked in by_model(requests).items():
-            share = -(-len(asked) // max(1, self._replicas(model)))
+        for model, of_model in by_model(requests).items():
+            share = -(-len(of_model) // max(1, self._replicas(model)))
             size = max(1, min(PIECE, self._settings.chunk // 8, share))
-            parts = (asked[start : start + size] for start in range(0, len(asked), size))
+            parts = (of_model[start : start + size] for start in range(0, len(of_model), size))
             work_items += [WorkItem(model, "generate", part, share, done) for part in parts]
         self._calls.submit(work_items)
 

@@ -21,9 +21,6 @@ from syntrans.cli import app as cli
 from syntrans.errors import EnvironmentProblem
 from syntrans.files import scratch
 from syntrans.files.scratch import PREFIX, scratch_folder
-from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.workers import deaths, handle
-from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 
 FAKE = """
 llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults: {ibis: hang}}}]
@@ -229,46 +226,3 @@ def test_no_place_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(EnvironmentProblem, match="set TMPDIR"), scratch_folder():
         pass
-
-
-@pytest.mark.parametrize(
-    ("code", "before", "after", "words"),
-    [
-        (9, 0, 0, "died (exit code 9)"),
-        (None, 0, 0, "died (exit code None)"),
-        (-11, 0, 5, "died (SIGSEGV)"),
-        (-9, 3, 4, "was killed for lack of memory (6.0 GiB were planned for it"),
-        (-9, 3, 3, "was killed (SIGKILL) by somebody, or for lack of memory (6.0 GiB"),
-        (-9, None, None, "was killed (SIGKILL) by somebody, or for lack of memory (6.0 GiB"),
-    ],
-)
-def test_a_death_is_told_in_words(
-    code: int | None, before: int | None, after: int | None, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deaths, "oom_kills", lambda: after)
-    assert deaths.death(code, 6 << 30, oom_before=before).startswith(words)
-
-
-def test_this_systems_count_of_kills_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deaths, "_STATISTICS", tmp_path / "vmstat")
-    assert deaths.oom_kills() is None
-    (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 12\n")
-    assert deaths.oom_kills() == 12
-
-
-def test_a_worker_killed_for_lack_of_memory_ends_the_run_with_6_and_names_what_was_planned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handle, "oom_kills", lambda: 0)
-    monkeypatch.setattr(deaths, "oom_kills", lambda: 1)
-    spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "killed"}})
-    pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, settings=PoolSettings(backoff=()))
-    try:
-        request = Request("id", "ann", (Message("user", "heavy"),), Sampling(1))
-        with pytest.raises(
-            EngineCrashed, match=r"lack of memory \(6\.0 GiB were planned for it; .*ann.*goes on"
-        ) as end:
-            list(pool.generate([request]))
-    finally:
-        pool.close()
-    assert end.value.exit_code == 6

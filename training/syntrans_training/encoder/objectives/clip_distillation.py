@@ -96,21 +96,21 @@ class ClipDistill:
         logits = None if self.head is None else self.head(features).float()
         teacher = F.normalize(self.taught.features[items, which].to(device).float(), dim=1)
         with torch.autocast(device.type, enabled=False):  # cosines times 100 need all their digits
-            found = self._agreement(student, teacher)
+            named = self._agreement(student, teacher)
         if logits is not None:
-            found["cross_entropy"] = self.terms.cross_entropy * F.cross_entropy(logits, labels)
-        return found
+            named["cross_entropy"] = self.terms.cross_entropy * F.cross_entropy(logits, labels)
+        return named
 
     def _agreement(self, student: Tensor, whole: Tensor) -> dict[str, Tensor]:
         """The label-free terms of this process's rows; `whole` are the teacher's of the whole batch."""
         rows, terms = self.pictures.rows(len(whole)), self.terms
-        teacher, found = whole[rows], {}
+        teacher, named = whole[rows], {}
         if terms.text and self.anchors is not None:
-            found["text"] = terms.text * assignment_loss(
+            named["text"] = terms.text * assignment_loss(
                 student=student, teacher=teacher, anchors=self.anchors, scale=self.taught.scale, temperature=terms.tau
             )
         if terms.relation:
-            found["relation"] = terms.relation * relation_loss(
+            named["relation"] = terms.relation * relation_loss(
                 student=student,
                 teacher=teacher,
                 student_all=self.gather(student),
@@ -119,5 +119,5 @@ class ClipDistill:
                 temperature=terms.relation_temperature,
             )
         if terms.feature:
-            found["feature"] = terms.feature * feature_loss(student=student, teacher=teacher)
-        return found
+            named["feature"] = terms.feature * feature_loss(student=student, teacher=teacher)
+        return named

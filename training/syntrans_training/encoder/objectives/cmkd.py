@@ -2,7 +2,8 @@
 
 Zhao et al., "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP 2021). Both are
 trained on tasks of the base classes, as prototypical networks (Snell et al., arXiv 1703.05175): the teacher with the
-mirror losses of `modules/mirror.py`, the student with `srl` times a spatial relation loss on all pictures of a task.
+mirror losses of `encoder/cmkd_teacher.py`, the student with `srl` times a spatial relation loss on all pictures of a
+task.
 
 A task is drawn inside a step from the loop's generator and from nothing else, so students of any teacher, and a student
 of none, see the same tasks and views. Which pictures the teacher looks at: the student's views where it brings an
@@ -20,9 +21,9 @@ from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
 from syntrans_training.data.augment import Pictures
+from syntrans_training.encoder.cmkd_teacher import MirrorTeacher, Taught
 from syntrans_training.episodes.class_index import ClassIndex, query_labels
 from syntrans_training.losses.spatial_relation import distance_relation, prototype_relation, soft_relation
-from syntrans_training.modules.mirror import MirrorTeacher, Taught
 
 Relation = Literal["soft", "distance", "prototype"]
 # what the teacher sees of pictures: their views [b 3 h w] and numbers [b] -> features [b h]
@@ -90,8 +91,8 @@ class _Episodic:
 
     def labels(self, tasks: int) -> Int[Tensor, "t m"]:
         """Places of the queries' classes."""
-        own = query_labels(self.shape.ways, self.shape.queries, device=self.pictures.device)
-        return own.expand(tasks, -1)
+        of_one_task = query_labels(self.shape.ways, self.shape.queries, device=self.pictures.device)
+        return of_one_task.expand(tasks, -1)
 
 
 class CMKDTeacher:
@@ -171,17 +172,17 @@ class CMKDStudent:
             support, query = self.episodic.split(features)
             gap = query.unsqueeze(2) - support.mean(2).unsqueeze(1)
             labels = self.episodic.labels(len(classes))
-            found = {"episode": F.cross_entropy(-gap.square().sum(-1).flatten(0, 1), labels.flatten())}
+            named = {"episode": F.cross_entropy(-gap.square().sum(-1).flatten(0, 1), labels.flatten())}
             if self.teaching:
                 taught = self._taught(self.teaching, views, images, classes)
-                found["relation"] = self.teaching.srl * relation_loss(self.teaching, support, query, taught)
-        return found
+                named["relation"] = self.teaching.srl * relation_loss(self.teaching, support, query, taught)
+        return named
 
     @torch.no_grad()
     def _taught(self, teaching: MirrorTeaching, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
         knowledge = teaching.knowledge.to(views.device)[classes.to(views.device)]
-        found: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
-        return found
+        answer: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
+        return answer
 
 
 def relation_loss(

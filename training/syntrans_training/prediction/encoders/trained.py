@@ -37,7 +37,7 @@ class TrainedEncoder:
 
     def __init__(self, run: TrainedRun) -> None:
         trained = run.config.encoder
-        if trained.method == "given":
+        if trained.method == "precomputed":
             raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
         self._device = pick_device("auto")
         self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)

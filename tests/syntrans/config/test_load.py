@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from pydantic import Field, ValidationError
 
+from syntrans.cli.config_keys import CONFIGS, model_of
 from syntrans.config import StrictModel, dump_config, load_config
 from syntrans.errors import UsageError
 from syntrans.files.semantic_hash import semantic_hash
@@ -103,7 +103,7 @@ def test_equal_content_has_an_equal_hash_whatever_the_order() -> None:
 
 
 def shipped_configs() -> list[tuple[str, str]]:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return [(kind, path.stem) for kind in ("mining", "training") for path in (root / kind / "configs").glob("*.yaml")]
 
 
@@ -113,9 +113,6 @@ def test_both_halves_ship_configs() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), shipped_configs())
 def test_every_shipped_config_is_valid(kind: str, name: str) -> None:
-    module = importlib.import_module(f"syntrans_{kind}.config")
-    if kind == "mining":
-        model = module.MiningConfig
-    else:
-        model = module.EvaluateConfig if name.startswith("evaluate") else module.TrainConfig
+    named = next((command for command in CONFIGS if name.startswith(command)), None)
+    model = model_of("mine" if kind == "mining" else named or "train")
     assert load_config(model, name, kind=f"{kind}/configs") is not None

@@ -1,4 +1,4 @@
-"""Configuration: YAML checked by frozen pydantic models that know every key."""
+"""Reading and writing a config, and saying what is wrong with one."""
 
 from __future__ import annotations
 
@@ -6,24 +6,16 @@ import difflib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from syntrans.config.model import OLD_KEY, OLD_VALUE, M, read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.bounded_yaml import MAX_DEPTH, parse_yaml
 from syntrans.files.input_files import read_text
 from syntrans.paths import shipped
-
-
-class StrictModel(BaseModel):
-    """A pydantic model that refuses unknown keys and numbers that are not finite, and does not change once made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Sequence[str] = ()) -> M:
@@ -37,6 +29,11 @@ def load_config(model: type[M], source: str | Path, *, kind: str, overrides: Seq
     return from_values(model, read_yaml(path), overrides, source=str(path))
 
 
+def read_config(source: str | Path, *, kind: str) -> dict[str, Any]:
+    """The values of a file or shipped config as they stand, unchecked: for what decides which model checks them."""
+    return read_yaml(_find(source, kind))
+
+
 def from_values(model: type[M], values: dict[str, Any], overrides: Sequence[str] = (), *, source: str = "--set") -> M:
     """Plain values, changed by ``overrides``, as a model; UsageError as in `load_config`, ``source`` leading it."""
     for override in overrides:
@@ -45,6 +42,14 @@ def from_values(model: type[M], values: dict[str, Any], overrides: Sequence[str]
         return model.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"{source}: {_explain(model, error)}") from error
+
+
+def load_saved(model: type[M], path: Path) -> M:
+    """The config that a run has left in ``path``, of this or an earlier version; UsageError as in `load_config`."""
+    try:
+        return read_saved(model, read_yaml(path))
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_explain(model, error)}") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -138,9 +143,12 @@ def _index(here: list[Any], step: str, key: str) -> int:
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    first, *rest = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    telling = (OLD_KEY, OLD_VALUE, "extra_forbidden")
+    first, *rest = sorted(error.errors(include_url=False), key=lambda item: item["type"] not in telling)
     place = ".".join(str(step) for step in first["loc"]) or "the config"
     more = f" (and {len(rest)} more)" if rest else ""
+    if first["type"] in (OLD_KEY, OLD_VALUE):
+        return f"{'.'.join(str(step) for step in (*first['loc'], first['msg']))}{more}"
     if first["type"] == "extra_forbidden":
         fields = _fields_at(model, first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), fields, n=3, cutoff=0.5)
@@ -154,13 +162,13 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     """The known keys of the sub-model at ``location``; unions (tags in the location) are looked through."""
     candidates: list[type[BaseModel]] = [model]
     for step in location:
-        found = [
+        below_step = [
             below
             for candidate in candidates
             if step in candidate.model_fields
             for below in _models_in(candidate.model_fields[str(step)].annotation)
         ]
-        candidates = found or candidates
+        candidates = below_step or candidates
     return list(dict.fromkeys(name for candidate in candidates for name in candidate.model_fields))
 
 

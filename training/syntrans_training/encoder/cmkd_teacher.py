@@ -69,8 +69,8 @@ class MirrorTeacher(nn.Module):
         `labels` [t m] are places of the queries' classes; they enter the loss, never what the teacher says of a query.
         """
         t, n, k, _ = taught.support_view.shape
-        own = torch.arange(n, device=labels.device).repeat_interleave(k).expand(t, -1)
-        labels = torch.cat([own, labels], 1)
+        of_supports = torch.arange(n, device=labels.device).repeat_interleave(k).expand(t, -1)
+        labels = torch.cat([of_supports, labels], 1)
         views = torch.cat([taught.support_view.flatten(1, 2), taught.query_view], 1)
         similar = self.sharpness * views @ taught.knowledge.mT
         to_class = F.cross_entropy(similar.flatten(0, 1), labels.flatten())

@@ -1,0 +1,208 @@
+"""How long the bridge and an evaluation take, beside an older version on the same features, in one run.
+
+Usage: git worktree add ../before 819bf20
+       python benchmarks/bridge.py --before ../before [--out FILE]
+       python benchmarks/bridge.py --quick
+
+Features are made up (bridge_features.py): 60 pictures a class, class names as texts, no controls, the default grids.
+Both versions train on 640 numbers and 64 base classes by `syntrans train --stage bridge`, once without a training step
+(`vsbird.steps=0`: what the search for space and start takes, and the metrics) and once as usual; what that takes longer
+are the heads. Then this version alone on longer features and on more classes. Each version evaluates the whole table
+of a training of its own with small grids, with made-up descriptors and all controls, on 2,000 episodes of each number
+of shots. Seconds are the stage's own (train.json, summary.json); processor seconds are of the whole command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge_features import write_features
+from quick import add_quick, target
+
+from syntrans.paths import atomic_write_text
+from syntrans.provenance import made_by
+
+ROOT = Path(__file__).resolve().parents[1]
+USUAL = (640, 64)  # numbers of a feature, base classes
+LARGER = ((1024, 64), (2048, 64), (640, 351))
+ALONE = ["vsbird.controls=false", "methods.names=[]"]
+SMALL = {  # grids of a training that is only there to be evaluated
+    "bridge.shrinkages": [1.0], "bridge.lambdas": [1.0], "bridge.episodes": 40, "methods.episodes": 40,
+    "vsbird.shrinkages": [1.0], "vsbird.prior_shrinkages": [1.0], "vsbird.lambdas": [1.0], "vsbird.steps": 1,
+    "methods.steps": 5,
+}  # fmt: skip
+QUICK = ["bridge.episodes=4", "vsbird.seeds=1", "bridge.lambdas=[1.0]", "vsbird.lambdas=[1.0]", "episodes.queries=4"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A checkout of SynTrans and where its runs go."""
+
+    checkout: Path
+    runs: Path
+
+    @property
+    def has_new_keys(self) -> bool:
+        """Whether its config keys have the names of today."""
+        return (self.checkout / "syntrans" / "config" / "model.py").is_file()
+
+    def run(self, *arguments: str) -> float:
+        """A command of it; returns its processor seconds."""
+        packages = [self.checkout, *(self.checkout / part for part in ("mining", "training", "world"))]
+        entry = tomllib.loads((self.checkout / "pyproject.toml").read_text())["project"]["scripts"]["syntrans"]
+        module, function = entry.split(":")
+        env = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, packages)),
+            "SYNTRANS_ARTIFACTS": str(self.runs / "artifacts"),
+            "HF_HUB_OFFLINE": "1",
+        }
+        before = _processor_seconds()
+        command = [sys.executable, "-c", f"from {module} import {function}; {function}()", *arguments]
+        done = subprocess.run(command, env=env, cwd=self.runs, stdout=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise SystemExit(f"{self.checkout}: syntrans {' '.join(arguments)} ended with {done.returncode}")
+        return _processor_seconds() - before
+
+    def train(self, features: Path, *settings: str, descriptors: Path | None = None) -> dict[str, Any]:
+        """A bridge on features: seconds, choices of the stage, and its folder."""
+        out = Path(tempfile.mkdtemp(dir=self.runs))
+        method = "precomputed" if self.has_new_keys else "given"
+        given = [f"data.path={features}", f"encoder.method={method}", *settings]
+        first = [str(descriptors)] if descriptors else []
+        spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *_sets(given))
+        report = json.loads((out / "train.json").read_text())
+        note = report["vsbird"]
+        choices = [{k: v for k, v in one.items() if k != "curve"} for one in note["choices"]]
+        return {
+            "seconds": {name: round(report["seconds"][name], 1) for name in ("bridge", "vsbird")},
+            "processor_seconds": round(spent, 1),
+            "space": note["space"],
+            "choices": choices,
+            "folder": str(out),
+        }
+
+    def evaluate(self, trained: str, *settings: str) -> dict[str, Any]:
+        """The whole table: seconds of the command by itself, and its accuracies."""
+        out = Path(tempfile.mkdtemp(dir=self.runs))
+        spent = self.run("evaluate", trained, "--out", str(out), *_sets(settings))
+        summary = json.loads((out / "summary.json").read_text())
+        rows = {
+            shots: {name: row["mean"] for name, row in found.items()} for shots, found in summary["results"].items()
+        }
+        return {"seconds": summary["seconds"], "processor_seconds": round(spent, 1), "accuracies": rows}
+
+
+def _sets(settings: list[str] | tuple[str, ...]) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def compare_training(versions: dict[str, Version], features: Path, settings: list[str]) -> dict[str, Any]:
+    """Both versions without a training step and with all; their ratios."""
+    found: dict[str, Any] = {}
+    for name, version in versions.items():
+        start = version.train(features, *settings, "vsbird.steps=0")
+        whole = version.train(features, *settings)
+        heads = whole["seconds"]["vsbird"] - start["seconds"]["vsbird"]
+        found[name] = {
+            "space_and_starts": start["seconds"]["vsbird"],
+            "heads": round(heads, 1),
+            "processor_seconds": [start["processor_seconds"], whole["processor_seconds"]],
+            "untrained": start,
+            "trained": whole,
+        }
+        print(name, json.dumps(found[name] | {"untrained": "", "trained": ""}), flush=True)
+    return found | {"ratio": ratios(found, ("space_and_starts", "heads"))}
+
+
+def compare_evaluation(
+    versions: dict[str, Version], features: Path, folder: Path, settings: list[str]
+) -> dict[str, Any]:
+    """Both versions, each with a training of its own."""
+    found: dict[str, Any] = {}
+    for name, version in versions.items():
+        out = folder / f"described-{name}"
+        version.run("import", str(folder / "described.json"), "--format", "cupl", "--out", str(out))
+        small = [f"{key}={json.dumps(value)}" for key, value in SMALL.items()]
+        trained = version.train(features, *small, *settings, descriptors=out / "descriptors.parquet")
+        version.evaluate(trained["folder"], "episodes.episodes=4")  # features and texts are in the cache now
+        once = "control_draws=1" if version.has_new_keys else "shuffles=1"
+        episodes = ["episodes.episodes=4", once] if settings else ["episodes.episodes=2000"]
+        found[name] = version.evaluate(trained["folder"], *episodes)
+        print(name, "evaluate", found[name]["seconds"], found[name]["processor_seconds"], flush=True)
+    return found | {"ratio": ratios(found, ("seconds", "processor_seconds"))}
+
+
+def ratios(found: dict[str, Any], keys: tuple[str, ...]) -> dict[str, float]:
+    """How much longer the older version takes."""
+    if "before" not in found:
+        return {}
+    return {key: round(found["before"][key] / max(found["now"][key], 1e-9), 1) for key in keys}
+
+
+def write_case(folder: Path, dim: int, base: int) -> Path:
+    """The features of a case, and descriptors of its classes: the words of each name, in sentences."""
+    features = folder / f"{dim}-{base}"
+    features.mkdir()
+    names = write_features(features, dim=dim, base=base)
+    described = {
+        name: [f"a picture of a {name}", *(f"it looks like {word}" for word in name.split())] for name in names
+    }
+    (folder / "described.json").write_text(json.dumps(described))
+    return features
+
+
+def main() -> None:
+    """Measure, print, write after every part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, help="checkout of the older version: git worktree add DIR COMMIT")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/bridge.json")
+    add_quick(parser)
+    given = parser.parse_args()
+    settings = QUICK if given.quick else []
+    out = target(given.out, ROOT / "benchmarks" / "results" / "bridge.json", quick=given.quick)
+    result: dict[str, Any] = {"load": os.getloadavg(), "cores": os.cpu_count()}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        checkouts = {"now": ROOT, "before": given.before} if given.before else {"now": ROOT}
+        versions = {}
+        for name, checkout in checkouts.items():
+            (folder / name).mkdir()
+            versions[name] = Version(checkout.resolve(), folder / name)
+
+        def keep(part: str, found: dict[str, Any]) -> None:
+            result[part] = found
+            atomic_write_text(out, json.dumps({**result, "made_by": made_by()}, indent=2) + "\n")
+
+        dim, base = (32, 12) if given.quick else USUAL
+        usual = write_case(folder, dim, base)
+        keep("training", compare_training(versions, usual, [*ALONE, *settings]))
+        larger: dict[str, Any] = {}
+        for dim, base in () if given.quick else LARGER:
+            found = versions["now"].train(write_case(folder, dim, base), *ALONE)
+            whole = result["training"]["now"]["trained"]["seconds"]
+            found["times_as_long"] = round(sum(found["seconds"].values()) / sum(whole.values()), 2)
+            larger[f"{dim} numbers, {base} classes"] = found
+            print(dim, base, found["seconds"], found["processor_seconds"], found["times_as_long"], flush=True)
+            keep("larger", larger)
+        keep("evaluation", compare_evaluation(versions, usual, folder, settings))
+        print("ratios", result["training"]["ratio"], result["evaluation"]["ratio"])
+    print(out)
+
+
+if __name__ == "__main__":
+    main()

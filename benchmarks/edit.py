@@ -1,0 +1,101 @@
+"""What a person's veto is worth, and how long it takes until it counts: on the world, where the truth is known.
+
+Usage: python benchmarks/edit.py DEMO [--out FILE]
+
+DEMO is the folder of a finished `syntrans demo`. The worst kept descriptor is the false one of a novel class with the
+largest weight. It is vetoed with `syntrans edit`, and `syntrans evaluate` is run before and after, in processes of
+their own, on the same frozen episodes. Features are cached from the first evaluation on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import DescriptorRow
+from syntrans.files.sealed_parquet import read_sealed
+from syntrans.machine import facts
+from syntrans.paths import artifacts_root, atomic_write_text
+from syntrans.provenance import git_commit
+from syntrans_training.scoring.metrics import paired
+from syntrans_world.spec import CLASSES
+from syntrans_world.truth import judge
+
+NOVEL = {entry.id for entry in CLASSES if entry.split == "novel"}
+
+
+def worst(rows: list[DescriptorRow]) -> DescriptorRow:
+    """The false descriptor of a novel class that counts most."""
+    false = [row for row in rows if row.kept and row.class_id in NOVEL and not judge(row.class_id, row.text)]
+    return max(false, key=lambda row: (row.weight or 0.0, row.descriptor_id))
+
+
+def timed(*arguments: str) -> dict[str, float]:
+    """Seconds by the clock and of the processors that a command takes; it must end well."""
+    began, before = time.monotonic(), os.times()
+    subprocess.run([sys.executable, "-m", "syntrans", *arguments], check=True, capture_output=True)
+    after = os.times()
+    spent = after.children_user - before.children_user + after.children_system - before.children_system
+    return {"seconds": round(time.monotonic() - began, 2), "processor_seconds": round(spent, 2)}
+
+
+def difference(before: Path, after: Path, class_name: str) -> dict[str, Any]:
+    """By shots: accuracy of SynTrans after minus before, paired over episodes, and of the class alone; in percent."""
+    tables = [read_sealed(folder / "accuracies.parquet").to_pydict() for folder in (before, after)]
+    summaries = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in (before, after)]
+    found = {}
+    for shots in sorted(set(tables[0]["shots"])):
+        accuracy = [np.array([a for a, k in zip(t["syntrans"], t["shots"], strict=True) if k == shots]) for t in tables]
+        shift = paired(accuracy[1], accuracy[0]).percent()
+        of_class = [summary["per_class"][str(shots)][class_name]["syntrans"] for summary in summaries]
+        found[str(shots)] = {**shift, "class_before": of_class[0], "class_after": of_class[1]}
+    return found
+
+
+def measure(demo: Path, folder: Path) -> dict[str, Any]:
+    """All figures, with the outputs in ``folder``."""
+    rows, _ = read_descriptors(demo / "mine" / "descriptors.parquet")
+    row = worst(rows)
+    evaluate = ("evaluate", str(demo / "train"), "--descriptors")
+    timed(*evaluate, str(demo / "mine" / "descriptors.parquet"), "--out", str(folder / "before"))
+    veto = ("--class", row.class_id, "--veto", row.text)
+    edit = timed("edit", str(demo / "mine"), *veto, "--out", str(folder / "edited"))
+    edited = str(folder / "edited" / "descriptors.parquet")
+    evaluation = timed(*evaluate, edited, "--out", str(folder / "after"))
+    return {
+        "class": row.class_name,
+        "text": row.text,
+        "rank": row.rank,
+        "weight": row.weight,
+        "edit": edit,
+        "evaluate": evaluation,
+        "after_minus_before": difference(folder / "before", folder / "after", row.class_name),
+    }
+
+
+def main() -> None:
+    """Measure, print and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("demo", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "edit.json")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(given.demo, Path(folder))
+    command = " ".join(["python", "benchmarks/edit.py", *sys.argv[1:]])
+    figures = {"command": command, "git_commit": git_commit(), "machine": facts(artifacts_root()), **found}
+    print(json.dumps(figures, indent=2))
+    atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""A person's corrections on a finished run: a new run beside it, with rows and class vectors that follow from them.
+
+No language model is asked. Vectors of texts that were there come from the run's journal; CLIP is loaded for a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.classes.identity import CLASSES
+from syntrans.config import load_saved
+from syntrans.contract.reading import read_descriptors, read_semantics
+from syntrans.descriptors.edits import EDITS, Edit, apply_edits, records_of
+from syntrans.descriptors.run_facts import read_report
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
+from syntrans.paths import make_dir, remove_rests
+from syntrans.progress import say
+from syntrans.runs.lock import lock
+from syntrans_mining.config import MiningConfig
+from syntrans_mining.models import resolve_models
+from syntrans_mining.requests.embeddings import Vectors
+from syntrans_mining.run.context import RunSetup, open_host, open_run
+from syntrans_mining.run.decisions import semantics_of
+from syntrans_mining.run.output_files import MineResult, write_files
+from syntrans_mining.run.refilter import cache_of, require_finished
+from syntrans_mining.run.report import Report
+from syntrans_mining.steps.candidate import Candidate, from_row
+
+if TYPE_CHECKING:
+    from syntrans.contract.rows import FileMetadata, SemanticsRow
+    from syntrans_mining.models import Models
+
+_COUNTED_ANEW = frozenset(["run_id", "classes", "images_seen", "rows", "kept", "nothing_kept"])
+
+
+def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
+    """Write into ``out`` the finished run in the folder ``run`` with ``edits``; ``run`` stays as it is.
+
+    InputError for a row that is not there, or when ``run`` is no finished run. Where CLIP cannot be loaded and is
+    needed, the semantics are left out, and that is said.
+    """
+    if run.resolve() == out.resolve():
+        raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
+    require_finished(run)
+    config = load_saved(MiningConfig, run / "config.yaml")
+    entries = read_classes(run / CLASSES)
+    rows, meta = read_descriptors(run / "descriptors.parquet")
+    past, now = records_of(meta.notes), datetime.now().astimezone().isoformat(timespec="seconds")
+    edited, records = apply_edits(rows, edits, past, at=now, where=run)
+    notes = {**meta.notes, "edit_of": meta.run_id, EDITS: [*past, *records]}
+    meta = meta.model_copy(update={"run_id": out.resolve().name, "notes": notes})
+    candidates = [from_row(row) for row in edited]
+    made_of = read_report(run / "run.json")
+    extra = {key: value for key, value in made_of.items() if key not in _COUNTED_ANEW}
+    with ExitStack() as stack:
+        make_dir(out)
+        for folder in (out, run):
+            stack.enter_context(lock(folder))
+        remove_rests(out)
+        changed = {str(record["class_id"]) for record in records}
+        semantics = _semantics(run, out, config, entries, candidates, changed, meta)
+        extra |= {"edit_of": notes["edit_of"], "made_of": str(run.absolute()), EDITS: len(records)}
+        return write_files(out, config, entries, meta, Report(), extra, candidates, semantics)
+
+
+def _semantics(
+    run: Path,
+    out: Path,
+    config: MiningConfig,
+    entries: Sequence[ClassEntry],
+    candidates: list[Candidate],
+    changed: set[str],
+    meta: FileMetadata,
+) -> list[SemanticsRow]:
+    """One row per class and encoder that ``run`` has a file of: those of the ``changed`` classes are made anew.
+
+    Their summaries are filled in: a paragraph that a model wrote may say what a person has taken out.
+    """
+    files = _files(run, config)
+    if not files:
+        return []
+    rows = [row for path in files.values() for row in read_semantics(path)[0] if row.class_id not in changed]
+    some = [entry for entry in entries if entry.id in changed]
+    try:
+        models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
+        _require_same(models, meta, run)
+        setup = RunSetup(config, models, models)
+        cache = cache_of(run, out)
+        with closing(open_host(setup, out / "logs")) as host, open_run(setup, entries, cache, host) as context:
+            for encoder, model in zip(config.encoders, models.embedding, strict=True):
+                if encoder.path in files:
+                    vectors = Vectors(host, context.journal, model, context.dispatcher.progress)
+                    of_changed = [candidate for candidate in candidates if candidate.class_id in changed]
+                    rows += semantics_of(config, some, of_changed, vectors, encoder)
+    except (EnvironmentProblem, InputError, ModelLoadError) as error:
+        say(f"semantics.parquet is left out, which neither train nor predict need: {error}")
+        return []
+    return rows
+
+
+def _require_same(models: Models, meta: FileMetadata, run: Path) -> None:
+    for model in models.embedding:
+        if meta.model_revisions.get(model.name) != model.revision:
+            raise InputError(f"{model.name} is at another revision than the one that {run} was mined with")
+
+
+def _files(run: Path, config: MiningConfig) -> dict[str, Path]:
+    """The semantics files of a run, by the path of their encoder."""
+
+    def named() -> Iterator[tuple[str, Path]]:
+        if config.clip is not None:
+            yield config.clip.path, run / "semantics.parquet"
+        for encoder in config.compose.encoders:
+            yield encoder.path, run / f"semantics-{encoder.name}.parquet"
+
+    return {encoder: path for encoder, path in named() if path.is_file()}

@@ -1,0 +1,87 @@
+"""What `syntrans train` and `syntrans evaluate` do with FLIER's config and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors
+from syntrans.config import dump_config, load_config, read_config
+from syntrans.console import say
+from syntrans.contract.reading import check_file
+from syntrans.errors import UsageError
+from syntrans.extras import require
+from syntrans.paths import files_of_runs, run_path
+from syntrans.runs.folder import removed_if_refused, run_dir
+
+REPORT = "flier.json"
+"""By which the folder of a FLIER run is known; flier/train.py writes it."""
+
+
+def names_flier(config: str) -> bool:
+    """Whether a config says `system: flier`."""
+    return read_config(config, kind="training/configs").get("system") == "flier"
+
+
+def train(
+    descriptors: Path | None, config: str, settings: Sequence[str], out: Path | None, *, resume: bool, dry_run: bool
+) -> str:
+    """Choose FLIER's settings on val; returns the folder, or the config of a dry run."""
+    require("train --config flier", "imagine")
+    from syntrans_training.config.flier import FlierConfig
+    from syntrans_training.flier.representations import open_imagined
+    from syntrans_training.flier.train import train as run
+
+    settled = load_config(FlierConfig, config, kind="training/configs", overrides=settings)
+    taken = Chosen(str(descriptor_file(descriptors)), "as named") if descriptors else fitting_descriptors(settled.data)
+    imagined = open_imagined(settled.imagined)
+    settled = settled.model_copy(update={"imagined": str(imagined.path.absolute())})
+    say(f"pictures: {settled.data.path}; descriptors: {taken or 'none fits: names only'}; imagined: {imagined.path}")
+    if dry_run:
+        return dump_config(settled).rstrip()
+    file = Path(taken.what).absolute() if taken else None
+    if file is not None:
+        check_file(file)
+    target = run_dir("train", out, {"config": settled.model_dump(mode="json"), "descriptors": str(file)}, REPORT,
+                     resume=resume)  # fmt: skip
+    say(f"training into {target}")
+    with removed_if_refused(target):
+        run(settled, out=target, descriptors=file, resume=resume)
+    say(f"what it is worth: syntrans evaluate {target}")
+    return str(target)
+
+
+def flier_run(checkpoint: Path | None) -> Path | None:
+    """The FLIER run that an evaluation is of: the one that is named, or the newest training where it is one."""
+    if checkpoint is not None:
+        return checkpoint if (checkpoint / REPORT).is_file() else None
+    newest = [next(iter(files_of_runs(["train"], name)), None) for name in (REPORT, "train.json")]
+    ours, other = newest
+    if ours is None or (other is not None and other.stat().st_mtime > ours.stat().st_mtime):
+        return None
+    return ours.parent
+
+
+def refuse_other_options(
+    images: str | None, descriptors: Path | None, config: str | None, settings: Sequence[str] | None, limit: int | None
+) -> None:
+    """UsageError for options that a FLIER run's evaluation does not take: its training has fixed all of it."""
+    given = {"--images": images, "--descriptors": descriptors, "--config": config, "--set": settings, "--limit": limit}
+    named = [option for option, value in given.items() if value is not None]
+    if named:
+        raise UsageError(f"{named[0]} is not for FLIER's runs, whose training has settled it; train with it again")
+
+
+def evaluate(folder: Path, out: Path | None, *, as_json: bool) -> str:
+    """Evaluate a FLIER run; returns the table or the summary as JSON."""
+    require("evaluate", "imagine")
+    from syntrans_training.flier.evaluate import evaluate as run
+    from syntrans_training.flier.table import render
+
+    say(f"evaluating {folder}: FLIER, all novel classes at once")
+    target = out or run_path("evaluate")
+    with removed_if_refused(target):
+        summary = run(folder, out=target)
+    say(f"written: {target / 'summary.json'}")
+    return json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary)

@@ -1,0 +1,43 @@
+"""What the rows of an evaluation are called, for people."""
+
+from __future__ import annotations
+
+LABELS = {
+    "plain_prototypes": "prototypes (cosine)",
+    "euclidean": "prototypes (Euclidean)",
+    "simpleshot": "SimpleShot (CL2N)",
+    "logistic": "logistic regression",
+    "ridge": "ridge regression",
+    "cosine": "cosine classifier",
+    "gidaris": "attention (Gidaris)",
+    "gidaris_other": "Gidaris, other recipe",
+    "visual_only": "visual only",
+    "zero_shot_name": "CLIP, names",
+    "zero_shot_descriptors": "CLIP, mean embedding",
+    "dclip": "DCLIP, mean similarity",
+    "tip_adapter": "Tip-Adapter",
+    "tip_adapter_f": "Tip-Adapter-F",
+    "fsktn": "1/K rule (FS-KTN)",
+    "am3": "gate (AM3)",
+    "semalign": "SemAlign (SemFew)",
+    "semalign_other": "SemFew, other recipe",
+    "semantic_only": "semantic only",
+    "fused": "ridge map, fused",
+    "syntrans": "SynTrans (inductive)",
+    "syntrans_prior": "SynTrans, prior",
+    "syntrans_val": "SynTrans, α of val",
+    "syntrans_transductive": "SynTrans, transductive",
+    "no_text": "no text",
+    "name_only": "class names only",
+    "classname_free": "classname-free",
+    "raw": "unchecked (raw)",
+    "random_words": "random words",
+    "shuffled": "shuffled classes",
+    "half_shuffled": "half-shuffled classes",
+}
+GROUPS = {
+    "visual": "pictures alone",
+    "semantic": "pictures and text",
+    "transductive": "also the unlabelled queries",
+    "control": "SynTrans, with other text",
+}

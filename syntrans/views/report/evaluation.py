@@ -1,0 +1,112 @@
+"""An evaluation as data of the page: every row's accuracy, what it is made of, and its controls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from syntrans.errors import InputError
+from syntrans.files.input_files import read_json
+from syntrans.files.sealed_parquet import read_sealed
+from syntrans.views.labels import GROUPS, LABELS
+from syntrans.views.report.columns import Numbered
+from syntrans.views.report.provenance import Facts, facts_of
+
+PAIRS = 400
+"""Wrong pairs of classes that are shown of a row: all of them up to 20 classes."""
+_KEYS = ("episodes", "data", "groups", "results", "contrasts", "per_class", "chosen")
+
+
+def evaluation_part(file: Path) -> dict[str, Any]:
+    """The part of a ``summary.json``; InputError where it is not of an evaluation that this program reads."""
+    rule = "give the folder of a finished `syntrans evaluate`, or run it again"
+    summary = read_json(file, rule)
+    if not isinstance(summary, dict) or any(not isinstance(summary.get(key), dict) for key in _KEYS):
+        raise InputError(f"{file} is not the summary of an evaluation that this program reads; {rule}")
+    try:
+        return {
+            "kind": "evaluation",
+            "title": f"Evaluation {file.parent.name}",
+            "place": str(file.parent),
+            **{key: summary[key] for key in _KEYS},
+            "labels": LABELS,
+            "group_labels": GROUPS,
+            "accuracies": _accuracies(file.parent / "accuracies.parquet"),
+            "confusion": _confusion(file.parent / "confusion.parquet"),
+            "facts": _facts(summary),
+            "config": json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False),
+            "limits": _limits(summary),
+        }
+    except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        what = f"is not as `syntrans evaluate` writes it ({type(error).__name__}: {error})"
+        raise InputError(f"{file.parent} {what}; {rule}") from error
+
+
+def _accuracies(path: Path) -> dict[str, Any]:
+    """Shots -> ``episode`` (numbers) and ``rows`` (row -> accuracies in hundredths of a percent)."""
+    if not path.is_file():
+        return {}
+    columns = read_sealed(path).to_pydict()
+    episodes, numbers = columns.pop("episode"), columns.pop("shots")
+    found = {}
+    for shots in sorted(set(numbers)):
+        places = [place for place, one in enumerate(numbers) if one == shots]
+        rows = {name: [round(10_000 * values[place]) for place in places] for name, values in columns.items()}
+        found[str(shots)] = {"episode": [episodes[place] for place in places], "rows": rows}
+    return found
+
+
+def _confusion(path: Path) -> dict[str, Any]:
+    """``classes``, and shots -> row -> [class, taken for, queries] of the PAIRS most frequent mistakes."""
+    if not path.is_file():
+        return {}
+    classes = Numbered[str]()
+    pairs: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
+    columns = [read_sealed(path)[name].to_pylist() for name in ("shots", "row", "true", "predicted", "queries")]
+    for shots, row, true, predicted, queries in zip(*columns, strict=True):
+        numbers = classes.number(true), classes.number(predicted)
+        if true != predicted:
+            pairs.setdefault(str(shots), {}).setdefault(row, []).append((*numbers, queries))
+    most = {
+        shots: {row: sorted(found, key=lambda pair: -pair[2])[:PAIRS] for row, found in rows.items()}
+        for shots, rows in pairs.items()
+    }
+    return {"classes": classes.values, "pairs": most, "most": PAIRS}
+
+
+def _facts(summary: Mapping[str, Any]) -> Facts:
+    descriptors, encoder = summary.get("descriptors") or {}, summary.get("encoder") or {}
+    text, data, distill = summary.get("text_encoder") or {}, summary["data"], summary.get("distill") or {}
+    found = [
+        ("training", summary.get("checkpoint")),
+        ("descriptors", descriptors.get("path")),
+        ("descriptors, sha256", descriptors.get("sha256")),
+        ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method") if key in encoder)),
+        ("teacher", distill.get("teacher")),
+        ("text encoder", " ".join(str(text[key]) for key in ("name", "revision") if key in text)),
+        ("pictures", data.get("path")),
+        ("pictures, key", data.get("key")),
+        ("seconds", summary.get("seconds")),
+        *facts_of(summary.get("made_by") or {}),
+    ]
+    return [(label, str(text)) for label, text in found if text not in (None, "")]
+
+
+def _limits(summary: Mapping[str, Any]) -> list[str]:
+    data, episodes = summary["data"], summary["episodes"]
+    looks = data.get("looks_at_novel")
+    found = [
+        "Intervals cover the choice of episodes. Those with other pictures are wider; other classes are in neither.",
+        "A row is better than another one only where the paired difference says so: overlapping intervals say little.",
+    ]
+    if looks:
+        found.append(f"The novel classes were looked at {looks} times on this machine; each look makes them less new.")
+    if data.get("seen_by_mining"):
+        rule = episodes.get("seen_queries", episodes.get("leak"))  # of earlier versions
+        rule = "none of them is a query" if rule in ("exclude", "bar") else f"rule for them: {rule}"
+        found.append(f"Mining has seen {data['seen_by_mining']} of these pictures; {rule}.")
+    return found

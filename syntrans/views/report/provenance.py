@@ -1,0 +1,33 @@
+"""What made a run, as pairs for the page: a label and a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = list[tuple[str, str]]
+
+
+def facts_of(made_by: Mapping[str, Any]) -> Facts:
+    """The block ``made_by`` of a summary: command, commit, machine, versions."""
+    hardware = made_by.get("hardware") or {}
+    versions = made_by.get("versions") or {}
+    found = [
+        ("command", made_by.get("command")),
+        ("commit", made_by.get("git_commit")),
+        ("machine", machine(hardware)),
+        ("versions", listed(versions)),
+    ]
+    return [(label, str(text)) for label, text in found if text]
+
+
+def machine(hardware: Mapping[str, Any]) -> str:
+    """GPUs, processor, cores and memory in words; empty when nothing was recorded."""
+    gpus, cores, memory = hardware.get("gpus") or (), hardware.get("cores"), hardware.get("memory_gib")
+    parts = [*gpus, hardware.get("processor"), cores and f"{cores} cores", memory and f"{memory} GiB"]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """A mapping in one line."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))

@@ -1,0 +1,73 @@
+"""The file that `syntrans report` writes: whole in itself, and nothing in it runs but what is ours."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hostile import HOSTILE
+
+from syntrans.cli.app import run
+from syntrans.views.report.page import embedded, render_page
+from syntrans.views.report.runs import parts_of
+
+
+@pytest.fixture
+def page(mined: Path, evaluated: Path, trained: Path, predicted: Path) -> str:
+    return render_page(parts_of([mined, evaluated, trained, predicted]))
+
+
+def scripts(page: str) -> list[str]:
+    return re.findall(r"<script[^>]*>(.*?)</script>", page, flags=re.DOTALL)
+
+
+def test_hostile_text_in_every_field_ends_no_element_and_comes_out_as_it_was(page: str) -> None:
+    data, code = scripts(page)
+    assert page.count("<script") == 2
+    assert "<!--" not in page
+    assert "onerror" not in code
+    part = json.loads(data)["parts"][0]
+    assert any(text.endswith("סוף") for text in part["columns"]["rows"]["text"])
+    assert part["prompts"] == [{"stage": HOSTILE, "model": HOSTILE, "messages": [
+        {"role": "user", "text": HOSTILE, "picture": True}], "answer": HOSTILE, "p_yes": None}]  # fmt: skip
+
+
+def test_the_policy_allows_the_script_and_style_of_the_page_and_nothing_else(page: str) -> None:
+    policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1])
+    style = re.search(r"<style>(.*?)</style>", page, flags=re.DOTALL)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    for rule, text in (("script-src", scripts(page)[1]), ("style-src", style)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules.pop(rule) == f"'sha256-{digest}'"
+    assert rules == {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}
+
+
+def test_the_page_names_no_address_but_the_one_that_svg_is_called_by(page: str) -> None:
+    code = "".join([scripts(page)[1], *re.findall(r"<style>.*?</style>", page, flags=re.DOTALL)])
+    assert set(re.findall(r"https?:[^\s\"']*", code)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|url\(|innerHTML|eval\(", code)
+    assert not re.search(r"<(link|iframe|img|object|embed)\b", page)
+
+
+def test_numbers_that_json_does_not_know_are_never_written() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        embedded({"mean": float("nan")})
+
+
+def test_a_title_is_text(mined: Path) -> None:
+    page = render_page(parts_of([mined]), title=HOSTILE)
+    assert page.count("<script") == 2
+    assert unescape(re.search("<title>(.*?)</title>", page, flags=re.DOTALL)[1]) == HOSTILE
+
+
+def test_the_command_writes_one_page_of_several_runs(mined: Path, evaluated: Path, tmp_path: Path, capsys) -> None:
+    assert run(["report", str(mined), str(evaluated), "--out", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [part["kind"] for part in found["parts"]] == ["mining", "evaluation"]
+    assert Path(found["page"]) == tmp_path / "out" / "report.html"
+    assert "2 runs" in Path(found["page"]).read_text()

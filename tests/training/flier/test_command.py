@@ -1,0 +1,124 @@
+"""`syntrans train --config flier` and `syntrans evaluate`: what they leave, refuse, and do not do twice."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tiny_diffusion import make_pipeline
+
+from syntrans.cli.app import run as cli
+from syntrans.contract.imagined import ImaginedRow, read_imagined, write_imagined
+from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id
+from syntrans.contract.writing import write_descriptors
+from syntrans_training.flier import tasks_of_split
+from syntrans_training.imagination.diffusion_folder import open_folder
+
+CLIP = "package:syntrans_world/weights/clip"
+
+
+@pytest.fixture(scope="module")
+def inputs(toy_data, toy_classes, tmp_path_factory):
+    """A descriptor file, imagined pictures of all classes, and the config's overrides."""
+    pytest.importorskip("diffusers")
+    folder = tmp_path_factory.mktemp("flier")
+    pipeline = make_pipeline(folder / "pipeline")
+    rows = [described(name) for name in toy_classes]
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    write_descriptors(folder / "descriptors.parquet", rows, meta)
+    shown = {
+        row["class"]: row["image"]["bytes"]
+        for part in ("base", "val", "novel")
+        for row in pq.read_table(toy_data / f"{part}.parquet").to_pylist()
+    }
+    checked = open_folder(str(pipeline))
+    rng = np.random.default_rng(0)
+    imagined = [
+        ImaginedRow(
+            class_id=name, class_name=name, picture_id=f"{i:016x}", prompt="p", descriptor_ids=(), seed=i,
+            image=shown[name], latent=rng.normal(size=(4, 8, 8)).astype(np.float16), similarity=0.5, margin=0.1,
+            neighbour="x", reason=None, model=checked.ref, revision=checked.revision,
+        )
+        for name in toy_classes for i in range(2)
+    ]  # fmt: skip
+    told = {"model": checked.ref, "revision": checked.revision}
+    write_imagined(folder / "imagined.parquet", imagined, told)
+    settings = {
+        "data.path": toy_data, "data.size": 20, "clip": CLIP, "imagined": folder / "imagined.parquet", "shots": "[1,2]",
+        "seeds": 2, "support_pool": 6, "imagined_per_class": 2, "phase1.steps": 3, "phase2.steps": 3,
+        "latent_encoder.width": 8, "fusions": "[0.0,0.3]",
+    }  # fmt: skip
+    return folder, [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+def described(name: str) -> DescriptorRow:
+    author = Author(model="m", revision="r", prompt="p", sample=0, seed=0, raw=name)
+    return DescriptorRow(
+        class_id=name, class_name=name, descriptor_id=descriptor_id(name, f"a {name}"), text=f"a {name}", facet="other",
+        authors=[author], kept=True, rank=1, weight=1.0,
+    )  # fmt: skip
+
+
+def train(inputs, out, *more: str) -> int:
+    folder, settings = inputs
+    return cli(["train", str(folder / "descriptors.parquet"), "--config", "flier", *settings, "--out", str(out), *more])
+
+
+def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(inputs, tmp_path, capsys, monkeypatch):
+    run, out = tmp_path / "run", tmp_path / "evaluation"
+    assert train(inputs, run) == 0
+    report = json.loads((run / "flier.json").read_text())
+    assert set(report["choices"]) == {"1", "2"}
+    assert len(list(run.glob("val-*.safetensors"))) == 4
+    capsys.readouterr()
+    assert cli(["evaluate", str(run), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    first = printed.splitlines()[0]
+    assert first.startswith("Latents add")
+    for label in ("Tip-Adapter-F", "ProLIP", "linear probe", "pixels only", "noise as latents", "no imagined"):
+        assert label in printed
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["protocol"]["test"] == 5 * 8
+    assert set(summary["contrasts"]["1"]) == {f"flier - {row}" for row in summary["results"]["1"] if row != "flier"}
+    # A run that is there is not run again.
+    monkeypatch.setattr(tasks_of_split, "Task", None)
+    assert train(inputs, run) == 0
+    assert cli(["evaluate", str(run), "--out", str(out)]) == 0
+
+
+def test_an_evaluation_takes_nothing_that_the_training_has_settled(inputs, tmp_path, capsys):
+    (tmp_path / "flier.json").write_text("{}")
+    assert cli(["evaluate", str(tmp_path), "--limit", "3"]) == 2
+    assert "--limit is not for FLIER's runs" in capsys.readouterr().err
+
+
+def test_a_class_without_a_kept_imagined_picture_is_named(inputs, toy_data, tmp_path, capsys):
+    rows, meta = read_imagined(inputs[0] / "imagined.parquet")
+    lost = pq.read_table(toy_data / "val.parquet")["class"][0].as_py()
+    left = [replace(row, reason="other_class") if row.class_name == lost else row for row in rows]
+    write_imagined(tmp_path / "imagined.parquet", left, meta)
+    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
+    assert f"keeps no picture of 1 of 5 classes ({lost})" in capsys.readouterr().err
+
+
+def test_latents_of_another_model_are_refused(inputs, tmp_path, capsys):
+    rows, meta = read_imagined(inputs[0] / "imagined.parquet")
+    write_imagined(tmp_path / "imagined.parquet", rows, meta | {"revision": "0" * 16})
+    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
+    assert "its latents would be scaled otherwise" in capsys.readouterr().err
+
+
+def test_latents_of_several_shapes_are_refused(inputs, tmp_path, capsys):
+    rows, meta = read_imagined(inputs[0] / "imagined.parquet")
+    odd = replace(rows[-1], latent=np.zeros((4, 4, 4), np.float16))
+    write_imagined(tmp_path / "imagined.parquet", [*rows[:-1], odd], meta)
+    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
+    assert "latents of one shape are needed, there are 4x4x4, 4x8x8" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_imagined_pictures_it_says_what_to_run(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path))
+    assert train(inputs, tmp_path / "run", "--set", "imagined=null") == 2
+    assert "run `syntrans imagine` first" in capsys.readouterr().err

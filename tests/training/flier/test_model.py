@@ -1,0 +1,133 @@
+"""FLIER on numbers where it is known what pictures and latents say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from syntrans.errors import InputError
+from syntrans_training.flier.latent_encoder import LatentEncoder
+from syntrans_training.flier.model import LossWeights, Pictures, Projection, branch_loss, branches
+from syntrans_training.flier.prolip import tune_projection
+from syntrans_training.flier.rows import FLIER, PIXELS, ROWS, _noise, _shuffled
+from syntrans_training.flier.task import Task, divide, draw_shots
+from syntrans_training.flier.training import Phase, Recipe, train_flier
+
+WEIGHTS = LossWeights(fused=1.0, image=1.0, latent=0.5, fusion=0.3)
+RECIPE = Recipe(Phase(20, 1e-2, 0.0, 16, 0.01), Phase(80, 1e-2, 1e-4, 16, 0.01), WEIGHTS, 0.8, 8, 0.1)
+CLASSES, DIM = 4, 12
+
+
+def pictures(n: int, seed: int, *, told: float) -> Pictures:
+    """Image vectors say nothing of the class; latents do, as far as `told`."""
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.arange(CLASSES).repeat_interleave(n)
+    latents = torch.randn(len(labels), 4, 8, 8, generator=rng)
+    latents[torch.arange(len(labels)), labels] += told
+    return Pictures(torch.randn(len(labels), 10, generator=rng), latents, labels)
+
+
+@pytest.fixture
+def task():
+    rng = torch.Generator().manual_seed(9)
+    projection = Projection(torch.randn(DIM, 10, generator=rng), torch.zeros(DIM))
+    text = F.normalize(torch.randn(CLASSES, DIM, generator=rng), dim=-1)
+    real, imagined, query = (pictures(n, seed, told=2.0) for n, seed in ((4, 0), (20, 1), (25, 2)))
+    return Task(4, 0, real, imagined, query, text, projection)
+
+
+def accuracy(task: Task, row: str, **setting: float) -> float:
+    scores, _ = ROWS[row].run(task, RECIPE, [setting])
+    return float((scores[0].argmax(-1) == task.query.labels).float().mean())
+
+
+def test_latents_that_say_the_class_are_learned_where_pixels_say_nothing(task):
+    assert accuracy(task, FLIER, fusion=1.0) > 0.8
+    assert accuracy(task, PIXELS) < 0.5
+
+
+def test_with_noise_or_other_classes_latents_the_latent_branch_knows_nothing(task):
+    assert accuracy(task, "latents_noise", fusion=1.0) < 0.45
+    assert accuracy(task, "latents_shuffled", fusion=1.0) < 0.2
+
+
+def test_no_share_for_the_latents_is_the_image_branch_alone(task):
+    (scores, none), model = ROWS[FLIER].run(task, RECIPE, [{"fusion": 0.5}, {"fusion": 0.0}])
+    image, latent = branches(model, task.query)
+    torch.testing.assert_close(none, image)
+    torch.testing.assert_close(scores, 0.5 * image + 0.5 * latent)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(task):
+    told = (task.projection, task.text, task.real, task.imagined, RECIPE)
+    first, again, other = (train_flier(*told, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["head"], other["head"])
+
+
+def test_a_projection_without_a_rate_stays_clips(task):
+    frozen = replace(RECIPE, phase2=replace(RECIPE.phase2, projection_lr=0.0))
+    model = train_flier(task.projection, task.text, task.real, task.imagined, frozen, seed=0)
+    assert torch.equal(model.weight, task.projection.weight)
+    assert not torch.equal(model.head, task.text)
+
+
+def test_without_a_latent_branch_the_loss_is_the_image_branchs(task):
+    model = train_flier(task.projection, task.text, task.real, None, RECIPE, seed=0, with_latents=False)
+    entropy = F.cross_entropy(model.image_logits(task.query.before), task.query.labels)
+    torch.testing.assert_close(branch_loss(model, task.query, WEIGHTS), 2 * entropy)
+
+
+def test_shuffled_latents_are_those_of_another_class_alone(task):
+    marked = replace(task.real, latents=task.real.labels[:, None, None, None].float().expand(-1, 4, 8, 8))
+    shuffled = _shuffled(replace(task, real=marked, imagined=None)).real
+    of_class = [shuffled.latents[shuffled.labels == c, 0, 0, 0] for c in range(CLASSES)]
+    assert all(len(set(values.tolist())) == 1 and values[0] != c for c, values in enumerate(of_class))
+    assert torch.equal(shuffled.before, marked.before)
+
+
+def test_noise_stands_for_the_latents_of_the_test_too(task):
+    assert not torch.equal(_noise(task).query.latents, task.query.latents)
+    assert torch.equal(_noise(task).query.before, task.query.before)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 8), (4, 16, 16), (4, 64, 64), (4, 96, 96)])
+def test_two_convolutions_read_latents_of_every_size(shape):
+    vectors = LatentEncoder(shape, 6, width=8)(torch.randn(2, *shape))
+    assert vectors.shape == (2, 6)
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
+
+
+def test_prolip_without_steps_is_clip_and_a_large_penalty_holds_it_there(task):
+    def tuned(steps: int, penalty: float) -> torch.Tensor:
+        return tune_projection(task.projection, task.text, task.real, lr=1e-2, steps=steps, penalty=penalty).weight
+
+    assert torch.equal(tuned(0, 1.0), task.projection.weight)
+    free, held = ((tuned(50, penalty) - task.projection.weight).norm() for penalty in (0.0, 100.0))
+    assert held < 0.5 * free
+
+
+def test_what_mining_saw_is_never_tested_and_may_be_a_shot():
+    labels = np.repeat(np.arange(3), 10)
+    seen = np.zeros(30, bool)
+    seen[[0, 5, 12, 13, 14, 29]] = True
+    division = divide(labels, seen, ("a", "b", "c"), pool=4, most=2)
+    pool = np.concatenate(division.pool)
+    assert not seen[division.test].any()
+    assert set(np.flatnonzero(seen)) <= set(pool)
+    assert sorted([*pool, *division.test]) == list(range(30))
+
+
+def test_few_shots_are_the_first_of_many_and_lie_class_by_class():
+    division = divide(np.repeat(np.arange(3), 10), np.zeros(30, bool), ("a", "b", "c"), pool=5, most=4)
+    one, four = draw_shots(division, 1, 0), draw_shots(division, 4, 0)
+    assert (four // 10).tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert one.tolist() == four[::4].tolist()
+    assert four.tolist() != draw_shots(division, 4, 1).tolist()
+
+
+def test_a_class_with_too_few_pictures_is_named():
+    with pytest.raises(InputError, match="class 'b' has 3 pictures: 2 shots and a test picture need more than 4"):
+        divide(np.array([0] * 10 + [1] * 3), np.zeros(13, bool), ("a", "b"), pool=4, most=2)

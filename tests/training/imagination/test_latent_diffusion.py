@@ -1,0 +1,119 @@
+"""Stable Diffusion's own classes, at toy size, through the code that loads the large ones."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from syntrans.errors import ModelLoadError
+from syntrans_training.imagination.diffusion_folder import open_folder
+from syntrans_training.imagination.judge import pixels
+from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
+from syntrans_training.imagination.prompts import Job, Prompt
+
+SAMPLING = Sampling(steps=2, guidance=2.0, size=None)
+JOBS = [Job(Prompt("a", "a", text), seed, f"key {seed}") for seed, text in enumerate(("a cat", "a dog", "a bird"))]
+
+
+@pytest.fixture(scope="module")
+def diffusion(pipeline_folder):
+    return LatentDiffusion(open_folder(str(pipeline_folder)), torch.device("cpu"))
+
+
+def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion):
+    made = diffusion.make(JOBS, SAMPLING)
+    assert [one.latent.shape for one in made] == [(4, 8, 8)] * 3
+    assert pixels([one.image for one in made]).shape == (3, 16, 16, 3)
+    again = diffusion.decode(torch.from_numpy(made[0].latent).float()[None])
+    shown = pixels([made[0].image])[0].astype(float) / 127.5 - 1
+    assert np.abs(again[0].permute(1, 2, 0).clamp(-1, 1).numpy() - shown).max() < 0.02
+
+
+def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(diffusion):
+    together = diffusion.make(JOBS, SAMPLING)
+    alone = diffusion.make([JOBS[2]], SAMPLING)[0]
+    np.testing.assert_allclose(together[2].latent, alone.latent, atol=2e-3)
+
+
+def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion):
+    shown = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
+    first, second = diffusion.encode(shown), diffusion.encode(shown, batch=2)
+    torch.testing.assert_close(first, second)
+    vae = diffusion._vae
+    inner = vae.encode(torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 127.5 - 1).latent_dist.mean
+    torch.testing.assert_close(first, (inner * vae.config.scaling_factor).detach())
+
+
+def test_a_shift_of_the_vae_is_respected_both_ways(diffusion, monkeypatch):
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain = diffusion.decode(latents)
+    diffusion._vae.register_to_config(shift_factor=0.5)
+    scale = diffusion._vae.config.scaling_factor
+    try:
+        torch.testing.assert_close(diffusion.decode(latents - 0.5 * scale), plain, atol=1e-4, rtol=1e-4)
+    finally:
+        diffusion._vae.register_to_config(shift_factor=None)
+
+
+def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(diffusion, monkeypatch):
+    monkeypatch.setattr(diffusion, "decode", lambda latents: torch.full((1, 3, 16, 16), torch.nan))
+    made = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert (made.image, made.latent, made.reason) == (None, None, "not_a_number")
+
+
+def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(diffusion, monkeypatch):
+    monkeypatch.setattr(diffusion._pipeline, "safety_checker", object())
+    monkeypatch.setattr(diffusion._pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
+    made = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert made.image is None
+    assert made.reason == "unsafe"
+
+
+@pytest.fixture
+def copy(pipeline_folder, tmp_path):
+    return shutil.copytree(pipeline_folder, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_folder_without_a_part_says_which(copy, part):
+    index = json.loads((copy / "model_index.json").read_text())
+    del index[part]
+    (copy / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelLoadError, match=f"has no {part} "):
+        open_folder(str(copy))
+
+
+def test_pickled_weights_are_not_loaded(copy):
+    (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match=r"no \*\.safetensors in unet/"):
+        open_folder(str(copy))
+
+
+def test_code_of_the_folder_is_not_run(copy):
+    index = json.loads((copy / "model_index.json").read_text())
+    index["unet"] = ["my_unet", "Evil"]
+    (copy / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelLoadError, match="would run code of that folder"):
+        open_folder(str(copy))
+
+
+def test_a_folder_of_something_else_is_said_in_one_line(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelLoadError, match="no diffusers pipeline"):
+        open_folder(str(tmp_path))
+
+
+def test_weights_of_another_shape_are_said_in_one_line(copy):
+    config = json.loads((copy / "unet" / "config.json").read_text())
+    (copy / "unet" / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 12}))
+    with pytest.raises(ModelLoadError, match="does not load as a StableDiffusionPipeline") as error:
+        LatentDiffusion(open_folder(str(copy)), torch.device("cpu"))
+    assert "\n" not in str(error.value)
+
+
+def test_the_licence_is_that_of_the_card(copy):
+    assert open_folder(str(copy)).licence == "not stated in the folder"
+    (copy / "README.md").write_text("---\nlicense: openrail++\n---\n# A model\n")
+    assert open_folder(str(copy)).licence == "openrail++"

@@ -1,0 +1,131 @@
+"""`syntrans evaluate` of a FLIER run: the same phases on the novel classes' shots, tested on their other pictures.
+
+The only module here that opens the novel split; every setting was chosen on val, and every look is recorded. Beside
+summary.json lie the tasks, `novel-<K>-shot-<seed>.safetensors`: FLIER's weights and what every row scored.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from syntrans.errors import InputError
+from syntrans.files.input_files import read_json
+from syntrans.files.semantic_hash import semantic_hash
+from syntrans.paths import atomic_write_text, make_dir
+from syntrans.provenance import file_sha256, made_by
+from syntrans_training.config.flier import FlierConfig
+from syntrans_training.data.load_splits import open_data
+from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
+from syntrans_training.flier.rows import FIXED, FLIER, ROWS
+from syntrans_training.flier.tasks_of_split import run_tasks
+from syntrans_training.flier.train import REPORT, open_tasks, recipe_of, seeds_of, task_key
+from syntrans_training.scoring.metrics import interval, paired
+
+SUMMARY = "summary.json"
+
+
+def is_flier_run(folder: Path) -> bool:
+    """Whether a folder is of `train --config flier`."""
+    return (folder / REPORT).is_file()
+
+
+def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
+    """Config, report and descriptors of a finished run; InputError where a file has changed since."""
+    try:
+        report = read_json(folder / REPORT, "run `syntrans train --config flier` again")
+        config = FlierConfig.model_validate(report["config"])
+        files = {"descriptors": report["descriptors"], "imagined": report["imagined"]}
+        choices = {int(shots): dict(rows) for shots, rows in report["choices"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder / REPORT} is no report of a FLIER run ({type(error).__name__}); train again"
+        ) from error
+    for told in files.values():
+        if told and (not Path(told["path"]).is_file() or file_sha256(Path(told["path"])) != told["sha256"]):
+            raise InputError(f"{told['path']} has changed or gone since {folder} was trained with it; train again")
+    config = config.model_copy(update={"imagined": files["imagined"]["path"], "shots": tuple(choices)})
+    return config, report, Path(files["descriptors"]["path"]) if files["descriptors"] else None
+
+
+def evaluate(folder: Path, *, out: Path) -> dict[str, Any]:
+    """Evaluate; returns the summary, which is also written to `out`."""
+    began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
+    config, report, descriptors = read_report(folder)
+    make_dir(out)
+    split = open_data(config.data, (NOVEL,))[NOVEL]
+    _check_apart(split.classes, report["val"]["names"])
+    opened = open_tasks(config, descriptors, split)
+    settings = {shots: _settings(report["choices"][str(shots)]) for shots in config.shots}
+    touches = record_touch(
+        pictures_key(split.sha256),
+        command=origin["command"],
+        checkpoint=str(folder),
+        config=semantic_hash(report["config"]),
+    )
+    key = task_key(config, descriptors, split)
+    scores = run_tasks(opened.tasks, recipe_of(config), settings, seeds_of(config), folder=out, key=key)
+    right = {shots: _right(found, opened.tasks.truth) for shots, found in scores.items()}
+    summary = {
+        "system": "flier",
+        "protocol": {
+            "ways": len(split.classes),
+            "test": len(opened.tasks.truth),
+            **{key: getattr(config, key) for key in ("shots", "seeds", "support_pool", "imagined_per_class")},
+        },
+        "data": {"path": config.data.path, "seen_by_mining": opened.seen, "looks_at_novel": touches},
+        "results": {str(shots): _results(of_shots) for shots, of_shots in right.items()},
+        "contrasts": {str(shots): _contrasts(of_shots) for shots, of_shots in right.items()},
+        "chosen": {
+            shots: {row: entry["setting"] for row, entry in rows.items()} for shots, rows in report["choices"].items()
+        },
+        "checkpoint": str(folder),
+        "seconds": round(time.monotonic() - began, 2),
+        "made_by": origin,
+    }
+    atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
+    return summary
+
+
+def _check_apart(novel: tuple[str, ...], val: list[str]) -> None:
+    """InputError where a class that settings were chosen on would be tested."""
+    both = sorted(set(novel) & set(val))
+    if both:
+        raise InputError(f"class {both[0]!r} is in val and in novel; few-shot splits share no class")
+
+
+def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """What val chose for every row; FLIER's own model is also asked by one branch alone."""
+    found = {row: [dict(choices[row]["setting"])] for row in ROWS}
+    found[FLIER] += [{"fusion": share} for share in FIXED.values()]
+    return found
+
+
+def _right(scores: Mapping[str, list[NDArray[np.float32]]], truth: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Row -> [seeds, m], 1 where the answer was right."""
+    found = {row: (of_row[0].argmax(-1) == truth).astype(np.float64) for row, of_row in scores.items()}
+    fixed = zip(FIXED, scores[FLIER][1:], strict=True)
+    return found | {row: (one.argmax(-1) == truth).astype(np.float64) for row, one in fixed}
+
+
+def _results(right: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+    """Mean over seeds, its 95 % interval over test pictures, and the accuracy of every seed, in percent."""
+    return {
+        row: {**interval(of_row.mean(0)).percent(), "seeds": [round(100 * float(x), 2) for x in of_row.mean(1)]}
+        for row, of_row in right.items()
+    }
+
+
+def _contrasts(right: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+    """FLIER minus every other row, paired by test picture; a picture counts by its mean over seeds."""
+    found = {}
+    for row, of_row in right.items():
+        if row != FLIER:
+            difference = paired(right[FLIER].mean(0), of_row.mean(0))
+            found[f"{FLIER} - {row}"] = {**difference.percent(), "verdict": difference.verdict}
+    return found

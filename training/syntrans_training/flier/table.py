@@ -1,0 +1,57 @@
+"""The table of a FLIER evaluation, for people. Its first sentence says what latents add over the same pixels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from syntrans.tables import as_text, width_of
+from syntrans_training.flier.rows import FIXED, FLIER, LABELS, PIXELS, ROWS
+
+_GROUPS = {"peers": "the same CLIP and shots", "flier": "both branches", "controls": "FLIER with something else"}
+
+
+def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
+    """Accuracy in percent with 95 % intervals, and FLIER's paired lead over every row."""
+    from rich.box import HORIZONTALS
+    from rich.table import Table
+
+    protocol, shots = summary["protocol"], list(summary["results"])
+    table = Table(title=verdict(summary), box=HORIZONTALS, collapse_padding=True, pad_edge=False)
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("method")
+    for k in shots:
+        table.add_column(f"{k}-shot", justify="right", no_wrap=True)
+        table.add_column("FLIER −", justify="right", no_wrap=True)
+    for group, heading in _GROUPS.items():
+        table.add_section()
+        table.add_row(heading, style="italic")
+        members = [name for name, row in ROWS.items() if row.group == group]
+        for row in [*members, *(FIXED if group == "controls" else ())]:
+            cells = [cell for k in shots for cell in _cells(summary, k, row)]
+            table.add_row(f"  {LABELS[row]}", *cells, style="bold" if row == FLIER else None)
+    table.caption = (
+        f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds; percent "
+        "with 95 % intervals over test pictures, differences paired by picture. Settings were chosen on val. "
+        f"The novel split has been looked at {summary['data']['looks_at_novel']} times here."
+    )
+    return as_text([table], width or max(width_of(), 60 + 22 * len(shots)))
+
+
+def verdict(summary: Mapping[str, Any]) -> str:
+    """What FLIER's claim, that latents add something, comes to here."""
+    leads = {k: found[f"{FLIER} - {PIXELS}"] for k, found in summary["contrasts"].items()}
+    told = ", ".join(f"{k}-shot {_signed(lead)}" for k, lead in leads.items())
+    better = [k for k, lead in leads.items() if lead["verdict"] == "better"]
+    if not better:
+        return f"Latents add nothing over the same imagined pictures as pixels (FLIER − pixels only: {told})."
+    listed = ", ".join(better)
+    return f"Latents add something over the same pictures as pixels at {listed} shots (FLIER − pixels only: {told})."
+
+
+def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str]:
+    value = summary["results"][shots][row]
+    lead = summary["contrasts"][shots].get(f"{FLIER} - {row}")
+    return f"{value['mean']:.1f} ±{value['half_width']:.1f}", "" if lead is None else _signed(lead)
+
+
+def _signed(value: Mapping[str, float]) -> str:
+    return f"{value['mean']:+.1f} ±{value['half_width']:.1f}"

@@ -1,0 +1,62 @@
+"""A few-shot task of the field's protocol: all classes, K shots of each, imagined pictures beside, one fixed test set.
+
+Shots come from a pool of pictures of every class, the test set is all the rest that mining has not seen: the same for
+every number of shots and every seed, as in CoOp's splits (Zhou et al., arXiv 2109.01134).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from syntrans.errors import InputError
+from syntrans_training.flier.model import Pictures, Projection
+
+
+@dataclass(frozen=True)
+class Task:
+    """`real` lie class by class, `shots` of each."""
+
+    shots: int
+    seed: int
+    real: Pictures
+    imagined: Pictures | None
+    query: Pictures
+    text: Float[Tensor, "c d"]
+    projection: Projection
+
+
+@dataclass(frozen=True)
+class Division:
+    """Of each class the pictures that shots are drawn from, and all pictures that are tested."""
+
+    pool: tuple[NDArray[np.int64], ...]
+    test: NDArray[np.int64]
+
+
+def divide(
+    labels: Int[np.ndarray, " n"], seen: Bool[np.ndarray, " n"], classes: tuple[str, ...], *, pool: int, most: int
+) -> Division:
+    """Seen pictures go into the pool first. InputError where a class has no `most` shots or nothing left to test."""
+    pools, tests = [], []
+    for c, name in enumerate(classes):
+        mine = np.flatnonzero(labels == c)
+        ordered = np.concatenate([mine[seen[mine]], mine[~seen[mine]]])
+        size = max(pool, int(seen[mine].sum()))
+        pools.append(np.sort(ordered[:size]))
+        tests.append(ordered[size:])
+        if len(pools[-1]) < most or not len(tests[-1]):
+            raise InputError(
+                f"class {name!r} has {len(mine)} pictures: {most} shots and a test picture need more than {size}; "
+                "give it more, or lower shots or support_pool"
+            )
+    return Division(tuple(pools), np.sort(np.concatenate(tests)))
+
+
+def draw_shots(division: Division, shots: int, seed: int) -> Int[Tensor, " s"]:
+    """The shots of all classes, class by class; those of few shots are the first of those of many."""
+    chosen = [np.random.default_rng((seed, c)).permutation(pool)[:shots] for c, pool in enumerate(division.pool)]
+    return torch.from_numpy(np.concatenate(chosen))

@@ -1,0 +1,158 @@
+"""`syntrans train --config flier`: what val says about every row's settings, for every number of shots.
+
+FLIER learns the classes it is asked about from their own shots, so that its two phases belong to a task. Here they run
+on the val classes, all of them at once, to choose the settings; `evaluate` runs the same phases on the novel ones.
+A run folder holds
+    val-<K>-shot-<seed>.safetensors   FLIER's weights of that task, and what every row scored; a run that was stopped
+                                      goes on with those that are missing
+    flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from syntrans.files.semantic_hash import semantic_hash
+from syntrans.paths import atomic_write_text, make_dir, remove_rests
+from syntrans.progress import say
+from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.legs import Clock, Legs
+from syntrans.runs.lock import lock
+from syntrans_training.config.flier import FlierConfig
+from syntrans_training.data import Split
+from syntrans_training.data.load_splits import open_data
+from syntrans_training.data.novel_split_guard import selecting
+from syntrans_training.engine.devices import pick_device
+from syntrans_training.flier.model import LossWeights
+from syntrans_training.flier.representations import Seer, open_imagined
+from syntrans_training.flier.rows import ROWS
+from syntrans_training.flier.tasks_of_split import SplitTasks, run_tasks, split_tasks
+from syntrans_training.flier.training import Phase, Recipe
+from syntrans_training.imagination.clip_space import open_clip_space
+from syntrans_training.text.class_texts import class_vectors, texts_of_variant
+from syntrans_training.text.class_vectors import read_knowledge
+from syntrans_training.text.encoders import open_text_encoder
+
+REPORT = "flier.json"
+VERSION = 1  # raise it when the same configuration would score otherwise
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A split's tasks, and how many of its pictures mining saw."""
+
+    tasks: SplitTasks
+    seen: int
+
+
+def recipe_of(config: FlierConfig) -> Recipe:
+    """The plain arguments of both phases."""
+    head, joint = config.phase1, config.phase2
+    phase1 = Phase(head.steps, head.lr, 0.0, head.batch, head.weight_decay)
+    phase2 = Phase(joint.steps, joint.lr, joint.projection_lr, joint.batch, joint.weight_decay)
+    loss = config.loss
+    weights = LossWeights(loss.fused, loss.image, loss.latent, config.train_fusion)
+    encoder = config.latent_encoder
+    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise)
+
+
+def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> Opened:
+    """Everything a split's tasks need: pictures, latents, imagined ones, texts."""
+    device = pick_device(config.device)
+    imagined = open_imagined(config.imagined)
+    seer = Seer(open_clip_space(config.clip, device), imagined, device)
+    knowledge = read_knowledge(descriptors, split.classes)
+    main = "kept" if "kept" in knowledge.variants else "name"
+    encoder = open_text_encoder(config.clip)
+    text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, config.text))(main, 0.0, 0)
+    seen = split.seen(knowledge.images_seen)
+    imagined_ones = seer.see_imagined(split.classes, config.imagined_per_class)
+    tasks = split_tasks(
+        split, seer.see(split), imagined_ones, text, seer.projection, seen,
+        pool=config.support_pool, most=max(config.shots),
+    )  # fmt: skip
+    return Opened(tasks, int(seen.sum()))
+
+
+def task_key(config: FlierConfig, descriptors: Path | None, split: Split) -> str:
+    """What a task's scores depend on besides shots, seed and settings."""
+    loose = ("device", "data", "imagined", "shots", "seeds", "fusions")
+    parts = {"version": VERSION, "config": config.model_dump(mode="json", exclude=set(loose))}
+    parts |= {"split": split.key, "imagined": open_imagined(config.imagined).sha256}
+    return semantic_hash(parts | {"descriptors": descriptors and file_sha256(descriptors)})
+
+
+def seeds_of(config: FlierConfig) -> list[int]:
+    """The seeds of the tasks of every number of shots."""
+    return [config.seed * 1000 + i for i in range(config.seeds)]
+
+
+def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: bool = True) -> dict[str, Any]:
+    """Choose on val; returns the report. After any error of `syntrans.errors` the same command goes on."""
+    origin = made_by(threads=torch.get_num_threads())
+    with ExitStack() as stack:
+        stack.enter_context(lock(make_dir(out)))
+        remove_rests(out)
+        if not resume:
+            for path in out.glob("val-*.safetensors"):
+                path.unlink()
+        stack.enter_context(selecting())
+        clock = Clock(Legs(out))
+        with clock.clock("representations"):
+            split = open_data(config.data, ("val",))["val"]
+            opened = open_tasks(config, descriptors, split)
+        settings = {name: row.settings(config.fusions) for name, row in ROWS.items()}
+        with clock.clock("tasks"):
+            scores = run_tasks(
+                opened.tasks, recipe_of(config), dict.fromkeys(config.shots, settings), seeds_of(config),
+                folder=out, key=task_key(config, descriptors, split),
+            )  # fmt: skip
+        choices = {
+            str(shots): {row: _chosen(settings[row], found, opened.tasks.truth) for row, found in of_shots.items()}
+            for shots, of_shots in scores.items()
+        }
+        report = {
+            "config": config.model_dump(mode="json"),
+            "descriptors": descriptors and {"path": str(descriptors), "sha256": file_sha256(descriptors)},
+            "imagined": _file(open_imagined(config.imagined).path),
+            "val": {"classes": len(split.classes), "test": len(opened.tasks.truth), "names": list(split.classes)},
+            "choices": choices,
+            "seconds": clock.totals(),
+            "made_by": origin,
+        }
+        atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+    _say(choices)
+    return report
+
+
+def accuracy(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of right answers of every seed: scores [seeds, m, c] -> [seeds]."""
+    found: NDArray[np.float64] = (scores.argmax(-1) == truth).mean(-1)
+    return found
+
+
+def _chosen(
+    settings: Sequence[dict[str, float]], scores: Sequence[NDArray[np.float32]], truth: NDArray[np.int64]
+) -> dict[str, Any]:
+    """The best setting by mean accuracy over seeds; of equals the first."""
+    means = [float(accuracy(one, truth).mean()) for one in scores]
+    best = int(np.argmax(means))
+    tried = [{**setting, "accuracy": round(100 * mean, 2)} for setting, mean in zip(settings, means, strict=True)]
+    return {"setting": settings[best], "accuracy": round(100 * means[best], 2), "tried": tried}
+
+
+def _say(choices: dict[str, dict[str, Any]]) -> None:
+    for shots, rows in choices.items():
+        told = ", ".join(f"{row} {entry['accuracy']:.1f}" for row, entry in rows.items())
+        say(f"val, {shots}-shot: {told}")
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"path": str(path.absolute()), "sha256": file_sha256(path)}

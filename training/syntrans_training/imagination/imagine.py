@@ -1,0 +1,196 @@
+"""`syntrans imagine`: what is missing is made, batch by batch, then all of it is judged and written.
+
+A run folder holds
+    imagined.parquet    every picture with its latent, kept or not (artifacts/README.md)
+    journal.sqlite      the same while it is being made: the same command goes on there
+    contact_sheet.png   some pictures of every class, each framed by the verdict
+    run.json            config, counts by reason, seconds, and what made it
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
+from syntrans.contract.reading import read_descriptors, read_semantics
+from syntrans.contract.rows import DescriptorRow
+from syntrans.errors import UsageError
+from syntrans.paths import atomic_write_text, make_dir, remove_rests
+from syntrans.progress import say, track
+from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.legs import Clock, Legs
+from syntrans.runs.lock import lock
+from syntrans_training.config.imagination import ImagineConfig
+from syntrans_training.engine.devices import pick_device
+from syntrans_training.imagination.clip_space import open_clip_space
+from syntrans_training.imagination.contact_sheet import SHEET, write_sheet
+from syntrans_training.imagination.diffusion_folder import DiffusionFolder, open_folder
+from syntrans_training.imagination.journal import JOURNAL, Made, PictureJournal
+from syntrans_training.imagination.judge import Judge
+from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
+from syntrans_training.imagination.prompts import Job, Prompt, check_described, class_prompts, jobs
+from syntrans_training.text.class_texts import class_vectors, texts_of_variant
+from syntrans_training.text.class_vectors import read_knowledge
+from syntrans_training.text.encoders import open_text_encoder
+
+RUN = "run.json"
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """What makes pictures: `LatentDiffusion`, or a fake one in tests."""
+
+    def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
+        """One result a job, in order."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """The classes of a descriptor file, and their summaries where they lie beside it."""
+
+    path: Path
+    rows: Mapping[str, list[DescriptorRow]]
+    summaries: Mapping[str, str]
+
+
+def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int | None = None) -> dict[str, Any]:
+    """Make, judge and write the pictures of all classes (the first `limit`); returns the report.
+
+    Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
+    """
+    origin, began = made_by(threads=torch.get_num_threads()), time.monotonic()
+    described = read_described(descriptors, limit)
+    if config.undescribed == "error":
+        check_described(described.rows)
+    folder = open_folder(required_model(config))
+    device = pick_device(config.device)
+    make_dir(out)
+    with lock(out):
+        remove_rests(out)
+        clock = Clock(Legs(out))
+        maker = LatentDiffusion(folder, device, config.precision)
+        wanted = planned(config, described, folder, maker)
+        with closing(PictureJournal(out / JOURNAL)) as journal:
+            with clock.clock("make"):
+                made = make_missing(maker, wanted, sampling_of(config), journal, batch=config.batch)
+            with clock.clock("judge"):
+                judge = _judge(config, described, device)
+                rows = list(_judged(wanted, journal, judge, folder))
+        write_imagined(out / IMAGINED, rows, _metadata(config, described, folder, judge))
+        write_sheet(out / SHEET, rows)
+        report = {
+            "config": config.model_dump(mode="json"),
+            "descriptors": {"path": str(descriptors), "sha256": file_sha256(descriptors)},
+            "model": {"name": folder.ref, "revision": folder.revision, "licence": folder.licence},
+            "pictures": len(rows),
+            "made_now": made,
+            "kept": sum(row.kept for row in rows),
+            "reasons": dict(Counter(row.reason for row in rows if row.reason)),
+            "seconds": clock.totals(),
+            "seconds_now": round(time.monotonic() - began, 2),
+            "made_by": origin,
+        }
+        atomic_write_text(out / RUN, json.dumps(report, indent=2))
+    return report
+
+
+def required_model(config: ImagineConfig) -> str:
+    """The diffusion model that is named; UsageError without one."""
+    if config.model is None:
+        raise UsageError(
+            "no diffusion model is named, and none is taken by default; --set model=FOLDER (or a Hub id) names one, "
+            "--config imagine-world takes the embedded world's"
+        )
+    return config.model
+
+
+def read_described(path: Path, limit: int | None = None) -> Described:
+    """The descriptors by class id, the first `limit` classes; summaries where semantics.parquet lies beside them."""
+    groups: dict[str, list[DescriptorRow]] = {}
+    for row in read_descriptors(path)[0]:
+        groups.setdefault(row.class_id, []).append(row)
+    beside = path.with_name("semantics.parquet")
+    summaries = {row.class_id: row.summary for row in read_semantics(beside)[0]} if beside.is_file() else {}
+    return Described(path, dict(list(groups.items())[:limit]), summaries)
+
+
+def sampling_of(config: ImagineConfig) -> Sampling:
+    """How the pictures are drawn."""
+    return Sampling(config.steps, config.guidance, config.size)
+
+
+def planned(config: ImagineConfig, described: Described, folder: DiffusionFolder, maker: LatentDiffusion) -> list[Job]:
+    """All pictures, class by class."""
+    prompts: list[Prompt] = []
+    for class_id, rows in described.rows.items():
+        prompts += class_prompts(
+            rows,
+            templates=config.templates,
+            count=config.prompts,
+            fits=maker.fits,
+            seed=config.seed,
+            summary=described.summaries.get(class_id) if config.summaries else None,
+        )
+    few = len({p.class_id for p in prompts}) * min(4, config.prompts) - len(prompts)
+    if few > 0:
+        say("some classes have fewer than 4 different prompts: they keep few descriptors, or few templates are given")
+    settings = [folder.revision, maker.precision, *map(str, (config.steps, config.guidance, config.size))]
+    return jobs(prompts, per_class=config.per_class, seed=config.seed, identity=" ".join(settings))
+
+
+def make_missing(
+    maker: Maker, wanted: Sequence[Job], sampling: Sampling, journal: PictureJournal, *, batch: int
+) -> int:
+    """Make what the journal does not have; how many that were."""
+    by_key = {job.key: job for job in wanted}
+    missing = journal.missing(by_key)
+    with track("imagine", len(by_key), "pictures", done=len(by_key) - len(missing)) as progress:
+        for start in range(0, len(missing), batch):
+            keys = missing[start : start + batch]
+            journal.put(zip(keys, maker.make([by_key[key] for key in keys], sampling), strict=True))
+            progress.advance(len(keys))
+    return len(missing)
+
+
+def _judge(config: ImagineConfig, described: Described, device: torch.device) -> Judge:
+    classes = tuple(described.rows)
+    encoder = open_text_encoder(config.clip)
+    knowledge = read_knowledge(described.path, classes)
+    main = "kept" if "kept" in knowledge.variants else "name"
+    text = class_vectors(texts_of_variant(knowledge, classes, encoder, config.text))(main, 0.0, 0)
+    return Judge(open_clip_space(config.clip, device), text, classes, config.min_margin)
+
+
+def _judged(
+    wanted: Sequence[Job], journal: PictureJournal, judge: Judge, folder: DiffusionFolder, group: int = 256
+) -> Iterator[ImaginedRow]:
+    for start in range(0, len(wanted), group):
+        rows = []
+        for job in wanted[start : start + group]:
+            made, prompt = journal.get(job.key) or Made(None, None, "not_a_number"), job.prompt
+            rows.append(
+                ImaginedRow(
+                    class_id=prompt.class_id, class_name=prompt.class_name, picture_id=job.key, prompt=prompt.text,
+                    descriptor_ids=prompt.descriptor_ids, seed=job.seed, image=made.image, latent=made.latent,
+                    similarity=None, margin=None, neighbour=None, reason=made.reason,
+                    model=folder.ref, revision=folder.revision,
+                )
+            )  # fmt: skip
+        yield from judge.judged(rows)
+
+
+def _metadata(config: ImagineConfig, described: Described, folder: DiffusionFolder, judge: Judge) -> dict[str, str]:
+    return {
+        "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
+        "descriptors_sha256": file_sha256(described.path),
+        "model": folder.ref,
+        "revision": folder.revision,
+        "clip_revision": judge.clip.revision,
+    }

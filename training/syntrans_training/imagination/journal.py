@@ -1,0 +1,96 @@
+"""Every picture, kept from the moment it is made: sqlite, keyed by what makes it what it is (`prompts.Job.key`).
+
+A batch is in the file before it counts as made: killing a run at any moment loses the batch under way and nothing else.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syntrans.errors import EnvironmentProblem, InputError
+
+JOURNAL = "journal.sqlite"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS pictures
+(key TEXT PRIMARY KEY, image BLOB, latent BLOB, shape TEXT, reason TEXT, digest TEXT)
+"""
+_OF_THE_DISK = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_OF_THE_DISK |= {sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a job: a PNG and its final latent, float16 [c, h, w]; or neither or one, with the reason."""
+
+    image: bytes | None
+    latent: NDArray[np.float16] | None
+    reason: str | None = None
+
+
+class PictureJournal:
+    """The pictures of one output folder. What is damaged counts as not there, and is made and written anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no journal (not a plain file); remove it, or choose another --out")
+        with self._using():
+            self._db = sqlite3.connect(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(_TABLE)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of `keys` without a whole picture, in order."""
+        return [key for key in keys if self.get(key) is None]
+
+    def get(self, key: str) -> Made | None:
+        """The picture of a key, if it is there and whole."""
+        with self._using():
+            row = self._db.execute(
+                "SELECT image, latent, shape, reason, digest FROM pictures WHERE key = ?", (key,)
+            ).fetchone()
+        if row is None or row[4] != _digest(key, *row[:4]):
+            return None
+        image, latent, shape, reason = row[:4]
+        if latent is None:
+            return Made(image, None, reason)
+        return Made(image, np.frombuffer(latent, np.float16).reshape([int(n) for n in shape.split("x")]), reason)
+
+    def put(self, made: Iterable[tuple[str, Made]]) -> None:
+        """Keep a batch, all of it or nothing."""
+        rows = []
+        for key, one in made:
+            latent = None if one.latent is None else np.ascontiguousarray(one.latent, np.float16).tobytes()
+            shape = None if one.latent is None else "x".join(map(str, one.latent.shape))
+            cells = (one.image, latent, shape, one.reason)
+            rows.append((key, *cells, _digest(key, *cells)))
+        with self._using(), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Close the file; what was put is there."""
+        self._db.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """EnvironmentProblem for what the disk refuses, InputError for a file that is damaged or something else."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if code in _OF_THE_DISK:
+                rule = "free some room, or choose another --out, and run the same command again"
+                raise EnvironmentProblem(f"cannot write {self.path}: {error}; {rule}") from error
+            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
+
+
+def _digest(key: str, image: bytes | None, latent: bytes | None, shape: str | None, reason: str | None) -> str:
+    text = f"{key}\n{shape}\n{reason}\n".encode()
+    return hashlib.sha256(text + (image or b"") + b"\n" + (latent or b"")).hexdigest()[:16]

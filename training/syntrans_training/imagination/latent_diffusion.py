@@ -1,0 +1,123 @@
+"""A latent diffusion model through diffusers: texts to pictures and final latents, pictures to latents.
+
+Latents are *scaled* throughout, as the UNet sees them: (VAE latent - shift) * scaling factor. diffusers gives them so
+with `output_type="latent"`; `encode` does the same to a real picture, with the mean of the VAE's posterior.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from torch import Tensor
+
+from syntrans.errors import ModelLoadError
+from syntrans_training.imagination.diffusion_folder import DiffusionFolder
+from syntrans_training.imagination.journal import Made
+from syntrans_training.imagination.prompts import Job
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Denoising steps, guidance scale, side of the pictures (None: the model's own)."""
+
+    steps: int
+    guidance: float
+    size: int | None
+
+
+class LatentDiffusion:
+    """A pipeline that is loaded. ModelLoadError where diffusers cannot load it."""
+
+    def __init__(self, folder: DiffusionFolder, device: torch.device, precision: Precision = "auto") -> None:
+        from diffusers import DiffusionPipeline
+        from diffusers.utils import logging
+        from transformers.utils import logging as transformers_logging
+
+        for library in (logging, transformers_logging):  # our own bar is enough
+            library.disable_progress_bar()
+            library.set_verbosity_error()
+        self.folder, self.device = folder, device
+        kind = ("fp16" if device.type == "cuda" else "fp32") if precision == "auto" else precision
+        try:
+            self._pipeline = DiffusionPipeline.from_pretrained(
+                str(folder.path), use_safetensors=True, local_files_only=True, dtype=_TYPES[kind]
+            ).to(device)
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ModelLoadError(f"{folder.ref}: does not load as a {folder.pipeline}: {reason}") from error
+        self._pipeline.set_progress_bar_config(disable=True)
+        self._vae: Any = self._pipeline.vae
+        self.precision = kind
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures that the model was trained on."""
+        return int(self._pipeline.unet.config.sample_size * self._pipeline.vae_scale_factor)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text encoder reads all of a text."""
+        tokenizer = self._pipeline.tokenizer
+        return bool(len(tokenizer(text, verbose=False).input_ids) <= tokenizer.model_max_length)
+
+    @torch.no_grad()
+    def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
+        """The pictures of some jobs, each from its own seed, whatever else is in the batch."""
+        side = sampling.size or self.size
+        latents = self._pipeline(
+            prompt=[job.prompt.text for job in jobs],
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance,
+            height=side,
+            width=side,
+            # on the CPU: the same pictures on every device
+            generator=[torch.Generator().manual_seed(job.seed) for job in jobs],
+            output_type="latent",
+        ).images
+        return [self._finished(latent[None]) for latent in latents]
+
+    def _finished(self, latent: Float[Tensor, "1 c h w"]) -> Made:
+        kept = latent[0].float().cpu().numpy()
+        picture = self.decode(latent)
+        if not np.isfinite(kept).all() or not picture.isfinite().all():
+            return Made(None, None, "not_a_number")
+        image = self._pipeline.image_processor.postprocess(picture, output_type="pil")[0]
+        if getattr(self._pipeline, "safety_checker", None) is not None and self._refused(picture):
+            return Made(None, kept.astype(np.float16), "unsafe")
+        written = io.BytesIO()
+        image.save(written, "PNG")
+        return Made(written.getvalue(), kept.astype(np.float16))
+
+    def _refused(self, picture: Float[Tensor, "1 3 s s"]) -> bool:
+        _, flags = self._pipeline.run_safety_checker(picture, self.device, picture.dtype)
+        return bool(flags and flags[0])
+
+    @torch.no_grad()
+    def decode(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 s s"]:
+        """Scaled latents to pictures in [-1, 1]."""
+        inner = latents / self._vae.config.scaling_factor + (getattr(self._vae.config, "shift_factor", None) or 0)
+        decoded: Tensor = self._vae.decode(inner.to(self._vae.dtype)).sample
+        return decoded.float()
+
+    @torch.no_grad()
+    def encode(self, pictures: UInt8[np.ndarray, "n s s 3"], batch: int = 32) -> Float[Tensor, "n c h w"]:
+        """Scaled latents of real pictures, deterministic; other sizes are resized to the model's."""
+        found = []
+        for start in range(0, len(pictures), batch):
+            part = torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
+            if part.shape[-1] != self.size:
+                part = F.interpolate(part, (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
+            said = self._vae.encode(part.to(self.device, self._vae.dtype))
+            # AutoencoderTiny (TAESD) gives latents without a distribution.
+            inner = said.latent_dist.mean if hasattr(said, "latent_dist") else said.latents
+            shift = getattr(self._vae.config, "shift_factor", None) or 0
+            found.append(((inner - shift) * self._vae.config.scaling_factor).float().cpu())
+        return torch.cat(found)

@@ -1,0 +1,36 @@
+"""The inverse of a diagonal matrix plus one of low rank, by the identity of Woodbury (1950).
+
+    (diag(a) + c R^T R)^-1 = diag(h) - F^T F,    h = 1 / a,    F = L^-1 R diag(h),    L L^T = I / c + R diag(h) R^T
+
+With r rows in R it takes r^2 d operations, and n r d for n vectors; the full matrix takes d^3, and n d^2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LowRankInverse:
+    """diag(`diagonal`) - `factor`^T `factor`: symmetric, applied to rows."""
+
+    diagonal: Float[Tensor, " d"]
+    factor: Float[Tensor, "r d"]
+
+    def solve(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Rows times the inverse."""
+        return self.diagonal * x - (x @ self.factor.T) @ self.factor
+
+    def quadratic(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
+        """Each row times the inverse times the row."""
+        return x.square() @ self.diagonal - (x @ self.factor.T).square().sum(-1)
+
+
+def invert(diagonal: Float[Tensor, " d"], rows: Float[Tensor, "r d"], scale: float) -> LowRankInverse:
+    """The inverse of diag(`diagonal`) + `scale` rows^T rows, both positive; computed in double precision."""
+    h, rows = 1 / diagonal.double(), rows.double()
+    lower = torch.linalg.cholesky(torch.eye(len(rows), dtype=h.dtype) / scale + (rows * h) @ rows.T)
+    factor = torch.linalg.solve_triangular(lower, rows * h, upper=False)
+    return LowRankInverse(h.to(diagonal.dtype), factor.to(diagonal.dtype))
