@@ -119,6 +119,7 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_run",
         "predict_speed",
         "reliability",
         "report",
