@@ -7,6 +7,8 @@ from torch import Tensor
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.vsbird import VSBird
 
+BLOCK = 50  # episodes whose weights stay in a core's cache
+
 
 class SynTrans(LinearMethod):
     """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic.
@@ -24,9 +26,16 @@ class SynTrans(LinearMethod):
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        with torch.no_grad():
-            shots = support.shape[2]
-            mean = self.memory.project(support.mean(2))
-            made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
-            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
-            return LinearClassifiers(weight @ self.memory.metric.transform, bias)
+        blocks = zip(torch.split(support, BLOCK), torch.split(classes, BLOCK), strict=True)
+        weights, biases = zip(*(self._block(*block) for block in blocks), strict=True)
+        return LinearClassifiers(torch.cat(weights), torch.cat(biases))
+
+    @torch.no_grad()
+    def _block(
+        self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]
+    ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
+        shots = support.shape[2]
+        mean = self.memory.project(support.mean(2))
+        made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
+        weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
+        return weight @ self.memory.metric.transform, bias
