@@ -105,6 +105,8 @@ def fine_descriptors(folder: Path) -> Path:
 def test_the_commands_are_found():
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
+        "beside_earlier",
+        "reliability_ray",
         "run",
         "evaluate",
         "encoder_throughput",
@@ -115,6 +117,7 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_speed",
         "reliability",
     } == scripts
     assert len(COMMANDS) > 30

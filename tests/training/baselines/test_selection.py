@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from syntrans_training.baselines import selection as choose
-from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
+from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.encoder.features import Features
@@ -16,7 +17,7 @@ from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
 
 C, M, D, S = 20, 12, 10, 10  # one CLIP has S = D
-HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0)
+HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0, published_steps=6)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
 
 def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
     note, side = run(world, tmp_path / METHODS, PLAIN)
-    assert [(e["method"], e["shots"]) for e in note["choices"]] == [(n, k) for k in (1, 3) for n in PLAIN]
+    chosen = [e for e in note["choices"] if e.get("row", e["method"]) == e["method"]]
+    assert [(e["method"], e["shots"]) for e in chosen] == [(n, k) for k in (1, 3) for n in PLAIN]
     for entry in note["choices"]:
         assert entry["val"] > 0.3  # chance is 0.2
         assert entry["val"] == max(trial["val"] for trial in entry["trials"])
@@ -61,7 +63,7 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
     tensors, read = checkpoint.load(tmp_path / METHODS)
     rows = SelectedBaselines(read, tensors).rows(side, 3)
     found = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
-    by_name = {e["method"]: e["val"] for e in note["choices"] if e["shots"] == 3}
+    by_name = {e.get("row", e["method"]): e["val"] for e in note["choices"] if e["shots"] == 3}
     assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
 
 
@@ -100,3 +102,33 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
     assert {e["method"] for e in outside["choices"]} == {"ridge"}
     assert {e["method"] for e in inside["choices"]} == set(names)
     assert {row.group for row in SelectedBaselines(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
+
+
+def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(world, tmp_path):
+    note, side = run(world, tmp_path / METHODS, ["gidaris", "semalign", "am3"])
+    for shots in (1, 3):
+        for method in ("gidaris", "semalign"):
+            pair = [e for e in note["choices"] if (e["method"], e["shots"]) == (method, shots)]
+            assert {e["recipe"] for e in pair} == {"ours", "published"}
+            assert [e["row"] for e in pair] == [method, f"{method}_other"]
+            assert pair[0]["val"] >= pair[1]["val"]
+    tensors, read = checkpoint.load(tmp_path / METHODS)
+    widths = {
+        e["recipe"]: len(tensors[f"{e['row']}.1.layers.0.bias"])
+        for e in read["choices"]
+        if (e["method"], e["shots"]) == ("semalign", 1)
+    }
+    assert widths == {"ours": HOW.hidden, "published": 4096}
+    assert "recipe" not in next(e for e in note["choices"] if e["method"] == "am3")  # it has one
+    assert set(SelectedBaselines(read, tensors).rows(side, 1)) == {
+        "gidaris", "gidaris_other", "semalign", "semalign_other", "am3"
+    }  # fmt: skip
+
+
+def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path):
+    note, side = run(world, tmp_path / METHODS, ["semalign"])
+    tensors, _ = checkpoint.load(tmp_path / METHODS)
+    old = [
+        {k: v for k, v in e.items() if k not in ("row", "recipe")} for e in note["choices"] if e["row"] == e["method"]
+    ]
+    assert list(SelectedBaselines({"choices": old}, tensors).rows(side, 3)) == ["semalign"]

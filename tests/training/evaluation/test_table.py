@@ -4,8 +4,18 @@ import pytest
 
 from syntrans_training.evaluation.table import LABELS, render
 
-VISUAL = {"plain_prototypes", "euclidean", "simpleshot", "logistic", "ridge", "cosine", "gidaris", "visual_only"}
-CONTROL = {"no_text", "name_only", "classname_free", "raw", "random_words", "shuffled"}
+VISUAL = {
+    "plain_prototypes",
+    "euclidean",
+    "simpleshot",
+    "logistic",
+    "ridge",
+    "cosine",
+    "gidaris",
+    "gidaris_other",
+    "visual_only",
+}
+CONTROL = {"no_text", "name_only", "classname_free", "raw", "random_words", "shuffled", "half_shuffled"}
 
 
 def number(mean=81.23):
@@ -31,7 +41,7 @@ def summary():
 def test_every_row_stands_in_its_group_and_nothing_is_cut(summary):
     lines = render(summary, width=110).splitlines()
     assert max(map(len, lines)) <= 110
-    assert len(lines) < 45
+    assert len(lines) < 54
     assert "…" not in "".join(lines)
     text = "\n".join(lines)
     assert all(label in text for label in LABELS.values())
@@ -68,3 +78,9 @@ def test_the_caption_says_what_limits_the_numbers(summary):
     assert "looked at 2 times" in text
     summary["episodes"]["dropped"]["1"] = 3
     assert "3 episodes left out" in " ".join(render(summary).split())
+
+
+def test_the_caption_says_by_which_recipe_a_trained_method_stands_in_its_row(summary):
+    summary["results"]["1"]["semalign"]["recipe"], summary["results"]["5"]["semalign"]["recipe"] = "published", "ours"
+    text = " ".join(render(summary).split())
+    assert "Of two training recipes val kept: SemAlign (SemFew) 1-shot published, 5-shot ours." in text

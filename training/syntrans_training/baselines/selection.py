@@ -1,11 +1,12 @@
 """The methods stage of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
 
 methods.safetensors grows method by method, so an interrupted stage goes on after the last one that was finished. Its
-note lists, per method and number of shots, the setting that val chose and every one that was tried; and the
-temperature of every row of the table (calibration).
+note lists, per method and number of shots, the setting that val chose and every one that was tried; a method that is
+trained by several recipes (training.py) has an entry of each, and its row is by the one that val prefers, while the
+other's is `<method>_other`; and the temperature of every row of the table (calibration).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from syntrans.progress import track
 from syntrans_training.baselines.grid_search import GridResult, calibrate, grid_search
-from syntrans_training.baselines.registry import BASELINES, BaseClasses, Baseline, HeadTraining, Tensors
+from syntrans_training.baselines.registry import BASELINES, Baseline
+from syntrans_training.baselines.training import BaseClasses, HeadTraining, Tensors, Train
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
@@ -36,7 +38,7 @@ class SelectedBaselines:
         """The chosen methods as rows on a split."""
         found = {}
         for entry in self.note["choices"]:
-            name, baseline = entry["method"], BASELINES[entry["method"]]
+            name, baseline = entry.get("row", entry["method"]), BASELINES[entry["method"]]
             if entry["shots"] == shots:
                 method = baseline.build(
                     features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
@@ -75,12 +77,12 @@ def select_baselines(
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            made, best = _choose(
-                BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes
-            )
-            tensors |= {f"{name}.{shots}.{key}": value for key, value in made.items()}
-            chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
-            note["choices"].append({"method": name, "shots": shots, **chosen})
+            found = _choose(BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes)
+            for row, recipe, made, best in _named(name, found):
+                tensors |= {f"{row}.{shots}.{key}": value for key, value in made.items()}
+                chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
+                of_recipe = {} if recipe is None else {"recipe": recipe, "row": row}
+                note["choices"].append({"method": name, "shots": shots, **of_recipe, **chosen})
             checkpoint.save(path, tensors, note)
             progress.advance()
     return note
@@ -117,6 +119,18 @@ def _load(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]
     return checkpoint.load_or_begin(path, identity, {"choices": [], "temperatures": {}})
 
 
+Trained = tuple[dict[str, Tensor], GridResult]
+
+
+def _named(
+    name: str, found: Mapping[str | None, Trained]
+) -> Iterator[tuple[str, str | None, dict[str, Tensor], GridResult]]:
+    """Row, recipe, tensors and result of each recipe, the one that val prefers first, with the method's name."""
+    ordered = sorted(found.items(), key=lambda item: -item[1][1].accuracy)
+    for place, (recipe, trained) in enumerate(ordered):
+        yield f"{name}_other" if place else name, recipe if len(found) > 1 else None, *trained
+
+
 def _choose(
     baseline: Baseline,
     base: BaseClasses,
@@ -124,7 +138,9 @@ def _choose(
     episodes: Episodes,
     training: HeadTraining,
     n_classes: int,
-) -> tuple[dict[str, Tensor], GridResult]:
+) -> dict[str | None, Trained]:
+    """What each recipe of a method makes and what val chooses for it; recipe None where nothing is trained."""
+
     def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
         return grid_search(
             partial(baseline.build, val, training.shots, tensors),
@@ -136,8 +152,11 @@ def _choose(
         )
 
     middle = {name: values[len(values) // 2 :][:1] for name, values in baseline.grid.items()}
-    tensors: dict[str, Tensor] = {}
-    if baseline.train:
+
+    def trained(train: Train) -> dict[str, Tensor]:
         with one_thread():
-            tensors = baseline.train(base, training, lambda made: tried(made, middle).accuracy)
-    return tensors, tried(tensors, baseline.grid)
+            return train(base, training, lambda made: tried(made, middle).accuracy)
+
+    recipes = baseline.recipes.items()
+    made: dict[str | None, dict[str, Tensor]] = {name: trained(train) for name, train in recipes} or {None: {}}
+    return {name: (tensors, tried(tensors, baseline.grid)) for name, tensors in made.items()}

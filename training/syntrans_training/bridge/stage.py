@@ -9,7 +9,7 @@ vsbird.safetensors grows head by head, so an interrupted stage goes on after the
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,10 @@ from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric, Phi
 from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
+from syntrans_training.text.worth import ClassSpread
 
 VSBIRD = "vsbird.safetensors"
+SPREAD = "spread"  # prefix of what class_spreads.py adds
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class TrainedBridges:
     phi: Phi
     heads: dict[tuple[str, int], list[VSBird]]
     choices: dict[tuple[str, int], dict[str, Any]]
+    spreads: dict[tuple[str, int], list[ClassSpread]] = field(default_factory=dict)  # of val, where they were measured
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -170,13 +173,16 @@ def load(path: Path) -> TrainedBridges:
     tensors, note = checkpoint.load(path)
     phi = Phi(note["space"]["power"], tensors["phi.mean"], tensors.get("phi.basis"))
     found: dict[tuple[str, int], list[VSBird]] = {}
+    spreads: dict[tuple[str, int], list[ClassSpread]] = {}
     for log in note["heads"]:
         of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
         metric = Metric(of_head["transform"], of_head["precision"])
         head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
         head.load_state_dict(of_head)
         found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
-    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]})
+        if spread := checkpoint.part(tensors, f"{SPREAD}.{log['variant']}.{log['shots']}.{log['seed']}"):
+            spreads.setdefault((log["variant"], log["shots"]), []).append(ClassSpread(**spread))
+    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]}, spreads)
 
 
 def _choose_space(

@@ -19,6 +19,7 @@ MethodName = Literal[
     "semalign",
     "zero_shot_name",
     "zero_shot_descriptors",
+    "dclip",
     "tip_adapter",
     "tip_adapter_f",
 ]
@@ -31,15 +32,18 @@ class MethodsConfig(StrictModel):
 
     names: tuple[MethodName, ...] = Field(
         get_args(MethodName),
-        description="Methods in the table; the last four only where the encoder is CLIP's.",
+        description="Methods in the table; the last five only where the encoder is CLIP's.",
     )
     episodes: PositiveInt = Field(600, description="Val episodes that settings are chosen on.")
     views: NonNegativeInt = Field(
         5,
         description="Augmented views per support for logistic regression; 0: the supports themselves.",
     )
-    steps: PositiveInt = Field(400, description="Training steps of a head (gidaris, am3, semalign).")
+    steps: PositiveInt = Field(400, description="Training steps of a head by our recipe (gidaris, am3, semalign).")
+    published_steps: PositiveInt = Field(
+        2400, description="Most steps of a published recipe (gidaris, semalign), whose schedule is shortened to them."
+    )
     tasks_per_step: PositiveInt = Field(8, description="Base-class tasks in a training step.")
     lr: PositiveFloat = Field(1e-3, description="Learning rate of the heads (Adam).")
-    hidden: PositiveInt = Field(1024, description="Hidden units of SemAlign; published: 4096.")
+    hidden: PositiveInt = Field(1024, description="Hidden units of SemAlign by our recipe; published: 4096.")
     seed: NonNegativeInt = Field(0, description="Seed of heads and views; unless told, the seed of the run.")

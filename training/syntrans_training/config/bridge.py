@@ -70,6 +70,9 @@ class VSBirdConfig(StrictModel):
     alpha: Share | None = Field(
         None, description="Share of the text in the fusion; null: chosen on val for every number of shots."
     )
+    adapt_alpha: bool = Field(
+        True, description="Move alpha in every task by what its supports say of its text; false: alpha as val chose it."
+    )
     feature_powers: tuple[PositiveFloat, ...] = Field(
         (1.0, 0.75, 0.5), min_length=1, description="Grid: power p of the transform sign(x) |x|^p of features."
     )

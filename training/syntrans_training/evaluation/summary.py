@@ -28,7 +28,7 @@ def row_results(
     kind: Kind,
 ) -> dict[str, dict[str, Any]]:
     """Accuracy with both intervals, calibration, and what val chose, of every row."""
-    settings = {e["method"]: e["setting"] for e in run.report["methods"]["choices"] if e["shots"] == shots}
+    choices = {e.get("row", e["method"]): e for e in run.report["methods"]["choices"] if e["shots"] == shots}
     found: dict[str, dict[str, Any]] = {}
     for name, row in rows.items():
         outcome = outcomes[name]
@@ -40,8 +40,8 @@ def row_results(
         ]
         if row.settings:
             found[name] |= row.settings
-        elif settings.get(name):
-            found[name]["setting"] = settings[name]
+        elif name in choices:
+            found[name] |= {key: choices[name][key] for key in ("setting", "recipe") if choices[name].get(key)}
     return found
 
 

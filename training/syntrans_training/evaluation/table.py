@@ -63,13 +63,17 @@ def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str, 
 def _caption(summary: Mapping[str, Any]) -> str:
     ours = {k: rows["syntrans"] for k, rows in summary["results"].items()}
     alphas = ", ".join(f"{k}-shot {row['alpha']:g}" for k, row in ours.items())
+    adapted = all("syntrans_val" in rows for rows in summary["results"].values())
+    moved = ", which SynTrans moves in every task by its supports" if adapted else ""
     other = ", ".join(f"{k}-shot ±{row['image_half_width']:.2f}" for k, row in ours.items())
     data = summary["data"]
     lines = [
         "Percent with 95 % intervals over episodes; differences (row − visual only, SynTrans − row) paired by episode.",
         f"Of SynTrans with other pictures of these classes: {other}.",
-        f"All settings chosen on val; α of SynTrans: {alphas}.",
+        f"All settings chosen on val; α of SynTrans: {alphas}{moved}.",
     ]
+    if recipes := _recipes(summary):
+        lines.append(f"Of two training recipes val kept: {recipes}.")
     if dropped := max(summary["episodes"]["dropped"].values()):
         lines.append(f"Up to {dropped} episodes left out: mining had seen a query of theirs.")
     elif data["seen_by_mining"]:
@@ -77,6 +81,16 @@ def _caption(summary: Mapping[str, Any]) -> str:
     times = data["looks_at_novel"]
     lines.append(f"The novel split has been looked at {times} time{'s' if times > 1 else ''} here.")
     return " ".join(lines)
+
+
+def _recipes(summary: Mapping[str, Any]) -> str:
+    """Which recipe stands in each trained row, by shots: "attention (Gidaris) 1-shot ours, 5-shot published"."""
+    found: dict[str, list[str]] = {}
+    for k, rows in summary["results"].items():
+        for row, result in rows.items():
+            if "recipe" in result and f"{row}_other" in rows:
+                found.setdefault(row, []).append(f"{k}-shot {result['recipe']}")
+    return "; ".join(f"{LABELS.get(row, row)} {', '.join(recipes)}" for row, recipes in found.items())
 
 
 def _number(value: Mapping[str, float]) -> str:

@@ -1,14 +1,25 @@
-"""The rows of an evaluation: which methods and controls there are."""
+"""The rows of an evaluation: which methods and controls there are.
+
+SynTrans stands in four rows by what may move its alpha (text/worth.py): nothing (`syntrans_val`), what domains
+have in common (`syntrans_prior`), the supports of the task (`syntrans`, the headline, and all controls), and its
+unlabelled queries too (`syntrans_transductive`). Bridges without spreads of val have alpha of val alone.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from syntrans_training.bridge.split_features import SplitFeatures
-from syntrans_training.methods import Fused, Prototype, Semantic, SynTrans
+from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTrans, TransductiveSynTrans
+from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
-from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangement
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangement, half_deranged
+from syntrans_training.text.worth import ClassSpread, TextWorth, move_alpha
+
+Level = Literal["val", "prior", "inductive", "transductive"]
 
 
 def build_rows(
@@ -34,6 +45,14 @@ def build_rows(
     )
     if features.heads is not None:
         rows["syntrans"] = _bridge_row(features, shots, features.main, group="semantic")
+        if (features.main, shots) in features.heads.spreads:
+            rows |= {
+                "syntrans_prior": _bridge_row(features, shots, features.main, group="semantic", level="prior"),
+                "syntrans_val": _bridge_row(features, shots, features.main, group="semantic", level="val"),
+                "syntrans_transductive": _bridge_row(
+                    features, shots, features.main, group="transductive", level="transductive"
+                ),
+            }
         rows |= _controls(features, n_classes, shots, draws)
     return rows
 
@@ -50,6 +69,9 @@ def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -
             rows[name] = _bridge_row(features, shots, variant, draws=range(draws) if variant == "random" else (0,))
     orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
     rows["shuffled"] = _bridge_row(features, shots, features.main, orders=orders)
+    if n_classes >= 4:
+        halves = [torch.from_numpy(half_deranged(n_classes, seed)) for seed in range(draws)]
+        rows["half_shuffled"] = _bridge_row(features, shots, features.main, orders=halves)
     return rows
 
 
@@ -68,16 +90,32 @@ def _bridge_row(
     variant: str,
     *,
     group: Group = "control",
+    level: Level = "inductive",
     draws: Sequence[int] = (0,),
     orders: Sequence[Tensor | None] = (None,),
 ) -> ScoredClassifier:
     """All seeds of a variant's heads; they and the draws take turns until each has had one."""
     assert features.heads is not None
     heads, choice = features.heads.heads[variant, shots], features.heads.choices[variant, shots]
-    methods = []
+    spreads = features.heads.spreads.get((variant, shots))
+    methods: list[Method] = []
     for i in range(max(len(heads), len(draws), len(orders))):
         text, order = features.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]
-        head = heads[i % len(heads)]
-        methods.append(SynTrans(head, text if order is None else text[order], alpha=choice["alpha"]))
+        text = text if order is None else text[order]
+        spread = None if spreads is None else spreads[i % len(spreads)]
+        methods.append(bridge_method(heads[i % len(heads)], text, choice["alpha"], spread, level))
     settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
     return ScoredClassifier(tuple(methods), features.shared, settings, group=group)
+
+
+def bridge_method(
+    head: VSBird, text: Float[Tensor, "c s"], alpha: float, spread: ClassSpread | None, level: Level
+) -> Method:
+    """A head with class vectors [C, s], and with `alpha` of val moved as its level says."""
+    if spread is None or level == "val":
+        return SynTrans(head, text, alpha=alpha)
+    worth = TextWorth(spread)
+    if level == "prior":
+        return SynTrans(head, text, alpha=float(move_alpha(alpha, worth.prior)))
+    inductive = SynTrans(head, text, alpha=alpha, worth=worth)
+    return inductive if level == "inductive" else TransductiveSynTrans(inductive)

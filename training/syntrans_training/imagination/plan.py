@@ -8,7 +8,8 @@ from syntrans.paths import artifacts_root
 from syntrans.tables import duration
 from syntrans_training.config.imagination import ImagineConfig
 from syntrans_training.imagination.diffusion_folder import DiffusionFolder, open_folder
-from syntrans_training.imagination.imagine import RUN, check_described, read_described, required_model
+from syntrans_training.imagination.imagine import RUN, read_described, required_model
+from syntrans_training.imagination.prompts import check_described
 
 _PNG_BYTES = 0.6  # of a pixel's three, as measured on the world's pictures; photographs are near it
 

@@ -12,7 +12,7 @@ from syntrans_training.methods.ridge import RidgeRegression
 from syntrans_training.methods.semalign import SemanticAlignment
 from syntrans_training.methods.semantic import Semantic
 from syntrans_training.methods.simpleshot import SimpleShot
-from syntrans_training.methods.syntrans import SynTrans
+from syntrans_training.methods.syntrans import SynTrans, TransductiveSynTrans
 from syntrans_training.methods.tip_adapter import TipAdapter
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "SimpleShot",
     "SynTrans",
     "TipAdapter",
+    "TransductiveSynTrans",
     "accuracy",
 ]

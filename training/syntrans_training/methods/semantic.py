@@ -8,10 +8,14 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 
 
 class Semantic(LinearMethod):
-    """Args: weights: [C, d], one predicted visual mean per class of the split."""
+    """Args: weights: [C, d], one predicted visual mean per class of the split; unit: compared at unit length.
 
-    def __init__(self, weights: Float[Tensor, "c d"]) -> None:
-        self.weights = F.normalize(weights, dim=-1)
+    The mean of unit texts that is not renormalised gives the mean of their cosines, which is how Menon and Vondrick
+    ("Visual Classification via Description from Large Language Models", DCLIP, ICLR 2023) score a class.
+    """
+
+    def __init__(self, weights: Float[Tensor, "c d"], *, unit: bool = True) -> None:
+        self.weights = F.normalize(weights, dim=-1) if unit else weights
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
         """See `LinearMethod.classifiers`."""

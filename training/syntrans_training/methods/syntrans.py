@@ -1,41 +1,89 @@
 """SynTrans: the bridge's classifier weights (modules/vsbird.py) from supports and from what is known of the classes."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.modules.fusion import fuse_evidence
 from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.text.worth import Supports, TextWorth, move_alpha
 
-BLOCK = 50  # episodes whose weights stay in a core's cache
+ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
 
 class SynTrans(LinearMethod):
-    """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic.
+    """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic, of val.
 
+    With `worth` alpha is moved in every task by what its supports say of its text, and by nothing else (inductive).
     Supports and queries are phi(x) of modules/shared_space.py.
     """
 
-    def __init__(self, head: VSBird, text: Float[Tensor, "c s"], *, alpha: float) -> None:
+    def __init__(
+        self, head: VSBird, text: Float[Tensor, "c s"], *, alpha: float, worth: TextWorth | None = None
+    ) -> None:
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
-        self.head, self.alpha = head.eval(), alpha
+        self.head, self.alpha, self.worth = head.eval(), alpha, worth
         with torch.no_grad():
             self.memory = head.build_memory()
             self.semantic = head.semantic(text, self.memory)
 
+    def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
+        """Of every task."""
+        if self.worth is None:
+            return self.alpha
+        with torch.no_grad():
+            shown = Supports.of(self.memory.project(support), self.semantic[classes])
+            return move_alpha(self.alpha, self.worth.of_tasks(shown)).view(-1, 1, 1)
+
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        blocks = zip(torch.split(support, BLOCK), torch.split(classes, BLOCK), strict=True)
-        weights, biases = zip(*(self._block(*block) for block in blocks), strict=True)
-        return LinearClassifiers(torch.cat(weights), torch.cat(biases))
+        with torch.no_grad():
+            shots = support.shape[2]
+            mean = self.memory.project(support.mean(2))
+            made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
+            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alphas(support, classes))
+            return LinearClassifiers(weight @ self.memory.metric.transform, bias)
+
+
+class TransductiveSynTrans:
+    """SynTrans whose classes are also what the unlabelled queries show, docs/method.md (34): a `Method`.
+
+    Expectation: how probably a query shows each class, all classes being as likely. Maximisation: the posterior mean of
+    every class from its supports, those shares of the queries and its text, whose weight is judged by all of them.
+    """
+
+    def __init__(self, inductive: SynTrans) -> None:
+        if inductive.worth is None or inductive.head.fusion != "evidence":
+            raise ValueError("queries count as pictures only where fusion is `evidence` and judges the text's worth")
+        self.inductive, self.worth = inductive, inductive.worth
 
     @torch.no_grad()
-    def _block(
-        self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]
-    ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        shots = support.shape[2]
-        mean = self.memory.project(support.mean(2))
-        made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
-        weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
-        return weight @ self.memory.metric.transform, bias
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`; log-likelihoods of a query, up to a number that is the same for all classes."""
+        head, memory = self.inductive.head, self.inductive.memory
+        pictures, queries = memory.project(support), memory.project(query)
+        shown = Supports.of(pictures, self.inductive.semantic[classes])
+        made = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
+        squares = pictures.square().sum((1, 2)) + queries.square().sum(1)
+        counts = torch.full_like(shown.mean[..., :1], support.shape[2])
+        found, seen = shown, counts
+        for _ in range(ROUNDS):
+            alpha = move_alpha(self.inductive.alpha, self.worth.of_tasks(found)).view(-1, 1, 1)
+            # What the generator adds to the mean of the supports is added to the mean of all pictures.
+            visual = made.visual + found.mean - shown.mean
+            fused, _ = fuse_evidence(visual, made.semantic, made.precision, shots=seen, alpha=alpha, trust=made.trust)
+            # One variance for all classes: with its own, the largest class would draw all queries to itself.
+            _, variance = fuse_evidence(visual, made.semantic, made.precision, shots=found.shots, alpha=alpha)
+            scores = queries @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
+            belief = (head.log_scale.exp() * scores).softmax(-1)
+            seen = counts + belief.sum(1).unsqueeze(-1)
+            average = (counts * shown.mean + belief.mT @ queries) / seen
+            scatter = squares - (seen * average.square()).sum(1)
+            found = replace(found, mean=average, shots=float(seen.mean()), scatter=scatter)
+        return head.log_scale.exp() * scores

@@ -47,7 +47,7 @@ def fuse_evidence(
     semantic: Float[Tensor, "*e n d"],
     precision: Float[Tensor, " d"],
     *,
-    shots: int,
+    shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Tensor,
     trust: float | Float[Tensor, "*e n 1"] = 1.0,
 ) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
@@ -56,7 +56,8 @@ def fuse_evidence(
     In the shared space (shared_space.py) K supports have the precision K, and the text has `precision`:
         w = (a K v + b g precision s) / (a K + b precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
     so that alpha 0 is visual only, 1 semantic only, and 1/2 the posterior mean, in which the text counts less with
-    every support as FS-KTN's 1/K rule has it. The variance of a query around w is 1 + 1 / (a K + b precision).
+    every support as FS-KTN's 1/K rule has it. `shots` may differ by class. The variance of a query around w is
+    1 + 1 / (a K + b precision).
     `trust` is the gate of each class, g = 1 - a (1 - trust), so that no gate acts where pictures do not count. A text
     that is not believed leaves the mean of all classes, 0 here, in its place: without it the weights of one class
     would be longer than its neighbours', and linear scores compare only classes of one variance. Derived.

@@ -18,9 +18,11 @@ from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans.provenance import file_sha256
-from syntrans_training.baselines.registry import BASELINES, BaseClasses, HeadTraining
+from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge import stage as vsbird
+from syntrans_training.bridge.class_spreads import measure_spreads
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
 from syntrans_training.bridge.initialisation import RawFeatures, make_grid
@@ -29,6 +31,7 @@ from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.bridge.stage import VSBIRD
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
+from syntrans_training.config.bridge import VSBirdConfig
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -40,6 +43,7 @@ from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_ve
 from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
 
+HEAD_KEYS = {"steps", "lr", "hidden", "seed", "published_steps"}  # of `methods`, for the heads of its methods
 _VERSION = 8  # raise it when the same configuration would choose otherwise
 
 
@@ -177,13 +181,15 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
     # What is as it always was is left out, so that heads of before it could be chosen still fit.
     usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
+    usual.add("adapt_alpha")  # heads are trained the same
     parts = asked.model_dump(mode="json", exclude=usual)
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = main_variant(texts.knowledge)
-    return vsbird.run_stage(
+    class_texts = _ClassTexts(texts)
+    note = vsbird.run_stage(
         RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),
-        _ClassTexts(texts),
+        class_texts,
         _val_tasks(config, val, config.bridge.episodes),
         tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
         make_grid(
@@ -195,17 +201,24 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
             asked.name_shares,
             alphas,
         ),
-        HeadTrainingConfig(
-            **asked.model_dump(include={"seeds", "seed", "steps", "val_checks", "ways", "tasks_per_step", "lr"}),
-            queries=shape.queries,
-            noise_scale=asked.noise_scale,
-            text_swap_prob=asked.text_swap_prob,
-            descriptor_keep_prob=asked.descriptor_keep_prob,
-            losses=LossWeights(**asked.loss_weights.model_dump()),
-            parts={**asked.model_dump(include={"generator", "residual", "fusion"}), "gate": asked.text_gate},
-        ),
+        _head_training(asked, shape.queries),
         path=out / VSBIRD,
         identity=identity,
+    )
+    if asked.adapt_alpha and asked.alpha is None and asked.fusion == "evidence":
+        measure_spreads(out / VSBIRD, val.features, class_texts)
+    return note
+
+
+def _head_training(asked: VSBirdConfig, queries: int) -> HeadTrainingConfig:
+    return HeadTrainingConfig(
+        **asked.model_dump(include={"seeds", "seed", "steps", "val_checks", "ways", "tasks_per_step", "lr"}),
+        queries=queries,
+        noise_scale=asked.noise_scale,
+        text_swap_prob=asked.text_swap_prob,
+        descriptor_keep_prob=asked.descriptor_keep_prob,
+        losses=LossWeights(**asked.loss_weights.model_dump()),
+        parts={**asked.model_dump(include={"generator", "residual", "fusion"}), "gate": asked.text_gate},
     )
 
 
@@ -217,18 +230,12 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
     features = SplitFeatures(
         val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config)
     )
-    asked = how.model_dump(mode="json")
+    asked, parts = how.model_dump(mode="json"), how.model_dump(include=HEAD_KEYS)
     shape = config.episodes
     n_classes = len(val.features.classes)
     tasks = _val_tasks(config, val, how.episodes)
-    identity = semantic_hash(
-        {
-            "version": _VERSION,
-            "asked": asked,
-            "vsbird": checkpoint.read_note(out / VSBIRD)["identity"],
-            "clip": features.in_clip,
-        }
-    )
+    vsbird_identity = checkpoint.read_note(out / VSBIRD)["identity"]
+    identity = semantic_hash({"version": _VERSION, "asked": asked, "vsbird": vsbird_identity, "clip": features.in_clip})
     select_baselines(
         how.names,
         lambda shots: BaseClasses(
@@ -239,7 +246,7 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
         ),
         features,
         tasks,
-        HeadTraining(shape.ways, 1, shape.queries, how.steps, how.tasks_per_step, how.lr, how.hidden, how.seed),
+        HeadTraining(shape.ways, 1, shape.queries, batch=how.tasks_per_step, **parts),
         n_classes=n_classes,
         path=out / METHODS,
         identity=identity,

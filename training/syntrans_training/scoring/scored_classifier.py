@@ -9,7 +9,7 @@ from torch import Tensor
 
 from syntrans_training.methods import Method
 
-Group = Literal["visual", "semantic", "control"]
+Group = Literal["visual", "semantic", "transductive", "control"]
 
 
 @dataclass(frozen=True)

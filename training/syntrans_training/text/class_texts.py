@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from syntrans_training.config import TextConfig
-from syntrans_training.text.class_vectors import NONE, EmbeddedTexts, Knowledge, embed_texts
+from syntrans_training.text.class_vectors import NONE, SIMILARITIES, EmbeddedTexts, Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder
 
 # (variant, name share, draw) -> unit class vectors [C, s] of a split
@@ -39,12 +39,17 @@ def texts_of_variant(
 
 
 def class_vectors(bank: TextsOfVariant) -> Vectors:
-    """The `Vectors` of these texts; variant `none` says nothing: the same zeros of every class."""
+    """The `Vectors` of these texts; variant `none` says nothing: the same zeros of every class.
+
+    Variant `similarities` are the means of the kept descriptors, which are not unit.
+    """
 
     @cache  # many rows ask for the same vectors
     def vectors(variant: str, share: float, draw: int) -> Tensor:
         if variant == NONE:
             return torch.zeros(bank("name", 0).names.shape)
+        if variant == SIMILARITIES:
+            return torch.from_numpy(bank("kept", draw).means())
         return torch.from_numpy(bank(variant, draw).vectors(share))
 
     return vectors

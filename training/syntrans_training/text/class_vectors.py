@@ -35,6 +35,7 @@ from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
 NONE = "none"  # the variant of the texts that says nothing
+SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
 CLASSNAME_FREE = "classname_free"
 _NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
 WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
@@ -123,6 +124,18 @@ class EmbeddedTexts:
     texts: NDArray[np.float32]
     weights: NDArray[np.float32]
     sentences: tuple[tuple[str, ...], ...] = ()
+
+    def means(self) -> NDArray[np.float32]:
+        """Means of the unit descriptors [C, s], each counting the same, not renormalised; the name where there is none.
+
+        The product with a unit picture is the mean of its cosines with the descriptors.
+        """
+        there = self.weights > 0
+        sums = np.einsum("cm,cms->cs", there.astype(np.float32), self.texts)
+        found: NDArray[np.float32] = np.where(
+            there.any(1, keepdims=True), sums / np.maximum(there.sum(1, keepdims=True), 1), self.names
+        ).astype(np.float32)
+        return found
 
     def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
@@ -233,4 +246,14 @@ def derangement(n: int, seed: int) -> NDArray[np.int64]:
     for i in range(n - 1, 0, -1):
         j = int(rng.integers(i))
         order[i], order[j] = order[j], order[i]
+    return order
+
+
+def half_deranged(n: int, seed: int) -> NDArray[np.int64]:
+    """A permutation that moves a random half of 0..n-1 among itself, and leaves the rest; needs n >= 4."""
+    if n < 4:
+        raise ValueError(f"half a derangement needs at least 4 classes, got {n}")
+    moved = np.sort(np.random.default_rng((seed, n, 2)).permutation(n)[: n // 2])
+    order = np.arange(n)
+    order[moved] = moved[derangement(len(moved), seed)]
     return order

@@ -1,0 +1,37 @@
+"""How val's classes lie in the shared space of every trained head: what a task is compared with when alpha is moved.
+
+Measured once the heads are trained (text/worth.py), and kept beside them in vsbird.safetensors.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from syntrans_training.bridge.initialisation import ClassVectorSource
+from syntrans_training.bridge.stage import SPREAD, load
+from syntrans_training.encoder.features import Features
+from syntrans_training.engine import checkpoint
+from syntrans_training.text.class_vectors import NONE
+from syntrans_training.text.worth import measure_spread
+
+
+@torch.no_grad()
+def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None:
+    """Add to the heads of `path` what they lack; heads without a text have nothing to weigh."""
+    bridges, (tensors, note) = load(path), checkpoint.load(path)
+    pictures = bridges.phi(val.values)
+    found: dict[str, Tensor] = {}
+    for (variant, shots), heads in bridges.heads.items():
+        text = texts.val(variant, bridges.choices[variant, shots]["name_share"])
+        seeds = [log["seed"] for log in note["heads"] if (log["variant"], log["shots"]) == (variant, shots)]
+        for seed, head in zip(seeds, heads, strict=True):
+            prefix = f"{SPREAD}.{variant}.{shots}.{seed}"
+            if variant == NONE or f"{prefix}.slope" in tensors:
+                continue
+            memory = head.build_memory()
+            semantic, precision = head.semantic(text, memory), memory.metric.precision
+            spread = measure_spread(memory.project(pictures), val.labels, semantic, precision)
+            found |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
+    if found:
+        checkpoint.save(path, tensors | found, note)
