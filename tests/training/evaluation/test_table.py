@@ -4,7 +4,17 @@ import pytest
 
 from syntrans_training.evaluation.table import LABELS, render
 
-VISUAL = {"plain_prototypes", "euclidean", "simpleshot", "logistic", "ridge", "cosine", "gidaris", "gidaris_other", "visual_only"}
+VISUAL = {
+    "plain_prototypes",
+    "euclidean",
+    "simpleshot",
+    "logistic",
+    "ridge",
+    "cosine",
+    "gidaris",
+    "gidaris_other",
+    "visual_only",
+}
 CONTROL = {"no_text", "name_only", "classname_free", "raw", "random_words", "shuffled", "half_shuffled"}
 
 
