@@ -20,7 +20,7 @@ MKDOCS := mkdocs==1.6.1
 # Processes of the fast tests side by side.
 JOBS ?= 2
 
-.PHONY: help setup demo test test-fast test-engines test-photographs lint fix bench bench-encoder bench-mining reliability docs docs-site wheel wheel-check lock clean
+.PHONY: help setup demo test test-fast test-engines lint fix bench bench-encoder bench-mining reliability docs docs-site wheel wheel-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,11 +36,8 @@ test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "slow and not vllm and not gpu and not photographs"
-	$(BIN)/pytest -q -m "vllm and not gpu and not photographs"  # one at a time: vLLM pins its threads to the cores
-
-test-photographs: $(STAMP) ## The quick start on real photographs (minutes; needs ../shared/data)
-	$(BIN)/pytest -q -m photographs
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "slow and not vllm and not gpu"
+	$(BIN)/pytest -q -m "vllm and not gpu"  # one at a time: vLLM pins its threads to the cores
 
 lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .

@@ -51,6 +51,11 @@ class Version:
     checkout: Path
     runs: Path
 
+    @property
+    def has_new_keys(self) -> bool:
+        """Whether its config keys have the names of today."""
+        return (self.checkout / "syntrans" / "config" / "model.py").is_file()
+
     def run(self, *arguments: str) -> float:
         """A command of it; returns its processor seconds."""
         packages = [self.checkout, *(self.checkout / part for part in ("mining", "training", "world"))]
@@ -71,7 +76,8 @@ class Version:
     def train(self, features: Path, *settings: str, descriptors: Path | None = None) -> dict[str, Any]:
         """A bridge on features: seconds, choices of the stage, and its folder."""
         out = Path(tempfile.mkdtemp(dir=self.runs))
-        given = [f"data.path={features}", "encoder.method=given", *settings]
+        method = "precomputed" if self.has_new_keys else "given"
+        given = [f"data.path={features}", f"encoder.method={method}", *settings]
         first = [str(descriptors)] if descriptors else []
         spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *_sets(given))
         report = json.loads((out / "train.json").read_text())
@@ -134,7 +140,8 @@ def compare_evaluation(
         small = [f"{key}={json.dumps(value)}" for key, value in SMALL.items()]
         trained = version.train(features, *small, *settings, descriptors=out / "descriptors.parquet")
         version.evaluate(trained["folder"], "episodes.episodes=4")  # features and texts are in the cache now
-        episodes = ["episodes.episodes=4", "shuffles=1"] if settings else ["episodes.episodes=2000"]
+        once = "control_draws=1" if version.has_new_keys else "shuffles=1"
+        episodes = ["episodes.episodes=4", once] if settings else ["episodes.episodes=2000"]
         found[name] = version.evaluate(trained["folder"], *episodes)
         print(name, "evaluate", found[name]["seconds"], found[name]["processor_seconds"], flush=True)
     return found | {"ratio": ratios(found, ("seconds", "processor_seconds"))}

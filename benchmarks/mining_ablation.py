@@ -53,7 +53,8 @@ ONLY_OURS = [
     "vsbird.steps=0",
     "vsbird.seeds=1",
     "vsbird.controls=false",
-    *(f"vsbird.{grid}=[1.0]" for grid in ("powers", "noises", "shrinkages", "prior_shrinkages", "lambdas")),
+    *(f"vsbird.{grid}=[1.0]" for grid in ("feature_powers", "spread_factors", "shrinkages")),
+    *(f"vsbird.{grid}=[1.0]" for grid in ("prior_shrinkages", "lambdas")),
     "vsbird.name_shares=[0.0]",
 ]
 SETTINGS = {

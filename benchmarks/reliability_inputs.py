@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 from syntrans.cli.app import run
 
 CODES = {2, 3, 4, 5}
@@ -73,6 +75,7 @@ def _nine_times(i: int) -> bytes:
 
 def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
     """Every command that reads a file, with every bad file in its place; and settings that are wrong in themselves."""
+    known = _known(root / "known")
     for path in files.values():
         yield ["inspect", str(path)]
         yield ["pack", str(path), "--out", str(root / "packed")]
@@ -80,6 +83,10 @@ def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
         yield ["evaluate", str(path)]
         yield ["compare", str(path), str(path)]
         yield ["data", "check", str(path)]
+        yield ["serve", "--support", str(path), "--port", "0"]
+        yield ["predict", "--support", str(path), "--query", str(known)]
+        yield ["predict", "--support", str(known), "--query", str(known), "--encoder", f"onnx:{path}"]
+        yield ["predict", "--support", str(known), "--query", str(known), "--descriptors", str(path)]
         for form in ("cupl", "dclip", "jsonl"):
             yield ["import", str(path), "--format", form, "--out", str(root / "imported")]
     for name, path in files.items():
@@ -99,6 +106,14 @@ def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
         yield ["train", "--dry-run", "--set", f"bridge.lambdas={value}"]
         yield ["mine", "--config", "world", "--set", f"crosscheck.threshold={value}"]
     yield ["train", "--dry-run", "--set", ".".join(["a"] * 5000) + "=1"]
+
+
+def _known(folder: Path) -> Path:
+    """Sound pictures of two classes, so that what else is named is all that is wrong."""
+    for name in ("red", "blue"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), name).save(folder / name / "1.png")
+    return folder
 
 
 def try_all(root: Path, every: int = 1) -> list[Ending]:

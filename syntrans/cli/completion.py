@@ -16,7 +16,11 @@ import typer  # noqa: TC002 - typer reads the annotations of a completion at run
 from syntrans.errors import SyntransError
 
 # command -> the commands whose configs and keys it takes, where that is not the command itself
-_CONFIGS_OF = {"doctor": ("mine",), "report": ("evaluate",), "show": ("mine", "train", "evaluate", "imagine", "flier")}
+_CONFIGS_OF = {
+    "doctor": ("mine",),
+    "report": ("evaluate",),
+    "show": ("mine", "train", "evaluate", "imagine", "flier", "predict", "serve"),
+}
 
 
 def configs(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -24,7 +28,7 @@ def configs(ctx: typer.Context, incomplete: str) -> list[str]:
     from syntrans.cli.config_keys import CONFIGS
     from syntrans.paths import shipped_dir
 
-    kinds = dict.fromkeys(CONFIGS[name][1] for name in _commands(ctx))
+    kinds = dict.fromkeys(kind for name in _commands(ctx) if (kind := CONFIGS[name][1]))
     return _fitting((path.stem for kind in kinds for path in shipped_dir(kind).glob("*.yaml")), incomplete)
 
 

@@ -22,13 +22,15 @@ app = typer.Typer(rich_markup_mode=None)
 config_app = typer.Typer(rich_markup_mode=None, help="Explain the keys of configs.")
 app.add_typer(config_app, name="config")
 
-# what has a config -> where that is declared, and the folder of its shipped configs; all but flier are commands
-CONFIGS = {
+# what has a config -> where that is declared, and the folder of its shipped configs, if any; all but flier are commands
+CONFIGS: dict[str, tuple[str, str | None]] = {
     "mine": ("syntrans_mining.config:MiningConfig", "mining/configs"),
     "train": ("syntrans_training.config:TrainConfig", "training/configs"),
     "evaluate": ("syntrans_training.config:EvaluateConfig", "training/configs"),
     "imagine": ("syntrans_training.config.imagination:ImagineConfig", "training/configs"),
     "flier": ("syntrans_training.config.flier:FlierConfig", "training/configs"),
+    "predict": ("syntrans_training.config.prediction:PredictConfig", None),
+    "serve": ("syntrans_training.config.prediction:ServeConfig", None),
 }
 
 
@@ -39,7 +41,7 @@ KeyArgument = Annotated[
 CommandOption = Annotated[
     str | None,
     typer.Option(
-        help="Only the keys of mine, train, evaluate, imagine, or flier (train --config flier).",
+        help="Only the keys of mine, train, evaluate, imagine, predict, serve, or flier (train --config flier).",
         metavar="NAME",
         autocompletion=completion.commands,
         is_eager=True,
@@ -113,12 +115,18 @@ def _loaded(commands: Sequence[str], config: str) -> dict[str, Any]:
 
     loaded, problems = {}, []
     for name in commands:
+        if (kind := CONFIGS[name][1]) is None:
+            continue
         try:
-            loaded[name] = load_config(model_of(name), config, kind=CONFIGS[name][1]).model_dump(mode="json")
+            loaded[name] = load_config(model_of(name), config, kind=kind).model_dump(mode="json")
         except UsageError as error:
             problems.append(error)
     if not loaded:
-        raise problems[0]
+        raise (
+            problems[0]
+            if problems
+            else UsageError(f"no keys of {', '.join(commands)} stand in a config file; leave --config out")
+        )
     return loaded
 
 

@@ -39,18 +39,16 @@ def serve(
     syntrans serve --support birds/
 
     Answers as `syntrans predict` does, on 127.0.0.1 alone. A corrected picture is copied into its class's folder below
-    --support: it counts at once, and in every later predict. For programs: POST /predict; /docs lists the calls. --set
-    knows coverage, of prediction sets (0.95).
+    --support: it counts at once, and in every later predict. For programs: POST /predict; /docs lists the calls.
     """
     from syntrans.extras import require
 
     require("serve", "serve", ("fastapi", "uvicorn", "python_multipart"))
-
     from syntrans.config import from_values
     from syntrans_training.config.prediction import ServeConfig
     from syntrans_training.prediction.predictor import Settings
     from syntrans_training.prediction.server.run import serve as run
     from syntrans_training.prediction.task import TaskRequest
 
-    settings = Settings(coverage=from_values(ServeConfig, {}, set_ or ()).coverage, inductive=inductive)
+    settings = Settings(from_values(ServeConfig, {}, set_ or ()).coverage, inductive)
     run(TaskRequest(support, None, encoder, descriptors, text, settings), port)

@@ -105,6 +105,8 @@ def fine_descriptors(folder: Path) -> Path:
 def test_the_commands_are_found():
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
+        "beside_earlier",
+        "reliability_ray",
         "run",
         "evaluate",
         "encoder_throughput",
@@ -116,7 +118,10 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_speed",
         "reliability",
+        "report",
+        "edit",
     } == scripts
     assert len(COMMANDS) > 30
 
@@ -167,7 +172,7 @@ def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py"])
+@pytest.mark.parametrize("script", ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py", "report.py"])
 def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
     call(f"benchmarks/{script}", "--quick")
     assert capsys.readouterr().out

@@ -51,7 +51,11 @@ def test_one_command_alone_is_shown_when_it_is_named(call: Call) -> None:
     [
         (["vsbird.val_check"], "unknown key 'vsbird.val_check'; did you mean vsbird.val_checks"),
         (["temperature", "--command", "mine"], "unknown key 'temperature'; did you mean propose.temperature?"),
-        (["--command", "demo"], "--command demo has no config; give mine, train, evaluate, imagine, flier"),
+        (
+            ["--command", "demo"],
+            "--command demo has no config; give mine, train, evaluate, imagine, flier, predict, serve",
+        ),
+        (["--command", "serve", "--config", "world"], "no keys of serve stand in a config file; leave --config out"),
         (["--config", "nowhere"], "'nowhere' is not among the shipped mining/configs"),
     ],
 )

@@ -44,3 +44,8 @@ def test_no_module_of_the_foundation_imports_torch_or_vllm() -> None:
     foundation = [name for name in found if not name.startswith("syntrans.cli.") and name != "syntrans.__main__"]
     assert "syntrans.contract.schemas" in foundation
     assert loaded_by(", ".join(foundation), ("torch", "vllm", "transformers", "open_clip", "datasets")) == []
+
+
+def test_the_page_of_a_run_needs_no_package_of_an_extra() -> None:
+    modules = "syntrans.views.report.runs, syntrans.views.report.live"
+    assert loaded_by(modules, ("torch", "transformers", "sklearn", "matplotlib", "fastapi", "onnxruntime")) == []

@@ -17,7 +17,7 @@ def make_pipeline(folder: Path, *, seed: int = 0) -> Path:
     tokenizer = CLIPTokenizer.from_pretrained(_tokenizer_files(folder / "tokenizer"))
     text = CLIPTextConfig(
         vocab_size=len(tokenizer), hidden_size=8, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=16, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        max_position_embeddings=77, bos_token_id=0, eos_token_id=1, pad_token_id=1,
     )  # fmt: skip
     unet = UNet2DConditionModel(
         sample_size=8, block_out_channels=(4, 8), layers_per_block=1, cross_attention_dim=8, norm_num_groups=2,
@@ -43,6 +43,6 @@ def _tokenizer_files(folder: Path) -> Path:
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    told = {"model_max_length": 16, "tokenizer_class": "CLIPTokenizer"}
+    told = {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
     return folder

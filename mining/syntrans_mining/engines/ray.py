@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from syntrans.errors import InputError, ModelLoadError
-from syntrans.ray_cluster import join_cluster
+from syntrans.runs.ray_cluster import join_cluster
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.classes.entries import ClassEntry, read_classes
 from syntrans.classes.identity import CLASSES
-from syntrans.config import load_config
+from syntrans.config import load_saved
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.edits import EDITS, Edit, apply_edits, records_of
 from syntrans.descriptors.run_facts import read_report
@@ -24,11 +24,10 @@ from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import RunSetup, open_host, open_run
 from syntrans_mining.run.decisions import semantics_of
 from syntrans_mining.run.output_files import MineResult, write_files
-from syntrans_mining.run.refilter import require_finished
+from syntrans_mining.run.refilter import cache_of, require_finished
 from syntrans_mining.run.report import Report
 from syntrans_mining.steps.candidate import Candidate, from_row
 
@@ -48,7 +47,7 @@ def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
     if run.resolve() == out.resolve():
         raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
     require_finished(run)
-    config = load_config(MiningConfig, str(run / "config.yaml"), kind="mining/configs")
+    config = load_saved(MiningConfig, run / "config.yaml")
     entries = read_classes(run / CLASSES)
     rows, meta = read_descriptors(run / "descriptors.parquet")
     past, now = records_of(meta.notes), datetime.now().astimezone().isoformat(timespec="seconds")
@@ -65,7 +64,7 @@ def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
         remove_rests(out)
         changed = {str(record["class_id"]) for record in records}
         semantics = _semantics(run, out, config, entries, candidates, changed, meta)
-        extra |= {"edit_of": notes["edit_of"], EDITS: len(records)}
+        extra |= {"edit_of": notes["edit_of"], "made_of": str(run.absolute()), EDITS: len(records)}
         return write_files(out, config, entries, meta, Report(), extra, candidates, semantics)
 
 
@@ -91,7 +90,7 @@ def _semantics(
         models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
         _require_same(models, meta, run)
         setup = RunSetup(config, models, models)
-        cache = (run if (run / JOURNAL).is_file() else out) / JOURNAL
+        cache = cache_of(run, out)
         with closing(open_host(setup, out / "logs")) as host, open_run(setup, entries, cache, host) as context:
             for encoder, model in zip(config.encoders, models.embedding, strict=True):
                 if encoder.path in files:

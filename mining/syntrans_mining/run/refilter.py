@@ -17,6 +17,7 @@ from syntrans.classes.identity import CLASSES
 from syntrans.config import from_values, load_saved
 from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
+from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
 from syntrans.provenance import git_commit, package_versions
@@ -70,7 +71,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         for folder in (out, run):
             stack.enter_context(lock(folder))
         remove_rests(out)
-        cache = (run if (run / JOURNAL).is_file() else out) / JOURNAL  # a refiltered run has none: CLIP is asked again
+        cache = cache_of(run, out)
         setup = RunSetup(config, models, models)
         host = stack.enter_context(closing(open_host(setup, out / "logs")))
         context = stack.enter_context(open_run(setup, entries, cache, host))
@@ -83,7 +84,13 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
         notes = changed | {UNANSWERED: hidden}  # another reason stands in the ledger now
         notes |= {EDITS: records} if records else {}
         meta = meta.model_copy(update=_provenance(out, config, meta, notes))
-        extra = {**changed, "load_seconds": host.load_seconds, "loads": host.loads, "failures": []}
+        extra = {
+            **changed,
+            "made_of": str(run.absolute()),
+            "load_seconds": host.load_seconds,
+            "loads": host.loads,
+            "failures": [],
+        }
         return write_files(out, config, entries, meta, context.report, extra, candidates, semantics)
 
 
@@ -139,6 +146,20 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
     rows, meta = read_descriptors(run / "descriptors.parquet")
     before = undo(rows, records_of(meta.notes))
     return config, read_classes(run / CLASSES), [from_row(row) for row in before], meta
+
+
+def cache_of(run: Path, out: Path) -> Path:
+    """The responses of ``run``, or of the run that it was made of; where these are gone, a new file in ``out``.
+
+    Without them CLIP is asked again.
+    """
+    folders = [run]
+    while not (folders[-1] / JOURNAL).is_file():
+        made_of = read_report(folders[-1] / "run.json").get("made_of")
+        if not isinstance(made_of, str) or Path(made_of) in folders:
+            return out / JOURNAL
+        folders.append(Path(made_of))
+    return folders[-1] / JOURNAL
 
 
 def require_finished(run: Path) -> None:

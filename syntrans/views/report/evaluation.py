@@ -106,6 +106,7 @@ def _limits(summary: Mapping[str, Any]) -> list[str]:
     if looks:
         found.append(f"The novel classes were looked at {looks} times on this machine; each look makes them less new.")
     if data.get("seen_by_mining"):
-        rule = "none of them is a query" if episodes.get("leak") == "bar" else f"rule for them: {episodes.get('leak')}"
+        rule = episodes.get("seen_queries", episodes.get("leak"))  # of earlier versions
+        rule = "none of them is a query" if rule in ("exclude", "bar") else f"rule for them: {rule}"
         found.append(f"Mining has seen {data['seen_by_mining']} of these pictures; {rule}.")
     return found

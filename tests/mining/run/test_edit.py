@@ -11,6 +11,7 @@ import pytest
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.descriptors.edits import EDITS, Edit
 from syntrans.errors import InputError, ModelLoadError
+from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.run import edit as editing
 from syntrans_mining.run.edit import edit
 from syntrans_mining.run.mine import MineResult
@@ -97,6 +98,18 @@ def test_without_its_models_a_run_is_corrected_but_for_the_class_vectors(
     assert made.semantics is None
     assert made.run_json.is_file()
     assert "semantics.parquet is left out" in capsys.readouterr().err
+
+
+def test_a_run_that_was_corrected_twice_still_has_the_vectors_of_the_first(
+    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class_id, text = first_kept(mined)
+    veto = Edit.model_validate({"action": "veto", "class": class_id, "text": text})
+    edit(mined, [veto], tmp_path / "a")
+    monkeypatch.setattr(FakeEncoder, "embed_texts", lambda *_: pytest.fail("CLIP was asked"))
+    edit(tmp_path / "a", [veto.model_copy(update={"action": "restore"})], tmp_path / "b")
+    refilter(tmp_path / "b", [], tmp_path / "c")
+    assert vectors(tmp_path / "c")[class_id] == pytest.approx(vectors(mined)[class_id], abs=1e-6)
 
 
 def test_an_unfinished_run_is_not_corrected(mined: Path, tmp_path: Path) -> None:

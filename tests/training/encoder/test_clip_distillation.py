@@ -123,7 +123,7 @@ def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, caps
     assert (out / "tensorboard" / "distill.metrics").is_dir()
     assert not list(out.glob("distill-state*"))
     said = capsys.readouterr().err
-    assert "gate passed; features come from the distilled encoder" in said
+    assert "acceptance check passed; features come from the distilled encoder" in said
     assert "teacher tiny: zero-shot" in said
 
 
@@ -134,7 +134,7 @@ def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, cap
     assert same(part(out), part(out, file="encoder.safetensors"))
     assert note["weights"] == note["start"]
     assert not part(out, "projector")  # it would belong to another encoder
-    assert "gate FAILED; features come from the encoder as it was" in capsys.readouterr().err
+    assert "acceptance check FAILED; features come from the encoder as it was" in capsys.readouterr().err
 
 
 def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch):

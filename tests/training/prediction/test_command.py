@@ -12,6 +12,8 @@ import pytest
 from prediction_world import COLOURS, ColourEncoder, Words, photo, sight, write_task
 
 from syntrans.cli.app import run
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors
 from syntrans.images import decode as image_decode
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders import journal
@@ -169,10 +171,14 @@ def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
         (("--support", "{torn}"), 3, "none of the 2 supports can be read"),
         (("--support", "{support}", "--text", "much"), 2, "auto, names, none"),
         (("--support", "{support}", "--out", "x.xlsx"), 2, ".csv, .parquet, .jsonl or .html"),
-        (("--support", "{support}", "--coverage", "1.5"), 2, "between 0 and 1"),
+        (("--support", "{support}", "--set", "coverage=1.5"), 2, "less than 1"),
+        (("--support", "{support}", "--coverage", "0.9"), 2, "was renamed to --set coverage"),
+        (("--support", "{support}", "--set", "engine.kind=spark"), 2, "'local' or 'ray'"),
+        (("--support", "{support}", "--descriptors", "{told}"), 3, "has no descriptor of blue, green, red"),
+        (("--support", "{support}", "--query", "{empty}"), 3, "holds no picture"),
     ],
 )
-def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys):
+def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys, descriptor_row):
     support, query = write_task(tmp_path, shots=1, queries=1)
     (tmp_path / "empty").mkdir()
     (tmp_path / "one" / "red").mkdir(parents=True)
@@ -180,8 +186,11 @@ def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path,
     for name in ("a", "b"):
         (tmp_path / "torn" / name).mkdir(parents=True)
         (tmp_path / "torn" / name / "1.png").write_bytes(b"\x89PNG")
+    meta = FileMetadata(run_id="told", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
+    write_descriptors(tmp_path / "told.parquet", [descriptor_row("wren", "it is brown")], meta)
     places = {name: str(tmp_path / name) for name in ("nothing", "empty", "one", "torn")} | {"support": str(support)}
-    got, rows, err = predict(capsys, *(a.format(**places) for a in arguments), "--query", query)
+    places["told"] = str(tmp_path / "told.parquet")
+    got, rows, err = predict(capsys, "--query", query, *(a.format(**places) for a in arguments))
     assert got == code
     assert message in err
     assert rows == []
@@ -219,6 +228,34 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
     assert code == 4
     assert "the disk is full" in err
     assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_a_disk_that_fills_while_pictures_are_sorted_leaves_no_half_copy(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+
+    def full(_source, target):
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    code, rows, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
+    assert (code, rows) == (4, [])
+    assert "the disk is full" in err
+    assert [path for path in (tmp_path / "sorted").rglob("*") if path.is_file()] == []
+
+
+def test_features_that_find_no_room_are_one_line_and_leave_nothing(tmp_path, capsys, monkeypatch):
+    support, query = write_task(tmp_path, shots=1)
+    monkeypatch.setattr(journal, "EVERY", 1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("syntrans.paths.os.replace", full)
+    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
+    assert code == 4
+    assert "the disk is full" in err
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):

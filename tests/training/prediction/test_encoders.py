@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -82,6 +84,14 @@ def test_what_is_no_image_encoder_is_refused(tmp_path):
         open_sight("onnx:/nowhere.onnx")
     with pytest.raises(UsageError, match="onnx:<file>"):
         open_sight("resnet")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "timm", "open_clip"])
+def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
+    with pytest.raises(ModelLoadError) as refused:
+        open_sight(f"{kind}:{tmp_path}")
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
@@ -176,19 +186,20 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
         syntrans.FewShotClassifier.load(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
     pytest.importorskip("sklearn")
-    from sklearn.utils.estimator_checks import check_estimator
-
-    expected = {
-        "check_fit_score_takes_y": "the second argument of fit is called labels, not y",
-        "check_set_params": "the type checker of these tests refuses its values",
-    }
-    estimator = syntrans.FewShotClassifier(encoder="features", inductive=True)
-    done = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
-    assert len(done) > 50
-    assert {one["check_name"] for one in done if one["status"] == "xfail"} <= set(expected)
+    program = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from sklearn.utils.estimator_checks import check_estimator\n"
+        "from syntrans import FewShotClassifier\n"
+        "done = check_estimator(FewShotClassifier('features', inductive=True), on_skip=None, on_fail=None)\n"
+        "assert len(done) > 50\n"
+        "print(*(one['check_name'] for one in done if one['status'] not in ('passed', 'skipped')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    by_name = ["check_fit_score_takes_y", "check_n_features_in_after_fitting"]  # y=...; it is called labels here
+    assert done.stdout.split() == by_name
 
 
 def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():

@@ -1,1 +1,4 @@
-"""The bridge from text to pictures (VSBird), and its ridge baseline."""
+"""The bridge from text to pictures (VSBird), and its ridge baseline.
+
+`stage.py` chooses and fits it, `initialisation.py` begins in closed form, `head_training.py` trains.
+"""

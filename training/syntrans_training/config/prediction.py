@@ -8,23 +8,26 @@ from syntrans.config import StrictModel
 
 
 class ServeConfig(StrictModel):
-    """`coverage`: share of prediction sets that should contain the right class."""
+    """Everything that `--set` of serve knows."""
 
-    coverage: float = Field(default=0.95, gt=0, lt=1)
+    coverage: float = Field(
+        default=0.95, gt=0, lt=1, description="Share of prediction sets that should contain the right class."
+    )
 
 
 class ReaderConfig(StrictModel):
-    """Where pictures are looked at: here, or by `workers` processes of a Ray cluster.
+    """Where pictures are looked at."""
 
-    `ray_address`: of the cluster (`auto`: the one this machine belongs to); null starts one here.
-    """
-
-    kind: Literal["local", "ray"] = "local"
-    workers: PositiveInt = 1
-    ray_address: str | None = None
+    kind: Literal["local", "ray"] = Field(
+        "local", description="local: here; ray: by processes of a Ray cluster (docs/cluster.md)."
+    )
+    workers: PositiveInt = Field(1, description="Processes of the cluster, for kind ray.")
+    ray_address: str | None = Field(
+        None, description="Cluster for kind ray; auto: the one of this machine; null: one is started here."
+    )
 
 
 class PredictConfig(ServeConfig):
     """Everything that `--set` of predict knows."""
 
-    engine: ReaderConfig = ReaderConfig()
+    engine: ReaderConfig = Field(ReaderConfig(), description="Where pictures are looked at.")

@@ -1,9 +1,10 @@
 """The stage `distill` of `syntrans train`: a frozen CLIP teaches the trained encoder what pictures have in common.
 
 It leaves distill.safetensors: `encoder.*`, which the features come from, `projector.*` into the teacher's space, and a
-note with its identity, the gate and every look. The gate: if val accuracy of cosine prototypes ends below where it
-began, the features come from the encoder as it was, `encoder.*` are its weights, and no projector is left, for it would
-belong to another encoder. The val split is looked at, never trained on, and the last epoch is kept, whatever the looks.
+note with its identity and every validation check. The acceptance check (`gate` in the note): if val accuracy of cosine
+prototypes ends below where it began, the features come from the encoder as it was, `encoder.*` are its weights, and no
+projector is left, for it would belong to another encoder. The val split is looked at, never trained on, and the last
+epoch is kept, whatever the checks.
 """
 
 import copy
@@ -28,7 +29,7 @@ from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_s
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
 from syntrans_training.encoder.training import (
-    LOOK,
+    VAL_ACCURACY,
     TrainedEncoder,
     build_encoder,
     open_encoder,
@@ -125,7 +126,7 @@ def _identity(
             "teacher": signal.teacher.revision,
             "anchors": signal.anchors.texts if config.distill.loss_weights.text else (),
             "base": base.key,
-            "val": val.key,  # the gate's
+            "val": val.key,  # of the acceptance check
             "seed": config.seed,
         }
     )
@@ -167,7 +168,7 @@ class _Stage:
             identity=self.identity,
             metrics_file=self.out / METRICS,
             after_epoch=after_epoch,
-            at_start=lambda _: {LOOK: self._accuracy(self.start)},
+            at_start=lambda _: {VAL_ACCURACY: self._accuracy(self.start)},
         )
         if self.processes.first:
             self._save(task, note, teacher_note)
@@ -253,7 +254,7 @@ class _Stage:
         with torch.inference_mode():
             projected = projector(values.to(self.device)).cpu()
         accuracies = zero_shot(projected, self.val, self.signal.val)
-        return {LOOK: round(val_accuracy(values, self.val), 4)} | {
+        return {VAL_ACCURACY: round(val_accuracy(values, self.val), 4)} | {
             _ZERO_SHOT + kind: v for kind, v in accuracies.items()
         }
 
@@ -264,8 +265,9 @@ class _Stage:
         if not passed:
             kept = {"encoder": self.start}
         done = "features come from the distilled encoder" if passed else "features come from the encoder as it was"
-        say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, gate {'passed' if passed else 'FAILED'}; {done}")
-        rows = [row for row in read_rows(self.out / METRICS) if LOOK in row]
+        verdict = "passed" if passed else "FAILED"
+        say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, acceptance check {verdict}; {done}")
+        rows = [row for row in read_rows(self.out / METRICS) if VAL_ACCURACY in row]
         student = {
             str(row["epoch"]): {k.removeprefix(_ZERO_SHOT): v for k, v in row.items() if k.startswith(_ZERO_SHOT)}
             for row in rows

@@ -28,6 +28,7 @@ from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
+from syntrans_training.encoder.cmkd_teacher import MirrorTeacher
 from syntrans_training.encoder.objectives.cmkd import (
     CMKDStudent,
     CMKDTeacher,
@@ -39,7 +40,6 @@ from syntrans_training.engine import checkpoint
 from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
-from syntrans_training.modules.mirror import MirrorTeacher
 from syntrans_training.text.class_texts import Vectors
 from syntrans_training.text.class_vectors import derangement
 

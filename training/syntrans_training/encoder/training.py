@@ -54,7 +54,7 @@ FILES = (
     *(f"{teacher}.{kind}" for teacher in TEACHERS for kind in ("safetensors", "metrics.jsonl")),
 )  # what the stage may leave in a run folder
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
-LOOK = "val_accuracy_1_shot"
+VAL_ACCURACY = "val_accuracy_1_shot"
 
 TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
 
@@ -186,7 +186,7 @@ def _train(generation: Generation, context: _TrainingContext) -> None:
         def after_epoch(epoch: int, now: nn.Module) -> dict[str, float]:
             if epoch % config.val_every and epoch != recipe.epochs:
                 return {}
-            return {LOOK: round(_val_check(generation, context, now), 4)}
+            return {VAL_ACCURACY: round(_val_check(generation, context, now), 4)}
 
         fit(
             task,
@@ -253,7 +253,7 @@ def _save(generation: Generation, backbone: str, module: nn.Module, out: Path) -
 def val_checks(metrics: Path) -> dict[str, float]:
     """Epoch -> val accuracy, as a training wrote it down."""
     # From the file, not from memory: a resumed run made the first of them in another process.
-    return {str(row["epoch"]): row[LOOK] for row in read_rows(metrics) if LOOK in row}
+    return {str(row["epoch"]): row[VAL_ACCURACY] for row in read_rows(metrics) if VAL_ACCURACY in row}
 
 
 def _val_check(generation: Generation, context: _TrainingContext, module: nn.Module) -> float:

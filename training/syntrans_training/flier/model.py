@@ -56,11 +56,11 @@ class Flier(nn.Module):
         self.head = nn.Parameter(text.clone())
         self.latent = latent
 
-    def image_logits(self, before: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
+    def image_logits(self, before: Float[Tensor, "n p"]) -> Float[Tensor, "n classes"]:
         """Of the image branch."""
         return SCALE * F.normalize(F.linear(before, self.weight, self.bias), dim=-1) @ self.head.T
 
-    def latent_logits(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+    def latent_logits(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Of the latent branch; zeros where there is none."""
         if self.latent is None:
             return latents.new_zeros(len(latents), len(self.head))
@@ -104,7 +104,7 @@ def joint_loss(
 
 
 @torch.no_grad()
-def branches(model: Flier, pictures: Pictures) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
+def branches(model: Flier, pictures: Pictures) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes"]]:
     """Image and latent logits of a trained model."""
     model.eval()
     return model.image_logits(pictures.before), model.latent_logits(pictures.latents)

@@ -4,7 +4,7 @@ A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
     skd-gen0.safetensors  with method skd-gen1: the same of generation 0, its teacher
     cmkd-teacher.safetensors  with method cmkd: its teacher (note: the teacher's own val accuracies); metrics likewise
-    distill.safetensors   with a distill.teacher: the encoder that the features come from; note: gate, zero-shot looks
+    distill.safetensors   with a distill.teacher: the encoder that the features come from; note: acceptance, zero-shot
     bridge.safetensors    standardisation and ridge maps; note: identity, descriptor file, what val chose
     vsbird.safetensors    trained heads of the bridge; note: identity, what val chose, what each training did
     methods.safetensors   heads of other methods; note: identity, settings that val chose, temperatures

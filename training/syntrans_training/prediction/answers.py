@@ -15,7 +15,7 @@ NAMED, UNSURE, NONE, BROKEN = "named", "unsure", "none of these", "broken"
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one picture. `status`: named (its prediction set has one class), unsure, none of these, broken.
+    """What is said of one picture. `status`: named (one class in its prediction set), unsure, none of these, broken.
 
     `guarantee`: share of pictures whose class is promised to be in `prediction_set`; None where nothing is promised.
     """
@@ -74,7 +74,7 @@ def _answer(
         round(float(p[order[0]]), 4),
         tuple((predictor.classes[c], round(float(p[c]), 4)) for c in order[:TOP]),
         members,
-        predictions.calibration.promised,
+        None if predictions.calibration.promised is None else round(predictions.calibration.promised, 4),
         tuple((support_origins[row], round(cosine, 3)) for row, cosine in why.nearest),
         round(why.text_share, 3),
         tuple((text, round(cosine, 3)) for text, cosine in why.speaks_for),

@@ -21,6 +21,7 @@ class Corrections {
   }
 
   after() {
+    this.saved = false;
     this.changed();
     showCorrections();
   }

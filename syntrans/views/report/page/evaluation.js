@@ -54,7 +54,7 @@ class Result {
       { label: "row − visual only", ...difference((row) => `${row} - visual_only`) },
       { label: "SynTrans − row", ...difference((row) => `syntrans - ${row}`) },
       { label: "± with other pictures", value: (row) => row.image_half_width, cell: (row) => fixed(row.image_half_width), numeric: true },
-      { label: "group", value: (row) => this.part.group_labels[row.group] || row.group },
+      { label: "group", value: (row) => this.part.group_labels[row.group] || row.group, cell: (row) => words(this.part.group_labels[row.group] || row.group, "whole") },
     ];
     const made = dataTable({ label: `Accuracy in percent, ${this.shots}-shot; a row's name shows what it is made of`, name: `accuracy-${this.shots}-shot`, columns, rows: this.rows });
     return made.element;

@@ -26,9 +26,10 @@ function show(data) {
 
 async function follow(seen) {
   let next = seen;
+  const correcting = ledgers.some(({ made }) => made.length); // a page that is made anew would lose them
   try {
-    const reply = await fetch(`/data.json?seen=${seen}`);
-    if (reply.status === 200 && !ledgers.some(({ made }) => made.length)) { // corrections must not be lost
+    const reply = correcting ? null : await fetch(`/data.json?seen=${seen}`);
+    if (reply?.status === 200) {
       const { version, data } = await reply.json();
       const at = scrollY;
       show(data);

@@ -187,6 +187,7 @@ function prompts(part) {
   return stages.map((stage) => section(4, stage, part.prompts.filter((one) => one.stage === stage).map((one) => {
     const answer = known(one.p_yes) ? `P(yes) ${one.p_yes.toFixed(3)}` : one.answer || one.error || "no answer";
     const said = (one.messages || []).map((message) => [element("dt", { textContent: `${message.role}${message.picture ? ", with a picture" : ""}` }), element("dd", {}, element("pre", { textContent: message.text }))]);
-    return folded(`${one.model}: ${String(answer).slice(0, 70)}`, element("dl", {}, said, element("dt", { textContent: `answer of ${one.model}` }), element("dd", {}, element("pre", { textContent: answer }))));
+    const asked = String((one.messages || []).at(-1)?.text || "").trim().split("\n").at(-1);
+    return folded(`${one.model}: ${asked.slice(-90)} → ${String(answer).slice(0, 50)}`, element("dl", {}, said, element("dt", { textContent: `answer of ${one.model}` }), element("dd", {}, element("pre", { textContent: answer }))));
   })));
 }

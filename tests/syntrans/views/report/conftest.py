@@ -45,7 +45,7 @@ def evaluated(tmp_path: Path) -> Path:
     result = {"mean": 60.0, "half_width": 1.0, "image_half_width": 2.0, "n": 4, "ece": 0.03, "temperature": 1.2}
     rows, names = ("visual_only", "syntrans", HOSTILE), ("wren", HOSTILE)
     summary = {
-        "episodes": {"ways": 2, "queries": 5, "episodes": 4, "seed": 0, "dropped": {"1": 0}, "leak": "bar"},
+        "episodes": {"ways": 2, "queries": 5, "episodes": 4, "seed": 0, "dropped": {"1": 0}, "seen_queries": "exclude"},
         "data": {"classes": 2, "images": 40, "path": HOSTILE, "looks_at_novel": 3, "seen_by_mining": 4},
         "groups": {"visual_only": "visual", "syntrans": "semantic", HOSTILE: HOSTILE},
         "results": {"1": dict.fromkeys(rows, result)},
@@ -103,3 +103,19 @@ def predicted(tmp_path: Path) -> Path:
     answers.append(answer("broken.png", "broken", **nothing))
     (tmp_path / "names.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers))
     return tmp_path / "names.jsonl"
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Path:
+    """What `syntrans report TRAINING --figure all` leaves."""
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    curve = {"split": "novel", "shots": 1, "chosen": {"alpha": 0.5, "mean": 60.0}}
+    (folder / "alpha.json").write_text(json.dumps({"checkpoint": HOSTILE, "curves": [curve]}))
+    number = {"shots": 1, "weights": "visual", "alpha": 0.0, "silhouette": 0.3}
+    (folder / "weights.json").write_text(json.dumps({"checkpoint": HOSTILE, "numbers": [number]}))
+    points = {"split": ["novel"] * 3, "shots": [1] * 3, "alpha": [0.0, 0.5, 1.0], "accuracy": [0.5, 0.6, 0.4]}
+    write_sealed(folder / "alpha.parquet", pa.table({**points, "half_width": [0.01] * 3, "episodes": [30] * 3}))
+    plane = {"x": [0.1, 0.2, 0.9], "y": [0.5, 0.4, 0.1], "class": ["wren", "wren", HOSTILE]}
+    write_sealed(folder / "weights.parquet", pa.table({"shots": [1] * 3, "weights": ["visual"] * 3, **plane}))
+    return folder

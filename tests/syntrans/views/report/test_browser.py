@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -20,6 +21,7 @@ from hostile import HOSTILE, LONG
 from syntrans.cli.app import run
 from syntrans.contract.reading import read_descriptors
 from syntrans.text_safety import plain_text
+from syntrans.views.report.live import Followed, open_server
 from syntrans.views.report.page import render_page
 from syntrans.views.report.runs import parts_of
 
@@ -61,9 +63,14 @@ def tab() -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(tab: Page, mined: Path, evaluated: Path, trained: Path, predicted: Path, tmp_path: Path) -> Page:
+def runs(mined: Path, evaluated: Path, trained: Path, figures: Path, predicted: Path) -> list[Path]:
+    return [mined, evaluated, trained, figures, predicted]
+
+
+@pytest.fixture
+def page(tab: Page, runs: list[Path], tmp_path: Path) -> Page:
     file = tmp_path / "report.html"
-    file.write_text(render_page(parts_of([mined, evaluated, trained, predicted])), encoding="utf-8")
+    file.write_text(render_page(parts_of(runs)), encoding="utf-8")
     tab.events.clear()
     tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved"))
     tab.scheme("light")
@@ -177,6 +184,33 @@ def test_nothing_is_wider_than_the_window_too_faint_or_without_a_name(page: Page
     assert len(ids) == len(set(ids))
     levels = page.js("[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.tagName[1]))")
     assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_curves_and_points_are_drawn_as_wide_as_there_is_room(page: Page) -> None:
+    for width in WIDTHS:
+        page.size(width, 800)
+        charts = "[...document.querySelectorAll('.chart svg')]"
+        page.wait(f"{charts}.every((one) => one.clientWidth === Math.floor(one.parentNode.clientWidth))")
+    assert page.js("document.querySelectorAll('.chart svg polyline').length") >= 4
+    assert page.js("document.querySelectorAll('.chart svg .point').length") == 3
+    assert "NaN" not in page.js("[...document.querySelectorAll('svg')].map((one) => one.innerHTML).join()")
+    assert page.wrong() == []
+
+
+def test_live_it_shows_what_a_run_has_done_since(tab: Page, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text("{}")
+    followed = Followed([tmp_path])
+    followed.look()
+    with open_server(followed, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tab.events.clear()
+        tab.open(f"http://127.0.0.1:{server.server_port}/")
+        assert tab.js("document.querySelectorAll('svg').length") == 0
+        (tmp_path / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "loss": 2.0}) + "\n")
+        tab.wait("document.querySelectorAll('svg polyline').length === 1")
+        tab.call("Page.navigate", url="about:blank")
+        server.shutdown()
+    assert tab.wrong() == []
 
 
 def test_printed_it_has_its_tables_and_no_buttons(page: Page) -> None:

@@ -71,3 +71,8 @@ def test_the_command_writes_one_page_of_several_runs(mined: Path, evaluated: Pat
     assert [part["kind"] for part in found["parts"]] == ["mining", "evaluation"]
     assert Path(found["page"]) == tmp_path / "out" / "report.html"
     assert "2 runs" in Path(found["page"]).read_text()
+
+
+def test_pictures_of_a_run_that_does_not_say_where_they_lie_are_left_out(mined: Path, tmp_path: Path, capsys) -> None:
+    assert run(["report", str(mined), "--pictures", "--out", str(tmp_path / "out")]) == 0
+    assert "does not say where they lie" in capsys.readouterr().err

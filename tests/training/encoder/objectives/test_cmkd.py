@@ -9,6 +9,7 @@ import torch
 from syntrans_training import backbones
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder.cmkd import teacher_accuracy
+from syntrans_training.encoder.cmkd_teacher import MirrorTeacher
 from syntrans_training.encoder.objectives.cmkd import (
     BaseTasks,
     CMKDStudent,
@@ -18,7 +19,6 @@ from syntrans_training.encoder.objectives.cmkd import (
     teacher_backbone,
 )
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
-from syntrans_training.modules.mirror import MirrorTeacher
 
 CPU = torch.device("cpu")
 SHAPE = TaskShape(ways=3, shots=1, queries=2, tasks=2)

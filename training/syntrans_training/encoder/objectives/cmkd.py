@@ -2,7 +2,8 @@
 
 Zhao et al., "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP 2021). Both are
 trained on tasks of the base classes, as prototypical networks (Snell et al., arXiv 1703.05175): the teacher with the
-mirror losses of `modules/mirror.py`, the student with `srl` times a spatial relation loss on all pictures of a task.
+mirror losses of `encoder/cmkd_teacher.py`, the student with `srl` times a spatial relation loss on all pictures of a
+task.
 
 A task is drawn inside a step from the loop's generator and from nothing else, so students of any teacher, and a student
 of none, see the same tasks and views. Which pictures the teacher looks at: the student's views where it brings an
@@ -20,9 +21,9 @@ from torch import Tensor, nn
 
 from syntrans_training.backbones import Encoder, place
 from syntrans_training.data.augment import Pictures
+from syntrans_training.encoder.cmkd_teacher import MirrorTeacher, Taught
 from syntrans_training.episodes.class_index import ClassIndex, query_labels
 from syntrans_training.losses.spatial_relation import distance_relation, prototype_relation, soft_relation
-from syntrans_training.modules.mirror import MirrorTeacher, Taught
 
 Relation = Literal["soft", "distance", "prototype"]
 # what the teacher sees of pictures: their views [b 3 h w] and numbers [b] -> features [b h]

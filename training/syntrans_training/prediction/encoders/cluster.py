@@ -15,7 +15,7 @@ from syntrans.images.decode import read_file
 from syntrans.images.parquet import Row
 from syntrans.images.reference import ImageRef, Picture
 from syntrans.progress import track
-from syntrans.ray_cluster import join_cluster
+from syntrans.runs.ray_cluster import join_cluster
 from syntrans_training.prediction.encoders.pipeline import (
     Encoded,
     ImageEncoder,

@@ -24,7 +24,7 @@ def caption(rng: random.Random, attributes: list[int], count: dict[str, int]) ->
 
 def fitting(phrases: list[str], count: dict[str, int]) -> list[str]:
     """The first phrases that fit the context together with the template and commas."""
-    room, kept = CONTEXT - count[""], []
+    room, kept = CONTEXT - count[""], list[str]()
     for phrase in phrases:
         room -= count[phrase] + bool(kept)
         if room < 0:

@@ -1,0 +1,92 @@
+"""`syntrans imagine`: what it leaves, what it does not do twice, what it refuses."""
+
+import json
+
+import pytest
+
+from syntrans.cli.app import run as cli
+from syntrans.contract.imagined import read_imagined
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors
+from syntrans_training.imagination.latent_diffusion import LatentDiffusion
+
+CLIP = "package:syntrans_world/weights/clip"
+
+
+@pytest.fixture
+def mined(descriptor, tmp_path):
+    rows = [descriptor(c, text) for c in ("w001", "w002") for text in ("a red body", "a star shape", f"mark {c}")]
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    write_descriptors(tmp_path / "descriptors.parquet", rows, meta)
+    return tmp_path
+
+
+@pytest.fixture
+def command(mined, pipeline_folder):
+    told = {
+        "model": pipeline_folder,
+        "clip": CLIP,
+        "per_class": 3,
+        "steps": 1,
+        "batch": 4,
+    }
+    settings = [part for key, value in told.items() for part in ("--set", f"{key}={value}")]
+    return lambda *more: cli(["imagine", "--descriptors", str(mined), "--config", "imagine", *settings, *more])
+
+
+def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_twice(
+    command, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "out"
+    assert command("--out", str(out)) == 0
+    rows, meta = read_imagined(out / "imagined.parquet")
+    assert [row.class_id for row in rows] == ["w001"] * 3 + ["w002"] * 3
+    assert {row.latent.shape for row in rows} == {(4, 8, 8)}
+    assert all(row.kept == (row.margin > 0) and row.neighbour != row.class_id for row in rows)
+    assert len({row.seed for row in rows}) == 6
+    report = json.loads((out / "run.json").read_text())
+    assert report["made_now"] == 6
+    assert report["kept"] + report["reasons"].get("other_class", 0) == 6
+    assert meta["revision"] == rows[0].revision
+    assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+
+    monkeypatch.setattr(LatentDiffusion, "make", None)  # it would be called for any picture that is missing
+    assert command("--out", str(out)) == 0
+    again, _ = read_imagined(out / "imagined.parquet")
+    assert [(row.picture_id, row.image) for row in again] == [(row.picture_id, row.image) for row in rows]
+
+
+def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(command, tmp_path, capsys):
+    assert command("--dry-run", "--out", str(tmp_path / "out")) == 0
+    printed = capsys.readouterr().out
+    for word in ("StableDiffusionPipeline", "licence    not stated", "a local folder", "6 (2 classes", "16x16", "time"):
+        assert word in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_model_it_says_how_to_name_one(command, capsys):
+    assert command("--set", "model=null") == 2
+    assert "no diffusion model is named" in capsys.readouterr().err
+
+
+def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
+    command, descriptor, mined, tmp_path, capsys
+):
+    rows = [descriptor("w001", "a red body"), descriptor("w002", "a blue body", kept=False)]
+    write_descriptors(mined / "descriptors.parquet", rows, FileMetadata(run_id="r", class_list_sha256="0" * 64))
+    assert command("--out", str(tmp_path / "out")) == 3
+    assert "1 of 2 classes keep no descriptor (class w002)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_some_classes_can_be_named_and_an_unknown_one_is_told(command, tmp_path, capsys):
+    assert command("--set", "classes=['class w002']", "--dry-run") == 0
+    assert "3 (1 classes" in capsys.readouterr().out
+    assert command("--set", "classes=[w009]", "--dry-run") == 3
+    assert "does not know w009" in capsys.readouterr().err
+
+
+def test_an_unknown_key_is_told_with_its_neighbour(command, capsys):
+    assert command("--set", "guidence=3") == 2
+    assert "did you mean guidance" in capsys.readouterr().err
