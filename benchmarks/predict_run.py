@@ -38,7 +38,8 @@ def measure(subject: Any, shots: int, n: int) -> dict[str, Any]:
     row = build_rows(subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)["syntrans"]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
     equal = []
-    for episode in open_episodes(subject, config, shots).episodes:
+    tasks = open_episodes(subject, config, shots).episodes
+    for episode in (tasks[i] for i in range(len(tasks))):
         support, query = (torch.from_numpy(part)[None] for part in (episode.support, episode.query.reshape(-1)))
         classes = torch.from_numpy(episode.classes)[None]
         with torch.inference_mode():

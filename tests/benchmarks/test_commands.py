@@ -116,6 +116,7 @@ def test_the_commands_are_found():
         "mining_ablation",
         "ladder",
         "cmkd",
+        "fusion",
         "descriptor_count",
         "prediction_sets",
         "predict",
