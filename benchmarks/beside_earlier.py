@@ -1,7 +1,7 @@
 """The start of the program and mining's own work, beside those of an earlier checkout: ratios, pair by pair.
 
     git worktree add ../earlier 819bf20
-    python benchmarks/beside_earlier.py ../earlier [--pairs 7] [--out FILE] [--quick]
+    python benchmarks/beside_earlier.py ../earlier [--pairs 7] [--classes 100] [--out FILE] [--quick]
 
 Both run in this environment, in turn (this, earlier, this, ...), so that what else the machine does hits both. Engines
 and the server are fake and answer at once, so that nothing but our own code is timed. Processor time (user and system,
@@ -33,7 +33,7 @@ from syntrans.provenance import git
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = Path(__file__).parent / "results" / "beside_earlier.json"
-CLASSES, QUICK_CLASSES = 400, 4
+CLASSES, QUICK_CLASSES = 100, 4
 LLMS = "llms: [{name: a, path: a}, {name: b, path: b}, {name: c, path: c}]\n"
 COMMON = "propose: {samples: 2}\nlint: {ask_senses: false}\n"
 CLIP = 'clip: {path: "package:syntrans_training/world/weights/clip"}\n'  # where the earlier one has it
@@ -110,6 +110,7 @@ def measure(earlier: Path, pairs: int, n_classes: int) -> dict[str, Any]:
         os.environ["SYNTRANS_ARTIFACTS"] = str(folder / "artifacts")
         for case in CONFIGS:
             found[case] = compared(earlier, mining(case, folder, address, n_classes), pairs)
+            print(case, json.dumps(found[case]), file=sys.stderr)
     return found
 
 
@@ -118,17 +119,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("earlier", type=Path, help="a checkout")
     parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--classes", type=int, default=CLASSES)
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
     earlier, load, root = given.earlier.resolve(), os.getloadavg(), artifacts_root().resolve()
-    sizes = (1, QUICK_CLASSES) if given.quick else (given.pairs, CLASSES)
+    sizes = (1, QUICK_CLASSES) if given.quick else (given.pairs, given.classes)
     found = measure(earlier, *sizes)
     for case, kinds in found.items():
         print(f"{case:<30}", *(f"{kind} {kinds[kind]['ratio']} {kinds[kind]['ratio_least_most']}" for kind in kinds))
     result = {
         "schema_version": 1,
-        "command": f"python benchmarks/beside_earlier.py ../earlier --pairs {sizes[0]}",
+        "command": f"python benchmarks/beside_earlier.py ../earlier --pairs {sizes[0]} --classes {sizes[1]}",
         "earlier": git(earlier, "rev-parse", "--short", "HEAD"),
         "classes": sizes[1],
         "load": [round(value, 1) for value in load],

@@ -32,7 +32,7 @@ from syntrans_training.engine import checkpoint
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.prediction.command import Request, predict
-from syntrans_training.prediction.encoders import journal, pipeline
+from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.task import TaskRequest
 
 BIRDS = ("heron", "ibis", "kestrel")
@@ -178,8 +178,7 @@ def tiles(folder: Path) -> Path:
 def name_pictures(pictures: Path, out: Path) -> None:
     """`syntrans predict --out` of the novel tiles, its features kept after every `_FEW` pictures."""
     task = TaskRequest(support=pictures / "novel.parquet", encoder="photo", text="none")
-    few = mock.patch.object(pipeline, "BATCH", _FEW), mock.patch.object(journal, "EVERY", _FEW)
-    with few[0], few[1], redirect_stderr(io.StringIO()):  # it has much to say about such pictures
+    with mock.patch.object(journal, "EVERY", _FEW), redirect_stderr(io.StringIO()):  # it has much to say
         predict(Request(str(pictures / "novel.parquet"), task, out / "names.csv"))
 
 

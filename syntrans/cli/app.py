@@ -198,7 +198,7 @@ def evaluate(
 
     if (run := cli_flier.flier_run(checkpoint)) is not None:
         cli_flier.refuse_other_options(images, descriptors, config, set_, limit)
-        typer.echo(cli_flier.evaluate(run, out, as_json=json_))
+        typer.echo(cli_flier.evaluate(run, out, device=device, dry_run=dry_run, as_json=json_))
         return
     settings = _settings(set_, device=device, **{"episodes.episodes": limit})
     inputs = cli_evaluate.choose_inputs(checkpoint, config, settings, images, descriptors)

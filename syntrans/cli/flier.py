@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors
+from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, images_named
 from syntrans.config import dump_config, load_config, read_config
 from syntrans.console import say
 from syntrans.contract.reading import check_file
@@ -25,15 +25,25 @@ def names_flier(config: str) -> bool:
 
 
 def train(
-    descriptors: Path | None, config: str, settings: Sequence[str], out: Path | None, *, resume: bool, dry_run: bool
+    descriptors: Path | None,
+    config: str,
+    settings: Sequence[str],
+    out: Path | None,
+    *,
+    images: str | None,
+    resume: bool,
+    dry_run: bool,
 ) -> str:
     """Choose FLIER's settings on val; returns the folder, or the config of a dry run."""
     require("train --config flier", "imagine")
     from syntrans_training.config.flier import FlierConfig
     from syntrans_training.flier.representations import open_imagined
     from syntrans_training.flier.train import train as run
+    from syntrans_training.pipeline.preparation import with_absolute_paths
 
-    settled = load_config(FlierConfig, config, kind="training/configs", overrides=settings)
+    told = [*settings, *([] if images is None else [f"data.path={json.dumps(images_named(images).what)}"])]
+    settled = load_config(FlierConfig, config, kind="training/configs", overrides=told)
+    settled = settled.model_copy(update={"data": with_absolute_paths(settled.data)})
     taken = Chosen(str(descriptor_file(descriptors)), "as named") if descriptors else fitting_descriptors(settled.data)
     imagined = open_imagined(settled.imagined)
     settled = settled.model_copy(update={"imagined": str(imagined.path.absolute())})
@@ -73,15 +83,18 @@ def refuse_other_options(
         raise UsageError(f"{named[0]} is not for FLIER's runs, whose training has settled it; train with it again")
 
 
-def evaluate(folder: Path, out: Path | None, *, as_json: bool) -> str:
-    """Evaluate a FLIER run; returns the table or the summary as JSON."""
+def evaluate(folder: Path, out: Path | None, *, device: str | None, dry_run: bool, as_json: bool) -> str:
+    """Evaluate a FLIER run; returns the table, the summary as JSON, or the config of a dry run."""
     require("evaluate", "imagine")
     from syntrans_training.flier.evaluate import evaluate as run
+    from syntrans_training.flier.evaluate import read_report
     from syntrans_training.flier.table import render
 
     say(f"evaluating {folder}: FLIER, all novel classes at once")
+    if dry_run:
+        return f"# checkpoint {folder}\n{dump_config(read_report(folder)[0])}".rstrip()
     target = out or run_path("evaluate")
     with removed_if_refused(target):
-        summary = run(folder, out=target)
+        summary = run(folder, out=target, device=device)
     say(f"written: {target / 'summary.json'}")
     return json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary)

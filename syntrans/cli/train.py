@@ -75,7 +75,9 @@ def train(
     _check_stage(stage)
     require("train", "train")
     if config is not None and cli_flier.names_flier(config):
-        return cli_flier.train(descriptors, config, settings, out, resume=resume, dry_run=dry_run)
+        if stage is not None:
+            raise UsageError("--stage is not for FLIER, which has one stage; leave it out")
+        return cli_flier.train(descriptors, config, settings, out, images=images, resume=resume, dry_run=dry_run)
     inputs = choose_inputs(descriptors, images, config, settings)
     say(inputs.line())
     inputs.check()

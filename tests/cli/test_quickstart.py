@@ -51,7 +51,7 @@ def masked(text: str, home: Path) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_quickstarts_commands_say_what_the_page_says(
     repository: Path,
     shared_data: Path,

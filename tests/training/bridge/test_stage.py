@@ -133,7 +133,7 @@ def test_rows_from_the_file_have_the_accuracy_that_val_saw(world, built):
 def test_controls_stand_beside_the_row(world, built):
     rows = build_rows(side_of(world, built[1]), {}, n_classes=C - BASE, shots=1, draws=3)
     controls = [name for name, row in rows.items() if row.group == "control"]
-    assert controls == ["no_text", "name_only", "random_words", "shuffled"]
+    assert controls == ["no_text", "name_only", "random_words", "shuffled", "half_shuffled"]
     assert len(rows["shuffled"].methods) == 3  # the draws; the two heads take turns
     assert {"visual_only", "semantic_only", "fused", "syntrans"} <= rows.keys()
 

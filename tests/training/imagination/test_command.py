@@ -80,6 +80,13 @@ def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
+def test_some_classes_can_be_named_and_an_unknown_one_is_told(command, tmp_path, capsys):
+    assert command("--set", "classes=['class w002']", "--dry-run") == 0
+    assert "3 (1 classes" in capsys.readouterr().out
+    assert command("--set", "classes=[w009]", "--dry-run") == 3
+    assert "does not know w009" in capsys.readouterr().err
+
+
 def test_an_unknown_key_is_told_with_its_neighbour(command, capsys):
     assert command("--set", "guidence=3") == 2
-    assert "did you mean guidance?" in capsys.readouterr().err
+    assert "did you mean guidance" in capsys.readouterr().err

@@ -229,7 +229,12 @@ def test_a_taken_port_is_one_line(support, capsys):
 
 def test_the_command_listens_on_this_machine_alone(support, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(uvicorn.Server, "run", lambda _self, sockets: seen.extend(one.getsockname() for one in sockets))
+
+    def started(_server, sockets):
+        seen.extend(one.getsockname() for one in sockets)
+        socket.create_connection(seen[0]).close()  # the address was said: nobody who opens it is refused
+
+    monkeypatch.setattr(uvicorn.Server, "run", started)
     assert run(["serve", "--support", str(support), "--port", "0"]) == 0
     ((host, port),) = seen
     assert host == "127.0.0.1"

@@ -19,6 +19,7 @@ class ImagineConfig(StrictModel):
     )
     clip: str = Field(..., description="The open_clip folder that judges pictures, and whose space FLIER trains in.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on GPUs, else fp32.")
+    classes: tuple[str, ...] = Field((), description="Ids or names of the classes to imagine; none means all.")
     per_class: PositiveInt = Field(20, description="Pictures of every class.")
     prompts: PositiveInt = Field(8, description="Different prompts of a class, which take turns; 4 and more are wise.")
     templates: tuple[str, ...] = Field(

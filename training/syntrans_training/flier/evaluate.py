@@ -53,10 +53,11 @@ def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]
     return config, report, Path(files["descriptors"]["path"]) if files["descriptors"] else None
 
 
-def evaluate(folder: Path, *, out: Path) -> dict[str, Any]:
+def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str, Any]:
     """Evaluate; returns the summary, which is also written to `out`."""
     began, origin = time.monotonic(), made_by(threads=torch.get_num_threads())
     config, report, descriptors = read_report(folder)
+    config = config.model_copy(update={"device": device or config.device})
     make_dir(out)
     split = open_data(config.data, (NOVEL,))[NOVEL]
     _check_apart(split.classes, report["val"]["names"])

@@ -53,7 +53,7 @@ def _features(task: Task) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _linear_probe(task: Task, _recipe: Recipe, settings: Sequence[Setting]) -> tuple[list[Scores], None]:
-    return [LogisticRegression(**setting).scores(*_features(task))[0] for setting in settings], None
+    return [LogisticRegression(float(setting["c"])).scores(*_features(task))[0] for setting in settings], None
 
 
 def _tip(steps: int, task: Task, _recipe: Recipe, settings: Sequence[Setting]) -> tuple[list[Scores], None]:

@@ -71,7 +71,7 @@ def _taken_off(ref: str, model: nn.Module) -> tuple[Tensor, Tensor | None]:
         return last.weight.detach().clone(), None if last.bias is None else last.bias.detach().cpu().clone()
     projection = getattr(model, "proj", None)
     if isinstance(projection, Tensor):  # vision transformers
-        model.proj = None
+        model.register_parameter("proj", None)
         return projection.detach().T.contiguous(), None
     raise ModelLoadError(
         f"{ref}: its image tower ({type(model).__name__}) does not end with one projection; take a ViT or a ResNet"

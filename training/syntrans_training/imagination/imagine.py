@@ -21,7 +21,7 @@ import torch
 from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.contract.rows import DescriptorRow
-from syntrans.errors import UsageError
+from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.progress import say, track
 from syntrans.provenance import file_sha256, made_by
@@ -66,7 +66,7 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
     origin, began = made_by(threads=torch.get_num_threads()), time.monotonic()
-    described = read_described(descriptors, limit)
+    described = read_described(descriptors, config.classes, limit)
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config))
@@ -111,11 +111,17 @@ def required_model(config: ImagineConfig) -> str:
     return config.model
 
 
-def read_described(path: Path, limit: int | None = None) -> Described:
-    """The descriptors by class id, the first `limit` classes; summaries where semantics.parquet lies beside them."""
+def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = None) -> Described:
+    """The descriptors by class id, of some `classes` or the first `limit`; summaries where they lie beside the file."""
     groups: dict[str, list[DescriptorRow]] = {}
     for row in read_descriptors(path)[0]:
         groups.setdefault(row.class_id, []).append(row)
+    if classes:
+        names = {group[0].class_name: class_id for class_id, group in groups.items()}
+        if unknown := [c for c in classes if c not in groups and c not in names]:
+            raise InputError(f"{path} does not know {', '.join(unknown[:5])} (classes); take ids or names of that file")
+        wanted = {names.get(c, c) for c in classes}
+        groups = {class_id: group for class_id, group in groups.items() if class_id in wanted}
     beside = path.with_name("semantics.parquet")
     summaries = {row.class_id: row.summary for row in read_semantics(beside)[0]} if beside.is_file() else {}
     return Described(path, dict(list(groups.items())[:limit]), summaries)

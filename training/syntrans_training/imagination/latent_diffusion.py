@@ -66,7 +66,7 @@ class LatentDiffusion:
     def fits(self, text: str) -> bool:
         """Whether the text encoder reads all of a text."""
         tokenizer = self._pipeline.tokenizer
-        return len(tokenizer(text, verbose=False).input_ids) <= tokenizer.model_max_length
+        return bool(len(tokenizer(text, verbose=False).input_ids) <= tokenizer.model_max_length)
 
     @torch.no_grad()
     def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:

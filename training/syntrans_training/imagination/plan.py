@@ -8,14 +8,15 @@ from syntrans.paths import artifacts_root
 from syntrans.tables import duration
 from syntrans_training.config.imagination import ImagineConfig
 from syntrans_training.imagination.diffusion_folder import DiffusionFolder, open_folder
-from syntrans_training.imagination.imagine import RUN, check_described, read_described, required_model
+from syntrans_training.imagination.imagine import RUN, read_described, required_model
+from syntrans_training.imagination.prompts import check_described
 
 _PNG_BYTES = 0.6  # of a pixel's three, as measured on the world's pictures; photographs are near it
 
 
 def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
     """What would be done, as text; nothing is loaded, fetched or made."""
-    described = read_described(descriptors, limit)
+    described = read_described(descriptors, config.classes, limit)
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config), download=False)

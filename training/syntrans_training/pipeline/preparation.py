@@ -16,7 +16,7 @@ from syntrans.images.folders import PARTS
 from syntrans.named_data import named_data
 from syntrans.paths import atomic_write_text
 from syntrans.progress import say
-from syntrans_training.config import TrainConfig
+from syntrans_training.config import DataConfig, TrainConfig
 from syntrans_training.data.auto_split import AUTO, by_chance, divide_classes
 from syntrans_training.data.class_split import SUBSETS, ClassSplit
 from syntrans_training.data.feature_files import feature_files
@@ -70,13 +70,17 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
 
 def absolute(config: TrainConfig) -> TrainConfig:
     """The same with absolute paths of the pictures and of the split file."""
-    data = config.data
+    return config.model_copy(update={"data": with_absolute_paths(config.data)})
+
+
+def with_absolute_paths(data: DataConfig) -> DataConfig:
+    """The same with absolute paths of the pictures and of the split file."""
     path, split = data.path, data.split_file
     if named_data(path) is None and "://" not in path:
         path = str(Path(path).expanduser().absolute())
     if split and not by_chance(split) and split not in SUBSETS:
         split = str(Path(split).expanduser().absolute())
-    return config.model_copy(update={"data": data.model_copy(update={"path": path, "split_file": split})})
+    return data.model_copy(update={"path": path, "split_file": split})
 
 
 def _division(config: TrainConfig, descriptors: Path | None) -> ClassSplit | None:

@@ -17,16 +17,21 @@ from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
+from syntrans_training.text.worth import Supports, TextWorth, move_alpha
 
 
 @dataclass(frozen=True)
 class TrainedBridge:
-    """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`."""
+    """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
+
+    With `worth` alpha is moved by what the task's pictures say of its texts (text/worth.py).
+    """
 
     phi: Phi
     head: VSBird
     alpha: float
     temperature: float = 1.0
+    worth: TextWorth | None = None
 
     @cached_property
     def memory(self) -> BaseClassMemory:
@@ -53,9 +58,26 @@ class TrainedBridge:
         text = self.semantic(silent) if texts is None else texts
         shots = round(float(np.median(counts[counts > 0]))) if counts.any() else 1
         nothing = np.zeros_like(sums)
-        return BridgeClasses(self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1])
+        squares = np.square(supports).sum(0)
+        alpha = self.alpha_of(sums, counts[:, None], squares, text)
+        return BridgeClasses(
+            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], squares, alpha
+        )
 
-    def classifier(self, means: Array, text: Array, shots: int, seen: Array | None = None) -> tuple[Array, Array]:
+    def alpha_of(self, sums: Array, counts: Array | Labels, squares: Array, text: Array) -> float:
+        """Alpha for pictures with these sums [C, r] and numbers [C, 1] by class, and with this sum of squares [r]."""
+        seen = counts[:, 0] > 0
+        if self.worth is None or seen.sum() < 2:
+            return self.alpha
+        means, shots = sums[seen] / counts[seen], float(counts[seen].mean())
+        scatter = _tensor(squares - (counts[seen] * np.square(means)).sum(0))[None] if shots > 1 else None
+        shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots, scatter)
+        with torch.inference_mode():
+            return float(move_alpha(self.alpha, self.worth.of_tasks(shown)))
+
+    def classifier(
+        self, means: Array, text: Array, shots: int, seen: Array | None = None, *, alpha: float | None = None
+    ) -> tuple[Array, Array]:
         """Weights [n, r] and biases [n] of classes from means and texts [n, r], which give `ClassModel.scores`.
 
         With `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
@@ -66,7 +88,7 @@ class TrainedBridge:
             if seen is not None:
                 visual = made.visual * _tensor(seen)
                 made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
-            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha)
+            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha if alpha is None else alpha)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -75,7 +97,8 @@ class TrainedBridge:
 class BridgeClasses:
     """A `class_means.ClassModel`: `sums` [C, r] of `counts` [C, 1] supports, and what `text` [C, r] says of them.
 
-    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports.
+    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports; `squares` [r] sums those of
+    the supports. `alpha` is judged by all supports, and by the unlabelled pictures where they count.
     """
 
     bridge: TrainedBridge
@@ -86,6 +109,8 @@ class BridgeClasses:
     shots: int
     unlabelled: Array
     worth: Array
+    squares: Array
+    alpha: float
 
     @property
     def pictures(self) -> Array:
@@ -106,7 +131,7 @@ class BridgeClasses:
         if not self.has_text:
             return np.zeros((len(placed), len(self.text)), np.float32)
         seen = (self.counts > 0).astype(np.float32)
-        mute = self.bridge.classifier(self._means, self.text, self.shots, seen)
+        mute = self.bridge.classifier(self._means, self.text, self.shots, seen, alpha=self.alpha)
         found: Array = self.scores(placed) - _linear(placed, *mute)
         return found
 
@@ -116,7 +141,7 @@ class BridgeClasses:
         rest = self._pictures[labels] - 1
         text = self.text[labels]
         means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), text)
-        weight, bias = self.bridge.classifier(means.astype(np.float32), text, self.shots)
+        weight, bias = self.bridge.classifier(means.astype(np.float32), text, self.shots, alpha=self.alpha)
         scores[np.arange(len(labels)), labels] = (supports * weight).sum(1) + bias
         return scores
 
@@ -125,8 +150,14 @@ class BridgeClasses:
         moved = self
         for _ in range(ROUNDS):
             belief, worth = beliefs(moved.scores(z), known)
-            unlabelled = belief.T @ z / np.maximum(belief.sum(0)[:, None], 1e-12)
-            moved = replace(moved, unlabelled=unlabelled.astype(np.float32), worth=worth.astype(np.float32))
+            mass, sums = belief.sum(0)[:, None], belief.T @ z
+            squares = self.squares + (belief.sum(1, keepdims=True) * np.square(z)).sum(0)
+            moved = replace(
+                moved,
+                unlabelled=(sums / np.maximum(mass, 1e-12)).astype(np.float32),
+                worth=worth.astype(np.float32),
+                alpha=self.bridge.alpha_of(self.sums + sums, self.counts + mass, squares, self.text),
+            )
         return moved
 
     @property
@@ -142,7 +173,7 @@ class BridgeClasses:
 
     @cached_property
     def _classifier(self) -> tuple[Array, Array]:
-        return self.bridge.classifier(self._means, self.text, self.shots)
+        return self.bridge.classifier(self._means, self.text, self.shots, alpha=self.alpha)
 
     @property
     def _means(self) -> Array:

@@ -9,6 +9,7 @@ products of supports and texts tell the slope without bias by noise. `DOMAINS` i
 were made from base and val classes (benchmarks/fusion.py). Derived.
 """
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from syntrans_training.modules.whiten import class_means
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
 GRID = 7  # values of each number, two deviations to each side
 EVIDENCE = 0.4  # what one direction counts: they are not independent where pictures are new
+MIXED_UP = 0.1  # prior probability that the texts are not those of their classes: slope 0
 LEAST = 0.02  # of the spread that a text never explains
 
 
@@ -105,10 +107,12 @@ class TextWorth:
     def _numbers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log prior, log spread, slope over val's, and log noise of all G kinds of domain."""
         steps = torch.linspace(-2, 2, GRID)
-        grid = torch.cartesian_prod(steps, steps, steps)
         known = (self.domains.spread, self.domains.slope, self.domains.noise)
-        spread, slope, noise = (mean + sd * grid[:, i] for i, (mean, sd) in enumerate(known))
-        return -grid.square().sum(1) / 2, spread, slope, noise
+        spreads, slopes, noises = (mean + sd * steps for mean, sd in known)
+        normal = (-steps.square() / 2).log_softmax(0)
+        of_slope = torch.cat([normal + math.log(1 - MIXED_UP), torch.tensor([math.log(MIXED_UP)])])
+        spread, slope, noise = torch.cartesian_prod(spreads, torch.cat([slopes, torch.zeros(1)]), noises).T
+        return torch.cartesian_prod(normal, of_slope, normal).sum(1), spread, slope, noise
 
     @cached_property
     def _kinds(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,9 +125,9 @@ class TextWorth:
 
     @cached_property
     def _multiples(self) -> Float[Tensor, " g"]:
-        """docs/method.md (33): a text that says the opposite counts next to nothing, not against its class."""
+        """docs/method.md (33): a text that says the opposite counts nothing, not against its class."""
         _, spread, slope, noise = self._numbers
-        return slope.clamp(min=0.04) * (noise - spread).exp()
+        return slope.clamp(min=0) * (noise - spread).exp()
 
     @property
     def prior(self) -> float:

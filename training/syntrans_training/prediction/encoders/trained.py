@@ -22,6 +22,7 @@ from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
 from syntrans_training.text.class_vectors import NONE, Knowledge, embed_texts, read_knowledge
+from syntrans_training.text.worth import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
 NAME, KEPT = "name", "kept"
@@ -114,7 +115,10 @@ class RunKnowledge:
         is_main = choice["variant"] == self.run.heads.variants[0]
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
-        bridge = TrainedBridge(self.run.heads.phi, head, 0.0 if mute else choice["alpha"], temperature)
+        spreads = self.run.heads.spreads.get((choice["variant"], choice["shots"]))
+        worth = None if mute or spreads is None else TextWorth(spreads[0])
+        alpha = 0.0 if mute else choice["alpha"]
+        bridge = TrainedBridge(self.run.heads.phi, head, alpha, temperature, worth)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:

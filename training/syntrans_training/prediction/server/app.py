@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import PlainValidator, WithJsonSchema
 from starlette.datastructures import UploadFile
 
@@ -46,6 +46,7 @@ def create_app(session: Session, port: int) -> FastAPI:
     _add_calls(app, session)
     for path, (name, kind) in _PAGES.items():
         app.add_api_route(path, _page(name, kind), include_in_schema=False)
+    app.add_api_route("/favicon.ico", lambda: Response(status_code=204), include_in_schema=False)
     app.add_api_route("/docs", lambda: HTMLResponse(_docs(app)), include_in_schema=False)
     return app
 

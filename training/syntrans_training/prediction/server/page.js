@@ -144,7 +144,8 @@ function card(picture, number) {
     made.append(image, element("h2", { textContent: "…" }), file_name);
     return made;
   }
-  const title = answer.class === null ? "No answer" : `${answer.class} ${percent(answer.probability)}`;
+  const none = answer.status === "none of these";
+  const title = answer.class === null ? "No answer" : none ? "None of these" : `${answer.class} ${percent(answer.probability)}`;
   const badge = element("span", { className: `badge ${answer.status}`, textContent: answer.status });
   const head = element("div", { className: "head" }, element("h2", { textContent: title }), badge);
   if (answer.status === "broken") {
@@ -153,8 +154,8 @@ function card(picture, number) {
   }
   made.append(image, head, file_name);
   const promised = answer.guarantee === null ? "no guarantee" : `${percent(answer.guarantee)} promised`;
-  const members = answer.prediction_set.join(", ");
-  made.append(element("p", { textContent: `Prediction set: ${members} (${promised})` }));
+  const members = answer.prediction_set.join(", ") || "no class";
+  if (!none) made.append(element("p", { textContent: `Prediction set: ${members} (${promised})` }));
   if (answer.disagreement) made.append(element("p", { textContent: answer.disagreement }));
   made.append(reasons(picture));
   if (kept) made.append(element("p", { className: "kept", textContent: `Support of ${kept.name}: ${shortPath(kept.kept)}` }));

@@ -25,6 +25,7 @@ def serve(request: TaskRequest, port: int) -> None:
         for line in session.terms():
             say(line)
         port = listener.getsockname()[1]
+        listener.listen()  # who opens the address as soon as it is said waits a moment, and is not refused
         say(f"open http://{HOST}:{port}/ in a browser; corrections are kept in {folder}; Ctrl-C ends it")
         config = uvicorn.Config(create_app(session, port), log_level="warning", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,165 @@
+"""What each level of the text's weight is worth in domains beside the one that a bridge was trained on.
+
+python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png]
+
+RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
+must be no novel classes of anybody: the numbers of text/worth.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`) were set by such
+tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of other classes.
+Printed: how the domain differs from val (u, b, n of docs/method.md (30)), accuracy of alpha of val, of the three levels
+and of the best single alpha, and the mean alpha of a task. --plot draws accuracy over alpha with the levels marked.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from syntrans.progress import say
+from syntrans_training.bridge.alpha_curve import alpha_curve
+from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
+from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split
+from syntrans_training.evaluation.novel_pictures import novel_pictures
+from syntrans_training.evaluation.table_rows import Level, bridge_method
+from syntrans_training.evaluation.trained_run import TrainedRun, read_run
+from syntrans_training.methods import SynTrans
+from syntrans_training.modules.whiten import class_means
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scorer import score_episodes
+from syntrans_training.text.class_vectors import derangement, half_deranged
+from syntrans_training.text.worth import measure_spread
+
+ALPHAS = tuple(i / 20 for i in range(21))
+LEVELS: tuple[Level, ...] = ("val", "prior", "inductive", "transductive")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """phi of pictures, their labels, and class vectors of their classes, true or not."""
+
+    name: str
+    pictures: Tensor
+    labels: Tensor
+    text: Tensor
+
+
+def domains(place: str, split: EvaluatedSplit, shots: int) -> list[Domain]:
+    """The four kinds of domain that are made of a split."""
+    features, labels = split.features, torch.from_numpy(split.split.labels)
+    choice, n = split.run.heads.choices[features.main, shots], len(split.split.classes)
+    text, phi = features.vectors(features.main, choice["name_share"], 0), features.shared
+    rest = phi - class_means(phi, labels)[labels]
+    noisy = phi + rest[torch.randint(len(phi), (len(phi),), generator=torch.Generator().manual_seed(0))]
+    half, all_of_them = (torch.from_numpy(order(n, 0)) for order in (half_deranged, derangement))
+    return [
+        Domain(place, phi, labels, text),
+        Domain(f"{place}, noisier", noisy, labels, text),
+        Domain(f"{place}, half shuffled", phi, labels, text[half]),
+        Domain(f"{place}, shuffled", phi, labels, text[all_of_them]),
+    ]
+
+
+def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[float, float, float]:
+    """u, b and n of a domain, by all of its pictures."""
+    head, val = run.heads.heads[main, shots][0], run.heads.spreads[main, shots][0]
+    memory = head.build_memory()
+    with torch.no_grad():
+        pictures, semantic = memory.project(domain.pictures), head.semantic(domain.text, memory)
+        own = measure_spread(pictures, domain.labels, semantic, memory.metric.precision)
+    spread, noise = ((a / b).log().mean() for a, b in ((own.between, val.between), (own.within, val.within)))
+    return float(spread), float(own.slope / val.slope), float(noise)
+
+
+def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episodes) -> dict[str, float]:
+    """Accuracies in percent by level, the best single alpha, and the mean alpha of the inductive level."""
+    heads, spreads = run.heads.heads[main, shots], run.heads.spreads[main, shots]
+    alpha = run.heads.choices[main, shots]["alpha"]
+    rows: dict[str, ScoredClassifier] = {
+        level: ScoredClassifier(
+            tuple(bridge_method(h, domain.text, alpha, s, level) for h, s in zip(heads, spreads, strict=True)),
+            domain.pictures,
+        )
+        for level in LEVELS
+    }
+    scored = score_episodes(rows, tasks, n_classes=len(domain.text), chunk=200)
+    found: dict[str, float] = {level: 100 * float(scored[level].accuracy.mean()) for level in rows}
+    curve = torch.stack([alpha_curve(h, domain.pictures, domain.text, tasks, ALPHAS) for h in heads]).mean((0, 1))
+    found |= {f"at {a:g}": 100 * float(v) for a, v in zip(ALPHAS, curve, strict=True)}
+    method = rows["inductive"].methods[0]
+    assert isinstance(method, SynTrans)
+    support = domain.pictures[torch.from_numpy(tasks.support)]
+    found["mean alpha"] = float(torch.as_tensor(method.alphas(support, torch.from_numpy(tasks.classes))).mean())
+    return found
+
+
+def plot(panels: dict[str, dict[str, float]], path: Path) -> None:
+    """A panel for every domain: accuracy over alpha, and where each level stands."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.6), layout="constrained", squeeze=False)
+    for place, (name, found) in zip(axes[0], panels.items(), strict=True):
+        curve = [found[f"at {a:g}"] for a in ALPHAS]
+        place.plot(ALPHAS, curve, color="#0072b2")
+        place.plot(found["alpha of val"], found["val"], "o", color="#0072b2", label=f"α of val {found['val']:.1f}")
+        place.plot(
+            found["mean alpha"], found["inductive"], "s", color="#d55e00", label=f"inductive {found['inductive']:.1f}"
+        )
+        place.axhline(
+            found["transductive"], color="#009e73", ls="--", label=f"transductive {found['transductive']:.1f}"
+        )
+        place.set(title=name, xlabel="α  (0: pictures alone, 1: text alone)")
+        place.legend(frameon=False, fontsize=8, loc="lower left")
+    axes[0, 0].set_ylabel("accuracy (%)")
+    figure.savefig(path, dpi=100)
+
+
+def main() -> int:
+    """Print the table; 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--away", nargs=2, metavar=("PICTURES", "DESCRIPTORS"))
+    parser.add_argument("--episodes", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--plot", type=Path)
+    given = parser.parse_args()
+    run = read_run(given.run)
+    places = {"home": open_evaluated_split(run, split="val", views=False)}
+    if given.away:
+        data, path = novel_pictures(run.config.data, given.away[0]), Path(given.away[1])
+        places["away"] = open_evaluated_split(run, descriptors=path, views=False, data=data)
+    panels = {}
+    print(
+        f"{'':<28}{'u':>6}{'b':>6}{'n':>6}"
+        + "".join(f"{level:>14}" for level in LEVELS)
+        + f"{'best α':>16}{'mean α':>8}"
+    )
+    for shots in run.config.episodes.shots:
+        for place, split in places.items():
+            for domain in domains(place, split, shots):
+                spec = EpisodeSpec(5, shots, 15, given.episodes, given.seed)
+                tasks = draw(
+                    spec, domain.labels.numpy(), names=split.split.classes, barred=np.zeros(len(domain.labels), bool)
+                )
+                found = measure(run, split.features.main, shots, domain, tasks)
+                found["alpha of val"] = run.heads.choices[split.features.main, shots]["alpha"]
+                best = max((found[f"at {a:g}"], a) for a in ALPHAS)
+                u, b, n = difference(run, split.features.main, shots, domain)
+                numbers = "".join(f"{found[level]:14.2f}" for level in LEVELS)
+                tail = f"{best[0]:9.2f} at {best[1]:.2f}{found['mean alpha']:8.2f}"
+                print(f"{shots}-shot {domain.name:<21}{u:6.2f}{b:6.2f}{n:6.2f}{numbers}{tail}", flush=True)
+                if domain.name == place:
+                    panels[f"{shots}-shot, {place}"] = found
+    if given.plot:
+        plot(panels, given.plot)
+        say(f"wrote {given.plot}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

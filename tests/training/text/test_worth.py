@@ -1,0 +1,133 @@
+"""What a text is worth in a task: seen in its supports alone, anchored at val."""
+
+import pytest
+import torch
+
+from syntrans_training.methods import SynTrans, TransductiveSynTrans, accuracy
+from syntrans_training.modules.shared_space import Metric
+from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.text.worth import ClassSpread, Supports, TextWorth, measure_spread, move_alpha
+
+N, D, E = 5, 24, 40
+SPREAD = ClassSpread(torch.ones(D), torch.full((D,), 0.6), torch.full((D,), 0.3), torch.ones(1))
+WORTH = TextWorth(SPREAD)
+
+
+def tasks(shots, *, slope=1.0, spread=0.6, noise=1.0, classes=N, episodes=E, queries=15, seed=0):
+    """Class means with that slope on their texts and that variance; texts, supports and queries of them."""
+    g = torch.Generator().manual_seed(seed)
+    text = 0.3**0.5 * torch.randn(episodes, classes, D, generator=g)
+    rest = max(spread - 0.3 * slope**2, 0.02) ** 0.5
+    means = slope * text + rest * torch.randn(text.shape, generator=g)
+    draws = torch.randn(episodes, classes, shots + queries, D, generator=g)
+    pictures = means.unsqueeze(2) + noise**0.5 * draws
+    return text, pictures[:, :, :shots], pictures[:, :, shots:]
+
+
+def worth(shots, **domain):
+    text, supports, _ = tasks(shots, **domain)
+    return WORTH.of_tasks(Supports.of(supports, text))
+
+
+def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more():
+    home, shuffled, better = (worth(5, slope=slope, spread=0.7).mean() for slope in (1.0, 0.0, 1.4))
+    assert shuffled < 0.3 * home
+    assert better > 1.2 * home
+
+
+def test_text_counts_more_where_classes_lie_closer_together_and_where_pictures_scatter_more():
+    home = worth(5).mean()
+    assert worth(5, spread=0.32).mean() > 1.2 * home
+    assert worth(5, noise=1.7).mean() > 1.2 * home
+
+
+def test_in_the_domain_of_val_alpha_stays_near_val_s():
+    assert worth(5, classes=20).mean() == pytest.approx(1.0, abs=0.25)
+
+
+def test_more_supports_and_more_classes_move_it_further_from_the_prior():
+    moved = [
+        abs(worth(*size, slope=0.0, classes=classes).mean() - WORTH.prior)
+        for *size, classes in ((1, 5), (5, 5), (5, 20))
+    ]
+    assert moved == sorted(moved)
+
+
+def test_the_multiple_of_a_task_depends_on_no_other_task():
+    text, supports, _ = tasks(2)
+    whole = WORTH.of_tasks(Supports.of(supports, text))
+    alone = torch.cat([WORTH.of_tasks(Supports.of(supports[i : i + 1], text[i : i + 1])) for i in range(3)])
+    torch.testing.assert_close(whole[:3], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
+def test_a_multiple_of_one_leaves_alpha_and_a_larger_one_moves_it_to_the_text(alpha):
+    assert float(move_alpha(alpha, 1.0)) == pytest.approx(alpha, abs=1e-4)
+    assert 0 <= float(move_alpha(alpha, 0.1)) <= alpha + 1e-4
+    assert alpha - 1e-4 <= float(move_alpha(alpha, 10.0)) <= 1
+
+
+def test_moments_of_many_pictures_are_those_they_were_drawn_with():
+    text, _, queries = tasks(1, slope=0.8, classes=400, episodes=1, queries=20)
+    labels = torch.arange(400).repeat_interleave(20)
+    found = measure_spread(queries[0].reshape(-1, D), labels, text[0], torch.arange(1.0, D + 1))
+    assert found.within.mean() == pytest.approx(1.0, rel=0.05)
+    assert found.between.mean() == pytest.approx(0.6, rel=0.1)
+    assert found.text.mean() == pytest.approx(0.3, rel=0.05)
+    assert float(found.slope) == pytest.approx(0.8, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def method():
+    """A head whose space is that of the tasks and whose map is the identity; and all texts of the tasks in a row."""
+    g = torch.Generator().manual_seed(1)
+    base = torch.randn(30, D, generator=g) * 0.6**0.5
+    metric = Metric(torch.eye(D), torch.full((D,), 3.0))
+    head = VSBird(metric, base, base, lam=1e-3, generator=False, residual=False, gate=False)
+
+    def make(text, alpha=0.5):
+        return SynTrans(head, text.reshape(-1, D), alpha=alpha, worth=WORTH)
+
+    return make
+
+
+def shown(method, shots=1, **domain):
+    text, supports, queries = tasks(shots, **domain)
+    classes = torch.arange(text.shape[0] * N).view(-1, N)
+    return method(text), supports, queries.flatten(1, 2), classes
+
+
+def test_no_query_enters_the_weights_of_the_first_two_levels(method):
+    """Other queries, or the same in another order, leave the classifier as it is; scores follow the queries."""
+    inductive, supports, queries, classes = shown(method)
+    order = torch.randperm(queries.shape[1], generator=torch.Generator().manual_seed(3))
+    for level in (inductive, SynTrans(inductive.head, inductive.semantic, alpha=float(move_alpha(0.5, WORTH.prior)))):
+        before = level.scores(supports, queries, classes)
+        permuted = level.scores(supports, queries[:, order], classes)
+        alone = level.scores(supports, queries[:, :1], classes)
+        torch.testing.assert_close(permuted, before[:, order], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(alone, before[:, :1], rtol=1e-4, atol=1e-4)
+
+
+def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method):
+    inductive, supports, queries, classes = shown(method)
+    transductive = TransductiveSynTrans(inductive)
+    alone = accuracy(inductive.scores(supports, queries, classes)).mean()
+    together = accuracy(transductive.scores(supports, queries, classes)).mean()
+    assert together > alone + 0.03
+    found = transductive.scores(supports, queries[:, ::2], classes)
+    assert not torch.allclose(found, transductive.scores(supports, queries, classes)[:, ::2], atol=1e-2)
+
+
+def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method):
+    text, supports, queries = tasks(5, episodes=80)
+    queries, classes = queries.flatten(1, 2), torch.arange(text.shape[0] * N).view(-1, N)
+    adapted = method(text.roll(1, 1))
+    accuracies = [
+        accuracy(SynTrans(adapted.head, text.roll(1, 1).reshape(-1, D), alpha=alpha).scores(supports, queries, classes))
+        for alpha in (0.0, 0.5)
+    ]
+    pictures, of_val = (float(found.mean()) for found in accuracies)
+    found = float(accuracy(adapted.scores(supports, queries, classes)).mean())
+    assert of_val < pictures - 0.03  # what alpha of val loses by them
+    assert found > pictures - 0.01
