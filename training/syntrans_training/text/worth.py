@@ -21,8 +21,8 @@ from syntrans_training.modules.whiten import class_means
 
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
 GRID = 7  # values of each number, two deviations to each side
-EVIDENCE = 0.4  # what one direction counts: they are not independent where pictures are new
-MIXED_UP = 0.1  # prior probability that the texts are not those of their classes: slope 0
+EVIDENCE = 0.7  # what one direction counts: they are not independent where pictures are new
+MIXED_UP = 0.25  # prior probability that the texts are not those of their classes: slope 0
 LEAST = 0.02  # of the spread that a text never explains
 
 
