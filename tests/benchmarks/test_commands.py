@@ -18,6 +18,7 @@ import pytest
 from typer.main import get_command
 
 from syntrans.cli.app import app, run
+from syntrans.cli.config_keys import CONFIGS, model_of
 from syntrans.config import load_config
 from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id
 from syntrans.contract.writing import write_descriptors
@@ -45,7 +46,8 @@ def commands(pattern: re.Pattern[str]) -> list[str]:
 
 
 BENCHMARKS = commands(BENCHMARK)
-COMMANDS = [command for command in commands(SYNTRANS) if command != "import --format jsonl"]  # prose: it has no file
+PROSE = {"import --format jsonl", "mine --limit N"}  # no whole commands
+COMMANDS = [command for command in commands(SYNTRANS) if command not in PROSE]
 
 
 class Read(Exception):
@@ -118,6 +120,7 @@ def test_the_commands_are_found():
         "descriptor_count",
         "prediction_sets",
         "predict",
+        "predict_run",
         "predict_speed",
         "reliability",
         "report",
@@ -154,14 +157,9 @@ def test_a_command_of_a_page_has_options_and_settings_that_exist(command):
     pairs = list(pairwise(arguments))
     settings = [value for key, value in pairs if key == "--set"]
     config = next((value for key, value in pairs if key == "--config"), None)
-    if name == "mine" and config and not config.endswith(".yaml"):  # a file of the page's own
-        from syntrans_mining.config import MiningConfig
-
-        load_config(MiningConfig, config, kind="mining/configs", overrides=settings)
-    if name == "train":
-        from syntrans_training.config import TrainConfig
-
-        load_config(TrainConfig, config or "world", kind="training/configs", overrides=settings)
+    if name in ("mine", "train") and not (config or "").endswith(".yaml"):  # that is a file of the page's own
+        model = model_of("flier" if config == "flier" else name)
+        load_config(model, config or "world", kind=str(CONFIGS[name][1]), overrides=settings)
 
 
 def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):

@@ -83,6 +83,19 @@ def test_a_limit_takes_the_first_classes(config: Path, classes: Path, tmp_path: 
     assert {row.class_name for row in rows} == {"goldfinch"}
 
 
+def test_a_limited_run_leaves_a_page_with_prompts_and_answers(
+    config: Path, classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert mine("--config", config, "--classes", classes, "--limit", 1, "--out", out) == 0
+    assert str(out / "report.html") in capsys.readouterr().err
+    page = (out / "report.html").read_text(encoding="utf-8")
+    (asked, *_) = [json.loads(line) for line in (out / "prompts.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert json.dumps(asked["messages"], ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c") in page
+    assert mine("--config", config, "--classes", classes, "--out", tmp_path / "whole") == 0
+    assert not (tmp_path / "whole" / "report.html").exists()
+
+
 def test_a_class_without_pictures_ends_with_3_and_is_named(
     config: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

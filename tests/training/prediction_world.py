@@ -1,11 +1,13 @@
 """Pictures that are easy to tell apart, and an encoder that sees their colour: tasks for the tests of `predict`."""
 
+import csv
 import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from syntrans.cli.app import run
 from syntrans_training.prediction.encoders.choose import Sight
 from syntrans_training.prediction.space import Space
 
@@ -62,3 +64,10 @@ def write_task(root: Path, shots: int, queries: int = 4) -> tuple[Path, Path]:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(photo(colour, number))
     return root / "support", root / "query"
+
+
+def predict(capsys, *arguments):
+    """Exit code, rows of the CSV on stdout, what stderr says."""
+    code = run(["predict", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, list(csv.DictReader(io.StringIO(out))), err

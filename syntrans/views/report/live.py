@@ -7,7 +7,6 @@ lead to 127.0.0.1 still sends its own name).
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from syntrans.errors import EnvironmentProblem, InputError
-from syntrans.views.report.page import render_page
+from syntrans.views.report.page import embedded, render_page
 from syntrans.views.report.runs import Part, parts_of
 
 HOST = "127.0.0.1"
@@ -84,17 +83,10 @@ def open_server(followed: Followed, port: int) -> ThreadingHTTPServer:
             if self.headers.get_all("Host") not in [[f"{name}:{self.server.server_port}"] for name in _names()]:  # type: ignore[attr-defined]  # it is an HTTPServer
                 self._send(421, "text/plain", f"this server answers to {' and '.join(_names())} alone")
                 return
-            address = urlsplit(self.path)
-            followed.look()
-            if address.path == "/":
-                self._send(200, "text/html", render_page(followed.parts, live=True))
-            elif address.path != "/data.json":
-                self._send(404, "text/plain", "there is the page, at /, and nothing else")
-            elif parse_qs(address.query).get("seen") == [followed.version]:
-                self._send(204, "application/json", "")
-            else:
-                data = {"live": True, "parts": followed.parts}
-                self._send(200, "application/json", json.dumps({"version": followed.version, "data": data}))
+            try:
+                self._send(*_answer(followed, self.path))
+            except InputError as error:
+                self._send(500, "text/plain", str(error))
 
         def _send(self, status: int, kind: str, text: str) -> None:
             body = text.encode()
@@ -116,6 +108,20 @@ def open_server(followed: Followed, port: int) -> ThreadingHTTPServer:
         raise EnvironmentProblem(
             f"port {port} cannot be taken ({error.strerror}); give another one: --port N"
         ) from error
+
+
+def _answer(followed: Followed, path: str) -> tuple[int, str, str]:
+    """Status, kind and text for an address of the server."""
+    address = urlsplit(path)
+    followed.look()
+    if address.path == "/":
+        return 200, "text/html", render_page(followed.parts, live=True)
+    if address.path != "/data.json":
+        return 404, "text/plain", "there is the page, at /, and nothing else"
+    if parse_qs(address.query).get("seen") == [followed.version]:
+        return 204, "application/json", ""
+    data = {"live": True, "parts": followed.parts}
+    return 200, "application/json", embedded({"version": followed.version, "data": data})
 
 
 def _names() -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from syntrans import __version__
+from syntrans.errors import InputError
 
 _HERE = Path(__file__).parent / "page"
 _SCRIPTS = (
@@ -37,8 +38,14 @@ def render_page(parts: Sequence[Mapping[str, Any]], *, title: str | None = None,
 
 
 def embedded(data: Any) -> str:
-    """JSON that may stand in a script element: without ``<``, so that nothing in it can end the element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON that may stand in a script element: without ``<``, so that nothing in it can end the element.
+
+    InputError for a number that is none, which JSON does not know.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise InputError("a number of these runs is none (NaN or infinite); run again what made it") from error
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -199,6 +199,17 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
+def test_heads_side_by_side_are_the_heads_one_after_another(world, tmp_path):
+    threads, notes = torch.get_num_threads(), []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        notes.append(build(world, tmp_path / str(count), variants=("kept",), grid=ONE, how=replace(SHORT, seeds=2)))
+    torch.set_num_threads(threads)
+    assert notes[0] == notes[1]
+    one, other = (checkpoint.load(tmp_path / count)[0] for count in ("1", "2"))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
     closed = {"how": replace(HOW, steps=0), "grid": ONE}
     build(world, tmp_path / "f", variants=("kept",), **closed)

@@ -93,13 +93,18 @@ def test_an_evaluation_takes_nothing_that_the_training_has_settled(inputs, tmp_p
     assert "--limit is not for FLIER's runs" in capsys.readouterr().err
 
 
-def test_a_class_without_a_kept_imagined_picture_is_named(inputs, toy_data, tmp_path, capsys):
+def test_a_class_that_was_not_imagined_is_named_and_one_without_a_kept_picture_has_its_shots(
+    inputs, toy_data, tmp_path, capsys
+):
     rows, meta = read_imagined(inputs[0] / "imagined.parquet")
     lost = pq.read_table(toy_data / "val.parquet")["class"][0].as_py()
-    left = [replace(row, reason="other_class") if row.class_name == lost else row for row in rows]
-    write_imagined(tmp_path / "imagined.parquet", left, meta)
+    write_imagined(tmp_path / "imagined.parquet", [row for row in rows if row.class_name != lost], meta)
     assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
-    assert f"keeps no picture of 1 of 5 classes ({lost})" in capsys.readouterr().err
+    assert f"has no picture of 1 of 5 classes ({lost})" in capsys.readouterr().err
+    dropped = [replace(row, reason="other_class") if row.class_name == lost else row for row in rows]
+    write_imagined(tmp_path / "imagined.parquet", dropped, meta)
+    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 0
+    assert f"no imagined picture is kept of 1 of 5 classes ({lost})" in capsys.readouterr().err
 
 
 def test_latents_of_another_model_are_refused(inputs, tmp_path, capsys):

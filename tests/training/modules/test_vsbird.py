@@ -186,6 +186,16 @@ def test_phi_is_centred_on_the_mean_class():
     assert torch.allclose(phi(3 * x), phi(x), atol=1e-6)
 
 
+def test_long_features_are_taken_along_their_leading_directions():
+    x, labels = rand(60, D) * torch.arange(1.0, D + 1), torch.arange(6).repeat(10)
+    whole, phi = fit_phi(x, labels, power=1.0), fit_phi(x, labels, power=1.0, most=D - 2)
+    kept, all_of_it = phi(x), whole(x)
+    assert kept.shape == (60, D - 2)
+    lost = (all_of_it.square().sum() - kept.square().sum()) / all_of_it.square().sum()
+    least = torch.linalg.eigvalsh(all_of_it.T @ all_of_it)[:2].sum() / all_of_it.square().sum()
+    assert torch.allclose(lost, least, atol=1e-5)
+
+
 def test_a_map_without_some_classes_is_the_map_of_the_others():
     s, w = rand(C, S), rand(C, D, seed=1)
     held_out_mask = torch.stack([without(0, 3).held_out_mask, without(5, 11).held_out_mask])

@@ -1,24 +1,20 @@
 """`syntrans predict` from folders to rows, with an encoder that sees colours."""
 
 import csv
-import io
 import json
 import sys
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import COLOURS, ColourEncoder, Words, photo, sight, write_task
+from prediction_world import COLOURS, Words, photo, predict, sight, write_task
 
 from syntrans.cli.app import run
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans.images import decode as image_decode
 from syntrans_training.prediction import task
-from syntrans_training.prediction.encoders import journal
 from syntrans_training.prediction.encoders.choose import LazyText
-from syntrans_training.prediction.inputs.photos import open_queries
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +22,6 @@ def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
     monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
-
-
-def predict(capsys, *arguments):
-    """Exit code, rows of the CSV on stdout, what stderr says."""
-    code = run(["predict", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return code, list(csv.DictReader(io.StringIO(out))), err
 
 
 def right(rows):
@@ -215,92 +204,6 @@ def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys)
     assert code == 0
     assert f"text: {file}, read by words" in err
     assert all(f"it is {row['class']}" in row["speaks_for"] for row in rows)
-
-
-def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
-    support, query = write_task(tmp_path, shots=1, queries=1)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("syntrans.paths.os.replace", full)
-    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "o" / "out.csv")
-    assert code == 4
-    assert "the disk is full" in err
-    assert list((tmp_path / "o").iterdir()) == []
-
-
-def test_a_disk_that_fills_while_pictures_are_sorted_leaves_no_half_copy(tmp_path, capsys, monkeypatch):
-    support, query = write_task(tmp_path, shots=1, queries=1)
-
-    def full(_source, target):
-        target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copy2", full)
-    code, rows, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
-    assert (code, rows) == (4, [])
-    assert "the disk is full" in err
-    assert [path for path in (tmp_path / "sorted").rglob("*") if path.is_file()] == []
-
-
-def test_features_that_find_no_room_are_one_line_and_leave_nothing(tmp_path, capsys, monkeypatch):
-    support, query = write_task(tmp_path, shots=1)
-    monkeypatch.setattr(journal, "EVERY", 1)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("syntrans.paths.os.replace", full)
-    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
-    assert code == 4
-    assert "the disk is full" in err
-    assert not (tmp_path / "out.csv").exists()
-
-
-def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):
-    support, query = write_task(tmp_path, shots=2, queries=20)
-    monkeypatch.setattr(journal, "EVERY", 16)
-    (query / "blue_torn.png").write_bytes(b"no picture")
-    asked = ("--support", support, "--query", query, "--out")
-    predict(capsys, *asked, tmp_path / "whole.csv")
-    looked_at, forward = [], ColourEncoder.forward
-    before = 3 + 6 + 1  # swatches, supports and a grey picture
-
-    def stopping(self, batch):
-        if sum(looked_at) == before + 31:
-            looked_at.append(0)
-            raise KeyboardInterrupt
-        looked_at.append(len(batch))
-        return forward(self, batch)
-
-    monkeypatch.setattr(ColourEncoder, "batch", 8)
-    monkeypatch.setattr(ColourEncoder, "forward", stopping)
-    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
-    assert code == 130
-    assert f"31 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
-    looked_at.clear()
-    monkeypatch.setattr(
-        ColourEncoder, "forward", lambda self, batch: looked_at.append(len(batch)) or forward(self, batch)
-    )
-    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
-    assert code == 0
-    assert "31 pictures were read before the last stop" in err
-    assert sum(looked_at) == before + 60 - 31
-    assert (tmp_path / "out.csv").read_text() == (tmp_path / "whole.csv").read_text()
-    assert not (tmp_path / ".out.csv.partial").exists()
-
-
-def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
-    support, query = write_task(tmp_path, shots=1)
-    kept = journal.FeatureJournal(tmp_path / ".out.csv.partial", ColourEncoder())
-    kept._encoder = "another"
-    names = [ref.sha256 for ref in open_queries(str(query))[0]]
-    kept.add(names, np.zeros((len(names), 9), np.float32))
-    kept.save()
-    code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
-    assert code == 0
-    assert "before the last stop" not in err
 
 
 def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path, capsys):

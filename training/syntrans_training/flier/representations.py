@@ -27,11 +27,12 @@ from syntrans_training.imagination.latent_diffusion import LatentDiffusion
 
 @dataclass(frozen=True)
 class Imagined:
-    """A file of imagined pictures: where it is, its hash, and its kept rows."""
+    """A file of imagined pictures: where it is, its hash, its kept rows, and all of its classes."""
 
     path: Path
     sha256: str
     rows: tuple[ImaginedRow, ...]
+    classes: tuple[ClassEntry, ...]
     model: str
     revision: str
 
@@ -50,7 +51,10 @@ def open_imagined(given: str | None) -> Imagined:
     if len(shapes) != 1:
         told = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none kept"
         raise InputError(f"{path}: latents of one shape are needed, there are {told}; imagine again with one model")
-    return Imagined(path, file_sha256(path), kept, meta.get("model", ""), meta.get("revision", ""))
+    classes = {row.class_id: ClassEntry(row.class_id, row.class_name) for row in rows}
+    return Imagined(
+        path, file_sha256(path), kept, tuple(classes.values()), meta.get("model", ""), meta.get("revision", "")
+    )
 
 
 class Seer:
@@ -80,22 +84,29 @@ class Seer:
         return Pictures(before, latents, torch.from_numpy(np.array(split.labels)))
 
     def see_imagined(self, classes: Sequence[str], per_class: int) -> Pictures | None:
-        """The kept imagined pictures of some classes; None where none are wanted. InputError where a class has none."""
+        """The kept imagined pictures of some classes; None where none are wanted.
+
+        InputError where the file does not know a class; a class of which it keeps nothing has its real shots alone.
+        """
         if not per_class:
             return None
-        described = {row.class_id: ClassEntry(row.class_id, row.class_name) for row in self.imagined.rows}
-        wanted = [ClassEntry(c, c) for c in classes]
-        matches = match(wanted, list(described.values()), str(self.imagined.path))
+        matches = match([ClassEntry(c, c) for c in classes], list(self.imagined.classes), str(self.imagined.path))
         if matches.missing:
             names = ", ".join(entry.name for entry in matches.missing[:5])
             raise InputError(
-                f"{self.imagined.path} keeps no picture of {len(matches.missing)} of {len(classes)} classes ({names}); "
-                "imagine more of them, or with a lower min_margin"
+                f"{self.imagined.path} has no picture of {len(matches.missing)} of {len(classes)} classes ({names}); "
+                "imagine them too, or name another file: --set imagined=DIR"
             )
         chosen: list[tuple[ImaginedRow, int]] = []
         for label, c in enumerate(classes):
             own = [row for row in self.imagined.rows if row.class_id == matches.found[c]]
             chosen += [(row, label) for row in own[:per_class]]
+        without = sorted({*range(len(classes))} - {label for _, label in chosen})
+        if without:
+            names = ", ".join(classes[label] for label in without[:5])
+            say(f"no imagined picture is kept of {len(without)} of {len(classes)} classes ({names}): real shots alone")
+        if not chosen:
+            return None
         rows = [row for row, _ in chosen]
         key = _key(self.imagined.sha256, self.clip.revision, *(row.picture_id for row in rows))
         latents = torch.from_numpy(np.stack([row.latent for row in rows if row.latent is not None])).float()

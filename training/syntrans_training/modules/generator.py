@@ -45,7 +45,7 @@ class VisualWeightGenerator(nn.Module):
         axes: Float[Tensor, "d d"],
         held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
-        """w^v of every class; attention reads features (see `SemanticWeightReconstructor.forward` for `axes`)."""
+        """w^v of every class; attention reads features (see `SemanticWeightReconstructor.lift` for `axes`)."""
         shown, again = (axes @ part.T for part in self.read.weight.chunk(2, 1))  # phi_q of what lies in the space
         asked, known = visual @ shown + reread @ again, base @ shown + base_reread @ again
         return self.own * visual + self.recalled * (self.attention(asked, known, held_out_mask) @ base)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from syntrans_training.modules.ridge import DualRidge
 
+Lifted = tuple[Float[Tensor, "d h"], Float[Tensor, " d"]]  # a layer's weights and biases
+
 
 class SeededDropout(nn.Dropout):
     """Dropout that draws from `generator`, so that heads in several threads draw what each would draw alone."""
@@ -38,19 +40,29 @@ class SemanticWeightReconstructor(nn.Module):
             nn.init.zeros_(last.bias)
             self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), SeededDropout(dropout), last)
 
-    def forward(
-        self, text: Float[Tensor, "*b n s"], ridge: DualRidge, axes: Float[Tensor, "d d"]
-    ) -> Float[Tensor, "*e n d"]:
-        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory.
+    def lift(self, axes: Float[Tensor, "d d"]) -> Lifted | None:
+        """The network's last layer in the space whose directions among the features are `axes`; None without one.
 
-        `axes` are the directions of the shared space among the features. What the network adds is said in terms of
-        features, since the directions of one metric say nothing of another's.
+        What the network adds is said in terms of features, since the directions of one metric say nothing of another's.
         """
-        found = ridge(text)
         if self.residual is None:
+            return None
+        last = self.residual[-1]
+        assert isinstance(last, nn.Linear)
+        return axes @ last.weight, axes @ last.bias
+
+    def forward(
+        self,
+        text: Float[Tensor, "*b n s"],
+        ridge: DualRidge,
+        lifted: Lifted | None,
+    ) -> Float[Tensor, "*e n d"]:
+        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory, `lifted` is of its space."""
+        found = ridge(text)
+        if self.residual is None or lifted is None:
             return found
-        added: Tensor = self.residual(text - ridge.mean_in.unsqueeze(-2))
-        return found + added @ axes.T
+        hidden: Tensor = self.residual[:-1](text - ridge.mean_in.unsqueeze(-2))
+        return found + hidden @ lifted[0].T + lifted[1]
 
     def draw_from(self, generator: torch.Generator) -> None:
         """Let dropout draw from it."""

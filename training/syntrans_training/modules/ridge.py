@@ -96,6 +96,7 @@ class LeaveOneOut:
         self._factor = n / (n - 1)
         rest = self._values.sum() - self._factor * s0.square().sum(1)
         self._spread = (rest / (n - 1)).clamp(min=_NOTHING)  # of the texts of the other classes
+        self._differ = (rest > 1e-9 * self._values.sum()).unsqueeze(1)  # more than by rounding
 
     def __call__(self, w: Float[Tensor, "c d"], *, lam: float) -> Float[Tensor, "c d"]:
         """Predictions of `w`, in its precision; computed in double precision."""
@@ -103,9 +104,8 @@ class LeaveOneOut:
         w0 = w.double() - mean
         share = self._vectors * (self._values / (self._values + lam * self._spread.unsqueeze(1)))
         own = (share * self._vectors).sum(1, keepdim=True)
-        left = 1 - factor * own
-        # Where the other classes have one text only, they tell nothing but their mean.
-        told = (factor * (share @ (self._vectors.T @ w0) - factor * own * w0) / left).where(left > _NOTHING, 0.0)
+        told = factor * (share @ (self._vectors.T @ w0) - factor * own * w0) / (1 - factor * own)
+        told = told.where(self._differ, 0.0)  # where the others have one text only, they tell nothing but their mean
         found: Tensor = mean - w0 / (len(w) - 1) + told
         return found.to(w.dtype)
 

@@ -30,6 +30,6 @@ class TextGate(nn.Module):
     ) -> Float[Tensor, "e n 1"]:
         """g_c in (0, 1) of every class."""
         rho = 1 / (1 / shots + 1 / precision)
-        evidence = (rho * (visual.square() - (visual - semantic).square())).sum(-1, keepdim=True) / 2
+        evidence = ((2 * visual - semantic) * semantic) @ rho.unsqueeze(-1) / 2  # the difference of squares
         # Never quite shut: a text of precision 0 alone would be no classifier at all.
         return torch.sigmoid(self.bias + self.slope * evidence).clamp(min=1e-4)

@@ -8,7 +8,6 @@ predicted from text.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from syntrans_training.modules.fusion import add, believe, fuse, fuse_evidence
 from syntrans_training.modules.generator import VisualWeightGenerator
-from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
+from syntrans_training.modules.reconstructor import Lifted, SemanticWeightReconstructor
 from syntrans_training.modules.ridge import DualRidge, fit_dual_ridge
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.text_gate import TextGate
@@ -50,6 +49,8 @@ class BaseClassMemory:
     """What is known of the base classes: the metric, weights, texts and both maps; nothing of `held_out_mask`."""
 
     metric: Metric
+    axes: Float[Tensor, "d d"]  # unit directions of the shared space among the features phi, one a row
+    lifted: Lifted | None  # what the reconstructor's network adds, there
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
     to_visual: DualRidge
@@ -59,11 +60,6 @@ class BaseClassMemory:
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
         return phi @ self.metric.transform.T
-
-    @cached_property
-    def axes(self) -> Float[Tensor, "d d"]:
-        """Unit directions of the shared space among the features phi, one a row."""
-        return F.normalize(self.metric.transform, dim=-1)
 
 
 class VSBird(nn.Module):
@@ -120,8 +116,11 @@ class VSBird(nn.Module):
         held_out_mask = None if without is None else without.held_out_mask
         metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
         text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
+        axes = F.normalize(metric.transform, dim=-1)
         return BaseClassMemory(
             metric,
+            axes,
+            self.reconstructor.lift(axes),
             weights,
             text,
             to_visual=fit_dual_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
@@ -131,7 +130,7 @@ class VSBird(nn.Module):
 
     def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
-        found: Tensor = self.reconstructor(text, memory.to_visual, memory.axes)
+        found: Tensor = self.reconstructor(text, memory.to_visual, memory.lifted)
         return found
 
     def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:

@@ -58,7 +58,13 @@ class TextEncoder:
         missing = sorted({part for part in flat if _text_key(part) not in known})
         if missing:
             known |= self._compute(missing, folder)
-        return mean_vectors(np.stack([known[_text_key(part)] for part in flat]), [len(of_text) for of_text in parts])
+        vectors = np.stack([known[_text_key(part)] for part in flat])
+        if not (finite := np.isfinite(vectors).all(1)).all():
+            raise ModelLoadError(
+                f"{self.name} gives vectors that are not finite for {int((~finite).sum())} of {len(flat)} texts, the "
+                f"first is {flat[int(finite.argmin())][:60]!r}; its weights are damaged: name another in text.encoder"
+            )
+        return mean_vectors(vectors, [len(of_text) for of_text in parts])
 
     def _say_long(self, long: set[str], n: int) -> None:
         if long and not self.windowed:
@@ -79,7 +85,8 @@ class TextEncoder:
         vectors = np.concatenate(parts).astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         keys = [_text_key(t) for t in order]
-        _write_cache(folder, keys, vectors)
+        if np.isfinite(vectors).all():
+            _write_cache(folder, keys, vectors)
         return dict(zip(keys, vectors, strict=True))
 
 

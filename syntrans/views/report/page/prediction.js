@@ -42,7 +42,8 @@ function growing(answers, size, kind = "") {
 }
 
 function card(answer) {
-  const title = known(answer.class) ? answer.class : "No answer";
+  const none = answer.status === "none of these";
+  const title = !known(answer.class) ? "No answer" : none ? "None of these" : answer.class;
   const kinds = { named: "good", broken: "bad" };
   const name = answer.path.split(/[\\/]/).pop();
   const picture = answer.picture ? element("img", { src: answer.picture, alt: `${name}, ${answer.status}: ${title}`, loading: "lazy" }) : element("p", { className: "gone", textContent: "no picture: it is gone, broken, or in another file" });
@@ -53,9 +54,9 @@ function card(answer) {
   ].filter(([, text]) => text);
   const set = answer.prediction_set || [];
   return element("li", {}, picture,
-    element("h4", {}, words(title), known(answer.probability) ? ` ${percent(answer.probability)}` : ""),
+    element("h4", {}, words(title), known(answer.probability) && !none ? ` ${percent(answer.probability)}` : ""),
     element("p", {}, element("span", { className: `badge ${kinds[answer.status] || ""}`, textContent: answer.status }), " ", words(name, "quiet")),
-    ...(set.length > 1 ? [element("p", {}, "Prediction set: ", words(set.join(", ")))] : []),
+    ...(known(answer.class) && !none && set.length !== 1 ? [element("p", {}, "Prediction set: ", words(set.join(", ") || "no class"))] : []),
     ...[answer.disagreement, answer.error].filter(Boolean).map((text) => element("p", {}, words(text))),
     ...(lines.length ? [folded("Why", pairs(lines))] : []));
 }

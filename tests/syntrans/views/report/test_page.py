@@ -13,7 +13,7 @@ import pytest
 from hostile import HOSTILE
 
 from syntrans.cli.app import run
-from syntrans.views.report.page import embedded, render_page
+from syntrans.views.report.page import render_page
 from syntrans.views.report.runs import parts_of
 
 
@@ -54,9 +54,12 @@ def test_the_page_names_no_address_but_the_one_that_svg_is_called_by(page: str) 
     assert not re.search(r"<(link|iframe|img|object|embed)\b", page)
 
 
-def test_numbers_that_json_does_not_know_are_never_written() -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        embedded({"mean": float("nan")})
+def test_numbers_that_json_does_not_know_are_never_written(evaluated: Path, artifacts: Path, capsys) -> None:
+    summary = evaluated / "summary.json"
+    summary.write_text(summary.read_text().replace('"mean": 60.0', '"mean": NaN'))
+    assert run(["report", str(evaluated)]) == 3
+    assert "NaN" in capsys.readouterr().err
+    assert not (artifacts / "report").exists()
 
 
 def test_a_title_is_text(mined: Path) -> None:

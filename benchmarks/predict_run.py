@@ -1,0 +1,99 @@
+"""`syntrans predict --encoder run:DIR` beside `syntrans evaluate`: the frozen tasks of a training's novel classes.
+
+Usage: python benchmarks/predict_run.py RUN_DIR [--episodes 200] [--shots 1 5] [--out FILE]
+
+Of every task: whether predict, picture by picture, gives the classes of evaluate's row `syntrans`; and accuracy,
+calibration error and prediction sets, one by one and together. Nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from predict import summary
+
+from syntrans.machine import facts
+from syntrans.paths import artifacts_root, atomic_write_text
+from syntrans_training.config import EvaluateConfig
+from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
+from syntrans_training.evaluation.table_rows import build_rows
+from syntrans_training.evaluation.trained_run import read_run
+from syntrans_training.prediction.encoders.trained import RunKnowledge
+from syntrans_training.prediction.predictor import Settings, fit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROWS = {"one by one": (True, True), "together": (False, True), "together, no text": (False, False)}
+
+
+def measure(subject: Any, shots: int, n: int) -> dict[str, Any]:
+    """Figures of `n` tasks."""
+    config = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"shots": [shots], "episodes": n}})
+    row = build_rows(subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)["syntrans"]
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
+    equal = []
+    tasks = open_episodes(subject, config, shots).episodes
+    for episode in (tasks[i] for i in range(len(tasks))):
+        support, query = (torch.from_numpy(part)[None] for part in (episode.support, episode.query.reshape(-1)))
+        classes = torch.from_numpy(episode.classes)[None]
+        with torch.inference_mode():
+            scores = row.methods[0].scores(row.features[support], row.features[query], classes)
+        expected = scores[0].argmax(-1).numpy()
+        truth = np.repeat(np.arange(len(episode.classes)), episode.query.shape[1])
+        for name, (inductive, text) in ROWS.items():
+            found = predicted(subject, episode, Settings(inductive=inductive), text)
+            results[name].append(outcome(found, truth))
+            if name == "one by one":
+                equal.append(float((found.labels == expected).mean()))
+    return {"equal_to_evaluate": float(np.mean(equal)), **{name: summary(rows) for name, rows in results.items()}}
+
+
+def predicted(subject: Any, episode: Any, settings: Settings, text: bool) -> Any:
+    """What predict says of the queries."""
+    names = tuple(subject.split.classes[c] for c in episode.classes)
+    labels = np.repeat(np.arange(len(names)), episode.support.shape[1])
+    trained, raw = RunKnowledge(subject.run), subject.features.raw.numpy()
+    told = trained.texts(trained.descriptors(None, names), names, labels) if text else None
+    predictor = fit(raw[episode.support.reshape(-1)], labels, names, trained.space(told, labels), told, settings)
+    return predictor.predict(raw[episode.query.reshape(-1)])
+
+
+def outcome(found: Any, truth: NDArray[Any]) -> dict[str, Any]:
+    """What `summary` reads."""
+    right = found.labels == truth
+    promised = found.calibration.promised
+    return {
+        "accuracy": float(right.mean()),
+        "correct": right.tolist(),
+        "confidence": found.probabilities.max(1).tolist(),
+        "coverage": float(found.members[np.arange(len(truth)), truth].mean()),
+        "set_size": float(found.members.sum(1).mean()),
+        **({} if promised is None else {"promised": promised}),
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--episodes", type=int, default=200)
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    subject = open_evaluated_split(read_run(given.run), device="cpu", views=False)
+    figures: dict[str, Any] = {"episodes": given.episodes, "machine": facts(artifacts_root()), "shots": {}}
+    for shots in given.shots:
+        figures["shots"][str(shots)] = measure(subject, shots, given.episodes)
+        print(shots, json.dumps(figures["shots"][str(shots)]), flush=True)
+    if given.out:
+        atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
