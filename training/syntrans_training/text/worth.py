@@ -5,8 +5,8 @@ classes lie closer together, and texts fit better or worse, so that another alph
 domain beside val (docs/method.md (30) to (33)):
     spread   log of the between-class variance,   slope   of pictures on texts,   noise   log of the scatter of pictures
 Their likelihood is that of the supports' class means and of their scatter, pooled over the classes of the task; the
-products of supports and texts tell the slope without bias by noise. `DOMAINS` is their prior, learned over domains that
-were made from base and val classes (benchmarks/fusion.py). Derived.
+products of supports and texts tell the slope without bias by noise. `DOMAINS` is their prior, set by hand from
+what domains were like that are no novel classes of anybody (benchmarks/fusion.py, docs/results.md). Derived.
 """
 
 import math
