@@ -33,8 +33,8 @@ from syntrans_training.prediction.encoders.choose import TorchEncoder, open_sigh
 from syntrans_training.prediction.encoders.onnx import photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 
-PICTURES, ROUNDS, BATCH = 512, 3, 32
-LARGER, LARGER_PICTURES = "vit_base_patch16_224", 64
+PICTURES, ROUNDS, BATCH = 256, 3, 32
+LARGER, LARGER_PICTURES = "resnet50", 64
 
 
 def speed(folder: Path) -> dict[str, float]:
@@ -68,7 +68,7 @@ def speed(folder: Path) -> dict[str, float]:
 
 
 def speed_of_larger() -> dict[str, float]:
-    """Ours and the forward alone of ViT-B/16 by torch; its weights are random, for speed does not depend on them."""
+    """Ours and the forward alone of a ResNet-50 by torch; its weights are random, for speed does not depend on them."""
     import timm
     import torch
 

@@ -74,7 +74,7 @@ class FewShotClassifier:
         return self._answer(images).probabilities
 
     def predict_set(self, images: Any) -> list[tuple[Any, ...]]:
-        """The prediction set of each picture; empty where it shows none of the classes."""
+        """The prediction set of each picture; empty where no class is likely enough, or it shows none of them."""
         found = self._answer(images)
         return [
             () if none else tuple(self.classes_[members].tolist())
