@@ -102,7 +102,7 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
                 assert step["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-3)
                 assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
         assert "gain" not in steps[0]
-        told = ("+ shared space", "+ names", "+ descriptors, raw", "+ descriptors, checked", "+ descriptors, kept")
+        told = ("prototypes", "+ shared space", "+ names", "+ descriptors, raw", "+ descriptors, kept")
         assert len({values[name].tobytes() for name in told}) == len(told)  # other texts, other answers
     for training in {step[1] for step in LADDER}:
         heads = json.loads((out / "train" / training / "train.json").read_text())["config"]["vsbird"]

@@ -7,7 +7,6 @@ from syntrans_training.bridge.episodic_loss import LossWeights, Shown, bridge_lo
 from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks
 from syntrans_training.methods import SynTrans
 from syntrans_training.modules.fusion import add, fuse, fuse_evidence
-from syntrans_training.modules.ridge import fit_ridge, leave_one_out
 from syntrans_training.modules.shared_space import Metric, diagonalise, fit_phi, shrink, within_covariance
 from syntrans_training.modules.text_gate import TextGate
 from syntrans_training.modules.vsbird import FUSIONS, HeldOutClasses, VSBird
@@ -194,40 +193,6 @@ def test_long_features_are_taken_along_their_leading_directions():
     lost = (all_of_it.square().sum() - kept.square().sum()) / all_of_it.square().sum()
     least = torch.linalg.eigvalsh(all_of_it.T @ all_of_it)[:2].sum() / all_of_it.square().sum()
     assert torch.allclose(lost, least, atol=1e-5)
-
-
-def test_a_map_without_some_classes_is_the_map_of_the_others():
-    s, w = rand(C, S), rand(C, D, seed=1)
-    held_out_mask = torch.stack([without(0, 3).held_out_mask, without(5, 11).held_out_mask])
-    found = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
-    for e in range(2):
-        alone = fit_ridge(s[~held_out_mask[e]], w[~held_out_mask[e]], lam=0.7)
-        assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
-
-
-def test_leaving_one_out_predicts_each_class_from_the_others():
-    s, w = rand(C, S), rand(C, D, seed=1)
-    found = leave_one_out(s, w, lam=0.3)
-    keep = torch.arange(C) != 4
-    assert torch.allclose(found[4], fit_ridge(s[keep], w[keep], lam=0.3)(s[4:5])[0], atol=1e-4)
-
-
-@pytest.mark.parametrize(("n", "size"), [(12, 6), (9, 20), (3, 5), (2, 4)])
-@pytest.mark.parametrize("lam", [0.003, 0.3, 10.0])
-def test_leaving_one_out_in_closed_form_is_the_loop_over_the_classes(n, size, lam):
-    """With fewer and with more classes than numbers, and where one class is left; texts that say nothing too."""
-    w = rand(n, D, seed=1).double()
-    for s in (rand(n, size).double(), torch.zeros(n, size, dtype=torch.float64)):
-        alone = torch.eye(n, dtype=torch.bool)
-        expected = fit_ridge(s, w, lam=lam, held_out_mask=alone)(s.unsqueeze(1)).squeeze(1)
-        assert torch.allclose(leave_one_out(s, w, lam=lam), expected, atol=1e-8)
-
-
-def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class():
-    w = rand(C, D)
-    assert torch.allclose(
-        fit_ridge(torch.zeros(C, S), w, lam=1.0)(torch.zeros(3, S)), w.mean(0).expand(3, D), atol=1e-6
-    )
 
 
 def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
