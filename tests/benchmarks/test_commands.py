@@ -108,6 +108,7 @@ def test_the_commands_are_found():
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
         "beside_earlier",
+        "flier_probe",
         "reliability_ray",
         "run",
         "evaluate",

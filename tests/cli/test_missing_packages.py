@@ -92,7 +92,7 @@ PREDICT = ["predict", "--support", "birds", "--query", "new", "--encoder"]
         ("train", ["train"], "train"),
         ("train", ["train", "--dry-run"], "train"),
         ("train", ["evaluate"], "train"),
-        ("train", ["report", "."], "train"),
+        ("train", ["report", ".", "--figure", "all"], "train"),
         ("train", ["data", "check", "hf://org/name"], "train"),
         ("cpu", ["mine", "--config", "world"], "cpu"),
         ("cpu", ["mine", "--config", "world", "--dry-run"], "cpu"),

@@ -115,6 +115,7 @@ def commands(
     given = ["--classes", str(tmp_path / "birds.txt"), "--images", str(picture_tree)]
     fake = ["--config", str(tmp_path / "fake.yaml")]
     known = ["--support", str(picture_tree), "--query", str(picture_tree)]
+    imagined = ["--descriptors", f"{mine}/descriptors.parquet", "--config", "imagine-world"]
     quick = ["--set", "episodes.shots=[1]", "--set", "episodes.queries=4", "--limit", "20"]
     return {
         "doctor": [*fake, "--probe"],
@@ -129,6 +130,9 @@ def commands(
         "evaluate": [trained, *quick, "--out", scored],
         "compare": [scored, f"{scored}:no_text"],
         "report": [trained, "--figure", "weights", "--out", str(tmp_path / "figures")],
+        "edit": [mine, "--class", "goldfinch", "--add", "a yellow body", "--out", str(tmp_path / "edited")],
+        "config": ["show", "filter.margin"],
+        "imagine": [*imagined, "--set", "per_class=1", "--set", "steps=1", "--out", str(tmp_path / "imagined")],
     }
 
 

@@ -62,8 +62,9 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     out = artifacts / "evaluate" / "one"
     summary = evaluate(trained.folder, EVALUATE, out=out)
     visual = ["plain_prototypes", "simpleshot", "ridge", "visual_only"]
-    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans"]
-    rows = [*visual, *semantic, "no_text", "name_only", "raw", "random_words", "shuffled"]
+    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans", "syntrans_prior", "syntrans_val"]
+    controls = ["no_text", "name_only", "raw", "random_words", "shuffled", "half_shuffled"]
+    rows = [*visual, *semantic, "syntrans_transductive", *controls]
     assert list(summary["results"]["1"]) == rows
     assert summary == json.loads((out / "summary.json").read_text())
     visual = summary["results"]["1"]["visual_only"]

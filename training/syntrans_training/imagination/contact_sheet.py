@@ -1,12 +1,12 @@
 """A sheet of imagined pictures: a row for every class, framed green where kept and red where not."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from syntrans.contract.imagined import ImaginedRow
+from syntrans.images.decode import decode
 from syntrans.paths import atomic_path
 from syntrans.text_safety import plain_text
 
@@ -38,4 +38,4 @@ def write_sheet(path: Path, rows: Sequence[ImaginedRow], *, across: int = 10, cl
 def _thumbnail(image: bytes | None) -> Image.Image:
     if image is None:
         return Image.new("RGB", (_SIDE, _SIDE), "grey")
-    return Image.open(io.BytesIO(image)).convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    return decode(image, "an imagined picture").resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)

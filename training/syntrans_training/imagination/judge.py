@@ -1,16 +1,15 @@
 """CLIP's verdict on imagined pictures: as mining's filter judges descriptors by real pictures, the other way round."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from syntrans.contract.imagined import ImaginedRow
+from syntrans.images.decode import decode
 from syntrans_training.imagination.clip_space import ClipSpace
 
 
@@ -50,4 +49,4 @@ class Judge:
 
 def pixels(images: Sequence[bytes]) -> UInt8[np.ndarray, "n s s 3"]:
     """PNGs of one size as an array."""
-    return np.stack([np.asarray(Image.open(io.BytesIO(image)).convert("RGB")) for image in images])
+    return np.stack([np.asarray(decode(image, "an imagined picture")) for image in images])
