@@ -35,7 +35,9 @@ ROWS = {"one by one": (True, True), "together": (False, True), "together, no tex
 def measure(subject: Any, shots: int, n: int) -> dict[str, Any]:
     """Figures of `n` tasks."""
     config = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"shots": [shots], "episodes": n}})
-    row = build_rows(subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)["syntrans"]
+    row = build_rows(
+        subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1, level="inductive"
+    )["syntrans"]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
     equal = []
     tasks = open_episodes(subject, config, shots).episodes

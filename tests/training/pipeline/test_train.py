@@ -62,7 +62,7 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     out = artifacts / "evaluate" / "one"
     summary = evaluate(trained.folder, EVALUATE, out=out)
     visual = ["plain_prototypes", "simpleshot", "ridge", "visual_only"]
-    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans", "syntrans_prior", "syntrans_val"]
+    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans", "syntrans_prior", "syntrans_inductive"]
     controls = ["no_text", "name_only", "raw", "random_words", "shuffled", "half_shuffled"]
     rows = [*visual, *semantic, "syntrans_transductive", *controls]
     assert list(summary["results"]["1"]) == rows

@@ -64,7 +64,9 @@ def subject(made, tmp_path_factory):
 def evaluated(subject, shots, number):
     """One frozen episode, and the class numbers that the row `syntrans` of an evaluation gives its queries."""
     episode = open_episodes(subject, FEW, shots).episodes[number]
-    row = build_rows(subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)["syntrans"]
+    row = build_rows(
+        subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1, level="inductive"
+    )["syntrans"]
     support, query = (torch.from_numpy(part)[None] for part in (episode.support, episode.query.reshape(-1)))
     classes = torch.from_numpy(episode.classes)[None]
     scores = row.methods[0].scores(row.features[support], row.features[query], classes)

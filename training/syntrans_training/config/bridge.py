@@ -71,7 +71,8 @@ class VSBirdConfig(StrictModel):
         None, description="Share of the text in the fusion; null: chosen on val for every number of shots."
     )
     adapt_alpha: bool = Field(
-        True, description="Move alpha in every task by what its supports say of its text; false: alpha as val chose it."
+        True,
+        description="Move alpha by what the supports of a task say of its text, for pictures of another data set; false: never.",
     )
     feature_powers: tuple[PositiveFloat, ...] = Field(
         (1.0, 0.75, 0.5), min_length=1, description="Grid: power p of the transform sign(x) |x|^p of features."

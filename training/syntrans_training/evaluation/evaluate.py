@@ -63,6 +63,7 @@ class EvaluatedSplit:
     features: SplitFeatures
     seen: NDArray[np.bool_]
     descriptors: Path | None
+    foreign: bool = False  # other pictures than those of the training, for which its val does not speak
 
 
 def evaluate(
@@ -199,7 +200,8 @@ def open_evaluated_split(
     of_views = view_stage(*of_split, **methods) if views else None
     vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
     features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=of_views, in_clip=in_clip(trained))
-    return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path)
+    foreign = data is not None and data.data.path != trained.data.path
+    return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path, foreign)
 
 
 def _opened(
@@ -229,7 +231,12 @@ def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[s
     chosen, features = subject.run.chosen, subject.features
     n_classes = len(subject.split.classes)
     rows = build_rows(
-        features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=config.control_draws
+        features,
+        chosen.rows(features, shots),
+        n_classes=n_classes,
+        shots=shots,
+        draws=config.control_draws,
+        level="inductive" if subject.foreign else "val",
     )
     return {name: replace(row, temperature=chosen.temperature(name, shots)) for name, row in rows.items()}
 

@@ -1,11 +1,12 @@
 """The rows of an evaluation: which methods and controls there are.
 
-SynTrans stands in four rows by what may move its alpha (text/worth.py): nothing (`syntrans_val`), what domains
-have in common (`syntrans_prior`), the supports of the task (`syntrans`, the headline, and all controls), and its
-unlabelled queries too (`syntrans_transductive`). Bridges without spreads of val have alpha of val alone.
+SynTrans stands in four rows by what may move its alpha (text/worth.py): nothing (`val`), what domains have in common
+(`prior`), the supports of the task (`inductive`), and its unlabelled queries too (`transductive`). One of them is the
+headline, `syntrans`, whose level the controls have too. Bridges without spreads of val have alpha of val alone.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -20,15 +21,22 @@ from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangeme
 from syntrans_training.text.worth import ClassSpread, TextWorth, move_alpha
 
 Level = Literal["val", "prior", "inductive", "transductive"]
+_LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table
 
 
 def build_rows(
-    features: SplitFeatures, baselines: Mapping[str, ScoredClassifier], *, n_classes: int, shots: int, draws: int
+    features: SplitFeatures,
+    baselines: Mapping[str, ScoredClassifier],
+    *,
+    n_classes: int,
+    shots: int,
+    draws: int,
+    level: Level = "val",
 ) -> dict[str, ScoredClassifier]:
     """Every row for one number of shots, in the order of the table.
 
     `baselines` are the rows of other methods (baselines/selection.py); controls that are random are averaged
-    over `draws` draws.
+    over `draws` draws. `level` is the headline's: val speaks for pictures like its own, and for no others.
     """
     rows = {"plain_prototypes": ScoredClassifier((Prototype(),), features.unit)}
     rows |= {name: row for name, row in baselines.items() if row.group == "visual"}
@@ -44,20 +52,19 @@ def build_rows(
         group="semantic",
     )
     if features.heads is not None:
-        rows["syntrans"] = _bridge_row(features, shots, features.main, group="semantic")
+        ours = partial(_bridge_row, features, shots, features.main)
+        rows["syntrans"] = ours(group="semantic", level=level)
         if (features.main, shots) in features.heads.spreads:
-            rows |= {
-                "syntrans_prior": _bridge_row(features, shots, features.main, group="semantic", level="prior"),
-                "syntrans_val": _bridge_row(features, shots, features.main, group="semantic", level="val"),
-                "syntrans_transductive": _bridge_row(
-                    features, shots, features.main, group="transductive", level="transductive"
-                ),
-            }
-        rows |= _controls(features, n_classes, shots, draws)
+            others = [other for other in _LEVELS if other != level]
+            rows |= {f"syntrans_{other}": ours(group="semantic", level=other) for other in others}
+            rows["syntrans_transductive"] = ours(group="transductive", level="transductive")
+        rows |= _controls(features, n_classes, shots, draws, level)
     return rows
 
 
-def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -> dict[str, ScoredClassifier]:
+def _controls(
+    features: SplitFeatures, n_classes: int, shots: int, draws: int, level: Level
+) -> dict[str, ScoredClassifier]:
     """What remains when the text says only the name, is unchecked, says nothing, is another class's, or is not there.
 
     Each has heads of its own, trained on that kind of text, but for shuffled classes: those meet the heads of the row.
@@ -66,12 +73,13 @@ def _controls(features: SplitFeatures, n_classes: int, shots: int, draws: int) -
     rows = {}
     for name, variant in _CONTROLS.items():
         if variant in features.heads.variants and variant != features.main:
-            rows[name] = _bridge_row(features, shots, variant, draws=range(draws) if variant == "random" else (0,))
+            number = range(draws) if variant == "random" else (0,)
+            rows[name] = _bridge_row(features, shots, variant, level=level, draws=number)
     orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
-    rows["shuffled"] = _bridge_row(features, shots, features.main, orders=orders)
+    rows["shuffled"] = _bridge_row(features, shots, features.main, level=level, orders=orders)
     if n_classes >= 4:
         halves = [torch.from_numpy(half_deranged(n_classes, seed)) for seed in range(draws)]
-        rows["half_shuffled"] = _bridge_row(features, shots, features.main, orders=halves)
+        rows["half_shuffled"] = _bridge_row(features, shots, features.main, level=level, orders=halves)
     return rows
 
 
@@ -90,7 +98,7 @@ def _bridge_row(
     variant: str,
     *,
     group: Group = "control",
-    level: Level = "inductive",
+    level: Level,
     draws: Sequence[int] = (0,),
     orders: Sequence[Tensor | None] = (None,),
 ) -> ScoredClassifier:
