@@ -72,7 +72,7 @@ class VSBirdConfig(StrictModel):
     )
     adapt_alpha: bool = Field(
         True,
-        description="Move alpha by what the supports of a task say of its text, for pictures of another data set; false: never.",
+        description="Move alpha by what the supports of a task say of its text, for pictures of another data set.",
     )
     feature_powers: tuple[PositiveFloat, ...] = Field(
         (1.0, 0.75, 0.5), min_length=1, description="Grid: power p of the transform sign(x) |x|^p of features."
