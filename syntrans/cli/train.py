@@ -18,7 +18,7 @@ from syntrans.cli.inputs import (
     pictures_of,
     unfinished_mining,
 )
-from syntrans.config import dump_config, load_config
+from syntrans.config import dump_config, load_config, read_config
 from syntrans.console import say
 from syntrans.contract.reading import check_file, read_metadata
 from syntrans.errors import UsageError
@@ -97,7 +97,7 @@ def choose_inputs(descriptors: Path | None, images: str | None, config: str | No
     from syntrans_training.pipeline.preparation import absolute
 
     given = None if descriptors is None else Chosen(str(descriptor_file(descriptors)), "as named")
-    named = config is not None or any(setting.startswith("data.path=") for setting in settings)
+    named = _says_where(config) or any(setting.startswith("data.path=") for setting in settings)
     if images is not None:
         pictures: Chosen | None = images_named(images)
     elif named:
@@ -120,6 +120,12 @@ def choose_inputs(descriptors: Path | None, images: str | None, config: str | No
     if pictures is None:
         pictures = Chosen(settled.data.path, "--set data.path" if path else f"config {name.what}")
     return Inputs(settled, name, pictures, given or fitting_descriptors(settled.data))
+
+
+def _says_where(config: str | None) -> bool:
+    """Whether a config names the pictures; one that does not leaves them to --images and the descriptor file."""
+    data = None if config is None else read_config(config, kind="training/configs").get("data")
+    return isinstance(data, dict) and "path" in data
 
 
 def _check_stage(stage: str | None) -> None:
