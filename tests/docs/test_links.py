@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
+import repository
 
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -21,9 +21,7 @@ FOLDERS |= {"tests", "training", "world"}
 @cache
 def listed() -> frozenset[str]:
     """Every file of the repository, also what is not committed yet."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return frozenset(name for name in found.stdout.splitlines() if (ROOT / name).exists())
+    return frozenset(repository.files())
 
 
 PAGES = sorted(name for name in listed() if name.endswith(".md"))

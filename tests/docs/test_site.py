@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import markdown
 import pytest
+import repository
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,9 +19,7 @@ ENTRY = re.compile(r"^- \[(.+?)\]\((.+?)\): (.+)$", re.MULTILINE)
 
 
 def pages() -> list[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    return [name for name in repository.files() if name.endswith(".md")]
 
 
 def entries(nav: list[Any]) -> Iterator[tuple[str, str]]:
