@@ -12,14 +12,15 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from syntrans.contract.rows import REASONS
-from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json
+from syntrans.files.journal import using_journal
 from syntrans_mining.engines.base import Message, Response, Sampling
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vectors
 (key TEXT PRIMARY KEY, vector BLOB, tokens INTEGER, truncated INTEGER, digest TEXT);
 """
-_OF_THE_DISK = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_OF_THE_DISK |= {sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
 _UNIT = 0.02
 """How far from 1 the length of a vector without a digest may be."""
 _BATCH = 500  # below the number of variables that every sqlite allows
@@ -114,12 +113,12 @@ class ResponseCache:
         self.damaged: set[str] = set()
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is no journal (not a plain file); remove it, or choose another --out")
-        with self._using():
+        with using_journal(self.path):
             self._db = _open(path)
 
     def get(self, keys: Iterable[str]) -> dict[str, Response]:
         """The answers that are there, by key."""
-        with self._using():
+        with using_journal(self.path):
             rows = self._select("answer, digest", "answers", keys)
             return self._whole((key, _response(key, *cells)) for key, *cells in rows)
 
@@ -134,7 +133,7 @@ class ResponseCache:
 
     def get_vectors(self, keys: Iterable[str]) -> dict[str, Vector]:
         """The vectors that are there, by key."""
-        with self._using():
+        with using_journal(self.path):
             rows = self._select("vector, tokens, truncated, digest", "vectors", keys)
             return self._whole((key, _vector(key, *cells)) for key, *cells in rows)
 
@@ -148,12 +147,12 @@ class ResponseCache:
 
     def count(self) -> int:
         """How many answers there are."""
-        with self._using():
+        with using_journal(self.path):
             return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def keys(self) -> Iterator[str]:
         """The keys of all answers."""
-        with self._using():
+        with using_journal(self.path):
             yield from (_text(key) for (key,) in self._db.execute("SELECT key FROM answers"))
 
     def close(self) -> None:
@@ -180,23 +179,8 @@ class ResponseCache:
         return whole
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        with self._using(), self._db:
+        with using_journal(self.path), self._db:
             self._db.executemany(statement, rows)
-
-    @contextmanager
-    def _using(self) -> Iterator[None]:
-        """EnvironmentProblem for what the disk refuses, InputError for a file that is damaged or something else."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code in _OF_THE_DISK:
-                rule = "free some room, or choose another --out, and run the same command again"
-                raise EnvironmentProblem(f"cannot write {self.path}: {error}; {rule}") from error
-            what = "no journal" if code == sqlite3.SQLITE_NOTADB else "damaged"
-            raise InputError(f"{self.path} is {what} ({error}); remove it, or choose another --out") from error
-        except UnicodeDecodeError as error:  # sqlite quotes damaged text in its own messages
-            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
 
 
 def _response(key: str, answer: object, digest: object) -> Response | None:

@@ -5,23 +5,21 @@ A batch is in the file before it counts as made: killing a run at any moment los
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.errors import InputError
+from syntrans.files.journal import using_journal
 
 JOURNAL = "journal.sqlite"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS pictures
 (key TEXT PRIMARY KEY, image BLOB, latent BLOB, shape TEXT, reason TEXT, digest TEXT)
 """
-_OF_THE_DISK = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_OF_THE_DISK |= {sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class PictureJournal:
         self.path = path
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is no journal (not a plain file); remove it, or choose another --out")
-        with self._using():
+        with using_journal(self.path):
             self._db = sqlite3.connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -52,7 +50,7 @@ class PictureJournal:
 
     def get(self, key: str) -> Made | None:
         """The picture of a key, if it is there and whole."""
-        with self._using():
+        with using_journal(self.path):
             row = self._db.execute(
                 "SELECT image, latent, shape, reason, digest FROM pictures WHERE key = ?", (key,)
             ).fetchone()
@@ -71,24 +69,12 @@ class PictureJournal:
             shape = None if one.latent is None else "x".join(map(str, one.latent.shape))
             cells = (one.image, latent, shape, one.reason)
             rows.append((key, *cells, _digest(key, *cells)))
-        with self._using(), self._db:
+        with using_journal(self.path), self._db:
             self._db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the file; what was put is there."""
         self._db.close()
-
-    @contextmanager
-    def _using(self) -> Iterator[None]:
-        """EnvironmentProblem for what the disk refuses, InputError for a file that is damaged or something else."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code in _OF_THE_DISK:
-                rule = "free some room, or choose another --out, and run the same command again"
-                raise EnvironmentProblem(f"cannot write {self.path}: {error}; {rule}") from error
-            raise InputError(f"{self.path} is damaged ({error}); remove it, or choose another --out") from error
 
 
 def _digest(key: str, image: bytes | None, latent: bytes | None, shape: str | None, reason: str | None) -> str:
