@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/predict_run.py RUN_DIR [--episodes 200] [--shots 1 5] [--out FILE]
 
-Of every task: whether predict, picture by picture, gives the classes of evaluate's row `syntrans`; and accuracy,
+Of every task: whether predict, picture by picture, gives the classes of evaluate's inductive row; and accuracy,
 calibration error and prediction sets, one by one and together. Nothing is chosen here.
 """
 

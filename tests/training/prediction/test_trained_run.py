@@ -62,7 +62,7 @@ def subject(made, tmp_path_factory):
 
 
 def evaluated(subject, shots, number):
-    """One frozen episode, and the class numbers that the row `syntrans` of an evaluation gives its queries."""
+    """One frozen episode, and the class numbers that the inductive row of an evaluation gives its queries."""
     episode = open_episodes(subject, FEW, shots).episodes[number]
     row = build_rows(
         subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1, level="inductive"
