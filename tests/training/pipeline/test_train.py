@@ -81,6 +81,22 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     assert {"command", "git_commit", "hardware", "versions"} <= summary["made_by"].keys()
 
 
+def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their_supports_move_it(
+    trained, artifacts, toy_data, tmp_path
+):
+    elsewhere = shutil.copytree(toy_data, tmp_path / "elsewhere")
+    own, other = (
+        evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / name, images=images)["results"]["1"]
+        for name, images in (("own", None), ("same", str(elsewhere)))
+    )
+    assert "syntrans_val" not in own
+    assert "syntrans_inductive" not in other
+    assert (other["syntrans"]["mean"], other["syntrans_val"]["mean"]) == (
+        own["syntrans_inductive"]["mean"],
+        own["syntrans"]["mean"],
+    )
+
+
 def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
     first, again = (evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / n) for n in ("a", "b"))
     assert first["results"] == again["results"]
