@@ -9,6 +9,7 @@ Launched as several processes (`accelerate launch`), each takes its part of ever
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -94,13 +95,15 @@ def fit(
     fresh = training.epoch == training.step == 0
     log = Log(metrics_file, -1 if fresh else training.epoch) if processes.first else None
     if log and fresh and at_start:
-        log.add({"epoch": 0, **at_start(run.result)})
+        with _eagerly(recipe):
+            log.add({"epoch": 0, **at_start(run.result)})
     done = (training.epoch * run.steps + training.step) * run.batch
     with deferred() as interrupted, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
         while training.epoch < recipe.epochs:
             row = run.epoch(interrupted, bar)
             if log:
-                log.add(row | (after_epoch(training.epoch + 1, run.result) if after_epoch else {}))
+                with _eagerly(recipe):
+                    log.add(row | (after_epoch(training.epoch + 1, run.result) if after_epoch else {}))
             training.next_epoch()
             run.save()
         if run.stop(interrupted):
@@ -115,6 +118,11 @@ def _start(task: Objective, recipe: Recipe, device: torch.device) -> Training:
         average = AveragedModel(task.module, multi_avg_fn=rule, use_buffers=True)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
     return Training(task.module, _optimizer(task.module, recipe), scaler, average, device)
+
+
+def _eagerly(recipe: Recipe) -> AbstractContextManager[object]:
+    """Within, what was compiled runs as it was written: a look at val takes seconds, to compile it again minutes."""
+    return torch.compiler.set_stance("force_eager") if recipe.compiled else nullcontext()
 
 
 class _Step(nn.Module):

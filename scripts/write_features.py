@@ -1,0 +1,64 @@
+"""The features of a data set's pictures by a trained encoder, as files that `data.path` takes in place of pictures.
+
+Usage: python scripts/write_features.py RUN --out DIR [--file skd-gen0.safetensors] [--config NAME] [--set KEY=VALUE]
+
+RUN is a folder of `syntrans train`, which needs no stage after the encoder. An encoder can so be trained where there is
+an accelerator, and everything that follows be done on features, on another machine (docs/data.md: features). The config
+and the settings are those of the training. Numbers are stored in half precision.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from syntrans.config import load_config
+from syntrans.images.folders import PARTS
+from syntrans.paths import make_dir
+from syntrans.progress import say
+from syntrans_training.config import TrainConfig
+from syntrans_training.data import Split
+from syntrans_training.data.feature_files import SUFFIX
+from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.features import run_encoder
+from syntrans_training.encoder.generations import ENCODER
+from syntrans_training.encoder.training import open_encoder, val_accuracy
+from syntrans_training.engine.devices import pick_device
+
+
+def main() -> None:
+    """Write base, val and novel."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--file", default=ENCODER)
+    parser.add_argument("--config", default="miniimagenet")
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    asked = parser.parse_args()
+    config = load_config(TrainConfig, asked.config, kind="training/configs", overrides=asked.settings)
+    device = pick_device(config.device)
+    encoder, note = open_encoder(asked.run, config.encoder, device, asked.file)
+    make_dir(asked.out)
+    for name in PARTS:
+        split = open_data(config.data, (name,))[name]
+        size, precision = config.encoder.test_size, note["precision"]
+        values = run_encoder(encoder, split, size=size, device=device, precision=precision)
+        if name == "val":
+            say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
+        path = asked.out / f"{name}{SUFFIX}"
+        pq.write_table(feature_table(split, values.numpy()), path, compression="zstd")  # type: ignore[no-untyped-call]
+        say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
+
+
+def feature_table(split: Split, values: np.ndarray) -> pa.Table:
+    """One row per picture: its class, its feature, the hash of its file."""
+    rows = values.astype(np.float16)
+    feature = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+    names = [split.classes[label] for label in split.labels]
+    return pa.table({"class": pa.array(names).dictionary_encode(), "feature": feature, "sha256": list(split.sha256)})
+
+
+if __name__ == "__main__":
+    main()
