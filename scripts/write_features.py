@@ -48,7 +48,7 @@ def main() -> None:
         if name == "val":
             say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
         path = asked.out / f"{name}{SUFFIX}"
-        pq.write_table(feature_table(split, values.numpy()), path, compression="zstd")  # type: ignore[no-untyped-call]
+        pq.write_table(feature_table(split, values.numpy()), path, compression="zstd")
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
 
 
