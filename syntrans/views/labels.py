@@ -31,6 +31,7 @@ LABELS = {
     "no_text": "no text",
     "name_only": "class names only",
     "classname_free": "classname-free",
+    "with_names": "with class names",
     "raw": "unchecked (raw)",
     "random_words": "random words",
     "shuffled": "shuffled classes",

@@ -105,7 +105,7 @@ def _zero_shot(features: SplitFeatures, _shots: int, _tensors: Tensors, *, varia
 
 
 def _dclip(features: SplitFeatures, _shots: int, _tensors: Tensors) -> Method:
-    variant = SIMILARITIES if features.main == "kept" else "name"
+    variant = "name" if features.main == "name" else SIMILARITIES
     return Semantic(features.vectors(variant, 0.0, 0), unit=False)
 
 

@@ -7,7 +7,7 @@ test split is no argument of any function here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from syntrans_training.modules.fusion import fused_cosine
 from syntrans_training.modules.ridge import Ridge, fit_ridge
 from syntrans_training.modules.whiten import Whitening, class_means, fit_whitenings
 from syntrans_training.scoring.prototype_accuracy import CHUNK, prototype_accuracy, prototype_cosines
+from syntrans_training.text.class_vectors import KEPT
 
 # (variant, name share) -> unit class vectors of the base and of the val classes
 ClassVectors = Callable[[str, float], tuple[Tensor, Tensor]]
@@ -66,6 +67,21 @@ class RidgeBaseline:
     def variants(self) -> tuple[str, ...]:
         """The text variants that were fitted, in order."""
         return tuple(dict.fromkeys(variant for variant, _ in self.choices))
+
+    @property
+    def main(self) -> str:
+        """The text of the rows that name no other: descriptors, without class names where val chose so, or names."""
+        return KEPT if KEPT in self.variants else self.variants[0]
+
+    def better_of(self, variants: Sequence[str]) -> "RidgeBaseline":
+        """With only that variant whose fused accuracy on val is highest, the mean over the numbers of shots."""
+
+        def accuracy(variant: str) -> float:
+            return sum(choice.val_fused for (of, _), choice in self.choices.items() if of == variant)
+
+        best = max(variants, key=accuracy)  # the first of equal ones
+        choices = {key: choice for key, choice in self.choices.items() if key[0] == best}
+        return replace(self, choices=choices, ridges={key: self.ridges[key] for key in choices})
 
 
 def fit_ridge_baseline(

@@ -35,7 +35,7 @@ class SplitFeatures:
         self.bridge, self.vectors, self.in_clip = bridge, vectors, in_clip
         self.heads, self.shared = heads, values if heads is None else heads.phi(values)
         self.views = None if views is None else F.normalize(views, dim=-1)
-        self.main = "kept" if "kept" in bridge.variants else "name"
+        self.main = bridge.main
 
     def text(self, variant: str, shots: int, draw: int = 0) -> Float[Tensor, "c s"]:
         """Class vectors with the share of the class name that val chose."""

@@ -35,6 +35,14 @@ class TextConfig(StrictModel):
         ),
     )
 
+    class_names: Literal["auto", "keep", "drop"] = Field(
+        "auto",
+        description=(
+            "Whether descriptors keep the class names in them; drop: `it` stands in their place, and no name beside "
+            "them; auto: what val prefers."
+        ),
+    )
+
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:

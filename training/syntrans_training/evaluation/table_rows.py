@@ -17,7 +17,7 @@ from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTrans, TransductiveSynTrans
 from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
-from syntrans_training.text.class_vectors import CLASSNAME_FREE, NONE, derangement, half_deranged
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
 from syntrans_training.text.worth import ClassSpread, TextWorth, move_alpha
 
 Level = Literal["val", "prior", "inductive", "transductive"]
@@ -87,6 +87,7 @@ _CONTROLS = {
     "no_text": NONE,
     "name_only": "name",
     CLASSNAME_FREE: CLASSNAME_FREE,
+    "with_names": KEPT,
     "raw": "raw",
     "random_words": "random",
 }

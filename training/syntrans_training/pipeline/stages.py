@@ -40,7 +40,7 @@ from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
-from syntrans_training.text.class_vectors import NONE, Knowledge, read_knowledge
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
 
 HEAD_KEYS = {"steps", "lr", "hidden", "seed", "published_steps"}  # of `methods`, for the heads of its methods
@@ -126,12 +126,13 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     path = out / BRIDGE
     if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
+    candidates = main_variants(texts.knowledge, config.text.class_names)
     bridge = fit_ridge_baseline(
         base,
         val.features,
         lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
         _val_tasks(config, val, config.bridge.episodes),
-        (main_variant(texts.knowledge),),
+        candidates,
         RidgeGrid(
             shrinkages=config.bridge.shrinkages,
             lambdas=config.bridge.lambdas,
@@ -139,7 +140,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
             name_shares=config.bridge.name_shares,
         ),
     )
-    tensors, note = pack(bridge)
+    tensors, note = pack(bridge.better_of(candidates))
     read_by = texts.encoder
     encoder = {"name": read_by.name, "revision": read_by.revision, "windowed": len(read_by.windowed)}
     note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
@@ -170,14 +171,19 @@ class _ClassTexts:
         return self.texts.val(variant, share, 0)
 
 
-def main_variant(knowledge: Knowledge) -> str:
-    """The text that the rows without another one's name use."""
-    return "kept" if "kept" in knowledge.variants else "name"
+def main_variants(knowledge: Knowledge, class_names: str) -> tuple[str, ...]:
+    """What the rows without another text's name may use; between two of them val decides."""
+    if KEPT not in knowledge.variants:
+        return (NAME,)
+    if class_names == "keep" or CLASSNAME_FREE not in knowledge.variants:
+        return (KEPT,)
+    return (CLASSNAME_FREE,) if class_names == "drop" else (KEPT, CLASSNAME_FREE)
 
 
 def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
+    fitted = unpack(*checkpoint.load(out / BRIDGE))
     bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
     # What is as it always was is left out, so that heads of before it could be chosen still fit.
     usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
@@ -185,7 +191,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     parts = asked.model_dump(mode="json", exclude=usual)
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
-    main = main_variant(texts.knowledge)
+    main = fitted.main
     class_texts = _ClassTexts(texts)
     note = vsbird.run_stage(
         RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),

@@ -34,6 +34,7 @@ from syntrans.progress import say
 from syntrans.sentences import fill
 from syntrans_training.text.encoders import TextEncoder
 
+KEPT, NAME = "kept", "name"
 NONE = "none"  # the variant of the texts that says nothing
 SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
 CLASSNAME_FREE = "classname_free"

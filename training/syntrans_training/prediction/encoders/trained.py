@@ -21,11 +21,10 @@ from syntrans_training.prediction.encoders.pipeline import Pixels
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
-from syntrans_training.text.class_vectors import NONE, Knowledge, embed_texts, read_knowledge
+from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, read_knowledge
 from syntrans_training.text.worth import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
-NAME, KEPT = "name", "kept"
 
 
 class TrainedEncoder:
@@ -69,7 +68,7 @@ class RunKnowledge:
     @property
     def reads_descriptors(self) -> bool:
         """Whether it was trained with descriptors."""
-        return KEPT in self.run.bridge.variants
+        return self.run.bridge.main != NAME
 
     def descriptors(self, given: Path | None, classes: Sequence[str]) -> Path | None:
         """The `given` file, else the training's, else the newest one: the first that knows every class; None: names.
@@ -92,7 +91,7 @@ class RunKnowledge:
 
     def texts(self, path: Path | None, classes: Sequence[str], labels: Labels) -> ClassTexts:
         """The classes in words, as the run's heads read them: descriptors of `path`, or names."""
-        variant, text = NAME if path is None else KEPT, self.run.config.text
+        variant, text = NAME if path is None else self.run.bridge.main, self.run.config.text
         share = self._choice(variant, labels)["name_share"]
         bank = embed_texts(
             self._knowledge(path, classes),
@@ -108,7 +107,7 @@ class RunKnowledge:
 
     def space(self, texts: ClassTexts | None, labels: Labels) -> Space:
         """The shared space of the heads for such texts; without texts, of those that were trained without."""
-        variant = NONE if texts is None else KEPT if any(texts.descriptors) else NAME
+        variant = NONE if texts is None else self.run.bridge.main if any(texts.descriptors) else NAME
         choice = self._choice(variant, labels)
         head = self.run.heads.heads[choice["variant"], choice["shots"]][0]
         mute = texts is None and choice["variant"] != NONE
