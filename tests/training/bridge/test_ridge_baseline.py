@@ -52,6 +52,16 @@ def test_val_prefers_the_text_that_tells_something(fitted):
     assert bridge.choices["kept", 1].alpha > bridge.choices["name", 1].alpha
 
 
+def test_only_the_text_that_val_prefers_is_left(fitted):
+    bridge = fitted[0]
+    for order in (("kept", "name"), ("name", "kept")):
+        better = bridge.better_of(order)
+        assert better.variants == ("kept",)
+        assert better.main == "kept"
+        assert set(better.ridges) == set(better.choices) == {("kept", 1), ("kept", 5)}
+    assert bridge.better_of(("name",)).main == "name"
+
+
 def test_the_curve_equals_fused_weights_episode_by_episode(fitted):
     bridge, _, val, s, tasks = fitted
     queries = bridge.whitening(val.values)

@@ -119,6 +119,16 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
 
 
+def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(tmp_path, encoder, descriptor_row):
+    rows = [descriptor_row("fox", "a fox is red"), descriptor_row("owl", "it is white", kept=False)]
+    knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
+    found = embed_texts(knowledge, ["fox", "owl"], encoder, "unnamed")
+    assert found.sentences[0] == ("it is red",)
+    assert np.allclose(found.vectors(0.0)[1], encoder.encode(["a photo of a owl"])[0], atol=1e-6)
+    mixed = encoder.encode(["a photo of a fox", "it is red"]).sum(0)
+    assert np.allclose(found.vectors(0.5)[0], mixed / np.linalg.norm(mixed), atol=1e-6)
+
+
 def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_such_variant(
     tmp_path, encoder, descriptor_row
 ):

@@ -38,8 +38,8 @@ class TextConfig(StrictModel):
     class_names: Literal["auto", "keep", "drop"] = Field(
         "auto",
         description=(
-            "Whether descriptors keep the class names in them; drop: `it` stands in their place, and no name beside "
-            "them; auto: what val prefers."
+            "Whether descriptors keep the class names in them; drop: `it` stands in their place; auto: what val "
+            "prefers. The share of the name beside them is chosen apart (bridge.name_shares)."
         ),
     )
 

@@ -40,7 +40,7 @@ from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
-from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, Knowledge, read_knowledge
+from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
 
 HEAD_KEYS = {"steps", "lr", "hidden", "seed", "published_steps"}  # of `methods`, for the heads of its methods
@@ -177,7 +177,7 @@ def main_variants(knowledge: Knowledge, class_names: str) -> tuple[str, ...]:
         return (NAME,)
     if class_names == "keep" or CLASSNAME_FREE not in knowledge.variants:
         return (KEPT,)
-    return (CLASSNAME_FREE,) if class_names == "drop" else (KEPT, CLASSNAME_FREE)
+    return (UNNAMED,) if class_names == "drop" else (KEPT, UNNAMED)
 
 
 def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ raw         the same over every merged candidate, unweighted: no checking at all
             candidates of their own, and rows that end in `propose` are questions without an answer)
 random      as many random words or letters in place of each kept descriptor (the idea of Roth et al., "Waffling around
             for Performance", ICCV 2023, arXiv 2306.07282): what a text encoder makes of sentences that say nothing
+unnamed     the kept descriptors with "it" in place of the class name, and the name beside them as far as its share says
 classname_free  the kept descriptors with "it" in place of the class name, and no name beside them (the control of "Does
             VLM Classification Benefit from LLM Description Semantics?", arXiv 2412.11917; the mask is derived)
 name        the class name alone
@@ -37,7 +38,7 @@ from syntrans_training.text.encoders import TextEncoder
 KEPT, NAME = "kept", "name"
 NONE = "none"  # the variant of the texts that says nothing
 SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
-CLASSNAME_FREE = "classname_free"
+UNNAMED, CLASSNAME_FREE = "unnamed", "classname_free"
 _NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
 WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
@@ -195,7 +196,7 @@ def _weighted_texts(
     if not any(w > 0 for w in weights):
         weights = [1.0] * len(rows)
     texts = [row.text for row in rows]
-    if variant == CLASSNAME_FREE:
+    if variant in (UNNAMED, CLASSNAME_FREE):
         texts, name = [without_names(text, [name]) for text in texts], _NO_NAME
     return [(fill(template, text=text, name=name), w) for text, w in zip(texts, weights, strict=True)]
 
