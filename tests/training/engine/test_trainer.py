@@ -212,3 +212,41 @@ def test_a_checkpoint_keeps_tensors_and_note(tmp_path):
     assert note == {"epoch": 3}
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
     assert checkpoint.weights_hash(found) == checkpoint.weights_hash(tensors)
+
+
+class Doubled(torch.nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Line:
+    """One linear map, whose outputs are to be small."""
+
+    n_items = 16
+
+    def __init__(self):
+        self.module = torch.nn.ModuleDict({"encoder": Doubled(4, 2)})
+
+    def losses(self, items, _generator):
+        return {"size": self.module["encoder"](torch.ones(len(items), 4)).square().mean()}
+
+
+def test_a_look_at_val_runs_what_was_compiled_eagerly(tmp_path, monkeypatch):
+    ran = []
+
+    def backend(graph, _inputs):
+        return lambda *inputs: ran.append(1) or graph.forward(*inputs)
+
+    compiler = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiler(module, backend=backend))
+    ran_while_looking = []
+
+    def look(_epoch, module):
+        before = len(ran)
+        module.get_submodule("encoder")(torch.zeros(5, 4))
+        ran_while_looking.append(len(ran) - before)
+        return {}
+
+    run(tmp_path, epochs=2, task=Line(), after_epoch=look, compiled=True)
+    assert len(ran) == 4
+    assert ran_while_looking == [0, 0]

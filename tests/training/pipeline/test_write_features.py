@@ -1,0 +1,45 @@
+"""scripts/write_features.py: an encoder trained in one place, everything after it on features in another."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import archives
+import numpy as np
+import pytest
+
+from syntrans.config import load_config
+from syntrans_training.config import TrainConfig
+from syntrans_training.data.feature_files import feature_files, given_splits
+from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.features import run_encoder
+from syntrans_training.encoder.training import open_encoder
+from syntrans_training.engine.devices import pick_device
+from syntrans_training.pipeline.train import train
+
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
+
+
+@pytest.mark.slow
+def test_the_files_hold_the_encoders_features_of_every_part(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
+    asked = [
+        "device=cpu", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "data.size=16",
+        "encoder.backbone=resnet12-tiny", "encoder.method=cross_entropy", "encoder.train_size=16",
+        "encoder.test_size=16", "encoder.epochs=1", "encoder.decay_epochs=[]",
+        "episodes.shots=[1]", "episodes.queries=2",
+    ]  # fmt: skip
+    config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=asked)
+    train(config, out=tmp_path / "run", stage="encoder")
+    sets = [part for setting in asked for part in ("--set", setting)]
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), "--out", str(tmp_path / "features"), *sets]
+    subprocess.run(command, check=True)
+    given = given_splits(("base", "val", "novel"), feature_files(str(tmp_path / "features")), limit_per_class=None)
+    encoder, note = open_encoder(tmp_path / "run", config.encoder, pick_device("cpu"))
+    for name, part in given.items():
+        pictures = open_data(config.data, (name,))[name]
+        values = run_encoder(encoder, pictures, size=16, device=pick_device("cpu"), precision=note["precision"])
+        assert part.classes == pictures.classes
+        assert np.array_equal(part.labels, pictures.labels)
+        assert part.sha256 == pictures.sha256
+        assert np.allclose(part.given, values.numpy(), rtol=2e-3, atol=2e-3)
