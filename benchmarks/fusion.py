@@ -3,8 +3,8 @@
 python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png]
 
 RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
-must be no novel classes of anybody: the numbers of text/worth.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`) were set by such
-tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of other classes.
+must be no novel classes of anybody: the numbers of text/task_alpha.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`) were set by
+such tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of other classes.
 Printed: how the domain differs from val (u, b, n of docs/method.md (30)), accuracy of alpha of val, of the three levels
 and of the best single alpha, and the mean alpha of a task. --plot draws accuracy over alpha with the levels marked.
 """
@@ -30,7 +30,7 @@ from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 from syntrans_training.text.class_vectors import derangement, half_deranged
-from syntrans_training.text.worth import measure_spread
+from syntrans_training.text.task_alpha import measure_spread
 
 ALPHAS = tuple(i / 20 for i in range(21))
 LEVELS: tuple[Level, ...] = ("val", "prior", "inductive", "transductive")

@@ -18,6 +18,9 @@ class SyntransError(Exception):
         return " ".join(super().__str__().split())
 
 
+INTERRUPTED = 130  # the exit code after Ctrl-C or SIGTERM
+
+
 class UsageError(SyntransError):
     """The command or its configuration asks for something that does not exist or contradicts itself."""
 

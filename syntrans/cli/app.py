@@ -38,7 +38,7 @@ from syntrans.cli.options import (
     with_new_name,
 )
 from syntrans.console import prepare_streams, say, settle_stdout
-from syntrans.errors import SyntransError, UsageError, in_one_line
+from syntrans.errors import INTERRUPTED, SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
 
 app = typer.Typer(
@@ -243,9 +243,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return problem.exit_code
     except typer.TyperException as error:
         say(f"error: {with_new_name(error, _help_of(arguments))} (see {_help_of(arguments)})")
-        return 2
+        return UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does.
         settle_stdout()
@@ -256,7 +256,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {text}")
         settle_stdout()
         return exit_code
-    if code == 130:
+    if code == INTERRUPTED:
         say("interrupted; the same command goes on from here where the command can resume")
     return code if isinstance(code, int) else 0
 

@@ -13,6 +13,7 @@ import typer
 from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Classes, Json, Out, Set
 from syntrans.console import print_json, say
+from syntrans.errors import InputError
 
 app = typer.Typer(rich_markup_mode=None)
 classes_app = typer.Typer(rich_markup_mode=None, help="Check class lists.")
@@ -171,7 +172,7 @@ def classes_check(
     else:
         typer.echo(text)
     if findings["errors"]:
-        raise typer.Exit(3)
+        raise typer.Exit(InputError.exit_code)
 
 
 @data_app.command("check", context_settings=CONTEXT)
@@ -210,4 +211,4 @@ def data_check(
     else:
         typer.echo(text)
     if report.get("errors"):
-        raise typer.Exit(3)
+        raise typer.Exit(InputError.exit_code)

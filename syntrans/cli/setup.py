@@ -9,6 +9,7 @@ import typer
 from syntrans.cli import completion
 from syntrans.cli.options import CONTEXT, Config, Json, Set
 from syntrans.console import print_json
+from syntrans.errors import EnvironmentProblem
 
 app = typer.Typer()
 
@@ -61,4 +62,4 @@ def doctor(
     else:
         typer.echo(text)
     if not healthy:
-        raise typer.Exit(4)
+        raise typer.Exit(EnvironmentProblem.exit_code)

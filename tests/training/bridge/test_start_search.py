@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from syntrans_training.bridge import start_search
-from syntrans_training.bridge.initialisation import RawFeatures, closed_form, make_grid, transform_features
+from syntrans_training.bridge.closed_form_start import RawFeatures, closed_form, make_grid, transform_features
 from syntrans_training.bridge.start_search import StartSearch
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import SynTrans

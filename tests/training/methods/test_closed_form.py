@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from syntrans_training.bridge.initialisation import MapInit, RawFeatures, SpaceSettings, closed_form, transform_features
+from syntrans_training.bridge.closed_form_start import (
+    MapInit,
+    RawFeatures,
+    SpaceSettings,
+    closed_form,
+    transform_features,
+)
 from syntrans_training.bridge.spectrum import decompose
 from syntrans_training.methods import SynTrans
 from syntrans_training.methods.base import accuracy, right_answers

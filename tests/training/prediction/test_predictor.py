@@ -7,12 +7,12 @@ from syntrans.errors import InputError, UsageError
 from syntrans_training.prediction import novelty
 from syntrans_training.prediction.calibration import calibrate
 from syntrans_training.prediction.class_means import class_directions
-from syntrans_training.prediction.fusion import TEXT_PICTURES, text_pictures
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.inputs.support_check import check_supports
 from syntrans_training.prediction.predictor import Settings, fit
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.space import Space, fit_space, fit_text_map, load_space, save_space, unit
+from syntrans_training.prediction.text_pictures import TEXT_PICTURES, text_pictures
 
 DIM = 32
 

@@ -1,6 +1,6 @@
 """How val's classes lie in the shared space of every trained head: what a task is compared with when alpha is moved.
 
-Measured once the heads are trained (text/worth.py), and kept beside them in vsbird.safetensors.
+Measured once the heads are trained (text/task_alpha.py), and kept beside them in vsbird.safetensors.
 """
 
 from pathlib import Path
@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from syntrans_training.bridge.initialisation import ClassVectorSource
+from syntrans_training.bridge.closed_form_start import ClassVectorSource
 from syntrans_training.bridge.stage import SPREAD, load
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.text.class_vectors import NONE
-from syntrans_training.text.worth import measure_spread
+from syntrans_training.text.task_alpha import measure_spread
 
 
 @torch.no_grad()

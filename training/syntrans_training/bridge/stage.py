@@ -18,9 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, TrainedHead, train_heads
-from syntrans_training.bridge.held_out_metrics import held_out_metrics
-from syntrans_training.bridge.initialisation import (
+from syntrans_training.bridge.closed_form_start import (
     ClassVectorSource,
     FeaturesOfPower,
     Grid,
@@ -31,13 +29,15 @@ from syntrans_training.bridge.initialisation import (
     full_class_vectors,
     transform_features,
 )
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, TrainedHead, train_heads
+from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.start_search import StartSearch
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric, Phi
 from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
-from syntrans_training.text.worth import ClassSpread
+from syntrans_training.text.task_alpha import ClassSpread
 
 VSBIRD = "vsbird.safetensors"
 SPREAD = "spread"  # prefix of what class_spreads.py adds

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.initialisation import (
+from syntrans_training.bridge.closed_form_start import (
     ClassVectorSource,
     FeaturesOfPower,
     Grid,

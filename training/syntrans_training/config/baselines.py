@@ -32,7 +32,7 @@ class MethodsConfig(StrictModel):
 
     names: tuple[MethodName, ...] = Field(
         get_args(MethodName),
-        description="Methods in the table; the last five only where the encoder is CLIP's.",
+        description="Methods in the table; those of CLIP only where the encoder is CLIP's.",
     )
     episodes: PositiveInt = Field(600, description="Val episodes that settings are chosen on.")
     views: NonNegativeInt = Field(

@@ -1,8 +1,8 @@
 """The rows of an evaluation: which methods and controls there are.
 
-SynTrans stands in four rows by what may move its alpha (text/worth.py): nothing (`val`), what domains have in common
-(`prior`), the supports of the task (`inductive`), and its unlabelled queries too (`transductive`). One of them is the
-headline, `syntrans`, whose level the controls have too. Bridges without spreads of val have alpha of val alone.
+SynTrans stands in four rows by what may move its alpha (text/task_alpha.py): nothing (`val`), what domains have in
+common (`prior`), the supports of the task (`inductive`), and its unlabelled queries too (`transductive`). One of them
+is the headline, `syntrans`, whose level the controls have too. Bridges without spreads of val have alpha of val alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTra
 from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
-from syntrans_training.text.worth import ClassSpread, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import ClassSpread, TextWorth, move_alpha
 
 Level = Literal["val", "prior", "inductive", "transductive"]
 _LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table

@@ -9,7 +9,7 @@ from torch import Tensor
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.fusion import fuse_evidence
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.worth import Supports, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import Supports, TextWorth, move_alpha
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 

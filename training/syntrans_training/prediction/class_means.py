@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from syntrans_training.prediction.fusion import text_pictures
 from syntrans_training.prediction.space import Array, Labels, unit
+from syntrans_training.prediction.text_pictures import text_pictures
 
 CENTRE = 0.5  # share of the mean of the classes that is taken off: classes of one task have something in common
 SCALE = 20.0  # of cosines, before a softmax

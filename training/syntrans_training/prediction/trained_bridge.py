@@ -17,14 +17,14 @@ from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
-from syntrans_training.text.worth import Supports, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import Supports, TextWorth, move_alpha
 
 
 @dataclass(frozen=True)
 class TrainedBridge:
     """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
 
-    With `worth` alpha is moved by what the task's pictures say of its texts (text/worth.py).
+    With `worth` alpha is moved by what the task's pictures say of its texts (text/task_alpha.py).
     """
 
     phi: Phi

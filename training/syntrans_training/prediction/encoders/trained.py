@@ -22,7 +22,7 @@ from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
 from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, read_knowledge
-from syntrans_training.text.worth import TextWorth
+from syntrans_training.text.task_alpha import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
 

@@ -6,7 +6,7 @@ import torch
 from syntrans_training.methods import SynTrans, TransductiveSynTrans, accuracy
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.worth import ClassSpread, Supports, TextWorth, measure_spread, move_alpha
+from syntrans_training.text.task_alpha import ClassSpread, Supports, TextWorth, measure_spread, move_alpha
 
 N, D, E = 5, 24, 40
 SPREAD = ClassSpread(torch.ones(D), torch.full((D,), 0.6), torch.full((D,), 0.3), torch.ones(1))

@@ -1,4 +1,4 @@
-"""How much text counts beside pictures: the one place where that weight is made.
+"""How many pictures a text is worth in `predict` where no trained bridge judges it (trained_bridge.py does otherwise).
 
 A class mean is estimated from K pictures and a text. If the text is worth k0 pictures, the two are mixed as
 K : k0, that is with weights K / (K + k0) and k0 / (K + k0): the posterior mean of a normal model in which a picture
