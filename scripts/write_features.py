@@ -1,6 +1,7 @@
 """The features of a data set's pictures by a trained encoder, as files that `data.path` takes in place of pictures.
 
-Usage: python scripts/write_features.py RUN --out DIR [--file skd-gen0.safetensors] [--config NAME] [--set KEY=VALUE]
+Usage: python scripts/write_features.py RUN --out DIR [--file skd-gen0.safetensors] [--config NAME]
+                                        [--parts novel] [--set KEY=VALUE]
 
 RUN is a folder of `syntrans train`, which needs no stage after the encoder. An encoder can so be trained where there is
 an accelerator, and everything that follows be done on features, on another machine (docs/data.md: features). The config
@@ -25,26 +26,27 @@ from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.features import run_encoder
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.encoder.training import open_encoder, val_accuracy
-from syntrans_training.engine.devices import pick_device
+from syntrans_training.engine.devices import pick_device, pick_precision
 
 
 def main() -> None:
-    """Write base, val and novel."""
+    """Write the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--file", default=ENCODER)
     parser.add_argument("--config", default="miniimagenet")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--set", action="append", default=[], dest="settings")
     asked = parser.parse_args()
     config = load_config(TrainConfig, asked.config, kind="training/configs", overrides=asked.settings)
     device = pick_device(config.device)
-    encoder, note = open_encoder(asked.run, config.encoder, device, asked.file)
+    encoder, _ = open_encoder(asked.run, config.encoder, device, asked.file)
+    precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
     make_dir(asked.out)
-    for name in PARTS:
+    for name in asked.parts:
         split = open_data(config.data, (name,))[name]
-        size, precision = config.encoder.test_size, note["precision"]
-        values = run_encoder(encoder, split, size=size, device=device, precision=precision)
+        values = run_encoder(encoder, split, size=config.encoder.test_size, device=device, precision=precision)
         if name == "val":
             say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
         path = asked.out / f"{name}{SUFFIX}"
