@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from syntrans_training.modules.fusion import fuse, fused_cosine
 from syntrans_training.modules.ridge import fit_ridge
+from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means, fit_whitening
 
 
@@ -85,3 +86,10 @@ def test_whitening_makes_the_spread_within_classes_round():
 def test_without_shrinkage_features_are_only_made_unit():
     values, labels = clouds()
     assert torch.allclose(fit_whitening(values, labels, shrinkage=None)(values), F.normalize(values, dim=-1))
+
+
+def test_the_mean_centre_is_the_mean_of_the_centres():
+    torch.manual_seed(0)
+    network, text, features = SemAlign(4, 6, hidden=16), torch.randn(2, 3, 4), torch.randn(2, 3, 5, 6)
+    centres = network(text.unsqueeze(2).expand(2, 3, 5, 4), features)
+    assert torch.allclose(network.mean_centre(text, features), centres.mean(2), atol=1e-6)

@@ -21,6 +21,5 @@ class SemanticAlignment(LinearMethod):
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         unit = F.normalize(support, dim=-1)
-        text = self.text[classes].unsqueeze(2).expand(*unit.shape[:3], -1)
-        mixed = self.k * unit.mean(2) + (1 - self.k) * self.network(text, unit).mean(2)
+        mixed = self.k * unit.mean(2) + (1 - self.k) * self.network.mean_centre(self.text[classes], unit)
         return LinearClassifiers(F.normalize(mixed, dim=-1), cosine=True)

@@ -23,3 +23,12 @@ class SemAlign(nn.Module):
         """Reconstructed class centres."""
         centres: Tensor = self.layers(torch.cat([text, features], dim=-1))
         return centres
+
+    def mean_centre(self, text: Float[Tensor, "e n s"], features: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
+        """The mean centre of k pictures with one text: both linear maps do once what is the same for all of them."""
+        first, last = self.layers[0], self.layers[2]
+        assert isinstance(first, nn.Linear)
+        of_text, of_features = torch.split(first.weight, [text.shape[-1], features.shape[-1]], 1)
+        hidden: Tensor = self.layers[1](features @ of_features.T + (text @ of_text.T + first.bias).unsqueeze(2))
+        centre: Tensor = last(hidden.mean(2))
+        return centre
