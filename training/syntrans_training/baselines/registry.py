@@ -42,7 +42,7 @@ from syntrans_training.methods import (
 from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.semalign import SemAlign
-from syntrans_training.text.class_vectors import SIMILARITIES
+from syntrans_training.text.class_vectors import KEPT, NAME, SIMILARITIES
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,21 @@ def _knowledge_transfer(features: SplitFeatures, shots: int, _tensors: Tensors) 
 
 
 def _zero_shot(features: SplitFeatures, _shots: int, _tensors: Tensors, *, variant: str) -> Method:
-    return Semantic(features.vectors(features.main if variant == "descriptors" else "name", 0.0, 0))
+    return Semantic(features.vectors(_for_clip(features) if variant == "descriptors" else NAME, 0.0, 0))
 
 
 def _dclip(features: SplitFeatures, _shots: int, _tensors: Tensors) -> Method:
-    variant = "name" if features.main == "name" else SIMILARITIES
+    variant = NAME if features.main == NAME else SIMILARITIES
     return Semantic(features.vectors(variant, 0.0, 0), unit=False)
 
 
+def _for_clip(features: SplitFeatures) -> str:
+    """CLIP reads descriptors with the class names in them, as its authors' prompts have them."""
+    return NAME if features.main == NAME else KEPT
+
+
 def _tip(features: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any) -> Method:
-    return TipAdapter(features.vectors(features.main, 0.0, 0), **setting)
+    return TipAdapter(features.vectors(_for_clip(features), 0.0, 0), **setting)
 
 
 def _plain(

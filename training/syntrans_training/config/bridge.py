@@ -27,6 +27,13 @@ class BridgeConfig(StrictModel):
         min_length=1,
         description="Share of the class name in the class vector.",
     )
+    class_names: Literal["auto", "keep", "drop"] = Field(
+        "auto",
+        description=(
+            "Whether descriptors keep the class names in them; drop: `it` in their place, and `thing` for the {name} "
+            "of text.descriptor_template; auto: what val prefers. Names beside the descriptors: name_shares."
+        ),
+    )
     alpha_step: float = Field(0.05, gt=0.0, le=1.0, description="Step of the grid of alpha, from 0 to 1.")
     episodes: PositiveInt = Field(1000, description="Val episodes that settings are chosen on.")
     seed: NonNegativeInt = Field(

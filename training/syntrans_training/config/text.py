@@ -35,14 +35,6 @@ class TextConfig(StrictModel):
         ),
     )
 
-    class_names: Literal["auto", "keep", "drop"] = Field(
-        "auto",
-        description=(
-            "Whether descriptors keep the class names in them; drop: `it` stands in their place; auto: what val "
-            "prefers. The share of the name beside them is chosen apart (bridge.name_shares)."
-        ),
-    )
-
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:

@@ -109,12 +109,13 @@ def check_base(config: TrainConfig, base: Split) -> None:
 
 def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and fit the bridge on val; returns its note."""
-    asked = config.model_dump(
-        mode="json", include={"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
-    )
+    parts: dict[str, Any] = {"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
+    asked = config.model_dump(mode="json", include=parts, exclude={"bridge": {"class_names"}})
+    candidates = main_variants(texts.knowledge, config)  # in the identity only where old bridges had no such choice
     identity = semantic_hash(
         {
             "version": _VERSION,
+            **({"texts": list(candidates)} if UNNAMED in candidates else {}),
             "asked": asked,
             "text": texts.encoder.revision,
             "base": base.key,
@@ -126,7 +127,6 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     path = out / BRIDGE
     if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
-    candidates = main_variants(texts.knowledge, config.text.class_names)
     bridge = fit_ridge_baseline(
         base,
         val.features,
@@ -171,13 +171,14 @@ class _ClassTexts:
         return self.texts.val(variant, share, 0)
 
 
-def main_variants(knowledge: Knowledge, class_names: str) -> tuple[str, ...]:
+def main_variants(knowledge: Knowledge, config: TrainConfig) -> tuple[str, ...]:
     """What the rows without another text's name may use; between two of them val decides."""
     if KEPT not in knowledge.variants:
         return (NAME,)
-    if class_names == "keep" or CLASSNAME_FREE not in knowledge.variants:
+    asked, said = config.bridge.class_names, "{name}" in config.text.descriptor_template
+    if asked == "keep" or not (said or CLASSNAME_FREE in knowledge.variants):
         return (KEPT,)
-    return (UNNAMED,) if class_names == "drop" else (KEPT, UNNAMED)
+    return (UNNAMED,) if asked == "drop" else (KEPT, UNNAMED)
 
 
 def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:

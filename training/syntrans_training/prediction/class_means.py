@@ -1,7 +1,7 @@
 """Class directions from supports, texts and the pictures that are to be named.
 
 All vectors are unit vectors of a space (space.py), centred on the task. A direction is a sum of three parts: supports,
-text (fusion.py) and, unless told otherwise, the unlabelled pictures themselves, each counted for the classes it
+text (text_pictures.py) and, unless told otherwise, the unlabelled pictures themselves, each counted for the classes it
 probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few-shot classification", ICLR 2018).
 """
 
