@@ -124,8 +124,8 @@ def test_a_reason_leads_to_its_rows_and_search_and_filters_narrow_them(page: Pag
 def test_with_the_keyboard_alone_a_row_is_opened_and_a_table_sorted(page: Page) -> None:
     page.js("document.querySelector('.rows summary').focus()")
     page.press("Enter", 13)
-    assert page.js("document.querySelector('.rows details').open")
-    assert "P(yes) of the judges" in page.js("document.querySelector('.rows .evidence').innerText")
+    page.wait("document.querySelector('.rows details').open")
+    page.wait("document.querySelector('.rows .evidence').innerText.includes('P(yes) of the judges')")  # drawn when opened
     page.press("Tab", 9)
     assert page.js("document.activeElement.textContent") == "Veto"
     page.js("document.querySelector('.sort').focus()")
