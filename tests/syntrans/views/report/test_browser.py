@@ -125,7 +125,7 @@ def test_with_the_keyboard_alone_a_row_is_opened_and_a_table_sorted(page: Page) 
     page.js("document.querySelector('.rows summary').focus()")
     page.press("Enter", 13)
     page.wait("document.querySelector('.rows details').open")
-    page.wait("document.querySelector('.rows .evidence').innerText.includes('P(yes) of the judges')")  # drawn when opened
+    page.wait("document.querySelector('.rows .evidence').innerText.includes('P(yes) of the judges')")
     page.press("Tab", 9)
     assert page.js("document.activeElement.textContent") == "Veto"
     page.js("document.querySelector('.sort').focus()")
