@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from syntrans.config import load_config
 from syntrans.images.folders import PARTS
-from syntrans.paths import make_dir
+from syntrans.paths import atomic_path
 from syntrans.progress import say
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
@@ -43,14 +43,14 @@ def main() -> None:
     device = pick_device(config.device)
     encoder, _ = open_encoder(asked.run, config.encoder, device, asked.file)
     precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
-    make_dir(asked.out)
     for name in asked.parts:
         split = open_data(config.data, (name,))[name]
         values = run_encoder(encoder, split, size=config.encoder.test_size, device=device, precision=precision)
         if name == "val":
             say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
         path = asked.out / f"{name}{SUFFIX}"
-        pq.write_table(feature_table(split, values.numpy()), path, compression="zstd")
+        with atomic_path(path) as temporary:
+            pq.write_table(feature_table(split, values.numpy()), temporary, compression="zstd")
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
 
 

@@ -184,15 +184,15 @@ def main_variants(knowledge: Knowledge, config: TrainConfig) -> tuple[str, ...]:
 def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
-    fitted = unpack(*checkpoint.load(out / BRIDGE))
-    bridge = checkpoint.read_note(out / BRIDGE)["identity"]  # of the features, the texts and the val tasks
+    tensors, ridge_note = checkpoint.load(out / BRIDGE)
+    bridge = ridge_note["identity"]  # of the features, the texts and the val tasks
     # What is as it always was is left out, so that heads of before it could be chosen still fit.
     usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
     usual.add("adapt_alpha")  # heads are trained the same
     parts = asked.model_dump(mode="json", exclude=usual)
     identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
-    main = fitted.main
+    main = unpack(tensors, ridge_note).main
     class_texts = _ClassTexts(texts)
     note = vsbird.run_stage(
         RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),
