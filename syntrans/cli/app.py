@@ -23,6 +23,7 @@ from syntrans.cli import report as cli_report
 from syntrans.cli import serve as cli_serve
 from syntrans.cli import setup as cli_setup
 from syntrans.cli.interrupts import stop_like_ctrl_c
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import (
     CONTEXT,
     Classes,
@@ -41,7 +42,7 @@ from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import INTERRUPTED, SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
 
-app = typer.Typer(
+app = App(
     name="syntrans",
     invoke_without_command=True,
     add_completion=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syntrans.cli import completion
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Json
 from syntrans.console import print_json
 from syntrans.errors import UsageError
@@ -18,8 +19,8 @@ from syntrans.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-app = typer.Typer(rich_markup_mode=None)
-config_app = typer.Typer(rich_markup_mode=None, help="Explain the keys of configs.")
+app = App(rich_markup_mode=None)
+config_app = App(rich_markup_mode=None, help="Explain the keys of configs.")
 app.add_typer(config_app, name="config")
 
 # what has a config -> where that is declared, and the folder of its shipped configs, if any; all but flier are commands

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Out
 
 if TYPE_CHECKING:
     from syntrans.descriptors.edits import Edit
 
-app = typer.Typer()
+app = App()
 Texts = list[str] | None
 
 

@@ -11,14 +11,15 @@ from typing import Annotated
 import typer
 
 from syntrans.cli import completion
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Classes, Json, Out, Set
 from syntrans.console import print_json, say
 from syntrans.errors import InputError
 
-app = typer.Typer(rich_markup_mode=None)
-classes_app = typer.Typer(rich_markup_mode=None, help="Check class lists.")
+app = App(rich_markup_mode=None)
+classes_app = App(rich_markup_mode=None, help="Check class lists.")
 app.add_typer(classes_app, name="classes")
-data_app = typer.Typer(rich_markup_mode=None, help="Check data sets.")
+data_app = App(rich_markup_mode=None, help="Check data sets.")
 app.add_typer(data_app, name="data")
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Classes, Set
 
-app = typer.Typer()
+app = App()
 
 
 @app.command(context_settings=CONTEXT)

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Config, Json, Out, Set
 
-app = typer.Typer()
+app = App()
 PAGE = "report.html"
 Settings = tuple[str | None, list[str]]
 """--config and --set."""

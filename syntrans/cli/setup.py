@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from syntrans.cli import completion
+from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Config, Json, Set
 from syntrans.console import print_json
 from syntrans.errors import EnvironmentProblem
 
-app = typer.Typer()
+app = App()
 
 
 @app.command(context_settings=CONTEXT)

@@ -36,7 +36,8 @@ class Legs:
     def save(self, leg: Mapping[str, float]) -> None:
         """Keep the sums with what this leg took until now; saving twice counts once."""
         if self._path is not None:
-            sums = self._before | {name: round(self.total(name, seconds), 3) for name, seconds in leg.items()}
+            # Not rounded: a sum that is rounded when kept and again when shown may change by a leg that did nothing.
+            sums = self._before | {name: self.total(name, seconds) for name, seconds in leg.items()}
             with suppress(EnvironmentProblem):  # a full disk is said where a result is written
                 atomic_write_text(self._path, json.dumps(sums, indent=2) + "\n")
 
