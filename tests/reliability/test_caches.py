@@ -6,11 +6,13 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans_training.engine import checkpoint
@@ -81,8 +83,12 @@ def test_episodes_that_cannot_be_kept_are_used_all_the_same(
     assert "not kept for the next run" in capsys.readouterr().err
 
 
+def _lengths(texts: Sequence[str]) -> NDArray[np.float32]:
+    return np.array([[len(t), 1.0] for t in texts], np.float32)
+
+
 def encoder() -> text.TextEncoder:
-    return text.TextEncoder("lengths", "r1", lambda texts: np.array([[len(t), 1.0] for t in texts], np.float32))
+    return text.TextEncoder("lengths", "r1", lambda: text.TextModel(_lengths))
 
 
 def test_text_vectors_whose_cache_was_damaged_are_computed_again(

@@ -124,7 +124,7 @@ def test_sentences_in_numpy_are_those_of_transformers():
     from syntrans_training.text.encoders import open_text_encoder
 
     texts = ["a photo of a dog", "Éléphants, two of them!", "grey " * 300]
-    theirs = open_text_encoder(MINILM).encode_batch(texts)
+    theirs = open_text_encoder(MINILM).model().encode_batch(texts)
     theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
     assert np.abs(SentenceEncoder().encode(texts) - theirs).max() < 1e-5
 

@@ -10,7 +10,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +34,32 @@ MOST = 2**31  # tokens: where an encoder has no limit
 
 
 @dataclass(frozen=True)
+class TextModel:
+    """A model in memory: vectors [n, dim] of a batch, the length of a text in tokens, and how many tokens it reads."""
+
+    encode_batch: Callable[[Sequence[str]], NDArray[np.float32]]
+    count: Callable[[str], int] = len
+    limit: int = MOST
+
+
+@dataclass(frozen=True)
 class TextEncoder:
     """`encode(texts)` gives unit vectors [n, dim] float32. `revision` hashes the weights.
 
-    `count` is the length of a text in tokens, of which `encode_batch` reads `limit`; `windowed` collects the texts
-    that were longer.
+    `model` is called for texts whose vectors are not on disk; `windowed` collects the texts that were longer than it
+    reads.
     """
 
     name: str
     revision: str
-    encode_batch: Callable[[Sequence[str]], NDArray[np.float32]]
-    count: Callable[[str], int] = len
-    limit: int = MOST
+    model: Callable[[], TextModel]
     windowed: set[str] = field(default_factory=set)
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
         known = _read_cache(folder)
-        parts = [windows(text, self.count, self.limit) for text in texts]
+        parts = [[text] if _text_key(text) in known else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
         flat = [part for of_text in parts for part in of_text]
         missing = sorted({part for part in flat if _text_key(part) not in known})
@@ -66,21 +73,25 @@ class TextEncoder:
             )
         return mean_vectors(vectors, [len(of_text) for of_text in parts])
 
+    def _windows(self, text: str) -> list[str]:
+        model = self.model()
+        return windows(text, model.count, model.limit)
+
     def _say_long(self, long: set[str], n: int) -> None:
         if long and not self.windowed:
             say(
-                f"{len(long)} of {n} texts are longer than the {self.limit} tokens that {self.name} reads; such texts "
-                "are read in windows, and the vectors averaged"
+                f"{len(long)} of {n} texts are longer than the {self.model().limit} tokens that {self.name} reads; "
+                "such texts are read in windows, and the vectors averaged"
             )
         self.windowed.update(long)
 
     def _compute(self, texts: list[str], folder: Path) -> dict[str, NDArray[np.float32]]:
         # Texts of similar length share a batch, so little is padded.
-        order = sorted(texts, key=len)
+        order, model = sorted(texts, key=len), self.model()
         parts = []
         with track(f"embed with {self.name}", len(order), "texts") as progress:
             for start in range(0, len(order), BATCH):
-                parts.append(self.encode_batch(order[start : start + BATCH]))
+                parts.append(model.encode_batch(order[start : start + BATCH]))
                 progress.advance(len(parts[-1]))
         vectors = np.concatenate(parts).astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -111,21 +122,28 @@ def text_encoder_ref(config: TrainConfig) -> str:
     )
 
 
-def open_text_encoder(ref: str) -> TextEncoder:
+def open_text_encoder(ref: str, *, at_once: bool = True) -> TextEncoder:
     """The text encoder behind a folder or `package:` reference.
 
+    `at_once=False`: one that has loaded before; its model is loaded, which takes seconds, for the first unknown text.
     Raises `ModelLoadError` when it is not there, of an unknown form, or has no safetensors.
     """
     folder = resolve_model(ref)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
-    revision = _revision(folder, weights)
+    model = cache(partial(_load, ref, folder))
+    if at_once:
+        model()
+    return TextEncoder(_name(folder), _revision(folder, weights), model)
+
+
+def _load(ref: str, folder: Path) -> TextModel:
     try:
         if (folder / "open_clip_config.json").exists():
-            return TextEncoder(folder.name, revision, *_open_clip(folder))
+            return _open_clip(folder)
         if (folder / "config.json").exists():
-            return TextEncoder(_name(folder), revision, *_transformer(folder))
+            return _transformer(folder)
     except (InputError, OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{ref}: does not load as a text encoder: {error}") from error
     raise ModelLoadError(f"{ref}: neither open_clip_config.json nor config.json in the folder; not a text encoder")
@@ -144,11 +162,8 @@ def _revision(folder: Path, weights: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-_Reader = tuple[Callable[[Sequence[str]], NDArray[np.float32]], Callable[[str], int], int]
-
-
-def _open_clip(folder: Path) -> _Reader:
-    """What reads a batch of texts, what counts the tokens of one, and how many it reads."""
+def _open_clip(folder: Path) -> TextModel:
+    """The text tower of a CLIP."""
     import open_clip
     import torch
 
@@ -161,11 +176,11 @@ def _open_clip(folder: Path) -> _Reader:
             vectors: NDArray[np.float32] = model.encode_text(tokenizer(list(texts)), normalize=True).float().numpy()
         return vectors
 
-    return encode, partial(clip_tokens, tokenizer), int(tokenizer.context_length)
+    return TextModel(encode, partial(clip_tokens, tokenizer), int(tokenizer.context_length))
 
 
-def _transformer(folder: Path) -> _Reader:
-    """The same of a sentence encoder."""
+def _transformer(folder: Path) -> TextModel:
+    """A sentence encoder."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -190,7 +205,7 @@ def _transformer(folder: Path) -> _Reader:
         vectors: NDArray[np.float32] = pooled.numpy()
         return vectors
 
-    return encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit
+    return TextModel(encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
