@@ -63,7 +63,10 @@ def mine(
         stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
         if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
+        broken: list[str] = []
+        run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say, broken)
+        if broken:
+            report.details["pictures"] = {"broken": broken}
         candidates, semantics = Steps(run).run()
         if damaged := len(run.journal.damaged):
             progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
