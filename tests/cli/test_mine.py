@@ -116,6 +116,7 @@ def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_
     assert "skipped 2 broken pictures" in said
     assert "goldfinch/1.png is not a readable picture (no known format)" in said
     assert "house_finch/0.png is not a readable picture (no known format)" in said
+    assert len(json.loads((tmp_path / "out" / "run.json").read_text())["details"]["pictures"]["broken"]) == 2
     (picture_tree / "house_finch" / "1.png").write_bytes(b"x")
     for more in (["--dry-run"], []):
         assert mine(*arguments, tmp_path / "again", *more) == 3

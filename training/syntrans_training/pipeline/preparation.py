@@ -63,7 +63,7 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
     if counts is None:
         seen = read_descriptors(descriptors)[1].images_seen if descriptors else ()
         counts = count_parts(config.data, split, seen)
-        read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
+    read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
     check_parts(counts, config.episodes)
     return Prepared(config, split)
 
