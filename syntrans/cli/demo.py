@@ -51,7 +51,7 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     with clock.clock("train"):
         _train(descriptors, out / "train", seed)
     with clock.clock("evaluate"):
-        evaluation = _evaluate(out / "train", out / "evaluate")
+        evaluation = _evaluate(out / "train", out / "evaluate", seed)
     _print_few_shot(evaluation)
     seconds = clock.totals(digits=1)
     summary = {
@@ -107,11 +107,12 @@ def _train(descriptors: Path, target: Path, seed: int) -> None:
     train(config, out=make_dir(target), descriptors=descriptors)
 
 
-def _evaluate(checkpoint: Path, target: Path) -> dict[str, Any]:
+def _evaluate(checkpoint: Path, target: Path, seed: int) -> dict[str, Any]:
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.evaluation.evaluate import evaluate
 
-    return evaluate(checkpoint, EvaluateConfig(), out=make_dir(target))
+    config = EvaluateConfig.model_validate({"episodes": {"seed": seed}})
+    return evaluate(checkpoint, config, out=make_dir(target))
 
 
 def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
