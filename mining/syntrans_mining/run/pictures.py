@@ -97,11 +97,10 @@ def choose_pictures(
 ) -> dict[str, list[Picture]]:
     """At most ``per_class`` pictures of each class, by class id; ``reserve`` of each are shown to nobody.
 
-    Drawn by a hash of seed and content: the same pictures whatever the order of files, and a larger
-    ``per_class`` takes the same ones and more. Copies of one picture count once. The next ones take the places of
-    broken ones, which are named once, to ``say``, and all put into ``broken``; InputError where there are too many (see
-    `check_broken`), or a class has no other. With a folder ``copies`` those in Parquet files and archives are copied
-    there.
+    Drawn by a hash of seed and content: the same whatever the order of files, and a larger ``per_class`` takes the same
+    ones and more. Copies of one picture count once. The next ones take the places of broken ones, which go to ``say``
+    once and to ``broken``; InputError where there are too many (see `check_broken`), or a class has no other. With a
+    folder ``copies`` those in Parquet files and archives are copied there.
     """
     drawn = {class_id: _drawn(refs, seed) for class_id, refs in images.items()}
     most = {c: shown(len(refs), per_class=per_class, reserve=reserve) for c, refs in drawn.items()}
@@ -113,19 +112,26 @@ def choose_pictures(
         if not any(next_ones.values()):
             break
         for class_id, refs in (next_ones if copies is None else _copied(next_ones, copies)).items():
-            for ref, image in decode_each(refs, at_least=_GLANCE):
-                if isinstance(image, InputError):
-                    broken.append(str(image))
-                else:
-                    chosen[class_id].append(Picture(ref.sha256, ref.load))
+            chosen[class_id] += _sound(refs, broken)
     broken.sort()
-    looked_at = sum(map(len, chosen.values())) + len(broken)
-    check_broken(broken, looked_at, share=max_broken_share, what="the classes", key="images.max_broken_share")
+    n = sum(map(len, chosen.values())) + len(broken)
+    check_broken(broken, n, share=max_broken_share, what="the classes", key="images.max_broken_share")
     if lost := [class_id for class_id, pictures in chosen.items() if images[class_id] and not pictures]:
         raise InputError(f"no picture of {first_few(lost)} can be read: {named_broken(broken)}")
     if broken:
         say(f"skipped {len(broken)} broken pictures: {named_broken(broken)}")
     return chosen
+
+
+def _sound(refs: Sequence[Reference], broken: list[str]) -> list[Picture]:
+    """Those that can be decoded; what is wrong with the others goes to ``broken``."""
+    sound = []
+    for ref, image in decode_each(refs, at_least=_GLANCE):
+        if isinstance(image, InputError):
+            broken.append(str(image))
+        else:
+            sound.append(Picture(ref.sha256, ref.load))
+    return sound
 
 
 def _drawn(refs: Sequence[Reference], seed: int) -> list[Reference]:

@@ -36,7 +36,11 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert all(right(rows))
     assert {row["guarantee"] for row in rows} == {""}
     assert "no class has a second picture to test with" in err
-    assert "encoder: colours, as the test says" in err
+    first, second = err.splitlines()[:2]
+    supports = f"supports: {support} (--support, 3 pictures of 3 classes)"
+    why = "descriptors: none (none of the newest has all of these classes)"
+    assert first.endswith(f"pictures: {query} (--query); {supports}; {why}")
+    assert second.endswith("encoder: colours, as the test says")
 
 
 def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
@@ -203,6 +207,7 @@ def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys)
     code, rows, err = predict(capsys, "--support", support, "--query", query, "--descriptors", file)
     assert code == 0
     assert f"text: {file}, read by words" in err
+    assert err.splitlines()[0].endswith(f"descriptors: {file} (--descriptors)")
     assert all(f"it is {row['class']}" in row["speaks_for"] for row in rows)
 
 

@@ -47,10 +47,9 @@ def predict(request: Request) -> str:
         check_suffix(request.out)
     supports = request.task.supports()
     queries, passed_over = open_queries(request.query)
-    for line in (supports.passed_over, passed_over):
-        if line:
-            say(line)
-    task = open_task(request.task, supports)
+    task = open_task(request.task, supports, request.query)
+    if passed_over:
+        say(passed_over)
     encoder = task.sight.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
     encode = partial(_encoded, request, encoder)
