@@ -190,6 +190,22 @@ def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path,
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("names", "other"), [(("a\tAC:DC", "b\tAC?DC"), "'AC:DC'"), (("_unsure", "x"), "'unsure pictures'")]
+)
+def test_classes_that_would_be_sorted_into_one_folder_are_refused_before_anything_is_read(
+    names, other, tmp_path, capsys
+):
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    query = tmp_path / "query.png"
+    query.write_bytes(photo("red", 1))
+    sort = ("--sort-into", tmp_path / "sorted")
+    code, _, err = predict(capsys, "--classes", tmp_path / "list.txt", "--query", query, *sort)
+    assert code == 3
+    assert f"{other} and " in err
+    assert "would both be sorted into the folder" in err
+
+
 def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
     support, _ = write_task(tmp_path, shots=1, queries=1)
     code, _, err = predict(capsys, "--support", support, "--query", tmp_path / "nowhere" / "*.jpg")

@@ -14,7 +14,7 @@ from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder
 from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.task import TaskRequest, open_task
-from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers
+from syntrans_training.prediction.write import as_csv, check_folders, check_suffix, sort_into, write_answers
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def predict(request: Request) -> str:
     if request.out is not None:
         check_suffix(request.out)
     supports = request.task.supports()
+    if request.sort_into is not None:
+        check_folders(supports.classes)
     queries, passed_over = open_queries(request.query)
     task = open_task(request.task, supports, request.query)
     if passed_over:
