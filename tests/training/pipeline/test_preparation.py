@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
-from syntrans.errors import InputError, UsageError
+from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data.auto_split import LEAST, divide_classes
 from syntrans_training.data.open_splits import NotDivided, open_source, undivided
@@ -121,3 +121,16 @@ def test_a_dry_run_on_the_world_refuses_a_file_without_its_classes_and_draws_not
     with pytest.raises(InputError, match="has no descriptors for 80 of 80 classes"):
         prepare(TrainConfig(), file, dry=True)
     assert not artifacts.exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"text": {"encoder": "nowhere/at/all"}},
+        {"distill": {"teacher": "nowhere/at/all"}},
+        {"encoder": {"backbone": "open_clip:nowhere/at/all"}},
+    ],
+)
+def test_a_dry_run_refuses_a_model_that_is_not_there(settings):
+    with pytest.raises(ModelLoadError, match="'nowhere/at/all' is not there"):
+        prepare(TrainConfig.model_validate(settings), None, dry=True)
