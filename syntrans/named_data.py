@@ -5,7 +5,7 @@ A package names them in the entry points of the group `syntrans.data`; each has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
@@ -20,8 +20,8 @@ class NamedData(Protocol):
         """Where its pictures lie, in the Hugging Face image form; made if they are not there. UsageError for `part`."""
         ...
 
-    def sizes(self, part: str) -> Mapping[str, int]:
-        """The number of classes of each split."""
+    def classes(self, part: str) -> Mapping[str, Sequence[str]]:
+        """The names of the classes of each split, known without making a picture."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.text_safety import plain_text
@@ -110,6 +110,16 @@ def fitted(made: Table, width: int, spare: Sequence[str] = ()) -> Iterator[Rende
     yield made
     if left:
         yield line(f"not shown in {width} columns: {', '.join(left)} (a wider terminal or a pipe shows them)", "dim")
+
+
+def side_by_side(make: Callable[[Sequence[str]], Table], parts: Sequence[str], width: int) -> list[Table]:
+    """One table of all ``parts``, which are columns, where it fits into ``width`` columns whole; else one a part."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    together, endless = make(parts), Console(width=PIPED)
+    fits = Measurement.get(endless, endless.options, together).maximum <= width
+    return [together] if fits else [make([part]) for part in parts]
 
 
 def _least(column: Column) -> int:

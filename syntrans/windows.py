@@ -52,6 +52,14 @@ def mean_vectors(vectors: NDArray[np.float32], parts: Sequence[int]) -> NDArray[
     return means
 
 
+def long_texts(long: int, n: int, limit: int, encoder: str) -> str:
+    """What a person is told once: so many of ``n`` texts are read in windows."""
+    return (
+        f"{long} of {n} texts are longer than the {limit} tokens that {encoder} reads; such texts are read in windows, "
+        "and the vectors averaged"
+    )
+
+
 def clip_tokens(tokenizer: Any, text: str) -> int:
     """The length of a text in tokens of an open_clip tokenizer, before any cut; both end marks included."""
     inner = getattr(tokenizer, "tokenizer", None)  # a Hugging Face tokenizer counts its own marks

@@ -175,15 +175,15 @@ class _Spelled:
 
 
 def _clash_text(clash: Clash) -> str:
-    classes = " and ".join(_shown([entry.name for entry in clash.wanted]))
+    classes = " and ".join(shown([entry.name for entry in clash.wanted]))
     ids = ", ".join(entry.id for entry in clash.wanted[:_SHOWN])
-    there = " or ".join(_shown(clash.available))
+    there = " or ".join(shown(clash.available))
     if len(clash.wanted) == 1:
         return f"class {classes} could be {there}; give the exact name or id of the one that is meant"
     return f"{there} could belong to the classes {classes} (ids {ids}); call it by the exact id of one of them"
 
 
-def _shown(names: Sequence[str]) -> list[str]:
+def shown(names: Sequence[str]) -> list[str]:
     """Names in quotes; with their code points where they look the same."""
     alike = len({composed(name) for name in names}) < len(names) and len(set(names)) > 1
     return [ascii(name) if alike else repr(name) for name in names[:_SHOWN]]

@@ -113,8 +113,9 @@ def mine(
 
     --config: a file, or a shipped config (world, cpu, gpu24, gpu80, server); by default the one that fits this
     machine. Without --images nothing is checked against pictures. --dry-run shows models, licences, downloads,
-    requests, tokens, time, disk and the first prompts. The same command resumes an unfinished run; another --out
-    starts a new one. --refilter asks no model. Prints the path of descriptors.parquet.
+    requests, tokens, time, disk and the first prompts, and ends with 5 where a model is missing. The same command
+    resumes an unfinished run; another --out starts a new one. --refilter asks no model. Prints the path of
+    descriptors.parquet.
     """
     from syntrans.cli import mine as cli_mine
 

@@ -17,14 +17,13 @@ from syntrans.console import say
 from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.runs.legs import Clock, Legs
-from syntrans.tables import add_row, console, heading, line, number, print_parts, table, width_of
+from syntrans.tables import add_row, console, heading, line, number, print_parts, side_by_side, table, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-_SIDE_BY_SIDE = 110  # columns of the table of both numbers of shots
 SUMMARY = "summary.json"
 FEW_SHOT_ROWS = {
     "visual_only": "visual only",
@@ -52,7 +51,7 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     with clock.clock("train"):
         _train(descriptors, out / "train", seed)
     with clock.clock("evaluate"):
-        evaluation = _evaluate(out / "train", out / "evaluate")
+        evaluation = _evaluate(out / "train", out / "evaluate", seed)
     _print_few_shot(evaluation)
     seconds = clock.totals(digits=1)
     summary = {
@@ -108,11 +107,12 @@ def _train(descriptors: Path, target: Path, seed: int) -> None:
     train(config, out=make_dir(target), descriptors=descriptors)
 
 
-def _evaluate(checkpoint: Path, target: Path) -> dict[str, Any]:
+def _evaluate(checkpoint: Path, target: Path, seed: int) -> dict[str, Any]:
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.evaluation.evaluate import evaluate
 
-    return evaluate(checkpoint, EvaluateConfig(), out=make_dir(target))
+    config = EvaluateConfig.model_validate({"episodes": {"seed": seed}})
+    return evaluate(checkpoint, config, out=make_dir(target))
 
 
 def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -150,9 +150,8 @@ def _print_few_shot(evaluation: dict[str, Any]) -> None:
     shots = list(evaluation["results"])
     n = evaluation["episodes"]["episodes"]
     title = f"Accuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals"
-    together = width_of() >= _SIDE_BY_SIDE
-    for part in [shots] if together else [[k] for k in shots]:
-        print_parts(heading(title, _few_shot_table(evaluation, part)), console())
+    for made in side_by_side(lambda part: _few_shot_table(evaluation, part), shots, width_of()):
+        print_parts(heading(title, made), console())
     for k in shots:
         for name in ("no_text", "raw", "name_only", "random_words", "shuffled"):
             paired = evaluation["contrasts"][k].get(f"syntrans - {name}")

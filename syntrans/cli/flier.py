@@ -18,6 +18,8 @@ from syntrans.runs.folder import removed_if_refused, run_dir
 REPORT = "flier.json"
 """By which the folder of a FLIER run is known; flier/train.py writes it."""
 
+NEWEST = "the newest"
+
 
 def names_flier(config: str) -> bool:
     """Whether a config says `system: flier`."""
@@ -37,6 +39,7 @@ def train(
     """Choose FLIER's settings on val; returns the folder, or the config of a dry run."""
     require("train --config flier", "imagine")
     from syntrans_training.config.flier import FlierConfig
+    from syntrans_training.flier.check import check_inputs
     from syntrans_training.flier.representations import open_imagined
     from syntrans_training.flier.train import train as run
     from syntrans_training.pipeline.preparation import with_absolute_paths
@@ -45,14 +48,17 @@ def train(
     settled = load_config(FlierConfig, config, kind="training/configs", overrides=told)
     settled = settled.model_copy(update={"data": with_absolute_paths(settled.data)})
     taken = Chosen(str(descriptor_file(descriptors)), "as named") if descriptors else fitting_descriptors(settled.data)
-    imagined = open_imagined(settled.imagined)
-    settled = settled.model_copy(update={"imagined": str(imagined.path.absolute())})
-    say(f"pictures: {settled.data.path}; descriptors: {taken or 'none fits: names only'}; imagined: {imagined.path}")
-    if dry_run:
-        return dump_config(settled).rstrip()
+    imagined = Chosen(str(open_imagined(settled.imagined).path.absolute()), "as named" if settled.imagined else NEWEST)
+    settled = settled.model_copy(update={"imagined": imagined.what})
+    named = "--images" if images else "--set" if _sets_pictures(settings) else f"config {config}"
+    pictures = Chosen(settled.data.path, named)
+    say(f"pictures: {pictures}; descriptors: {taken or 'none fits: names only'}; imagined: {imagined}")
     file = Path(taken.what).absolute() if taken else None
     if file is not None:
         check_file(file)
+    check_inputs(settled, file, "val")
+    if dry_run:
+        return dump_config(settled).rstrip()
     target = run_dir("train", out, {"config": settled.model_dump(mode="json"), "descriptors": str(file)}, REPORT,
                      resume=resume)  # fmt: skip
     say(f"training into {target}")
@@ -60,6 +66,10 @@ def train(
         run(settled, out=target, descriptors=file, resume=resume)
     say(f"what it is worth: syntrans evaluate {target}")
     return str(target)
+
+
+def _sets_pictures(settings: Sequence[str]) -> bool:
+    return any(setting.startswith("data.path=") for setting in settings)
 
 
 def flier_run(checkpoint: Path | None) -> Path | None:
@@ -86,13 +96,20 @@ def refuse_other_options(
 def evaluate(folder: Path, out: Path | None, *, device: str | None, dry_run: bool, as_json: bool) -> str:
     """Evaluate a FLIER run; returns the table, the summary as JSON, or the config of a dry run."""
     require("evaluate", "imagine")
+    from syntrans_training.flier.check import check_inputs
     from syntrans_training.flier.evaluate import evaluate as run
     from syntrans_training.flier.evaluate import read_report
     from syntrans_training.flier.table import render
 
-    say(f"evaluating {folder}: FLIER, all novel classes at once")
+    config, report, descriptors = read_report(folder)
+    pictures, text = Chosen(config.data.path, "all novel classes of the training at once"), descriptors or "class names"
+    say(
+        f"evaluating FLIER of {folder}; pictures: {pictures}; descriptors: {text} (of the training); "
+        f"imagined: {config.imagined} (of the training)"
+    )
+    check_inputs(config, descriptors, "novel", apart_from=report["val"]["names"])
     if dry_run:
-        return f"# checkpoint {folder}\n{dump_config(read_report(folder)[0])}".rstrip()
+        return f"# checkpoint {folder}\n{dump_config(config)}".rstrip()
     target = out or run_path("evaluate")
     with removed_if_refused(target):
         summary = run(folder, out=target, device=device)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes.entries import ClassEntry, class_list_sha256, is_folder, read_classes, require_clean
+import typer
+
+from syntrans.classes.entries import ClassEntry, LintFinding, class_list_sha256, is_folder, read_classes, require_clean
 from syntrans.classes.match import match, nearest
 from syntrans.cli.inputs import WORLD, Chosen, absolute, export_world
 from syntrans.config import load_config
 from syntrans.console import say
-from syntrans.errors import InputError, UsageError
+from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.images.folders import class_folders
 from syntrans.paths import artifacts_root, run_path
@@ -35,6 +37,7 @@ class Inputs:
     name: Chosen
     classes: str
     entries: Sequence[ClassEntry]
+    warnings: Sequence[LintFinding]
     images: Chosen | None
     limit: int | None
 
@@ -98,6 +101,8 @@ def mine(
 
     inputs = choose_inputs(classes, images, config, settings, limit)
     say(inputs.line())
+    for warning in inputs.warnings:
+        say(f"{warning.level}: {warning.message}")
     if dry_run:
         return _plan(inputs)
     opened = inputs.opened() if inputs.images else None  # pictures that are refused: said before models are fetched
@@ -124,14 +129,13 @@ def choose_inputs(
     settled = load_config(MiningConfig, name.what, kind="mining/configs", overrides=settings)
     require_packages(settled)
     entries = read_classes(classes or WORLD)
-    for warning in require_clean(entries):
-        say(f"{warning.level}: {warning.message}")
+    warnings = require_clean(entries)
     pictures = None if images is None else Chosen(images, "--images")
     if images is None and classes is not None and is_folder(classes) and class_folders(Path(classes)).keys:
         pictures = Chosen(classes, "in the folder of the classes")
     if is_world:
         _require_world_classes(entries)
-    return Inputs(settled, name, classes or WORLD, entries, pictures, limit)
+    return Inputs(settled, name, classes or WORLD, entries, warnings, pictures, limit)
 
 
 def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
@@ -200,7 +204,10 @@ def _preview(result: MineResult) -> Path:
 
 
 def _plan(inputs: Inputs) -> str:
-    """The page of a dry run, after a probe if the configuration asks for one."""
+    """The page of a dry run, after a probe if the configuration asks for one; printed where a model is not there.
+
+    ModelLoadError then, as from the run.
+    """
     from syntrans.machine import free_disk_gib
     from syntrans.views.plan import render_plan
     from syntrans_mining.dry_run.plan import make_plan
@@ -214,7 +221,12 @@ def _plan(inputs: Inputs) -> str:
     pictures = inputs.images.what if inputs.images else WORLD if inputs.is_world else "none"
     head = f"config {inputs.name.what}, {_n_classes(entries)}, pictures: {pictures}"
     plan = make_plan(config, entries, root, pictures=pictures != "none")
-    return render_plan(plan, head=head, free_bytes=free_disk_gib(root) * 2**30)
+    page = render_plan(plan, head=head, free_bytes=free_disk_gib(root) * 2**30)
+    if lacking := [model for model in plan["models"] if model["state"] in ("missing", "unusable")]:
+        typer.echo(page)
+        more = f" ({len(lacking) - 1} more of this kind)" if len(lacking) > 1 else ""
+        raise ModelLoadError(f"{lacking[0]['name']}: {lacking[0]['problem']}{more}")
+    return page
 
 
 def _probe(inputs: Inputs) -> None:

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class App(typer.Typer):
     """Typer, which inspects every option of every command at each start, without that: a fifth of `--help`'s time."""
 
-    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
         """Make a function a command, as Typer does."""
 
         def add(function: F) -> F:

@@ -55,6 +55,7 @@ class ImageSet(Mapping[str, "list[Picture]"]):
         self.source, self._pool, self._loose, self._limit, self._by_class = source, pool, loose, limit, by_class
         self._keys = dict.fromkeys(sorted(pool.keys))
         self._found: dict[str, list[Picture]] = {}
+        self._left_out: Sequence[str] = ()
 
     def __getitem__(self, key: str) -> list[Picture]:
         if key not in self._keys:
@@ -73,6 +74,10 @@ class ImageSet(Mapping[str, "list[Picture]"]):
         missing = [key for key in dict.fromkeys(keys) if key not in self._found]
         if missing:
             self._found |= self._pool.pictures(missing, self._limit)
+
+    def leave_out(self, keys: Sequence[str]) -> None:
+        """Count these classes among what is passed over: nobody asks for them."""
+        self._left_out = keys
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -95,6 +100,7 @@ class ImageSet(Mapping[str, "list[Picture]"]):
         total.update(self._pool.passed_over)
         if self._by_class and (loose := self.loose):
             total.add("pictures in no class folder", Path(loose[0].origin).name, len(loose))
+        total.add_all("classes that were not asked for", self._left_out)
         return total
 
 
@@ -152,8 +158,8 @@ def folder_names(folder: Path) -> list[str]:
 def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:
     """Pictures by class id; which class key is whose, `class_match.match` says.
 
-    InputError names the classes without pictures, and what could belong to several. Pictures of other classes are left
-    out.
+    InputError names the classes without pictures, and what could belong to several. Other classes are left out, which
+    `ImageSet.passed_over` counts.
     """
     there = list(images) if isinstance(images, ImageSet) else [key for key, refs in images.items() if refs]
     matches = match(entries, there, "pictures")
@@ -165,6 +171,7 @@ def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[Cla
         )
     if isinstance(images, ImageSet):
         images.look_up(matches.found.values())
+        images.leave_out(matches.left_over)
     return {entry.id: list(images[matches.found[entry.id]]) for entry in entries}
 
 

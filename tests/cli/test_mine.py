@@ -104,6 +104,16 @@ def test_a_class_without_pictures_ends_with_3_and_is_named(
     assert "1 of 2 classes have no picture: wolf" in capsys.readouterr().err
 
 
+def test_the_first_line_says_what_is_taken_and_warnings_about_the_list_come_after(
+    config: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text("goldfinch\ncrane\n")
+    assert mine("--config", config, "--classes", tmp_path / "list.txt", "--dry-run") == 0
+    first, second = capsys.readouterr().err.splitlines()[:2]
+    assert first.startswith(f"syntrans: mining 2 classes of {tmp_path / 'list.txt'}; pictures: none")
+    assert second.startswith("syntrans: warning: 'crane' may mean")
+
+
 def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_dry_run_too(
     config: Path, classes: Path, picture_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +126,7 @@ def test_broken_pictures_are_skipped_and_named_and_three_of_six_end_with_3_in_a_
     assert "skipped 2 broken pictures" in said
     assert "goldfinch/1.png is not a readable picture (no known format)" in said
     assert "house_finch/0.png is not a readable picture (no known format)" in said
+    assert len(json.loads((tmp_path / "out" / "run.json").read_text())["details"]["pictures"]["broken"]) == 2
     (picture_tree / "house_finch" / "1.png").write_bytes(b"x")
     for more in (["--dry-run"], []):
         assert mine(*arguments, tmp_path / "again", *more) == 3

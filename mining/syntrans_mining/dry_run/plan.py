@@ -93,7 +93,7 @@ def model_line(config: MiningConfig, model: AnyModel, role: str) -> dict[str, An
     except ModelLoadError as error:
         line |= {"state": "unusable", "problem": str(error)}
     stated = card_licence(folder)
-    if model.licence and stated and model.licence != stated:
+    if model.licence and stated and model.licence != stated and not line["problem"]:
         line["problem"] = f"the config says {model.licence}, the model's own card {stated}"
     return line
 

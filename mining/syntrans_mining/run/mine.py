@@ -29,6 +29,8 @@ from syntrans_mining.steps.senses import classes_of
 if TYPE_CHECKING:
     from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
+    from syntrans_mining.engines.base import Picture as PictureOfClass
+    from syntrans_mining.run.context import RunContext
 
 
 def mine(
@@ -63,7 +65,7 @@ def mine(
         stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
         if run.journal.count() == 0:
             host.start()  # something will be asked for sure: models load while the pictures are read
-        run.pictures = pictures_of(setup.config, entries, images, out / COPIES, progress.say)
+        run.pictures = _pictures(run, images, out)
         candidates, semantics = Steps(run).run()
         if damaged := len(run.journal.damaged):
             progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
@@ -71,6 +73,17 @@ def mine(
     result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
     report.save()
     return result
+
+
+def _pictures(
+    run: RunContext, images: Mapping[str, Sequence[Picture]] | None, out: Path
+) -> dict[str, list[PictureOfClass]]:
+    """The pictures that models are shown, by class id; those that are broken stand in the report."""
+    broken: list[str] = []
+    pictures = pictures_of(run.config, run.entries, images, out / COPIES, run.progress.say, broken)
+    if broken:
+        run.report.details["pictures"] = {"broken": broken}
+    return pictures
 
 
 def _own_folder(stack: ExitStack, out: Path, *, resume: bool) -> Report:

@@ -18,7 +18,7 @@ from syntrans.contract.rows import Pictures
 from syntrans.errors import InputError
 from syntrans.images.image_set import ImageSet, decode_each, match_classes, open_images, read_file
 from syntrans.images.parquet import Row, read
-from syntrans.images.reference import UNREADABLE, Contained, ImageRef, check_broken, first_few
+from syntrans.images.reference import UNREADABLE, Contained, ImageRef, check_broken, first_few, named_broken
 from syntrans.paths import atomic_write_bytes, make_dir
 from syntrans_mining.engines.base import Picture
 
@@ -51,10 +51,12 @@ def pictures_of(
     images: Mapping[str, Sequence[Reference]] | None,
     copies: Path,
     say: Callable[[str], None],
+    broken: list[str] | None = None,
 ) -> dict[str, list[Picture]]:
     """The pictures of each class that CLIP or the vision-language model is shown; none without ``images``.
 
-    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``.
+    ``copies``: a folder for those of Parquet files. What is skipped or passed over goes to ``say``; what is wrong with
+    each picture that was skipped, to ``broken``.
     """
     if images is None:
         return {}
@@ -69,6 +71,7 @@ def pictures_of(
         copies=copies,
         max_broken_share=config.images.max_broken_share,
         say=say,
+        broken=broken,
     )
 
 
@@ -90,37 +93,45 @@ def choose_pictures(
     copies: Path | None = None,
     max_broken_share: float = 0.05,
     say: Callable[[str], None] = lambda _: None,
+    broken: list[str] | None = None,
 ) -> dict[str, list[Picture]]:
     """At most ``per_class`` pictures of each class, by class id; ``reserve`` of each are shown to nobody.
 
-    Drawn by a hash of seed and content: the same pictures whatever the order of files, and a larger
-    ``per_class`` takes the same ones and more. Copies of one picture count once. The next ones take the places of
-    broken ones, which are named once, to ``say``; InputError where there are too many (see `check_broken`), or a class
-    has no other. With a folder ``copies`` those in Parquet files and archives are copied there.
+    Drawn by a hash of seed and content: the same whatever the order of files, and a larger ``per_class`` takes the same
+    ones and more. Copies of one picture count once. The next ones take the places of broken ones, which go to ``say``
+    once and to ``broken``; InputError where there are too many (see `check_broken`), or a class has no other. With a
+    folder ``copies`` those in Parquet files and archives are copied there.
     """
     drawn = {class_id: _drawn(refs, seed) for class_id, refs in images.items()}
     most = {c: shown(len(refs), per_class=per_class, reserve=reserve) for c, refs in drawn.items()}
     chosen: dict[str, list[Picture]] = {class_id: [] for class_id in drawn}
-    broken: list[str] = []
+    broken = [] if broken is None else broken
     while True:
         next_ones = {c: refs[: most[c] - len(chosen[c])] for c, refs in drawn.items()}
         drawn = {c: refs[len(next_ones[c]) :] for c, refs in drawn.items()}
         if not any(next_ones.values()):
             break
         for class_id, refs in (next_ones if copies is None else _copied(next_ones, copies)).items():
-            for ref, image in decode_each(refs, at_least=_GLANCE):
-                if isinstance(image, InputError):
-                    broken.append(str(image))
-                else:
-                    chosen[class_id].append(Picture(ref.sha256, ref.load))
+            chosen[class_id] += _sound(refs, broken)
     broken.sort()
-    looked_at = sum(map(len, chosen.values())) + len(broken)
-    check_broken(broken, looked_at, share=max_broken_share, what="the classes", key="images.max_broken_share")
+    n = sum(map(len, chosen.values())) + len(broken)
+    check_broken(broken, n, share=max_broken_share, what="the classes", key="images.max_broken_share")
     if lost := [class_id for class_id, pictures in chosen.items() if images[class_id] and not pictures]:
-        raise InputError(f"no picture of {first_few(lost)} can be read: {first_few(broken, '; ')}")
+        raise InputError(f"no picture of {first_few(lost)} can be read: {named_broken(broken)}")
     if broken:
-        say(f"skipped {len(broken)} broken pictures: {first_few(broken, '; ')}")
+        say(f"skipped {len(broken)} broken pictures: {named_broken(broken)}")
     return chosen
+
+
+def _sound(refs: Sequence[Reference], broken: list[str]) -> list[Picture]:
+    """Those that can be decoded; what is wrong with the others goes to ``broken``."""
+    sound = []
+    for ref, image in decode_each(refs, at_least=_GLANCE):
+        if isinstance(image, InputError):
+            broken.append(str(image))
+        else:
+            sound.append(Picture(ref.sha256, ref.load))
+    return sound
 
 
 def _drawn(refs: Sequence[Reference], seed: int) -> list[Reference]:

@@ -86,6 +86,13 @@ def test_classes_are_matched_by_id_name_or_slug(key: str) -> None:
     assert match_classes({key: [ref], "other": []}, [ClassEntry("n01", "house finch")]) == {"n01": [ref]}
 
 
+def test_a_class_that_the_list_does_not_name_is_said(picture_tree: Path) -> None:
+    images = open_images(picture_tree)
+    match_classes(images, [ClassEntry("goldfinch", "goldfinch")])
+    match_classes(images, [ClassEntry("goldfinch", "goldfinch")])  # asked again, it is not counted again
+    assert images.passed_over.counts["classes that were not asked for"] == len(images) - 1
+
+
 def test_a_class_without_pictures_is_named(picture_tree: Path) -> None:
     entries = [ClassEntry("goldfinch", "goldfinch"), ClassEntry("crane", "Crane")]
     with pytest.raises(InputError, match=r"1 of 2 classes have no picture: Crane"):

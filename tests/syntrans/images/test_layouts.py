@@ -58,6 +58,16 @@ def test_a_class_in_two_parts_is_taken_from_the_first_and_the_other_is_said(put:
     assert str(images.passed_over) == "passed over: 1 class folders that are in two places (val/ant)"
 
 
+def test_a_class_of_a_table_and_of_a_folder_is_taken_from_the_table_and_the_folder_is_said(
+    put: Callable[..., Path], png: Png
+) -> None:
+    root = put("ant/1.png", "ant/2.png", "bee/1.png")
+    pq.write_table(pa.table({"image": [png(9)], "label": ["ant"]}), root / "more.parquet")
+    images = open_images(root)
+    assert {key: len(refs) for key, refs in images.items()} == {"ant": 1, "bee": 1}
+    assert str(images.passed_over) == "passed over: 1 classes that are in two places (ant)"
+
+
 def test_a_part_is_opened_alone(put: Callable[..., Path]) -> None:
     root = put("train/ant/1.png", "validation/bee/1.png", "test/cat/1.png")
     assert [list(open_images(root, part=part)) for part in ("base", "val", "novel")] == [["ant"], ["bee"], ["cat"]]

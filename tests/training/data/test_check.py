@@ -66,6 +66,7 @@ def test_broken_pictures_are_a_warning_up_to_the_share_and_then_an_error(tmp_pat
     report = checked(root, max_broken_share=0.2)
     assert "val: 3 broken pictures (15.00%)" in found(report, "readable", "warning")[0]
     assert all(f"{number}.png" in found(report, "readable")[0] for number in range(3))
+    assert len(report["parts"]["val"]["broken_pictures"]) == 3
     assert found(checked(root, max_broken_share=0.01), "readable", "error")
     (root / "val" / "bee" / "0.png").write_bytes(archives.encoded(20, 0, 64, "PNG"))
     assert found(checked(root, max_broken_share=0.01), "readable", "warning")  # two are never too many

@@ -225,6 +225,26 @@ def test_a_folder_that_the_split_file_names_is_a_class_whatever_it_is_called(tmp
     assert sizes(splits) == {"base": (2, 5), "val": (1, 2), "novel": (1, 2)}
 
 
+def test_a_class_that_the_split_does_not_name_is_said(tmp_path, capsys):
+    photos = archives.class_folders(tmp_path / "photos", ["ant", "bee", "cat", "dog"], 1, 8)
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"base": ["ant"], "val": ["bee"], "novel": ["cat"]}))
+    load_splits(str(photos), size=8, split_file=str(split))
+    assert "passed over: 1 classes that are in no part of the split (dog)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["folders", "lists"])
+def test_a_second_folder_or_list_of_a_part_is_said(form, tmp_path, capsys):
+    keys = {"train": ["ant"], "val": ["bee"], "validation": ["eel"], "test": ["cat"]}
+    if form == "lists":
+        archives.mini_csv(tmp_path, 1, keys)
+    else:
+        for part, names in keys.items():
+            archives.class_folders(tmp_path / part, names, 1, 8)
+    assert load_splits(str(tmp_path), size=8)["val"].classes == ("bee",)
+    assert "passed over: 1 further folders or files of a part (validation)" in capsys.readouterr().err
+
+
 def test_what_a_data_set_has_besides_is_said_once(tmp_path, capsys):
     for part, key in (("train", "ant"), ("val", "bee"), ("test", "cat")):
         archives.class_folders(tmp_path / part, [key], 1, 8)

@@ -71,6 +71,23 @@ def test_on_80_columns_each_number_of_shots_gets_a_table_and_no_cell_is_lost(sum
     assert narrow.count("prototypes (Euclidean)") == 2
 
 
+@pytest.fixture
+def three(summary):
+    """With 1, 5 and 10 shots."""
+    for part in ("results", "contrasts"):
+        summary[part] = dict.fromkeys(("1", "5", "10"), summary[part]["1"])
+    return summary
+
+
+def test_three_numbers_of_shots_are_complete_on_80_columns_and_side_by_side_in_a_pipe(three):
+    narrow, piped = render(three, width=80), render(three)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "…" not in narrow + piped
+    assert narrow.count("81.23 ±0.45") == piped.count("81.23 ±0.45") == 3 * len(LABELS)
+    head = next(line.split() for line in piped.splitlines() if "1-shot" in line)
+    assert [word for word in head if word.endswith("-shot")] == ["1-shot", "5-shot", "10-shot"]
+
+
 def test_the_caption_says_what_limits_the_numbers(summary):
     text = " ".join(render(summary).split())
     assert "±1.25" in text  # with other pictures

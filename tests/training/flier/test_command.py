@@ -73,7 +73,12 @@ def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(input
     assert len(list(run.glob("val-*.safetensors"))) == 4
     capsys.readouterr()
     assert cli(["evaluate", str(run), "--out", str(out)]) == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    folder, settings = inputs
+    assert f"pictures: {settings[1].removeprefix('data.path=')} (all novel classes" in said.splitlines()[0]
+    assert (
+        f"descriptors: {folder / 'descriptors.parquet'} (of the training); imagined: {folder}" in said.splitlines()[0]
+    )
     first = printed.splitlines()[0]
     assert first.startswith("Latents add")
     for label in ("Tip-Adapter-F", "ProLIP", "linear probe", "pixels only", "noise as latents", "no imagined"):
@@ -99,12 +104,31 @@ def test_a_class_that_was_not_imagined_is_named_and_one_without_a_kept_picture_h
     rows, meta = read_imagined(inputs[0] / "imagined.parquet")
     lost = pq.read_table(toy_data / "val.parquet")["class"][0].as_py()
     write_imagined(tmp_path / "imagined.parquet", [row for row in rows if row.class_name != lost], meta)
-    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
-    assert f"has no picture of 1 of 5 classes ({lost})" in capsys.readouterr().err
+    for more in (["--dry-run"], []):
+        assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}", *more) == 3
+        assert f"has no picture of 1 of 5 classes ({lost})" in capsys.readouterr().err
     dropped = [replace(row, reason="other_class") if row.class_name == lost else row for row in rows]
     write_imagined(tmp_path / "imagined.parquet", dropped, meta)
     assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 0
     assert f"no imagined picture is kept of 1 of 5 classes ({lost})" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [("support_pool=30", "1 shots and a test picture need more than 30"), ("data.path=none", "is not a folder")],
+)
+def test_a_dry_run_refuses_what_the_training_would(setting, told, inputs, tmp_path, capsys):
+    assert train(inputs, tmp_path / "run", "--set", "shots=[1]", "--set", setting, "--dry-run") == 3
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_dry_run_refuses_a_file_without_a_class(inputs, tmp_path, capsys):
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    write_descriptors(tmp_path / "descriptors.parquet", [described("another")], meta)
+    settings = inputs[1]
+    line = ["train", str(tmp_path / "descriptors.parquet"), "--config", "flier", *settings, "--dry-run"]
+    assert cli(line) == 3
+    assert "has no descriptors for 5 of 5 classes" in capsys.readouterr().err
 
 
 def test_latents_of_another_model_are_refused(inputs, tmp_path, capsys):

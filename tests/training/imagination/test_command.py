@@ -87,6 +87,14 @@ def test_some_classes_can_be_named_and_an_unknown_one_is_told(command, tmp_path,
     assert "does not know w009" in capsys.readouterr().err
 
 
+def test_a_name_that_two_classes_share_is_an_error_that_gives_their_ids(command, descriptor, mined, capsys):
+    ids = ("n02012849", "n03126707")
+    rows = [descriptor(class_id, "a red body").model_copy(update={"class_name": "crane"}) for class_id in ids]
+    write_descriptors(mined / "descriptors.parquet", rows, FileMetadata(run_id="r", class_list_sha256="0" * 64))
+    assert command("--set", "classes=[crane]", "--dry-run") == 3
+    assert "n02012849 or n03126707" in capsys.readouterr().err.replace("'", "")
+
+
 def test_an_unknown_key_is_told_with_its_neighbour(command, capsys):
     assert command("--set", "guidence=3") == 2
     assert "did you mean guidance" in capsys.readouterr().err

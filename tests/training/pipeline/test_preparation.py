@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.errors import InputError, UsageError
+from syntrans.contract.rows import FileMetadata
+from syntrans.contract.writing import write_descriptors
+from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data.auto_split import LEAST, divide_classes
 from syntrans_training.data.open_splits import NotDivided, open_source, undivided
@@ -109,3 +111,26 @@ def test_one_seed_reaches_every_part_and_that_of_0_changes_nothing():
     again = TrainConfig.model_validate(TrainConfig(seed=2).model_dump(mode="json"))
     assert again == TrainConfig(seed=2)
     assert EvaluateConfig().episodes.seed == 0  # the frozen tasks are the same for every training
+
+
+def test_a_dry_run_on_the_world_refuses_a_file_without_its_classes_and_draws_nothing(
+    tmp_path, descriptor_row, artifacts
+):
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    file = write_descriptors(tmp_path / "descriptors.parquet", [descriptor_row("wren", "it is brown")], meta)
+    with pytest.raises(InputError, match="has no descriptors for 80 of 80 classes"):
+        prepare(TrainConfig(), file, dry=True)
+    assert not artifacts.exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"text": {"encoder": "nowhere/at/all"}},
+        {"distill": {"teacher": "nowhere/at/all"}},
+        {"encoder": {"backbone": "open_clip:nowhere/at/all"}},
+    ],
+)
+def test_a_dry_run_refuses_a_model_that_is_not_there(settings):
+    with pytest.raises(ModelLoadError, match="'nowhere/at/all' is not there"):
+        prepare(TrainConfig.model_validate(settings), None, dry=True)

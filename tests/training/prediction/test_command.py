@@ -36,7 +36,11 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert all(right(rows))
     assert {row["guarantee"] for row in rows} == {""}
     assert "no class has a second picture to test with" in err
-    assert "encoder: colours, as the test says" in err
+    first, second = err.splitlines()[:2]
+    supports = f"supports: {support} (--support, 3 pictures of 3 classes)"
+    why = "descriptors: none (none of the newest has all of these classes)"
+    assert first.endswith(f"pictures: {query} (--query); {supports}; {why}")
+    assert second.endswith("encoder: colours, as the test says")
 
 
 def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
@@ -186,6 +190,22 @@ def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path,
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("names", "other"), [(("a\tAC:DC", "b\tAC?DC"), "'AC:DC'"), (("_unsure", "x"), "'unsure pictures'")]
+)
+def test_classes_that_would_be_sorted_into_one_folder_are_refused_before_anything_is_read(
+    names, other, tmp_path, capsys
+):
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    query = tmp_path / "query.png"
+    query.write_bytes(photo("red", 1))
+    sort = ("--sort-into", tmp_path / "sorted")
+    code, _, err = predict(capsys, "--classes", tmp_path / "list.txt", "--query", query, *sort)
+    assert code == 3
+    assert f"{other} and " in err
+    assert "would both be sorted into the folder" in err
+
+
 def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
     support, _ = write_task(tmp_path, shots=1, queries=1)
     code, _, err = predict(capsys, "--support", support, "--query", tmp_path / "nowhere" / "*.jpg")
@@ -203,6 +223,7 @@ def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys)
     code, rows, err = predict(capsys, "--support", support, "--query", query, "--descriptors", file)
     assert code == 0
     assert f"text: {file}, read by words" in err
+    assert err.splitlines()[0].endswith(f"descriptors: {file} (--descriptors)")
     assert all(f"it is {row['class']}" in row["speaks_for"] for row in rows)
 
 

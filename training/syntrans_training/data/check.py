@@ -8,7 +8,7 @@ import numpy as np
 
 from syntrans.errors import InputError
 from syntrans.images.folders import PARTS
-from syntrans.images.reference import FEW_BROKEN, first_few
+from syntrans.images.reference import FEW_BROKEN, named_broken
 from syntrans_training.config import DataConfig
 from syntrans_training.data.compare import Difference, difference, nearest
 from syntrans_training.data.datasets import DATASETS
@@ -104,7 +104,7 @@ def _decode(
         share = len(split.broken) / (len(split) + len(split.broken))
         if split.broken:
             many = share > data.max_broken_share and len(split.broken) > FEW_BROKEN
-            level, listed = "error" if many else "warning", first_few(split.broken, "; ", _SHOWN)
+            level, listed = "error" if many else "warning", named_broken(split.broken)
             _add(findings, level, "readable", f"{name}: {len(split.broken)} broken pictures ({share:.2%}): {listed}")
         few = [c for c, n in zip(split.classes, np.bincount(split.labels), strict=True) if n < _FEW]
         if few:
@@ -119,6 +119,7 @@ def _counts(split: Split) -> dict[str, Any]:
         "classes": len(split.classes),
         "images": len(split),
         "broken": len(split.broken),
+        "broken_pictures": list(split.broken),
         "per_class": {"min": int(counts.min()), "median": float(np.median(counts)), "max": int(counts.max())},
         "key": split.key,
     }

@@ -7,7 +7,7 @@ from syntrans.classes.entries import composed
 from syntrans.errors import InputError
 from syntrans.images.columns import ANY, Columns
 from syntrans.images.folders import PARTS
-from syntrans.images.reference import first_few
+from syntrans.images.reference import named_broken
 from syntrans.progress import say
 from syntrans_training.config import DataConfig
 from syntrans_training.data.class_split import ClassSplit
@@ -84,7 +84,7 @@ def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[st
             name, images, size=decoding.size, max_broken_share=broken_share, dataset=source.dataset
         )
         if broken := splits[name].broken:
-            say(f"{name}: skipped {len(broken)} broken images: {first_few(broken, '; ')}")
+            say(f"{name}: skipped {len(broken)} broken images: {named_broken(broken)}")
     if source.passed_over:
         say(str(source.passed_over))
     return splits

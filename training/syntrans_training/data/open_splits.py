@@ -42,9 +42,12 @@ class Source:
 
     @property
     def passed_over(self) -> PassedOver:
-        """What was left out of the parts that were looked at so far, and what lies beside them."""
+        """What was left out of the parts that were looked at so far, what lies beside them, and what is in none."""
         pools = {id(part.pool): part.pool for part in self.parts.values()}  # a split divides one pool
         total = passed_over(pools.values())
+        taken = {key for part in self.parts.values() for key in part.names}
+        outside = [key for pool in pools.values() for key in pool.keys if key not in taken]
+        total.add_all("classes that are in no part of the split", outside)
         if len(pools) > 1:
             total.update(beside_parts(self.path))
         return total

@@ -57,12 +57,12 @@ def count_parts(
 
 
 def named_counts(data: DataConfig) -> Counts | None:
-    """What a data set that is taken by name would have, without making it; None for any other data."""
+    """What a data set that is taken by name would have, without making it; None for any other data, or a split."""
     named = named_data(data.path)
-    if named is None:
+    if named is None or data.split_file:
         return None
     n = min(data.per_class, data.limit_per_class or data.per_class)
-    return {name: {str(i): ClassCount(n, n) for i in range(size)} for name, size in named[0].sizes(named[1]).items()}
+    return {name: dict.fromkeys(classes, ClassCount(n, n)) for name, classes in named[0].classes(named[1]).items()}
 
 
 def check_parts(counts: Counts, shape: EpisodesConfig) -> None:

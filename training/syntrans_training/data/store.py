@@ -20,7 +20,7 @@ from PIL import Image
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json
-from syntrans.images.reference import check_broken, first_few
+from syntrans.images.reference import check_broken, first_few, named_broken
 from syntrans.paths import artifacts_root, disk_problem, make_dir
 from syntrans.progress import say, track
 from syntrans_training.data.pool import Picture
@@ -113,7 +113,7 @@ def _open(
     labels = np.array([label for label, _ in good], dtype=np.int64)
     empty = [c for i, c in enumerate(classes) if i not in set(labels.tolist())]
     if empty:
-        why = f" ({first_few(named, '; ')})" if named else ""
+        why = f" ({named_broken(named)})" if named else ""
         raise InputError(f"classes of {name} without a readable image: {first_few(empty)}{why}")
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     return Split(name, pixels, labels, classes, tuple(ref.sha256 for _, ref in good), named, key)

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syntrans.tables import as_text, width_of
+from syntrans.tables import as_text, side_by_side, width_of
 from syntrans.views.labels import GROUPS, LABELS
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-WIDE = 110  # columns of two numbers of shots side by side
 
 
 def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
@@ -18,10 +16,8 @@ def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
     Without a `width` as stdout has room for; where the numbers of shots do not fit side by side, they get tables of
     their own.
     """
-    room = width or min(width_of(), WIDE)
-    shots = list(summary["results"])
-    side_by_side = [shots] if room >= WIDE or len(shots) == 1 else [[k] for k in shots]
-    tables = [_table(summary, part) for part in side_by_side]
+    room = width or width_of()
+    tables = side_by_side(lambda shots: _table(summary, shots), list(summary["results"]), room)
     tables[-1].caption = _caption(summary)
     return "\n\n".join(as_text([table], room) for table in tables)
 

@@ -22,6 +22,7 @@ from syntrans.provenance import file_sha256, made_by
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
+from syntrans_training.flier.check import check_apart
 from syntrans_training.flier.rows import FIXED, FLIER, ROWS
 from syntrans_training.flier.tasks_of_split import run_tasks
 from syntrans_training.flier.train import REPORT, open_tasks, recipe_of, seeds_of, task_key
@@ -60,7 +61,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
     config = config.model_copy(update={"device": device or config.device})
     make_dir(out)
     split = open_data(config.data, (NOVEL,))[NOVEL]
-    _check_apart(split.classes, report["val"]["names"])
+    check_apart(split.classes, report["val"]["names"])
     opened = open_tasks(config, descriptors, split)
     settings = {shots: _settings(report["choices"][str(shots)]) for shots in config.shots}
     touches = record_touch(
@@ -91,13 +92,6 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
     }
     atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
     return summary
-
-
-def _check_apart(novel: tuple[str, ...], val: list[str]) -> None:
-    """InputError where a class that settings were chosen on would be tested."""
-    both = sorted(set(novel) & set(val))
-    if both:
-        raise InputError(f"class {both[0]!r} is in val and in novel; few-shot splits share no class")
 
 
 def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:

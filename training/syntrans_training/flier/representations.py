@@ -36,6 +36,17 @@ class Imagined:
     model: str
     revision: str
 
+    def ids_of(self, classes: Sequence[str]) -> dict[str, str]:
+        """Which class of the file each of `classes` is; InputError where one is not there, or could be several."""
+        matches = match([ClassEntry(c, c) for c in classes], list(self.classes), str(self.path))
+        if matches.missing:
+            names = ", ".join(entry.name for entry in matches.missing[:5])
+            raise InputError(
+                f"{self.path} has no picture of {len(matches.missing)} of {len(classes)} classes ({names}); "
+                "imagine them too, or name another file: --set imagined=DIR"
+            )
+        return matches.found
+
 
 def open_imagined(given: str | None) -> Imagined:
     """The file that is named, else the newest. InputError where latents differ in shape, or none is kept."""
@@ -90,16 +101,10 @@ class Seer:
         """
         if not per_class:
             return None
-        matches = match([ClassEntry(c, c) for c in classes], list(self.imagined.classes), str(self.imagined.path))
-        if matches.missing:
-            names = ", ".join(entry.name for entry in matches.missing[:5])
-            raise InputError(
-                f"{self.imagined.path} has no picture of {len(matches.missing)} of {len(classes)} classes ({names}); "
-                "imagine them too, or name another file: --set imagined=DIR"
-            )
+        ids = self.imagined.ids_of(classes)
         chosen: list[tuple[ImaginedRow, int]] = []
         for label, c in enumerate(classes):
-            own = [row for row in self.imagined.rows if row.class_id == matches.found[c]]
+            own = [row for row in self.imagined.rows if row.class_id == ids[c]]
             chosen += [(row, label) for row in own[:per_class]]
         without = sorted({*range(len(classes))} - {label for _, label in chosen})
         if without:

@@ -1,23 +1,41 @@
 """The table of a FLIER evaluation, for people. Its first sentence says what latents add over the same pixels."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from syntrans.tables import as_text, width_of
+from syntrans.tables import as_text, side_by_side, width_of
 from syntrans_training.flier.rows import FIXED, FLIER, LABELS, PIXELS, ROWS
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _GROUPS = {"peers": "the same CLIP and shots", "flier": "both branches", "controls": "FLIER with something else"}
 
 
 def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
-    """Accuracy in percent with 95 % intervals, and FLIER's paired lead over every row."""
+    """Accuracy in percent with 95 % intervals, and FLIER's paired lead over every row.
+
+    Without a `width` as stdout has room for; where the numbers of shots do not fit side by side, they get tables of
+    their own.
+    """
+    room, protocol = width or width_of(), summary["protocol"]
+    tables = side_by_side(lambda shots: _table(summary, shots), list(summary["results"]), room)
+    tables[0].title = verdict(summary)
+    tables[-1].caption = (
+        f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds; percent "
+        "with 95 % intervals over test pictures, differences paired by picture. Settings were chosen on val. "
+        f"The novel split has been looked at {summary['data']['looks_at_novel']} times here."
+    )
+    return "\n\n".join(as_text([table], room) for table in tables)
+
+
+def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
     from rich.box import HORIZONTALS
     from rich.table import Table
 
-    protocol, shots = summary["protocol"], list(summary["results"])
-    table = Table(title=verdict(summary), box=HORIZONTALS, collapse_padding=True, pad_edge=False)
+    table = Table(box=HORIZONTALS, collapse_padding=True, pad_edge=False)
     table.title_justify = table.caption_justify = "left"
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)
         table.add_column("FLIER −", justify="right", no_wrap=True)
@@ -28,12 +46,7 @@ def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
         for row in [*members, *(FIXED if group == "controls" else ())]:
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
             table.add_row(f"  {LABELS[row]}", *cells, style="bold" if row == FLIER else None)
-    table.caption = (
-        f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds; percent "
-        "with 95 % intervals over test pictures, differences paired by picture. Settings were chosen on val. "
-        f"The novel split has been looked at {summary['data']['looks_at_novel']} times here."
-    )
-    return as_text([table], width or max(width_of(), 60 + 22 * len(shots)))
+    return table
 
 
 def verdict(summary: Mapping[str, Any]) -> str:

@@ -45,15 +45,21 @@ def divide(
     for c, name in enumerate(classes):
         mine = np.flatnonzero(labels == c)
         ordered = np.concatenate([mine[seen[mine]], mine[~seen[mine]]])
-        size = max(pool, int(seen[mine].sum()))
+        size = shots_from(name, len(mine), int(seen[mine].sum()), pool=pool, most=most)
         pools.append(np.sort(ordered[:size]))
         tests.append(ordered[size:])
-        if len(pools[-1]) < most or not len(tests[-1]):
-            raise InputError(
-                f"class {name!r} has {len(mine)} pictures: {most} shots and a test picture need more than {size}; "
-                "give it more, or lower shots or support_pool"
-            )
     return Division(tuple(pools), np.sort(np.concatenate(tests)))
+
+
+def shots_from(name: str, n: int, seen: int, *, pool: int, most: int) -> int:
+    """How many of a class's `n` pictures go into the pool, of which mining has `seen` some; InputError for too few."""
+    size = max(pool, seen)
+    if size < most or n <= size:
+        raise InputError(
+            f"class {name!r} has {n} pictures: {most} shots and a test picture need more than {max(size, most)}; "
+            "give it more, or lower shots or support_pool"
+        )
+    return size
 
 
 def draw_shots(division: Division, shots: int, seed: int) -> Int[Tensor, " s"]:

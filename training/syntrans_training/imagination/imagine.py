@@ -18,6 +18,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from syntrans.classes.entries import ClassEntry
+from syntrans.classes.match import match, nearest
 from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.contract.rows import DescriptorRow
@@ -117,10 +119,12 @@ def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = 
     for row in read_descriptors(path)[0]:
         groups.setdefault(row.class_id, []).append(row)
     if classes:
-        names = {group[0].class_name: class_id for class_id, group in groups.items()}
-        if unknown := [c for c in classes if c not in groups and c not in names]:
-            raise InputError(f"{path} does not know {', '.join(unknown[:5])} (classes); take ids or names of that file")
-        wanted = {names.get(c, c) for c in classes}
+        there = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
+        matches = match([ClassEntry(c, c) for c in dict.fromkeys(classes)], there, str(path))
+        if matches.missing:
+            listed = nearest(matches.missing, [entry.name for entry in there])
+            raise InputError(f"{path} does not know {listed} (classes); take ids or names of that file")
+        wanted = set(matches.found.values())
         groups = {class_id: group for class_id, group in groups.items() if class_id in wanted}
     beside = path.with_name("semantics.parquet")
     summaries = {row.class_id: row.summary for row in read_semantics(beside)[0]} if beside.is_file() else {}

@@ -14,7 +14,7 @@ from syntrans.contract.reading import read_descriptor_table, read_descriptors
 from syntrans.errors import InputError
 from syntrans.images.folders import PARTS
 from syntrans.named_data import named_data
-from syntrans.paths import atomic_write_text
+from syntrans.paths import atomic_write_text, hub_is_offline, is_hub_id, resolve_model
 from syntrans.progress import say
 from syntrans_training.config import DataConfig, TrainConfig
 from syntrans_training.data.auto_split import AUTO, by_chance, divide_classes
@@ -24,6 +24,7 @@ from syntrans_training.data.open_splits import open_source, undivided
 from syntrans_training.data.part_check import check_parts, count_parts, named_counts
 from syntrans_training.engine.run_files import SPLIT
 from syntrans_training.text.class_vectors import read_knowledge
+from syntrans_training.text.encoders import text_encoder_ref
 
 _SHOWN = 12  # classes of a part that are named
 
@@ -51,7 +52,8 @@ class Prepared:
 def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False) -> Prepared:
     """Settle paths, classes and ways; InputError where there is too little to train on, or a text is missing.
 
-    With `dry` the embedded world is not drawn: it is counted by what it would have.
+    ModelLoadError where a model is not there. With `dry` the embedded world is not drawn: it is counted by what it
+    would have.
     """
     config = absolute(config)
     split = _division(config, descriptors)
@@ -63,8 +65,9 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
     if counts is None:
         seen = read_descriptors(descriptors)[1].images_seen if descriptors else ()
         counts = count_parts(config.data, split, seen)
-        read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
+    read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
     check_parts(counts, config.episodes)
+    _check_models(config)
     return Prepared(config, split)
 
 
@@ -145,3 +148,12 @@ def _check_method(config: TrainConfig) -> None:
         )
     if not given and config.encoder.method == "precomputed":
         raise InputError("encoder.method=precomputed takes features; data.path holds pictures (docs/data.md: features)")
+
+
+def _check_models(config: TrainConfig) -> None:
+    """ModelLoadError where a model that the config names is not there; one that a network may bring counts as there."""
+    library, _, folder = config.encoder.backbone.partition(":")
+    looks = library == "open_clip" and config.encoder.method != "precomputed"
+    for ref in (text_encoder_ref(config), config.distill.teacher, folder if looks else None):
+        if ref is not None and (hub_is_offline() or not is_hub_id(ref)):
+            resolve_model(ref, download=False)

@@ -14,7 +14,7 @@ from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder
 from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.task import TaskRequest, open_task
-from syntrans_training.prediction.write import as_csv, check_suffix, sort_into, write_answers
+from syntrans_training.prediction.write import as_csv, check_folders, check_suffix, sort_into, write_answers
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ def predict(request: Request) -> str:
     if request.out is not None:
         check_suffix(request.out)
     supports = request.task.supports()
+    if request.sort_into is not None:
+        check_folders(supports.classes)
     queries, passed_over = open_queries(request.query)
-    for line in (supports.passed_over, passed_over):
-        if line:
-            say(line)
-    task = open_task(request.task, supports)
+    task = open_task(request.task, supports, request.query)
+    if passed_over:
+        say(passed_over)
     encoder = task.sight.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
     encode = partial(_encoded, request, encoder)

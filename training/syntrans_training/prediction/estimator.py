@@ -153,9 +153,10 @@ class FewShotClassifier:
         )
 
     def _learn(self, y: NDArray[Any]) -> "FewShotClassifier":
-        self.classes_ = np.unique(
-            np.concatenate([y, np.array([*self._descriptors], y.dtype)]) if self._descriptors else y
-        )
+        # Letters without a width of their own: a name is never cut to the longest of the labels.
+        form = y.dtype.kind if y.dtype.kind in "US" else y.dtype
+        told = [np.array([*self._descriptors], form)] if self._descriptors else []
+        self.classes_ = np.unique(np.concatenate([y, *told]))
         names = tuple(str(c) for c in self.classes_.tolist())
         sight = self._sight()
         space, texts = (Space(), None) if sight is None else (sight.space, None)

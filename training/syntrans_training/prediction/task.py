@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class TaskRequest:
         return open_supports(self.support, read_classes(self.classes) if self.classes else ())
 
 
+class _Told(NamedTuple):
+    """The descriptor file that is taken (None: names alone, or no text), what it says by class, and why."""
+
+    file: Path | None
+    found: dict[str, tuple[str, ...]]
+    why: str
+
+
 @dataclass(frozen=True)
 class Task:
     """An encoder, texts (None without) and the n readable supports: `features` [n, d], `labels` [n], `origins` [n]."""
@@ -63,18 +71,23 @@ class Task:
     predictor: Predictor
 
 
-def open_task(request: TaskRequest, supports: Supports) -> Task:
-    """Choose the encoder and the texts, read the supports, fit; says on stderr what it took and why, and odd supports.
+def open_task(request: TaskRequest, supports: Supports, query: str | None = None) -> Task:
+    """Choose the encoder and the texts, read the supports, fit; says first which pictures and which file it takes and
+    why, then what else it took and odd supports. `query`: the pictures to name, where they are known already.
 
     Raises `InputError` when no support can be read, and what `fit` and `open_sight` raise.
     """
     sight = open_sight(request.encoder)
+    told = _told(request, supports.classes, sight)
+    say(_first_line(request, supports, query, told))
+    if supports.passed_over:
+        say(supports.passed_over)
     say(f"encoder: {sight.encoder.name}, {sight.chosen_because}")
     if sight.trained is None:
-        texts = _texts(request, supports.classes, sight)
+        texts = _texts(request, supports.classes, sight, told)
     else:
         shown = np.array(supports.labels, np.int64)
-        texts = _texts_of_run(request, supports.classes, shown, sight.trained)
+        texts = _texts_of_run(request, supports.classes, shown, sight.trained, told)
         sight = replace(sight, space=sight.trained.space(texts, shown))
     read = encode_photos(sight.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
@@ -90,7 +103,18 @@ def open_task(request: TaskRequest, supports: Supports) -> Task:
     return Task(sight, texts, read.features, labels, origins, predictor)
 
 
-def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight) -> ClassTexts | None:
+def _first_line(request: TaskRequest, supports: Supports, query: str | None, told: _Told) -> str:
+    """Which pictures, classes and file are taken, and why."""
+    parts = [] if query is None else [f"pictures: {query} (--query)"]
+    if request.support is not None:
+        n, classes = len(supports.pictures), len(set(supports.labels))
+        parts.append(f"supports: {request.support} (--support, {n} pictures of {classes} classes)")
+    if request.classes is not None:
+        parts.append(f"classes: {request.classes} (--classes)")
+    return "; ".join([*parts, f"descriptors: {told.file or 'none'} ({told.why})"])
+
+
+def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight, told: _Told) -> ClassTexts | None:
     """The classes in words, or None where no text is asked for or none can be read; says which and why."""
     if request.text == "none":
         say("text: none, as asked")
@@ -100,7 +124,6 @@ def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight) -> ClassT
             raise UsageError(f"no text leads to {sight.encoder.name}: no bridge is known for it; say --text none")
         say(f"text: none, for no bridge from text is known for {sight.encoder.name}")
         return None
-    found, source = _descriptors(request, classes)
     try:
         reader = sight.text_reader.open()
     except ModelLoadError as error:
@@ -108,36 +131,47 @@ def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight) -> ClassT
             raise
         say(f"text: none; {error}")
         return None
-    say(f"text: {source}, read by {sight.text_reader.name}")
-    return read_texts(classes, found, reader)
+    say(f"text: {_source(told, classes)}, read by {sight.text_reader.name}")
+    return read_texts(classes, told.found, reader)
+
+
+def _source(told: _Told, classes: Sequence[str]) -> str:
+    """The file, with how many classes it does not know, or that names alone are read."""
+    lack = len(classes) - len(told.found)
+    return "class names" if told.file is None else f"{told.file}" + (f" ({lack} classes by name alone)" if lack else "")
 
 
 def _texts_of_run(
-    request: TaskRequest, classes: Sequence[str], labels: Labels, trained: "RunKnowledge"
+    request: TaskRequest, classes: Sequence[str], labels: Labels, trained: "RunKnowledge", told: _Told
 ) -> ClassTexts | None:
     """The classes as the run reads them; says from which file."""
     if request.text == "none":
         say("text: none, as asked")
         return None
-    path = None if request.text == "names" else trained.descriptors(request.descriptors, classes)
-    texts = trained.texts(path, classes, labels)
-    say(f"text: {path or 'class names'}, read by the text encoder of the run")
+    texts = trained.texts(told.file, classes, labels)
+    say(f"text: {told.file or 'class names'}, read by the text encoder of the run")
     return texts
 
 
-def _descriptors(request: TaskRequest, classes: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Descriptors by class and where they are from: the file that was named, else the newest that knows every class."""
-    if request.descriptors is not None:
-        found = find_descriptors(request.descriptors, classes)
-        lack = len(classes) - len(found)
-        return found, f"{request.descriptors}" + (f" ({lack} classes by name alone)" if lack else "")
-    if request.text == "auto":
-        for kind in ("mine", "import"):
-            path = newest(kind, "descriptors.parquet")
-            try:
-                found = {} if path is None else find_descriptors(path, classes)
-            except InputError:
-                continue
-            if len(found) == len(classes):
-                return found, str(path)
-    return {}, "class names"
+def _told(request: TaskRequest, classes: Sequence[str], sight: Sight) -> _Told:
+    """The descriptor file that is taken: the one that was named, else what the run says or the newest that fits."""
+    named = request.descriptors
+    if request.text == "none" or (request.text == "names" and named is None):
+        return _Told(None, {}, f"--text {request.text}")
+    if sight.trained is not None:
+        path = None if request.text == "names" else sight.trained.descriptors(named, classes)
+        why = "that of the run, or the newest that has all of these classes"
+        return _Told(path, {}, "--descriptors" if named else why if path else "none has all of these classes")
+    if sight.text_reader is None:
+        return _Told(None, {}, f"no text leads to {sight.encoder.name}")
+    if named is not None:
+        return _Told(named, find_descriptors(named, classes), "--descriptors")
+    for kind in ("mine", "import"):
+        path = newest(kind, "descriptors.parquet")
+        try:
+            found = {} if path is None else find_descriptors(path, classes)
+        except InputError:
+            continue
+        if len(found) == len(classes):
+            return _Told(path, found, "the newest that has all of these classes")
+    return _Told(None, {}, "none of the newest has all of these classes")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from syntrans.errors import UsageError
+from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
 from syntrans.text_safety import plain_text
 from syntrans.views.report.page import render_page
@@ -48,6 +48,16 @@ def check_suffix(path: Path) -> None:
     """`UsageError` for a file form that is not written."""
     if path.suffix not in (".csv", ".jsonl", ".html", ".parquet"):
         raise UsageError(f"--out {path} has no known ending; end it with .csv, .parquet, .jsonl or .html")
+
+
+def check_folders(classes: Sequence[str]) -> None:
+    """`InputError` where the pictures of two classes would be sorted into one folder."""
+    owner = {UNSURE_FOLDER: "unsure pictures", NONE_FOLDER: "pictures of none of these"}
+    for name in classes:
+        other = owner.setdefault(_folder_name(name), name)
+        if other != name:
+            both = f"{other!r} and {name!r} would both be sorted into the folder {_folder_name(name)!r}"
+            raise InputError(f"{both}; rename one, or leave out --sort-into")
 
 
 def sort_into(folder: Path, answers: Sequence[Answer]) -> int:

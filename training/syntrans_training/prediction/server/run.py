@@ -19,8 +19,6 @@ def serve(request: TaskRequest, port: int) -> None:
     with bound(port) as listener:
         supports = request.supports()
         folder = check_folder(request.support, supports)
-        if supports.passed_over:
-            say(supports.passed_over)
         session = Session(open_task(request, supports), folder)
         for line in session.terms():
             say(line)

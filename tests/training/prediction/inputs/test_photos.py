@@ -1,0 +1,52 @@
+"""Supports by class: every class its own name and its own pictures."""
+
+import unicodedata
+
+import pytest
+from prediction_world import photo
+
+from syntrans.classes.entries import ClassEntry
+from syntrans.errors import InputError
+from syntrans_training.prediction.inputs.photos import open_supports
+
+BIRD, MACHINE = ClassEntry("n02012849", "crane", "a bird"), ClassEntry("n03126707", "crane", "a machine")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Makes a folder with one picture for each name."""
+
+    def made(*names):
+        for number, name in enumerate(names):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "a.png").write_bytes(photo("red", number))
+        return tmp_path
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("names", "listed", "told"),
+    [
+        (["n02012849", "crane"], [BIRD], "'n02012849' and 'crane' would both be the class 'crane'"),
+        (["n02012849", "n03126707"], [BIRD, MACHINE], "'n02012849' and 'n03126707' would both be the class 'crane'"),
+        (["n02012849"], [BIRD, MACHINE], "'n02012849' and 'n03126707' would both be the class 'crane'"),
+        (["finch"], [BIRD, MACHINE], "'n02012849' and 'n03126707' would both be the class 'crane'"),
+        (["a"], [ClassEntry("a", "finch"), ClassEntry("a", "wren")], "'a' would be the classes 'finch' and 'wren'"),
+        (["Bär", unicodedata.normalize("NFD", "Bär")], [], r"'B\\xe4r' would both be the class"),
+    ],
+)
+def test_two_classes_of_one_name_are_an_error_that_names_both(folders, names, listed, told):
+    with pytest.raises(InputError, match=told):
+        open_supports(folders(*names), listed)
+
+
+def test_a_folder_takes_the_name_of_its_class_and_a_class_without_a_folder_is_kept(folders):
+    found = open_supports(folders("n02012849", "wren"), [BIRD, ClassEntry("owl", "owl")])
+    assert found.classes == ("crane", "wren", "owl")
+    assert found.labels == (0, 1)
+
+
+def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path):
+    (tmp_path / "wren").mkdir()
+    assert open_supports(tmp_path, [BIRD, ClassEntry("wren", "wren")]).classes == ("wren", "crane")
