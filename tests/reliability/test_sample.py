@@ -1,7 +1,7 @@
 """A seeded sample of everything that `make reliability` measures: all as promised.
 
-Left out, as the slowest: training an encoder; `train` and `predict` under SIGKILL and without a cache; `train`, `evaluate`
-and `predict` on full disks; `train` beside itself, moved or with another clock.
+Left out, as the slowest: training an encoder; `train` and `predict` under SIGKILL and without a cache; `train`,
+`evaluate` and `predict` on full disks; `train` beside itself, moved or with another clock.
 """
 
 from __future__ import annotations
