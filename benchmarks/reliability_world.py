@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -129,7 +129,7 @@ def _interrupted(
     move: Callable[[Path], Path],
     clock: Callable[[], Callable[[], float]] | None,
 ) -> dict[str, Any]:
-    death, different = Death(), 0
+    death, hit, different = Death(), 0, 0
     whole = folder / "whole" / scene.name
     with death.watching():
         scene.run(whole)
@@ -137,14 +137,16 @@ def _interrupted(
         for number in range(n):
             out = folder / str(number) / scene.name
             death.live(at=rng.randrange(n_events))
-            with suppress(Killed):
+            try:
                 scene.run(out)
+            except Killed:
+                hit += 1
             death.live()
             out = move(out)
             with mock.patch.object(time, "time", clock()) if clock else ExitStack():
                 scene.run(out)
             different += ended_differently(scene, out, expected, whole)
-    return {"scene": scene.name, "runs": n, "different": different}
+    return {"scene": scene.name, "runs": n, "hit": hit, "different": different}
 
 
 def all_of_it(scenes: Mapping[str, Scene], folder: Path, rng: random.Random, share: float) -> dict[str, Any]:
