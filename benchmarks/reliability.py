@@ -32,6 +32,7 @@ import reliability_inputs as inputs
 import reliability_kills as kills
 import reliability_mutants as mutants
 import reliability_world as world
+import torch
 from reliability_scenes import Scene, scenes
 from reliability_soak import soak
 
@@ -60,8 +61,12 @@ def measure(root: Path, seed: int, share: float, parts: Sequence[str] = ()) -> d
     """The figures of all ``parts``, with ``share`` of the numbers above; a sample leaves the slowest scenes out."""
     os.environ["SYNTRANS_ARTIFACTS"] = str(root / "artifacts")
     git_commit()  # kept from now on: it changes when somebody commits meanwhile, and processes would not agree
-    made = cache(lambda: scenes(root / "inputs"))
-    return {part: PARTS[part](root / part, made, seed, share) for part in parts or PARTS}
+    made, threads = cache(lambda: scenes(root / "inputs")), torch.get_num_threads()
+    torch.set_num_threads(1)  # a process that is forked from one with more may wait for them for ever
+    try:
+        return {part: PARTS[part](root / part, made, seed, share) for part in parts or PARTS}
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _random(seed: int, *what: str) -> random.Random:
