@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,17 +21,23 @@ DEEP = 10_000
 
 
 class Ending(NamedTuple):
-    """How a command line ended: ``ok`` if with a code of `CODES`, one line and no traceback."""
+    """How a command line ended, with all that it and its processes said on stderr."""
 
     command: str
     code: int | str
-    line: str
+    said: str
     seconds: float
 
     @property
     def ok(self) -> bool:
-        """Whether that is how it should end."""
-        return self.code in CODES and self.line.count("\n") == 0 and "Traceback" not in self.line
+        """Whether with a code of `CODES`, one error in one line, the last, and no traceback anywhere before it."""
+        lines = self.said.splitlines()  # those that say what a command took or passed over may stand before it
+        errors = [line for line in lines if line.startswith("syntrans: error: ")]
+        return self.code in CODES and lines[-1:] == errors != [] and "Traceback" not in self.said
+
+    def shown(self) -> dict[str, int | str | float]:
+        """As a row of the results, of what was said the end."""
+        return {**self._asdict(), "said": self.said[-500:]}
 
 
 def bad_files(folder: Path) -> dict[str, Path]:
@@ -87,6 +95,11 @@ def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
         yield ["predict", "--support", str(path), "--query", str(known)]
         yield ["predict", "--support", str(known), "--query", str(known), "--encoder", f"onnx:{path}"]
         yield ["predict", "--support", str(known), "--query", str(known), "--descriptors", str(path)]
+        yield ["report", str(path)]
+        yield ["edit", str(path), "--class", "heron", "--veto", "it is red"]
+        yield ["edit", str(root), "--edits", str(path)]
+        yield ["imagine", "--descriptors", str(path), "--config", "imagine-world"]
+        yield ["mine", "--refilter", str(path)]
         for form in ("cupl", "dclip", "jsonl"):
             yield ["import", str(path), "--format", form, "--out", str(root / "imported")]
     for name, path in files.items():
@@ -101,6 +114,8 @@ def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
             yield ["train", "--config", str(config), "--dry-run"]
             yield ["evaluate", "--config", str(config)]
             yield ["doctor", "--config", str(config)]
+            yield ["imagine", "--config", str(config), "--dry-run"]
+            yield ["config", "show", "--config", str(config)]
     odd = ("&a {x: *a}", "[" * 900, ".inf", ".nan", "1" + "0" * 5000, "2020-13-45", "!!python/none", "\x00", "{" * 99)
     for value in odd:
         yield ["train", "--dry-run", "--set", f"bridge.lambdas={value}"]
@@ -119,20 +134,34 @@ def _known(folder: Path) -> Path:
 def try_all(root: Path, every: int = 1) -> list[Ending]:
     """Run every ``every``-th of the bad command lines in this process, and say how each ended."""
     lines = list(command_lines(bad_files(root / "bad"), root))
-    return [_ending(line) for line in lines[::every]]
+    return [_ending(line, root) for line in lines[::every]]
 
 
-def _ending(arguments: list[str]) -> Ending:
-    out, err = io.StringIO(), io.StringIO()
+def _ending(arguments: list[str], root: Path) -> Ending:
     began = time.monotonic()
     code: int | str
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with _all_of_stderr() as said, contextlib.redirect_stdout(io.StringIO()):
+        try:
             code = run(arguments)
-    except Exception as error:  # noqa: BLE001 - this is what is looked for
-        code, err = type(error).__name__, io.StringIO(repr(error))
-    # Lines that say what a command took or passed over may stand before the one that ends it.
-    said = [line for line in err.getvalue().splitlines() if line]
-    errors = [line for line in said if "error:" in line] or said[-1:]
-    shown = " ".join(str(argument)[:60] for argument in arguments)
-    return Ending(shown, code, "\n".join(errors)[:300], round(time.monotonic() - began, 2))
+        except BaseException as error:  # noqa: BLE001 - this is what is looked for
+            code = type(error).__name__
+            traceback.print_exc()
+    shown = " ".join(argument.replace(f"{root}/", "")[:60] for argument in arguments)
+    return Ending(shown, code, "".join(said), round(time.monotonic() - began, 2))
+
+
+@contextlib.contextmanager
+def _all_of_stderr() -> Iterator[list[str]]:
+    """What this process and those that it starts say there, once the block is over."""
+    said: list[str] = []
+    with tempfile.TemporaryFile() as file:
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            with os.fdopen(os.dup(2), "w", encoding="utf-8") as stream, contextlib.redirect_stderr(stream):
+                yield said
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+        file.seek(0)
+        said.append(file.read().decode("utf-8", "replace"))

@@ -12,8 +12,9 @@ import random
 import shutil
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_training.prediction.encoders.journal import FeatureJournal
 
+TRIES = 8
+CRASHED = 70  # the code of a process that an error ended which is not ours
 _NOBODY = 1 << 22  # the highest number of a process that Linux can give, and one
 
 
@@ -123,53 +126,87 @@ def in_process(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[s
         whole = folder / "whole" / scene.name
         scene.run(whole)
         expected, n_events, n_asked = scene.contents(whole), death.events, len(death.asked)
-        different = twice = more = 0
+        hit = missed = different = twice = more = 0
         for number in range(n):
             out = folder / str(number) / scene.name
-            death.asked, death.kept, death.twice = [], set(), 0
-            death.live(at=rng.randrange(n_events))
-            with suppress(Killed):
-                scene.run(out)
+
+            def dies(at: float, out: Path = out) -> bool:
+                death.asked, death.kept, death.twice = [], set(), 0
+                death.live(at=int(at))
+                try:
+                    scene.run(out)
+                except Killed:
+                    return True
+                return False
+
+            tries = until_hit(dies, rng.randrange(n_events), out.parent)
+            hit, missed = hit + (tries is not None), missed + (TRIES if tries is None else tries)
             death.live()
             scene.run(out)
             different += ended_differently(scene, out, expected, whole)
             twice += death.twice
             more += max(0, len(death.asked) - n_asked - 1)  # the one that was answered and not yet kept
-            shutil.rmtree(folder / str(number))
-    return {"scene": scene.name, "moments": n_events, "kills": n, "different": different, "asked_twice": twice + more}
+            shutil.rmtree(out.parent)
+    found = {"scene": scene.name, "moments": n_events, "kills": n, "hit": hit, "missed": missed}
+    return {**found, "different": different, "asked_twice": twice + more}
 
 
 def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[str, Any]:
     """``n`` processes ended by SIGKILL at random times, each followed by one that ends by itself."""
     whole = folder / "whole" / scene.name
     began = time.monotonic()
-    end(start(scene, whole))
+    if code := end(start(scene, whole)):
+        raise RuntimeError(f"{scene.name}, undisturbed, ended with {code}")
     seconds = time.monotonic() - began
     expected = scene.contents(whole)
-    different = killed = failed = 0
+    hit = missed = failed = different = 0
     for number in range(n):
         out = folder / f"signal{number}" / scene.name
-        child = start(scene, out)
-        time.sleep(rng.uniform(0, seconds))
-        os.kill(child, signal.SIGKILL)
-        killed += end(child) != 0
+
+        def dies(after: float, out: Path = out) -> bool:
+            child = start(scene, out)
+            time.sleep(after)
+            os.kill(child, signal.SIGKILL)
+            return end(child) == -signal.SIGKILL
+
+        tries = until_hit(dies, rng.uniform(0, seconds), out.parent)
+        hit, missed = hit + (tries is not None), missed + (TRIES if tries is None else tries)
         failed += end(start(scene, out)) != 0
         different += ended_differently(scene, out, expected, whole)
-        shutil.rmtree(folder / f"signal{number}", ignore_errors=True)
-    return {"scene": scene.name, "kills": n, "hit": killed, "failed_again": failed, "different": different}
+        shutil.rmtree(out.parent)
+    found = {"scene": scene.name, "kills": n, "hit": hit, "missed": missed}
+    return {**found, "failed_again": failed, "different": different}
 
 
-def start(scene: Scene, out: Path) -> int:
-    """A process of its own that does the scene; its id."""
+def until_hit(dies: Callable[[float], bool], at: float, folder: Path) -> int | None:
+    """Let a run begin in an empty ``folder`` and die at ``at``; one that had ended before begins anew, to die in half
+    the time. How many ended first, None if all did.
+    """
+    for tries in range(TRIES):
+        if dies(at / 2**tries):
+            return tries
+        if tries + 1 < TRIES:
+            shutil.rmtree(folder)
+    return None
+
+
+def start(scene: Scene, out: Path, before: Callable[[], object] = int) -> int:
+    """A process of its own that does ``before`` and the scene; its id. Its code is 0, that of an error of ours, or
+    `CRASHED` with a traceback.
+    """
     child = os.fork()
     if child:
         return child
-    code = 1
+    code = CRASHED
     try:
+        before()
         scene.run(out)
         code = 0
     except SyntransError as error:
         os.write(2, f"{scene.name}: {error}\n".encode())
+        code = error.exit_code
+    except BaseException:  # noqa: BLE001 - this process ends here, and its code says so
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
 

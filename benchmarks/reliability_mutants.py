@@ -5,46 +5,50 @@ A mutant has one to eight bytes changed, a run of zeros, a piece cut out of it, 
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import closing
+import traceback
+from collections.abc import Mapping
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_scenes import Scene
+from reliability_files import Kind
 
-from syntrans.contract.reading import read_descriptors, read_semantics
-from syntrans.descriptors.run_facts import read_report
+from syntrans.contract.imagined import ImaginedRow
 from syntrans.errors import SyntransError
-from syntrans_mining.requests.response_cache import JOURNAL, ResponseCache
-from syntrans_training.engine import checkpoint
-from syntrans_training.episodes.sampler import EpisodeSpec, draw
-from syntrans_training.episodes.sampler import read as read_episodes
-from syntrans_training.episodes.sampler import write as write_episodes
-
-Reader = Callable[[Path], Any]
 
 
-def fuzz(kind: str, path: Path, read: Reader, n: int, rng: random.Random) -> dict[str, Any]:
+def fuzz(name: str, kind: Kind, n: int, rng: random.Random) -> dict[str, Any]:
     """``n`` mutants of a file: how many were refused, read as they were written, and read as something else."""
-    data, true = path.read_bytes(), read(path)
-    found: dict[str, Any] = {"kind": kind, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
-    folder = path.parent / "mutant"
+    data, true = kind.path.read_bytes(), kind.read(kind.path)
+    found: dict[str, Any] = {"kind": name, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
+    folder = kind.path.parent.with_name(f"{kind.path.parent.name}-mutant")
+    shutil.copytree(kind.path.parent, folder)
+    mutant = folder / kind.path.name
     for _ in range(n):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        mutant = folder / path.name
+        for rest in folder.glob(f"{mutant.name}-*"):  # sqlite's
+            rest.unlink()
         mutant.write_bytes(mutated(data, rng))
-        try:
-            found["true" if _same(read(mutant), true) else "wrong"] += 1
-        except SyntransError:
-            found["refused"] += 1
-        except Exception:  # noqa: BLE001 - this is what is looked for
-            found["crashed"] += 1
-    shutil.rmtree(folder, ignore_errors=True)
+        found[_outcome(kind, mutant, true)] += 1
+    shutil.rmtree(folder)
     return found
+
+
+def _outcome(kind: Kind, mutant: Path, true: Any) -> str:
+    try:
+        with redirect_stderr(io.StringIO()):  # what was passed over
+            read = kind.read(mutant)
+    except SyntransError:
+        return "refused"
+    except Exception:  # noqa: BLE001 - this is what is looked for
+        traceback.print_exc()
+        return "crashed"
+    if kind.in_pieces:
+        return "refused" if not read else "true" if _part_of(read, true) else "wrong"
+    return "true" if _same(read, true) else "wrong"
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
@@ -71,42 +75,18 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return mutated(data, rng) if bytes(changed) == data else bytes(changed)
 
 
-def kinds(scenes: Mapping[str, Scene], folder: Path) -> dict[str, tuple[Path, Reader]]:
-    """A file of every kind that is read again, and its reader."""
-    mined, trained = folder / "mined", folder / "trained"
-    scenes["mine"].run(mined)
-    scenes["train"].run(trained)
-    with closing(ResponseCache(mined / JOURNAL)) as journal:
-        keys = list(journal.keys())
-    episodes = folder / "episodes.parquet"
-    write_episodes(draw(EpisodeSpec(queries=2, episodes=20), np.repeat(np.arange(8), 8)), episodes)
-    return {
-        "descriptors.parquet": (mined / "descriptors.parquet", read_descriptors),
-        "semantics.parquet": (mined / "semantics.parquet", read_semantics),
-        "journal.sqlite": (mined / JOURNAL, lambda path: _answers(path, keys)),
-        "run.json": (mined / "run.json", read_report),
-        "*.safetensors": (trained / "vsbird.safetensors", _tensors),
-        "episodes-*.parquet": (episodes, _episodes),
-    }
-
-
-def _answers(path: Path, keys: list[str]) -> dict[str, Any]:
-    with closing(ResponseCache(path)) as journal:
-        return dict(journal.get(keys))
-
-
-def _tensors(path: Path) -> tuple[str, dict[str, Any]]:
-    tensors, note = checkpoint.load(path)
-    return checkpoint.weights_hash(tensors), note
-
-
-def _episodes(path: Path) -> list[Any]:
-    found = read_episodes(path)
-    return [found.classes.tolist(), found.support.tolist(), found.query.tolist(), found.key]
+def _part_of(found: Mapping[str, Any], true: Mapping[str, Any]) -> bool:
+    return found.keys() <= true.keys() and all(_same(value, true[key]) for key, value in found.items())
 
 
 def _same(found: Any, true: Any) -> bool:
-    """Of a journal, what is there must be true; what is not there is asked again."""
-    if isinstance(found, dict) and isinstance(true, dict) and found.keys() <= true.keys():
-        return all(true[key] == value for key, value in found.items())
-    return bool(found == true)
+    """Equal, arrays and what holds them by their values too."""
+    if isinstance(true, np.ndarray):
+        return isinstance(found, np.ndarray) and found.dtype == true.dtype and np.array_equal(found, true)
+    if isinstance(true, Mapping):
+        return found.keys() == true.keys() and all(_same(found[key], value) for key, value in true.items())
+    if isinstance(true, list | tuple):
+        return type(found) is type(true) and len(found) == len(true) and all(map(_same, found, true))
+    if isinstance(true, ImaginedRow):
+        return _same(vars(found), vars(true))
+    return bool(type(found) is type(true) and found == true)

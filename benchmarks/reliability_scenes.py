@@ -41,6 +41,7 @@ NAMES = [f"{colour} {shape}" for shape in SHAPES for colour in COLOURS]
 PARTS = {"base": NAMES[:8], "val": NAMES[8:13], "novel": NAMES[13:]}
 TRAIN: dict[str, Any] = {
     "device": "cpu",
+    "text": {"encoder": "package:syntrans_world/weights/clip"},  # small, and it knows colours and shapes
     "encoder": {"method": "precomputed"},
     "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5, "name_shares": [0.0]},
     "vsbird": {

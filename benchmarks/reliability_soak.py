@@ -105,9 +105,7 @@ def soak(out: Path, n_requests: int) -> dict[str, Any]:
         "asked_twice": sum(n > 1 for key, n in weather.asked.items() if key not in weather.forgiven),
         "classes_without_a_row": len({entry.id for entry in entries} - {row.class_id for row in rows}),
         "rows": len(rows),
-        "failed_rows": sum(
-            row.reason in ("too_long", "refused", "engine_failed", "no_answer", "cut_off") for row in rows
-        ),
+        "failed_rows": sum(row.reason in _OF_FAILURES for row in rows),
         "mib_after_a_quarter": round(weather.memory[quarter], 1) if weather.memory else 0.0,
         "mib_at_the_end": round(weather.memory[-1], 1) if weather.memory else 0.0,
         "mib_peak": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

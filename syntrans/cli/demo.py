@@ -7,7 +7,6 @@ tables. The same figures go to summary.json; artifacts/README.md describes its k
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,7 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
         "images_barred_as_queries": evaluation["data"]["seen_by_mining"],
         "made_by": evaluation["made_by"],
     }
-    atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    atomic_write_text(out / SUMMARY, sealed_json(summary))
     say(f"the same figures as data: {out / SUMMARY} ({summary['seconds']['total']:.0f} s in all)")
     say(f"look at what was mined: syntrans inspect {descriptors}")
     return summary

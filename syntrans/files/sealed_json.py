@@ -18,7 +18,9 @@ def sealed_json(values: Mapping[str, Any]) -> str:
     """The text of a report, its checksum last."""
     # As it will be read: tuples as lists, keys as texts.
     plain = {SEALED: True, **json.loads(json.dumps(values))}
-    return json.dumps({**plain, CHECKSUM: semantic_hash(plain)}, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps({**plain, CHECKSUM: semantic_hash(plain)}, indent=2, ensure_ascii=False) + "\n"
+    # The name of a file may be no text; what Python makes of it is written as JSON escapes it.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def read_sealed_json(path: Path, advice: str) -> dict[str, Any]:

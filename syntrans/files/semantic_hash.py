@@ -13,4 +13,4 @@ def semantic_hash(obj: Any) -> str:
     """16 hex digits over the canonical JSON of a model or a plain value; equal content, equal hash."""
     plain = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

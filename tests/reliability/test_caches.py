@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from syntrans.errors import EnvironmentProblem, InputError
+from syntrans_training.data.store import Split
+from syntrans_training.encoder import features
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import EpisodeSpec, frozen
 from syntrans_training.text import encoders as text
@@ -102,6 +105,40 @@ def test_text_vectors_whose_cache_was_damaged_are_computed_again(
 
 def test_text_vectors_that_cannot_be_kept_are_used_all_the_same(full_disk: None, tmp_path: Path) -> None:
     assert encoder().encode(["a red breast"], cache=tmp_path).shape == (1, 2)
+
+
+def test_a_text_has_one_vector_in_a_run_whether_or_not_it_can_be_kept(full_disk: None, tmp_path: Path) -> None:
+    def of_batch(texts: Sequence[str]) -> NDArray[np.float32]:  # as padding changes the last bits
+        return np.array([[len(text), len(texts)] for text in texts], np.float32)
+
+    reader = text.TextEncoder("lengths", "r1", lambda: text.TextModel(of_batch))
+    (first,) = reader.encode(["a tail"], cache=tmp_path)
+    assert reader.encode(["a tail", "a red breast"], cache=tmp_path)[0].tolist() == first.tolist()
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that may not even be looked into, not by root either."""
+
+    def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def look(path: Any, *args: Any, **kwargs: Any) -> Any:
+            if str(path).startswith(f"{tmp_path}/closed/"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *args, **kwargs)
+
+        return look
+
+    for name in ("stat", "lstat", "open", "scandir", "mkdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    return tmp_path / "closed" / "cache"
+
+
+def test_a_cache_that_may_not_be_read_is_done_without(closed: Path) -> None:
+    assert encoder().encode(["a red breast"], cache=closed).shape == (1, 2)
+    assert len(frozen(EpisodeSpec(queries=2, episodes=4), LABELS, closed)) == 4
+    split = Split("base", np.zeros((1, 8, 8, 3), np.uint8), np.zeros(1, np.int64), ("a",), ("0" * 64,), (), "k")
+    values, _ = features._cached({"size": 8}, split, closed, lambda: torch.ones(2))
+    assert values.tolist() == [1, 1]
 
 
 def test_a_cache_of_hashes_that_was_damaged_says_nothing(tmp_path: Path, artifacts: Path) -> None:

@@ -107,6 +107,12 @@ def test_a_report_that_was_damaged_is_refused(tmp_path: Path) -> None:
     assert read_sealed_json(path, "again") == {"rows": 12}
 
 
+def test_a_report_may_name_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    path, report = tmp_path / "train.json", {"path": "caf\udce9", "class": "Ara\u00e7ari"}
+    path.write_bytes(sealed_json(report).encode())
+    assert read_sealed_json(path, "again") == report
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[ResponseCache]:
     """Two answers and a vector."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from syntrans.errors import InputError
-from syntrans.files.input_files import read_json
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
 from syntrans.views.labels import GROUPS, LABELS
 from syntrans.views.report.columns import Numbered
@@ -24,7 +24,7 @@ _KEYS = ("episodes", "data", "groups", "results", "contrasts", "per_class", "cho
 def evaluation_part(file: Path) -> dict[str, Any]:
     """The part of a ``summary.json``; InputError where it is not of an evaluation that this program reads."""
     rule = "give the folder of a finished `syntrans evaluate`, or run it again"
-    summary = read_json(file, rule)
+    summary = read_sealed_json(file, rule)
     if not isinstance(summary, dict) or any(not isinstance(summary.get(key), dict) for key in _KEYS):
         raise InputError(f"{file} is not the summary of an evaluation that this program reads; {rule}")
     try:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
-from syntrans.files.input_files import parse_json, read_json, read_text
+from syntrans.files.input_files import parse_json, read_text
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.views.report.provenance import Facts, facts_of, listed
 
 
 def training_part(file: Path) -> dict[str, Any]:
     """The part of a ``train.json``; InputError where it is not of a training that this program reads."""
     rule = "give the folder of a finished `syntrans train`"
-    report = read_json(file, rule)
+    report = read_sealed_json(file, rule)
     if not isinstance(report, dict) or not isinstance(report.get("config"), dict):
         raise InputError(f"{file} is not the report of a training that this program reads; {rule}")
     try:

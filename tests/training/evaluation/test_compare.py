@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError
+from syntrans.files.sealed_json import sealed_json
 from syntrans_training.evaluation.compare import compare, render
 
 
@@ -86,6 +87,14 @@ def test_a_summary_of_something_else_is_named(evaluation, broken):
     folder = evaluation("a", [0.1, 0.2])
     (folder / "summary.json").write_text(broken)
     with pytest.raises(InputError, match="holds no evaluation"):
+        compare(str(folder), str(folder))
+
+
+def test_a_summary_that_was_damaged_is_named(evaluation):
+    folder = evaluation("a", [0.1, 0.2])
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(sealed_json(summary).replace('"d"', '"e"'))
+    with pytest.raises(InputError, match="is damaged"):
         compare(str(folder), str(folder))
 
 

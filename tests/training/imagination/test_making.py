@@ -83,14 +83,17 @@ def die(_made) -> None:
     raise Killed
 
 
-def test_a_damaged_picture_is_made_again(tmp_path):
+@pytest.mark.parametrize(
+    "damage", ["latent = zeroblob(36)", "image = 'no bytes'", "latent = 'no bytes'", "shape = x'01'"]
+)
+def test_a_damaged_picture_is_made_again(damage, tmp_path):
     import sqlite3
 
     path = tmp_path / "journal.sqlite"
     with closing(PictureJournal(path)) as journal:
         make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=5)
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE pictures SET latent = zeroblob(36) WHERE key = ?", (WANTED[0].key,))
+        db.execute(f"UPDATE pictures SET {damage} WHERE key = ?", (WANTED[0].key,))
     with closing(PictureJournal(path)) as journal:
         assert journal.missing(keys()) == [WANTED[0].key]
         assert make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=5) == 1

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from syntrans.errors import InputError, UsageError
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data import load_splits
 from syntrans_training.evaluation.evaluate import evaluate
@@ -53,7 +54,7 @@ def trained(trained_once, warm, write_toy_descriptors):
     """The run on descriptors as if it had been made here: its folder and its descriptor file are this test's own."""
     root, made = trained_once
     folder = shutil.copytree(made.folder, warm / "train" / "one")
-    report = (folder / "train.json").read_text()
+    report = json.dumps(read_sealed_json(folder / "train.json", "train again"))
     (folder / "train.json").write_text(report.replace(str(root / "descriptors.parquet"), str(write_toy_descriptors())))
     return TrainResult(folder, folder / made.encoder.name, folder / made.bridge.name, made.report)
 
@@ -66,7 +67,7 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     controls = ["no_text", "name_only", "raw", "random_words", "shuffled", "half_shuffled"]
     rows = [*visual, *semantic, "syntrans_transductive", *controls]
     assert list(summary["results"]["1"]) == rows
-    assert summary == json.loads((out / "summary.json").read_text())
+    assert summary == read_sealed_json(out / "summary.json", "evaluate again")
     visual = summary["results"]["1"]["visual_only"]
     assert visual["n"] == 60
     assert visual["mean"] > 30  # chance is 20
@@ -206,6 +207,14 @@ def test_a_report_that_is_none_is_named(trained, artifacts, text):
         evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
 
 
+def test_a_report_that_was_damaged_is_refused(trained_once, warm, artifacts):
+    folder = shutil.copytree(trained_once[1].folder, warm / "train" / "two")
+    report = (folder / "train.json").read_text()
+    (folder / "train.json").write_text(report.replace('"images": ', '"images": 1', 1))
+    with pytest.raises(InputError, match=r"train\.json is damaged"):
+        evaluate(folder, EVALUATE, out=artifacts / "evaluate" / "one")
+
+
 def test_descriptors_that_changed_since_training_are_not_taken_for_those_of_then(
     trained, artifacts, write_toy_descriptors
 ):
@@ -250,7 +259,10 @@ def test_another_text_encoder_than_the_training_had_is_refused(warm, tiny_text_e
     from transformers import BertModel
 
     run = shutil.copytree(warm / "train" / "encoder", warm / "train" / "moved")
-    other, report = shutil.copytree(tiny_text_encoder, warm / "text"), json.loads((run / "train.json").read_text())
+    other, report = (
+        shutil.copytree(tiny_text_encoder, warm / "text"),
+        read_sealed_json(run / "train.json", "train again"),
+    )
     report["config"]["text"]["encoder"] = str(other)
     (run / "train.json").write_text(json.dumps(report))
     assert evaluate(run, EVALUATE, out=warm / "evaluate")["text_encoder"]["name"] == "tiny"  # in another place

@@ -101,3 +101,16 @@ def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
     code, _, err = predict(capsys, "--support", support, "--query", query, "--out", tmp_path / "out.csv")
     assert code == 0
     assert "before the last stop" not in err
+
+
+def test_kept_features_that_were_damaged_are_read_again(tmp_path, capsys):
+    kept = journal.FeatureJournal(tmp_path / "kept", ColourEncoder())
+    kept.add(["a", "b"], np.arange(18, dtype=np.float32).reshape(2, 9))
+    kept.save()
+    assert [*journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known] == ["a", "b"]
+    (path,) = (tmp_path / "kept").iterdir()
+    data = path.read_bytes()
+    for place in (-1, data.index(b'"pictures"') + 14):  # a number, and a name
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 or len(data) :])
+        assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known == {}
+        assert "passed over" in capsys.readouterr().err

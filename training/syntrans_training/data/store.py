@@ -75,7 +75,7 @@ def load_split(
     text = json.dumps([STORE_VERSION, size, classes, [(label, ref.sha256) for label, ref in refs]])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     folder = (cache or artifacts_root() / "cache" / "images") / key
-    if not (folder / "index.json").exists():
+    if not os.path.lexists(folder / "index.json"):  # False also where one may not look
         _decode_all(name, refs, folder, size)
     elif problem := _damage(folder, len(refs), size):
         say(f"decoded again: {folder} is damaged ({problem})")

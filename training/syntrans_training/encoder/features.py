@@ -1,5 +1,6 @@
 """Extract features once, use them everywhere: a cache keyed by weights, pictures, preprocessing and torch."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,7 @@ def _cached(
     recipe = {**recipe, "torch": torch.__version__}
     key = semantic_hash({**recipe, "version": FEATURES_VERSION})
     path = (cache or artifacts_root() / "cache" / "features") / f"{key}.safetensors"
-    if path.exists():
+    if os.path.lexists(path):  # False also where one may not look
         try:
             return checkpoint.load(path)[0]["features"], key
         except (InputError, KeyError) as error:

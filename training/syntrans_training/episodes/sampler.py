@@ -7,6 +7,7 @@ the 1-shot episode i are among those of its 5-shot twin.
 Sizes: E episodes, N ways (classes), K shots (supports per class), Q queries per class.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,7 @@ def frozen(
     """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
     path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
-    if path.exists():
+    if os.path.lexists(path):  # False also where one may not look
         try:
             return read(path)
         except InputError as error:

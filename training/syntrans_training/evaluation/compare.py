@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
-from syntrans.files.input_files import read_json
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
 from syntrans_training.scoring.metrics import paired
 
@@ -62,7 +62,7 @@ def open_evaluation(source: str) -> Evaluation:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans evaluate` left")
     try:
-        summary = read_json(folder / SUMMARY, "run `syntrans evaluate` again")
+        summary = read_sealed_json(folder / SUMMARY, "run `syntrans evaluate` again")
         keys, data = dict(summary["episodes"]["keys"]), str(summary["data"]["key"])
         table = read_sealed(folder / ACCURACIES)
     except (InputError, ValueError, LookupError, TypeError, OSError) as error:

@@ -8,7 +8,6 @@ artifacts/README.md. Beside summary.json lie
     episodes-<K>-shot.parquet  the tasks themselves, for other methods and for `--set episodes.file=`
 """
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from syntrans.contract.reading import read_metadata
 from syntrans.errors import InputError
+from syntrans.files.sealed_json import sealed_json
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
@@ -101,7 +101,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 2),
         "made_by": origin,
     }
-    atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
+    atomic_write_text(out / SUMMARY, sealed_json(summary))
     return summary
 
 

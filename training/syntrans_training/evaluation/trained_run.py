@@ -8,7 +8,7 @@ from typing import Any
 from syntrans.classes.entries import composed
 from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
-from syntrans.files.input_files import read_json
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.provenance import file_sha256
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
@@ -112,7 +112,7 @@ def read_run(folder: Path) -> TrainedRun:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
-        report = read_json(folder / REPORT, "run `syntrans train` again")
+        report = read_sealed_json(folder / REPORT, "run `syntrans train` again")
         config = read_saved(TrainConfig, report["config"])
         if (folder / SPLIT).is_file():  # the folder may have been moved since
             config = config.with_split(str(folder / SPLIT))

@@ -4,7 +4,6 @@ The only module here that opens the novel split; every setting was chosen on val
 summary.json lie the tasks, `novel-<K>-shot-<seed>.safetensors`: FLIER's weights and what every row scored.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from syntrans.errors import InputError
-from syntrans.files.input_files import read_json
+from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.provenance import file_sha256, made_by
@@ -39,7 +38,7 @@ def is_flier_run(folder: Path) -> bool:
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
     """Config, report and descriptors of a finished run; InputError where a file has changed since."""
     try:
-        report = read_json(folder / REPORT, "run `syntrans train --config flier` again")
+        report = read_sealed_json(folder / REPORT, "run `syntrans train --config flier` again")
         config = FlierConfig.model_validate(report["config"])
         files = {"descriptors": report["descriptors"], "imagined": report["imagined"]}
         choices = {int(shots): dict(rows) for shots, rows in report["choices"].items()}
@@ -90,7 +89,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
         "seconds": round(time.monotonic() - began, 2),
         "made_by": origin,
     }
-    atomic_write_text(out / SUMMARY, json.dumps(summary, indent=2))
+    atomic_write_text(out / SUMMARY, sealed_json(summary))
     return summary
 
 

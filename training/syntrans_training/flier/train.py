@@ -8,7 +8,6 @@ A run folder holds
     flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from syntrans.files.sealed_json import sealed_json
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.progress import say
@@ -127,7 +127,7 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
             "seconds": clock.totals(),
             "made_by": origin,
         }
-        atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+        atomic_write_text(out / REPORT, sealed_json(report))
     _say(choices)
     return report
 

@@ -24,6 +24,7 @@ from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.contract.rows import DescriptorRow
 from syntrans.errors import InputError, UsageError
+from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.progress import say, track
 from syntrans.provenance import file_sha256, made_by
@@ -99,7 +100,7 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
             "seconds_now": round(time.monotonic() - began, 2),
             "made_by": origin,
         }
-        atomic_write_text(out / RUN, json.dumps(report, indent=2))
+        atomic_write_text(out / RUN, sealed_json(report))
     return report
 
 

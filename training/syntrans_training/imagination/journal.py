@@ -54,9 +54,15 @@ class PictureJournal:
             row = self._db.execute(
                 "SELECT image, latent, shape, reason, digest FROM pictures WHERE key = ?", (key,)
             ).fetchone()
-        if row is None or row[4] != _digest(key, *row[:4]):
+        if row is None:
             return None
-        image, latent, shape, reason = row[:4]
+        image, latent, shape, reason, digest = row
+        # A bit that was turned may also have made bytes of a text, or a text of bytes.
+        kinds = ((image, bytes), (latent, bytes), (shape, str), (reason, str))
+        if not all(isinstance(cell, kind | None) for cell, kind in kinds) or digest != _digest(
+            key, image, latent, shape, reason
+        ):
+            return None
         if latent is None:
             return Made(image, None, reason)
         return Made(image, np.frombuffer(latent, np.float16).reshape([int(n) for n in shape.split("x")]), reason)

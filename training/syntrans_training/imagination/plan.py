@@ -4,6 +4,7 @@ from pathlib import Path
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import read_json
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.paths import artifacts_root
 from syntrans.tables import duration
 from syntrans_training.config.imagination import ImagineConfig
@@ -48,7 +49,7 @@ def _time(folder: DiffusionFolder, pictures: int) -> str:
     runs = sorted((artifacts_root() / "imagine").glob(f"*/{RUN}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in runs:
         try:
-            report = read_json(path, "remove its folder")
+            report = read_sealed_json(path, "remove its folder")
             if report["model"]["revision"] == folder.revision and report["seconds"]["make"] > 0:
                 each = report["seconds"]["make"] / report["pictures"]
                 return f"about {duration(each * pictures)}, by {path.parent}"

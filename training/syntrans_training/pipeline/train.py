@@ -17,7 +17,6 @@ A run folder holds
     distill-state.safetensors  the same while it is being distilled
 """
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 
 import torch
 
+from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.provenance import made_by
 from syntrans.runs.legs import LEGS
@@ -87,7 +87,7 @@ def train(
         run = TrainingRun(config, out, descriptors, device, processes, resume=resume)
         report = run_stages(run, stage) | {"made_by": origin}
         if processes.first and stage not in ("encoder", "distill"):
-            atomic_write_text(out / REPORT, json.dumps(report, indent=2))
+            atomic_write_text(out / REPORT, sealed_json(report))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 

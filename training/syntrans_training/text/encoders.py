@@ -48,18 +48,20 @@ class TextEncoder:
     """`encode(texts)` gives unit vectors [n, dim] float32. `revision` hashes the weights.
 
     `model` is called for texts whose vectors are not on disk; `windowed` collects the texts that were longer than it
-    reads.
+    reads, `unkept` has the vectors for which the disk had no room: computed again with other texts, their last bits
+    would be others.
     """
 
     name: str
     revision: str
     model: Callable[[], TextModel]
     windowed: set[str] = field(default_factory=set)
+    unkept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
-        known = _read_cache(folder)
+        known = _read_cache(folder) | self.unkept
         parts = [[text] if _text_key(text) in known else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
         flat = [part for of_text in parts for part in of_text]
@@ -94,9 +96,10 @@ class TextEncoder:
         vectors = np.concatenate(parts).astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         keys = [_text_key(t) for t in order]
-        if np.isfinite(vectors).all():
-            _write_cache(folder, keys, vectors)
-        return dict(zip(keys, vectors, strict=True))
+        computed = dict(zip(keys, vectors, strict=True))
+        if np.isfinite(vectors).all() and not _write_cache(folder, keys, vectors):
+            self.unkept.update(computed)
+        return computed
 
 
 def text_encoder_ref(config: TrainConfig) -> str:
@@ -217,7 +220,12 @@ def _text_key(text: str) -> str:
 
 def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
     known: dict[str, NDArray[np.float32]] = {}
-    for path in sorted(folder.glob("*.parquet")):
+    try:
+        files = sorted(folder.glob("*.parquet"))
+    except OSError as error:
+        say(f"cache passed over: {folder} ({error.strerror})")
+        return known
+    for path in files:
         try:
             table = read_sealed(path)
             dim = table.schema.field("embedding").type.list_size
@@ -228,7 +236,8 @@ def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
     return known
 
 
-def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> None:
+def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> bool:
+    """Whether they are kept."""
     # One new file per call: files are never rewritten, so two runs may share the cache.
     flat = pa.array(vectors.reshape(-1))
     columns = {"text": keys, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
@@ -237,6 +246,8 @@ def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) ->
         write_sealed(folder / f"{name}-{os.getpid()}.parquet", pa.table(columns))
     except EnvironmentProblem as error:
         say(f"not kept for the next run: {error}")
+        return False
+    return True
 
 
 def in_clip(config: TrainConfig) -> bool:

@@ -42,9 +42,10 @@ class FeatureJournal:
 
         if self._new:
             digest = hashlib.sha256("".join(self._new).encode()).hexdigest()[:16]
-            note = {"encoder": self._encoder, "pictures": json.dumps([*self._new])}
+            pictures, features = json.dumps([*self._new]), np.stack([*self._new.values()])
+            note = {"encoder": self._encoder, "pictures": pictures, "sha256": _checksum(pictures, features)}
             with atomic_path(self.folder / f"{digest}.safetensors") as temporary:
-                save_file({"features": np.stack([*self._new.values()])}, str(temporary), metadata=note)
+                save_file({"features": features}, str(temporary), metadata=note)
         self._kept, self._new = self._kept + len(self._new), {}
         return self._kept
 
@@ -60,11 +61,25 @@ class FeatureJournal:
             try:
                 with safe_open(str(path), framework="numpy") as file:
                     note = file.metadata() or {}
-                    if note["encoder"] == self._encoder:
-                        found.update(zip(json.loads(note["pictures"]), file.get_tensor("features"), strict=True))
+                    if note["encoder"] != self._encoder:
+                        continue
+                    features = _checked(file.get_tensor("features"), note)
+                    found.update(zip(json.loads(note["pictures"]), features, strict=True))
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 say(f"passed over: {path} ({error})")
         return found
+
+
+def _checked(features: Array, note: dict[str, str]) -> Array:
+    if note["sha256"] != _checksum(note["pictures"], features):
+        raise ValueError("its features do not give their checksum")
+    return features
+
+
+def _checksum(pictures: str, features: Array) -> str:
+    return hashlib.sha256(
+        pictures.encode() + f"{features.dtype}{features.shape}".encode() + features.tobytes()
+    ).hexdigest()
 
 
 def journal_folder(out: Path) -> Path:
