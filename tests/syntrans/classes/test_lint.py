@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 
@@ -112,6 +115,33 @@ def test_a_long_list_is_looked_through_whole() -> None:
     found = {finding.entries[0]: len(finding.entries) - 1 for finding in lint(entries)}
     assert len(entries) == 21_002
     assert found == {"bird": 21_001, "bird-aa": 210}
+
+
+SIZES = (("number", 150), ("figure", 300))  # other names: what is known of the first costs nothing
+
+
+def steps(entries: list[ClassEntry]) -> int:
+    """How many instructions `lint` takes: the same on every machine, however busy."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object]:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        assert lint(entries) == []
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_twice_the_names_take_twice_the_steps_not_four_times() -> None:
+    once, twice = ([ClassEntry(f"name-{kind}-{i}", f"name {kind} {i}") for i in range(n)] for kind, n in SIZES)
+    assert steps(twice) < 2.2 * steps(once)
 
 
 def test_all_names_that_hold_a_name_are_found_among_many() -> None:
