@@ -53,7 +53,7 @@ def fine_descriptors(folder: Path) -> Path:
 
 
 def demo(folder: Path, settings: list[str]) -> Path:
-    """What `syntrans demo` leaves, of imported descriptors: a true and a false statement of every class."""
+    """What `syntrans demo` leaves, of made-up features and imported descriptors: a true and a false one a class."""
     from syntrans_world.spec import CLASSES, PHRASES
 
     told = {}
@@ -65,8 +65,14 @@ def demo(folder: Path, settings: list[str]) -> Path:
     source.write_text(json.dumps(told))
     imported = ["import", str(source), "--format", "cupl", "--classes", "world", "--out", str(folder / "mine")]
     assert run(imported) == 0
+    rng = np.random.default_rng(0)
+    for part in ("base", "val", "novel"):
+        names = [entry.name for entry in CLASSES if entry.split == part for _ in range(12)]
+        table = {"class": names, "feature": list(rng.normal(size=(len(names), 8)).astype(np.float32))}
+        pq.write_table(pa.table(table), folder / f"{part}.features.parquet")
     trained = ["train", str(folder / "mine" / "descriptors.parquet"), "--config", "world"]
-    changed = [argument for setting in settings for argument in ("--set", setting)]
+    own = [f"data.path={folder}", "encoder.method=precomputed"]
+    changed = [argument for setting in [*settings, *own, "vsbird.controls=false"] for argument in ("--set", setting)]
     assert run([*trained, *changed, "--out", str(folder / "train")]) == 0
     return folder
 
