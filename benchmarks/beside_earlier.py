@@ -23,7 +23,8 @@ import tomllib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 from quick import add_quick, target
 
@@ -33,7 +34,6 @@ from syntrans.provenance import git
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = Path(__file__).parent / "results" / "beside_earlier.json"
-CLASSES, QUICK_CLASSES = 100, 4
 LLMS = "llms: [{name: a, path: a}, {name: b, path: b}, {name: c, path: c}]\n"
 COMMON = "propose: {samples: 2}\nlint: {ask_senses: false}\n"
 CLIP = 'clip: {path: "package:syntrans_training/world/weights/clip"}\n'  # where the earlier one has it
@@ -63,15 +63,26 @@ def measured(checkout: Path, arguments: Sequence[str]) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def compared(earlier: Path, arguments: Sequence[str], pairs: int) -> dict[str, Any]:
-    """One uncounted pair, then ``pairs``: medians of this checkout's seconds over the earlier one's, pair by pair."""
+class Sizes(NamedTuple):
+    """Pairs of runs that are not counted, that are, and classes that are mined."""
+
+    uncounted: int
+    pairs: int
+    classes: int
+
+
+QUICK = Sizes(0, 1, 4)
+
+
+def compared(earlier: Path, arguments: Sequence[str], sizes: Sizes) -> dict[str, Any]:
+    """Medians of this checkout's seconds over the earlier one's, pair by pair."""
     seconds: dict[Path, list[tuple[float, float]]] = {ROOT: [], earlier: []}
-    for number in range(pairs + 1):
+    for number in range(sizes.uncounted + sizes.pairs):
         for checkout, counted in seconds.items():
             with tempfile.TemporaryDirectory() as folder:
                 own = ["--out", f"{folder}/run"] if arguments[0] == "mine" else []  # a new one: nothing to go on with
                 found = measured(checkout, [*arguments, *own])
-            if number:
+            if number >= sizes.uncounted:
                 counted.append(found)
     both = list(zip(seconds[ROOT], seconds[earlier], strict=True))
     report: dict[str, Any] = {}
@@ -94,7 +105,7 @@ def mining(case: str, folder: Path, address: str, n_classes: int) -> list[str]:
     return ["mine", "--classes", str(classes), "--config", str(config)]
 
 
-def measure(earlier: Path, pairs: int, n_classes: int) -> dict[str, Any]:
+def measure(earlier: Path, sizes: Sizes) -> dict[str, Any]:
     """All cases."""
     sys.path.append(str(ROOT / "scripts"))
     from openai_server import Handler, serving
@@ -103,13 +114,13 @@ def measure(earlier: Path, pairs: int, n_classes: int) -> dict[str, Any]:
         models = ("a", "b", "c")
         protocol_version = "HTTP/1.1"  # a connection is kept, as real servers do
 
-    found = {"--help": compared(earlier, ["--help"], pairs)}
+    found = {"--help": compared(earlier, ["--help"], sizes)}
     with ExitStack() as stack:
         address = stack.enter_context(serving(handler=Named))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.environ["SYNTRANS_ARTIFACTS"] = str(folder / "artifacts")
+        stack.enter_context(mock.patch.dict(os.environ, SYNTRANS_ARTIFACTS=str(folder / "artifacts")))
         for case in CONFIGS:
-            found[case] = compared(earlier, mining(case, folder, address, n_classes), pairs)
+            found[case] = compared(earlier, mining(case, folder, address, sizes.classes), sizes)
             print(case, json.dumps(found[case]), file=sys.stderr)
     return found
 
@@ -119,20 +130,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("earlier", type=Path, help="a checkout")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--classes", type=int, default=CLASSES)
+    parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
     earlier, load, root = given.earlier.resolve(), os.getloadavg(), artifacts_root().resolve()
-    sizes = (1, QUICK_CLASSES) if given.quick else (given.pairs, given.classes)
-    found = measure(earlier, *sizes)
+    sizes = QUICK if given.quick else Sizes(1, given.pairs, given.classes)
+    found = measure(earlier, sizes)
     for case, kinds in found.items():
         print(f"{case:<30}", *(f"{kind} {kinds[kind]['ratio']} {kinds[kind]['ratio_least_most']}" for kind in kinds))
     result = {
         "schema_version": 1,
-        "command": f"python benchmarks/beside_earlier.py ../earlier --pairs {sizes[0]} --classes {sizes[1]}",
+        "command": f"python benchmarks/beside_earlier.py ../earlier --pairs {sizes.pairs} --classes {sizes.classes}",
         "earlier": git(earlier, "rev-parse", "--short", "HEAD"),
-        "classes": sizes[1],
+        "classes": sizes.classes,
         "load": [round(value, 1) for value in load],
         "machine": facts(root),
         "cases": found,

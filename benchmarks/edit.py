@@ -1,6 +1,6 @@
 """What a person's veto is worth, and how long it takes until it counts: on the world, where the truth is known.
 
-Usage: python benchmarks/edit.py DEMO [--out FILE]
+Usage: python benchmarks/edit.py DEMO [--out FILE] [--quick]
 
 DEMO is the folder of a finished `syntrans demo`. The worst kept descriptor is the false one of a novel class with the
 largest weight. It is vetoed with `syntrans edit`, and `syntrans evaluate` is run before and after, in processes of
@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from quick import EVALUATE, add_quick, target
 
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow
@@ -31,6 +33,7 @@ from syntrans_training.scoring.metrics import paired
 from syntrans_world.spec import CLASSES
 from syntrans_world.truth import judge
 
+RESULT = Path(__file__).parent / "results" / "edit.json"
 NOVEL = {entry.id for entry in CLASSES if entry.split == "novel"}
 
 
@@ -62,11 +65,12 @@ def difference(before: Path, after: Path, class_name: str) -> dict[str, Any]:
     return found
 
 
-def measure(demo: Path, folder: Path) -> dict[str, Any]:
-    """All figures, with the outputs in ``folder``."""
+def measure(demo: Path, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
+    """All figures, with the outputs in ``folder``; ``settings`` of the evaluations."""
     rows, _ = read_descriptors(demo / "mine" / "descriptors.parquet")
     row = worst(rows)
-    evaluate = ("evaluate", str(demo / "train"), "--descriptors")
+    asked = [argument for setting in settings for argument in ("--set", setting)]
+    evaluate = ("evaluate", str(demo / "train"), *asked, "--descriptors")
     timed(*evaluate, str(demo / "mine" / "descriptors.parquet"), "--out", str(folder / "before"))
     veto = ("--class", row.class_id, "--veto", row.text)
     edit = timed("edit", str(demo / "mine"), *veto, "--out", str(folder / "edited"))
@@ -87,14 +91,15 @@ def main() -> None:
     """Measure, print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("demo", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "edit.json")
+    parser.add_argument("--out", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(given.demo, Path(folder))
+        found = measure(given.demo, Path(folder), EVALUATE if given.quick else [])
     command = " ".join(["python", "benchmarks/edit.py", *sys.argv[1:]])
     figures = {"command": command, "git_commit": git_commit(), "machine": facts(artifacts_root()), **found}
     print(json.dumps(figures, indent=2))
-    atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
+    atomic_write_text(target(given.out, RESULT, quick=given.quick), json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

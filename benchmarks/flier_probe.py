@@ -1,6 +1,6 @@
 """What latents and CLIP's features say of each attribute of the embedded world, by a linear probe.
 
-Usage: python benchmarks/flier_probe.py [--pictures 2000]
+Usage: python benchmarks/flier_probe.py [--pictures 2000] [--quick]
 
 Pictures of attribute combinations that no model of the world was trained on; three quarters to fit, a quarter to test.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 import torch
+from quick import add_quick
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,7 +28,9 @@ def main() -> None:
     """Print a table of accuracies in percent."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=2000)
-    n = parser.parse_args().pictures
+    add_quick(parser)
+    given = parser.parse_args()
+    n = 80 if given.quick else given.pictures
     pictures, attributes = draw_pool(n, seed=71, held_out=True)
     shown = pictures.permute(0, 2, 3, 1).numpy()
     device = torch.device("cpu")

@@ -1,6 +1,6 @@
 """What each level of the text's weight is worth in domains beside the one that a bridge was trained on.
 
-python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png]
+python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png] [--quick]
 
 RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
 must be no novel classes of anybody: the numbers of text/task_alpha.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`) were set by
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from quick import add_quick
 from torch import Tensor
 
 from syntrans.progress import say
@@ -127,7 +128,9 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--plot", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
+    queries, n_episodes = (4, 4) if given.quick else (15, given.episodes)
     run = read_run(given.run)
     places = {"home": open_evaluated_split(run, split="val", views=False)}
     if given.away:
@@ -142,7 +145,7 @@ def main() -> int:
     for shots in run.config.episodes.shots:
         for place, split in places.items():
             for domain in domains(place, split, shots):
-                spec = EpisodeSpec(5, shots, 15, given.episodes, given.seed)
+                spec = EpisodeSpec(5, shots, queries, n_episodes, given.seed)
                 tasks = draw(
                     spec, domain.labels.numpy(), names=split.split.classes, barred=np.zeros(len(domain.labels), bool)
                 )

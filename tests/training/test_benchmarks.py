@@ -1,4 +1,4 @@
-"""The benchmarks of the bridge and of CMKD: what they compare with what."""
+"""The benchmarks of the bridge, of CMKD and of a finished training: what they compare with what."""
 
 import importlib
 import json
@@ -154,6 +154,30 @@ def test_prediction_sets_grow_with_the_level(benchmark, trained_on_features, tmp
         assert rows.keys() == {"visual_only", "fused", "syntrans"}
         sizes[level] = rows["visual_only"]["mean_size"]
     assert sizes[0.5] < sizes[0.99] <= 5
+
+
+@pytest.mark.slow
+def test_predict_gives_the_classes_of_an_evaluation(benchmark, trained_on_features, tmp_path, monkeypatch):
+    path = tmp_path / "predict.json"
+    given = [str(trained_on_features), "--shots", "1", "--quick", "--out", str(path)]
+    monkeypatch.setattr(sys, "argv", ["predict_run.py", *given])
+    benchmark("predict_run").main()
+    assert json.loads(path.read_text())["shots"]["1"]["equal_to_evaluate"] == 1
+
+
+@pytest.mark.slow
+def test_the_levels_of_the_texts_weight_are_compared_at_home_and_away(
+    benchmark, trained_on_features, features, tmp_path, monkeypatch, capsys
+):
+    away = ["--away", str(features), str(tmp_path / "descriptors.parquet")]
+    given = [str(trained_on_features), *away, "--quick", "--plot", str(tmp_path / "fusion.png")]
+    monkeypatch.setattr(sys, "argv", ["fusion.py", *given])
+    assert benchmark("fusion").main() == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1-shot")]
+    assert [line[7:28].strip() for line in lines] == [
+        f"{place}{kind}" for place in ("home", "away") for kind in ("", ", noisier", ", half shuffled", ", shuffled")
+    ]
+    assert (tmp_path / "fusion.png").is_file()
 
 
 def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(benchmark):

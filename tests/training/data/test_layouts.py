@@ -1,83 +1,70 @@
 """Every layout means the same in every command: the same classes, and of each the same pictures."""
 
-import json
-from collections import defaultdict
 from multiprocessing.reduction import ForkingPickler
+from unittest import mock
 
 import pytest
-from layouts import CLASSES, COMMANDS, DOCS, LAYOUTS, PARTS, written
+from doors import DOORS
+from layout_tables import DOCS, ODD, layout_row, odd_row
+from layouts import CLASSES, LAYOUTS
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.images.image_set import decode, match_classes
-from syntrans_mining.config import MiningConfig
-from syntrans_mining.run.pictures import choose_pictures, open_pictures
-from syntrans_training.config import DataConfig
-from syntrans_training.data.check import check
-from syntrans_training.data.load_splits import open_data
+from syntrans.images.image_set import decode, match_classes, open_images
+from syntrans_mining.run.pictures import choose_pictures
 
 
-@pytest.fixture
-def data(request, tmp_path, monkeypatch):
-    """A layout and the config of its data."""
-    layout = request.param
+def rows(kind):
+    """Title -> cells of a table of docs/data.md."""
+    _, _, rest = DOCS.read_text().partition(f"<!-- {kind}: ")
+    lines = rest.partition(f"<!-- end of {kind} -->")[0].splitlines()[1:]
+    head, _, *body = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    assert head[1:] == [f"`{door}`" for door in DOORS]
+    return {cells[0]: cells[1:] for cells in body}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.title)
+def test_each_command_finds_the_same_pictures_of_the_same_classes_told_what_the_page_says(layout, tmp_path):
     if "hf://" in layout.title:
-        datasets = pytest.importorskip("datasets")
-        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hub"))
-        datasets.disable_progress_bars()
-    root = tmp_path / "data"
-    root.mkdir()
-    split = tmp_path / "split.json"
-    split.write_text(json.dumps(PARTS))
-    image, label = layout.columns or (None, None)
-    return layout, DataConfig(
-        path=layout.make(root),
-        split_file=None if layout.divided else str(split),
-        image_column=image,
-        label_column=label,
-        size=16,
-    )
+        config = pytest.importorskip("datasets").config
+        with mock.patch.object(config, "HF_DATASETS_CACHE", tmp_path / "hub"):
+            found = layout_row(layout, tmp_path)
+    else:
+        found = layout_row(layout, tmp_path)
+    assert rows("layouts")[layout.title] == found, "run tests/training/layout_tables.py"
 
 
-def of_mining(layout, config, copies):
-    image, label = layout.columns or (None, None)
-    mining = MiningConfig.model_validate(
-        {
-            "llms": [{"name": "a", "path": "a"}],
-            "clip": {"path": "c"},
-            "images": {"image_column": image, "label_column": label},
-        }
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("title", ODD)
+def test_each_command_makes_the_same_of_an_odd_file(title, tmp_path):
+    found = odd_row(title, tmp_path)
+    assert len(set(found)) == 1
+    assert rows("odd files")[title] == found, "run tests/training/layout_tables.py"
+
+
+def test_the_page_has_no_rows_that_are_not_tried():
+    assert list(rows("layouts")) == [layout.title for layout in LAYOUTS]
+    assert list(rows("odd files")) == list(ODD)
+
+
+def test_only_these_cells_are_no():
+    table = rows("layouts").items()
+    cells = {(title, door): cell for title, row in table for door, cell in zip(DOORS, row, strict=True)}
+    assert {place for place, cell in cells.items() if cell == "no"} == {
+        # predict has no keys of columns, and --support is a path.
+        ("Parquet with columns of other names", "predict --support"),
+        ("`hf://` and a folder, or the id of a data set", "predict --support"),
+        # Two published data sets divide it, and only data.dataset says which.
+        ("the archive of CIFAR-100", "train --split auto"),
+        ("the archive of CIFAR-100", "evaluate --images"),
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS[2:12:6], ids=lambda layout: layout.title)
+def test_pictures_travel_to_minings_workers_as_references(layout, tmp_path):
+    (tmp_path / "data").mkdir()
     entries = [ClassEntry(name, name) for name in CLASSES]
-    matched = match_classes(open_pictures(config.path, mining, entries), entries)
-    chosen = choose_pictures(matched, per_class=3, seed=0, copies=copies)
+    matched = match_classes(open_images(layout.make(tmp_path / "data"), named=CLASSES), entries)
+    chosen = choose_pictures(matched, per_class=3, seed=0, copies=tmp_path / "copies")
     for picture in (picture for pictures in chosen.values() for picture in pictures):
-        assert len(ForkingPickler.dumps(picture)) < 1000  # as it goes to the workers
+        assert len(ForkingPickler.dumps(picture)) < 1000
         assert decode(picture.data).size == (32, 32)
-    return {name: {picture.sha256 for picture in pictures} for name, pictures in chosen.items()}
-
-
-def of_training(config, *parts):
-    found = defaultdict(set)
-    for split in open_data(config, parts).values():
-        for label, sha256 in zip(split.labels, split.sha256, strict=True):
-            found[split.classes[label]].add(sha256)
-    return dict(found)
-
-
-@pytest.mark.parametrize("data", LAYOUTS, ids=lambda layout: layout.title, indirect=True)
-def test_mine_train_evaluate_and_the_check_find_the_same_pictures_of_the_same_classes(data, tmp_path):
-    layout, config = data
-    mined = of_mining(layout, config, tmp_path / "copies")
-    assert {name: len(found) for name, found in mined.items()} == dict.fromkeys(CLASSES, 3)
-    assert of_training(config, "base", "val") | of_training(config, "novel") == mined
-    report = check(config)
-    assert report["errors"] == 0
-    assert {name: (part["classes"], part["images"]) for name, part in report["parts"].items()} == dict.fromkeys(
-        PARTS, (2, 6)
-    )
-
-
-def test_the_table_in_the_docs_is_that_of_these_layouts():
-    page = DOCS.read_text()
-    assert all(f"`{command}`" in page for command in COMMANDS)
-    assert page == written(page), "run python tests/training/layouts.py"

