@@ -171,7 +171,10 @@ def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["run.py", "mining_memory.py", "encoder_throughput.py", "evaluate.py", "report.py"])
+@pytest.mark.parametrize(
+    "script",
+    ["run.py", "mining_memory.py", "import_memory.py", "encoder_throughput.py", "evaluate.py", "report.py"],
+)
 def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
     call(f"benchmarks/{script}", "--quick")
     assert capsys.readouterr().out
