@@ -25,7 +25,9 @@ from syntrans.descriptors.importers import import_descriptions
 LIMIT_BYTES = 1_000  # a row
 FORMS = ("jsonl", "cupl")
 CLASSES = 1_000
-SENTENCE = "It has part {} in a shade of colour {}, and its tail, which is long and forked, has a band of pale feathers."
+SENTENCE = (
+    "It has part {} in a shade of colour {}, and its tail, which is long and forked, has a band of pale feathers."
+)
 
 
 def write(path: Path, form: str, rows: int) -> None:
@@ -34,7 +36,7 @@ def write(path: Path, form: str, rows: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         if form == "jsonl":
             file.writelines(
-                json.dumps({"class": f"class {row % CLASSES}", "text": text, "author": "somebody", "prompt": "a prompt"})
+                json.dumps({"class": f"class {row % CLASSES}", "text": text, "author": "me", "prompt": "a prompt"})
                 + "\n"
                 for row, text in enumerate(texts)
             )
