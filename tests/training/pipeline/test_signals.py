@@ -74,9 +74,7 @@ def start(tmp_path, monkeypatch):
     ],
     indirect=["line"],
 )
-def test_a_command_that_is_ended_leaves_no_process_and_nothing_in_memory(
-    line, number, code, tmp_path, start, record_property
-):
+def test_a_command_that_is_ended_leaves_no_process_and_nothing_in_memory(line, number, code, tmp_path, start, request):
     before = shared_memory()
     process = start(line)
     assert until(lambda: BEGUN[line[0]](tmp_path) or process.poll() is not None, 240)
@@ -85,7 +83,7 @@ def test_a_command_that_is_ended_leaves_no_process_and_nothing_in_memory(
     process.send_signal(number)
     assert process.wait(timeout=SOON) == code
     assert until(lambda: not in_session(process.pid) and shared_memory() <= before, SOON), in_session(process.pid)
-    record_property("seconds", time.monotonic() - begin)
+    request.node.user_properties.append(("seconds", time.monotonic() - begin))
     assert "Traceback" not in (tmp_path / "said").read_text()
     if number == signal.SIGTERM:
         assert list((tmp_path / "tmp").glob("*syntrans-*")) == []

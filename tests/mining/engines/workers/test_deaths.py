@@ -97,7 +97,7 @@ def mining(start: Callable[..., Mining]) -> Mining:
 
 
 def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(
-    mining: Mining, record_property: Callable[[str, object], None]
+    mining: Mining, request: pytest.FixtureRequest
 ) -> None:
     assert until(lambda: answers(mining.out) > 0)
     begin = time.monotonic()
@@ -106,19 +106,19 @@ def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file
     assert "interrupted; the same command goes on from here" in said
     assert "Traceback" not in said
     assert until(mining.alone, SOON), in_session(mining.process.pid)
-    record_property("seconds", time.monotonic() - begin)
+    request.node.user_properties.append(("seconds", time.monotonic() - begin))
     assert list(mining.tmp.iterdir()) == []
 
 
 def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(
-    start: Callable[..., Mining], record_property: Callable[[str, object], None]
+    start: Callable[..., Mining], request: pytest.FixtureRequest
 ) -> None:
     mining = start()
     assert until(lambda: answers(mining.out) > 0)
     begin = time.monotonic()
     mining.kill(signal.SIGKILL)
     assert until(mining.alone, SOON), in_session(mining.process.pid)
-    record_property("seconds", time.monotonic() - begin)
+    request.node.user_properties.append(("seconds", time.monotonic() - begin))
     left = list(mining.tmp.iterdir())
     assert [path.name.startswith(PREFIX) for path in left] == [True]
     again = start()
