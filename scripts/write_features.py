@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from syntrans.config import load_config
+from syntrans.files.sealed_parquet import write_sealed
 from syntrans.images.folders import PARTS
-from syntrans.paths import atomic_path
 from syntrans.progress import say
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
@@ -49,8 +48,7 @@ def main() -> None:
         if name == "val":
             say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
         path = asked.out / f"{name}{SUFFIX}"
-        with atomic_path(path) as temporary:
-            pq.write_table(feature_table(split, values.numpy()), temporary, compression="zstd")
+        write_sealed(path, feature_table(split, values.numpy()))
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
 
 

@@ -40,7 +40,7 @@ class EnvironmentProblem(SyntransError):
 
 
 class ModelLoadError(SyntransError):
-    """A model is not there, not in a safe format, or does not load."""
+    """A model is not there, not in a safe format, does not load, or gives no answer that can be used."""
 
     exit_code = 5
 

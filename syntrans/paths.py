@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import EXTRAS, broken_import, install_command
+from syntrans.extras import EXTRAS, broken_import, not_here
 
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
@@ -119,7 +119,8 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     ``ref`` is a folder, ``package:<import_name>[/sub/folder]`` (an installed package, found without importing
     it), or a Hub id ``org/name[@revision]``, looked up in the local cache and then, unless ``HF_HUB_OFFLINE``
     is set or ``download`` is false, fetched (safetensors and their JSON only, never a pickle).
-    ModelLoadError if nothing is there.
+    ModelLoadError if nothing is there, or a pipe, socket or device lies in the folder, which loading might open;
+    EnvironmentProblem if `syntrans install` would bring the package.
     """
     for old, new in _MOVED_PACKAGES.items():
         if ref.startswith(old):
@@ -128,6 +129,7 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
         return _model_in_package(ref)
     path = Path(ref).expanduser()
     if path.is_dir():
+        _require_plain_files(path)
         return path
     if is_hub_id(ref):
         return _model_of_hub(ref, download=download)
@@ -138,13 +140,20 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     )
 
 
+def _require_plain_files(folder: Path) -> None:
+    for path in (*folder.glob("*"), *folder.glob("*/*")):  # a diffusion model has a folder for each of its parts
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ModelLoadError(f"{path} is no file (a pipe, socket or device); remove it")
+
+
 def _model_in_package(ref: str) -> Path:
     name, _, below = ref.removeprefix("package:").partition("/")
     # Only the top-level name is looked up: find_spec of a dotted name would import its parents.
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        rule = install_command("minilm") if name in EXTRAS["minilm"].packages else "install it"
-        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; {rule}, or name a folder")
+        if name in EXTRAS["minilm"].packages:
+            raise not_here(f"model {ref!r}", [name], "minilm", otherwise="name a folder")
+        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; install it, or name a folder")
     path = Path(next(iter(spec.submodule_search_locations))) / below
     if not path.is_dir():
         raise ModelLoadError(f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder")

@@ -71,14 +71,13 @@ def class_lists(incomplete: str) -> list[str]:
 
 def classes(ctx: typer.Context, incomplete: str) -> list[str]:
     """Classes of the descriptor file that stands before."""
-    from pyarrow import ArrowException, parquet
-
     from syntrans.descriptors.summary import descriptor_file
+    from syntrans.files.sealed_parquet import read_sealed
 
     named = ctx.params.get("file") or next(iter(ctx.args), "")  # not parsed yet where its option has no value
-    with contextlib.suppress(SyntransError, OSError, ArrowException, KeyError):
+    with contextlib.suppress(SyntransError, OSError, KeyError):
         file = descriptor_file(Path(named))
-        return _fitting(parquet.read_table(file, columns=["class_name"])["class_name"].to_pylist(), incomplete)
+        return _fitting(read_sealed(file, ["class_name"])["class_name"].to_pylist(), incomplete)
     return []
 
 

@@ -28,17 +28,16 @@ TEXT_LIMIT = 256 * MIB
 def open_plain(path: Path, limit: int | None = None) -> Iterator[BufferedReader]:
     """``path`` for reading bytes; InputError unless it is a plain file of at most ``limit`` bytes that may be read."""
     try:
-        # Looked at after opening, so that nothing else can take its place; without waiting for a FIFO's writer.
+        _require_plain(path.stat(), path)  # before opening, since a device may act on being opened
+        # Without waiting for a writer, should a FIFO have taken its place meanwhile.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
         raise InputError(f"{path} is not a file; check the path") from error
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}; check the path") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise InputError(f"{path} is not a plain file; give a file")
     with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _require_plain(status, path)
         if limit is not None and status.st_size > limit:
             size, most = status.st_size / MIB, limit / MIB
             raise InputError(
@@ -48,6 +47,11 @@ def open_plain(path: Path, limit: int | None = None) -> Iterator[BufferedReader]
             yield file
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}; check the disk") from error
+
+
+def _require_plain(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is not a plain file; give a file")
 
 
 def read_bytes(path: Path, limit: int = TEXT_LIMIT) -> bytes:

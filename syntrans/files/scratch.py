@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from syntrans.errors import EnvironmentProblem
 PREFIX = "syntrans-"
 _LONGEST = 55  # bytes of TMPDIR: a socket's path holds 107, and a worker's adds the names of two folders and its own
 _UNLOCKED = "new-syntrans-"  # for the moment between a folder's making and its locking
+_MOMENT = 3600  # seconds: no living process is that long about it
 
 
 @contextmanager
@@ -47,9 +49,12 @@ def _place() -> Path:
 def remove_abandoned() -> None:
     """Remove the folders of processes that have ended without removing them."""
     with contextlib.suppress(OSError):
-        for folder in _place().glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError), _locked(folder):  # OSError: it is in use, or somebody else's
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (*_place().glob(f"{PREFIX}*"), *_place().glob(f"{_UNLOCKED}*")):
+            with contextlib.suppress(OSError):  # it is in use, or somebody else's
+                if folder.name.startswith(_UNLOCKED) and time.time() - folder.stat().st_mtime < _MOMENT:
+                    continue
+                with _locked(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -62,6 +62,9 @@ class Handler(BaseHTTPRequestHandler):
     def good(self, _: Any) -> None:
         self.answer(whole())
 
+    def second_bad(self, body: Any) -> None:
+        self.answer(whole(5 if body["model"] == "b" else GOOD))
+
     def drip(self, _: Any) -> None:
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")

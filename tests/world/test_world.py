@@ -96,6 +96,14 @@ def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path) -> None:
     assert len(first) == 16
 
 
+def test_a_part_that_is_damaged_is_written_anew(tmp_path) -> None:
+    file = export(tmp_path, per_class=1) / "val.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    assert export(tmp_path, per_class=1) == tmp_path
+    assert file.read_bytes() == whole
+
+
 def test_the_class_list_named_world_is_the_worlds() -> None:
     from syntrans.classes.entries import read_classes
 

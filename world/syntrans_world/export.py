@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
-from syntrans.paths import artifacts_root, atomic_path, make_dir
+from syntrans.errors import InputError
+from syntrans.files.sealed_parquet import read_sealed, write_sealed
+from syntrans.paths import artifacts_root, make_dir
 from syntrans_world.fine import FINE_SEED, fine_classes
 from syntrans_world.render import render, typical
 from syntrans_world.spec import CLASSES, SPLIT_SIZES, WORLD_SEED, WorldClass
@@ -58,8 +59,8 @@ def _is_current(target: Path, stamp: dict[str, str]) -> bool:
     if not target.is_file():
         return False
     try:
-        metadata = pq.read_schema(target).metadata or {}
-    except (pa.ArrowException, OSError):  # damaged: written anew
+        metadata = read_sealed(target).schema.metadata or {}
+    except InputError:  # damaged: written anew
         return False
     return all(metadata.get(key.encode()) == value.encode() for key, value in stamp.items())
 
@@ -78,5 +79,4 @@ def _write_split(
             names.append(entry.name)
     schema = _SCHEMA.with_metadata({**(_SCHEMA.metadata or {}), **{k.encode(): v.encode() for k, v in stamp.items()}})
     table = pa.Table.from_arrays([pa.array(images, _SCHEMA.field("image").type), pa.array(names)], schema=schema)
-    with atomic_path(target) as temporary:
-        pq.write_table(table, temporary, compression="none", row_group_size=1000)
+    write_sealed(target, table, compression="none", row_group_size=1000)

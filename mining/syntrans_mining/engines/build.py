@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
+
+from syntrans.errors import UsageError
 
 if TYPE_CHECKING:
     from syntrans_mining.engines.base import Encoder, Engine, EngineSpec, TextEncoder
 
 
 def build_engine(spec: EngineSpec) -> Engine | Encoder | TextEncoder:
-    """Load what ``spec`` describes. ModelLoadError if the model does not load."""
+    """Load what ``spec`` describes. ModelLoadError if the model does not load; UsageError for unknown ``args``."""
     if spec.kind == "vllm":
         from syntrans_mining.engines.vllm import VllmEngine
 
@@ -32,4 +35,10 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder | TextEncoder:
         return OpenAIEngine(spec.path, **spec.args)
     from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 
-    return FakeEncoder(**spec.args) if spec.kind == "fake-clip" else FakeEngine(spec.name, **spec.args)
+    if spec.kind == "fake-clip":
+        return FakeEncoder(**spec.args)
+    known = [name for name in inspect.signature(FakeEngine).parameters if name != "name"]
+    if unknown := [name for name in spec.args if name not in known]:
+        problem = f"{unknown[0]} is nothing that a fake engine knows"
+        raise UsageError(f"args of model {spec.name!r}: {problem}; the keys are {', '.join(known)}")
+    return FakeEngine(spec.name, **spec.args)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from syntrans.errors import InputError
+from syntrans.errors import ModelLoadError
 from syntrans_mining.models import CLIP
 from syntrans_mining.placement.load_order import decider, model_uses_of, plain_order
 from syntrans_mining.requests.embeddings import Vectors
@@ -163,7 +163,7 @@ class Steps:
         )
         if not kept(candidates):
             error = self.dispatcher.failures[0]["error"] if self.dispatcher.failures else "no answer"
-            raise InputError(f"no model proposed anything ({error}); check the prompt and the models")
+            raise ModelLoadError(f"no model proposed anything ({error}); check the prompt and the models")
         return candidates
 
     def _pairs(self, shown: PictureVectors | None) -> list[tuple[ClassEntry, ClassEntry]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
+from syntrans.files.sealed_parquet import read_sealed
 from syntrans.views.report.thumbnails import LARGE, SMALL, of_file
 
 Answers = Sequence[Mapping[str, Any]]
@@ -56,9 +57,7 @@ def _read_lines(file: Path) -> list[Any]:
 
 
 def _read_parquet(file: Path) -> list[Any]:
-    import pyarrow.parquet as pq
-
-    answers: list[Any] = pq.read_table(file).to_pylist()
+    answers: list[Any] = read_sealed(file).to_pylist()
     return [
         {key: [[pair["name"], pair["value"]] for pair in value] if key in _PAIRS else value for key, value in a.items()}
         for a in answers

@@ -15,7 +15,7 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.contract.rows import STAGES
 from syntrans.descriptors.run_facts import read_report
-from syntrans.errors import EnvironmentProblem, InputError
+from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.progress import Silent
 from syntrans.runs.lock import lock
 from syntrans_mining.run.mine import MineResult
@@ -126,7 +126,7 @@ def test_answers_that_stay_truncated_are_given_up_not_repaired(run: Run, configu
 
 
 def test_nothing_proposed_at_all_is_an_error(run: Run, configure: Callable) -> None:
-    with pytest.raises(InputError, match="no model proposed anything"):
+    with pytest.raises(ModelLoadError, match="no model proposed anything"):
         run(configure({"fail": ["recognise"]}))
 
 

@@ -111,6 +111,29 @@ def test_a_pipe_a_device_and_a_folder_are_not_opened(name: str, command: list[st
     assert run([path if word == "FILE" else word for word in command]) in (2, 3)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without FIFOs")
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "folder"])
+def test_what_is_no_plain_file_is_refused_by_its_looks(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(InputError, match="is not a plain file"):
+        read_bytes(tmp_path / name)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_at_the_last_moment_is_refused_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fifo, opened = tmp_path / "file", tmp_path / "fifo", os.open
+    file.write_text("{}")
+    os.mkfifo(fifo)
+    monkeypatch.setattr(os, "open", lambda _, flags: opened(fifo, flags))
+    with pytest.raises(InputError, match="is not a plain file"):
+        read_bytes(file)
+
+
 @pytest.mark.parametrize("text", [DEEP, '{"a":' * 10_000 + "1" + "}" * 10_000, '{"a": 1' + "0" * 5000 + "}"])
 @pytest.mark.parametrize("form", ["cupl", "jsonl"])
 def test_an_import_that_is_nested_too_deep_ends_with_3(text: str, form: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError, UsageError
+from syntrans.files.sealed_parquet import write_sealed
 from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
@@ -115,6 +116,17 @@ def test_what_is_no_table_of_features_is_named(features, columns, message):
     good = {"class": ["a", "a", "b"], "feature": [[1.0, 2.0], [1.0, 3.0], [3.0, 4.0]]}
     pq.write_table(pa.table(good | columns), features / "val.features.parquet")
     with pytest.raises(InputError, match=message):
+        load_splits(str(features), size=8, names=("val",))
+
+
+def test_a_sealed_file_of_features_knows_when_a_byte_of_it_has_changed(features):
+    file = features / "val.features.parquet"
+    write_sealed(file, pq.read_table(file))
+    load_splits(str(features), size=8, names=("val",))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="is damaged"):
         load_splits(str(features), size=8, names=("val",))
 
 

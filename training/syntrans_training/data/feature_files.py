@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError
+from syntrans.files.sealed_parquet import column_names, read_sealed
 from syntrans.images.folders import ALIASES, PARTS
 from syntrans_training.data.store import Split
 
@@ -69,7 +69,7 @@ def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | 
     given = np.ascontiguousarray(values[rows])
     _check_spread(file, given, labels)
     digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in given]
-    known = "sha256" in pq.read_schema(file).names
+    known = "sha256" in column_names(file)
     hashes = np.array(_names(file, "sha256"))[rows].tolist() if known else digests
     key = hashlib.sha256("".join([*classes, *map(str, labels), *digests, *hashes]).encode()).hexdigest()[:16]
     no_pixels = np.zeros((len(rows), 0, 0, 3), np.uint8)
@@ -87,11 +87,8 @@ def _first(labelled: Sequence[str], limit: int | None) -> list[int]:
 
 
 def _column(file: Path, column: str) -> pa.ChunkedArray:
-    try:
-        has = pq.read_schema(file).names
-        read = pq.read_table(file, columns=[column])[column] if column in has else None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file} is not a readable Parquet file ({error})") from error
+    has = column_names(file)
+    read = read_sealed(file, [column])[column] if column in has else None
     if read is not None and not len(read):
         raise InputError(f"{file} holds no rows")
     if read is None or read.null_count:

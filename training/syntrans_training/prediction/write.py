@@ -115,7 +115,8 @@ def _cell(value: Any) -> Any:
 
 def _write_parquet(path: Path, answers: Sequence[Answer]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from syntrans.files.sealed_parquet import write_sealed
 
     pairs = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float32())]))
     text, number = pa.string(), pa.float32()
@@ -131,8 +132,7 @@ def _write_parquet(path: Path, answers: Sequence[Answer]) -> None:
             if kind == pairs:
                 row[key] = [{"name": name, "value": value} for name, value in row[key]]
         rows.append(row)
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(types.items()))), temporary, compression="zstd")
+    write_sealed(path, pa.Table.from_pylist(rows, schema=pa.schema(list(types.items()))))
 
 
 def _page(answers: Sequence[Answer], path: Path, head: str) -> str:

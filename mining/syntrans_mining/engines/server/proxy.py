@@ -7,14 +7,26 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine, by its name or its number."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether ``host`` is this machine, by its name or its number, however they are written."""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+        import socket  # not at the top, as urllib.request below
+
+        try:  # "127.1" and "0x7f000001" are addresses too, to the system that connects
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def proxy_for(url: str) -> str | None:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from processes import SOON, in_session, shared_memory, until
 
 from syntrans.cli import app as cli
 from syntrans.errors import EnvironmentProblem
@@ -27,27 +28,6 @@ llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults
 clip: {path: fake}
 engine: {kind: fake, workers: 2, chunk: 4}
 """
-
-
-def in_session(session: int) -> list[str]:
-    """The commands of all living processes of a session, as /proc has them."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(its_session) == session and state != "Z":
-                    found.append((folder / "cmdline").read_text().replace("\0", " "))
-            except OSError:
-                continue  # it has just ended
-    return found
-
-
-def until(happens: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (happened := happens()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return happened
 
 
 def answers(out: Path) -> int:
@@ -71,7 +51,7 @@ class Mining:
     """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self.out, self.tmp = folder / "out", Path(_TMP[folder])
+        self.out, self.tmp, self.before = folder / "out", Path(_TMP[folder]), shared_memory()
         (folder / "fake.yaml").write_text(FAKE)
         (folder / "birds.txt").write_text("heron\nibis\n")
         fake = ("--config", str(folder / "fake.yaml"), "--classes", str(folder / "birds.txt"))
@@ -86,11 +66,12 @@ class Mining:
 
     def kill(self, number: int) -> tuple[int, str]:
         os.kill(self.process.pid, number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=SOON)
         return self.process.returncode, said
 
     def alone(self) -> bool:
-        return not in_session(self.process.pid)
+        """Whether nothing of it lives on, nor lies in shared memory."""
+        return not in_session(self.process.pid) and shared_memory() <= self.before
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -115,21 +96,29 @@ def mining(start: Callable[..., Mining]) -> Mining:
     return start()
 
 
-def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(mining: Mining) -> None:
+def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(
+    mining: Mining, request: pytest.FixtureRequest
+) -> None:
     assert until(lambda: answers(mining.out) > 0)
+    begin = time.monotonic()
     code, said = mining.kill(signal.SIGTERM)
     assert code == 130
     assert "interrupted; the same command goes on from here" in said
     assert "Traceback" not in said
-    assert until(mining.alone), in_session(mining.process.pid)
+    assert until(mining.alone, SOON), in_session(mining.process.pid)
+    request.node.user_properties.append(("seconds", time.monotonic() - begin))
     assert list(mining.tmp.iterdir()) == []
 
 
-def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(start: Callable[..., Mining]) -> None:
+def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(
+    start: Callable[..., Mining], request: pytest.FixtureRequest
+) -> None:
     mining = start()
     assert until(lambda: answers(mining.out) > 0)
+    begin = time.monotonic()
     mining.kill(signal.SIGKILL)
-    assert until(mining.alone), in_session(mining.process.pid)
+    assert until(mining.alone, SOON), in_session(mining.process.pid)
+    request.node.user_properties.append(("seconds", time.monotonic() - begin))
     left = list(mining.tmp.iterdir())
     assert [path.name.startswith(PREFIX) for path in left] == [True]
     again = start()
@@ -149,7 +138,7 @@ def test_no_process_is_left_when_it_ends_while_the_fork_server_imports_vllm(
     until(lambda: started() or run.process.poll() is not None, seconds=300)
     assert run.process.poll() is None, run.process.communicate()[1]
     assert run.kill(number)[0] == code
-    assert until(run.alone), in_session(run.process.pid)
+    assert until(run.alone, SOON), in_session(run.process.pid)
     assert len(list(run.tmp.glob(f"{PREFIX}*"))) == left  # torch's cache is to stay
 
 
@@ -207,6 +196,15 @@ def test_a_scratch_folder_in_use_is_left_alone_and_an_abandoned_one_is_removed(s
         assert second.is_dir()
         assert not abandoned.exists()
     assert list(scratch_root.iterdir()) == [foreign]
+
+
+def test_a_folder_whose_process_died_before_it_locked_it_is_removed_an_hour_later(scratch_root: Path) -> None:
+    died, begins = scratch_root / f"new-{PREFIX}died", scratch_root / f"new-{PREFIX}begins"
+    for folder in (died, begins):
+        folder.mkdir()
+    os.utime(died, (0, 0))
+    scratch.remove_abandoned()
+    assert list(scratch_root.iterdir()) == [begins]
 
 
 def test_where_there_are_no_locks_scratch_folders_still_work(

@@ -27,7 +27,8 @@ BATCH = 32
 class SentenceEncoder:
     """`encode(texts)` gives unit vectors [n, dim] float32; `limit` tokens are read at once.
 
-    Raises `ModelLoadError` when the folder is not there, or is no BERT with mean pooling.
+    Raises `EnvironmentProblem` where a package is missing, `ModelLoadError` when the folder is not there, or is no BERT
+    with mean pooling.
     """
 
     def __init__(self, ref: str = MINILM) -> None:
@@ -41,7 +42,7 @@ class SentenceEncoder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._weights: dict[str, Array] = load_file(str(folder / "model.safetensors"))
         except ImportError as error:
-            raise ModelLoadError(str(broken_import(error, ref, "minilm"))) from error
+            raise broken_import(error, ref, "minilm") from error
         except (OSError, ValueError, KeyError) as error:
             raise ModelLoadError(f"{ref}: does not load as a sentence encoder: {error}") from error
         self._tokenizer.no_truncation()

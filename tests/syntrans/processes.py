@@ -1,0 +1,46 @@
+"""Commands as real processes: what of one lives, and what it left in shared memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SOON = 10
+"""Seconds within which a command that was ended is gone. 2 are promised, and 5 for the workers of one that was killed;
+a busy machine may need more, one that waits for ever needs more than these."""
+SHARED = Path("/dev/shm")
+
+
+def in_session(session: int) -> list[str]:
+    """The commands of all living processes of a session, as /proc has them."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(its_session) == session and state != "Z":
+                    found.append((folder / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # it has just ended
+    return found
+
+
+def until(happens: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happened
+
+
+def shared_memory() -> set[str]:
+    """What lies in shared memory and no living process has mapped: what dead ones left there."""
+    names = {path.name for path in SHARED.iterdir()} if SHARED.is_dir() else set()
+    for folder in Path("/proc").iterdir() if names else ():
+        if folder.name.isdigit():
+            try:
+                maps = (folder / "maps").read_text()
+            except OSError:
+                continue  # it has just ended, or is somebody else's
+            names -= {name for name in names if f"{SHARED}/{name}" in maps}
+    return names
