@@ -18,7 +18,7 @@ from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTra
 from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
-from syntrans_training.text.task_alpha import ClassSpread, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import ClassSpread, TextWorth
 
 Level = Literal["val", "prior", "inductive", "transductive"]
 _LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table
@@ -125,6 +125,6 @@ def bridge_method(
         return SynTrans(head, text, alpha=alpha)
     worth = TextWorth(spread)
     if level == "prior":
-        return SynTrans(head, text, alpha=float(move_alpha(alpha, worth.prior)))
+        return SynTrans(head, text, alpha=worth.prior_alpha(alpha))
     inductive = SynTrans(head, text, alpha=alpha, worth=worth)
     return inductive if level == "inductive" else TransductiveSynTrans(inductive)

@@ -9,7 +9,7 @@ from torch import Tensor
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.fusion import fuse_evidence
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.task_alpha import Supports, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import Supports, TextWorth
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
@@ -37,7 +37,7 @@ class SynTrans(LinearMethod):
             return self.alpha
         with torch.no_grad():
             shown = Supports.of(self.memory.project(support), self.semantic[classes])
-            return move_alpha(self.alpha, self.worth.of_tasks(shown)).view(-1, 1, 1)
+            return self.worth.alphas(self.alpha, shown).view(-1, 1, 1)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -74,7 +74,7 @@ class TransductiveSynTrans:
         counts = torch.full_like(shown.mean[..., :1], support.shape[2])
         found, seen = shown, counts
         for _ in range(ROUNDS):
-            alpha = move_alpha(self.inductive.alpha, self.worth.of_tasks(found)).view(-1, 1, 1)
+            alpha = self.worth.alphas(self.inductive.alpha, found).view(-1, 1, 1)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             visual = made.visual + found.mean - shown.mean
             fused, _ = fuse_evidence(visual, made.semantic, made.precision, shots=seen, alpha=alpha, trust=made.trust)

@@ -17,7 +17,7 @@ from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
-from syntrans_training.text.task_alpha import Supports, TextWorth, move_alpha
+from syntrans_training.text.task_alpha import Supports, TextWorth
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TrainedBridge:
         scatter = _tensor(squares - (counts[seen] * np.square(means)).sum(0))[None] if shots > 1 else None
         shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots, scatter)
         with torch.inference_mode():
-            return float(move_alpha(self.alpha, self.worth.of_tasks(shown)))
+            return float(self.worth.alphas(self.alpha, shown))
 
     def classifier(
         self, means: Array, text: Array, shots: int, seen: Array | None = None, *, alpha: float | None = None

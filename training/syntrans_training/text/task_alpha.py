@@ -21,21 +21,26 @@ from syntrans_training.modules.whiten import class_means
 
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
 GRID = 7  # values of each number, two deviations to each side
-EVIDENCE = 0.7  # what one direction counts: they are not independent where pictures are new
-MIXED_UP = 0.25  # prior probability that the texts are not those of their classes: slope 0
+EVIDENCE = 0.1  # what one direction counts: they are far from independent where pictures are new
+MIXED_UP = 0.1  # prior probability that the texts are not those of their classes: slope 0
 LEAST = 0.02  # of the spread that a text never explains
 
 
 @dataclass(frozen=True)
 class DomainPrior:
-    """Mean and deviation over domains: of the log spread and the log noise, and of the slope as a multiple of val's."""
+    """Mean and deviation over domains: of the log spread, of the log of the slope over val's, and of the log noise.
+
+    `tie`: what is added to the mean of the log slope for each unit of log spread. Where classes lie closer together
+    than those of val, texts fit better, and the other way round.
+    """
 
     spread: tuple[float, float]
     slope: tuple[float, float]
     noise: tuple[float, float]
+    tie: float
 
 
-DOMAINS = DomainPrior(spread=(-0.6, 0.5), slope=(1.2, 0.55), noise=(0.0, 0.3))
+DOMAINS = DomainPrior(spread=(-0.2, 1.0), slope=(0.1, 0.3), noise=(0.0, 0.3), tie=-0.8)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,9 @@ class TextWorth:
         spreads, slopes, noises = (mean + sd * steps for mean, sd in known)
         normal = (-steps.square() / 2).log_softmax(0)
         of_slope = torch.cat([normal + math.log(1 - MIXED_UP), torch.tensor([math.log(MIXED_UP)])])
-        spread, slope, noise = torch.cartesian_prod(spreads, torch.cat([slopes, torch.zeros(1)]), noises).T
+        mixed_up = torch.tensor([-torch.inf])
+        spread, log_slope, noise = torch.cartesian_prod(spreads, torch.cat([slopes, mixed_up]), noises).T
+        slope = (log_slope + self.domains.tie * (spread - self.domains.spread[0])).exp()
         return torch.cartesian_prod(normal, of_slope, normal).sum(1), spread, slope, noise
 
     @cached_property
@@ -129,15 +136,17 @@ class TextWorth:
         _, spread, slope, noise = self._numbers
         return slope.clamp(min=0) * (noise - spread).exp()
 
-    @property
-    def prior(self) -> float:
-        """Of a domain that nothing is known of."""
-        return float(self._numbers[0].softmax(0) @ self._multiples)
+    def prior_alpha(self, alpha: float) -> float:
+        """What alpha of val becomes in a domain that nothing is known of."""
+        return float(self._numbers[0].softmax(0) @ move_alpha(alpha, self._multiples))
 
-    def of_tasks(self, supports: Supports) -> Float[Tensor, " e"]:
-        """The posterior mean, by what each task's supports say; no other task and no query is looked at."""
+    def alphas(self, alpha: float, supports: Supports) -> Float[Tensor, " e"]:
+        """What it becomes in each task, by what the task's supports say; no other task and no query is looked at.
+
+        The posterior mean of alpha, not of the multiple, whose few large values would outweigh all others.
+        """
         posterior = (self._numbers[0] + EVIDENCE * self._log_likelihood(supports)).softmax(1)
-        found: Tensor = posterior @ self._multiples
+        found: Tensor = posterior @ move_alpha(alpha, self._multiples)
         return found
 
     def _log_likelihood(self, supports: Supports) -> Float[Tensor, "e g"]:
