@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import EXTRAS, broken_import, install_command
+from syntrans.extras import EXTRAS, broken_import, not_here
 
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
@@ -143,8 +143,9 @@ def _model_in_package(ref: str) -> Path:
     # Only the top-level name is looked up: find_spec of a dotted name would import its parents.
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        rule = install_command("minilm") if name in EXTRAS["minilm"].packages else "install it"
-        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; {rule}, or name a folder")
+        if name in EXTRAS["minilm"].packages:
+            raise not_here(f"model {ref!r}", [name], "minilm", otherwise="name a folder")
+        raise ModelLoadError(f"model {ref!r}: package {name!r} is not installed; install it, or name a folder")
     path = Path(next(iter(spec.submodule_search_locations))) / below
     if not path.is_dir():
         raise ModelLoadError(f"model {ref!r}: {name!r} has no folder {below!r}; reinstall it, or name a folder")

@@ -97,7 +97,7 @@ def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)
-    with pytest.raises(ModelLoadError, match="syntrans install photo"):
+    with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
         open_sight(None)
 
 

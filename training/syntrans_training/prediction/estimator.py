@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from syntrans.errors import InputError, ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import Sight, open_sight
@@ -162,7 +162,7 @@ class FewShotClassifier:
         if self.text and sight is not None and sight.text_reader is not None:
             try:
                 texts = read_texts(names, self._descriptors, sight.text_reader.open())
-            except ModelLoadError:
+            except (ModelLoadError, EnvironmentProblem):
                 if self._descriptors:
                     raise
         settings = Settings(self.coverage, self.inductive)

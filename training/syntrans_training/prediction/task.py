@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syntrans.classes.entries import read_classes
-from syntrans.errors import InputError, ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
@@ -103,8 +103,8 @@ def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight) -> ClassT
     found, source = _descriptors(request, classes)
     try:
         reader = sight.text_reader.open()
-    except ModelLoadError as error:
-        if request.descriptors is not None or request.text == "names":
+    except (ModelLoadError, EnvironmentProblem) as error:
+        if request.descriptors is not None or request.text == "names" or request.support is None:
             raise
         say(f"text: none; {error}")
         return None

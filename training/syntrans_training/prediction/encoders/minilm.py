@@ -25,7 +25,8 @@ BATCH = 32
 class SentenceEncoder:
     """`encode(texts)` gives unit vectors [n, dim] float32.
 
-    Raises `ModelLoadError` when the folder is not there, or is no BERT with mean pooling.
+    Raises `ModelLoadError` when the folder is not there, or is no BERT with mean pooling; `EnvironmentProblem` when a
+    package is missing.
     """
 
     def __init__(self, ref: str = MINILM) -> None:
@@ -39,7 +40,7 @@ class SentenceEncoder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._weights: dict[str, Array] = load_file(str(folder / "model.safetensors"))
         except ImportError as error:
-            raise ModelLoadError(str(broken_import(error, ref, "minilm"))) from error
+            raise broken_import(error, ref, "minilm") from error
         except (OSError, ValueError, KeyError) as error:
             raise ModelLoadError(f"{ref}: does not load as a sentence encoder: {error}") from error
         self._tokenizer.enable_truncation(int(config["max_position_embeddings"]) // 2)
