@@ -95,9 +95,9 @@ class Run:
 
 def kept(out: Path) -> int:
     """Answers in the journal."""
-    with suppress(sqlite3.Error):
-        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as database:
-            return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
+    file = f"file:{out / 'journal.sqlite'}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, uri=True)) as database:
+        return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
     return 0
 
 
