@@ -186,7 +186,7 @@ def _stand_ins(config: MiningConfig) -> Models:
 
     llms = tuple(model(llm.name) for llm in config.llms)
     encoders = tuple(model(encoder.name) for encoder in config.compose.encoders)
-    vlm, clip = config.vlm and model(config.vlm.name), config.clip and model(CLIP)
+    vlm, clip = model(config.vlm.name) if config.vlm else None, model(CLIP) if config.clip else None
     return Models(llms, vlm, clip, encoders)
 
 
