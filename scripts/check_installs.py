@@ -2,18 +2,21 @@
 
     make wheel && python scripts/check_installs.py --extras base openai predict --pythons 3.11 3.12 3.13
     python scripts/check_installs.py --extras cpu --installers uv --constraints requirements/cpu.txt
+    python scripts/check_installs.py --extras openai --how extra tool
 
-Results go to benchmarks/results/installs.json (one row for each extra, Python and installer; a new row replaces the old
-one) and from there into the table of docs/install.md. Resolution is on: what is installed is what the registry
-gives today, unless `--constraints` holds it to the versions that `make setup` has fetched. Configuration of this
-machine's pip and uv that adds local packages is turned off. `--lowest` takes the lowest versions that pyproject.toml
-allows of what it names, as wheels.
+As README says it: the wheel, then `syntrans install NAME`. `--how extra` installs wheel[NAME] at once, `--how tool`
+begins with `uv tool install`. Results go to benchmarks/results/installs.json (one row for each extra, Python, installer
+and way; a new row replaces the old one) and from there into the table of docs/install.md. Resolution is on: what is
+installed is what the registry gives today, unless `--constraints` holds it to the versions that `make setup` has
+fetched. Configuration of this machine's pip and uv that adds local packages is turned off. `--lowest` takes the lowest
+versions that pyproject.toml allows of what it names, as wheels.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import itertools
 import json
 import os
 import re
@@ -24,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from use_installed import use
 
@@ -31,16 +35,27 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "installs.json"
 PAGE = ROOT / "docs" / "install.md"
 MARK = "<!-- {} of the table that scripts/check_installs.py writes -->"
-EXTRAS = ("base", "openai", "predict", "photo", "serve", "train", "cpu", "cuda")
+EXTRAS = ("base", "openai", "predict", "photo", "serve", "train", "cpu", "cuda", "imagine", "minilm", "ray")
+WAYS = {"command": "", "extra": ", as `wheel[NAME]`", "tool": " tool"}
 _LINE = re.compile(r"^([A-Za-z0-9][\w.-]*==\S+(?: ; [^\\\n]+)?)", re.MULTILINE)
+
+
+class Wanted(NamedTuple):
+    """A row: what is installed, for which Python, with uv or pip, and in which of the `WAYS`."""
+
+    extra: str
+    python: str
+    installer: str
+    how: str
 
 
 class Environment:
     """An empty virtual environment in ``folder`` with the wheel and its extra. CalledProcessError if that fails."""
 
-    def __init__(self, folder: Path, python: str, installer: str, extra: str, arguments: argparse.Namespace) -> None:
-        self.folder, self.bin = folder, folder / "venv" / "bin"
-        self._installer, self._uv = installer, arguments.uv
+    def __init__(self, folder: Path, wanted: Wanted, arguments: argparse.Namespace) -> None:
+        extra, python, self._installer, how = wanted
+        self.folder, self.root = folder, folder / ("tools/syntrans" if how == "tool" else "venv")
+        self.bin, self._uv = self.root / "bin", arguments.uv
         self._settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
         self._settings |= {"HF_HUB_OFFLINE": "1"}
         listed = arguments.constraints.read_text() if arguments.constraints else ""
@@ -50,17 +65,20 @@ class Environment:
             pinned = folder / "constraints.txt"
             pinned.write_text("".join(f"{line.strip()}\n" for line in _LINE.findall(listed)))
             self._settings |= {"UV_CONSTRAINT": str(pinned), "PIP_CONSTRAINT": str(pinned)}
-        venv = [self._uv, "venv", "-q", "--python", python, str(folder / "venv")]
-        if installer == "pip":
-            found = python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
-            venv = [found, "-m", "venv", str(folder / "venv")]
-        self.run(venv)
+        if how != "tool":
+            self._make_empty(python)
         begin = time.perf_counter()
-        wheel = f"{arguments.wheel}{'' if extra in ('base', 'cpu') else f'[{extra}]'}"
-        self.run([*self._install(), wheel])
-        if extra == "cpu":
-            self.run([str(self.bin / "syntrans"), "install", "cpu"])
+        self.run([*self._install(python, how), f"{arguments.wheel}{f'[{extra}]' if how == 'extra' else ''}"])
+        if extra != "base" and how != "extra":
+            self.syntrans("install", extra)
         self.seconds = time.perf_counter() - begin
+
+    def _make_empty(self, python: str) -> None:
+        venv = [self._uv, "venv", "-q", "--python", python, str(self.root)]
+        if self._installer == "pip":
+            found = python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
+            venv = [found, "-m", "venv", str(self.root)]
+        self.run(venv)
 
     def _lowest(self, python: str, extra: str) -> str:
         """The lowest versions that pyproject.toml allows: uv knows no such thing for what a wheel needs."""
@@ -68,11 +86,12 @@ class Environment:
         compiled = [self._uv, "pip", "compile", "-q", "--resolution", "lowest-direct", "--only-binary", ":all:", *asked]
         return self.run([*compiled, "--python-version", version_of(python), str(ROOT / "pyproject.toml")])
 
-    def _install(self) -> list[str]:
-        python = str(self.bin / "python")
+    def _install(self, python: str, how: str) -> list[str]:
+        if how == "tool":
+            return [self._uv, "tool", "install", "-q", "--python", python]
         if self._installer == "pip":
-            return [python, "-m", "pip", "install", "-q"]
-        return [self._uv, "pip", "install", "-q", "--python", python]
+            return [str(self.bin / "python"), "-m", "pip", "install", "-q"]
+        return [self._uv, "pip", "install", "-q", "--python", str(self.bin / "python")]
 
     def run(self, command: Sequence[str]) -> str:
         """Stdout of a command that sees neither the checkout nor another environment."""
@@ -86,9 +105,12 @@ class Environment:
     def variables(self) -> dict[str, str]:
         """What its programs find in the environment."""
         kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV", "UV"}}
-        path = os.pathsep.join([str(self.bin), *kept["PATH"].split(os.pathsep)])
-        engine = {"UV": self._uv} if self._installer == "uv" else {}
-        return {**kept, **self._settings, **engine, "PATH": path}
+        places = kept["PATH"].split(os.pathsep)
+        if self._installer == "pip":  # `syntrans install` takes uv where it finds it
+            places = [place for place in places if not (Path(place) / "uv").exists()]
+        tools = {"UV_TOOL_DIR": str(self.folder / "tools"), "UV_TOOL_BIN_DIR": str(self.folder / "programs")}
+        engine = {"UV": self._uv, **tools} if self._installer == "uv" else {}
+        return {**kept, **self._settings, **engine, "PATH": os.pathsep.join([str(self.bin), *places])}
 
     def syntrans(self, *arguments: str) -> str:
         """Stdout of the installed program."""
@@ -96,11 +118,11 @@ class Environment:
 
     def has(self, package: str) -> bool:
         """Whether a package lies on the environment's disk."""
-        return any(self.folder.glob(f"venv/lib/python*/site-packages/{package}"))
+        return any(self.root.glob(f"lib/python*/site-packages/{package}"))
 
     def megabytes(self) -> int:
         """Of everything in it, hard links once."""
-        files = {(s.st_dev, s.st_ino): s.st_size for p in self.folder.glob("venv/**/*") if (s := p.lstat())}
+        files = {(s.st_dev, s.st_ino): s.st_size for p in self.root.glob("**/*") if (s := p.lstat())}
         return round(sum(files.values()) / 1e6)
 
 
@@ -112,18 +134,17 @@ def version_of(python: str) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def check(python: str, installer: str, extra: str, arguments: argparse.Namespace) -> dict[str, object]:
+def check(wanted: Wanted, arguments: argparse.Namespace) -> dict[str, object]:
     """One row."""
     folder = Path(tempfile.mkdtemp(prefix="installed-"))
     try:
-        made = Environment(folder, python, installer, extra, arguments)
+        made = Environment(folder, wanted, arguments)
         size = made.megabytes()
         begin = time.perf_counter()
-        works = use(made, extra)
+        works = use(made, wanted.extra)
         return {
-            "extra": extra,
-            "python": version_of(python),
-            "installer": installer,
+            **wanted._asdict(),
+            "python": version_of(wanted.python),
             "seconds": round(made.seconds, 1),
             "megabytes": size,
             "works": works,
@@ -141,7 +162,8 @@ def record(rows: Sequence[Mapping[str, object]]) -> None:
     known = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
 
     def key(row: Mapping[str, object]) -> tuple[object, ...]:
-        return (EXTRAS.index(str(row["extra"])), row["python"], row["installer"], row.get("resolution") or "")
+        place = (EXTRAS.index(str(row["extra"])), row["python"], row["installer"], [*WAYS].index(str(row["how"])))
+        return (*place, row.get("resolution") or "")
 
     merged = {key(row): row for row in [*known, *rows]}
     ordered = [merged[place] for place in sorted(merged)]
@@ -149,9 +171,9 @@ def record(rows: Sequence[Mapping[str, object]]) -> None:
     lines = ["| extra | Python | with | seconds | MB | what was done there |", "|---|---|---|---:|---:|---|"]
     for row in ordered:
         held = ", lowest versions" if row["resolution"] else ", versions of `make setup`" if row["constraints"] else ""
+        used = f"{row['installer']}{WAYS[str(row['how'])]}{held}"
         lines.append(
-            f"| {row['extra']} | {row['python']} | {row['installer']}{held} | {row['seconds']} | {row['megabytes']:,} "
-            f"| {row['works']} |"
+            f"| {row['extra']} | {row['python']} | {used} | {row['seconds']} | {row['megabytes']:,} | {row['works']} |"
         )
     begin, end = MARK.format("begin"), MARK.format("end")
     page = PAGE.read_text()
@@ -170,29 +192,32 @@ def main() -> None:
         default=[f"{sys.version_info.major}.{sys.version_info.minor}"],
     )
     parser.add_argument("--installers", nargs="+", default=["uv"], choices=["uv", "pip"])
+    parser.add_argument("--how", nargs="+", default=["command"], choices=WAYS)
     parser.add_argument("--constraints", type=Path, help="a requirements file whose versions are taken")
     parser.add_argument("--lowest", action="store_true", help="the lowest versions that are allowed, not the newest")
     parser.add_argument("--wheel", type=Path, default=next((ROOT / "dist").glob("syntrans-*.whl"), None))
     parser.add_argument("--uv", default=os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools/bin/uv"))
     parser.add_argument("--record", action="store_true", help="write the results and the table of docs/install.md")
     arguments = parser.parse_args()
+    if "tool" in arguments.how and "pip" in arguments.installers:
+        parser.error("--how tool is uv alone")
     if arguments.wheel is None:
         parser.error("there is no wheel in dist/; run `make wheel`")
     arguments.wheel, failed = arguments.wheel.resolve(), False
     if os.sep in arguments.uv:  # it is called from other folders
         arguments.uv = str(Path(arguments.uv).resolve())
-    for extra in arguments.extras:
-        for python in arguments.pythons:
-            for installer in arguments.installers:
-                try:
-                    row = check(python, installer, extra, arguments)
-                except (subprocess.CalledProcessError, AssertionError) as error:
-                    print(f"FAILED {extra} on {python} with {installer}: {error}", flush=True)
-                    failed = True
-                    continue
-                print(f"ok {extra} on {python} with {installer}: {row['seconds']} s, {row['megabytes']} MB", flush=True)
-                if arguments.record:
-                    record([row])
+    for wanted in itertools.starmap(
+        Wanted, itertools.product(arguments.extras, arguments.pythons, arguments.installers, arguments.how)
+    ):
+        try:
+            row = check(wanted, arguments)
+        except (subprocess.CalledProcessError, AssertionError) as error:
+            print(f"FAILED {' '.join(wanted)}: {error}", flush=True)
+            failed = True
+            continue
+        print(f"ok {' '.join(wanted)}: {row['seconds']} s, {row['megabytes']} MB", flush=True)
+        if arguments.record:
+            record([row])
     raise SystemExit(failed)
 
 

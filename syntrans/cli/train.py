@@ -73,11 +73,11 @@ def train(
 ) -> str:
     """Train; returns the folder of the checkpoint, or the plan of a dry run."""
     _check_stage(stage)
-    require("train", "train")
     if config is not None and cli_flier.names_flier(config):
         if stage is not None:
             raise UsageError("--stage is not for FLIER, which has one stage; leave it out")
         return cli_flier.train(descriptors, config, settings, out, images=images, resume=resume, dry_run=dry_run)
+    require("train", "train")
     inputs = choose_inputs(descriptors, images, config, settings)
     say(inputs.line())
     inputs.check()

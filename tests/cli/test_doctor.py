@@ -9,9 +9,10 @@ import pytest
 
 from syntrans.cli.app import run
 from syntrans.config import load_config
+from syntrans.errors import ModelLoadError
 from syntrans.machine import Check, check_machine, facts
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.doctor import log_cause
+from syntrans_mining.doctor import check_config, log_cause
 from syntrans_mining.packages import check_packages, import_problems
 
 FAKE = """
@@ -73,6 +74,36 @@ def test_a_probe_names_what_does_not_answer_as_asked(config: Path, capsys: pytes
     found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
     assert found["a: answers in JSON"] == "fail"
     assert (found["a: yes or no"], found["v: yes or no"], found["clip: vectors"]) == ("ok", "ok", "ok")
+
+
+def test_a_server_that_was_not_asked_is_said_to_be_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("--config", "server") == 0
+    page = capsys.readouterr().out
+    assert "no proxy; not asked" in page
+    assert "- server: --probe asks it" in page
+
+
+def test_a_server_that_a_probe_asks_is_not_called_unasked(config: Path) -> None:
+    asked = load_config(
+        MiningConfig, str(config), kind="mining/configs",
+        overrides=["engine.kind=openai", "engine.base_url=http://127.0.0.1:9", "clip=null"],
+    )  # fmt: skip
+    assert marks(check_config(asked, probed=True))["server"] == "ok"
+
+
+def test_a_probe_that_cannot_start_shows_the_cause_in_the_workers_log(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_host(_config: MiningConfig, _models: object, logs: Path) -> None:
+        (logs / "worker-0.log").write_text("loading\nValueError: No available memory for the cache blocks\nbye\n")
+        raise ModelLoadError("the engine of a did not start")
+
+    monkeypatch.setattr("syntrans_mining.doctor.make_host", no_host)
+    assert doctor("--config", config, "--probe", "--json") == 4
+    last = json.loads(capsys.readouterr().out)["checks"][-1]
+    assert last["found"] == (
+        "the engine of a did not start; the worker's log: ValueError: No available memory for the cache blocks"
+    )
 
 
 @pytest.mark.parametrize("option", [["--probe"], ["--set", "seed=1"]])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+import check_installs
 import pytest
 
 from syntrans import __version__
@@ -86,6 +88,19 @@ def test_an_unknown_name_is_answered_with_all_names(commands: list[list[str]]) -
     with pytest.raises(UsageError, match="openai: mine against a server"):
         install.install("torch", record(commands))
     assert cli(["install", "torch"]) == 2
+
+
+def test_each_can_be_checked_in_an_empty_environment() -> None:
+    assert set(check_installs.EXTRAS) == {"base", *EXTRAS}
+
+
+def test_the_help_and_readme_list_every_name(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["install", "--help"]) == 0
+    shown = set(re.findall(r"\w+", capsys.readouterr().out))
+    first = next(
+        line for line in (repository / "README.md").read_text().splitlines() if line.startswith("syntrans install")
+    )
+    assert set(EXTRAS) - shown == set(EXTRAS) - set(re.findall(r"\w+", first)) == set()
 
 
 def test_the_names_are_those_of_the_distribution(repository: Path) -> None:

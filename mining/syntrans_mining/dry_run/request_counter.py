@@ -186,7 +186,8 @@ def _stand_ins(config: MiningConfig) -> Models:
 
     llms = tuple(model(llm.name) for llm in config.llms)
     encoders = tuple(model(encoder.name) for encoder in config.compose.encoders)
-    return Models(llms, model(config.vlm.name) if config.vlm else None, model(CLIP), encoders)
+    vlm, clip = model(config.vlm.name) if config.vlm else None, model(CLIP) if config.clip else None
+    return Models(llms, vlm, clip, encoders)
 
 
 def _pictures(config: MiningConfig, class_id: str) -> list[Picture]:

@@ -43,7 +43,9 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.parametrize("sections", [{}, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize(
+    "sections", [{}, EVERYTHING, {"clip": None}, {"vlm": None}], ids=["plain", "everything", "no CLIP", "no VLM"]
+)
 def test_a_rehearsal_asks_in_the_same_stages_and_at_least_as_much_as_the_run(
     sections: dict[str, object], configure: Configure, run: Run, entries: list[ClassEntry]
 ) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,10 @@ def total(run: dict, key: str) -> int:
 
 def answers(out: Path) -> int:
     try:
-        db = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
-        count = int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-        db.close()
+        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
     except sqlite3.Error:
         return 0
-    return count
 
 
 def by_id(out: Path) -> dict[str, DescriptorRow]:

@@ -1,7 +1,9 @@
 """A run that is killed at any moment and started again makes no picture twice and ends with the same rows."""
 
 import io
+import os
 from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +105,14 @@ def test_a_file_that_is_no_journal_is_said_in_one_line(tmp_path):
     (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(InputError, match="is damaged .*remove it"):
         PictureJournal(tmp_path / "journal.sqlite")
+
+
+def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(InputError, match="is damaged"):
+        PictureJournal(path)
+    assert path.resolve() not in {Path(os.path.realpath(link)) for link in Path("/proc/self/fd").iterdir()}
 
 
 def test_a_disk_that_is_full_ends_with_what_to_do_and_keeps_what_was_made(tmp_path):

@@ -39,10 +39,7 @@ class PictureJournal:
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is no journal (not a plain file); remove it, or choose another --out")
         with using_journal(self.path):
-            self._db = sqlite3.connect(path)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_TABLE)
+            self._db = _open(path)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` without a whole picture, in order."""
@@ -81,6 +78,19 @@ class PictureJournal:
     def close(self) -> None:
         """Close the file; what was put is there."""
         self._db.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, with its table. What sqlite raises passes through, and the connection is closed before."""
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(_TABLE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _digest(key: str, image: bytes | None, latent: bytes | None, shape: str | None, reason: str | None) -> str:

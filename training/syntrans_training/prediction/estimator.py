@@ -163,7 +163,7 @@ class FewShotClassifier:
         if self.text and sight is not None and sight.text_reader is not None:
             try:
                 texts = read_texts(names, self._descriptors, sight.text_reader.open())
-            except (EnvironmentProblem, ModelLoadError):
+            except (ModelLoadError, EnvironmentProblem):
                 if self._descriptors:
                     raise
         settings = Settings(self.coverage, self.inductive)

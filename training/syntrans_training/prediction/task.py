@@ -126,8 +126,8 @@ def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight, told: _To
         return None
     try:
         reader = sight.text_reader.open()
-    except (EnvironmentProblem, ModelLoadError) as error:
-        if request.descriptors is not None or request.text == "names":
+    except (ModelLoadError, EnvironmentProblem) as error:
+        if request.descriptors is not None or request.text == "names" or request.support is None:
             raise
         say(f"text: none; {error}")
         return None

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,10 @@ engine: {kind: fake, workers: 2, chunk: 4}
 
 def answers(out: Path) -> int:
     try:
-        db = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
-        count = int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-        db.close()
+        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
     except sqlite3.Error:
         return 0
-    return count
 
 
 # Short, since the path of a worker's socket must be; one a test, in which a second run finds what the first left.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -109,12 +109,10 @@ def _answers(out: Path) -> int:
     import sqlite3
 
     try:
-        db = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
-        count = int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-        db.close()
+        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
     except sqlite3.Error:
         return 0
-    return count
 
 
 def test_p_of_yes_sums_over_spellings() -> None:

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def working(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "request.json").write_text("{}")
-    with sqlite3.connect(folder / "journal.sqlite") as store:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as store, store:
         store.execute("create table answers (key text primary key, stage text, model text, answer text, digest text)")
         store.execute("insert into answers values ('k', 'propose', 'ann', '', '')")
     return folder

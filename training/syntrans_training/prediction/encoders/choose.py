@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syntrans_training.prediction.encoders.trained import RunKnowledge
 
 PHOTO = "photo"
+_OTHERS = "name an encoder: --encoder onnx:<file>, timm:<folder>, open_clip:<folder> or run:<folder>"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
 
 
@@ -44,7 +45,7 @@ class LazyText:
         self.name, self._open = name, open_reader
 
     def open(self) -> TextReader:
-        """Raises `EnvironmentProblem` where it is not installed, `ModelLoadError` where it does not load."""
+        """Raises `EnvironmentProblem` where it is not installed."""
         found: TextReader = self._open()
         return found
 
@@ -55,15 +56,14 @@ def require_packages(ref: str | None) -> None:
     if kind in ("timm", "open_clip", "run") or (ref is None and any(map(_cached, _CLIPS))):
         require("predict with this encoder", "train", ("torch", "timm", "open_clip", "transformers"))
     elif kind in (PHOTO, "onnx"):
-        # Where nothing was named, `_default` has more to say about missing weights.
-        require("predict", PHOTO if kind == PHOTO else "predict", () if ref else ("onnxruntime", "safetensors"))
+        require("predict", PHOTO if kind == PHOTO else "predict", otherwise=_OTHERS if ref is None else "")
 
 
 def open_sight(ref: str | None) -> Sight:
     """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
-    Raises `UsageError` for another form, `EnvironmentProblem` where nothing is installed, `ModelLoadError` where it
-    does not load.
+    Raises `UsageError` for another form, `EnvironmentProblem` where nothing is at hand, `ModelLoadError` where it does
+    not load.
     """
     if ref is None:
         return _default()
@@ -88,8 +88,7 @@ def _default() -> Sight:
     if photo_file() is not None:
         return _photo("the embedded default, for no CLIP is in the local cache")
     raise EnvironmentProblem(
-        f"no image encoder is at hand; {install_command('photo')} brings a small one that needs no network, or name "
-        "one with --encoder (onnx:<file>, timm:<folder>, open_clip:<folder>, run:<folder>)"
+        f"no image encoder is at hand; {install_command('photo')} brings one that needs no network, or {_OTHERS}"
     )
 
 

@@ -27,8 +27,8 @@ BATCH = 32
 class SentenceEncoder:
     """`encode(texts)` gives unit vectors [n, dim] float32; `limit` tokens are read at once.
 
-    Raises `EnvironmentProblem` where a package is missing, `ModelLoadError` when the folder is not there, or is no BERT
-    with mean pooling.
+    Raises `ModelLoadError` when the folder is not there, or is no BERT with mean pooling; `EnvironmentProblem` when a
+    package is missing.
     """
 
     def __init__(self, ref: str = MINILM) -> None:
