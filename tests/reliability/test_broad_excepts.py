@@ -16,6 +16,7 @@ REASONS = {
         "_run",
     ): "a thread that ends without a word is waited for for ever",
     ("mining/syntrans_mining/requests/response_cache.py", "_open"): "closes what it opened and raises it again",
+    ("training/syntrans_training/imagination/journal.py", "_open"): "closes what it opened and raises it again",
     (
         "training/syntrans_training/prediction/encoders/journal.py",
         "encode_resumably",
