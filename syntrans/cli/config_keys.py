@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -98,7 +96,7 @@ def explain(key: str | None, command: str | None, config: str | None) -> list[di
     whole: dict[str, Any] = _loaded(commands, config) if config else dict.fromkeys(commands)
     known = [(name, one) for name in whole for one in keys_of(model_of(name))]
     chosen = [
-        {"command": name, **asdict(one)}
+        {"command": name, **vars(one)}
         for name, one in known
         if key is None or one.name == key or one.name.startswith(f"{key}.")
     ]
@@ -133,6 +131,8 @@ def _loaded(commands: Sequence[str], config: str) -> dict[str, Any]:
 
 def _unknown(key: str, names: Sequence[str]) -> str:
     ends = [name for name in names if name.endswith(f".{key}")]
+    import difflib
+
     close = ends or difflib.get_close_matches(key, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "syntrans config show lists all"
     return f"unknown key {key!r}; {hint}"
