@@ -37,7 +37,7 @@ CONFIG = """\
 llms: [{name: llm-a, path: "package:syntrans_world/weights/llm-a", licence: apache-2.0}]
 clip: null
 engine: {kind: ray, device: cpu, kv_gib: 0.25, args: {dtype: float32, max_model_len: 512, max_num_seqs: 16}}
-propose: {prompts: [world_propose.v1], samples: 20, temperature: 0, max_tokens: 200, tries: 1}
+propose: {prompts: [world_propose.v1], samples: 6, temperature: 0, max_tokens: 200, tries: 1}
 """
 MARK = "SYNTRANS_RELIABILITY_RAY"
 PATIENCE = 1800  # seconds for a run on a busy machine

@@ -19,6 +19,7 @@ from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_value
 from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
 
 BATCH = 64
+_ENDS = "syntrans_mining.engines.ray_worker.EndsWithItsParent"  # imported in vLLM's process there
 _IN_CLUSTER = ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")
 
 
@@ -94,7 +95,7 @@ class RayEngine:
         bundle = {"CPU": 1} if self._device == "cpu" else {"CPU": 1, "GPU": 1}
         config = vLLMEngineProcessorConfig(
             model_source=self._path,
-            engine_kwargs=self._arguments,
+            engine_kwargs={**self._arguments, "worker_extension_cls": _ENDS},
             runtime_env={"env_vars": {name: worker_environment()[name] for name in _IN_CLUSTER}},
             concurrency=self._replicas,
             batch_size=min(BATCH, math.ceil(len(table) / self._replicas)),
