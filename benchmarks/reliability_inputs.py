@@ -21,19 +21,24 @@ DEEP = 10_000
 
 
 class Ending(NamedTuple):
-    """How a command line ended, with all that it and its processes said on stderr."""
+    """How a command line ended, with all that it and its processes said on stderr, and the errors that a check found."""
 
     command: str
     code: int | str
     said: str
     seconds: float
+    findings: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether with a code of `CODES`, one error in one line, the last, and no traceback anywhere before it."""
+        """Whether with a code of `CODES`, one error in one line, the last, and no traceback anywhere before it.
+
+        The error of a check (`syntrans data check`) is a line of its table of findings.
+        """
         lines = self.said.splitlines()  # those that say what a command took or passed over may stand before it
         errors = [line for line in lines if line.startswith("syntrans: error: ")]
-        return self.code in CODES and lines[-1:] == errors != [] and "Traceback" not in self.said
+        said_once = lines[-1:] == errors if errors else self.findings == 1
+        return self.code in CODES and said_once and "Traceback" not in self.said
 
     def shown(self) -> dict[str, int | str | float]:
         """As a row of the results, of what was said the end."""
@@ -140,14 +145,16 @@ def try_all(root: Path, every: int = 1) -> list[Ending]:
 def _ending(arguments: list[str], root: Path) -> Ending:
     began = time.monotonic()
     code: int | str
-    with _all_of_stderr() as said, contextlib.redirect_stdout(io.StringIO()):
+    out = io.StringIO()
+    with _all_of_stderr() as said, contextlib.redirect_stdout(out):
         try:
             code = run(arguments)
         except BaseException as error:  # noqa: BLE001 - this is what is looked for
             code = type(error).__name__
             traceback.print_exc()
     shown = " ".join(argument.replace(f"{root}/", "")[:60] for argument in arguments)
-    return Ending(shown, code, "".join(said), round(time.monotonic() - began, 2))
+    findings = sum(line.startswith("error ") for line in out.getvalue().splitlines())
+    return Ending(shown, code, "".join(said), round(time.monotonic() - began, 2), findings)
 
 
 @contextlib.contextmanager
