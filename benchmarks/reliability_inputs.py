@@ -21,7 +21,7 @@ DEEP = 10_000
 
 
 class Ending(NamedTuple):
-    """How a command line ended, with all that it and its processes said on stderr, and the errors that a check found."""
+    """How a command line ended, all that it and its processes said on stderr, and the errors that a check found."""
 
     command: str
     code: int | str
