@@ -32,7 +32,7 @@ demo: $(STAMP) ## Mine, train and evaluate on the embedded world; prints two tab
 
 test: lint test-fast test-engines docs-site wheel-check ## Everything that CI runs
 
-test-fast: $(STAMP) ## The tests that need no engine (under 90 s)
+test-fast: $(STAMP) ## The tests that need no engine (3 minutes on 2 cores)
 	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
