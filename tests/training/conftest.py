@@ -19,9 +19,9 @@ import syntrans_training
 def pytest_configure(config: pytest.Config) -> None:
     """Shapes in annotations are checked in the fast tier, from before the first import of a module.
 
-    The slow tier runs real sizes, where the checks would cost half of the time. pydantic checks the configs itself.
+    The others run real sizes, where the checks would cost half of the time. pydantic checks the configs itself.
     """
-    if "slow" in config.option.markexpr and "not slow" not in config.option.markexpr:
+    if any(tier in config.option.markexpr and f"not {tier}" not in config.option.markexpr for tier in ("slow", "vllm")):
         return
     names = (module.name for module in iter_modules(syntrans_training.__path__))
     install_import_hook([f"syntrans_training.{name}" for name in names if name != "config"], "shape_checker.check")
