@@ -52,26 +52,26 @@ def mine(
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
-    with ExitStack() as stack:
-        progress = progress or stack.enter_context(Shown())
+    with ExitStack() as folder_is_ours:  # until the last file is written
+        progress = progress or folder_is_ours.enter_context(Shown())
         require_clean(entries)
         setup = set_up(_without_others(config, classes, entries), entries, pictures=images is not None)
-        report = _own_folder(stack, out, resume=resume)
-        host = stack.enter_context(closing(open_host(setup, out / "logs", progress.say)))
-        run = stack.enter_context(
-            open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=resume)
-        )
-        stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
-        stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
-        if run.journal.count() == 0:
-            host.start()  # something will be asked for sure: models load while the pictures are read
-        run.pictures = _pictures(run, images, out)
-        candidates, semantics = Steps(run).run()
-        if damaged := len(run.journal.damaged):
-            progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
-    loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)
-    result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
-    report.save()
+        report = _own_folder(folder_is_ours, out, resume=resume)
+        with ExitStack() as stack:
+            host = stack.enter_context(closing(open_host(setup, out / "logs", progress.say)))
+            opened = open_run(setup, entries, out / JOURNAL, host, report=report, progress=progress, resume=resume)
+            run = stack.enter_context(opened)
+            stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
+            stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
+            if run.journal.count() == 0:
+                host.start()  # something will be asked for sure: models load while the pictures are read
+            run.pictures = _pictures(run, images, out)
+            candidates, semantics = Steps(run).run()
+            if damaged := len(run.journal.damaged):
+                progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
+        loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)
+        result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
+        report.save()
     return result
 
 

@@ -18,6 +18,7 @@ from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.progress import Silent
 from syntrans.runs.lock import lock
+from syntrans_mining.run import mine
 from syntrans_mining.run.mine import MineResult
 from syntrans_mining.run.report import stage_table
 
@@ -46,6 +47,20 @@ def test_scores_are_kept_for_every_row_that_reached_a_stage(run: Run, configure:
         assert (row.grounding is not None) == (reached >= position["ground"])
         assert (row.clip is not None) == (reached >= position["filter"])
         assert (row.weight is not None) == row.kept == (row.rank is not None)
+
+
+def test_no_other_run_takes_the_folder_before_the_last_file_is_written(
+    run: Run, configure: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = mine.write_result
+
+    def written_by_one(out: Path, *args: object, **kwargs: object) -> MineResult:
+        with pytest.raises(EnvironmentProblem, match="in use by another run"), lock(out):
+            pass
+        return real(out, *args, **kwargs)
+
+    monkeypatch.setattr(mine, "write_result", written_by_one)
+    assert run(configure()).descriptors.is_file()
 
 
 def test_nobody_votes_on_their_own_statement(run: Run, configure: Callable) -> None:
