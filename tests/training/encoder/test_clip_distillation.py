@@ -215,8 +215,10 @@ def test_no_resume_forgets_the_lesson(config, warm, artifacts, monkeypatch):
     train(config, out=out)
     given, fit = [], distill.fit
     monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
+    (out / distill.STATE).write_bytes(b"left by a death at the very end")
     train(config, out=out)
     assert not given
+    assert not (out / distill.STATE).exists()
     train(config, out=out, resume=False)
     assert given
 

@@ -93,6 +93,16 @@ def test_a_stop_in_generation_1_does_not_cost_generation_0(splits, tmp_path, mon
     )
 
 
+def test_states_that_a_death_at_the_very_end_left_are_removed(splits, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder.state, "remove", lambda _: None)
+        train(with_method("cross_entropy"), splits, out)
+    assert (out / encoder.STATE).is_file()
+    train(with_method("cross_entropy"), splits, out)
+    assert not list(out.glob("state*"))
+
+
 @pytest.mark.parametrize("change", [{"lr": 0.04}, {"epochs": 3}, {"rotation_gamma": 1.0}, {"drop_rate": 0.1}])
 def test_what_changes_generation_0_changes_generation_1(change):
     for method in ("skd-gen0", "skd-gen1"):

@@ -108,6 +108,8 @@ def distill_stage(
         _Stage(config, signal, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
     elif processes.first:
         take_over(Path(equal), out / DISTILL, logs=(METRICS, METRICS), what="distill")
+        if Path(equal) == out / DISTILL:
+            state.remove(out / STATE)  # of a run that died between writing the one and removing the other
     processes.wait()
     return open_encoder(out, config.encoder, device, DISTILL)
 

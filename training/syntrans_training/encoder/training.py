@@ -105,6 +105,8 @@ def encoder_stage(
         elif processes.first:
             log = METRICS if Path(equal).name == ENCODER else f"{Path(equal).stem}.metrics.jsonl"
             take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
+            if generation is last and Path(equal) == out / ENCODER:
+                state.remove(out / STATE)  # of a run that died between writing the one and removing the other
         processes.wait()
     return open_encoder(out, config, device)
 
