@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SOON = 10
+SOON = 60
 """Seconds within which a command that was ended is gone. 2 are promised, and 5 for the workers of one that was killed;
 a busy machine may need more, one that waits for ever needs more than these."""
 SHARED = Path("/dev/shm")
