@@ -180,7 +180,8 @@ def alone(part: str, seed: int, share: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "part.json"
         options = ["--part", part, "--seed", str(seed), "--share", str(share), "--out", str(out)]
-        subprocess.run([sys.executable, __file__, *options], check=True)
+        # OpenMP's threads do not live on in forked processes, which then wait for them for ever: none are begun.
+        subprocess.run([sys.executable, __file__, *options], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
         found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     say(f"{part}: {found['seconds']} s, {found['mib_peak']} MiB")
     return found
