@@ -30,14 +30,16 @@ setup: $(STAMP) ## Make .venv from requirements/$(EXTRA).txt and install the pro
 demo: $(STAMP) ## Mine, train and evaluate on the embedded world; prints two tables
 	$(BIN)/syntrans demo
 
-test: lint test-fast test-engines docs-site wheel-check ## Everything that CI runs
+test: $(STAMP) | $(UV) ## Everything that CI runs
+	$(MAKE) --jobs 2 lint docs-site wheel-check
+	$(MAKE) test-fast
+	$(MAKE) test-engines
 
-test-fast: $(STAMP) ## The tests that need no engine (3 minutes on 2 cores)
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not vllm and not slow and not gpu"
+test-fast: $(STAMP) ## The quick tests: no engine, no whole run
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not vllm and not slow and not gpu"
 
-test-engines: $(STAMP) ## The tests on real vLLM and the slow ones
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "slow and not vllm and not gpu"
-	$(BIN)/pytest -q -m "vllm and not gpu"  # one at a time: vLLM pins its threads to the cores
+test-engines: $(STAMP) ## The slow tests: whole runs, and real vLLM
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(slow or vllm) and not gpu"
 
 lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .

@@ -26,6 +26,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Engines take every core that they may use, and two of them side by side get in each other's way.
+
+    So each process of the engines' tier (`pytest -n 2 -m "slow or vllm"`), and all that it starts, has its own core.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and "not vllm" not in config.option.markexpr and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture(autouse=True)
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of all outputs, a fresh folder for each test."""

@@ -60,6 +60,7 @@ def test_json_has_facts_and_checks(config: Path, capsys: pytest.CaptureFixture[s
     assert found["cpu_cores"] >= 1
 
 
+@pytest.mark.slow
 def test_models_that_are_not_here_end_with_4_and_the_way_to_get_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor("--config", "gpu24") == 4
     page = capsys.readouterr().out

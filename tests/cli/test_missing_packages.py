@@ -168,6 +168,7 @@ def check_all_commands(name: str, home: Path) -> None:
     assert problems == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_every_command_works_or_names_what_installs_its_packages(name: str, home: Path) -> None:
     check_all_commands(name, home)
@@ -194,6 +195,7 @@ def command_words(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
             yield (*words, name)
 
 
+@pytest.mark.slow
 def test_the_doctor_fails_before_a_run_that_would(tmp_path: Path) -> None:
     (found,) = run_without(EXTRAS["cpu"].packages, [["doctor", "--config", "cpu"]], tmp_path)
     assert found[0] == 4

@@ -12,17 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from jaxtyping import install_import_hook
 from PIL import Image
+from shape_checker import check_new_shapes
 
 import syntrans_training
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Shapes in annotations are checked in the fast tier, from before the first import of a module.
-
-    The others run real sizes, where the checks would cost half of the time. pydantic checks the configs itself.
-    """
-    if any(tier in config.option.markexpr and f"not {tier}" not in config.option.markexpr for tier in ("slow", "vllm")):
-        return
+def pytest_configure() -> None:
+    """Shapes are checked, from before the first import of a module on; pydantic checks the configs itself."""
+    check_new_shapes()
     names = (module.name for module in iter_modules(syntrans_training.__path__))
     install_import_hook([f"syntrans_training.{name}" for name in names if name != "config"], "shape_checker.check")
 

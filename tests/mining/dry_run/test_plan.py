@@ -66,6 +66,7 @@ def test_a_plan_goes_stage_by_stage(configure: Configure, entries: list[ClassEnt
     assert [stage for stage, _ in itertools.groupby(stages)] == ["lint", "propose", "crosscheck", "ground", "compose"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sections",
     [

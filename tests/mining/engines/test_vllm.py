@@ -1,7 +1,11 @@
-"""One run on real vLLM with the world's models; everything here looks at that one run."""
+"""One run on real vLLM with the world's models, and questions to a pool of two of them.
+
+Importing vLLM takes about 10 s, so that all engines here come from one fork server.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +13,13 @@ import pytest
 from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
+from syntrans.files.scratch import scratch_folder
 from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
+from syntrans_mining.engines.workers.environment import worker_environment
+from syntrans_mining.engines.workers.handle import fork_server
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.run.mine import MineResult, mine
@@ -22,12 +29,31 @@ pytestmark = pytest.mark.vllm
 N_CLASSES = 6
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module", autouse=True)
+def imported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The fork server of every pool in this file."""
+    log = tmp_path_factory.mktemp("fork_server") / "imports.log"
+    with scratch_folder() as scratch, fork_server(worker_environment(threads=1, scratch=scratch), log, scratch):
+        yield
+
+
+@pytest.fixture(scope="module")
 def config() -> MiningConfig:
     return load_config(MiningConfig, "world", kind="mining/configs")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def pool(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """The first language model and the VLM, in a process each."""
+    models = resolve_models(config)
+    assert models.vlm is not None
+    group = [WorkerPlan((models.llms[0].spec,)), WorkerPlan((models.vlm.spec,))]
+    pool = Pool([group], tmp_path_factory.mktemp("pool"))
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="module")
 def mined(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> MineResult:
     folder = tmp_path_factory.mktemp("world")
     images = open_images(export(folder / "pictures", per_class=config.filter.images))
@@ -97,24 +123,20 @@ def test_the_same_command_again_asks_nothing(mined: MineResult, config: MiningCo
     assert read_descriptors(again.descriptors) == before
 
 
-def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Path) -> None:
+def test_a_poisoned_request_costs_only_itself(config: MiningConfig, pool: Pool) -> None:
     model = resolve_models(config).llms[0].spec
 
     def request(name: str, text: str, **values: object) -> Request:
         return Request(name, model.name, (Message("user", text),), Sampling(8), **values)  # type: ignore[arg-type]
 
-    pool = Pool([[WorkerPlan((model,))]], tmp_path)
-    try:
-        asked = [
-            request("long", "star " * 5000),
-            request("schema", "Describe it.", schema='{"type": "no such type"}'),
-            request("empty", ""),
-            request("odd", "\ufffd\u200b\x00"),
-            request("good", 'Is it described by "a star shape"?', yes_no=True),
-        ]
-        answers = {response.id: response for response in pool.generate(asked)}
-    finally:
-        pool.close()
+    asked = [
+        request("long", "star " * 5000),
+        request("schema", "Describe it.", schema='{"type": "no such type"}'),
+        request("empty", ""),
+        request("odd", "\ufffd\u200b\x00"),
+        request("good", 'Is it described by "a star shape"?', yes_no=True),
+    ]
+    answers = {response.id: response for response in pool.generate(asked)}
     assert set(answers) == {"long", "schema", "empty", "odd", "good"}
     assert "tokens" in (answers["long"].error or "")
     assert answers["schema"].error
@@ -124,7 +146,7 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, tmp_path: Pa
     assert 0 <= p_yes <= 1
 
 
-def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, tmp_path: Path) -> None:
+def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, pool: Pool) -> None:
     """As they would stand there if such text got past the check that drops it."""
     model = resolve_models(config).llms[0].spec
     about = [(entry.name, text) for entry in read_classes("world")[:6] for text in ("a round body", "a red body")]
@@ -141,26 +163,18 @@ def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, 
         found = {answer.id: answer.p_yes for answer in pool.generate([*requests[::-2], *requests[-2::-2]])}
         return [found[str(number)] or 0.0 for number in range(len(about))]
 
-    pool = Pool([[WorkerPlan((model,))]], tmp_path)
-    try:
-        before, again, beside = votes(harmless), votes(harmless), votes(hostile)
-    finally:
-        pool.close()
+    before, again, beside = votes(harmless), votes(harmless), votes(hostile)
     noise = max(abs(a - b) for a, b in zip(before, again, strict=True))
     assert max(before) > 0
     assert max(abs(a - b) for a, b in zip(before, beside, strict=True)) <= max(noise, 1e-3)
 
 
-def test_the_vlm_answers_without_a_picture_too(config: MiningConfig, tmp_path: Path) -> None:
+def test_the_vlm_answers_without_a_picture_too(config: MiningConfig, pool: Pool) -> None:
     """As it must where `compose.readers` is vlm."""
     model = resolve_models(config).vlm
     assert model is not None
-    pool = Pool([[WorkerPlan((model.spec,))]], tmp_path)
     text = 'Is it described by "a star shape"?'
-    try:
-        (answer,) = pool.generate([Request("a", model.spec.name, (Message("user", text),), Sampling(1), yes_no=True)])
-    finally:
-        pool.close()
+    (answer,) = pool.generate([Request("a", model.spec.name, (Message("user", text),), Sampling(1), yes_no=True)])
     assert answer.error is None
     assert answer.p_yes is not None
     assert 0 <= answer.p_yes <= 1

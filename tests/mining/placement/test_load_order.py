@@ -136,6 +136,7 @@ EVERYTHING: dict[str, Any] = {
 CUT_OFF = {"truncate": ["heron"], "truncate_times": 2}  # such answers are drawn again
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(
     ("sections", "pictures", "expected"),
@@ -170,6 +171,7 @@ def _models(config: MiningConfig, names: dict[str, int]) -> Models:
     return models if "eye" in names else replace(models, vlm=None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alone")
 def test_the_order_of_asking_changes_nothing_in_the_files(run: Run, configure: Configure, tmp_path: Path) -> None:
     sections = EVERYTHING | {"compose": {"llm": "cleo"}}

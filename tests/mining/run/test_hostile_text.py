@@ -98,6 +98,7 @@ def opinions(row: DescriptorRow) -> tuple[object, ...]:
     return row.votes, row.agreement, row.grounding, row.clip
 
 
+@pytest.mark.slow
 def test_votes_about_everything_else_stay_as_they_were_and_harmful_text_is_asked_about_nowhere(
     run: Run, configure: Callable, hostile: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def whole(small: Callable, death: Death, tmp_path: Path) -> dict[str, bytes]:
     return contents(tmp_path / "whole" / "run")
 
 
+@pytest.mark.slow
 @quick
 @given(points=st.lists(st.integers(0, 320), min_size=1, max_size=6))
 def test_a_run_that_dies_again_and_again_ends_the_same_and_asks_nothing_twice(

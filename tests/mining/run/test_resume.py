@@ -66,6 +66,7 @@ def _asked(result: MineResult) -> int:
     return sum(model["asked"] for stage in result.run["stages"].values() for model in stage["models"].values())
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(points=st.lists(st.integers(0, 40), min_size=1, max_size=3))
 def test_a_run_that_dies_anywhere_ends_up_the_same_and_asks_nothing_twice(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from openai_server import mine_arguments, serving
 
 from syntrans.contract.reading import read_descriptors, read_semantics
@@ -76,6 +77,7 @@ raise SystemExit(code)
 """
 
 
+@pytest.mark.slow
 def test_descriptors_are_mined_from_a_server_where_there_is_no_torch(tmp_path: Path) -> None:
     (tmp_path / "birds.txt").write_text("wren\nrobin\n")
     with serving() as address:

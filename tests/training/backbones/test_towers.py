@@ -48,6 +48,7 @@ def test_a_timm_folder_gives_the_features_of_its_model(saved_timm):
     assert encoder(x).shape == (2, encoder.feature_dim)
 
 
+@pytest.mark.slow
 def test_an_open_clip_folder_gives_its_image_features():
     import open_clip
 

@@ -17,6 +17,7 @@ from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
 
 C, M, D, S = 20, 12, 10, 10  # one CLIP has S = D
+pytestmark = pytest.mark.slow  # every method is trained and chosen
 HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden=16, seed=0, published_steps=6)
 
 

@@ -29,6 +29,7 @@ from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
 
 C, M, D, S, BASE = 34, 16, 10, 8, 26
+pytestmark = pytest.mark.slow  # a bridge is trained, for all of them
 PARTS = {"generator": True, "residual": True, "gate": True, "fusion": "evidence"}
 HOW = HeadTrainingConfig(
     seeds=2, steps=6, val_checks=2, ways=8, queries=6, tasks_per_step=2, lr=3e-3,

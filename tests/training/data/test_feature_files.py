@@ -41,6 +41,7 @@ def config(features, tiny_text_encoder):
     )
 
 
+@pytest.mark.slow
 def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, write_toy_descriptors):
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
     assert run.report["encoder"]["method"] == "precomputed"
@@ -176,6 +177,7 @@ def test_a_file_without_classes_is_named(features):
         load_splits(str(features), size=8, names=("base",))
 
 
+@pytest.mark.slow
 def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, tmp_path, write_toy_descriptors):
     encoder = {"backbone": "resnet12-tiny", "epochs": 1, "batch_size": 32, "train_size": 16, "test_size": 16}
     changed = TrainConfig.model_validate(

@@ -23,6 +23,7 @@ from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
 from syntrans_training.text.class_vectors import read_knowledge
 
+pytestmark = pytest.mark.slow  # an encoder is distilled in each of them
 CPU = torch.device("cpu")
 CLIP = "package:syntrans_world/weights/clip"
 

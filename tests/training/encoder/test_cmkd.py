@@ -93,6 +93,7 @@ def test_without_the_relation_loss_no_teacher_is_trained_and_no_lesson_counts(sp
     )
 
 
+@pytest.mark.slow
 def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
     one, _ = train(small(), splits, tmp_path / "one" / "a", knowledge(val=1))
     two, _ = train(small(), splits, tmp_path / "two" / "a", knowledge(val=2))
@@ -117,6 +118,7 @@ def test_a_lesson_changes_no_teacher():
     assert of[0] == of[1]
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monkeypatch):
     straight, _ = train(small(), splits, tmp_path / "straight" / "run", knowledge())
     fit, trained = encoder.fit, []
@@ -136,6 +138,7 @@ def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monke
     assert same(straight, again)
 
 
+@pytest.mark.slow
 def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, artifacts):
     config = whole(tiny_config)
     teacher = train_all(
@@ -156,6 +159,7 @@ def whole(tiny_config):
     )
 
 
+@pytest.mark.slow
 def test_the_student_is_evaluated_on_pictures_alone(tiny_config, write_toy_descriptors, artifacts):
     descriptors = write_toy_descriptors()
     run = train_all(whole(tiny_config), out=artifacts / "train" / "a", descriptors=descriptors)

@@ -39,6 +39,7 @@ def identity(config, **more):
     return plan(config, **{"base_key": "k", "device": CPU, "seed": 0, **more}).identity
 
 
+@pytest.mark.slow
 def test_generation_1_trains_its_teacher_first_and_keeps_both(splits, tmp_path):
     out = tmp_path / "train" / "a"
     _, note = train(with_method("skd-gen1"), splits, out)
@@ -58,6 +59,7 @@ def test_generation_1_trains_its_teacher_first_and_keeps_both(splits, tmp_path):
     assert "state.safetensors" not in left
 
 
+@pytest.mark.slow
 def test_generation_0_of_another_run_is_taken_over_as_teacher(splits, tmp_path, monkeypatch):
     train(with_method("skd-gen0"), splits, tmp_path / "train" / "zero")
     trained = []
@@ -72,6 +74,7 @@ def test_generation_0_of_another_run_is_taken_over_as_teacher(splits, tmp_path, 
     assert all(torch.equal(zero[name], one[name]) for name in zero)
 
 
+@pytest.mark.slow
 def test_a_stop_in_generation_1_does_not_cost_generation_0(splits, tmp_path, monkeypatch):
     straight, _ = train(with_method("skd-gen1"), splits, tmp_path / "straight" / "run")
     fit = encoder.fit

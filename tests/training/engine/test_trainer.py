@@ -231,6 +231,7 @@ class Line:
         return {"size": self.module["encoder"](torch.ones(len(items), 4)).square().mean()}
 
 
+@pytest.mark.slow
 def test_a_look_at_val_runs_what_was_compiled_eagerly(tmp_path, monkeypatch):
     ran = []
 

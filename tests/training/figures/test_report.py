@@ -18,6 +18,7 @@ from syntrans_training.pipeline.train import train
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 
+pytestmark = pytest.mark.slow  # a training, for all of them
 EVALUATE = EvaluateConfig.model_validate({"device": "cpu", "episodes": {"queries": 5, "episodes": 30}})
 SHOTS = (1, 3)
 

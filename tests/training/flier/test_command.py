@@ -15,6 +15,7 @@ from syntrans.contract.writing import write_descriptors
 from syntrans_training.flier import tasks_of_split
 from syntrans_training.imagination.diffusion_folder import open_folder
 
+pytestmark = pytest.mark.slow  # whole trainings on imagined pictures
 CLIP = "package:syntrans_world/weights/clip"
 
 

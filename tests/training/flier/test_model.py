@@ -48,6 +48,7 @@ def test_latents_that_say_the_class_are_learned_where_pixels_say_nothing(task):
     assert accuracy(task, PIXELS) < 0.5
 
 
+@pytest.mark.slow
 def test_with_noise_or_other_classes_latents_the_latent_branch_knows_nothing(task):
     assert accuracy(task, "latents_noise", fusion=1.0) < 0.45
     assert accuracy(task, "latents_shuffled", fusion=1.0) < 0.2
@@ -60,6 +61,7 @@ def test_no_share_for_the_latents_is_the_image_branch_alone(task):
     torch.testing.assert_close(scores, 0.5 * image + 0.5 * latent)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(task):
     told = (task.projection, task.text, task.real, task.imagined, RECIPE)
     first, again, other = (train_flier(*told, seed=seed).state_dict() for seed in (1, 1, 2))

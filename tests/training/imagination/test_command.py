@@ -34,6 +34,7 @@ def command(mined, pipeline_folder):
     return lambda *more: cli(["imagine", "--descriptors", str(mined), "--config", "imagine", *settings, *more])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_twice(
     command, tmp_path, capsys, monkeypatch
 ):

@@ -56,6 +56,7 @@ def keys() -> list[str]:
     return [job.key for job in WANTED]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(0, 4), max_size=4), batch=st.integers(1, 12), before_keeping=st.booleans())
 def test_a_killed_run_makes_no_finished_picture_twice_and_ends_the_same(

@@ -70,6 +70,7 @@ def refused_for_cause(text, folders, entries):
 many = settings(max_examples=500, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @many
 @given(names=name_lists().filter(bool), data=st.data())
 def test_lists_folders_and_splits_give_every_class_its_own_pictures_or_an_error_that_names_two(names, data):
@@ -205,6 +206,7 @@ def small(tiny_text_encoder):
     }
 
 
+@pytest.mark.slow
 def test_names_that_look_alike_keep_their_rows_and_pictures_from_mining_to_evaluation(tmp_path, small):
     names = [name for name in LOOKALIKES if "/" not in name]
     entries = kept_apart(as_list(names, tmp_path))

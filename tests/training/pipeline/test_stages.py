@@ -39,6 +39,7 @@ def test_without_descriptors_there_are_names(knowledge):
     assert main_variants(knowledge(), config("drop")) == ("name",)
 
 
+@pytest.mark.slow
 def test_a_run_without_class_names_is_evaluated_without_them_and_beside_them(
     features, tiny_config, write_toy_descriptors, tmp_path, monkeypatch
 ):

@@ -14,6 +14,8 @@ from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.table import render
 from syntrans_training.pipeline.train import TrainResult, train
 
+pytestmark = pytest.mark.slow  # whole trainings, which the tests share
+
 
 @pytest.fixture(scope="module")
 def config(tiny_config):

@@ -202,6 +202,7 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
         syntrans.FewShotClassifier.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
     """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
     pytest.importorskip("sklearn")

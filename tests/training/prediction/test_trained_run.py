@@ -21,6 +21,7 @@ from syntrans_training.prediction.encoders.trained import RunKnowledge
 from syntrans_training.prediction.predictor import Settings, fit
 from syntrans_training.prediction.reasons import explain
 
+pytestmark = pytest.mark.slow  # a training, for all of them
 SHAPE = {"ways": 5, "queries": 4, "shots": [1, 3]}
 FEW = EvaluateConfig.model_validate({"device": "cpu", "episodes": {**SHAPE, "episodes": 5}})
 

@@ -113,9 +113,9 @@ def can_fork() -> bool:
 def fork_server(environment: Mapping[str, str], log: Path, scratch: Path) -> Iterator[None]:
     """A fork server for the time of the block; it imports vLLM once, and its memory is free afterwards.
 
-    Its socket is in ``scratch``.
+    Its socket is in ``scratch``. Inside the block of another one, that one serves.
     """
-    if not can_fork():
+    if not can_fork() or _fork_server_pid() is not None:
         yield
         return
     context = multiprocessing.get_context("forkserver")
@@ -132,10 +132,14 @@ def fork_server(environment: Mapping[str, str], log: Path, scratch: Path) -> Ite
         del folders["tempdir"]
 
 
+def _fork_server_pid() -> int | None:
+    return getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+
+
 def _end_fork_server() -> None:
     """The standard library ends it only with this process, and keeps how to end it earlier to itself."""
     server: Any = getattr(forkserver, "_forkserver", None)
-    pid = getattr(server, "_forkserver_pid", None)
+    pid = _fork_server_pid()
     if pid is None or not hasattr(server, "_stop"):
         return
     with contextlib.suppress(OSError):

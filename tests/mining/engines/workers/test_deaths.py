@@ -94,6 +94,7 @@ def mining(start: Callable[..., Mining]) -> Mining:
     return start()
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(
     mining: Mining, request: pytest.FixtureRequest
 ) -> None:
@@ -108,6 +109,7 @@ def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file
     assert list(mining.tmp.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(
     start: Callable[..., Mining], request: pytest.FixtureRequest
 ) -> None:
