@@ -36,10 +36,25 @@ LABELS = {
     "random_words": "random words",
     "shuffled": "shuffled classes",
     "half_shuffled": "half-shuffled classes",
+    "zero_shot": "CLIP, zero-shot",
+    "linear_probe": "linear probe",
+    "prolip": "ProLIP",
+    "flier": "FLIER",
+    "pixels_only": "imagined pictures as pixels only",
+    "no_imagined": "no imagined pictures",
+    "latents_shuffled": "latents of other classes",
+    "latents_noise": "noise as latents",
+    "image_branch": "FLIER, image branch alone at the test",
+    "latent_branch": "FLIER, latent branch alone at the test",
 }
 GROUPS = {
     "visual": "pictures alone",
     "semantic": "pictures and text",
     "transductive": "also the unlabelled queries",
     "control": "SynTrans, with other text",
+}
+FLIER_GROUPS = {
+    "peers": "the same CLIP and shots",
+    "flier": "both branches",
+    "controls": "FLIER with something else",
 }

@@ -12,7 +12,7 @@ from typing import Any
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
 from syntrans.files.sealed_json import read_sealed_json
-from syntrans.views.report.provenance import Facts, facts_of, listed
+from syntrans.views.report.provenance import Facts, facts_of, licences_of, listed
 
 
 def training_part(file: Path) -> dict[str, Any]:
@@ -77,6 +77,7 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         ("pictures", (report["config"].get("data") or {}).get("path")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
+        ("licences", licences_of(descriptors.get("path"))),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method", "precision") if encoder.get(key))),
         ("teacher", (distill.get("teacher") or {}).get("name")),
         ("text encoder", (bridge.get("text_encoder") or {}).get("name")),
