@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 LABELS = {
     "plain_prototypes": "prototypes (cosine)",
     "euclidean": "prototypes (Euclidean)",
@@ -58,3 +61,8 @@ FLIER_GROUPS = {
     "flier": "both branches",
     "controls": "FLIER with something else",
 }
+
+
+def with_labels(choices: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What val chose for each method, with the label of its row as the method's name."""
+    return [{**one, "method": LABELS.get(str(one.get("row", one["method"])), one["method"])} for one in choices]

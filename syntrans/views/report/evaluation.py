@@ -12,7 +12,7 @@ import pyarrow as pa
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
-from syntrans.views.labels import GROUPS, LABELS
+from syntrans.views.labels import GROUPS, LABELS, with_labels
 from syntrans.views.report.columns import Numbered
 from syntrans.views.report.flier import SYSTEM, flier_limits, flier_numbers
 from syntrans.views.report.provenance import Facts, facts_of, licences_of
@@ -63,7 +63,7 @@ def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
         "group_labels": GROUPS,
         "per_class": summary["per_class"],
         "chosen": {
-            "methods": chosen.get("methods") or [],
+            "methods": with_labels(chosen.get("methods") or []),
             "bridge": chosen.get("bridge") or [],  # earlier versions did not write it
             "ridge": chosen.get("choices") or [],
         },

@@ -12,6 +12,7 @@ from typing import Any
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
 from syntrans.files.sealed_json import read_sealed_json
+from syntrans.views.labels import with_labels
 from syntrans.views.report.provenance import Facts, facts_of, licences_of, listed
 
 
@@ -33,7 +34,7 @@ def training_part(file: Path) -> dict[str, Any]:
             },
             "bridge": _choices(report.get("vsbird")),
             "ridge": _choices(report.get("bridge")),
-            "methods": _choices(report.get("methods")),
+            "methods": with_labels(_choices(report.get("methods"))),
             "seconds": report.get("seconds") or {},
             "facts": _facts(report),
             "config": json.dumps(report["config"], indent=2, ensure_ascii=False),

@@ -83,16 +83,18 @@ function bar(part, whole) {
 
 // An interval in a table's cell, on the axis from low to high; `zero` is where a line stands through all cells.
 function whisker({ mean, half_width: half }, [low, high], kind, text, zero = null) {
-  const at = (value) => (WHISKER * (value - low)) / (high - low);
+  const at = (value) => (WHISKER * (Math.min(high, Math.max(low, value)) - low)) / (high - low);
   const made = drawn("svg", { viewBox: `-6 0 ${WHISKER + 12} 18`, class: `whisker ${kind}`, role: "img", "aria-label": text });
-  for (const tick of ticks(low, high, 3)) made.append(drawn("line", { x1: at(tick), x2: at(tick), y1: 0, y2: 18, class: tick === zero ? "zero" : "grid" }));
-  made.append(drawn("line", { x1: at(mean - half), x2: at(mean + half), y1: 9, y2: 9, class: "half" }), drawn("circle", { cx: at(mean), cy: 9, r: 4 }));
+  for (const tick of ticks(low, high, 4)) made.append(drawn("line", { x1: at(tick), x2: at(tick), y1: 0, y2: 18, class: tick === zero ? "zero" : "grid" }));
+  const x = at(mean), tip = mean < low ? x - 5 : x + 5;
+  const mark = low <= mean && mean <= high ? drawn("circle", { cx: x, cy: 9, r: 4 }) : drawn("polygon", { points: `${tip},9 ${2 * x - tip},4 ${2 * x - tip},14` });
+  made.append(drawn("line", { x1: at(mean - half), x2: at(mean + half), y1: 9, y2: 9, class: "half" }), mark);
   return made;
 }
 
 function axis(low, high) {
   const made = drawn("svg", { viewBox: `-6 0 ${WHISKER + 12} 16`, class: "axis", "aria-hidden": "true" });
-  for (const tick of ticks(low, high, 3)) made.append(note((WHISKER * (tick - low)) / (high - low), 12, String(tick).replace("-", "−"), "middle"));
+  for (const tick of ticks(low, high, 4)) made.append(note((WHISKER * (tick - low)) / (high - low), 12, String(tick).replace("-", "−"), "middle"));
   return made;
 }
 

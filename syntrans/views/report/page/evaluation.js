@@ -41,7 +41,7 @@ class Result {
     ];
     if (reference) columns.push({ label: `row − ${this.names(reference)}`, value: (row) => this.difference(row.row, reference)?.mean ?? null, cell: (row) => difference(this.difference(row.row, reference)), numeric: true });
     if (this.rows.some((row) => known(row.image_half_width))) columns.push({ label: "± with other pictures", value: (row) => row.image_half_width, cell: (row) => fixed(row.image_half_width), numeric: true });
-    columns.push({ label: "group", value: groupName, cell: (row) => words(groupName(row)) });
+    columns.push({ label: "group", value: groupName, cell: (row) => words(groupName(row), "whole") });
     return dataTable({ label: `Accuracy in percent, ${this.shots}-shot; a row's name shows what it is made of`, name: `accuracy-${this.shots}-shot`, columns, rows: this.rows }).element;
   }
 
@@ -71,14 +71,14 @@ class Result {
       ],
     });
     const beside = [[headline, 1, `${this.names(headline)} − row`], [reference, -1, `row − ${this.names(reference)}`]].filter(([other]) => other !== row && found.rows[other]);
-    const column = (label, value) => ({ label, value, cell: (one) => fixed(value(one)), numeric: true });
+    const column = (label, value, shown = fixed) => ({ label, value, cell: (one) => shown(value(one)), numeric: true });
     const episodes = dataTable({
       label: "Every episode, the worst first", name: `episodes-${row}-${this.shots}-shot`, size: 10, sort: { column: 1, down: false },
       rows: values.map((value, i) => ({ episode: found.episode[i], value, i })),
       columns: [
         { label: "episode", value: (one) => one.episode, cell: (one) => String(one.episode) },
         column("accuracy", (one) => one.value / 100),
-        ...beside.map(([other, sign, label]) => column(label, (one) => (sign * (found.rows[other][one.i] - one.value)) / 100)),
+        ...beside.map(([other, sign, label]) => column(label, (one) => (sign * (found.rows[other][one.i] - one.value)) / 100, signed)),
       ],
     });
     return [folded("Episodes by accuracy", histogram.element), folded("Every episode", episodes.element)];
@@ -146,8 +146,9 @@ class Result {
 const difference = (found) => (found ? element("span", { title: found.verdict || "" }, `${signed(found.mean)} ± ${fixed(found.half_width)}`) : "");
 
 // Two columns: a value with its interval in numbers, and drawn on one axis for all rows; that of differences has a line at 0.
+// Wrong texts would squeeze everything else: controls do not widen the axis, and what lies beyond it ends in an arrow.
 function interval(label, rows, of, isDifference = false) {
-  const there = rows.map(of).filter(Boolean);
+  const there = rows.filter((row) => of(row) && !/^control/.test(row.group)).map(of);
   if (!there.length) return [];
   const ends = [...there.flatMap((one) => [one.mean - one.half_width, one.mean + one.half_width]), ...(isDifference ? [0] : [])];
   const [low, high] = extent([Math.floor(Math.min(...ends)), Math.ceil(Math.max(...ends))]);
@@ -159,7 +160,7 @@ function interval(label, rows, of, isDifference = false) {
     {
       label: drawnLabel, value: mean, csv: false, plain: true,
       head: element("span", {}, axis(low, high), element("span", { className: "hidden", textContent: drawnLabel })),
-      cell: (row) => (of(row) ? whisker(of(row), [low, high], row.group || "", `${label} ${text(of(row))} percent`, isDifference ? 0 : null) : ""),
+      cell: (row) => (of(row) ? whisker(of(row), [low, high], row.group || "", `${label} ${text(of(row))} percent`, isDifference ? 0 : null) : element("span")),
     },
   ];
 }
@@ -187,19 +188,26 @@ function reliability(rows, name) {
   return [lineChart("Share of right answers over the stated probability", lines, { x: "stated probability", y: "Reliability: share that was right" })];
 }
 
+const valAndTrials = (settings) => [
+  { label: "val accuracy", value: (one) => (known(one.val) ? 100 * one.val : null), cell: (one) => (known(one.val) ? fixed(100 * one.val) : "–"), numeric: true },
+  {
+    label: "tried", value: (one) => (one.trials || []).map(settings).join("; "), plain: true,
+    cell: (one) => (one.trials?.length ? folded(`${one.trials.length}`, element("ul", {}, one.trials.map((trial) => element("li", {}, words(settings(trial)))))) : "–"),
+  },
+];
+
 // The settings of each method and of the bridge, with all that were tried.
 function chosen(methods = [], choices = []) {
   const settings = (one) => Object.entries(one).map(([key, value]) => `${key} ${typeof value === "number" ? Number(value.toPrecision(4)) : JSON.stringify(value)}`).join(", ");
   const without = (one, keys) => Object.fromEntries(Object.entries(one).filter(([key]) => !keys.includes(key)));
-  const made = [];
+  const made = [], withVal = methods.some((one) => known(one.val));
   if (methods.length) {
     made.push(dataTable({
       label: "Settings of the methods", name: "settings", rows: methods,
       columns: [
         { label: "method", value: (one) => one.method }, { label: "shots", value: (one) => one.shots, numeric: true },
         { label: "setting", value: (one) => settings(one.setting || {}) || "none" },
-        { label: "val accuracy", value: (one) => (known(one.val) ? 100 * one.val : null), cell: (one) => (known(one.val) ? fixed(100 * one.val) : "–"), numeric: true },
-        { label: "tried", value: (one) => (one.trials || []).map(settings).join("; "), cell: (one) => (one.trials?.length ? folded(`${one.trials.length}`, element("ul", {}, one.trials.map((trial) => element("li", {}, words(settings(trial)))))) : "–"), plain: true },
+        ...(withVal ? valAndTrials(settings) : []),
       ],
     }).element);
   }

@@ -247,7 +247,9 @@ def test_live_it_shows_what_a_run_has_done_since(tab: Page, tmp_path: Path) -> N
 
 def test_printed_it_has_its_tables_and_no_buttons(page: Page) -> None:
     page.call("Emulation.setEmulatedMedia", media="print", features=[])
-    assert page.js("document.querySelector('.filters').offsetParent") is None
+    page.size(718, 1000)  # A4 less its margins
+    assert page.js("document.querySelector('.filters, .field').offsetParent") is None
+    assert page.js("document.documentElement.scrollWidth") <= 718
     assert page.js("document.querySelector('table').offsetParent !== null")
     page.call("Emulation.setEmulatedMedia", media="", features=[])
 
