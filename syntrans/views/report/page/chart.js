@@ -105,7 +105,9 @@ function scatter(label, points, groups, chosen) {
     points.forEach((point) => {
       const cx = 8 + ((point.x - left) / (right - left)) * (width - 16), cy = height - 8 - ((point.y - low) / (high - low)) * (height - 16);
       const faded = chosen !== -1 && point.group !== chosen ? " faded" : "";
-      svg.append(drawn("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 3, class: `point ${colour(point.group)}${faded}` }));
+      const name = drawn("title"); // shown where the mouse stands
+      name.textContent = groups[point.group];
+      svg.append(drawn("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 3, class: `point ${colour(point.group)}${faded}` }, name));
     });
   });
 }

@@ -148,9 +148,9 @@ const difference = (found) => (found ? element("span", { title: found.verdict ||
 // Two columns: a value with its interval in numbers, and drawn on one axis for all rows; that of differences has a line at 0.
 // Wrong texts would squeeze everything else: controls do not widen the axis, and what lies beyond it ends in an arrow.
 function interval(label, rows, of, isDifference = false) {
-  const there = rows.filter((row) => of(row) && !/^control/.test(row.group)).map(of);
+  const there = rows.filter(of), others = there.filter((row) => !/^control/.test(row.group));
   if (!there.length) return [];
-  const ends = [...there.flatMap((one) => [one.mean - one.half_width, one.mean + one.half_width]), ...(isDifference ? [0] : [])];
+  const ends = [...(others.length ? others : there).map(of).flatMap((one) => [one.mean - one.half_width, one.mean + one.half_width]), ...(isDifference ? [0] : [])];
   const [low, high] = extent([Math.floor(Math.min(...ends)), Math.ceil(Math.max(...ends))]);
   const text = (one) => `${isDifference ? signed(one.mean) : fixed(one.mean)} ± ${fixed(one.half_width)}`;
   const mean = (row) => of(row)?.mean ?? null, drawnLabel = `${label}, drawn`;
