@@ -113,13 +113,13 @@ class Result {
       const c = classes.indexOf(name);
       const worst = pairs.filter(([from]) => from === c).slice(0, 3).map(([, to]) => classes[to]);
       const before = reference ? values[reference] : null;
-      return { name, c, value: values[row], gain: known(before) && known(values[row]) ? values[row] - before : null, worst: worst.join(", ") };
+      return { name, c, value: values[row], gain: known(before) && known(values[row]) ? values[row] - before : null, worst: worst.map((one) => [one, ""]) };
     });
     const columns = [
-      { label: "class", value: (one) => one.name, cell: (one) => (mistakes && one.worst ? button(one.name, () => mistakes.only(one.c), "link") : one.name) },
+      { label: "class", value: (one) => one.name, cell: (one) => (mistakes && one.worst.length ? button(one.name, () => mistakes.only(one.c), "link") : one.name) },
       { label: "accuracy", value: (one) => one.value, cell: (one) => fixed(one.value), numeric: true },
       ...(reference && reference !== row ? [{ label: `minus ${this.names(reference)}`, value: (one) => one.gain, cell: (one) => signed(one.gain), numeric: true }] : []),
-      ...(mistakes ? [{ label: "most often taken for", value: (one) => one.worst }] : []),
+      ...(mistakes ? [{ label: "most often taken for", value: (one) => asText(one.worst), cell: (one) => listed(one.worst) }] : []),
     ];
     const label = `Accuracy of every class, the worst first${mistakes ? "; a name shows for what it was taken" : ""}`;
     const table = dataTable({ label, name: `classes-${row}-${this.shots}-shot`, rows, columns, size: 10, sort: { column: 1, down: false } });

@@ -111,6 +111,17 @@ def test_hostile_text_is_shown_as_text_and_nothing_is_asked_or_run(page: Page, t
     assert page.wrong() == []
 
 
+def test_a_name_from_right_to_left_leaves_our_numbers_where_they_are(page: Page) -> None:
+    page.js("document.querySelectorAll('.rows summary, .cards summary').forEach((one) => one.click())")
+    page.wait("document.querySelector('.rows .evidence bdi') !== null")
+    for place, start, number in (
+        (".evidence dd", "P(yes) 0.80; in those of", " 0.30"),
+        (".cards dd", plain_text(HOSTILE)[:20], " 70 %"),
+    ):
+        told = f"[...document.querySelectorAll({place!r})].find((one) => one.textContent.startsWith({start!r}))"
+        assert page.js(f"{told}.querySelector('bdi').nextSibling.data") == number
+
+
 def test_a_reason_leads_to_its_rows_and_search_and_filters_narrow_them(page: Page) -> None:
     click(page, "no_agreement 1")
     assert texts(page) == ["right to left"]
