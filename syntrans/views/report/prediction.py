@@ -49,7 +49,7 @@ def prediction_part(
             "Names of a call that were made together inform each other; one by one they may differ.",
             "A promise about prediction sets holds for pictures like the supports, and for no others.",
             *([f"Only the first {SMALL_ONES:,} pictures are shown."] if len(shown) > SMALL_ONES else []),
-            *([f"Of {unsure:,} unsure pictures {large:,} are at full size, the rest small."] if large < unsure else []),
+            *([f"Only {large:,} of {unsure:,} unsure pictures are at full size."] if large < unsure else []),
             *([] if facts else ["The file does not say how it was made; .parquet and .html do."]),
         ],
     }

@@ -125,6 +125,18 @@ def test_the_unsure_come_first_and_large_and_a_picture_that_is_gone_is_none(pred
     assert size(pictures["named", "red.png"]) == (224, 112)
 
 
+def test_what_does_not_fit_at_full_size_is_small_and_counted(
+    predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "query" / "red.png")
+    line = predicted.read_text().splitlines()[0]
+    predicted.write_text(f"{line}\n{line}\n")
+    monkeypatch.setattr("syntrans.views.report.prediction.LARGE_BYTES", 1)
+    part = only(predicted)
+    assert [size(answer["picture"])[0] for answer in part["answers"]] == [2000, 224]
+    assert "Only 1 of 2 unsure pictures are at full size." in part["limits"]
+
+
 def size(address: str) -> tuple[int, int]:
     import base64
 
