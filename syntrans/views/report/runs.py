@@ -34,6 +34,7 @@ KINDS = (
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )
+IMAGINED = "imagined.parquet"
 PARTS_OF_DEMO = ("mine", "train", "evaluate")
 _RULE = "give the folder of a run of mine, import, train or evaluate, or a .jsonl or .parquet of predict"
 
@@ -74,6 +75,8 @@ def _parts(run: Path, *, unfinished: bool) -> list[Part]:
     finished = found is not None and (found.file != "descriptors.parquet" or _is_whole(run))
     if found and finished:
         return [found.read(run / found.file)]
+    if (run / IMAGINED).is_file():
+        raise InputError(f"{run} is of `syntrans imagine`, which has no page; look at its contact_sheet.png")
     if unfinished and is_working(run):
         return [working_part(run)]
     if is_working(run):

@@ -179,6 +179,13 @@ def test_a_run_that_has_not_finished_says_so_and_how_to_follow_it(mined: Path) -
     assert parts_of([mined], unfinished=True)[0]["kind"] == "working"
 
 
+def test_imagined_pictures_are_not_called_unfinished(tmp_path: Path) -> None:
+    for name in ("imagined.parquet", "run.json", "legs.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match="which has no page; look at its contact_sheet.png"):
+        parts_of([tmp_path])
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
