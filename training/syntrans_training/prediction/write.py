@@ -112,7 +112,7 @@ def _cell(value: Any) -> Any:
         value = "; ".join(parts)
     if isinstance(value, str):
         value = plain_text(value)
-        if value[:1] in ("=", "+", "@", "\t"):  # a spreadsheet would run it
+        if value[:1] in ("=", "+", "-", "@", "\t", "\r"):  # a spreadsheet would run it
             value = "'" + value
     return "" if value is None else value
 

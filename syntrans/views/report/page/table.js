@@ -5,7 +5,7 @@
 
 function csvCell(value) {
   let text = known(value) ? String(value) : "";
-  if (typeof value === "string" && /^[=+@\t]/.test(text)) text = `'${text}`; // a spreadsheet would run it
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`; // a spreadsheet would run it
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

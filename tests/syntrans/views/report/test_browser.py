@@ -152,6 +152,7 @@ def test_a_table_is_saved_with_every_row_and_no_formula(page: Page, tmp_path: Pa
     assert len(rows) == 7
     assert {row["reason"] for row in rows if row["kept"] == "false"} == {"duplicate_of", "no_agreement", "unlikely"}
     assert page.js("csvCell('=1+1')") == "'=1+1"
+    assert page.js("[csvCell('-1+1'), csvCell(-1)]") == ["'-1+1", "-1"]
     click(page, "Save the points as CSV")
     assert len(list(csv.DictReader(saved(tmp_path, "weights-points.csv").splitlines()))) == 3
 
@@ -240,17 +241,25 @@ def test_curves_and_points_are_drawn_as_wide_as_there_is_room(page: Page) -> Non
     assert page.wrong() == []
 
 
-def test_live_it_shows_what_a_run_has_done_since(tab: Page, tmp_path: Path) -> None:
-    (tmp_path / "request.json").write_text("{}")
-    followed = Followed([tmp_path])
+def test_live_it_shows_what_a_run_has_done_since_and_leaves_the_others_alone(
+    tab: Page, tmp_path: Path, mined: Path
+) -> None:
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    (run_folder / "request.json").write_text("{}")
+    followed = Followed([mined, run_folder])
     followed.look()
     with open_server(followed, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         tab.events.clear()
         tab.open(f"http://127.0.0.1:{server.server_port}/")
-        assert tab.js("document.querySelectorAll('svg').length") == 0
-        (tmp_path / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "loss": 2.0}) + "\n")
+        assert tab.js("document.querySelectorAll('svg polyline').length") == 0
+        click(tab, "no_agreement 1")
+        tab.js("document.querySelector('.rows summary').focus()")
+        (run_folder / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "loss": 2.0}) + "\n")
         tab.wait("document.querySelectorAll('svg polyline').length === 1")
+        assert texts(tab) == ["right to left"]
+        assert tab.js("document.activeElement.tagName") == "SUMMARY"
         tab.call("Page.navigate", url="about:blank")
         server.shutdown()
     assert tab.wrong() == []
