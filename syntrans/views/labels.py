@@ -39,8 +39,18 @@ LABELS = {
     "random_words": "random words",
     "shuffled": "shuffled classes",
     "half_shuffled": "half-shuffled classes",
+}
+GROUPS = {
+    "visual": "pictures alone",
+    "semantic": "pictures and text",
+    "transductive": "also the unlabelled queries",
+    "control": "SynTrans, with other text",
+}
+FLIER_LABELS = {
     "zero_shot": "CLIP, zero-shot",
     "linear_probe": "linear probe",
+    "tip_adapter": LABELS["tip_adapter"],
+    "tip_adapter_f": LABELS["tip_adapter_f"],
     "prolip": "ProLIP",
     "flier": "FLIER",
     "pixels_only": "imagined pictures as pixels only",
@@ -49,12 +59,6 @@ LABELS = {
     "latents_noise": "noise as latents",
     "image_branch": "FLIER, image branch alone at the test",
     "latent_branch": "FLIER, latent branch alone at the test",
-}
-GROUPS = {
-    "visual": "pictures alone",
-    "semantic": "pictures and text",
-    "transductive": "also the unlabelled queries",
-    "control": "SynTrans, with other text",
 }
 FLIER_GROUPS = {
     "peers": "the same CLIP and shots",

@@ -9,7 +9,7 @@ from typing import Any
 
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
-from syntrans.views.labels import FLIER_GROUPS, LABELS
+from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
 from syntrans.views.report.provenance import Facts, facts_of, licences_of, listed
 
 REPORT, SYSTEM = "flier.json", "flier"
@@ -49,7 +49,7 @@ def _choice(row: str, shots: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """What val chose for a row, as trainings of the bridge write it: accuracies as shares."""
     tried = [{**one, "val": one["accuracy"] / 100} for one in entry["tried"]]
     return {
-        "method": LABELS.get(row, row),
+        "method": FLIER_LABELS.get(row, row),
         "shots": int(shots),
         "setting": entry["setting"],
         "val": entry["accuracy"] / 100,
@@ -61,7 +61,7 @@ def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What an evaluation of FLIER has on the page in its own way, beside what all evaluations have."""
     protocol = summary["protocol"]
     methods = [
-        {"method": LABELS.get(row, row), "shots": int(shots), "setting": setting, "val": None, "trials": []}
+        {"method": FLIER_LABELS.get(row, row), "shots": int(shots), "setting": setting, "val": None, "trials": []}
         for shots, rows in summary["chosen"].items()
         for row, setting in rows.items()
     ]
@@ -73,6 +73,7 @@ def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
             f"{tested}, {protocol['seeds']} draws of the supports.",
             "Percent with 95 % intervals over test pictures; differences are paired by picture.",
         ],
+        "labels": FLIER_LABELS,
         "groups": summary.get("groups") or {},
         "group_labels": FLIER_GROUPS,
         "per_class": summary.get("per_class") or {},

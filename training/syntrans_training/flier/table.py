@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.tables import as_text, side_by_side, width_of
-from syntrans.views.labels import FLIER_GROUPS, LABELS
+from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
 from syntrans_training.flier.rows import FLIER, GROUPS, PIXELS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
         table.add_row(heading, style="italic")
         for row in (name for name, of_row in GROUPS.items() if of_row == group):
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
-            table.add_row(f"  {LABELS[row]}", *cells, style="bold" if row == FLIER else None)
+            table.add_row(f"  {FLIER_LABELS[row]}", *cells, style="bold" if row == FLIER else None)
     return table
 
 
