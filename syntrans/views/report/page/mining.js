@@ -7,7 +7,7 @@ function mining(part) {
   const ledger = new Ledger(part);
   const explorer = new Explorer(ledger);
   return [
-    section(3, "Overview", overview(ledger)),
+    section(3, "Overview", overview(ledger, explorer)),
     section(3, "Where rows ended", funnel(ledger, explorer)),
     section(3, "Classes", ...classTable(ledger, explorer)),
     ...(ledger.columns.votes.length ? [section(3, "Agreement between models", ...agreement(ledger, explorer))] : []),
@@ -42,16 +42,16 @@ class Ledger {
   votes(row) { return this.columns.votes.filter(({ p }) => known(p[row])); }
 }
 
-function overview(ledger) {
+function overview(ledger, explorer) {
   const { columns, part } = ledger;
   const kept = columns.ended.filter((end) => end === KEPT).length;
   const little = [...ledger.rowsOf.keys()].filter((c) => ledger.rowsOf.get(c).filter(ledger.kept).length < part.too_little);
-  const named = little.slice(0, 12).map((c) => ledger.className(c)).join(", ") + (little.length > 12 ? ", …" : "");
+  const named = little.slice(0, 12).flatMap((c, i) => [i ? ", " : "", button(ledger.className(c), () => explorer.set({ class: c }), "link")]);
   const lines = [
     `${plural(ledger.rowsOf.size, "class", "classes")}, ${plural(ledger.size, "candidate", "candidates")}, ${count(kept)} kept (${share(kept, ledger.size)}).`,
     ...Object.entries(part.skipped).map(([stage, why]) => `Skipped: ${stage} (${why}).`),
   ];
-  const warning = little.length ? [element("p", { className: "warning" }, `Too little: ${plural(little.length, "class keeps", "classes keep")} fewer than ${part.too_little}: `, words(named))] : [];
+  const warning = little.length ? [element("p", { className: "warning" }, `Too little: ${plural(little.length, "class keeps", "classes keep")} fewer than ${part.too_little}: `, named, little.length > 12 ? ", …" : "")] : [];
   return element("div", {}, lines.map((line) => element("p", {}, words(line))), warning);
 }
 

@@ -126,6 +126,9 @@ def test_a_reason_leads_to_its_rows_and_search_and_filters_narrow_them(page: Pag
     click(page, "no_agreement 1")
     assert texts(page) == ["right to left"]
     assert page.js("document.activeElement.textContent") == "Descriptors"
+    wrens = f"[...{section('Overview')}.querySelectorAll('button')].find((one) => one.textContent.startsWith('wren'))"
+    page.js(f"{wrens}.click()")
+    assert len(texts(page)) == 4
     click(page, "Clear filters", section("Descriptors"))
     assert len(texts(page)) == 7
     page.js(f"const search = {section('Descriptors')}.querySelector('input[type=search]'); search.value = 'BLACK'; "
