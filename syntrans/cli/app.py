@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from syntrans import __version__
+from syntrans.cli import completion
 from syntrans.cli import config_keys as cli_config
 from syntrans.cli import edit as cli_edit
 from syntrans.cli import files as cli_files
@@ -143,7 +144,12 @@ def train(
     device: Device = None,
     resume: Resume = True,
     stage: Annotated[
-        str | None, typer.Option(help="encoder or distill: stop after it; bridge: train no encoder.", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="encoder or distill: stop after it; bridge: train no encoder.",
+            metavar="NAME",
+            autocompletion=completion.one_of("encoder", "distill", "bridge"),
+        ),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:

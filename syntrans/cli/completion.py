@@ -8,7 +8,7 @@ Files need nothing here: where no name fits, the shell offers them itself. Compl
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer  # noqa: TC002 - typer reads the annotations of a completion at run time
@@ -74,11 +74,28 @@ def classes(ctx: typer.Context, incomplete: str) -> list[str]:
     from syntrans.descriptors.summary import descriptor_file
     from syntrans.files.sealed_parquet import read_sealed
 
-    named = ctx.params.get("file") or next(iter(ctx.args), "")  # not parsed yet where its option has no value
+    given = ctx.params.get("file") or ctx.params.get("run")
+    named = given or next(iter(ctx.args), "")  # not parsed yet where its option has no value
     with contextlib.suppress(SyntransError, OSError, KeyError):
         file = descriptor_file(Path(named))
         return _fitting(read_sealed(file, ["class_name"])["class_name"].to_pylist(), incomplete)
     return []
+
+
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """These names."""
+
+    def fitting(incomplete: str) -> list[str]:
+        return _fitting(names, incomplete)
+
+    return fitting
+
+
+def facets(incomplete: str) -> list[str]:
+    """What a descriptor may be about."""
+    from syntrans.contract.rows import FACETS
+
+    return _fitting(FACETS, incomplete)
 
 
 def installs(incomplete: str) -> list[str]:

@@ -80,7 +80,8 @@ def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
 
     entries = read_classes(WORLD)
     config = load_config(MiningConfig, WORLD, kind="mining/configs", overrides=[f"seed={seed}"])
-    result = mine(config, entries, match_classes(open_images(pictures), entries), make_dir(target))
+    images = match_classes(open_images(pictures), entries)
+    result = mine(config, entries, images, make_dir(target), images_at=WORLD)
     return result.descriptors, result.run_json
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Out
 
@@ -25,12 +26,20 @@ def edit(
         Path | None, typer.Option(help="Corrections, saved from the page of `syntrans report`.", metavar="FILE")
     ] = None,
     class_: Annotated[
-        str | None, typer.Option("--class", help="The class of the texts below: id or name.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--class",
+            help="The class of the texts below: id or name.",
+            metavar="NAME",
+            autocompletion=completion.classes,
+        ),
     ] = None,
     veto: Annotated[Texts, typer.Option(help="Take this descriptor out (repeatable).", metavar="TEXT")] = None,
     restore: Annotated[Texts, typer.Option(help="Keep this one after all (repeatable).", metavar="TEXT")] = None,
     add: Annotated[Texts, typer.Option(help="A new descriptor (repeatable).", metavar="TEXT")] = None,
-    facet: Annotated[str, typer.Option(help="What the new ones are about.", metavar="NAME")] = "other",
+    facet: Annotated[
+        str, typer.Option(help="What the new ones are about.", metavar="NAME", autocompletion=completion.facets)
+    ] = "other",
     why: Annotated[str, typer.Option(help="A reason, for the ledger.", metavar="TEXT")] = "",
     out: Out = None,
 ) -> None:

@@ -90,7 +90,11 @@ def import_(
     ],
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", help="cupl, dclip or jsonl: once for all files or once per file; default: detected."),
+        typer.Option(
+            "--format",
+            help="cupl, dclip or jsonl: once for all files or once per file; default: detected.",
+            autocompletion=completion.one_of("cupl", "dclip", "jsonl"),
+        ),
     ] = None,
     classes: Classes = None,
     out: Out = None,

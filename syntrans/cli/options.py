@@ -37,6 +37,14 @@ Set = Annotated[
         "--set", help="Override a config key (repeatable).", metavar="KEY=VALUE", autocompletion=completion.settings
     ),
 ]
+Text = Annotated[
+    str,
+    typer.Option(
+        help="auto, names (class names alone) or none.",
+        metavar="WHAT",
+        autocompletion=completion.one_of("auto", "names", "none"),
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Write results to this folder instead of a new one.", metavar="DIR")]
 Seed = Annotated[int | None, typer.Option(help="Seed for all random choices.", metavar="N", min=0)]
 Device = Annotated[str | None, typer.Option(help="Device: auto, cpu, cuda or cuda:N.", metavar="NAME")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Classes, Set
+from syntrans.cli.options import CONTEXT, Classes, Set, Text
 
 app = App()
 
@@ -32,7 +32,7 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     descriptors: Annotated[
         Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
     ] = None,
-    text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
+    text: Text = "auto",
     out: Annotated[
         Path | None,
         typer.Option(help="Write .csv, .parquet, .jsonl or .html instead of CSV on stdout.", metavar="FILE"),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from syntrans.cli import completion
 from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Config, Json, Out, Set
 
@@ -26,7 +27,11 @@ def report(
     ] = False,
     figure: Annotated[
         str | None,
-        typer.Option(help="Make figures of a training: alpha, weights or all; needs the extra train.", metavar="NAME"),
+        typer.Option(
+            help="Make figures of a training: alpha, weights or all; needs the extra train.",
+            metavar="NAME",
+            autocompletion=completion.one_of("alpha", "all", "weights"),
+        ),
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Show the page at 127.0.0.1, and follow runs that work.")
@@ -47,8 +52,9 @@ def report(
 
     One HTML file that holds all it shows and asks for nothing: runs of mine, import, train, evaluate and predict.
     Tables can be searched, sorted and saved as CSV. Corrections made on it are a file for `syntrans edit`. --figure:
-    accuracy over alpha, and classifier weights (t-SNE), on novel classes, each also as PNG, Parquet and JSON; --config
-    and --set are those of evaluate. Prints the path of report.html.
+    accuracy over alpha, and classifier weights (t-SNE), on novel classes, each also as PNG, Parquet and JSON, of a
+    training or of the one that an evaluation was of; --config and --set are those of evaluate. Prints the path of
+    report.html.
     """
     from syntrans.errors import UsageError
 
@@ -94,22 +100,24 @@ def _written(
 
 
 def _figures(runs: list[Path], figure: str, settings: Settings, out: Path) -> dict[str, Any]:
-    """Figures of the one training among ``runs``, into ``out``; their numbers, which also go to stderr as tables."""
+    """Figures of the one training of ``runs``, into ``out``; their numbers, which also go to stderr as tables."""
     import sys
 
     from syntrans.config import load_config
     from syntrans.errors import InputError
     from syntrans.extras import require
+    from syntrans.views.report.runs import trainings_of
 
     require("report --figure", "train")
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.figures.report import FIGURES, render
     from syntrans_training.figures.report import report as make
 
-    trainings = [run for run in runs if (run / "train.json").is_file()]
+    trainings = trainings_of(runs)
     if len(trainings) != 1:
         raise InputError(
-            f"--figure is of one training, and {len(trainings)} of the runs are; name one with a train.json"
+            f"--figure is of one training, and {len(trainings)} belong to these runs; name a folder with a train.json, "
+            "or an evaluation of it"
         )
     settled = load_config(EvaluateConfig, settings[0] or "evaluate", kind="training/configs", overrides=settings[1])
     found = make(trainings[0], settled, out=out, figures=FIGURES if figure == "all" else (figure,))

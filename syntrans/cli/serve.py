@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Set
+from syntrans.cli.options import CONTEXT, Set, Text
 
 app = App()
 
@@ -27,7 +27,7 @@ def serve(
     descriptors: Annotated[
         Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
     ] = None,
-    text: Annotated[str, typer.Option(help="auto, names (class names alone) or none.", metavar="WHAT")] = "auto",
+    text: Text = "auto",
     set_: Set = None,
     inductive: Annotated[
         bool, typer.Option("--inductive", help="Name every picture as if it were the only one.")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from syntrans.config import StrictModel, first_problem
 from syntrans.contract.rows import Author, DescriptorRow, Facet, descriptor_id
@@ -25,14 +25,14 @@ HUMAN = "human"
 """The author of what a person said."""
 VETO = ("edit", "vetoed")
 """Stage and reason of a row that a person took out."""
-_STATE = ("kept", "stage", "reason", "rank", "weight")
+Action = Literal["veto", "restore", "add"]
 Record = dict[str, Any]
 
 
 class Edit(StrictModel):
     """One correction. The row is named by its class (id or name) and text; ``why`` is for people."""
 
-    action: Literal["veto", "restore", "add"]
+    action: Action
     class_: str = Field(alias="class", min_length=1)
     text: PlainText = Field(min_length=1)
     facet: Facet = "other"
@@ -45,6 +45,34 @@ class EditsFile(StrictModel):
     syntrans_edits: Literal[1]
     run_id: str = ""
     edits: list[Edit] = Field(min_length=1)
+
+
+class _State(StrictModel):
+    """What a row was before a correction."""
+
+    kept: bool
+    stage: str | None
+    reason: str | None
+    rank: int | None
+    weight: float | None
+
+
+class _Record(StrictModel):
+    """A correction in a file's notes."""
+
+    action: Action
+    author: str
+    at: str
+    why: str
+    class_id: str
+    descriptor_id: str
+    text: str
+    facet: Facet
+    joined: bool
+    before: _State | None
+
+
+_RECORDS = TypeAdapter(list[_Record])
 
 
 def read_edits(path: Path) -> list[Edit]:
@@ -103,7 +131,7 @@ def _apply(found: dict[str, DescriptorRow], edit: Edit, class_id: str, past: Seq
     elif before is None or not before.kept:
         after = _kept(after, of_class, _before_veto(key, past))
     found |= {row.descriptor_id: row for row in _ranked(of_class, after, before)}
-    state = before.model_dump(include={*_STATE}) if before else None
+    state = before.model_dump(include={*_State.model_fields}) if before else None
     said = {"action": edit.action, "author": HUMAN, "why": edit.why, "before": state}
     joined = edit.action == "add" and before is not None
     named = {"class_id": class_id, "descriptor_id": key, "text": after.text, "facet": after.facet}
@@ -126,9 +154,14 @@ def undo(rows: Sequence[DescriptorRow], records: Sequence[Record]) -> list[Descr
 
 
 def records_of(notes: Mapping[str, Any]) -> list[Record]:
-    """The records in a file's notes; none where nobody has corrected it."""
-    found = notes.get(EDITS)
-    return [record for record in found if isinstance(record, dict)] if isinstance(found, list) else []
+    """The records in a file's notes; none where nobody has corrected it. InputError for one that is not ours."""
+    found = notes.get(EDITS) or []
+    try:
+        _RECORDS.validate_python(found)
+    except ValidationError as error:
+        rule = "that `syntrans edit` did not write; mine or import it again"
+        raise InputError(f"the notes of a descriptor file hold {EDITS} {rule} ({first_problem(error)})") from error
+    return list(found)
 
 
 def _refuse(edit: Edit, row: DescriptorRow | None, where: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 LABELS = {
     "plain_prototypes": "prototypes (cosine)",
     "euclidean": "prototypes (Euclidean)",
@@ -43,3 +46,27 @@ GROUPS = {
     "transductive": "also the unlabelled queries",
     "control": "SynTrans, with other text",
 }
+FLIER_LABELS = {
+    "zero_shot": "CLIP, zero-shot",
+    "linear_probe": "linear probe",
+    "tip_adapter": LABELS["tip_adapter"],
+    "tip_adapter_f": LABELS["tip_adapter_f"],
+    "prolip": "ProLIP",
+    "flier": "FLIER",
+    "pixels_only": "imagined pictures as pixels only",
+    "no_imagined": "no imagined pictures",
+    "latents_shuffled": "latents of other classes",
+    "latents_noise": "noise as latents",
+    "image_branch": "FLIER, image branch alone at the test",
+    "latent_branch": "FLIER, latent branch alone at the test",
+}
+FLIER_GROUPS = {
+    "peers": "the same CLIP and shots",
+    "flier": "both branches",
+    "controls": "FLIER with something else",
+}
+
+
+def with_labels(choices: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What val chose for each method, with the label of its row as the method's name."""
+    return [{**one, "method": LABELS.get(str(one.get("row", one["method"])), one["method"])} for one in choices]

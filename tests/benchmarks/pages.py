@@ -13,8 +13,18 @@ PAGES = [
     *sorted(REPOSITORY.glob("*ing/configs/*.yaml")),
 ]
 BENCHMARK = re.compile(r"python (benchmarks/\w+\.py[^\n`#;|&()]*)")
-SYNTRANS = re.compile(r"(?<![\w/-])syntrans ((?:mine|train|evaluate|import|compare|report|demo) [^\n`#;|&()>]*)")
-PROSE = {"import --format jsonl", "mine --limit N"}  # no whole commands
+NAMES = (
+    "mine", "train", "evaluate", "import", "compare", "report", "demo", "edit", "inspect", "predict", "serve", "pack",
+    "doctor", "imagine", "install", "classes check", "data check", "config show",
+)  # fmt: skip
+SYNTRANS = re.compile(rf"(?<![\w/-])syntrans ((?:{'|'.join(NAMES)}) [^\n`#;|&()>]*)")
+PROSE = {  # no whole commands
+    "import --format jsonl",
+    "install minilm, or name a folder",
+    "mine --limit N",
+    "predict --descriptors",
+    "predict --out names.html",
+}
 
 
 def commands(pattern: re.Pattern[str]) -> list[str]:

@@ -73,8 +73,10 @@ def test_the_mining_runs_that_are_timed_have_options_that_exist(call):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_a_page_has_options_and_settings_that_exist(command):
     name, *arguments = shlex.split(command)
-    group = get_command(app)
-    of_command = group.get_command(group.make_context("syntrans", [name, "--help"], resilient_parsing=True), name)
+    of_command = get_command(app).commands[name]
+    if name in ("classes", "config", "data"):
+        name, *arguments = arguments
+        of_command = of_command.commands[name]
     of_command.make_context(name, [*arguments], resilient_parsing=False)
     pairs = list(pairwise(arguments))
     settings = [value for key, value in pairs if key == "--set"]

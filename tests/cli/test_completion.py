@@ -43,6 +43,12 @@ def complete(line: str) -> list[str]:
         ("syntrans config show --command tr", ["train"]),
         (f"syntrans inspect {ASSETS} --class ", ["Crane", "goldfinch"]),
         ("syntrans inspect nowhere --class ", []),
+        (f"syntrans edit {ASSETS} --class g", ["goldfinch"]),
+        ("syntrans edit RUN --facet co", ["colour", "context"]),
+        ("syntrans report RUN --figure a", ["all", "alpha"]),
+        ("syntrans train --stage b", ["bridge"]),
+        ("syntrans import FILE --format d", ["dclip"]),
+        ("syntrans predict --text n", ["names", "none"]),
     ],
 )  # fmt: skip
 def test_the_names_that_fit_are_offered(line: str, expected: list[str]) -> None:

@@ -1,23 +1,31 @@
 """The demonstration clears the bars it was built for: real engines, real training, novel classes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syntrans.cli.demo import SUMMARY, run
+from syntrans.contract.reading import read_metadata
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """summary.json of one whole demo in an empty artifacts folder."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whole demo in an empty artifacts folder."""
     root = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
         run(root / "out")
-    return json.loads((root / "out" / SUMMARY).read_text())
+    return root / "out"
+
+
+@pytest.fixture(scope="module")
+def summary(folder: Path) -> dict[str, Any]:
+    """Its summary.json."""
+    return json.loads((folder / SUMMARY).read_text())
 
 
 def stage(summary: dict[str, Any], name: str) -> dict[str, Any]:
@@ -49,3 +57,9 @@ def test_the_wrong_classes_knowledge_hurts(summary: dict[str, Any]) -> None:
 
 def test_pictures_that_mining_saw_are_no_queries(summary: dict[str, Any]) -> None:
     assert summary["images_barred_as_queries"] == 20 * 16
+
+
+def test_the_descriptors_say_that_they_were_mined_with_the_worlds_pictures(folder: Path) -> None:
+    pictures = read_metadata(folder / "mine" / "descriptors.parquet").pictures
+    assert pictures is not None
+    assert pictures.path == "world"

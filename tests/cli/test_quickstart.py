@@ -78,7 +78,7 @@ def test_the_quickstarts_commands_say_what_the_page_says(
     (home / "quick.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
     steps = transcript(page)
     assert [shlex.split(command)[1] for command, _ in steps] == [
-        "data", "mine", "inspect", "train", "evaluate", "import", "train", "evaluate",
+        "data", "mine", "inspect", "report", "train", "evaluate", "import", "train", "evaluate",
     ]  # fmt: skip
     with object_server({name: sentences[name] for name in names}) as url:
         (home / "server.yaml").write_text(CONFIG.format(url=url))

@@ -12,13 +12,14 @@ import pyarrow as pa
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
-from syntrans.views.labels import GROUPS, LABELS
+from syntrans.views.labels import GROUPS, LABELS, with_labels
 from syntrans.views.report.columns import Numbered
-from syntrans.views.report.provenance import Facts, facts_of
+from syntrans.views.report.flier import SYSTEM, flier_limits, flier_numbers
+from syntrans.views.report.provenance import Facts, facts_of, licences_of
 
 PAIRS = 400
 """Wrong pairs of classes that are shown of a row: all of them up to 20 classes."""
-_KEYS = ("episodes", "data", "groups", "results", "contrasts", "per_class", "chosen")
+_KEYS = ("data", "results", "contrasts", "chosen")
 
 
 def evaluation_part(file: Path) -> dict[str, Any]:
@@ -28,22 +29,57 @@ def evaluation_part(file: Path) -> dict[str, Any]:
     if not isinstance(summary, dict) or any(not isinstance(summary.get(key), dict) for key in _KEYS):
         raise InputError(f"{file} is not the summary of an evaluation that this program reads; {rule}")
     try:
+        of_flier = summary.get("system") == SYSTEM
         return {
             "kind": "evaluation",
             "title": f"Evaluation {file.parent.name}",
             "place": str(file.parent),
-            **{key: summary[key] for key in _KEYS},
-            "labels": LABELS,
-            "group_labels": GROUPS,
+            "results": summary["results"],
+            "contrasts": summary["contrasts"],
+            **(flier_numbers(summary) if of_flier else _numbers(summary)),
             "accuracies": _accuracies(file.parent / "accuracies.parquet"),
             "confusion": _confusion(file.parent / "confusion.parquet"),
             "facts": _facts(summary),
             "config": json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False),
-            "limits": _limits(summary),
+            "limits": [*(flier_limits(summary) if of_flier else _limits(summary)), *_looks(summary)],
         }
     except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
         what = f"is not as `syntrans evaluate` writes it ({type(error).__name__}: {error})"
         raise InputError(f"{file.parent} {what}; {rule}") from error
+
+
+def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the evaluation of a bridge has in its own way, beside what all evaluations have.
+
+    ``headline`` is the row that all others are compared with, ``reference`` the one that text is added to.
+    """
+    chosen = summary["chosen"]
+    return {
+        "headline": "syntrans",
+        "reference": "visual_only",
+        "overview": _overview(summary["episodes"], summary["data"]),
+        "labels": LABELS,
+        "groups": summary["groups"],
+        "group_labels": GROUPS,
+        "per_class": summary["per_class"],
+        "chosen": {
+            "methods": with_labels(chosen.get("methods") or []),
+            "bridge": chosen.get("bridge") or [],  # earlier versions did not write it
+            "ridge": chosen.get("choices") or [],
+        },
+    }
+
+
+def _overview(episodes: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    left_out = max(0, *(episodes.get("dropped") or {"": 0}).values())
+    tasks = (
+        f"{episodes['ways']}-way tasks with {episodes['queries']} queries a class, {episodes['episodes']:,} episodes"
+    )
+    return [
+        f"{tasks}, seed {episodes['seed']}; {data['classes']:,} novel classes, {data['images']:,} pictures.",
+        "Percent with 95 % intervals over episodes; differences are paired by episode.",
+        *([f"{left_out:,} episodes left out: mining had seen a query of theirs."] if left_out else []),
+    ]
 
 
 def _accuracies(path: Path) -> dict[str, Any]:
@@ -85,6 +121,7 @@ def _facts(summary: Mapping[str, Any]) -> Facts:
         ("training", summary.get("checkpoint")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
+        ("licences", licences_of(descriptors.get("path"))),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method") if key in encoder)),
         ("teacher", distill.get("teacher")),
         ("text encoder", " ".join(str(text[key]) for key in ("name", "revision") if key in text)),
@@ -98,15 +135,20 @@ def _facts(summary: Mapping[str, Any]) -> Facts:
 
 def _limits(summary: Mapping[str, Any]) -> list[str]:
     data, episodes = summary["data"], summary["episodes"]
-    looks = data.get("looks_at_novel")
     found = [
         "Intervals cover the choice of episodes. Those with other pictures are wider; other classes are in neither.",
         "A row is better than another one only where the paired difference says so: overlapping intervals say little.",
     ]
-    if looks:
-        found.append(f"The novel classes were looked at {looks} times on this machine; each look makes them less new.")
     if data.get("seen_by_mining"):
         rule = episodes.get("seen_queries", episodes.get("leak"))  # of earlier versions
         rule = "none of them is a query" if rule in ("exclude", "bar") else f"rule for them: {rule}"
         found.append(f"Mining has seen {data['seen_by_mining']} of these pictures; {rule}.")
     return found
+
+
+def _looks(summary: Mapping[str, Any]) -> list[str]:
+    looks = summary["data"].get("looks_at_novel")
+    if not looks:
+        return []
+    times = "once" if looks == 1 else f"{looks} times"
+    return [f"The novel classes were looked at {times} on this machine; each look makes them less new."]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import STAGES
-from syntrans.descriptors.edits import EDITS
+from syntrans.descriptors.edits import records_of
 from syntrans.descriptors.run_facts import calls_of, models_of, read_report
 from syntrans.descriptors.summary import short
 from syntrans.files.input_files import parse_json, read_text
@@ -42,7 +42,7 @@ def mining_part(file: Path) -> dict[str, Any]:
         "stages": _stages(run),
         "calls": calls_of(run),
         "skipped": meta.notes.get("skipped") or {},
-        "edits": meta.notes.get(EDITS) or [],
+        "edits": records_of(meta.notes),
         "prompts": read_prompts(file.parent / PROMPTS),
         "pictures_at": meta.pictures.path if meta.pictures else None,
         "image_column": (meta.config.get("images") or {}).get("image_column"),

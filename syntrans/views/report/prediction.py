@@ -4,38 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
 from syntrans.files.sealed_parquet import read_sealed
 from syntrans.views.report.thumbnails import LARGE, SMALL, of_file
 
+if TYPE_CHECKING:
+    from syntrans.views.report.provenance import Facts
+
 Answers = Sequence[Mapping[str, Any]]
-LARGE_ONES, SMALL_ONES = 60, 1500
-"""So many of the unsure are shown large, and so many pictures in all: a page of ordinary photographs has 20 MB then."""
+LARGE_BYTES, SMALL_ONES = 30_000_000, 1500
+"""The unsure are shown at full size until they fill this; so many pictures are shown in all (about 20 MB more)."""
+FACTS = "facts"
+"""Key of a Parquet file's metadata: how its answers were made, as JSON."""
 _KEYS = frozenset(["path", "status", "class", "probability", "top", "prediction_set"])
 _PAIRS = ("top", "nearest", "speaks_for", "speaks_against")
 _ORDER = ("unsure", "none of these", "named", "broken")
 
 
-def prediction_part(answers: Answers, title: str, place: str, *, head: str = "") -> dict[str, Any]:
-    """The part of ``answers``, as `as_dict` of training's answers gives them; ``head`` is a line about all of them."""
+def prediction_part(
+    answers: Answers, title: str, place: str, *, head: str = "", facts: Facts | None = None
+) -> dict[str, Any]:
+    """The part of ``answers``, as `as_dict` of training's answers gives them; ``head`` is a line about all of them.
+
+    ``facts`` are how they were made; None where nobody knows.
+    """
     order = {status: number for number, status in enumerate(_ORDER)}
     shown = sorted(answers, key=lambda a: (order.get(str(a["status"]), 1), a["probability"] or 0, str(a["path"])))
+    pictures, large = _pictures(shown)
+    unsure = sum(answer["status"] == "unsure" for answer in shown)
     return {
         "kind": "prediction",
         "title": title,
         "place": place,
         "head": head,
-        "answers": [{**answer, "picture": _picture(answer, number)} for number, answer in enumerate(shown)],
-        "facts": [("answers", place)],
+        "answers": [{**answer, "picture": picture} for answer, picture in zip(shown, pictures, strict=True)],
+        "facts": [("answers", place), *(facts or [])],
         "limits": [
             "Names of a call that were made together inform each other; one by one they may differ.",
             "A promise about prediction sets holds for pictures like the supports, and for no others.",
             *([f"Only the first {SMALL_ONES:,} pictures are shown."] if len(shown) > SMALL_ONES else []),
+            *([f"Only {large:,} of {unsure:,} unsure pictures are at full size."] if large < unsure else []),
+            *([] if facts else ["The file does not say how it was made; .parquet and .html do."]),
         ],
     }
 
@@ -49,7 +64,8 @@ def read_answers(file: Path) -> dict[str, Any]:
         raise InputError(f"{file} holds no answers ({error}); {rule}") from error
     if not answers or any(not isinstance(answer, dict) or not answer.keys() >= _KEYS for answer in answers):
         raise InputError(f"{file} holds no answers of `syntrans predict`; {rule}")
-    return prediction_part(answers, f"Predictions {file.stem}", str(file))
+    facts = _facts(file) if file.suffix == ".parquet" else None
+    return prediction_part(answers, f"Predictions {file.stem}", str(file), facts=facts)
 
 
 def _read_lines(file: Path) -> list[Any]:
@@ -64,10 +80,26 @@ def _read_parquet(file: Path) -> list[Any]:
     ]
 
 
-def _picture(answer: Mapping[str, Any], number: int) -> str | None:
-    """The picture as a data address: large of what a person must decide; None where it is gone, or too many are."""
-    path = Path(str(answer["path"]))
-    if answer["status"] == "broken" or number >= SMALL_ONES or not path.is_file():
+def _facts(file: Path) -> Facts | None:
+    """What the file's metadata say; None in files of other programs and earlier versions."""
+    found = (pq.read_schema(file).metadata or {}).get(FACTS.encode())
+    pairs = parse_json(found.decode()) if found else None
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         return None
-    large = answer["status"] == "unsure" and number < LARGE_ONES
-    return of_file(path, LARGE if large else SMALL)
+    return [(str(label), str(text)) for label, text in pairs]
+
+
+def _pictures(shown: Answers) -> tuple[list[str | None], int]:
+    """The pictures as data addresses, and how many of the unsure, which a person must decide, are at full size.
+
+    None where a picture is gone or broken, or too many are.
+    """
+    found: list[str | None] = []
+    room, large = LARGE_BYTES, 0
+    for number, answer in enumerate(shown):
+        path, side = Path(str(answer["path"])), LARGE if answer["status"] == "unsure" and room > 0 else SMALL
+        there = answer["status"] != "broken" and number < SMALL_ONES and path.is_file()
+        found.append(of_file(path, side) if there else None)
+        if side == LARGE:
+            room, large = room - len(found[-1] or ""), large + 1
+    return found, large

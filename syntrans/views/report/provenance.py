@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from syntrans.contract.reading import read_metadata
+from syntrans.descriptors.run_facts import models_of
+from syntrans.errors import InputError
 
 Facts = list[tuple[str, str]]
 
@@ -31,3 +36,16 @@ def machine(hardware: Mapping[str, Any]) -> str:
 def listed(values: Mapping[str, Any]) -> str:
     """A mapping in one line."""
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+
+
+def licences_of(descriptors: str | None) -> str:
+    """The licences of the models that made a descriptor file, and what is not known of the rest."""
+    rest = "pictures and encoders: not recorded, as their sources say"
+    if descriptors is None:
+        return rest
+    try:
+        models = models_of((), read_metadata(Path(descriptors)))
+    except (InputError, OSError, ValueError):  # of a path that is none
+        return f"descriptors: the file is gone or has changed; {rest}"
+    stated = "; ".join(f"{model['name']}: {model['licence'] or 'not stated'}" for model in models)
+    return f"descriptors: {stated or 'not stated'}; {rest}"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from syntrans.errors import InputError
+from syntrans.files.sealed_json import read_sealed_json
 from syntrans.views.report.evaluation import evaluation_part
 from syntrans.views.report.figures import ALPHA, WEIGHTS, figures_part
+from syntrans.views.report.flier import REPORT, flier_training_part
 from syntrans.views.report.mining import mining_part
 from syntrans.views.report.prediction import read_answers
 from syntrans.views.report.training import training_part
@@ -27,10 +29,12 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("descriptors.parquet", mining_part),
     Kind("train.json", training_part),
+    Kind(REPORT, flier_training_part),
     Kind("summary.json", evaluation_part),
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )
+IMAGINED = "imagined.parquet"
 PARTS_OF_DEMO = ("mine", "train", "evaluate")
 _RULE = "give the folder of a run of mine, import, train or evaluate, or a .jsonl or .parquet of predict"
 
@@ -43,17 +47,36 @@ def parts_of(runs: Sequence[Path], *, unfinished: bool = False) -> list[Part]:
     return [part for run in runs for part in _parts(run, unfinished=unfinished)]
 
 
+def trainings_of(runs: Sequence[Path]) -> list[Path]:
+    """The trainings among ``runs``, each once: named, of a demo, or those that an evaluation was of."""
+    found: dict[Path, Path] = {}
+    for run in runs:
+        folder = run / "train" if _is_demo(run) else run
+        if (folder / "summary.json").is_file():
+            summary = read_sealed_json(folder / "summary.json", _RULE)
+            folder = Path(str(summary.get("checkpoint"))) if isinstance(summary, dict) else folder
+        if (folder / "train.json").is_file():
+            found.setdefault(folder.resolve(), folder)
+    return list(found.values())
+
+
+def _is_demo(run: Path) -> bool:
+    return all((run / part).is_dir() for part in PARTS_OF_DEMO)
+
+
 def _parts(run: Path, *, unfinished: bool) -> list[Part]:
     if run.is_file():
         return [_of_file(run)]
     if not run.is_dir():
         raise InputError(f"{run} is not there; {_RULE}")
-    if all((run / part).is_dir() for part in PARTS_OF_DEMO):
+    if _is_demo(run):
         return [part for name in PARTS_OF_DEMO for part in _parts(run / name, unfinished=unfinished)]
     found = next((kind for kind in KINDS if (run / kind.file).is_file()), None)
     finished = found is not None and (found.file != "descriptors.parquet" or _is_whole(run))
     if found and finished:
         return [found.read(run / found.file)]
+    if (run / IMAGINED).is_file():
+        raise InputError(f"{run} is of `syntrans imagine`, which has no page; look at its contact_sheet.png")
     if unfinished and is_working(run):
         return [working_part(run)]
     if is_working(run):

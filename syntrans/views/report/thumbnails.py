@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans.images.columns import Columns
 
-SMALL, LARGE = 224, 1024
-"""Longest side in pixels."""
+SMALL, LARGE = 224, 2048
+"""Longest side in pixels; the large ones are as large as they are, up to more than most screens are wide."""
 
 
 def of_file(path: Path, side: int) -> str | None:

@@ -12,7 +12,8 @@ from typing import Any
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
 from syntrans.files.sealed_json import read_sealed_json
-from syntrans.views.report.provenance import Facts, facts_of, listed
+from syntrans.views.labels import with_labels
+from syntrans.views.report.provenance import Facts, facts_of, licences_of, listed
 
 
 def training_part(file: Path) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def training_part(file: Path) -> dict[str, Any]:
             },
             "bridge": _choices(report.get("vsbird")),
             "ridge": _choices(report.get("bridge")),
-            "methods": _choices(report.get("methods")),
+            "methods": with_labels(_choices(report.get("methods"))),
             "seconds": report.get("seconds") or {},
             "facts": _facts(report),
             "config": json.dumps(report["config"], indent=2, ensure_ascii=False),
@@ -77,6 +78,7 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         ("pictures", (report["config"].get("data") or {}).get("path")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
+        ("licences", licences_of(descriptors.get("path"))),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method", "precision") if encoder.get(key))),
         ("teacher", (distill.get("teacher") or {}).get("name")),
         ("text encoder", (bridge.get("text_encoder") or {}).get("name")),

@@ -150,3 +150,15 @@ def test_an_import_is_corrected_with_a_file_of_the_page(imported: Path, tmp_path
 def test_a_correction_must_be_said_whole(imported: Path, capsys, options: list[str], said: str) -> None:
     assert run(["edit", str(imported.parent), *options]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("notes", ["x", [1], [{}], [{"action": "eat"}]])
+def test_corrections_that_others_wrote_into_the_notes_are_one_line_and_no_edit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], notes: object
+) -> None:
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64, notes={EDITS: notes})
+    write_descriptors(tmp_path / "descriptors.parquet", ROWS, meta)
+    for command in (["edit", str(tmp_path), "--class", "wren", "--veto", "tiny"], ["report", str(tmp_path)]):
+        assert run([*command, "--out", str(tmp_path / "out")]) == 3
+        assert "did not write" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -87,6 +87,15 @@ def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(input
     summary = json.loads((out / "summary.json").read_text())
     assert summary["protocol"]["test"] == 5 * 8
     assert set(summary["contrasts"]["1"]) == {f"flier - {row}" for row in summary["results"]["1"] if row != "flier"}
+    assert len(summary["per_class"]["1"]) == 5
+    assert summary["groups"].keys() == summary["results"]["1"].keys()
+    confusion = pq.read_table(out / "confusion.parquet").to_pandas()
+    of_flier = confusion[(confusion["row"] == "flier") & (confusion["shots"] == 1)]
+    right = of_flier[of_flier["true"] == of_flier["predicted"]]["queries"].sum()
+    assert of_flier["queries"].sum() == 2 * 5 * 8
+    assert 100 * right / (2 * 5 * 8) == pytest.approx(summary["results"]["1"]["flier"]["mean"], abs=0.01)
+    # Both are runs that have a page.
+    assert cli(["report", str(run), str(out), "--out", str(tmp_path / "page")]) == 0
     # A run that is there is not run again.
     monkeypatch.setattr(tasks_of_split, "Task", None)
     assert train(inputs, run) == 0

@@ -124,6 +124,10 @@ def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
         assert row["class"] == line["class"] == cells["class"]
         assert line["prediction_set"] == cells["prediction_set"]
         assert row["path"] in page
+    facts = dict(json.loads(pq.read_schema(tmp_path / "out.parquet").metadata[b"facts"]))
+    assert facts["supports"] == f"6 pictures of {support}"
+    assert facts["encoder"] in page
+    assert facts.keys() >= {"command", "machine", "versions", "licences"}
     assert page.count("data:image/jpeg;base64,") == len(rows)
     assert "connect-src" not in page
 
@@ -269,9 +273,10 @@ def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path
 def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):
     support, _ = write_task(tmp_path, shots=1, queries=1)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "=1+1.png").write_bytes(photo("red", 5))
-    _, rows, _ = predict(capsys, "--support", support, "--query", "=1+1.png")
-    assert rows[0]["path"] == "'=1+1.png"
+    for name in ("=1+1.png", "-1+1.png"):
+        (tmp_path / name).write_bytes(photo("red", 5))
+    _, rows, _ = predict(capsys, "--support", support, "--query", "*1+1.png")
+    assert [row["path"] for row in rows] == ["'-1+1.png", "'=1+1.png"]
 
 
 def test_the_command_imports_neither_torch_nor_transformers_nor_vllm():

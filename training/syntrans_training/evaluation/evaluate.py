@@ -38,6 +38,7 @@ from syntrans_training.episodes.sampler import EpisodeSpec, write
 from syntrans_training.evaluation.novel_pictures import NovelPictures, novel_pictures
 from syntrans_training.evaluation.summary import (
     confusion_table,
+    confusions,
     contrasts,
     per_class_accuracy,
     row_results,
@@ -258,10 +259,11 @@ def _numbers(
             for shots, found in outcomes.items()
         },
         "contrasts": {str(shots): contrasts(found, kind=config.interval) for shots, found in accuracies.items()},
-        "per_class": {str(shots): per_class_accuracy(found, names) for shots, found in outcomes.items()},
+        "per_class": {str(shots): per_class_accuracy(found, names) for shots, found in confusions(outcomes).items()},
         "chosen": {
             "shrinkage": run.bridge.shrinkage,
             "choices": run.report["bridge"]["choices"],
+            "bridge": run.report["vsbird"]["choices"],
             "methods": run.report["methods"]["choices"],
         },
     }
@@ -286,7 +288,7 @@ def _write_tables(
         write(part.whole, out / episodes_name(shots))
     numbers = {shots: part.numbers for shots, part in tasks.items()}
     write_accuracies(out / ACCURACIES, numbers, outcomes)
-    confusion_table(out / CONFUSION, outcomes, classes)
+    confusion_table(out / CONFUSION, confusions(outcomes), classes)
 
 
 def _file(path: Path | None) -> dict[str, str] | None:

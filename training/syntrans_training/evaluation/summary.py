@@ -16,6 +16,8 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores
 
 Kind = Literal["normal", "t"]
+Confusions = Mapping[str, NDArray[np.int64]]
+"""Row -> how many queries of the true class (first axis) were taken for the predicted one."""
 
 
 def row_results(
@@ -56,11 +58,14 @@ def contrasts(accuracies: Mapping[str, NDArray[np.float64]], *, kind: Kind) -> d
     return found
 
 
-def per_class_accuracy(
-    outcomes: Mapping[str, EpisodeScores], classes: Sequence[str]
-) -> dict[str, dict[str, float | None]]:
+def confusions(outcomes: Mapping[int, Mapping[str, EpisodeScores]]) -> dict[int, Confusions]:
+    """Shots -> row -> its confusion matrix."""
+    return {shots: {name: outcome.confusion for name, outcome in rows.items()} for shots, rows in outcomes.items()}
+
+
+def per_class_accuracy(of_rows: Confusions, classes: Sequence[str]) -> dict[str, dict[str, float | None]]:
     """Class -> row -> accuracy in percent; None for a class that was never drawn."""
-    by_row = {name: per_class(outcome.confusion) for name, outcome in outcomes.items()}
+    by_row = {name: per_class(confusion) for name, confusion in of_rows.items()}
     return {
         c: {name: None if np.isnan(values[i]) else round(100 * float(values[i]), 2) for name, values in by_row.items()}
         for i, c in enumerate(classes)
@@ -79,19 +84,19 @@ def write_accuracies(
     _write(path, tables)
 
 
-def confusion_table(path: Path, outcomes: Mapping[int, Mapping[str, EpisodeScores]], classes: Sequence[str]) -> None:
+def confusion_table(path: Path, found: Mapping[int, Confusions], classes: Sequence[str]) -> None:
     """How many queries of which class each row took for which class; pairs that never met are left out."""
     tables = []
-    for shots, rows in outcomes.items():
-        for name, outcome in rows.items():
-            true, predicted = np.nonzero(outcome.confusion)
+    for shots, rows in found.items():
+        for name, confusion in rows.items():
+            true, predicted = np.nonzero(confusion)
             n = len(true)
             columns = {
                 "shots": np.full(n, shots, np.int32),
                 "row": [name] * n,
                 "true": [classes[i] for i in true],
                 "predicted": [classes[i] for i in predicted],
-                "queries": outcome.confusion[true, predicted],
+                "queries": confusion[true, predicted],
             }
             tables.append(pa.table(columns))
     _write(path, tables)

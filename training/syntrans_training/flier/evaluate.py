@@ -1,11 +1,12 @@
 """`syntrans evaluate` of a FLIER run: the same phases on the novel classes' shots, tested on their other pictures.
 
 The only module here that opens the novel split; every setting was chosen on val, and every look is recorded. Beside
-summary.json lie the tasks, `novel-<K>-shot-<seed>.safetensors`: FLIER's weights and what every row scored.
+summary.json lie confusion.parquet, as of other evaluations, and the tasks, `novel-<K>-shot-<seed>.safetensors`: FLIER's
+weights and what every row scored.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,17 @@ from syntrans.provenance import file_sha256, made_by
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
+from syntrans_training.evaluation.evaluate import CONFUSION
+from syntrans_training.evaluation.summary import confusion_table, per_class_accuracy
 from syntrans_training.flier.check import check_apart
-from syntrans_training.flier.rows import FIXED, FLIER, ROWS
+from syntrans_training.flier.rows import FIXED, FLIER, GROUPS, ROWS
 from syntrans_training.flier.tasks_of_split import run_tasks
 from syntrans_training.flier.train import REPORT, open_tasks, recipe_of, seeds_of, task_key
 from syntrans_training.scoring.metrics import interval, paired
 
 SUMMARY = "summary.json"
+Answers = dict[str, NDArray[np.int64]]
+"""Row -> [seeds, m], classes of the m test pictures."""
 
 
 def is_flier_run(folder: Path) -> bool:
@@ -71,7 +76,6 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
     )
     key = task_key(config, descriptors, split)
     scores = run_tasks(opened.tasks, recipe_of(config), settings, seeds_of(config), folder=out, key=key)
-    right = {shots: _right(found, opened.tasks.truth) for shots, found in scores.items()}
     summary = {
         "system": "flier",
         "protocol": {
@@ -80,8 +84,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
             **{key: getattr(config, key) for key in ("shots", "seeds", "support_pool", "imagined_per_class")},
         },
         "data": {"path": config.data.path, "seen_by_mining": opened.seen, "looks_at_novel": touches},
-        "results": {str(shots): _results(of_shots) for shots, of_shots in right.items()},
-        "contrasts": {str(shots): _contrasts(of_shots) for shots, of_shots in right.items()},
+        **_measured(scores, opened.tasks.truth, split.classes, out),
         "chosen": {
             shots: {row: entry["setting"] for row, entry in rows.items()} for shots, rows in report["choices"].items()
         },
@@ -100,26 +103,54 @@ def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     return found
 
 
-def _right(scores: Mapping[str, list[NDArray[np.float32]]], truth: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Row -> [seeds, m], 1 where the answer was right."""
-    found = {row: (of_row[0].argmax(-1) == truth).astype(np.float64) for row, of_row in scores.items()}
+def _measured(
+    scores: Mapping[int, Mapping[str, list[NDArray[np.float32]]]],
+    truth: NDArray[np.int64],
+    classes: Sequence[str],
+    out: Path,
+) -> dict[str, Any]:
+    """What the summary has by shots; which class was taken for which is a file in `out`."""
+    answers = {shots: _answers(found) for shots, found in scores.items()}
+    pairs = {shots: _confusions(found, truth, len(classes)) for shots, found in answers.items()}
+    confusion_table(out / CONFUSION, pairs, classes)
+    return {
+        "groups": GROUPS,
+        "results": {str(shots): _results(found, truth) for shots, found in answers.items()},
+        "contrasts": {str(shots): _contrasts(found, truth) for shots, found in answers.items()},
+        "per_class": {str(shots): per_class_accuracy(found, classes) for shots, found in pairs.items()},
+    }
+
+
+def _answers(scores: Mapping[str, list[NDArray[np.float32]]]) -> Answers:
+    """Which class each test picture was taken for."""
+    found = {row: of_row[0].argmax(-1) for row, of_row in scores.items()}
     fixed = zip(FIXED, scores[FLIER][1:], strict=True)
-    return found | {row: (one.argmax(-1) == truth).astype(np.float64) for row, one in fixed}
+    return found | {row: one.argmax(-1) for row, one in fixed}
 
 
-def _results(right: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+def _confusions(answers: Answers, truth: NDArray[np.int64], n_classes: int) -> dict[str, NDArray[np.int64]]:
+    """Row -> how often pictures of a class (first axis) were taken for another one, over all seeds."""
+    found = {row: np.zeros((n_classes, n_classes), np.int64) for row in answers}
+    for row, of_row in answers.items():
+        np.add.at(found[row], (np.broadcast_to(truth, of_row.shape), of_row), 1)
+    return found
+
+
+def _results(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
     """Mean over seeds, its 95 % interval over test pictures, and the accuracy of every seed, in percent."""
+    right = {row: of_row == truth for row, of_row in answers.items()}
     return {
         row: {**interval(of_row.mean(0)).percent(), "seeds": [round(100 * float(x), 2) for x in of_row.mean(1)]}
         for row, of_row in right.items()
     }
 
 
-def _contrasts(right: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+def _contrasts(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
     """FLIER minus every other row, paired by test picture; a picture counts by its mean over seeds."""
+    right = {row: (of_row == truth).mean(0) for row, of_row in answers.items()}
     found = {}
     for row, of_row in right.items():
         if row != FLIER:
-            difference = paired(right[FLIER].mean(0), of_row.mean(0))
+            difference = paired(right[FLIER], of_row)
             found[f"{FLIER} - {row}"] = {**difference.percent(), "verdict": difference.verdict}
     return found

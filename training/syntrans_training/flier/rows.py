@@ -29,7 +29,6 @@ Run = Callable[[Task, Recipe, Sequence[Setting]], tuple[list[Scores], Flier | No
 class Row:
     """One line of the table. `fusions`: the settings are the latent branch's share, which the config lists."""
 
-    label: str
     group: Literal["peers", "flier", "controls"]
     run: Run
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -140,19 +139,16 @@ _TIP = {"alpha": (1.0, 3.0, 10.0, 30.0), "beta": (1.0, 3.0, 5.5)}
 FLIER, PIXELS = "flier", "pixels_only"
 IMAGE_BRANCH, LATENT_BRANCH = "image_branch", "latent_branch"  # of FLIER's own model, at the test alone
 ROWS: dict[str, Row] = {
-    "zero_shot": Row("CLIP, zero-shot", "peers", _zero_shot),
-    "linear_probe": Row("linear probe", "peers", _linear_probe, {"c": (0.1, 1.0, 10.0, 100.0)}),
-    "tip_adapter": Row("Tip-Adapter", "peers", lambda *told: _tip(0, *told), _TIP),
-    "tip_adapter_f": Row("Tip-Adapter-F", "peers", lambda *told: _tip(20, *told), _TIP),
-    "prolip": Row("ProLIP", "peers", _prolip, {"lr": (1e-5, 1e-4, 1e-3)}),
-    FLIER: Row("FLIER", "flier", lambda *told: _flier(_as_it_is, *told), fusions=True),
-    PIXELS: Row("imagined pictures as pixels only", "controls", _pixels_only),
-    "no_imagined": Row("no imagined pictures", "controls", _control(_no_imagined), fusions=True),
-    "latents_shuffled": Row("latents of other classes", "controls", _control(_shuffled), fusions=True),
-    "latents_noise": Row("noise as latents", "controls", _control(_noise), fusions=True),
+    "zero_shot": Row("peers", _zero_shot),
+    "linear_probe": Row("peers", _linear_probe, {"c": (0.1, 1.0, 10.0, 100.0)}),
+    "tip_adapter": Row("peers", lambda *told: _tip(0, *told), _TIP),
+    "tip_adapter_f": Row("peers", lambda *told: _tip(20, *told), _TIP),
+    "prolip": Row("peers", _prolip, {"lr": (1e-5, 1e-4, 1e-3)}),
+    FLIER: Row("flier", lambda *told: _flier(_as_it_is, *told), fusions=True),
+    PIXELS: Row("controls", _pixels_only),
+    "no_imagined": Row("controls", _control(_no_imagined), fusions=True),
+    "latents_shuffled": Row("controls", _control(_shuffled), fusions=True),
+    "latents_noise": Row("controls", _control(_noise), fusions=True),
 }
 FIXED = {IMAGE_BRANCH: 0.0, LATENT_BRANCH: 1.0}
-LABELS = {name: row.label for name, row in ROWS.items()} | {
-    IMAGE_BRANCH: "FLIER, image branch alone at the test",
-    LATENT_BRANCH: "FLIER, latent branch alone at the test",
-}
+GROUPS = {name: row.group for name, row in ROWS.items()} | dict.fromkeys(FIXED, "controls")

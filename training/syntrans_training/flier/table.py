@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syntrans.tables import as_text, side_by_side, width_of
-from syntrans_training.flier.rows import FIXED, FLIER, LABELS, PIXELS, ROWS
+from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
+from syntrans_training.flier.rows import FLIER, GROUPS, PIXELS
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-_GROUPS = {"peers": "the same CLIP and shots", "flier": "both branches", "controls": "FLIER with something else"}
 
 
 def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
@@ -39,13 +38,12 @@ def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
     for k in shots:
         table.add_column(f"{k}-shot", justify="right", no_wrap=True)
         table.add_column("FLIER −", justify="right", no_wrap=True)
-    for group, heading in _GROUPS.items():
+    for group, heading in FLIER_GROUPS.items():
         table.add_section()
         table.add_row(heading, style="italic")
-        members = [name for name, row in ROWS.items() if row.group == group]
-        for row in [*members, *(FIXED if group == "controls" else ())]:
+        for row in (name for name, of_row in GROUPS.items() if of_row == group):
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
-            table.add_row(f"  {LABELS[row]}", *cells, style="bold" if row == FLIER else None)
+            table.add_row(f"  {FLIER_LABELS[row]}", *cells, style="bold" if row == FLIER else None)
     return table
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from syntrans.images.reference import Picture
 from syntrans.progress import say
+from syntrans.provenance import file_sha256, made_by
+from syntrans.views.report.provenance import Facts, facts_of, licences_of
 from syntrans_training.prediction.answers import Answer, answers, counts, terms
 from syntrans_training.prediction.encoders.journal import FeatureJournal, encode_resumably, journal_folder
 from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, Keep, encode_photos
 from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
-from syntrans_training.prediction.task import TaskRequest, open_task
+from syntrans_training.prediction.task import Task, TaskRequest, open_task
 from syntrans_training.prediction.write import as_csv, check_folders, check_suffix, sort_into, write_answers
 
 
@@ -61,7 +63,7 @@ def predict(request: Request) -> str:
         say(line)
     reasons = explain(task.predictor, predictions)
     found = answers(queries, encoded, task.predictor, predictions, reasons, task.origins)
-    printed = _written(request, found, began)
+    printed = _written(request, task, found, began)
     if journal is not None:
         journal.remove()
     return printed
@@ -78,7 +80,7 @@ def _encoded(request: Request, encoder: ImageEncoder, pictures: Sequence[Picture
     )
 
 
-def _written(request: Request, found: list[Answer], began: float) -> str:
+def _written(request: Request, task: Task, found: list[Answer], began: float) -> str:
     head = counts(found)
     seconds = time.monotonic() - began
     words = [f"{head['pictures']} pictures", f"{head['named']} named", f"{head['unsure']} unsure"]
@@ -92,6 +94,25 @@ def _written(request: Request, found: list[Answer], began: float) -> str:
         say(f"sorted {copied} pictures into {request.sort_into}{left if head['broken'] else ''}")
     if request.out is None:
         return as_csv(found)
-    write_answers(request.out, found, ", ".join(words))
+    facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
+    write_answers(request.out, found, ", ".join(words), facts)
     say(f"written to {request.out}")
     return ""
+
+
+def _facts(request: Request, task: Task) -> Facts:
+    """How the answers were made."""
+    asked, descriptors = request.task, task.descriptors
+    found = [
+        ("pictures", request.query),
+        ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
+        ("class list", asked.classes),
+        ("encoder", task.sight.encoder.name),
+        ("text", "none" if task.texts is None else descriptors or "class names"),
+        ("descriptors, sha256", descriptors and file_sha256(descriptors)),
+        ("licences", licences_of(None if descriptors is None else str(descriptors))),
+        ("named", "one by one" if asked.settings.inductive else "together"),
+        ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
+        *facts_of(made_by()),
+    ]
+    return [(label, str(text)) for label, text in found if text]

@@ -61,7 +61,10 @@ class _Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """An encoder, texts (None without) and the n readable supports: `features` [n, d], `labels` [n], `origins` [n]."""
+    """An encoder, texts (None without) and the n readable supports: `features` [n, d], `labels` [n], `origins` [n].
+
+    `descriptors`: the file that the texts are of, if any.
+    """
 
     sight: Sight
     texts: ClassTexts | None
@@ -69,6 +72,7 @@ class Task:
     labels: Labels
     origins: tuple[str, ...]
     predictor: Predictor
+    descriptors: Path | None
 
 
 def open_task(request: TaskRequest, supports: Supports, query: str | None = None) -> Task:
@@ -100,7 +104,7 @@ def open_task(request: TaskRequest, supports: Supports, query: str | None = None
     hashes = [supports.pictures[row].sha256 for row in read.rows]
     for warning in check_supports(unit(predictor.supports), labels, supports.classes, origins, hashes):
         say(f"warning: {warning}")
-    return Task(sight, texts, read.features, labels, origins, predictor)
+    return Task(sight, texts, read.features, labels, origins, predictor, told.file)
 
 
 def _first_line(request: TaskRequest, supports: Supports, query: str | None, told: _Told) -> str:

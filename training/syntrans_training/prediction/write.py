@@ -13,7 +13,8 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
 from syntrans.text_safety import plain_text
 from syntrans.views.report.page import render_page
-from syntrans.views.report.prediction import prediction_part
+from syntrans.views.report.prediction import FACTS, prediction_part
+from syntrans.views.report.provenance import Facts
 from syntrans_training.prediction.answers import BROKEN, NAMED, NONE, Answer
 
 UNSURE_FOLDER, NONE_FOLDER = "_unsure", "_none_of_these"
@@ -29,17 +30,20 @@ def as_csv(answers: Sequence[Answer]) -> str:
     return out.getvalue()
 
 
-def write_answers(path: Path, answers: Sequence[Answer], head: str = "") -> None:
-    """Write the form that the name ends with; `UsageError` for another one. `head` is a line for the HTML page."""
+def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: Facts | None = None) -> None:
+    """Write the form that the name ends with; `UsageError` for another one.
+
+    `head` is a line for the HTML page; `facts`, how the answers were made, go into HTML and Parquet.
+    """
     check_suffix(path)
     remove_abandoned(path.parent)
     if path.suffix == ".parquet":
-        _write_parquet(path, answers)
+        _write_parquet(path, answers, facts or [])
     else:
         make: Mapping[str, Callable[[], str]] = {
             ".csv": lambda: as_csv(answers),
             ".jsonl": lambda: "".join(json.dumps(a.as_dict(), ensure_ascii=False) + "\n" for a in answers),
-            ".html": lambda: _page(answers, path, head),
+            ".html": lambda: _page(answers, path, head, facts),
         }
         atomic_write_text(path, make[path.suffix]())
 
@@ -108,12 +112,12 @@ def _cell(value: Any) -> Any:
         value = "; ".join(parts)
     if isinstance(value, str):
         value = plain_text(value)
-        if value[:1] in ("=", "+", "@", "\t"):  # a spreadsheet would run it
+        if value[:1] in ("=", "+", "-", "@", "\t", "\r"):  # a spreadsheet would run it
             value = "'" + value
     return "" if value is None else value
 
 
-def _write_parquet(path: Path, answers: Sequence[Answer]) -> None:
+def _write_parquet(path: Path, answers: Sequence[Answer], facts: Facts) -> None:
     import pyarrow as pa
 
     from syntrans.files.sealed_parquet import write_sealed
@@ -132,10 +136,11 @@ def _write_parquet(path: Path, answers: Sequence[Answer]) -> None:
             if kind == pairs:
                 row[key] = [{"name": name, "value": value} for name, value in row[key]]
         rows.append(row)
-    write_sealed(path, pa.Table.from_pylist(rows, schema=pa.schema(list(types.items()))))
+    schema = pa.schema(list(types.items()), metadata={FACTS: json.dumps(facts, ensure_ascii=False)})
+    write_sealed(path, pa.Table.from_pylist(rows, schema=schema))
 
 
-def _page(answers: Sequence[Answer], path: Path, head: str) -> str:
+def _page(answers: Sequence[Answer], path: Path, head: str, facts: Facts | None) -> str:
     """The page of `syntrans report` on these answers; the unsure ones first, and large."""
     rows = [answer.as_dict() for answer in answers]
-    return render_page([prediction_part(rows, f"Predictions {path.stem}", str(path), head=head)])
+    return render_page([prediction_part(rows, f"Predictions {path.stem}", str(path), head=head, facts=facts)])

@@ -20,6 +20,9 @@ function drawn(tag, attributes = {}, ...children) {
 
 // Words of somebody else: kept apart from the direction of the text around them.
 const words = (text, className = "") => element("bdi", { textContent: text, className });
+// Names with what is said of each, each name apart: a name from right to left would take our numbers with it.
+const listed = (pairs) => element("span", {}, pairs.map(([name, said], i) => [i ? ", " : "", words(name), said]));
+const asText = (pairs) => pairs.map(([name, said]) => `${name}${said}`).join(", ");
 const button = (text, action, className = "") => {
   const made = element("button", { type: "button", textContent: text, className });
   made.addEventListener("click", action);

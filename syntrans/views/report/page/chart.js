@@ -2,6 +2,7 @@
 // Charts as SVG, drawn anew for the width that there is; the table beside a chart has its numbers.
 
 const COLOURS = 8;
+const WHISKER = 168; // how wide an interval in a table's cell is drawn
 const colour = (i) => `c${i % COLOURS}`;
 
 function chart(label, height, draw) {
@@ -80,18 +81,20 @@ function bar(part, whole) {
   return made;
 }
 
-// An interval in a table's cell, on the axis from low to high.
-function whisker(mean, half, low, high, kind, text) {
-  const at = (value) => (240 * (value - low)) / (high - low);
-  const made = drawn("svg", { viewBox: "-6 0 252 18", class: `whisker ${kind}`, role: "img", "aria-label": text });
-  for (const tick of ticks(low, high, 4)) made.append(drawn("line", { x1: at(tick), x2: at(tick), y1: 0, y2: 18, class: "grid" }));
-  made.append(drawn("line", { x1: at(mean - half), x2: at(mean + half), y1: 9, y2: 9, class: "half" }), drawn("circle", { cx: at(mean), cy: 9, r: 4 }));
+// An interval in a table's cell, on the axis from low to high; `zero` is where a line stands through all cells.
+function whisker({ mean, half_width: half }, [low, high], kind, text, zero = null) {
+  const at = (value) => (WHISKER * (Math.min(high, Math.max(low, value)) - low)) / (high - low);
+  const made = drawn("svg", { viewBox: `-6 0 ${WHISKER + 12} 18`, class: `whisker ${kind}`, role: "img", "aria-label": text });
+  for (const tick of ticks(low, high, 4)) made.append(drawn("line", { x1: at(tick), x2: at(tick), y1: 0, y2: 18, class: tick === zero ? "zero" : "grid" }));
+  const x = at(mean), tip = mean < low ? x - 5 : x + 5;
+  const mark = low <= mean && mean <= high ? drawn("circle", { cx: x, cy: 9, r: 4 }) : drawn("polygon", { points: `${tip},9 ${2 * x - tip},4 ${2 * x - tip},14` });
+  made.append(drawn("line", { x1: at(mean - half), x2: at(mean + half), y1: 9, y2: 9, class: "half" }), mark);
   return made;
 }
 
 function axis(low, high) {
-  const made = drawn("svg", { viewBox: "-6 0 252 16", class: "axis", "aria-hidden": "true" });
-  for (const tick of ticks(low, high, 4)) made.append(note((240 * (tick - low)) / (high - low), 12, String(tick), "middle"));
+  const made = drawn("svg", { viewBox: `-6 0 ${WHISKER + 12} 16`, class: "axis", "aria-hidden": "true" });
+  for (const tick of ticks(low, high, 4)) made.append(note((WHISKER * (tick - low)) / (high - low), 12, String(tick).replace("-", "−"), "middle"));
   return made;
 }
 
@@ -102,7 +105,9 @@ function scatter(label, points, groups, chosen) {
     points.forEach((point) => {
       const cx = 8 + ((point.x - left) / (right - left)) * (width - 16), cy = height - 8 - ((point.y - low) / (high - low)) * (height - 16);
       const faded = chosen !== -1 && point.group !== chosen ? " faded" : "";
-      svg.append(drawn("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 3, class: `point ${colour(point.group)}${faded}` }));
+      const name = drawn("title"); // shown where the mouse stands
+      name.textContent = groups[point.group];
+      svg.append(drawn("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 3, class: `point ${colour(point.group)}${faded}` }, name));
     });
   });
 }

@@ -119,15 +119,16 @@ class Explorer {
     const kept = ledger.kept(row), found = [];
     found.push(["Ended", kept ? `kept, weight ${decimal(columns.weight[row], 3)}` : ledger.end(columns.ended[row])]);
     if (columns.same_as[row] >= 0) found.push(["Says the same as", columns.text[columns.same_as[row]]]);
-    found.push(["Said by", ledger.saidBy(row) || "nobody"]);
+    const authors = ledger.saidBy(row);
+    found.push(["Said by", authors.length ? listed(authors) : "nobody"]);
     if (columns.words[row].length) found.push(["In these words", element("ul", {}, columns.words[row].map((said) => element("li", {}, words(said))))]);
     if (columns.told_from[row] >= 0) found.push(["Asked, to tell it from", ledger.className(columns.told_from[row])]);
-    const votes = ledger.votes(row).map(({ model, p, worth }) => `${ledger.models[model][1]} ${decimal(p[row])}${worth && known(worth[row]) ? ` → ${decimal(worth[row])}` : ""}`);
-    if (votes.length) found.push(["P(yes) of the judges", votes.join(", ")]);
+    const votes = ledger.votes(row).map(({ model, p, worth }) => [ledger.models[model][1], ` ${decimal(p[row])}${worth && known(worth[row]) ? ` → ${decimal(worth[row])}` : ""}`]);
+    if (votes.length) found.push(["P(yes) of the judges", listed(votes)]);
     if (known(columns.seen[row])) found.push(["Seen in pictures", this.seen(row)]);
     if (known(columns.similarity[row])) {
-      const near = columns.neighbour[row] >= 0 ? `, margin ${signed(columns.margin[row] / 1000, 3)} over ${ledger.className(columns.neighbour[row])}` : "";
-      found.push(["CLIP", `similarity ${decimal(columns.similarity[row], 3)}${near}`]);
+      const near = columns.neighbour[row] >= 0 ? [`, margin ${signed(columns.margin[row] / 1000, 3)} over `, words(ledger.className(columns.neighbour[row]))] : [];
+      found.push(["CLIP", element("span", {}, `similarity ${decimal(columns.similarity[row], 3)}`, near)]);
     }
     found.push(["Facet", ledger.facets[columns.facet[row]]], ["Id", columns.id[row]]);
     return element("div", {}, pairs(found), this.pictures(row, part.thumbnails));
@@ -135,8 +136,8 @@ class Explorer {
 
   seen(row) {
     const { columns } = this.ledger, other = columns.elsewhere_class[row];
-    const contrast = other >= 0 && known(columns.elsewhere[row]) ? `; in those of ${this.ledger.className(other)} ${decimal(columns.elsewhere[row])}` : "";
-    return `P(yes) ${decimal(columns.seen[row])}${contrast}`;
+    const contrast = other >= 0 && known(columns.elsewhere[row]) ? ["; in those of ", words(this.ledger.className(other)), ` ${decimal(columns.elsewhere[row])}`] : [];
+    return element("span", {}, `P(yes) ${decimal(columns.seen[row])}`, contrast);
   }
 
   pictures(row, thumbnails) {
@@ -154,7 +155,7 @@ class Explorer {
       ["class_id", (row) => ledger.classes[columns.class[row]][0]], ["class_name", (row) => ledger.className(columns.class[row])],
       ["descriptor_id", (row) => columns.id[row]], ["text", (row) => columns.text[row]], ["facet", (row) => ledger.facets[columns.facet[row]]],
       ["kept", (row) => ledger.kept(row)], ["stage", (row) => ledger.ends[columns.ended[row]]?.[0]], ["reason", (row) => ledger.ends[columns.ended[row]]?.[1]],
-      ["rank", (row) => columns.rank[row]], ["weight", of("weight")], ["said_by", (row) => ledger.saidBy(row)], ["agreement", of("agreement")],
+      ["rank", (row) => columns.rank[row]], ["weight", of("weight")], ["said_by", (row) => asText(ledger.saidBy(row))], ["agreement", of("agreement")],
       ["seen", of("seen")], ["seen_elsewhere", of("elsewhere")], ["similarity", of("similarity")], ["margin", of("margin")],
       ["neighbour", (row) => (columns.neighbour[row] >= 0 ? ledger.className(columns.neighbour[row]) : null)],
     ];

@@ -16,11 +16,20 @@ function contents(parts) {
   document.getElementById("contents").replaceChildren(element("ul", {}, lists));
 }
 
+let shown = []; // {part, text, made}
+
+// What has not changed since stays in its place, with its filters, its open rows and the focus.
 function show(data) {
-  ledgers.length = 0;
-  const parts = data.parts.map((part) => ({ part, made: section(2, part.title, ...KINDS[part.kind](part)) }));
-  document.getElementById("content").replaceChildren(...parts.map(({ made }) => made));
-  contents(parts);
+  const parts = data.parts.map((part) => {
+    const text = JSON.stringify(part);
+    return shown.find((one) => one.text === text) || { part, text, made: section(2, part.title, ...KINDS[part.kind](part)) };
+  });
+  const place = document.getElementById("content"), before = [...place.children];
+  if (before.length === parts.length) parts.forEach(({ made }, i) => { if (before[i] !== made) before[i].replaceWith(made); });
+  else place.replaceChildren(...parts.map(({ made }) => made));
+  if (parts.some((one) => !shown.includes(one))) contents(parts);
+  shown = parts;
+  ledgers.splice(0, ledgers.length, ...ledgers.filter(({ ledger }) => parts.some(({ part }) => part === ledger.part)));
   showCorrections();
 }
 

@@ -7,7 +7,7 @@ function mining(part) {
   const ledger = new Ledger(part);
   const explorer = new Explorer(ledger);
   return [
-    section(3, "Overview", overview(ledger)),
+    section(3, "Overview", overview(ledger, explorer)),
     section(3, "Where rows ended", funnel(ledger, explorer)),
     section(3, "Classes", ...classTable(ledger, explorer)),
     ...(ledger.columns.votes.length ? [section(3, "Agreement between models", ...agreement(ledger, explorer))] : []),
@@ -38,20 +38,20 @@ class Ledger {
   className(c) { return this.classes[c][1]; }
   end(e) { return `${this.ends[e][0]}: ${this.ends[e][1]}`; }
   author(row) { return this.authors[this.columns.said_by[row]] || []; }
-  saidBy(row) { return this.author(row).map(([m, times]) => this.models[m][1] + (times > 1 ? ` ×${times}` : "")).join(", "); }
+  saidBy(row) { return this.author(row).map(([m, times]) => [this.models[m][1], times > 1 ? ` ×${times}` : ""]); }
   votes(row) { return this.columns.votes.filter(({ p }) => known(p[row])); }
 }
 
-function overview(ledger) {
+function overview(ledger, explorer) {
   const { columns, part } = ledger;
   const kept = columns.ended.filter((end) => end === KEPT).length;
   const little = [...ledger.rowsOf.keys()].filter((c) => ledger.rowsOf.get(c).filter(ledger.kept).length < part.too_little);
-  const named = little.slice(0, 12).map((c) => ledger.className(c)).join(", ") + (little.length > 12 ? ", …" : "");
+  const named = little.slice(0, 12).flatMap((c, i) => [i ? ", " : "", button(ledger.className(c), () => explorer.set({ class: c }), "link")]);
   const lines = [
     `${plural(ledger.rowsOf.size, "class", "classes")}, ${plural(ledger.size, "candidate", "candidates")}, ${count(kept)} kept (${share(kept, ledger.size)}).`,
     ...Object.entries(part.skipped).map(([stage, why]) => `Skipped: ${stage} (${why}).`),
   ];
-  const warning = little.length ? [element("p", { className: "warning" }, `Too little: ${plural(little.length, "class keeps", "classes keep")} fewer than ${part.too_little}: `, words(named))] : [];
+  const warning = little.length ? [element("p", { className: "warning" }, `Too little: ${plural(little.length, "class keeps", "classes keep")} fewer than ${part.too_little}: `, named, little.length > 12 ? ", …" : "")] : [];
   return element("div", {}, lines.map((line) => element("p", {}, words(line))), warning);
 }
 
@@ -184,10 +184,25 @@ function edits(part) {
 
 function prompts(part) {
   const stages = [...new Set(part.prompts.map((one) => one.stage))];
-  return stages.map((stage) => section(4, stage, part.prompts.filter((one) => one.stage === stage).map((one) => {
-    const answer = known(one.p_yes) ? `P(yes) ${one.p_yes.toFixed(3)}` : one.answer || one.error || "no answer";
-    const said = (one.messages || []).map((message) => [element("dt", { textContent: `${message.role}${message.picture ? ", with a picture" : ""}` }), element("dd", {}, element("pre", { textContent: message.text }))]);
-    const asked = String((one.messages || []).at(-1)?.text || "").trim().split("\n").at(-1);
-    return folded(`${one.model}: ${asked.slice(-90)} → ${String(answer).slice(0, 50)}`, element("dl", {}, said, element("dt", { textContent: `answer of ${one.model}` }), element("dd", {}, element("pre", { textContent: answer }))));
-  })));
+  return stages.map((stage) => {
+    const asked = part.prompts.filter((one) => one.stage === stage), rarest = rarestLine(asked);
+    return section(4, stage, asked.map((one) => question(one, rarest(one))));
+  });
+}
+
+const linesOf = (one) => [...new Set(String((one.messages || []).at(-1)?.text || "").split("\n").map((line) => line.trim()).filter(Boolean))];
+
+// Questions of a stage differ in few lines: the one that the fewest have says which it is.
+function rarestLine(asked) {
+  const counts = new Map();
+  asked.flatMap(linesOf).forEach((line) => counts.set(line, (counts.get(line) || 0) + 1));
+  return (one) => linesOf(one).reduce((best, line) => (best && counts.get(best) <= counts.get(line) ? best : line), "");
+}
+
+function question(one, line) {
+  const answer = known(one.p_yes) ? `P(yes) ${one.p_yes.toFixed(3)}` : one.answer || one.error || "no answer";
+  const said = (one.messages || []).map((message) => [element("dt", { textContent: `${message.role}${message.picture ? ", with a picture" : ""}` }), element("dd", {}, element("pre", { textContent: message.text }))]);
+  const made = folded("", element("dl", {}, said, element("dt", { textContent: `answer of ${one.model}` }), element("dd", {}, element("pre", { textContent: answer }))));
+  made.firstChild.append(words(one.model), ": ", words(line.slice(0, 100)), " → ", words(String(answer).slice(0, 50)));
+  return made;
 }

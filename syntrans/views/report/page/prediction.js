@@ -6,7 +6,7 @@ function prediction(part) {
   const gallery = new Gallery(part);
   return [
     section(3, "Overview", ...counts(part, gallery)),
-    ...(unsure.length ? [section(3, `Unsure: ${plural(unsure.length, "picture needs", "pictures need")} a look`, growing(unsure, 12, "large"))] : []),
+    ...(unsure.length ? [section(3, `Unsure: ${plural(unsure.length, "picture needs", "pictures need")} a look`, growing(unsure, 6, "large"))] : []),
     section(3, "All pictures", gallery.element),
     provenance(part),
     notShown(part),
@@ -47,18 +47,18 @@ function card(answer) {
   const kinds = { named: "good", broken: "bad" };
   const name = answer.path.split(/[\\/]/).pop();
   const picture = answer.picture ? element("img", { src: answer.picture, alt: `${name}, ${answer.status}: ${title}`, loading: "lazy" }) : element("p", { className: "gone", textContent: "no picture: it is gone, broken, or in another file" });
-  const pairsOf = (list) => (list || []).map(([text, value]) => `${text} (${value.toFixed(2)})`).join(", ");
+  const pairsOf = (list) => (list || []).map(([text, value]) => [text, ` (${value.toFixed(2)})`]);
   const lines = [
-    ["Likeliest", (answer.top || []).map(([text, p]) => `${text} ${percent(p)}`).join(", ")], ["Nearest supports", pairsOf((answer.nearest || []).map(([path, cosine]) => [path.split(/[\\/]/).slice(-2).join("/"), cosine]))],
-    ["Share of text", known(answer.text_share) ? percent(answer.text_share) : ""], ["Speaks for it", pairsOf(answer.speaks_for)], ["Speaks against it", pairsOf(answer.speaks_against)],
-  ].filter(([, text]) => text);
+    ["Likeliest", (answer.top || []).map(([text, p]) => [text, ` ${percent(p)}`])], ["Nearest supports", pairsOf((answer.nearest || []).map(([path, cosine]) => [path.split(/[\\/]/).slice(-2).join("/"), cosine]))],
+    ["Share of text", known(answer.text_share) ? [["", percent(answer.text_share)]] : []], ["Speaks for it", pairsOf(answer.speaks_for)], ["Speaks against it", pairsOf(answer.speaks_against)],
+  ].filter(([, told]) => told.length).map(([label, told]) => [label, listed(told)]);
   const set = answer.prediction_set || [];
-  return element("li", {}, picture,
+  return element("li", {}, picture, element("div", {},
     element("h4", {}, words(title), known(answer.probability) && !none ? ` ${percent(answer.probability)}` : ""),
     element("p", {}, element("span", { className: `badge ${kinds[answer.status] || ""}`, textContent: answer.status }), " ", words(name, "quiet")),
-    ...(known(answer.class) && !none && set.length !== 1 ? [element("p", {}, "Prediction set: ", words(set.join(", ") || "no class"))] : []),
+    ...(known(answer.class) && !none && set.length !== 1 ? [element("p", {}, "Prediction set: ", set.length ? listed(set.map((one) => [one, ""])) : "no class")] : []),
     ...[answer.disagreement, answer.error].filter(Boolean).map((text) => element("p", {}, words(text))),
-    ...(lines.length ? [folded("Why", pairs(lines))] : []));
+    ...(lines.length ? [folded("Why", pairs(lines))] : [])));
 }
 
 class Gallery {

@@ -5,7 +5,7 @@
 
 function csvCell(value) {
   let text = known(value) ? String(value) : "";
-  if (typeof value === "string" && /^[=+@\t]/.test(text)) text = `'${text}`; // a spreadsheet would run it
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`; // a spreadsheet would run it
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -15,7 +15,7 @@ function csv(columns, rows) {
   return `${lines.map((cells) => cells.join(",")).join("\r\n")}\r\n`;
 }
 
-const csvButton = (name, columns, rows) => button("Save as CSV", () => save(`${name}.csv`, csv(columns, rows()), "text/csv"), "small");
+const csvButton = (name, columns, rows, label = "Save as CSV") => button(label, () => save(`${name}.csv`, csv(columns, rows()), "text/csv"), "small");
 
 function shownAs(content, numeric) {
   if (content instanceof Node) return content;

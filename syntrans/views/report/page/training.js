@@ -7,7 +7,7 @@ function training(part) {
     section(3, "Data", trainedOn(part)),
     ...curves(part.curves),
     ...(alpha.length ? [section(3, "Accuracy over α, on val", ...alphaOnVal(alpha))] : []),
-    section(3, "What val chose", ...chosen(part.methods, part.bridge), ...ridge(part)),
+    section(3, "What val chose", ...chosen(part.methods, part.bridge), ...ridge(part.ridge)),
     section(3, "Seconds", seconds(part.seconds)),
     provenance(part),
     notShown(part),
@@ -41,12 +41,18 @@ function curves(logs) {
   });
 }
 
+const TEXTS = {
+  kept: "descriptors", unnamed: "descriptors without class names", classname_free: "descriptors without class names", none: "no text", name: "class names",
+  random: "random words", shuffled: "descriptors of other classes", raw: "unchecked descriptors",
+};
+const textName = (variant) => TEXTS[variant] || variant;
+
+// The text of the method itself stands first; the others are its controls, and in the table alone.
 function alphaOnVal(choices) {
-  const kept = choices.filter((one) => one.variant === "kept");
-  const lines = (kept.length ? kept : choices).map((one) => ({
-    name: `${one.shots}-shot, ${one.variant}`, points: one.curve.map(([alpha, value]) => [alpha, 100 * value]), marks: [[one.alpha, 100 * one.val]],
+  const lines = choices.filter((one) => one.variant === choices[0].variant).map((one) => ({
+    name: `${one.shots}-shot, ${textName(one.variant)}`, points: one.curve.map(([alpha, value]) => [alpha, 100 * value]), marks: [[one.alpha, 100 * one.val]],
   }));
-  const rows = choices.flatMap((one) => one.curve.map(([alpha, value]) => ({ text: one.variant, shots: one.shots, alpha, value: 100 * value })));
+  const rows = choices.flatMap((one) => one.curve.map(([alpha, value]) => ({ text: textName(one.variant), shots: one.shots, alpha, value: 100 * value })));
   const table = dataTable({
     label: "Accuracy at every α", name: "alpha-on-val", rows, size: 21,
     columns: [
@@ -54,14 +60,14 @@ function alphaOnVal(choices) {
       { label: "α", value: (row) => row.alpha, cell: (row) => fixed(row.alpha), numeric: true }, { label: "accuracy", value: (row) => row.value, cell: (row) => fixed(row.value), numeric: true },
     ],
   });
-  return [lineChart("Accuracy on val over α; the dot is the α that was chosen", lines, { x: "α (0: pictures alone, 1: text alone)", y: "Accuracy in percent" }), folded("As a table", table.element)];
+  return [lineChart("Accuracy on val over α; the dot is the α that was chosen", lines, { x: "α (0: pictures alone, 1: text alone)", y: "Accuracy in percent" }), folded("As a table, with its controls", table.element)];
 }
 
-function ridge(part) {
-  if (!part.ridge.length) return [];
-  const keys = [...new Set(part.ridge.flatMap(Object.keys))];
-  const columns = keys.map((key) => ({ label: key.replaceAll("_", " "), value: (row) => row[key], numeric: typeof part.ridge[0][key] === "number", cell: (row) => (typeof row[key] === "number" ? String(Number(row[key].toPrecision(4))) : String(row[key] ?? "")) }));
-  return [dataTable({ label: "The ridge map, a baseline of the bridge", name: "ridge", columns, rows: part.ridge }).element];
+function ridge(choices) {
+  if (!choices.length) return [];
+  const keys = [...new Set(choices.flatMap(Object.keys))];
+  const columns = keys.map((key) => ({ label: key.replaceAll("_", " "), value: (row) => row[key], numeric: typeof choices[0][key] === "number", cell: (row) => (typeof row[key] === "number" ? String(Number(row[key].toPrecision(4))) : String(row[key] ?? "")) }));
+  return [dataTable({ label: "The ridge map, a baseline of the bridge", name: "ridge", columns, rows: choices }).element];
 }
 
 function seconds(found) {
@@ -109,5 +115,8 @@ function weights(part) {
   const pick = choice("Show one class", [[-1, "all"], ...classes.map((name, i) => [i, name])], -1, (value) => draw(Number(value)));
   const columns = Object.keys(part.numbers[0] || {}).map((key) => ({ label: key, value: (row) => row[key], numeric: typeof part.numbers[0][key] === "number", cell: (row) => (typeof row[key] === "number" ? String(row[key]) : row[key]) }));
   const table = dataTable({ label: "How well weights of one class lie together", name: "weights", columns, rows: part.numbers });
-  return [pick, place, table.element];
+  const places = panels.flatMap((panel) => panel.points.map(([x, y, group]) => ({ panel, x, y, group })));
+  const point = [["shots", (one) => one.panel.shots], ["weights", (one) => one.panel.weights], ["class", (one) => classes[one.group]], ["x", (one) => one.x / 100], ["y", (one) => one.y / 100]];
+  const points = csvButton("weights-points", point.map(([label, value]) => ({ label, value })), () => places, "Save the points as CSV");
+  return [pick, place, element("p", { className: "tools" }, points), table.element];
 }

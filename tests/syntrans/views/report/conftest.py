@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,13 @@ from syntrans.contract.writing import write_descriptors
 from syntrans.files.sealed_json import sealed_json
 from syntrans.files.sealed_parquet import write_sealed
 
+CURVE = [[0.0, 0.5], [0.5, 0.7], [1.0, 0.6]]
+CHOICE = {"variant": "unnamed", "shots": 1, "alpha": 0.5, "val": 0.7, "curve": CURVE}
+CONTROL = {"variant": HOSTILE, "shots": 1, "alpha": 1.0, "val": 0.5, "curve": [[0.0, 0.2], [1.0, 0.3]]}
+EDIT: dict[str, Any] = dict.fromkeys(("author", "at", "class_id", "descriptor_id", "text", "why"), HOSTILE)
+EDIT |= {"action": "veto", "facet": "other", "joined": False}
+EDIT |= {"before": {"kept": False, "stage": HOSTILE, "reason": HOSTILE, "rank": None, "weight": None}}
+
 
 @pytest.fixture
 def mined(tmp_path: Path) -> Path:
@@ -26,7 +35,7 @@ def mined(tmp_path: Path) -> Path:
         prompt_sha256={HOSTILE: "1" * 64},
         model_revisions={HOSTILE: HOSTILE},
         package_versions={"syntrans": HOSTILE},
-        notes={"skipped": {"lint": HOSTILE}},
+        notes={"skipped": {"lint": HOSTILE}, "edit_of": HOSTILE, "edits": [EDIT]},
     )
     folder = tmp_path / "mine"
     write_descriptors(folder / "descriptors.parquet", ledger(), meta)
@@ -50,9 +59,13 @@ def evaluated(tmp_path: Path) -> Path:
         "data": {"classes": 2, "images": 40, "path": HOSTILE, "looks_at_novel": 3, "seen_by_mining": 4},
         "groups": {"visual_only": "visual", "syntrans": "semantic", HOSTILE: HOSTILE},
         "results": {"1": dict.fromkeys(rows, result)},
-        "contrasts": {"1": {"syntrans - visual_only": {**result, "mean": 2.0, "verdict": HOSTILE}}},
+        "contrasts": {"1": {"syntrans - visual_only": {"mean": 2.0, "half_width": 1.0, "verdict": HOSTILE}}},
         "per_class": {"1": {name: {"visual_only": 50.0, "syntrans": None, HOSTILE: 70.0} for name in names}},
-        "chosen": {"methods": [{"method": HOSTILE, "shots": 1, "setting": {HOSTILE: 1}, "val": 0.5, "trials": [{}]}]},
+        "chosen": {
+            "methods": [{"method": HOSTILE, "shots": 1, "setting": {HOSTILE: 1}, "val": 0.5, "trials": [{}]}],
+            "bridge": [CHOICE, CONTROL],
+            "choices": [{"variant": HOSTILE, "shots": 1, "lam": 1.0}],
+        },
         "checkpoint": HOSTILE,
         "made_by": {"command": HOSTILE, "git_commit": HOSTILE, "hardware": {"processor": HOSTILE}},
     }
@@ -69,7 +82,6 @@ def evaluated(tmp_path: Path) -> Path:
 def trained(tmp_path: Path) -> Path:
     folder = tmp_path / "train"
     folder.mkdir()
-    choice = {"variant": "kept", "shots": 1, "alpha": 0.5, "val": 0.7, "curve": [[0.0, 0.5], [0.5, 0.7], [1.0, 0.6]]}
     report = {
         "config": {"data": {"path": HOSTILE}},
         "seed": 0,
@@ -77,7 +89,7 @@ def trained(tmp_path: Path) -> Path:
         "data": {"base": {"images": 9, "classes": 1, "names": [HOSTILE]}},
         "encoder": {"backbone": HOSTILE},
         "bridge": {"choices": [{"variant": HOSTILE, "shots": 1, "lam": 0.1}], "text_encoder": {"name": HOSTILE}},
-        "vsbird": {"choices": [choice]},
+        "vsbird": {"choices": [CHOICE, CONTROL]},
         "methods": {"choices": []},
         "made_by": {"command": HOSTILE},
     }
@@ -119,4 +131,58 @@ def figures(tmp_path: Path) -> Path:
     write_sealed(folder / "alpha.parquet", pa.table({**points, "half_width": [0.01] * 3, "episodes": [30] * 3}))
     plane = {"x": [0.1, 0.2, 0.9], "y": [0.5, 0.4, 0.1], "class": ["wren", "wren", HOSTILE]}
     write_sealed(folder / "weights.parquet", pa.table({"shots": [1] * 3, "weights": ["visual"] * 3, **plane}))
+    return folder
+
+
+@pytest.fixture
+def flier_evaluated(tmp_path: Path) -> Path:
+    folder = tmp_path / "flier-evaluate"
+    folder.mkdir()
+    row = {"mean": 60.0, "half_width": 1.0, "n": 4, "seeds": [59.0, 61.0]}
+    summary = {
+        "system": "flier",
+        "protocol": {"ways": 2, "test": 4, "shots": [1], "seeds": 2},
+        "data": {"path": HOSTILE, "seen_by_mining": 1, "looks_at_novel": 1},
+        "groups": {"flier": "flier", "pixels_only": "controls", HOSTILE: HOSTILE},
+        "results": {"1": {"flier": row, "pixels_only": row, HOSTILE: row}},
+        "contrasts": {"1": {"flier - pixels_only": {"mean": -0.1, "half_width": 0.5, "verdict": HOSTILE}}},
+        "per_class": {"1": {"wren": {"flier": 50.0, "pixels_only": 40.0, HOSTILE: None}, HOSTILE: {"flier": 70.0}}},
+        "chosen": {"1": {"flier": {"fusion": 0.1}, HOSTILE: {HOSTILE: 1}}},
+        "checkpoint": HOSTILE,
+        "made_by": {"command": HOSTILE},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    pairs = {"shots": [1], "row": ["flier"], "true": ["wren"], "predicted": [HOSTILE], "queries": [3]}
+    write_sealed(folder / "confusion.parquet", pa.table(pairs))
+    return folder
+
+
+@pytest.fixture
+def flier_trained(tmp_path: Path) -> Path:
+    folder = tmp_path / "flier-train"
+    folder.mkdir()
+    chosen = {"setting": {"fusion": 0.1}, "accuracy": 72.5, "tried": [{"fusion": 0.1, "accuracy": 72.5}]}
+    report = {
+        "config": {"data": {"path": HOSTILE}, "clip": HOSTILE, "seed": 0},
+        "descriptors": {"path": HOSTILE, "sha256": HOSTILE},
+        "imagined": {"path": HOSTILE, "sha256": HOSTILE},
+        "val": {"classes": 1, "test": 4, "names": [HOSTILE]},
+        "choices": {"1": {"flier": chosen, HOSTILE: chosen}},
+        "seconds": {"tasks": 1.0},
+        "made_by": {"command": HOSTILE},
+    }
+    (folder / "flier.json").write_text(json.dumps(report))
+    return folder
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Path:
+    """A run that has not finished."""
+    folder = tmp_path / "running"
+    folder.mkdir()
+    (folder / "legs.json").write_text(json.dumps({HOSTILE: 1.0}))
+    (folder / "metrics.jsonl").write_text(json.dumps({"epoch": 1, f"loss {HOSTILE}": 2.0}) + "\n")
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as store, store:
+        store.execute("create table answers (stage text, model text)")
+        store.execute("insert into answers values (?, ?)", (HOSTILE, HOSTILE))
     return folder

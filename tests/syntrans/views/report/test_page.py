@@ -18,8 +18,8 @@ from syntrans.views.report.runs import parts_of
 
 
 @pytest.fixture
-def page(mined: Path, evaluated: Path, trained: Path, predicted: Path) -> str:
-    return render_page(parts_of([mined, evaluated, trained, predicted]))
+def page(mined: Path, evaluated: Path, trained: Path, predicted: Path, figures: Path, flier_trained: Path) -> str:
+    return render_page(parts_of([mined, evaluated, trained, predicted, figures, flier_trained]))
 
 
 def scripts(page: str) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hostile import HOSTILE, LONG, ledger
 from PIL import Image
@@ -14,9 +15,11 @@ from PIL import Image
 from syntrans.classes.entries import ClassEntry
 from syntrans.cli.app import run
 from syntrans.errors import InputError
+from syntrans.files.sealed_parquet import write_sealed
 from syntrans.images.columns import ANY
 from syntrans.images.hashes import sha256_of
-from syntrans.views.report.runs import parts_of
+from syntrans.views.report.provenance import licences_of
+from syntrans.views.report.runs import parts_of, trainings_of
 from syntrans.views.report.thumbnails import of_classes
 
 
@@ -57,6 +60,54 @@ def test_an_evaluation_leads_from_a_row_to_its_episodes_and_mistakes(evaluated: 
     assert part["confusion"]["pairs"]["1"]["syntrans"] == [(0, 1, 3)]
 
 
+def test_an_evaluation_has_the_curve_of_its_bridge_and_the_ridge_map_apart(evaluated: Path) -> None:
+    chosen = only(evaluated)["chosen"]
+    assert [one["alpha"] for one in chosen["bridge"]] == [0.5, 1.0]
+    assert [one["lam"] for one in chosen["ridge"]] == [1.0]
+
+
+def test_an_evaluation_of_flier_leads_from_a_row_to_its_draws_classes_and_mistakes(flier_evaluated: Path) -> None:
+    part = only(flier_evaluated)
+    assert (part["kind"], part["headline"], part["reference"]) == ("evaluation", "flier", None)
+    assert part["results"]["1"]["flier"]["seeds"] == [59.0, 61.0]
+    assert part["per_class"]["1"]["wren"]["flier"] == 50.0
+    assert part["confusion"]["pairs"]["1"]["flier"] == [(0, 1, 3)]
+
+
+def test_a_training_of_flier_says_what_val_chose_in_shares(flier_trained: Path) -> None:
+    part = only(flier_trained)
+    assert part["kind"] == "training"
+    assert part["methods"][0] == {
+        "method": "FLIER", "shots": 1, "setting": {"fusion": 0.1}, "val": 0.725,
+        "trials": [{"fusion": 0.1, "val": 0.725}],
+    }  # fmt: skip
+
+
+def test_the_training_of_an_evaluation_is_found_by_its_summary(trained: Path, evaluated: Path) -> None:
+    summary = json.loads((evaluated / "summary.json").read_text()) | {"checkpoint": str(trained)}
+    (evaluated / "summary.json").write_text(json.dumps(summary))
+    assert trainings_of([evaluated]) == trainings_of([trained, evaluated]) == [trained]
+
+
+def test_licences_are_those_of_the_models_that_wrote_the_descriptors(mined: Path, tmp_path: Path) -> None:
+    assert licences_of(str(mined / "descriptors.parquet")).startswith(f"descriptors: {HOSTILE}: {HOSTILE}; pictures")
+    assert "the file is gone" in licences_of(str(tmp_path / "nowhere.parquet"))
+    assert licences_of(None).startswith("pictures and encoders: not recorded")
+
+
+def test_answers_say_how_they_were_made_where_the_file_says_it(predicted: Path, tmp_path: Path) -> None:
+    part = only(predicted)
+    assert part["facts"] == [("answers", str(predicted))]
+    assert "does not say how it was made" in part["limits"][-1]
+    pairs = {"top": [[]], "nearest": [[]], "speaks_for": [[]], "speaks_against": [[]]}
+    row = {"path": ["a"], "status": ["named"], "class": ["wren"], "probability": [1.0], "prediction_set": [["wren"]]}
+    facts = {"facts": json.dumps([["command", HOSTILE]])}
+    write_sealed(tmp_path / "names.parquet", pa.table(row | pairs).replace_schema_metadata(facts))
+    part = only(tmp_path / "names.parquet")
+    assert part["facts"] == [("answers", str(tmp_path / "names.parquet")), ("command", HOSTILE)]
+    assert not any("does not say" in line for line in part["limits"])
+
+
 def test_an_evaluation_without_the_tables_beside_it_is_shown_without_them(evaluated: Path) -> None:
     for name in ("accuracies", "confusion"):
         (evaluated / f"{name}.parquet").unlink()
@@ -70,8 +121,20 @@ def test_the_unsure_come_first_and_large_and_a_picture_that_is_gone_is_none(pred
     assert [answer["status"] for answer in answers] == ["unsure", "named", "named", "broken"]
     pictures = {(answer["status"], Path(answer["path"]).name): answer["picture"] for answer in answers}
     assert pictures["named", "gone.png"] is pictures["broken", "broken.png"] is None
-    assert size(pictures["unsure", "red.png"]) == (1024, 512)
+    assert size(pictures["unsure", "red.png"]) == (2000, 1000)
     assert size(pictures["named", "red.png"]) == (224, 112)
+
+
+def test_what_does_not_fit_at_full_size_is_small_and_counted(
+    predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "query" / "red.png")
+    line = predicted.read_text().splitlines()[0]
+    predicted.write_text(f"{line}\n{line}\n")
+    monkeypatch.setattr("syntrans.views.report.prediction.LARGE_BYTES", 1)
+    part = only(predicted)
+    assert [size(answer["picture"])[0] for answer in part["answers"]] == [2000, 224]
+    assert "Only 1 of 2 unsure pictures are at full size." in part["limits"]
 
 
 def size(address: str) -> tuple[int, int]:
@@ -116,6 +179,13 @@ def test_a_run_that_has_not_finished_says_so_and_how_to_follow_it(mined: Path) -
     assert parts_of([mined], unfinished=True)[0]["kind"] == "working"
 
 
+def test_imagined_pictures_are_not_called_unfinished(tmp_path: Path) -> None:
+    for name in ("imagined.parquet", "run.json", "legs.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match="which has no page; look at its contact_sheet.png"):
+        parts_of([tmp_path])
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -124,6 +194,9 @@ def test_a_run_that_has_not_finished_says_so_and_how_to_follow_it(mined: Path) -
         ("summary.json", json.dumps({key: {} for key in ("episodes", "data", "groups", "results", "contrasts")})),
         ("train.json", '{"config": 3}'),
         ("train.json", '{"config": {}, "bridge": 3}'),
+        ("flier.json", "{}"),
+        ("flier.json", "[]"),
+        ("summary.json", '{"system": "flier", "data": {}, "results": {}, "contrasts": {}, "chosen": {}}'),
         ("alpha.json", "{}"),
         ("notes.txt", "hello"),
         ("names.jsonl", '{"a": 1}\n'),
