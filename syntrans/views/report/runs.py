@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from syntrans.errors import InputError
 from syntrans.views.report.evaluation import evaluation_part
 from syntrans.views.report.figures import ALPHA, WEIGHTS, figures_part
+from syntrans.views.report.imagined import imagined_part
 from syntrans.views.report.mining import mining_part
 from syntrans.views.report.prediction import read_answers
 from syntrans.views.report.training import training_part
@@ -27,12 +28,13 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("descriptors.parquet", mining_part),
     Kind("train.json", training_part),
+    Kind("imagined.parquet", imagined_part),
     Kind("summary.json", evaluation_part),
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )
 PARTS_OF_DEMO = ("mine", "train", "evaluate")
-_RULE = "give the folder of a run of mine, import, train or evaluate, or a .jsonl or .parquet of predict"
+_RULE = "give the folder of a run of mine, import, train, imagine or evaluate, or a .jsonl or .parquet of predict"
 
 
 def parts_of(runs: Sequence[Path], *, unfinished: bool = False) -> list[Part]:

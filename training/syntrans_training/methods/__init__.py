@@ -6,6 +6,7 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod, Meth
 from syntrans_training.methods.cosine import CosineClassifier
 from syntrans_training.methods.fsktn import KnowledgeTransfer
 from syntrans_training.methods.fused import Fused
+from syntrans_training.methods.imagined_syntrans import ImaginedSynTrans
 from syntrans_training.methods.logistic import LogisticRegression
 from syntrans_training.methods.prototype import Euclidean, Prototype
 from syntrans_training.methods.ridge import RidgeRegression
@@ -21,6 +22,7 @@ __all__ = [
     "CosineClassifier",
     "Euclidean",
     "Fused",
+    "ImaginedSynTrans",
     "KnowledgeTransfer",
     "LinearClassifiers",
     "LinearMethod",
