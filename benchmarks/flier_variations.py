@@ -32,6 +32,8 @@ from syntrans_training.flier.train import accuracy, open_tasks, recipe_of, seeds
 from syntrans_training.scoring.metrics import interval, paired
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from syntrans_training.config.flier import FlierConfig
     from syntrans_training.flier.tasks_of_split import SplitTasks
 
@@ -62,26 +64,41 @@ def tasks_of(tasks: SplitTasks, shots: int, seeds: list[int]) -> list[Task]:
     ]
 
 
-def measured(config: FlierConfig, tasks: SplitTasks, shots: int) -> dict[str, Any]:
-    """One line at one number of shots; accuracies in percent."""
-    grids = {"trained": config.trained_shares, "fusion": config.fusions}
-    alone = {"trained": 1.0, "fusion": 1.0}
-    best, latent = {}, np.zeros(0)
-    for row in (FLIER, PIXELS):
-        settings = [*ROWS[row].settings(grids), *([alone] if row == FLIER else [])]
-        parts = [
-            ROWS[row].run(task, recipe_of(config), settings)[0] for task in tasks_of(tasks, shots, seeds_of(config))
-        ]
-        scores = [np.stack([part[i].detach().numpy() for part in parts]) for i in range(len(settings))]
-        if row == FLIER:
-            latent = (scores.pop().argmax(-1) == tasks.truth).mean(0)
-        found = max(scores, key=lambda one: float(accuracy(one, tasks.truth).mean()))
-        best[row] = (found.argmax(-1) == tasks.truth).astype(float).mean(0)
-    return {
-        "flier": interval(best[FLIER]).percent(),
-        "lead over pixels": paired(best[FLIER], best[PIXELS]).percent(),
-        "latent branch alone": interval(latent).percent(),
-    }
+class Measurer:
+    """Measures lines at one number of shots; the row of pixels alone, in which no latent has a part, only once."""
+
+    def __init__(self) -> None:
+        self.pixels: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+    def __call__(self, config: FlierConfig, tasks: SplitTasks, shots: int) -> dict[str, Any]:
+        """One line; accuracies in percent."""
+        alone = {"trained": 1.0, "fusion": 1.0}
+        scores = _scores(config, tasks, shots, FLIER, [alone])
+        latent, flier = (scores.pop().argmax(-1) == tasks.truth).mean(0), _best(scores, tasks)
+        key = config.imagined_per_class, shots
+        if key not in self.pixels:
+            self.pixels[key] = _best(_scores(config, tasks, shots, PIXELS, []), tasks)
+        return {
+            "flier": interval(flier).percent(),
+            "lead over pixels": paired(flier, self.pixels[key]).percent(),
+            "latent branch alone": interval(latent).percent(),
+        }
+
+
+def _scores(
+    config: FlierConfig, tasks: SplitTasks, shots: int, row: str, more: list[dict[str, float]]
+) -> list[NDArray[np.float32]]:
+    """Of a row by every setting that val chooses from, and `more`: [seeds, m, C]."""
+    settings = [*ROWS[row].settings({"trained": config.trained_shares, "fusion": config.fusions}), *more]
+    parts = [ROWS[row].run(task, recipe_of(config), settings)[0] for task in tasks_of(tasks, shots, seeds_of(config))]
+    return [np.stack([part[i].detach().numpy() for part in parts]) for i in range(len(settings))]
+
+
+def _best(scores: list[NDArray[np.float32]], tasks: SplitTasks) -> NDArray[np.float64]:
+    """Whether the best setting is right about each picture, [m], mean over seeds."""
+    found = max(scores, key=lambda one: float(accuracy(one, tasks.truth).mean()))
+    right: NDArray[np.float64] = (found.argmax(-1) == tasks.truth).astype(float).mean(0)
+    return right
 
 
 def main() -> None:
@@ -105,6 +122,7 @@ def main() -> None:
         key = semantic_hash([task_key(config, descriptors, split), given.shots, config.seeds])
         kept = json.loads(path.read_text()) if path.is_file() else {}
         found = kept.get("lines", {}) if kept.get("key") == key else {}
+        measured = Measurer()
         for name, change in lines.items():
             if name in found:
                 continue

@@ -104,7 +104,7 @@ def test_variations_of_a_run_are_measured_on_val_and_not_twice(inputs, repositor
     lines = json.loads(out.read_text())["lines"]
     assert list(lines) == ["as it is", "width 32"]
     assert {"flier", "lead over pixels", "latent branch alone"} == lines["width 32"]["1"].keys()
-    monkeypatch.setattr(benchmark, "measured", None)
+    monkeypatch.setattr(benchmark, "Measurer", lambda: None)
     benchmark.main()
 
 

@@ -38,7 +38,7 @@ class ImaginedSynTrans(LinearMethod):
         alpha, told = ours.alphas(support, classes), (made.visual, made.semantic, made.precision)
         fused, _ = fuse_evidence(*told, shots=shots + worth, alpha=alpha, trust=made.trust)
         # One variance for all classes of a task, also where some have no imagined picture.
-        _, variance = fuse_evidence(*told, shots=shots + worth.mean(1, keepdim=True), alpha=alpha)
+        _, variance = fuse_evidence(*told, shots=shots + worth.mean(1, keepdim=True).expand_as(worth), alpha=alpha)
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.memory.metric.transform, bias)
