@@ -4,8 +4,8 @@ Usage: python benchmarks/predict_run.py RUN_DIR [--episodes 200] [--shots 1 5] [
 
 Of every task: whether predict, picture by picture, gives the classes of evaluate's inductive row; and accuracy,
 calibration error and prediction sets, one by one and together. Where the run has imagined pictures
-(`imagined_supports`), also tasks of classes without a picture: their texts alone, and imagined supports, 1, 5 and
-as many as the run takes. Nothing is chosen here.
+(`imagined_supports`), also tasks of classes without a picture: their texts alone, and imagined supports, 5 and as
+many as the run takes. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def without_pictures(subject: Any, seen: Seen, settings: Sequence[str]) -> dict[
     """Figures of the same tasks without their supports: by text, by imagined pictures, by both; one by one."""
     given = [*settings, "device=cpu", "episodes.shots=[1]"]
     config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=given)
-    numbers = sorted({1, min(5, subject.run.config.imagined_supports), subject.run.config.imagined_supports})
+    numbers = sorted({min(5, subject.run.config.imagined_supports), subject.run.config.imagined_supports})
     kinds = {"text": (0, True)}
     kinds |= {f"{n} imagined": (n, False) for n in numbers} | {f"{n} imagined and text": (n, True) for n in numbers}
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
@@ -117,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--episodes", type=int, default=200)
-    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--shots", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
