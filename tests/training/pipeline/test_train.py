@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from syntrans.contract.imagined import read_imagined
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans_training.config import EvaluateConfig
@@ -85,7 +84,7 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
 
 @pytest.fixture
 def imagined(toy_data, write_imagined_of, tmp_path):
-    """Two pictures of every val and novel class, which are real ones of other classes turned about: (file, classes)."""
+    """A file with two pictures of every val and novel class, real ones that stand for imagined ones."""
     shown: dict[str, list[bytes]] = {}
     for part in ("val", "novel"):
         for row in pq.read_table(toy_data / f"{part}.parquet").to_pylist():
@@ -105,25 +104,6 @@ def test_imagined_supports_are_a_row_beside_syntrans_whose_worth_val_chose(
     assert found["results"]["1"]["syntrans_imagined"]["worth"] == one["worth"]
     assert {"syntrans - syntrans_imagined", "syntrans - imagined_shuffled"} <= found["contrasts"]["3"].keys()
     assert found["groups"]["imagined_shuffled"] == "control"
-
-
-def test_imagined_pictures_of_other_classes_are_refused_before_training_and_leave_their_row_out_after(
-    trained, config, imagined, artifacts, write_imagined_of, write_toy_descriptors, tmp_path, capsys
-):
-    rows = read_imagined(imagined)[0]
-    val = {row.class_id: [row.image] for row in rows[: len(rows) // 2]}
-    novel = {row.class_id: [row.image] for row in rows[len(rows) // 2 :]}
-    asked = config.model_copy(update={"imagined_supports": 1})
-    for shown, refused in ((novel, True), (val, False)):
-        asked = asked.model_copy(update={"imagined": str(write_imagined_of(tmp_path, shown))})
-        if refused:
-            with pytest.raises(InputError, match="has no picture of 5 of 5 classes"):
-                train(asked, out=tmp_path / "refused")
-        else:
-            train(asked, out=trained.folder, descriptors=write_toy_descriptors())
-    found = evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
-    assert "syntrans_imagined" not in found["results"]["1"]
-    assert "no row with imagined supports" in capsys.readouterr().err
 
 
 def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their_supports_move_it(

@@ -6,14 +6,13 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod, Meth
 from syntrans_training.methods.cosine import CosineClassifier
 from syntrans_training.methods.fsktn import KnowledgeTransfer
 from syntrans_training.methods.fused import Fused
-from syntrans_training.methods.imagined_syntrans import ImaginedSynTrans
 from syntrans_training.methods.logistic import LogisticRegression
 from syntrans_training.methods.prototype import Euclidean, Prototype
 from syntrans_training.methods.ridge import RidgeRegression
 from syntrans_training.methods.semalign import SemanticAlignment
 from syntrans_training.methods.semantic import Semantic
 from syntrans_training.methods.simpleshot import SimpleShot
-from syntrans_training.methods.syntrans import SynTrans, TransductiveSynTrans
+from syntrans_training.methods.syntrans import ImaginedSynTrans, SynTrans, TransductiveSynTrans
 from syntrans_training.methods.tip_adapter import TipAdapter
 
 __all__ = [
