@@ -4,7 +4,8 @@ Usage: python benchmarks/flier_probe.py [--pictures 2000] [--quick]
 
 Pictures of attribute combinations that no model of the world was trained on; three quarters to fit, a quarter to test.
 Linear probes of latents, of CLIP's vectors, and of CLIP's vectors once the pictures went through the autoencoder; and
-FLIER's own latent encoder (two convolutions), trained on the attributes themselves.
+FLIER's own latent encoder (two convolutions), trained on the attributes themselves. Also what a classifier could reach
+that sees every attribute and knows every class.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from syntrans_training.imagination.clip_space import open_clip_space
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion
 from syntrans_world.build.pictures import draw_pool
-from syntrans_world.spec import SLOTS, VALUES
+from syntrans_world.spec import CLASSES, REDRAW, SLOTS, VALUES
 
 WORLD = "package:syntrans_world/weights"
 
@@ -54,7 +55,25 @@ def main() -> None:
         "CLIP after autoencoder, linear": clip.project(clip.before_projection(again)),
     }.items():
         tell(name, linear(values.numpy(), attributes.numpy()))
+    for part in ("val", "novel"):
+        print(f"best possible accuracy, {part} classes: {100 * ceiling(part):.1f}")
     tell("latents, two convolutions", convolutional(latents, attributes, steps=5 if given.quick else 600))
+
+
+def ceiling(part: str, draws: int = 2000) -> float:
+    """Accuracy over all classes of a part for who sees every attribute and knows every class's true ones.
+
+    A picture shows an attribute of its class, or with probability REDRAW any of the slot's.
+    """
+    codes = np.array([entry.attributes for entry in CLASSES if entry.split == part])
+    rng, sizes = np.random.default_rng(0), np.array([len(VALUES[slot]) for slot in SLOTS])
+    labels = np.repeat(np.arange(len(codes)), draws)
+    anew = rng.integers(sizes, size=(len(labels), len(SLOTS)))
+    shown = np.where(rng.random(anew.shape) < REDRAW, anew, codes[labels])
+    worth = np.log(1 - REDRAW + REDRAW / sizes) - np.log(REDRAW / sizes)
+    scores = (shown[:, None] == codes) @ worth
+    best = np.isclose(scores, scores.max(1, keepdims=True))
+    return float((best[np.arange(len(labels)), labels] / best.sum(1)).mean())
 
 
 def tell(name: str, found: list[float]) -> None:

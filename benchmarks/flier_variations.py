@@ -46,7 +46,7 @@ def variations(config: FlierConfig, imagined: list[int]) -> dict[str, Change]:
     """What is changed in each line, of the latent encoder or the number of imagined pictures."""
     own = config.latent_encoder
     encoders: dict[str, Change] = {
-        f"width {width}": {"width": width} for width in (8, 32, 128) if width != own.width
+        f"width {width}": {"width": width} for width in (8, 32, 64) if width != own.width
     } | {f"{depth} convolutions": {"depth": depth} for depth in (2, 3, 4) if depth != own.depth}
     encoders |= {f"noise {noise:g}": {"noise": noise} for noise in (0.0, 0.1, 0.5) if noise != own.noise}
     lines: dict[str, Change] = {AS_IT_IS: {}}

@@ -18,8 +18,8 @@ from syntrans.views.report.runs import parts_of
 
 
 @pytest.fixture
-def page(mined: Path, evaluated: Path, trained: Path, predicted: Path) -> str:
-    return render_page(parts_of([mined, evaluated, trained, predicted]))
+def page(mined: Path, evaluated: Path, trained: Path, imagined: Path, predicted: Path) -> str:
+    return render_page(parts_of([mined, evaluated, trained, imagined, predicted]))
 
 
 def scripts(page: str) -> list[str]:
