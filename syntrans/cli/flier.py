@@ -40,8 +40,8 @@ def train(
     require("train --config flier", "imagine")
     from syntrans_training.config.flier import FlierConfig
     from syntrans_training.flier.check import check_inputs
-    from syntrans_training.flier.representations import open_imagined
     from syntrans_training.flier.train import train as run
+    from syntrans_training.imagination.imagined_file import open_imagined
     from syntrans_training.pipeline.preparation import with_absolute_paths
 
     told = [*settings, *([] if images is None else [f"data.path={json.dumps(images_named(images).what)}"])]

@@ -55,7 +55,8 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
     Folder names are class names. One picture per class is enough, and with text none. Prints CSV: class, probability,
     prediction set, nearest supports, descriptors for and against. A broken picture is a row with its error.
     Pictures are named together and inform each other, unless --inductive is given. --set knows coverage (of prediction
-    sets, 0.95), engine.kind (ray: on a cluster), engine.workers and engine.ray_address.
+    sets, 0.95), imagined (pictures of classes without any), engine.kind (ray: on a cluster) and other keys:
+    syntrans config show predict.
     """
     from syntrans.config import from_values
     from syntrans_training.config.prediction import PredictConfig
@@ -66,6 +67,7 @@ def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
 
     config = from_values(PredictConfig, {}, set_ or ())
     settings, engine = Settings(coverage=config.coverage, inductive=inductive), config.engine
-    task = TaskRequest(support, classes, encoder, descriptors, text, settings)
+    imagined = None if config.imagined is None else (config.imagined, config.imagined_supports)
+    task = TaskRequest(support, classes, encoder, descriptors, text, settings, imagined)
     cluster = Cluster(engine.workers, engine.ray_address) if engine.kind == "ray" else None
     typer.echo(run(Request(query, task, out, sort_into, cluster)), nl=False)

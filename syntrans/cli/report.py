@@ -50,7 +50,8 @@ def report(
     syntrans report names.jsonl
     syntrans report artifacts/mine/RUN --live
 
-    One HTML file that holds all it shows and asks for nothing: runs of mine, import, train, evaluate and predict.
+    One HTML file that holds all it shows and asks for nothing: runs of mine, import, train, imagine, evaluate and
+    predict.
     Tables can be searched, sorted and saved as CSV. Corrections made on it are a file for `syntrans edit`. --figure:
     accuracy over alpha, and classifier weights (t-SNE), on novel classes, each also as PNG, Parquet and JSON, of a
     training or of the one that an evaluation was of; --config and --set are those of evaluate. Prints the path of

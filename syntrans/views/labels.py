@@ -31,6 +31,7 @@ LABELS = {
     "syntrans_prior": "SynTrans, prior",
     "syntrans_val": "SynTrans, α of val",
     "syntrans_transductive": "SynTrans, transductive",
+    "syntrans_imagined": "SynTrans + imagined",
     "no_text": "no text",
     "name_only": "class names only",
     "classname_free": "classname-free",
@@ -39,6 +40,7 @@ LABELS = {
     "random_words": "random words",
     "shuffled": "shuffled classes",
     "half_shuffled": "half-shuffled classes",
+    "imagined_shuffled": "imagined, shuffled",
 }
 GROUPS = {
     "visual": "pictures alone",

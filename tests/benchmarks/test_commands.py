@@ -29,6 +29,7 @@ def test_the_commands_are_found():
     assert {
         "beside_earlier",
         "flier_probe",
+        "flier_variations",
         "import_memory",
         "reliability_ray",
         "run",

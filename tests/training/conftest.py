@@ -193,3 +193,24 @@ def write_descriptors_of_toys(toy_classes, descriptor_row):
 def write_toy_descriptors(write_descriptors_of_toys, tmp_path):
     """Writes them into this test's folder."""
     return partial(write_descriptors_of_toys, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def write_imagined_of():
+    """Writes a file of imagined pictures into a folder, from pictures (PNG) by class; returns its path."""
+    from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
+
+    def write(folder: Path, shown: dict[str, list[bytes]], **told: str) -> Path:
+        latent = np.zeros((1, 2, 2), np.float16)
+        rows = [
+            ImaginedRow(
+                class_id=name, class_name=name, picture_id=f"{name} {i}", prompt="p", descriptor_ids=(), seed=i,
+                image=image, latent=latent, similarity=0.5, margin=0.1, neighbour="x", reason=None,
+                model="m", revision="r",
+            )
+            for name, images in shown.items() for i, image in enumerate(images)
+        ]  # fmt: skip
+        write_imagined(folder / IMAGINED, rows, told)
+        return folder / IMAGINED
+
+    return write

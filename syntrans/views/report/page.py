@@ -15,7 +15,8 @@ from syntrans.errors import InputError
 
 _HERE = Path(__file__).parent / "page"
 _SCRIPTS = (
-    "base", "table", "chart", "corrections", "explorer", "mining", "evaluation", "training", "prediction", "main",
+    "base", "table", "chart", "corrections", "explorer", "mining", "evaluation", "training", "imagined",
+    "prediction", "main",
 )  # fmt: skip
 
 

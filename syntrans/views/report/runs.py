@@ -11,6 +11,7 @@ from syntrans.files.sealed_json import read_sealed_json
 from syntrans.views.report.evaluation import evaluation_part
 from syntrans.views.report.figures import ALPHA, WEIGHTS, figures_part
 from syntrans.views.report.flier import REPORT, flier_training_part
+from syntrans.views.report.imagined import imagined_part
 from syntrans.views.report.mining import mining_part
 from syntrans.views.report.prediction import read_answers
 from syntrans.views.report.training import training_part
@@ -30,13 +31,13 @@ KINDS = (
     Kind("descriptors.parquet", mining_part),
     Kind("train.json", training_part),
     Kind(REPORT, flier_training_part),
+    Kind("imagined.parquet", imagined_part),
     Kind("summary.json", evaluation_part),
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )
-IMAGINED = "imagined.parquet"
 PARTS_OF_DEMO = ("mine", "train", "evaluate")
-_RULE = "give the folder of a run of mine, import, train or evaluate, or a .jsonl or .parquet of predict"
+_RULE = "give the folder of a run of mine, import, train, imagine or evaluate, or a .jsonl or .parquet of predict"
 
 
 def parts_of(runs: Sequence[Path], *, unfinished: bool = False) -> list[Part]:
@@ -75,8 +76,6 @@ def _parts(run: Path, *, unfinished: bool) -> list[Part]:
     finished = found is not None and (found.file != "descriptors.parquet" or _is_whole(run))
     if found and finished:
         return [found.read(run / found.file)]
-    if (run / IMAGINED).is_file():
-        raise InputError(f"{run} is of `syntrans imagine`, which has no page; look at its contact_sheet.png")
     if unfinished and is_working(run):
         return [working_part(run)]
     if is_working(run):

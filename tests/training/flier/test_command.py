@@ -1,6 +1,8 @@
 """`syntrans train --config flier` and `syntrans evaluate`: what they leave, refuse, and do not do twice."""
 
+import importlib
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +102,20 @@ def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(input
     monkeypatch.setattr(tasks_of_split, "Task", None)
     assert train(inputs, run) == 0
     assert cli(["evaluate", str(run), "--out", str(out)]) == 0
+
+
+def test_variations_of_a_run_are_measured_on_val_and_not_twice(inputs, repository, tmp_path, capsys, monkeypatch):
+    assert train(inputs, tmp_path / "run") == 0
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    benchmark = importlib.import_module("flier_variations")
+    out = tmp_path / "found.json"
+    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "run"), "--shots", "1", "--out", str(out), "--quick"])
+    benchmark.main()
+    lines = json.loads(out.read_text())["lines"]
+    assert list(lines) == ["as it is", "width 32"]
+    assert {"flier", "lead over pixels", "latent branch alone"} == lines["width 32"]["1"].keys()
+    monkeypatch.setattr(benchmark, "Measurer", lambda: None)
+    benchmark.main()
 
 
 def test_an_evaluation_takes_nothing_that_the_training_has_settled(inputs, tmp_path, capsys):

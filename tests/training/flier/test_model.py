@@ -1,5 +1,6 @@
 """FLIER on numbers where it is known what pictures and latents say."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ def task():
 
 
 def accuracy(task: Task, row: str, **setting: float) -> float:
-    scores, _ = ROWS[row].run(task, RECIPE, [setting])
+    scores, _ = ROWS[row].run(task, RECIPE, [{"trained": 1.0, **setting}])
     return float((scores[0].argmax(-1) == task.query.labels).float().mean())
 
 
@@ -55,10 +56,20 @@ def test_with_noise_or_other_classes_latents_the_latent_branch_knows_nothing(tas
 
 
 def test_no_share_for_the_latents_is_the_image_branch_alone(task):
-    (scores, none), model = ROWS[FLIER].run(task, RECIPE, [{"fusion": 0.5}, {"fusion": 0.0}])
+    (scores, none), model = ROWS[FLIER].run(task, RECIPE, [{"trained": 1.0, "fusion": b} for b in (0.5, 0.0)])
     image, latent = branches(model, task.query)
     torch.testing.assert_close(none, image)
     torch.testing.assert_close(scores, 0.5 * image + 0.5 * latent)
+
+
+def test_of_what_training_changed_none_is_zero_shot_clip_and_half_lies_between(task):
+    settings = [{"trained": share, "fusion": 0.0} for share in (0.0, 0.5, 1.0)]
+    (none, _, _), model = ROWS[FLIER].run(task, RECIPE, settings)
+    torch.testing.assert_close(none, ROWS["zero_shot"].run(task, RECIPE, [{}])[0][0])
+    half = model.towards(task.projection, task.text, 0.5)
+    torch.testing.assert_close(half.head, (model.head + task.text) / 2)
+    torch.testing.assert_close(half.weight, (model.weight + task.projection.weight) / 2)
+    assert half.latent is model.latent
 
 
 @pytest.mark.slow
@@ -74,6 +85,23 @@ def test_a_projection_without_a_rate_stays_clips(task):
     model = train_flier(task.projection, task.text, task.real, task.imagined, frozen, seed=0)
     assert torch.equal(model.weight, task.projection.weight)
     assert not torch.equal(model.head, task.text)
+
+
+def test_the_last_block_of_clip_is_tuned_where_it_has_a_rate_and_clips_own_stays(task):
+    torch.manual_seed(0)
+    block = torch.nn.Sequential(torch.nn.Linear(10, 10), torch.nn.BatchNorm1d(10)).eval().requires_grad_(False)
+    own, projection = copy.deepcopy(block.state_dict()), replace(task.projection, block=block)
+    told = (projection, task.text, task.real, task.imagined)
+    tuned, frozen = (
+        train_flier(*told, replace(RECIPE, phase2=replace(RECIPE.phase2, block_lr=rate)), seed=0)
+        for rate in (1e-3, 0.0)
+    )
+    for name, value in block.state_dict().items():
+        assert torch.equal(value, own[name])
+        assert torch.equal(frozen.block.state_dict()[name], value)
+    assert not torch.equal(tuned.block[0].weight, block[0].weight)
+    assert torch.equal(tuned.block[1].running_mean, block[1].running_mean)
+    torch.testing.assert_close(tuned.towards(projection, task.text, 0.0).block[0].weight, block[0].weight)
 
 
 def test_without_a_latent_branch_the_loss_is_the_image_branchs(task):
@@ -100,6 +128,17 @@ def test_two_convolutions_read_latents_of_every_size(shape):
     vectors = LatentEncoder(shape, 6, width=8)(torch.randn(2, *shape))
     assert vectors.shape == (2, 6)
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
+
+
+def test_a_deeper_encoder_has_more_convolutions_and_one_is_too_few():
+    def convolutions(depth: int) -> int:
+        encoder = LatentEncoder((4, 8, 8), 6, width=8, depth=depth)
+        assert encoder(torch.randn(2, 4, 8, 8)).shape == (2, 6)
+        return sum(isinstance(layer, torch.nn.Conv2d) for layer in encoder.convolutions)
+
+    assert [convolutions(depth) for depth in (2, 4)] == [2, 4]
+    with pytest.raises(ValueError, match="two convolutions or more, got 1"):
+        convolutions(1)
 
 
 def test_prolip_without_steps_is_clip_and_a_large_penalty_holds_it_there(task):

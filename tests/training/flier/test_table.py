@@ -2,7 +2,8 @@
 
 import pytest
 
-from syntrans_training.flier.rows import FLIER, LABELS, PIXELS
+from syntrans.views.labels import FLIER_LABELS
+from syntrans_training.flier.rows import FLIER, PIXELS
 from syntrans_training.flier.table import render
 
 SHOTS = ("1", "2", "4", "8", "16")
@@ -11,12 +12,12 @@ SHOTS = ("1", "2", "4", "8", "16")
 @pytest.fixture
 def summary():
     value, lead = {"mean": 72.31, "half_width": 1.25}, {"mean": 12.31, "half_width": 1.25, "verdict": "better"}
-    pairs = [f"{FLIER} - {row}" for row in LABELS if row != FLIER]
+    pairs = [f"{FLIER} - {row}" for row in FLIER_LABELS if row != FLIER]
     assert f"{FLIER} - {PIXELS}" in pairs
     return {
         "protocol": {"ways": 100, "test": 3000, "seeds": 3},
         "data": {"looks_at_novel": 2},
-        "results": {k: dict.fromkeys(LABELS, value) for k in SHOTS},
+        "results": {k: dict.fromkeys(FLIER_LABELS, value) for k in SHOTS},
         "contrasts": {k: dict.fromkeys(pairs, lead) for k in SHOTS},
     }
 
@@ -26,8 +27,8 @@ def test_every_cell_is_there_on_80_columns_and_in_a_pipe(summary):
     assert max(map(len, narrow.splitlines())) <= 80
     for text in (narrow, piped):
         assert "…" not in text
-        assert text.count("72.3 ±1.2") == len(SHOTS) * len(LABELS)
+        assert text.count("72.3 ±1.2") == len(SHOTS) * len(FLIER_LABELS)
         assert " ".join(text.split()).count("Latents add something") == 1
-    assert all(narrow.count(label) >= len(SHOTS) for label in LABELS.values())
+    assert all(narrow.count(label) >= len(SHOTS) for label in FLIER_LABELS.values())
     head = next(line.split() for line in piped.splitlines() if line.strip().startswith("method"))
     assert [word for word in head if word.endswith("-shot")] == [f"{k}-shot" for k in SHOTS]

@@ -1,6 +1,8 @@
 """`syntrans imagine`: what it leaves, what it does not do twice, what it refuses."""
 
+import errno
 import json
+import shutil
 
 import pytest
 
@@ -63,6 +65,42 @@ def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(co
     printed = capsys.readouterr().out
     for word in ("StableDiffusionPipeline", "licence    not stated", "a local folder", "6 (2 classes", "16x16", "time"):
         assert word in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_fills_leaves_no_half_file_and_the_same_command_ends_the_run(
+    command, tmp_path, capsys, monkeypatch
+):
+    def full(*_args, **_named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.ParquetWriter.write_table", full)
+        assert command("--out", str(out)) == 4
+    assert "the disk is full; free some room" in capsys.readouterr().err.splitlines()[-1]
+    assert {path.name for path in out.glob("*parquet*")} == set()
+    monkeypatch.setattr(LatentDiffusion, "make", None)  # all pictures were kept
+    assert command("--out", str(out)) == 0
+    assert len(read_imagined(out / "imagined.parquet")[0]) == 6
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [("unet", "has no unet"), ("vae", "has no vae"), ("pickle", "no *.safetensors")]
+)
+def test_a_folder_that_is_no_latent_diffusion_model_ends_with_5_and_one_line(
+    part, told, command, pipeline_folder, tmp_path, capsys
+):
+    copy = shutil.copytree(pipeline_folder, tmp_path / "copy")
+    if part == "pickle":
+        weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+        weights.rename(weights.with_suffix(".bin"))
+    else:
+        index = json.loads((copy / "model_index.json").read_text())
+        (copy / "model_index.json").write_text(json.dumps({key: value for key, value in index.items() if key != part}))
+    for more in ([], ["--dry-run"]):
+        assert command("--set", f"model={copy}", "--out", str(tmp_path / "out"), *more) == 5
+        assert told in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,7 @@ import io
 import os
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -70,20 +71,52 @@ def test_a_killed_run_makes_no_finished_picture_twice_and_ends_the_same(
             if before_keeping:  # dies when a batch is made and not yet kept: that batch alone is made again
                 journal.put = die
             with suppress(Killed):
-                make_missing(maker, WANTED, SAMPLING, journal, batch=batch)
+                make_missing([maker], WANTED, SAMPLING, journal, batch=batch)
             finished += [key for key in maker.finished if journal.get(key) is not None]
     last = FakeMaker()
     with closing(PictureJournal(path)) as journal:
-        make_missing(last, WANTED, SAMPLING, journal, batch=batch)
+        make_missing([last], WANTED, SAMPLING, journal, batch=batch)
         found = rows(journal)
     assert not set(last.finished) & set(finished)
     with closing(PictureJournal(tmp_path_factory.mktemp("whole") / "journal.sqlite")) as journal:
-        make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=5)
+        make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=5)
         assert rows(journal) == found
 
 
 def die(_made) -> None:
     raise Killed
+
+
+def test_several_devices_share_the_pictures_and_the_rows_are_those_of_one(tmp_path):
+    both = Barrier(2, timeout=10)
+
+    class Paired(FakeMaker):
+        """Makes its first batch only while another does."""
+
+        def make(self, jobs, sampling):
+            if not self.calls:
+                both.wait()
+            return super().make(jobs, sampling)
+
+    makers = [Paired(), Paired()]
+    with closing(PictureJournal(tmp_path / "journal.sqlite")) as journal:
+        assert make_missing(makers, WANTED, SAMPLING, journal, batch=4) == len(WANTED)
+        found = rows(journal)
+    finished = [key for maker in makers for key in maker.finished]
+    assert all(maker.finished for maker in makers)
+    assert sorted(finished) == sorted(keys())
+    with closing(PictureJournal(tmp_path / "one.sqlite")) as journal:
+        make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=4)
+        assert rows(journal) == found
+
+
+def test_a_device_that_fails_ends_the_run_which_goes_on_without_what_was_kept(tmp_path):
+    with closing(PictureJournal(tmp_path / "journal.sqlite")) as journal:
+        with pytest.raises(Killed):
+            make_missing([FakeMaker(), FakeMaker(at=0)], WANTED, SAMPLING, journal, batch=2)
+        missing = journal.missing(keys())
+        assert make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=2) == len(missing)
+        assert not journal.missing(keys())
 
 
 @pytest.mark.parametrize(
@@ -94,12 +127,12 @@ def test_a_damaged_picture_is_made_again(damage, tmp_path):
 
     path = tmp_path / "journal.sqlite"
     with closing(PictureJournal(path)) as journal:
-        make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=5)
+        make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=5)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(f"UPDATE pictures SET {damage} WHERE key = ?", (WANTED[0].key,))
     with closing(PictureJournal(path)) as journal:
         assert journal.missing(keys()) == [WANTED[0].key]
-        assert make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=5) == 1
+        assert make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=5) == 1
 
 
 def test_a_file_that_is_no_journal_is_said_in_one_line(tmp_path):
@@ -119,10 +152,10 @@ def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path):
 def test_a_disk_that_is_full_ends_with_what_to_do_and_keeps_what_was_made(tmp_path):
     path = tmp_path / "journal.sqlite"
     with closing(PictureJournal(path)) as journal:
-        make_missing(FakeMaker(), WANTED[:5], SAMPLING, journal, batch=5)
+        make_missing([FakeMaker()], WANTED[:5], SAMPLING, journal, batch=5)
         pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
         journal._db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(EnvironmentProblem, match="run the same command again"):
-            make_missing(FakeMaker(), WANTED, SAMPLING, journal, batch=28)
+            make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=28)
     with closing(PictureJournal(path)) as journal:
         assert len(journal.missing(keys())) == len(WANTED) - 5

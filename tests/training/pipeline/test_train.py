@@ -84,6 +84,30 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     assert {"command", "git_commit", "hardware", "versions"} <= summary["made_by"].keys()
 
 
+@pytest.fixture
+def imagined(toy_data, write_imagined_of, tmp_path):
+    """A file with two pictures of every val and novel class, real ones that stand for imagined ones."""
+    shown: dict[str, list[bytes]] = {}
+    for part in ("val", "novel"):
+        for row in pq.read_table(toy_data / f"{part}.parquet").to_pylist():
+            shown.setdefault(row["class"], []).append(row["image"]["bytes"])
+    return write_imagined_of(tmp_path, {name: images[:2] for name, images in shown.items()})
+
+
+def test_imagined_supports_are_a_row_beside_syntrans_whose_worth_val_chose(
+    trained, config, imagined, artifacts, write_toy_descriptors
+):
+    asked = config.model_copy(update={"imagined_supports": 2, "imagined": str(imagined)})
+    again = train(asked, out=trained.folder, descriptors=write_toy_descriptors())
+    (one, _) = again.report["imagined"]["choices"]
+    assert one["worth"] == max(one["curve"], key=lambda pair: (pair[1], -pair[0]))[0]
+    assert one["curve"][0][0] == 0
+    found = evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+    assert found["results"]["1"]["syntrans_imagined"]["worth"] == one["worth"]
+    assert {"syntrans - syntrans_imagined", "syntrans - imagined_shuffled"} <= found["contrasts"]["3"].keys()
+    assert found["groups"]["imagined_shuffled"] == "control"
+
+
 def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their_supports_move_it(
     trained, artifacts, toy_data, tmp_path
 ):

@@ -14,6 +14,7 @@ class LatentEncoderConfig(StrictModel):
     """The two convolutions that read latents."""
 
     width: PositiveInt = Field(64, description="Channels after the first convolution; the second has twice as many.")
+    depth: int = Field(2, ge=2, description="Convolutions; two are published.")
     noise: NonNegativeFloat = Field(0.1, description="Standard deviation of noise on training latents (unit variance).")
 
 
@@ -32,6 +33,7 @@ class Phase2Config(StrictModel):
     steps: PositiveInt = Field(200, description="Training steps.")
     lr: PositiveFloat = Field(1e-3, description="Of the head and the latent encoder.")
     projection_lr: NonNegativeFloat = Field(1e-4, description="Of CLIP's last visual projection; 0 freezes it.")
+    last_block_lr: NonNegativeFloat = Field(0.0, description="Of CLIP's last visual block; 0 freezes it.")
     batch: PositiveInt = Field(32, description="Real pictures a step, and as many imagined ones.")
     weight_decay: NonNegativeFloat = Field(0.01, description="Weight decay.")
 
@@ -69,5 +71,12 @@ class FlierConfig(StrictModel):
     loss: LossConfig = LossConfig()
     train_fusion: Share = Field(0.3, description="Share of the latent branch in the fused logits while training.")
     fusions: tuple[Share, ...] = Field(
-        (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6), min_length=1, description="Of which val takes one for the test."
+        (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+        min_length=1,
+        description="Shares of the latent branch in the fused logits at the test, of which val takes one.",
+    )
+    trained_shares: tuple[Share, ...] = Field(
+        (1.0, 0.75, 0.5, 0.25, 0.0),
+        min_length=1,
+        description="Shares of what training changed in head and projection, of which val takes one; 0: CLIP's own.",
     )

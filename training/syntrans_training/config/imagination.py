@@ -12,7 +12,9 @@ class ImagineConfig(StrictModel):
     """Everything `syntrans imagine` needs besides the descriptor file."""
 
     seed: NonNegativeInt = Field(0, description="From it, the class and the prompt follows the seed of every picture.")
-    device: str = Field("auto", description="Device: auto, cpu, cuda or cuda:N.")
+    device: str = Field(
+        "auto", description="Device: auto (every GPU, each with a share of the pictures), cpu or cuda:N."
+    )
     model: str | None = Field(
         None,
         description="A latent diffusion model in diffusers' form: a folder, package: reference or Hub id; no default.",

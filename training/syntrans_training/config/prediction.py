@@ -31,3 +31,7 @@ class PredictConfig(ServeConfig):
     """Everything that `--set` of predict knows."""
 
     engine: ReaderConfig = Field(ReaderConfig(), description="Where pictures are looked at.")
+    imagined: str | None = Field(
+        None, description="imagined.parquet or its folder: kept pictures of classes without any become their supports."
+    )
+    imagined_supports: PositiveInt = Field(5, description="At most so many imagined pictures of a class.")

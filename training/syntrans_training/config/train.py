@@ -27,6 +27,12 @@ class TrainConfig(StrictModel):
     vsbird: VSBirdConfig = Field(VSBirdConfig(), description="The trained bridge from text to pictures.")
     methods: MethodsConfig = Field(MethodsConfig(), description="Other few-shot methods in the table.")
     episodes: EpisodesConfig = Field(EpisodesConfig(), description="The few-shot tasks.")
+    imagined_supports: NonNegativeInt = Field(
+        0, description="Imagined pictures of a class that are its further supports, in a row of their own; 0: no row."
+    )
+    imagined: str | None = Field(
+        None, description="imagined.parquet or its folder, for imagined_supports; null takes the newest."
+    )
 
     def with_split(self, path: str) -> "TrainConfig":
         """The same with this split file."""

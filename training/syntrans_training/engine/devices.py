@@ -27,6 +27,13 @@ def pick_device(name: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def pick_devices(name: str) -> list[torch.device]:
+    """All devices of that name: "auto" and "cuda" are every GPU; see `pick_device`."""
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    return [pick_device(name)]
+
+
 def pick_precision(name: str, device: torch.device) -> str:
     """The precision of that name.
 

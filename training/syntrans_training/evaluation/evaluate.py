@@ -35,6 +35,7 @@ from syntrans_training.encoder.training import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
+from syntrans_training.evaluation.imagined_supports import CALIBRATED_AS, Seen, imagined_rows, see_for_run
 from syntrans_training.evaluation.novel_pictures import NovelPictures, novel_pictures
 from syntrans_training.evaluation.summary import (
     confusion_table,
@@ -44,7 +45,7 @@ from syntrans_training.evaluation.summary import (
     row_results,
     write_accuracies,
 )
-from syntrans_training.evaluation.table_rows import build_rows
+from syntrans_training.evaluation.table_rows import Level, build_rows
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
@@ -65,6 +66,7 @@ class EvaluatedSplit:
     seen: NDArray[np.bool_]
     descriptors: Path | None
     foreign: bool = False  # other pictures than those of the training, for which its val does not speak
+    imagined: Seen | None = None
 
 
 def evaluate(
@@ -217,7 +219,7 @@ def _opened(
             else f"tasks that query them: {config.seen_queries}"
         )
         say(f"{int(subject.seen.sum())} of {len(subject.split)} images were seen by mining; {rule}")
-    return subject
+    return replace(subject, imagined=see_for_run(run, subject.split.classes, config.device))
 
 
 def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> FrozenEpisodes:
@@ -231,15 +233,20 @@ def open_episodes(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -
 def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[str, ScoredClassifier]:
     chosen, features = subject.run.chosen, subject.features
     n_classes = len(subject.split.classes)
+    level: Level = "inductive" if subject.foreign else "val"
     rows = build_rows(
         features,
         chosen.rows(features, shots),
         n_classes=n_classes,
         shots=shots,
         draws=config.control_draws,
-        level="inductive" if subject.foreign else "val",
+        level=level,
     )
-    return {name: replace(row, temperature=chosen.temperature(name, shots)) for name, row in rows.items()}
+    if subject.imagined is not None:
+        choices = subject.run.report["imagined"]["choices"]
+        rows |= imagined_rows(features, subject.imagined, choices, shots, level=level, draws=config.control_draws)
+    known = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
+    return {name: replace(row, temperature=known[name]) for name, row in rows.items()}
 
 
 def _numbers(

@@ -6,8 +6,8 @@ from pathlib import Path
 from syntrans.errors import InputError
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.part_check import count_parts, named_counts
-from syntrans_training.flier.representations import open_imagined
 from syntrans_training.flier.task import shots_from
+from syntrans_training.imagination.imagined_file import open_imagined
 from syntrans_training.text.class_vectors import read_knowledge
 
 

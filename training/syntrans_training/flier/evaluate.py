@@ -99,7 +99,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
 def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     """What val chose for every row; FLIER's own model is also asked by one branch alone."""
     found = {row: [dict(choices[row]["setting"])] for row in ROWS}
-    found[FLIER] += [{"fusion": share} for share in FIXED.values()]
+    found[FLIER] += [{**found[FLIER][0], "fusion": share} for share in FIXED.values()]
     return found
 
 

@@ -1,6 +1,7 @@
 """FLIER's latent encoder: "a flexible convolutional neural network with two convolutional layers".
 
-Published: the two convolutions. Derived: everything else (kernels, widths, normalisation, pooling, the last layer).
+Published: the two convolutions. Derived: everything else (kernels, widths, normalisation, pooling, the last layer, and
+that there may be more convolutions).
 """
 
 import torch.nn.functional as F
@@ -15,25 +16,25 @@ class LatentEncoder(nn.Module):
     """Scaled latents [n, c, h, w] to unit vectors [n, d] in CLIP's space.
 
     A convolution halves the side only where at least 4x4 cells are left, so that 64x64 latents of Stable Diffusion and
-    8x8 latents are both read.
+    8x8 latents are both read. `depth` counts the convolutions; those after the second keep side and channels.
     """
 
-    def __init__(self, shape: tuple[int, int, int], dim: int, *, width: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], dim: int, *, width: int, depth: int = 2) -> None:
         super().__init__()
+        if depth < 2:
+            raise ValueError(f"a latent encoder has two convolutions or more, got {depth}")
         channels, side = shape[0], min(shape[1:])
         second = 2 if side >= 2 * _CELLS else 1
         first = 2 if side >= 2 * second * _CELLS else 1
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, width, 3, first, 1),
-            nn.GroupNorm(_GROUPS, width),
-            nn.SiLU(),
-            nn.Conv2d(width, 2 * width, 3, second, 1),
-            nn.GroupNorm(_GROUPS, 2 * width),
-            nn.SiLU(),
-            nn.AdaptiveAvgPool2d(_CELLS),
-        )
+        layers = [*_convolution(channels, width, first), *_convolution(width, 2 * width, second)]
+        layers += [layer for _ in range(depth - 2) for layer in _convolution(2 * width, 2 * width, 1)]
+        self.convolutions = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(_CELLS))
         self.last = nn.Linear(2 * width * _CELLS**2, dim)
 
     def forward(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """See the class."""
         return F.normalize(self.last(self.convolutions(latents).flatten(1)), dim=-1)
+
+
+def _convolution(channels: int, wide: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, wide, 3, stride, 1), nn.GroupNorm(_GROUPS, wide), nn.SiLU()]

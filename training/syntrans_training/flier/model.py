@@ -2,10 +2,13 @@
 
     v_i = norm(P x + p),  v_l = LatEnc(z),  logits = (1 - b) s v_i W^T + b s v_l W^T
 
-x is what comes before CLIP's last projection P, z the scaled latent, W [C, d] the head, which begins as the text
-vectors, s = 100 CLIP's scale. Published: the joint training of image and latent encoder. Derived: the rest.
+x is what comes before CLIP's last projection P (its last block too, where that is tuned), z the scaled latent, W [C, d]
+the head, which begins as the text vectors, s = 100 CLIP's scale. At the test P, p and W may lie between CLIP's and the
+trained ones, as in WiSE-FT (Wortsman et al., arXiv 2109.01903). Published: the joint training of image and latent
+encoder. Derived: the rest.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -20,9 +23,9 @@ SCALE = 100.0
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures as FLIER sees them: before the projection [n, p], latents [n, c, h, w], labels [n]."""
+    """Pictures as FLIER sees them: before the projection [n, p] or the last block, latents [n, c, h, w], labels [n]."""
 
-    before: Float[Tensor, "n p"]
+    before: Float[Tensor, "n ..."]
     latents: Float[Tensor, "n c h w"]
     labels: Int[Tensor, " n"]
 
@@ -36,14 +39,19 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Projection:
-    """CLIP's last visual projection: weight [d, p], bias [d] or None."""
+    """CLIP's last visual projection: weight [d, p], bias [d] or None; with `block`, the last one, before it."""
 
     weight: Float[Tensor, "d p"]
     bias: Float[Tensor, " d"] | None
+    block: nn.Module | None = None
 
-    def __call__(self, before: Float[Tensor, "n p"]) -> Float[Tensor, "n d"]:
+    def __call__(self, before: Float[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
         """Unit vectors."""
-        return F.normalize(F.linear(before, self.weight, self.bias), dim=-1)
+        return F.normalize(F.linear(self.pooled(before), self.weight, self.bias), dim=-1)
+
+    def pooled(self, before: Float[Tensor, "n ..."]) -> Float[Tensor, "n p"]:
+        """What the projection is given."""
+        return before if self.block is None else self.block(before)
 
 
 class Flier(nn.Module):
@@ -53,12 +61,27 @@ class Flier(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(projection.weight.clone())
         self.bias = None if projection.bias is None else nn.Parameter(projection.bias.clone())
+        self.block = copy.deepcopy(projection.block)
         self.head = nn.Parameter(text.clone())
         self.latent = latent
 
-    def image_logits(self, before: Float[Tensor, "n p"]) -> Float[Tensor, "n classes"]:
+    def towards(self, projection: Projection, text: Float[Tensor, "c d"], share: float) -> "Flier":
+        """The same latent encoder with `share` of what training changed in head and projection (WiSE-FT)."""
+        pairs = [(self.weight, projection.weight), (self.bias, projection.bias), (self.head, text)]
+        weight, bias, head = (
+            None if old is None or new is None else torch.lerp(old, new.detach(), share) for new, old in pairs
+        )
+        assert weight is not None
+        assert head is not None
+        block = copy.deepcopy(self.block)
+        if block is not None and projection.block is not None:
+            for new, old in zip(block.parameters(), projection.block.parameters(), strict=True):
+                new.data.lerp_(old.data, 1 - share)
+        return Flier(Projection(weight, bias, block), head, self.latent).eval()
+
+    def image_logits(self, before: Float[Tensor, "n ..."]) -> Float[Tensor, "n classes"]:
         """Of the image branch."""
-        return SCALE * F.normalize(F.linear(before, self.weight, self.bias), dim=-1) @ self.head.T
+        return SCALE * Projection(self.weight, self.bias, self.block)(before) @ self.head.T
 
     def latent_logits(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Of the latent branch; zeros where there is none."""

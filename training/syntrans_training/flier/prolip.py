@@ -5,6 +5,8 @@ Published: the loss, lambda = 1 / shots as the choice without validation. What w
 its steps see no new crops; learning rate and steps are chosen on val.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,12 +19,12 @@ def tune_projection(
     projection: Projection, text: Float[Tensor, "c d"], real: Pictures, *, lr: float, steps: int, penalty: float
 ) -> Projection:
     """The projection after `steps` full-batch steps of Adam."""
-    weight = projection.weight.clone().requires_grad_()
+    weight, before = projection.weight.clone().requires_grad_(), projection.pooled(real.before)
     optimizer = torch.optim.Adam([weight], lr=lr)
     for _ in range(steps):
-        logits = SCALE * Projection(weight, projection.bias)(real.before) @ text.T
+        logits = SCALE * Projection(weight, projection.bias)(before) @ text.T
         loss = F.cross_entropy(logits, real.labels) + penalty * (weight - projection.weight).square().sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return Projection(weight.detach(), projection.bias)
+    return replace(projection, weight=weight.detach())

@@ -2,70 +2,22 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from syntrans.classes.entries import ClassEntry
-from syntrans.classes.match import match
-from syntrans.contract.imagined import IMAGINED, ImaginedRow, read_imagined
-from syntrans.errors import InputError, UsageError
-from syntrans.paths import artifacts_root, newest
+from syntrans.errors import InputError
+from syntrans.paths import artifacts_root
 from syntrans.progress import say
-from syntrans.provenance import file_sha256
 from syntrans_training.data import Split
 from syntrans_training.engine import checkpoint
 from syntrans_training.flier.model import Pictures, Projection
 from syntrans_training.imagination.clip_space import ClipSpace
 from syntrans_training.imagination.diffusion_folder import open_folder
+from syntrans_training.imagination.imagined_file import Imagined
 from syntrans_training.imagination.judge import pixels
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion
-
-
-@dataclass(frozen=True)
-class Imagined:
-    """A file of imagined pictures: where it is, its hash, its kept rows, and all of its classes."""
-
-    path: Path
-    sha256: str
-    rows: tuple[ImaginedRow, ...]
-    classes: tuple[ClassEntry, ...]
-    model: str
-    revision: str
-
-    def ids_of(self, classes: Sequence[str]) -> dict[str, str]:
-        """Which class of the file each of `classes` is; InputError where one is not there, or could be several."""
-        matches = match([ClassEntry(c, c) for c in classes], list(self.classes), str(self.path))
-        if matches.missing:
-            names = ", ".join(entry.name for entry in matches.missing[:5])
-            raise InputError(
-                f"{self.path} has no picture of {len(matches.missing)} of {len(classes)} classes ({names}); "
-                "imagine them too, or name another file: --set imagined=DIR"
-            )
-        return matches.found
-
-
-def open_imagined(given: str | None) -> Imagined:
-    """The file that is named, else the newest. InputError where latents differ in shape, or none is kept."""
-    path = newest("imagine", IMAGINED) if given is None else Path(given).expanduser()
-    if path is None:
-        raise UsageError(
-            "there are no imagined pictures; run `syntrans imagine` first, or name them: --set imagined=DIR"
-        )
-    path = path / IMAGINED if path.is_dir() else path
-    rows, meta = read_imagined(path)
-    kept = tuple(row for row in rows if row.kept and row.latent is not None and row.image is not None)
-    shapes = {row.latent.shape for row in kept if row.latent is not None}
-    if len(shapes) != 1:
-        told = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none kept"
-        raise InputError(f"{path}: latents of one shape are needed, there are {told}; imagine again with one model")
-    classes = {row.class_id: ClassEntry(row.class_id, row.class_name) for row in rows}
-    return Imagined(
-        path, file_sha256(path), kept, tuple(classes.values()), meta.get("model", ""), meta.get("revision", "")
-    )
 
 
 class Seer:
@@ -78,11 +30,15 @@ class Seer:
     @property
     def projection(self) -> Projection:
         """CLIP's own."""
-        return Projection(self.clip.weight, self.clip.bias)
+        return Projection(self.clip.weight, self.clip.bias, self.clip.block)
+
+    @property
+    def _clip_key(self) -> str:
+        return self.clip.revision + ("" if self.clip.block is None else " before its last block")
 
     def see(self, split: Split) -> Pictures:
         """The pictures of a split; latents are the VAE's means, scaled, deterministic."""
-        key = _key(split.key, self.clip.revision, self.imagined.revision)
+        key = _key(split.key, self._clip_key, self.imagined.revision)
         before, latents = _cached(
             key, lambda: (self.clip.before_projection(split.pixels), self._opened().encode(split.pixels))
         )
@@ -101,19 +57,11 @@ class Seer:
         """
         if not per_class:
             return None
-        ids = self.imagined.ids_of(classes)
-        chosen: list[tuple[ImaginedRow, int]] = []
-        for label, c in enumerate(classes):
-            own = [row for row in self.imagined.rows if row.class_id == ids[c]]
-            chosen += [(row, label) for row in own[:per_class]]
-        without = sorted({*range(len(classes))} - {label for _, label in chosen})
-        if without:
-            names = ", ".join(classes[label] for label in without[:5])
-            say(f"no imagined picture is kept of {len(without)} of {len(classes)} classes ({names}): real shots alone")
+        chosen = self.imagined.of_classes(classes, per_class)
         if not chosen:
             return None
         rows = [row for row, _ in chosen]
-        key = _key(self.imagined.sha256, self.clip.revision, *(row.picture_id for row in rows))
+        key = _key(self.imagined.sha256, self._clip_key, *(row.picture_id for row in rows))
         latents = torch.from_numpy(np.stack([row.latent for row in rows if row.latent is not None])).float()
         before, _ = _cached(
             key, lambda: (self.clip.before_projection(pixels([row.image or b"" for row in rows])), torch.zeros(1))

@@ -27,16 +27,18 @@ Run = Callable[[Task, Recipe, Sequence[Setting]], tuple[list[Scores], Flier | No
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `fusions`: the settings are the latent branch's share, which the config lists."""
+    """One line of the table. `ours`: which settings it has of those that the config lists: `trained`, the share of
+    what training changed, and `fusion`, the latent branch's share.
+    """
 
     group: Literal["peers", "flier", "controls"]
     run: Run
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    fusions: bool = False
+    ours: tuple[str, ...] = ()
 
-    def settings(self, fusions: Sequence[float]) -> list[dict[str, float]]:
+    def settings(self, listed: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
         """What val chooses from."""
-        grid = {"fusion": tuple(fusions)} if self.fusions else dict(self.grid)
+        grid = {**self.grid, **{name: tuple(listed[name]) for name in self.ours}}
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
@@ -82,8 +84,11 @@ def _flier(
     model = train_flier(
         told.projection, told.text, told.real, told.imagined, recipe, seed=told.seed, with_latents=latents
     )
-    image, latent = branches(model, told.query)
-    return [(1 - b) * image + b * latent for b in (setting.get("fusion", 0.0) for setting in settings)], model
+    asked = [(setting["trained"], setting.get("fusion", 0.0)) for setting in settings]
+    said = {}
+    for share in dict.fromkeys(share for share, _ in asked):
+        said[share] = branches(model.towards(told.projection, told.text, share), told.query)
+    return [(1 - b) * said[share][0] + b * said[share][1] for share, b in asked], model
 
 
 def _as_it_is(task: Task) -> Task:
@@ -135,6 +140,7 @@ def _control(change: Change) -> Run:
     return lambda task, recipe, settings: (_flier(change, task, recipe, settings)[0], None)
 
 
+_BOTH = ("trained", "fusion")
 _TIP = {"alpha": (1.0, 3.0, 10.0, 30.0), "beta": (1.0, 3.0, 5.5)}
 FLIER, PIXELS = "flier", "pixels_only"
 IMAGE_BRANCH, LATENT_BRANCH = "image_branch", "latent_branch"  # of FLIER's own model, at the test alone
@@ -144,11 +150,11 @@ ROWS: dict[str, Row] = {
     "tip_adapter": Row("peers", lambda *told: _tip(0, *told), _TIP),
     "tip_adapter_f": Row("peers", lambda *told: _tip(20, *told), _TIP),
     "prolip": Row("peers", _prolip, {"lr": (1e-5, 1e-4, 1e-3)}),
-    FLIER: Row("flier", lambda *told: _flier(_as_it_is, *told), fusions=True),
-    PIXELS: Row("controls", _pixels_only),
-    "no_imagined": Row("controls", _control(_no_imagined), fusions=True),
-    "latents_shuffled": Row("controls", _control(_shuffled), fusions=True),
-    "latents_noise": Row("controls", _control(_noise), fusions=True),
+    FLIER: Row("flier", lambda *told: _flier(_as_it_is, *told), ours=_BOTH),
+    PIXELS: Row("controls", _pixels_only, ours=("trained",)),
+    "no_imagined": Row("controls", _control(_no_imagined), ours=_BOTH),
+    "latents_shuffled": Row("controls", _control(_shuffled), ours=_BOTH),
+    "latents_noise": Row("controls", _control(_noise), ours=_BOTH),
 }
 FIXED = {IMAGE_BRANCH: 0.0, LATENT_BRANCH: 1.0}
 GROUPS = {name: row.group for name, row in ROWS.items()} | dict.fromkeys(FIXED, "controls")

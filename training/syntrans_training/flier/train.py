@@ -31,17 +31,18 @@ from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.flier.model import LossWeights
-from syntrans_training.flier.representations import Seer, open_imagined
+from syntrans_training.flier.representations import Seer
 from syntrans_training.flier.rows import ROWS
 from syntrans_training.flier.tasks_of_split import SplitTasks, run_tasks, split_tasks
 from syntrans_training.flier.training import Phase, Recipe
 from syntrans_training.imagination.clip_space import open_clip_space
+from syntrans_training.imagination.imagined_file import open_imagined
 from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import open_text_encoder
 
 REPORT = "flier.json"
-VERSION = 1  # raise it when the same configuration would score otherwise
+VERSION = 2  # raise it when the same configuration would score otherwise
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,21 @@ def recipe_of(config: FlierConfig) -> Recipe:
     """The plain arguments of both phases."""
     head, joint = config.phase1, config.phase2
     phase1 = Phase(head.steps, head.lr, 0.0, head.batch, head.weight_decay)
-    phase2 = Phase(joint.steps, joint.lr, joint.projection_lr, joint.batch, joint.weight_decay)
+    phase2 = Phase(
+        joint.steps, joint.lr, joint.projection_lr, joint.batch, joint.weight_decay, block_lr=joint.last_block_lr
+    )
     loss = config.loss
     weights = LossWeights(loss.fused, loss.image, loss.latent, config.train_fusion)
     encoder = config.latent_encoder
-    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise)
+    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise, encoder.depth)
 
 
 def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> Opened:
     """Everything a split's tasks need: pictures, latents, imagined ones, texts."""
     device = pick_device(config.device)
     imagined = open_imagined(config.imagined)
-    seer = Seer(open_clip_space(config.clip, device), imagined, device)
+    clip = open_clip_space(config.clip, device, last_block=config.phase2.last_block_lr > 0)
+    seer = Seer(clip, imagined, device)
     knowledge = read_knowledge(descriptors, split.classes)
     main = "kept" if "kept" in knowledge.variants else "name"
     encoder = open_text_encoder(config.clip)
@@ -83,7 +87,7 @@ def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> O
 
 def task_key(config: FlierConfig, descriptors: Path | None, split: Split) -> str:
     """What a task's scores depend on besides shots, seed and settings."""
-    loose = ("device", "data", "imagined", "shots", "seeds", "fusions")
+    loose = ("device", "data", "imagined", "shots", "seeds", "fusions", "trained_shares")
     parts = {"version": VERSION, "config": config.model_dump(mode="json", exclude=set(loose))}
     parts |= {"split": split.key, "imagined": open_imagined(config.imagined).sha256}
     return semantic_hash(parts | {"descriptors": descriptors and file_sha256(descriptors)})
@@ -108,7 +112,8 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
         with clock.clock("representations"):
             split = open_data(config.data, ("val",))["val"]
             opened = open_tasks(config, descriptors, split)
-        settings = {name: row.settings(config.fusions) for name, row in ROWS.items()}
+        grids = {"trained": config.trained_shares, "fusion": config.fusions}
+        settings = {name: row.settings(grids) for name, row in ROWS.items()}
         with clock.clock("tasks"):
             scores = run_tasks(
                 opened.tasks, recipe_of(config), dict.fromkeys(config.shots, settings), seeds_of(config),

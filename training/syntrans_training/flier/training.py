@@ -12,13 +12,16 @@ from syntrans_training.flier.model import Flier, LossWeights, Pictures, Projecti
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps of AdamW, learning rates of the new parts and of the projection, batch (real, and as many imagined)."""
+    """Steps of AdamW, learning rates of the new parts, the projection and CLIP's last block, batch (real, and as many
+    imagined).
+    """
 
     steps: int
     lr: float
     projection_lr: float
     batch: int
     weight_decay: float
+    block_lr: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Recipe:
     real_share: float
     width: int
     latent_noise: float
+    depth: int = 2
 
 
 def train_flier(
@@ -49,13 +53,14 @@ def train_flier(
     """
     torch.manual_seed(seed)
     shape = tuple(real.latents.shape[1:])
-    encoder = LatentEncoder(shape, text.shape[1], width=recipe.width) if with_latents else None  # type: ignore[arg-type]
-    model = Flier(projection, text, encoder)
-    model.train()
+    kind = {"width": recipe.width, "depth": recipe.depth}
+    encoder = LatentEncoder(shape, text.shape[1], **kind) if with_latents else None  # type: ignore[arg-type]
+    model = Flier(projection, text, encoder).eval()  # the statistics of CLIP's own norms stay as they are
     _run(model, [(model.head, recipe.phase1.lr)], real, None, replace(recipe, latent_noise=0.0), recipe.phase1, seed)
     moved: list[tuple[Tensor, float]] = [(model.head, recipe.phase2.lr)]
     moved += [(p, recipe.phase2.projection_lr) for p in (model.weight, model.bias) if p is not None]
     moved += [(p, recipe.phase2.lr) for p in (encoder.parameters() if encoder else ())]
+    moved += [(p.requires_grad_(), recipe.phase2.block_lr) for p in (model.block.parameters() if model.block else ())]
     _run(model, moved, real, imagined, recipe, recipe.phase2, seed + 1)
     return model.eval().requires_grad_(requires_grad=False)
 

@@ -10,7 +10,8 @@ A run folder holds
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from syntrans.provenance import file_sha256, made_by
 from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
 from syntrans_training.config.imagination import ImagineConfig
-from syntrans_training.engine.devices import pick_device
+from syntrans_training.engine.devices import pick_devices
 from syntrans_training.imagination.clip_space import open_clip_space
 from syntrans_training.imagination.contact_sheet import SHEET, write_sheet
 from syntrans_training.imagination.diffusion_folder import DiffusionFolder, open_folder
@@ -73,18 +74,18 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config))
-    device = pick_device(config.device)
+    devices = pick_devices(config.device)
     make_dir(out)
     with lock(out):
         remove_rests(out)
         clock = Clock(Legs(out))
-        maker = LatentDiffusion(folder, device, config.precision)
-        wanted = planned(config, described, folder, maker)
+        makers = [LatentDiffusion(folder, device, config.precision) for device in devices]
+        wanted = planned(config, described, folder, makers[0])
         with closing(PictureJournal(out / JOURNAL)) as journal:
             with clock.clock("make"):
-                made = make_missing(maker, wanted, sampling_of(config), journal, batch=config.batch)
+                made = make_missing(makers, wanted, sampling_of(config), journal, batch=config.batch)
             with clock.clock("judge"):
-                judge = _judge(config, described, device)
+                judge = _judge(config, described, devices[0])
                 rows = list(_judged(wanted, journal, judge, folder))
         write_imagined(out / IMAGINED, rows, _metadata(config, described, folder, judge))
         write_sheet(out / SHEET, rows)
@@ -157,17 +158,37 @@ def planned(config: ImagineConfig, described: Described, folder: DiffusionFolder
 
 
 def make_missing(
-    maker: Maker, wanted: Sequence[Job], sampling: Sampling, journal: PictureJournal, *, batch: int
+    makers: Sequence[Maker], wanted: Sequence[Job], sampling: Sampling, journal: PictureJournal, *, batch: int
 ) -> int:
-    """Make what the journal does not have; how many that were."""
+    """Make what the journal does not have, each maker on its own device; how many that were."""
     by_key = {job.key: job for job in wanted}
     missing = journal.missing(by_key)
     with track("imagine", len(by_key), "pictures", done=len(by_key) - len(missing)) as progress:
-        for start in range(0, len(missing), batch):
-            keys = missing[start : start + batch]
-            journal.put(zip(keys, maker.make([by_key[key] for key in keys], sampling), strict=True))
+        batches = [missing[start : start + batch] for start in range(0, len(missing), batch)]
+        for keys, made in _in_turn(
+            makers, batches, lambda maker, keys: maker.make([by_key[k] for k in keys], sampling)
+        ):
+            journal.put(zip(keys, made, strict=True))
             progress.advance(len(keys))
     return len(missing)
+
+
+def _in_turn(
+    makers: Sequence[Maker], batches: Sequence[list[str]], make: Callable[[Maker, list[str]], list[Made]]
+) -> Iterator[tuple[list[str], list[Made]]]:
+    """Every batch with what was made of it, as they are done; a maker is given its next one when its last is taken."""
+    if len(makers) == 1:
+        yield from ((keys, make(makers[0], keys)) for keys in batches)
+        return
+    todo = iter(batches)
+    with ThreadPoolExecutor(len(makers)) as pool:  # a GPU's work does not hold the interpreter's lock
+        running = {pool.submit(make, maker, keys): (maker, keys) for maker, keys in zip(makers, todo, strict=False)}
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                maker, keys = running.pop(future)
+                yield keys, future.result()
+                if (following := next(todo, None)) is not None:
+                    running[pool.submit(make, maker, following)] = maker, following
 
 
 def _judge(config: ImagineConfig, described: Described, device: torch.device) -> Judge:

@@ -12,7 +12,7 @@ from syntrans_training.methods.ridge import RidgeRegression
 from syntrans_training.methods.semalign import SemanticAlignment
 from syntrans_training.methods.semantic import Semantic
 from syntrans_training.methods.simpleshot import SimpleShot
-from syntrans_training.methods.syntrans import SynTrans, TransductiveSynTrans
+from syntrans_training.methods.syntrans import ImaginedSynTrans, SynTrans, TransductiveSynTrans
 from syntrans_training.methods.tip_adapter import TipAdapter
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CosineClassifier",
     "Euclidean",
     "Fused",
+    "ImaginedSynTrans",
     "KnowledgeTransfer",
     "LinearClassifiers",
     "LinearMethod",

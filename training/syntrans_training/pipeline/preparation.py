@@ -23,6 +23,7 @@ from syntrans_training.data.feature_files import feature_files
 from syntrans_training.data.open_splits import open_source, undivided
 from syntrans_training.data.part_check import check_parts, count_parts, named_counts
 from syntrans_training.engine.run_files import SPLIT
+from syntrans_training.imagination.imagined_file import imagined_path
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import text_encoder_ref
 
@@ -72,8 +73,9 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
 
 
 def absolute(config: TrainConfig) -> TrainConfig:
-    """The same with absolute paths of the pictures and of the split file."""
-    return config.model_copy(update={"data": with_absolute_paths(config.data)})
+    """The same with absolute paths of the pictures, the split file and the imagined pictures, where those are used."""
+    imagined = str(imagined_path(config.imagined)) if config.imagined_supports else None
+    return config.model_copy(update={"data": with_absolute_paths(config.data), "imagined": imagined})
 
 
 def with_absolute_paths(data: DataConfig) -> DataConfig:

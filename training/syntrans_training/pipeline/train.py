@@ -104,4 +104,6 @@ def run_stages(run: TrainingRun, last: str | None = None) -> dict[str, Any]:
     notes["bridge"] = run.fit_ridge_baseline()
     notes["vsbird"] = run.train_bridge()
     notes["methods"] = run.choose_baselines()
+    if run.config.imagined_supports:
+        notes["imagined"] = run.weigh_imagined()
     return run.described() | notes

@@ -22,6 +22,7 @@ from syntrans_training.encoder.training import (
     require_encoder,
 )
 from syntrans_training.engine.distributed import Processes
+from syntrans_training.pipeline.imagined_stage import check_imagined, imagined_stage
 from syntrans_training.pipeline.stages import (
     bridge_stage,
     check_base,
@@ -62,6 +63,7 @@ class TrainingRun:
             self.seen = self.val.seen(self.texts.knowledge.images_seen)
             check_val(config, self.val, self.seen)
             check_base(config, self.base)
+            check_imagined(config, self.val)
             check_given(config.encoder, self.base, teacher=config.distill.teacher)
             described = self.texts.file is not None
             self.class_knowledge = class_knowledge(config.encoder, self.texts.base, self.texts.val, described=described)
@@ -118,6 +120,15 @@ class TrainingRun:
         """Choose, train and calibrate the other methods of the table."""
         with self._seconds.clock("methods"), self.processes.first_alone():
             return methods_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
+
+    def weigh_imagined(self) -> dict[str, Any]:
+        """Choose what imagined pictures are worth as further supports."""
+        size = self.config.encoder.test_size
+        with self._seconds.clock("imagined"), self.processes.first_alone():
+            return imagined_stage(
+                self.config, self.val_features, self.texts.val, self.out,
+                lambda split: feature_stage(*self.encoder, split, self.device, size).values,
+            )  # fmt: skip
 
     def described(self) -> dict[str, Any]:
         """Config, seed, seconds of the stages so far, and data, for the report."""

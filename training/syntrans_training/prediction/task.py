@@ -14,7 +14,7 @@ from syntrans.progress import say
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import ClassTexts, find_descriptors, read_texts
-from syntrans_training.prediction.inputs.photos import Supports, open_supports
+from syntrans_training.prediction.inputs.photos import Supports, open_supports, with_imagined
 from syntrans_training.prediction.inputs.support_check import check_supports
 from syntrans_training.prediction.predictor import Predictor, Settings, fit
 from syntrans_training.prediction.space import Array, Labels, unit
@@ -27,7 +27,10 @@ TEXTS = ("auto", "names", "none")
 
 @dataclass(frozen=True)
 class TaskRequest:
-    """What was asked for. `text` is one of `TEXTS`; `classes` is a class list whose classes need no picture."""
+    """What was asked for. `text` is one of `TEXTS`; `classes` is a class list whose classes need no picture.
+
+    `imagined`: a file of imagined pictures and how many of them at most are supports of a class without a picture.
+    """
 
     support: Path | None = None
     classes: str | None = None
@@ -35,6 +38,7 @@ class TaskRequest:
     descriptors: Path | None = None
     text: str = "auto"
     settings: Settings = field(default_factory=Settings)
+    imagined: tuple[str, int] | None = None
 
     def check(self) -> None:
         """`UsageError` for what contradicts itself."""
@@ -48,7 +52,9 @@ class TaskRequest:
 
     def supports(self) -> Supports:
         """The labelled pictures and the classes."""
-        return open_supports(self.support, read_classes(self.classes) if self.classes else ())
+        listed = read_classes(self.classes) if self.classes else ()
+        found = open_supports(self.support, listed)
+        return found if self.imagined is None else with_imagined(found, *self.imagined, listed)
 
 
 class _Told(NamedTuple):
@@ -111,10 +117,14 @@ def _first_line(request: TaskRequest, supports: Supports, query: str | None, tol
     """Which pictures, classes and file are taken, and why."""
     parts = [] if query is None else [f"pictures: {query} (--query)"]
     if request.support is not None:
-        n, classes = len(supports.pictures), len(set(supports.labels))
-        parts.append(f"supports: {request.support} (--support, {n} pictures of {classes} classes)")
+        own = supports.labels[: len(supports.labels) - supports.imagined]
+        parts.append(f"supports: {request.support} (--support, {len(own)} pictures of {len(set(own))} classes)")
     if request.classes is not None:
         parts.append(f"classes: {request.classes} (--classes)")
+    if request.imagined is not None:
+        n = supports.imagined
+        classes = len(set(supports.labels[len(supports.labels) - n :]))
+        parts.append(f"imagined: {request.imagined[0]} (--set imagined, {n} pictures of {classes} classes without any)")
     return "; ".join([*parts, f"descriptors: {told.file or 'none'} ({told.why})"])
 
 

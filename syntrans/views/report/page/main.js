@@ -1,7 +1,7 @@
 "use strict";
 // The page: one section a part, in the order in which they were named; a live one asks its own server for news.
 
-const KINDS = { mining, evaluation, training, prediction, figures, working };
+const KINDS = { mining, evaluation, training, imagined, prediction, figures, working };
 const WAIT = 2000; // milliseconds between two questions
 
 function contents(parts) {

@@ -13,6 +13,7 @@ import pytest
 from hostile import HOSTILE, ledger
 from PIL import Image
 
+from syntrans.contract.imagined import ImaginedRow, write_imagined
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans.files.sealed_json import sealed_json
@@ -44,6 +45,28 @@ def mined(tmp_path: Path) -> Path:
     (folder / "run.json").write_text(sealed_json({"run_id": "x", "stages": stages, "wall_seconds": 2.0}))
     line = {"stage": HOSTILE, "model": HOSTILE, "messages": [{"role": "user", "text": HOSTILE, "picture": True}]}
     (folder / "prompts.jsonl").write_text(json.dumps({**line, "answer": HOSTILE, "p_yes": None}) + "\nno line\n")
+    return folder
+
+
+@pytest.fixture
+def imagined(tmp_path: Path) -> Path:
+    folder = tmp_path / "imagine"
+    folder.mkdir()
+    rows = [
+        ImaginedRow(
+            class_id="w1", class_name=HOSTILE, picture_id=str(i), prompt=HOSTILE, descriptor_ids=(), seed=i, image=None,
+            latent=None, similarity=None, margin=None, neighbour=None, reason=reason, model=HOSTILE, revision=HOSTILE,
+        )
+        for i, reason in enumerate((None, None, "other_class"))
+    ]  # fmt: skip
+    write_imagined(folder / "imagined.parquet", rows, {})
+    Image.new("RGB", (8, 8)).save(folder / "contact_sheet.png")
+    report = {
+        "config": {"seed": 0}, "descriptors": {"path": HOSTILE, "sha256": "0"}, "pictures": 3, "kept": 2,
+        "model": {"name": HOSTILE, "revision": HOSTILE, "licence": HOSTILE}, "reasons": {"other_class": 1},
+        "seconds": {"make": 1.0}, "made_by": {"command": HOSTILE},
+    }  # fmt: skip
+    (folder / "run.json").write_text(sealed_json(report))
     return folder
 
 

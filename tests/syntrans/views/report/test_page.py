@@ -18,8 +18,10 @@ from syntrans.views.report.runs import parts_of
 
 
 @pytest.fixture
-def page(mined: Path, evaluated: Path, trained: Path, predicted: Path, figures: Path, flier_trained: Path) -> str:
-    return render_page(parts_of([mined, evaluated, trained, predicted, figures, flier_trained]))
+def page(
+    mined: Path, evaluated: Path, trained: Path, predicted: Path, figures: Path, flier_trained: Path, imagined: Path
+) -> str:
+    return render_page(parts_of([mined, evaluated, trained, predicted, figures, flier_trained, imagined]))
 
 
 def scripts(page: str) -> list[str]:

@@ -53,6 +53,18 @@ def test_a_damaged_line_of_prompts_or_epochs_is_left_out(mined: Path, trained: P
     assert "note" not in log["rows"][0]
 
 
+def test_imagined_pictures_show_their_sheet_and_what_was_kept_of_every_class(imagined: Path) -> None:
+    part = only(imagined)
+    assert part["sheet"].startswith("data:image/png;base64,")
+    (one,) = part["classes"]
+    assert one == {"id": "w1", "name": HOSTILE, "pictures": 3, "kept": 2, "dropped": "other_class 1"}
+    (imagined / "contact_sheet.png").unlink()
+    assert only(imagined)["sheet"] is None
+    (imagined / "run.json").unlink()
+    with pytest.raises(InputError, match=r"run\.json"):
+        parts_of([imagined])
+
+
 def test_an_evaluation_leads_from_a_row_to_its_episodes_and_mistakes(evaluated: Path) -> None:
     part = only(evaluated)
     assert part["accuracies"]["1"]["rows"]["syntrans"] == [4000, 6000, 6000, 8000]
@@ -177,13 +189,6 @@ def test_a_run_that_has_not_finished_says_so_and_how_to_follow_it(mined: Path) -
     with pytest.raises(InputError, match="has not finished.*--live"):
         parts_of([mined])
     assert parts_of([mined], unfinished=True)[0]["kind"] == "working"
-
-
-def test_imagined_pictures_are_not_called_unfinished(tmp_path: Path) -> None:
-    for name in ("imagined.parquet", "run.json", "legs.json"):
-        (tmp_path / name).write_text("{}")
-    with pytest.raises(InputError, match="which has no page; look at its contact_sheet.png"):
-        parts_of([tmp_path])
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,33 @@
 """The pictures of a task: supports by class, in any layout, and the classes of a list that need no picture."""
 
 import glob
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syntrans.classes.entries import ClassEntry, composed
 from syntrans.classes.match import match, shown
+from syntrans.contract.imagined import ImaginedRow
 from syntrans.errors import InputError
 from syntrans.images.files import visible_folders
 from syntrans.images.image_set import ImageSet, open_images
-from syntrans.images.reference import Picture
+from syntrans.images.reference import ImageRef, Picture
+from syntrans_training.imagination.imagined_file import open_imagined
 
 
 @dataclass(frozen=True)
 class Supports:
-    """Labelled pictures: `labels` number the `classes`; `passed_over` is a line about files that were left out."""
+    """Labelled pictures: `labels` number the `classes`; `passed_over` is a line about files that were left out.
+
+    The last `imagined` of the pictures were made by a diffusion model.
+    """
 
     classes: tuple[str, ...]
     pictures: tuple[Picture, ...]
     labels: tuple[int, ...]
     passed_over: str = ""
+    imagined: int = 0
 
 
 def open_supports(path: Path | None, listed: Sequence[ClassEntry] = ()) -> Supports:
@@ -44,6 +51,27 @@ def open_supports(path: Path | None, listed: Sequence[ClassEntry] = ()) -> Suppo
     found = [(classes.index(name), picture) for name, pictures in by_class for picture in pictures]
     labels, pictures = tuple(label for label, _ in found), tuple(picture for _, picture in found)
     return Supports(classes, pictures, labels, _passed_over(images))
+
+
+def with_imagined(supports: Supports, given: str, at_most: int, listed: Sequence[ClassEntry] = ()) -> Supports:
+    """The same where every class without a picture has up to `at_most` kept imagined ones, from the file `given`.
+
+    InputError where the file does not know such a class.
+    """
+    bare = [name for i, name in enumerate(supports.classes) if i not in set(supports.labels)]
+    if not bare:
+        return supports
+    imagined, ids = open_imagined(given), {entry.name: entry.id for entry in listed}
+    chosen = imagined.of_classes([ClassEntry(ids.get(name, name), name) for name in bare], at_most)
+    added = [_imagined_picture(row, str(imagined.path)) for row, _ in chosen]
+    labels = [supports.classes.index(bare[label]) for _, label in chosen]
+    pictures, labels_of_all = (*supports.pictures, *added), (*supports.labels, *labels)
+    return replace(supports, pictures=pictures, labels=labels_of_all, imagined=len(added))
+
+
+def _imagined_picture(row: ImaginedRow, file: str) -> ImageRef:
+    image = row.image or b""
+    return ImageRef(row.class_id, hashlib.sha256(image).hexdigest(), lambda: image, f"{file}#{row.picture_id}")
 
 
 def open_queries(query: str) -> tuple[list[Picture], str]:

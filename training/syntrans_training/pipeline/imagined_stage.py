@@ -1,0 +1,47 @@
+"""The last stage of `syntrans train` with `imagined_supports`: what one imagined picture is worth, chosen on val."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from syntrans.errors import UsageError
+from syntrans_training.bridge.ridge_baseline import unpack
+from syntrans_training.bridge.split_features import SplitFeatures
+from syntrans_training.bridge.stage import VSBIRD
+from syntrans_training.bridge.stage import load as load_heads
+from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
+from syntrans_training.config import TrainConfig
+from syntrans_training.data import Split
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.evaluation.imagined_supports import choose_worth, see
+from syntrans_training.imagination.imagined_file import open_imagined
+from syntrans_training.text.class_texts import Vectors
+
+
+def check_imagined(config: TrainConfig, val: Split) -> None:
+    """What the stage would refuse, said before the long work."""
+    if not config.imagined_supports:
+        return
+    if config.vsbird.fusion != "evidence" or config.encoder.method == "precomputed":
+        raise UsageError(
+            "imagined_supports needs vsbird.fusion=evidence, which weighs supports by their number, and an encoder "
+            "that looks at pictures; set imagined_supports=0"
+        )
+    open_imagined(config.imagined).ids_of(val.classes)
+
+
+def imagined_stage(
+    config: TrainConfig, val: ValSplit, vectors: Vectors, out: Path, features_of: Callable[[Split], Tensor]
+) -> dict[str, Any]:
+    """Choose on val; returns the note of the report, which names the file."""
+    imagined = open_imagined(config.imagined)
+    seen = see(imagined, val.features.classes, features_of, size=config.data.size, at_most=config.imagined_supports)
+    bridge, heads = unpack(*checkpoint.load(out / BRIDGE)), load_heads(out / VSBIRD)
+    features = SplitFeatures(val.features.values, bridge, vectors, heads=heads)
+    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
+    tasks = val_episodes(val, **shape, episodes=config.methods.episodes, seed=config.bridge.seed)
+    choices = choose_worth(features, seen, tasks)
+    return {"path": str(imagined.path), "sha256": imagined.sha256, "choices": choices}
