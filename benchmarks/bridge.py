@@ -2,14 +2,18 @@
 
 Usage: git worktree add ../before 819bf20
        python benchmarks/bridge.py --before ../before [--out FILE]
+       python benchmarks/bridge.py --before ../before --processor      on a machine that does other work too
        python benchmarks/bridge.py --quick
 
 Features are made up (bridge_features.py): 60 pictures a class, class names as texts, no controls, the default grids.
+Every setting that says how much is done is told to both: an older version may take those of its world where no config
+is named, which trains fewer heads for fewer steps.
 Both versions train on 640 numbers and 64 base classes by `syntrans train --stage bridge`, once without a training step
 (`vsbird.steps=0`: what the search for space and start takes, and the metrics) and once as usual; what that takes longer
 are the heads. Then this version alone on longer features and on more classes. Each version evaluates the whole table
 of a training of its own with small grids, with made-up descriptors and all controls, on 2,000 episodes of each number
-of shots. Seconds are the stage's own (train.json, summary.json); processor seconds are of the whole command.
+of shots. Seconds are the stage's own (train.json, summary.json), with --processor those that its threads worked; the
+processor seconds beside them are of the whole command.
 """
 
 from __future__ import annotations
@@ -23,18 +27,33 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge_features import write_features
 from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
+from syntrans_training.text.encoders import MINILM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = (640, 64)  # numbers of a feature, base classes
 LARGER = ((1024, 64), (2048, 64), (640, 351))
+SAME = [
+    f"text.encoder=package:{MINILM}/model",
+    "text.name_template=a photo of a {name}",
+    'text.descriptor_template="{text}"',  # an older version reads it as a mapping without the quotes
+    "bridge.episodes=1000",
+    "vsbird.seeds=5",
+    "vsbird.steps=200",
+    "methods.views=0",
+    'methods.names=["euclidean","simpleshot","logistic","ridge","cosine","gidaris","fsktn","am3","semalign"]',
+]
 ALONE = ["vsbird.controls=false", "methods.names=[]"]
 SMALL = {  # grids of a training that is only there to be evaluated
     "bridge.shrinkages": [1.0], "bridge.lambdas": [1.0], "bridge.episodes": 40, "methods.episodes": 40,
@@ -46,7 +65,11 @@ QUICK = [
     "vsbird.steps=1",
     "vsbird.seeds=1",
     "bridge.lambdas=[1.0]",
+    "vsbird.shrinkages=[1.0]",
+    "vsbird.prior_shrinkages=[1.0]",
     "vsbird.lambdas=[1.0]",
+    "vsbird.controls=false",
+    "methods.names=[]",
     "episodes.queries=4",
 ]
 
@@ -57,6 +80,7 @@ class Version:
 
     checkout: Path
     runs: Path
+    processor: bool = False
 
     @property
     def has_new_keys(self) -> bool:
@@ -74,7 +98,8 @@ class Version:
             "HF_HUB_OFFLINE": "1",
         }
         before = _processor_seconds()
-        command = [sys.executable, "-c", f"from {module} import {function}; {function}()", *arguments]
+        clock = "import time; time.monotonic = time.process_time; " if self.processor else ""
+        command = [sys.executable, "-c", f"{clock}from {module} import {function}; {function}()", *arguments]
         done = subprocess.run(command, env=env, cwd=self.runs, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise SystemExit(f"{self.checkout}: syntrans {' '.join(arguments)} ended with {done.returncode}")
@@ -84,7 +109,7 @@ class Version:
         """A bridge on features: seconds, choices of the stage, and its folder."""
         out = Path(tempfile.mkdtemp(dir=self.runs))
         method = "precomputed" if self.has_new_keys else "given"
-        given = [f"data.path={features}", f"encoder.method={method}", *settings]
+        given = [f"data.path={features}", f"encoder.method={method}", *SAME, *settings]
         first = [str(descriptors)] if descriptors else []
         spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *_sets(given))
         report = json.loads((out / "train.json").read_text())
@@ -118,21 +143,22 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def compare_training(versions: dict[str, Version], features: Path, settings: list[str]) -> dict[str, Any]:
+def compare_training(
+    versions: dict[str, Version], features: Path, settings: list[str], keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Both versions without a training step and with all; their ratios."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {name: {} for name in versions}
+    for name, version in versions.items():
+        start = version.train(features, *settings, "vsbird.steps=0")
+        found[name] |= {"space_and_starts": start["seconds"]["vsbird"], "untrained": start}
+        print(name, "untrained", start["seconds"], start["processor_seconds"], flush=True)
+        keep(found)
     for name, version in versions.items():
         whole = version.train(features, *settings)
-        start = version.train(features, *settings, "vsbird.steps=0")
-        heads = whole["seconds"]["vsbird"] - start["seconds"]["vsbird"]
-        found[name] = {
-            "space_and_starts": start["seconds"]["vsbird"],
-            "heads": round(heads, 1),
-            "processor_seconds": [start["processor_seconds"], whole["processor_seconds"]],
-            "untrained": start,
-            "trained": whole,
-        }
-        print(name, json.dumps(found[name] | {"untrained": "", "trained": ""}), flush=True)
+        heads = whole["seconds"]["vsbird"] - found[name]["space_and_starts"]
+        found[name] |= {"heads": round(heads, 1), "trained": whole}
+        print(name, "trained", whole["seconds"], whole["processor_seconds"], flush=True)
+        keep(found)
     return found | {"ratio": ratios(found, ("space_and_starts", "heads"))}
 
 
@@ -177,19 +203,21 @@ def main() -> None:
     """Measure, print, write after every part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, help="checkout of the older version: git worktree add DIR COMMIT")
+    parser.add_argument("--processor", action="store_true", help="count the seconds that the processor worked")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/bridge.json")
     add_quick(parser)
     given = parser.parse_args()
     settings = QUICK if given.quick else []
     out = target(given.out, ROOT / "benchmarks" / "results" / "bridge.json", quick=given.quick)
-    result: dict[str, Any] = {"load": os.getloadavg(), "cores": os.cpu_count()}
+    clock = "processor" if given.processor else "wall"
+    result: dict[str, Any] = {"load": os.getloadavg(), "cores": os.cpu_count(), "seconds": clock}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         checkouts = {"now": ROOT, "before": given.before} if given.before else {"now": ROOT}
         versions = {}
         for name, checkout in checkouts.items():
             (folder / name).mkdir()
-            versions[name] = Version(checkout.resolve(), folder / name)
+            versions[name] = Version(checkout.resolve(), folder / name, given.processor)
 
         def keep(part: str, found: dict[str, Any]) -> None:
             result[part] = found
@@ -197,7 +225,7 @@ def main() -> None:
 
         dim, base = (32, 12) if given.quick else USUAL
         usual = write_case(folder, dim, base)
-        keep("training", compare_training(versions, usual, [*ALONE, *settings]))
+        keep("training", compare_training(versions, usual, [*ALONE, *settings], partial(keep, "training")))
         larger: dict[str, Any] = {}
         for dim, base in () if given.quick else LARGER:
             found = versions["now"].train(write_case(folder, dim, base), *ALONE)

@@ -11,6 +11,7 @@ from syntrans.files.sealed_parquet import write_sealed
 from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
+from syntrans_training.data.class_split import published
 from syntrans_training.data.feature_files import feature_files, given_split
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
@@ -49,6 +50,7 @@ def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, w
     summary = evaluate(run.folder, asked, out=tmp_path / "e")
     assert summary["results"]["1"]["visual_only"]["mean"] > 40  # chance is 20
     assert {"syntrans", "no_text", "logistic"} <= summary["results"]["1"].keys()
+    assert summary["encoder"] == {"method": "precomputed", "numbers": 16}
 
 
 def without_controls(config):
@@ -206,6 +208,18 @@ def test_features_cannot_be_taught_by_a_clip(config, tmp_path):
     changed = TrainConfig.model_validate(config.model_dump() | {"distill": teacher})
     with pytest.raises(InputError, match="distill.teacher looks at pictures; data.path holds features"):
         train(changed, out=tmp_path / "run")
+
+
+def test_features_of_a_published_split_are_known_by_their_classes(tmp_path):
+    for part, names in published("mini").parts.items():
+        made = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
+        table = pa.table({"class": [*names.values()] * 2, "feature": list(made)})
+        pq.write_table(table, tmp_path / f"{part}.features.parquet")
+    assert load_splits(str(tmp_path), size=1, names=("novel",))["novel"].dataset == "mini"
+
+
+def test_features_of_other_classes_are_of_no_published_split(features):
+    assert load_splits(str(features), size=1, names=("val",))["val"].dataset == ""
 
 
 def test_the_check_of_data_counts_features_and_names_what_is_none(features):

@@ -75,7 +75,8 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature():
             found = super().classifiers(support, classes)
             return type(found)(found.weight * 2, cosine=True)
 
-    once, twice = (calibrate(ScoredClassifier((method,), values), tasks) for method in (Prototype(), Twice()))
+    rows = {name: ScoredClassifier((method,), values) for name, method in {"a": Prototype(), "b": Twice()}.items()}
+    once, twice = calibrate(rows, tasks).values()
     assert once / twice == pytest.approx(2, rel=0.35)  # the grid's step is a third
 
 

@@ -51,6 +51,11 @@ def test_a_method_whose_large_model_sees_the_query_stands_below_ours_in_a_block_
     assert not any(entry.method == "PMCE" for entry in published("mini"))
 
 
+def test_given_features_are_not_called_by_a_backbone():
+    ours = summary("mini") | {"encoder": {"method": "precomputed", "numbers": 640}}
+    assert "features of 640 numbers" in against(ours)
+
+
 def test_other_data_has_nothing_beside_it():
     assert against(summary("")).startswith("no published numbers for this data; there are some for miniImageNet")
 

@@ -20,6 +20,27 @@ class NearestSupport:
         return -torch.cdist(query, support.flatten(1, 2)).unflatten(-1, support.shape[1:3]).amin(-1)
 
 
+class Turned:
+    """A space whose directions are others; it counts the pictures that it is given."""
+
+    def __init__(self):
+        self.axes, self.brought = torch.randn(D, D, generator=torch.Generator().manual_seed(2)), 0
+
+    def project(self, features):
+        self.brought += features.numel() // D
+        return features @ self.axes
+
+
+class NearestInSpace(NearestSupport):
+    """The nearest support in a space."""
+
+    def __init__(self, space):
+        self.space, self.within = space, NearestSupport()
+
+    def scores(self, support, query, classes):
+        return self.within.scores(self.space.project(support), self.space.project(query), classes)
+
+
 @pytest.fixture(scope="module")
 def features():
     generator = torch.Generator().manual_seed(0)
@@ -41,6 +62,23 @@ def naive(method, features, tasks):
         guess = method.scores(support, query, torch.from_numpy(episode.classes).unsqueeze(0))[0].argmax(-1)
         found.append(guess == torch.arange(5).repeat_interleave(6))
     return torch.stack(found).numpy()
+
+
+def test_pictures_are_brought_into_a_space_once_for_all_episodes_and_methods(features, tasks):
+    space = Turned()
+    rows = {name: ScoredClassifier((NearestInSpace(space),) * 2, features) for name in ("one", "other")}
+    found = score_episodes(rows, tasks, n_classes=C, chunk=7)
+    assert space.brought == len(features)
+    hits = naive(NearestInSpace(Turned()), features, tasks)
+    assert all(np.array_equal(outcome.correct, hits) for outcome in found.values())
+
+
+def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(features):
+    few, space = draw(EpisodeSpec(5, 1, 6, 4, 3), LABELS), Turned()
+    row = ScoredClassifier((NearestInSpace(space),), features)
+    found = score_episodes({"row": row}, few, n_classes=C, chunk=7)["row"]
+    assert space.brought == few.support.size + few.query.size < len(features)
+    assert np.array_equal(found.correct, naive(NearestInSpace(Turned()), features, few))
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])

@@ -13,13 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from syntrans.progress import track
 from syntrans_training.data.novel_split_guard import selecting
+from syntrans_training.engine.devices import no_denormals
 from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import Method
-from syntrans_training.scoring.feature_gather import FeatureGather
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
+from syntrans_training.scoring.view import views_of
 
 TEMPERATURES = tuple(float(t) for t in torch.logspace(-1, 3, 33))
 
@@ -57,19 +59,30 @@ def grid_search(
     return GridResult(settings[best], found[best], trials)
 
 
-def calibrate(row: ScoredClassifier, tasks: Episodes, *, chunk: int = 500) -> float:
-    """The temperature t whose softmax(t * scores) has the lowest cross-entropy on the val `tasks`.
+def calibrate(rows: Mapping[str, ScoredClassifier], tasks: Episodes, *, chunk: int = 500) -> dict[str, float]:
+    """For every row the temperature t whose softmax(t * scores) has the lowest cross-entropy on the val `tasks`.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), over a grid; t multiplies where theirs divides.
     """
-    losses = torch.zeros(len(TEMPERATURES), dtype=torch.float64)
-    bank = FeatureGather(row.features, row.support_views)
-    with selecting(), torch.inference_mode():
-        for part in tasks.chunks(chunk):
-            _, ways, queries = part.query.shape
-            truth = query_labels(ways, queries, device=row.features.device).expand(len(part), -1)
-            for scores in bank.scores(part, row.methods):
-                own = scores.gather(-1, truth.unsqueeze(-1)).squeeze(-1)
-                for i, t in enumerate(TEMPERATURES):
-                    losses[i] += ((t * scores).logsumexp(-1) - t * own).double().sum().cpu()
-    return TEMPERATURES[int(losses.argmin())]
+    losses = {name: torch.zeros(len(TEMPERATURES), dtype=torch.float64) for name in rows}
+    views = views_of(rows)
+    total = len(tasks) * sum(len(view.methods) for view in views)
+    with selecting(), track(f"calibrate {tasks.support.shape[2]}-shot", total, "classifiers") as progress:
+        for view in views:
+            for episodes, of_chunk in view.each(tasks, chunk, _entropies):
+                for name, found in zip(view.rows, of_chunk, strict=True):
+                    losses[name] += found
+                progress.advance(episodes * len(of_chunk))
+    return {name: TEMPERATURES[int(found.argmin())] for name, found in losses.items()}
+
+
+def _entropies(part: Episodes, _: str, scores: Float[Tensor, "e m n"]) -> Float[Tensor, " t"]:
+    """The sum of the cross-entropies of all queries, at every temperature."""
+    _, ways, queries = part.query.shape
+    own = query_labels(ways, queries, device=scores.device).expand(len(part), -1).unsqueeze(-1)
+    behind = scores - scores.gather(-1, own)
+    most = behind.amax(-1, keepdim=True)
+    below, over = behind - most, most.double().sum()
+    with no_denormals():
+        found = [(t * below).exp().sum(-1).log().double().sum() + t * over for t in TEMPERATURES]
+    return torch.stack(found).cpu()

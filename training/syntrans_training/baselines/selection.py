@@ -104,13 +104,7 @@ def calibrate_rows(
         return note
     chosen = SelectedBaselines(note, tensors)
     for shots, episodes in tasks.items():
-        of_table = rows(chosen, shots)
-        temperatures = {}
-        with track(f"calibrate {shots}-shot", len(of_table), "rows") as progress:
-            for name, row in of_table.items():
-                temperatures[name] = calibrate(row, episodes)
-                progress.advance()
-        note["temperatures"][str(shots)] = temperatures
+        note["temperatures"][str(shots)] = calibrate(rows(chosen, shots), episodes)
     checkpoint.save(path, tensors, note)
     return note
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks
+from syntrans_training.episodes.base_class_tasks import PseudoNovelTasks, take
 from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.modules.vsbird import BaseClassMemory, HeldOutClasses, VSBird, Weights
 
@@ -53,7 +53,8 @@ def scatter(
     """Move every picture by `amount` times the residual of some base picture to its class mean."""
     if not amount:
         return features
-    return features + amount * residuals[torch.randint(len(residuals), features.shape[:-1], generator=generator)]
+    of = torch.randint(len(residuals), features.shape[:-1], generator=generator)
+    return torch.add(features, take(residuals, of), alpha=amount)
 
 
 def bridge_loss(

@@ -24,7 +24,7 @@ from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric
-from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
+from syntrans_training.modules.vsbird import HeldOutClasses, VSBird, Weights
 
 _SLOW = ("turn", "reconstructor", "generator")
 _SEEDING = threading.Lock()  # torch's own random numbers are of the process, not of a thread
@@ -102,7 +102,8 @@ def train_heads(
     def train(of: tuple[HeadProblem, int]) -> TrainedHead:
         with no_denormals():
             head, log = train_head(*of, config, stopped.is_set)
-            return TrainedHead(head, log, of[0].curve(head, alphas))
+            *curve, semantic = of[0].curve(head, [*alphas, 1.0])
+            return TrainedHead(head, log | {"semantic_val": round(semantic, 6)}, curve)
 
     with thread_pool(len(tasks) * len(seeds)) as pool:
         try:
@@ -147,7 +148,7 @@ def train_head(
         step, best = 0, begun
     head.eval()
     log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base_before": known}
-    log |= {"semantic_base": semantic_on_base(head, task, config, seed), "semantic_val": task.curve(head, [1.0])[0]}
+    log |= {"semantic_base": semantic_on_base(head, task, config, seed)}
     return head, {name: round(value, 6) for name, value in log.items()}
 
 
@@ -190,9 +191,9 @@ def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig
         batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
         memory = head.build_memory(without)
         semantic = head.semantic(head.base_text[batch.classes], memory)
-        made = head.weights(memory.project(batch.support.mean(2)), semantic, memory, shots=task.shots)
+        made = Weights(semantic, semantic, memory.metric.precision)  # pictures have no part
         weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)
-        found = (memory.project(batch.query) @ weight.mT + bias.unsqueeze(1)).argmax(-1)
+        found = (batch.query @ (weight @ memory.metric.transform).mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]
         right += int((found == query_labels(n, found.shape[1] // n)).sum())
         all_queries += found.numel()

@@ -1,11 +1,13 @@
 """One split as the rows of a table see it: its features in three forms, and what is known of its classes."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline
 from syntrans_training.bridge.stage import TrainedBridges
+from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.class_texts import Vectors
 
 
@@ -36,6 +38,14 @@ class SplitFeatures:
         self.heads, self.shared = heads, values if heads is None else heads.phi(values)
         self.views = None if views is None else F.normalize(views, dim=-1)
         self.main = bridge.main
+        self._memories: dict[int, BaseClassMemory] = {}
+
+    def memory(self, head: VSBird) -> BaseClassMemory:
+        """What a head of `heads` knows of the base classes, the same for all rows."""
+        if id(head) not in self._memories:
+            with torch.no_grad():
+                self._memories[id(head)] = head.build_memory()
+        return self._memories[id(head)]
 
     def text(self, variant: str, shots: int, draw: int = 0) -> Float[Tensor, "c s"]:
         """Class vectors with the share of the class name that val chose."""

@@ -1,11 +1,11 @@
 """Which published class split a division of classes equals, or how it differs from the nearest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import pair
-from syntrans.images.folders import PARTS
+from syntrans.images.folders import PARTS, FolderPool
 from syntrans_training.data.datasets import DATASETS
 from syntrans_training.data.pool import Part
 
@@ -38,6 +38,14 @@ def difference(name: str, parts: Mapping[str, Part]) -> Difference:
         extra[part] = sorted(key for key in ours if paired.get(key) not in published)
         shared += len(published & set(paired.values()))
     return Difference(name, missing, extra, shared)
+
+
+def same_as(classes: Mapping[str, Collection[str]]) -> str:
+    """The published split that these classes are, by part, whatever their spelling; "" for none."""
+    parts = {part: Part(FolderPool({}), {key: key for key in keys}) for part, keys in classes.items()}
+    sizes = {part: len(classes.get(part, ())) for part in PARTS}
+    alike = [name for name, known in DATASETS.items() if sizes == {p: len(of) for p, of in known.split.parts.items()}]
+    return next((name for name in alike if difference(name, parts).equal), "")
 
 
 def nearest(parts: Mapping[str, Part]) -> Difference | None:

@@ -1,7 +1,7 @@
 """The only door to pictures: `load_splits` opens a source and decodes its parts into memory-mapped arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError
@@ -11,6 +11,7 @@ from syntrans.images.reference import named_broken
 from syntrans.progress import say
 from syntrans_training.config import DataConfig
 from syntrans_training.data.class_split import ClassSplit
+from syntrans_training.data.compare import same_as
 from syntrans_training.data.feature_files import feature_files, given_classes, given_splits
 from syntrans_training.data.novel_split_guard import may_open
 from syntrans_training.data.open_splits import AUTO, open_source
@@ -67,8 +68,10 @@ def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[st
     may_open(names)
     limit, broken_share = decoding.limit_per_class, decoding.max_broken_share
     if files := feature_files(origin.path):
-        check_disjoint(given_classes(files))
-        return given_splits(names, files, limit_per_class=limit)
+        classes = given_classes(files)
+        check_disjoint(classes)
+        dataset, given = same_as(classes), given_splits(names, files, limit_per_class=limit)
+        return {name: replace(split, dataset=dataset) for name, split in given.items()}
     source = open_source(
         origin.path,
         origin.dataset,

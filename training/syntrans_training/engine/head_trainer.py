@@ -57,6 +57,7 @@ def fit_head(
     groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
     for name, parameter in module.named_parameters():
         groups[name.split(".")[0] in slow].append(parameter)
-    optimizer = torch.optim.Adam([{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of])
+    rates = [{"params": of, "lr": lr / 10 if late else lr} for late, of in groups.items() if of]
+    optimizer = torch.optim.Adam(rates, fused=True)  # one pass over the weights: without, a sixth of a step
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     return fit(module, loss, optimizer, schedule, steps=steps, val_checks=val_checks, validate=validate)

@@ -24,6 +24,11 @@ class PseudoNovelTasks:
     other_classes: Int[Tensor, "b o"]
 
 
+def take(rows: Float[Tensor, "n d"], places: Int[Tensor, "*b"]) -> Float[Tensor, "*b d"]:
+    """rows[places], several times as fast."""
+    return rows.index_select(0, places.flatten()).view(*places.shape, rows.shape[1])
+
+
 class PseudoNovelSampler:
     """Draws batches of N-way K-shot tasks from base features [n, d] with labels [n]; `others`: see PseudoNovelTasks."""
 
@@ -59,9 +64,9 @@ class PseudoNovelSampler:
         other_classes = rest.gather(1, places)
         others = self.index.draw_images(other_classes, 1, generator).squeeze(-1)
         return PseudoNovelTasks(
-            support=self.features[images[:, :, : self.shots]],
-            query=self.features[images[:, :, self.shots :].flatten(1)],
+            support=take(self.features, images[:, :, : self.shots]),
+            query=take(self.features, images[:, :, self.shots :].flatten(1)),
             classes=classes,
-            others=self.features[others],
+            others=take(self.features, others),
             other_classes=other_classes,
         )

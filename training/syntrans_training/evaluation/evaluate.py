@@ -144,11 +144,19 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
     run = subject.run
     return {
         "checkpoint": str(checkpoint_dir),
-        "encoder": {key: run.config.encoder.model_dump()[key] for key in ("backbone", "method", "test_size")},
+        "encoder": _encoder(subject),
         "distill": run.distillation,
         "descriptors": _file(subject.descriptors),
         "text_encoder": run.report["bridge"]["text_encoder"],
     }
+
+
+def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
+    """What saw the pictures; of given features only their length is known."""
+    config = subject.run.config.encoder
+    if config.method == "precomputed":
+        return {"method": config.method, "numbers": subject.features.raw.shape[1]}
+    return config.model_dump(include={"backbone", "method", "test_size"})
 
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:

@@ -84,7 +84,9 @@ def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototyp
 
 
 def _encoder(encoder: Mapping[str, Any]) -> str:
-    """Backbone and resolution; earlier runs do not say the latter."""
+    """Backbone and resolution, of given features their length; earlier runs do not say the latter two."""
+    if encoder.get("method") == "precomputed":
+        return f"features of {encoder['numbers']} numbers" if "numbers" in encoder else "given features"
     return f"{encoder['backbone']}, {encoder['test_size']} px" if "test_size" in encoder else str(encoder["backbone"])
 
 

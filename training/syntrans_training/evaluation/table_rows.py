@@ -15,7 +15,7 @@ from torch import Tensor
 
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTrans, TransductiveSynTrans
-from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
 from syntrans_training.text.task_alpha import ClassSpread, TextWorth
@@ -112,19 +112,25 @@ def _bridge_row(
         text, order = features.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]
         text = text if order is None else text[order]
         spread = None if spreads is None else spreads[i % len(spreads)]
-        methods.append(bridge_method(heads[i % len(heads)], text, choice["alpha"], spread, level))
+        head = heads[i % len(heads)]
+        methods.append(bridge_method(head, text, choice["alpha"], spread, level, features.memory(head)))
     settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
     return ScoredClassifier(tuple(methods), features.shared, settings, group=group)
 
 
 def bridge_method(
-    head: VSBird, text: Float[Tensor, "c s"], alpha: float, spread: ClassSpread | None, level: Level
+    head: VSBird,
+    text: Float[Tensor, "c s"],
+    alpha: float,
+    spread: ClassSpread | None,
+    level: Level,
+    memory: BaseClassMemory | None = None,
 ) -> Method:
-    """A head with class vectors [C, s], and with `alpha` of val moved as its level says."""
+    """A head with class vectors [C, s], and with `alpha` of val moved as its level says; `memory`: of the head."""
     if spread is None or level == "val":
-        return SynTrans(head, text, alpha=alpha)
+        return SynTrans(head, text, alpha=alpha, memory=memory)
     worth = TextWorth(spread)
     if level == "prior":
-        return SynTrans(head, text, alpha=worth.prior_alpha(alpha))
-    inductive = SynTrans(head, text, alpha=alpha, worth=worth)
+        return SynTrans(head, text, alpha=worth.prior_alpha(alpha), memory=memory)
+    inductive = SynTrans(head, text, alpha=alpha, worth=worth, memory=memory)
     return inductive if level == "inductive" else TransductiveSynTrans(inductive)

@@ -30,6 +30,30 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class Space(Protocol):
+    """Where some methods compare pictures."""
+
+    def project(self, features: Float[Tensor, "*b d"]) -> Float[Tensor, "*b r"]:
+        """Pictures in the space."""
+        ...
+
+
+@runtime_checkable
+class InSpace(Protocol):
+    """A method that brings pictures into a space first: a scorer does it once for all methods of that space."""
+
+    @property
+    def space(self) -> Space:
+        """The space; methods share it where it is the same object."""
+        ...
+
+    @property
+    def within(self) -> Method:
+        """The same method, of pictures that are in the space already."""
+        ...
+
+
 @dataclass(frozen=True)
 class LinearClassifiers:
     """Of E episodes: the score of a query is its inner product with a class's weight, plus a bias.

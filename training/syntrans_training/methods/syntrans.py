@@ -1,6 +1,6 @@
 """SynTrans: the bridge's classifier weights (modules/vsbird.py) from supports and from what is known of the classes."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.fusion import fuse_evidence
-from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Supports, TextWorth
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
@@ -22,31 +22,57 @@ class SynTrans(LinearMethod):
     """
 
     def __init__(
-        self, head: VSBird, text: Float[Tensor, "c s"], *, alpha: float, worth: TextWorth | None = None
+        self,
+        head: VSBird,
+        text: Float[Tensor, "c s"],
+        *,
+        alpha: float,
+        worth: TextWorth | None = None,
+        memory: BaseClassMemory | None = None,
     ) -> None:
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
         self.head, self.alpha, self.worth = head.eval(), alpha, worth
         with torch.no_grad():
-            self.memory = head.build_memory()
-            self.semantic = head.semantic(text, self.memory)
+            self.space = memory or head.build_memory()
+            self.semantic = head.semantic(text, self.space)
+
+    @property
+    def within(self) -> "SynTransWithin":
+        """See `InSpace`."""
+        return SynTransWithin(self)
 
     def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
         """Of every task."""
-        if self.worth is None:
-            return self.alpha
         with torch.no_grad():
-            shown = Supports.of(self.memory.project(support), self.semantic[classes])
-            return self.worth.alphas(self.alpha, shown).view(-1, 1, 1)
+            return self.within.alphas(self.space.project(support), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         with torch.no_grad():
-            shots = support.shape[2]
-            mean = self.memory.project(support.mean(2))
-            made = self.head.weights(mean, self.semantic[classes], self.memory, shots=shots)
-            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alphas(support, classes))
-            return LinearClassifiers(weight @ self.memory.metric.transform, bias)
+            found = self.within.classifiers(self.space.project(support), classes)
+            return replace(found, weight=found.weight @ self.space.metric.transform)
+
+
+@dataclass(frozen=True)
+class SynTransWithin(LinearMethod):
+    """`SynTrans` of pictures in the shared space."""
+
+    method: SynTrans
+
+    def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
+        """Of every task."""
+        of = self.method
+        if of.worth is None:
+            return of.alpha
+        return of.worth.alphas(of.alpha, Supports.of(support, of.semantic[classes])).view(-1, 1, 1)
+
+    @torch.no_grad()
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
+        of, shots = self.method, support.shape[2]
+        made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
+        return LinearClassifiers(*of.head.classifier(made, shots=shots, alpha=self.alphas(support, classes)))
 
 
 class TransductiveSynTrans:
@@ -61,16 +87,40 @@ class TransductiveSynTrans:
             raise ValueError("queries count as pictures only where fusion is `evidence` and judges the text's worth")
         self.inductive, self.worth = inductive, inductive.worth
 
+    @property
+    def space(self) -> BaseClassMemory:
+        """See `InSpace`."""
+        return self.inductive.space
+
+    @property
+    def within(self) -> "TransductiveWithin":
+        """See `InSpace`."""
+        return TransductiveWithin(self.inductive, self.worth)
+
     @torch.no_grad()
     def scores(
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`; log-likelihoods of a query, up to a number that is the same for all classes."""
-        head, memory = self.inductive.head, self.inductive.memory
-        pictures, queries = memory.project(support), memory.project(query)
-        shown = Supports.of(pictures, self.inductive.semantic[classes])
+        return self.within.scores(self.space.project(support), self.space.project(query), classes)
+
+
+@dataclass(frozen=True)
+class TransductiveWithin:
+    """`TransductiveSynTrans` of pictures in the shared space."""
+
+    inductive: SynTrans
+    worth: TextWorth
+
+    @torch.no_grad()
+    def scores(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> Float[Tensor, "e m n"]:
+        """See `Method.scores`."""
+        head, memory = self.inductive.head, self.inductive.space
+        shown = Supports.of(support, self.inductive.semantic[classes])
         made = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
-        squares = pictures.square().sum((1, 2)) + queries.square().sum(1)
+        squares = support.square().sum((1, 2)) + query.square().sum(1)
         counts = torch.full_like(shown.mean[..., :1], support.shape[2])
         found, seen = shown, counts
         for _ in range(ROUNDS):
@@ -80,10 +130,10 @@ class TransductiveSynTrans:
             fused, _ = fuse_evidence(visual, made.semantic, made.precision, shots=seen, alpha=alpha, trust=made.trust)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
             _, variance = fuse_evidence(visual, made.semantic, made.precision, shots=found.shots, alpha=alpha)
-            scores = queries @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
+            scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
-            average = (counts * shown.mean + belief.mT @ queries) / seen
+            average = (counts * shown.mean + belief.mT @ query) / seen
             scatter = squares - (seen * average.square()).sum(1)
             found = replace(found, mean=average, shots=float(seen.mean()), scatter=scatter)
         return head.log_scale.exp() * scores

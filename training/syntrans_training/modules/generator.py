@@ -24,6 +24,10 @@ class VisualWeightGenerator(nn.Module):
         self.own = nn.Parameter(torch.ones(dim))
         self.recalled = nn.Parameter(torch.zeros(dim))
 
+    def among_features(self) -> Float[Tensor, "r d"]:
+        """phi_q, one row for each of its directions: those that read what is shown, then those for what is reread."""
+        return torch.cat(self.read.weight.chunk(2, 1))
+
     def attention(
         self,
         asked: Float[Tensor, "e n w"],
@@ -42,10 +46,10 @@ class VisualWeightGenerator(nn.Module):
         reread: Float[Tensor, "e n d"],
         base: Float[Tensor, "c d"],
         base_reread: Float[Tensor, "*e c d"],
-        axes: Float[Tensor, "d d"],
+        read: Float[Tensor, "r d"],
         held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n d"]:
-        """w^v of every class; attention reads features (see `SemanticWeightReconstructor.lift` for `axes`)."""
-        shown, again = (axes @ part.T for part in self.read.weight.chunk(2, 1))  # phi_q of what lies in the space
-        asked, known = visual @ shown + reread @ again, base @ shown + base_reread @ again
+        """w^v of every class; `read` is `among_features` in the space."""
+        shown, again = read.chunk(2)
+        asked, known = visual @ shown.T + reread @ again.T, base @ shown.T + base_reread @ again.T
         return self.own * visual + self.recalled * (self.attention(asked, known, held_out_mask) @ base)

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from syntrans_training.modules.ridge import DualRidge
 
-Lifted = tuple[Float[Tensor, "d h"], Float[Tensor, " d"]]  # a layer's weights and biases
-
 
 class SeededDropout(nn.Dropout):
     """Dropout that draws from `generator`, so that heads in several threads draw what each would draw alone."""
@@ -32,6 +30,7 @@ class SemanticWeightReconstructor(nn.Module):
 
     def __init__(self, text_dim: int, dim: int, *, lam: float, hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
+        self.dim = dim
         self.log_lam = nn.Parameter(torch.tensor(lam).log())
         self.residual: nn.Sequential | None = None
         if hidden:
@@ -40,29 +39,32 @@ class SemanticWeightReconstructor(nn.Module):
             nn.init.zeros_(last.bias)
             self.residual = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), SeededDropout(dropout), last)
 
-    def lift(self, axes: Float[Tensor, "d d"]) -> Lifted | None:
-        """The network's last layer in the space whose directions among the features are `axes`; None without one.
+    def among_features(self) -> Float[Tensor, "h d"]:
+        """The network's last layer, one unit a row and the bias in the last; no row without a network.
 
         What the network adds is said in terms of features, since the directions of one metric say nothing of another's.
         """
         if self.residual is None:
-            return None
+            return self.log_lam.new_zeros(0, self.dim)
         last = self.residual[-1]
         assert isinstance(last, nn.Linear)
-        return axes @ last.weight, axes @ last.bias
+        return torch.cat([last.weight.T, last.bias.unsqueeze(0)])
 
     def forward(
         self,
         text: Float[Tensor, "*b n s"],
         ridge: DualRidge,
-        lifted: Lifted | None,
+        layer: Float[Tensor, "h d"],
     ) -> Float[Tensor, "*e n d"]:
-        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory, `lifted` is of its space."""
+        """w^s of every class; `ridge` is fitted with `log_lam` on the classes in memory.
+
+        `layer` is `among_features` in its space.
+        """
         found = ridge(text)
-        if self.residual is None or lifted is None:
+        if self.residual is None:
             return found
         hidden: Tensor = self.residual[:-1](text - ridge.mean_in.unsqueeze(-2))
-        return found + hidden @ lifted[0].T + lifted[1]
+        return found + hidden @ layer[:-1] + layer[-1]
 
     def draw_from(self, generator: torch.Generator) -> None:
         """Let dropout draw from it."""

@@ -10,13 +10,12 @@ predicted from text.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from syntrans_training.modules.fusion import add, believe, fuse, fuse_evidence
 from syntrans_training.modules.generator import VisualWeightGenerator
-from syntrans_training.modules.reconstructor import Lifted, SemanticWeightReconstructor
+from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.ridge import DualRidge, fit_dual_ridge
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.text_gate import TextGate
@@ -46,11 +45,14 @@ class HeldOutClasses:
 
 @dataclass(frozen=True)
 class BaseClassMemory:
-    """What is known of the base classes: the metric, weights, texts and both maps; nothing of `held_out_mask`."""
+    """What is known of the base classes: the metric, weights, texts and both maps; nothing of `held_out_mask`.
+
+    `layer` and `read` are what the reconstructor and the generator say of features (`among_features`), in its space.
+    """
 
     metric: Metric
-    axes: Float[Tensor, "d d"]  # unit directions of the shared space among the features phi, one a row
-    lifted: Lifted | None  # what the reconstructor's network adds, there
+    layer: Float[Tensor, "h d"]
+    read: Float[Tensor, "r d"]
     weights: Float[Tensor, "c d"]
     text: Float[Tensor, "c s"]
     to_visual: DualRidge
@@ -114,13 +116,14 @@ class VSBird(nn.Module):
         """
         metric = Metric(self.transform, self.precision) if without is None else without.metric
         held_out_mask = None if without is None else without.held_out_mask
-        metric = Metric(metric.transform + metric.transform @ self.turn, metric.precision * self.belief.exp())
-        text, weights = self.base_text if base_text is None else base_text, self.base @ metric.transform.T
-        axes = F.normalize(metric.transform, dim=-1)
+        turned = torch.addmm(metric.transform, metric.transform, self.turn)
+        metric = Metric(turned, metric.precision * self.belief.exp())
+        text = self.base_text if base_text is None else base_text
+        weights, layer, read = self._in_space(turned)
         return BaseClassMemory(
             metric,
-            axes,
-            self.reconstructor.lift(axes),
+            layer,
+            read,
             weights,
             text,
             to_visual=fit_dual_ridge(text, weights, lam=self.reconstructor.log_lam.exp(), held_out_mask=held_out_mask),
@@ -128,9 +131,21 @@ class VSBird(nn.Module):
             held_out_mask=held_out_mask,
         )
 
+    def _in_space(self, transform: Float[Tensor, "d d"]) -> tuple[Tensor, Tensor, Tensor]:
+        """The base classes' weights, and what the networks say of features along its unit directions.
+
+        One product for all of them, whose gradient is one product too: each is as large as the metric.
+        """
+        of_networks = (part.among_features() for part in (self.reconstructor, self.generator) if part is not None)
+        parts = [self.base, *of_networks]
+        found = torch.split(torch.cat(parts) @ transform.T, [len(part) for part in parts])
+        length = torch.linalg.vector_norm(transform, dim=1).clamp(min=1e-12)
+        weights, layer, read = (*found, transform.new_zeros(0, len(transform)))[:3]
+        return weights, layer / length, read / length
+
     def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
-        found: Tensor = self.reconstructor(text, memory.to_visual, memory.lifted)
+        found: Tensor = self.reconstructor(text, memory.to_visual, memory.layer)
         return found
 
     def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
@@ -138,7 +153,7 @@ class VSBird(nn.Module):
         if self.generator is None:
             return mean
         reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
-        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.axes, memory.held_out_mask)
+        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.read, memory.held_out_mask)
         return found
 
     def weights(

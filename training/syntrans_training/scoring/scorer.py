@@ -1,14 +1,7 @@
-"""Scoring: every row of a table on every episode, chunk by chunk, and what is kept of it.
+"""Scoring: every row of a table on every episode, chunk by chunk, and what is kept of it (view.py)."""
 
-Rows that look at the same features share their supports and, where they are linear, the product with the queries
-(feature_gather.py).
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import local
 
 import numpy as np
 import torch
@@ -18,9 +11,9 @@ from torch import Tensor
 
 from syntrans.progress import track
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.feature_gather import FeatureGather
 from syntrans_training.scoring.metrics import ece, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.view import views_of
 
 
 @dataclass(frozen=True)
@@ -51,97 +44,65 @@ def score_episodes(
 ) -> dict[str, EpisodeScores]:
     """Every row on every episode; `n_classes` is that of the split.
 
-    The memory for features and scores grows with `chunk`, not with the number of episodes; what stays is about 10 bytes
-    per row and query. Runs where the rows' features are.
+    The memory for scores grows with `chunk`, not with the number of episodes; what stays is about 5 bytes per method
+    and query. Runs where the rows' features are.
     """
-    mine = local()
+    views = views_of(rows)
+    found: dict[str, list[_Answers]] = {name: [] for name in rows}
 
-    def answer(part: Episodes) -> dict[str, _Answers]:
-        if not hasattr(mine, "banks"):
-            mine.banks = _banks(rows)
-        answers: dict[str, _Answers] = {}
-        with torch.inference_mode():
-            for bank, names in mine.banks:
-                scores = bank.scores(part, [method for name in names for method in rows[name].methods])
-                for name in names:
-                    of_row = [next(scores) for _ in rows[name].methods]
-                    answers[name] = _answers(part, of_row, n_classes, rows[name].temperature)
-        return answers
+    def keep(part: Episodes, name: str, scores: Float[Tensor, "e m n"]) -> _Answers:
+        return _answers(part, scores, n_classes, rows[name].temperature)
 
-    parts: list[dict[str, _Answers]] = []
-    on_gpu = any(row.features.is_cuda for row in rows.values())
-    with (
-        track(f"{tasks.support.shape[2]}-shot episodes", len(tasks), "episodes") as progress,
-        _workers(1 if on_gpu else torch.get_num_threads()) as (pool, workers),
-    ):
-        for answers in pool.map(answer, tasks.chunks(max(1, chunk // workers))):
-            parts.append(answers)
-            progress.advance(len(next(iter(answers.values())).correct))
-    return {name: _outcome(tasks, [part[name] for part in parts], len(row.features)) for name, row in rows.items()}
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-    """A pool of threads that each work on chunks of their own, without torch's threads within an operation.
-
-    The operations here are small: dividing each between threads costs as much as it saves, and where other programs
-    want the same cores, the threads wait for each other at every one of them.
-    """
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool, count
-    finally:
-        torch.set_num_threads(before)
-
-
-def _banks(rows: Mapping[str, ScoredClassifier]) -> list[tuple[FeatureGather, list[str]]]:
-    """The rows in groups that look at the same tensors."""
-    groups: dict[tuple[int, int], list[str]] = {}
-    for name, row in rows.items():
-        groups.setdefault((id(row.features), id(row.support_views)), []).append(name)
-    return [(FeatureGather(rows[names[0]].features, rows[names[0]].support_views), names) for names in groups.values()]
+    total = len(tasks) * sum(len(view.methods) for view in views)
+    with track(f"{tasks.support.shape[2]}-shot episodes", total, "classifiers") as progress:
+        for view in views:
+            chunks = []
+            for episodes, answers in view.each(tasks, chunk, keep):
+                chunks.append(answers)
+                progress.advance(episodes * len(answers))
+            for name, *of_method in zip(view.rows, *chunks, strict=True):
+                found[name].append(_joined(of_method))
+    return {name: _outcome(tasks, found[name], len(row.features)) for name, row in rows.items()}
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """What one row answered on a chunk of e episodes; `confidence` and `right` hold every method's queries."""
+    """What one method answered on e episodes."""
 
-    correct: NDArray[np.float32]  # [e, m]
-    confidence: NDArray[np.float32]
-    right: NDArray[np.bool_]
+    right: NDArray[np.bool_]  # [e, m]
+    confidence: NDArray[np.float32]  # [e, m]
     confusion: NDArray[np.int64]  # [C * C]
 
 
-def _answers(part: Episodes, scores: Sequence[Float[Tensor, "e m n"]], n_classes: int, temperature: float) -> _Answers:
-    stacked = torch.stack(list(scores))  # [methods, e, m, n]
-    classes = torch.from_numpy(part.classes).to(stacked.device)
+def _answers(part: Episodes, scores: Float[Tensor, "e m n"], n_classes: int, temperature: float) -> _Answers:
+    classes = torch.from_numpy(part.classes).to(scores.device)
     truth = classes.repeat_interleave(part.query.shape[2], 1)
-    place = stacked.argmax(-1)  # ties go to the lower place, as in `accuracy`
-    top = stacked.gather(-1, place.unsqueeze(-1))
-    confidence = 1 / ((stacked - top) * temperature).exp().sum(-1)
-    guess = classes.expand(len(stacked), -1, -1).gather(2, place)
-    right = guess == truth
+    place = scores.argmax(-1)  # ties go to the lower place, as in `accuracy`
+    top = scores.gather(-1, place.unsqueeze(-1))
+    confidence = 1 / ((scores - top) * temperature).exp().sum(-1)
+    guess = classes.gather(1, place)
     pairs = torch.bincount((truth * n_classes + guess).view(-1), minlength=n_classes**2)
-    return _Answers(
-        correct=right.float().mean(0).cpu().numpy(),
-        confidence=confidence.float().view(-1).cpu().numpy(),
-        right=right.view(-1).cpu().numpy(),
-        confusion=pairs.cpu().numpy(),
-    )
+    return _Answers((guess == truth).cpu().numpy(), confidence.float().cpu().numpy(), pairs.cpu().numpy())
 
 
-def _outcome(tasks: Episodes, parts: Sequence[_Answers], n_images: int) -> EpisodeScores:
-    correct = np.concatenate([part.correct for part in parts])
-    n_classes = int(np.sqrt(len(parts[0].confusion)))
+def _joined(parts: Sequence[_Answers]) -> _Answers:
+    """Chunks of one method."""
+    right, confidence = (np.concatenate([getattr(part, name) for part in parts]) for name in ("right", "confidence"))
+    return _Answers(right, confidence, np.sum([part.confusion for part in parts], 0))
+
+
+def _outcome(tasks: Episodes, methods: Sequence[_Answers], n_images: int) -> EpisodeScores:
+    correct = np.mean([of.right for of in methods], 0, dtype=np.float32)
+    n_classes = int(np.sqrt(len(methods[0].confusion)))
     images = tasks.query.reshape(-1)
+    confidence, right = (
+        np.concatenate([getattr(of, name).ravel() for of in methods]) for name in ("confidence", "right")
+    )
     return EpisodeScores(
         accuracy=correct.mean(1, dtype=np.float64),
         correct=correct,
-        confusion=np.sum([part.confusion for part in parts], 0).reshape(n_classes, n_classes),
+        confusion=np.sum([of.confusion for of in methods], 0).reshape(n_classes, n_classes),
         image_correct=np.bincount(images, correct.ravel(), n_images).astype(np.float64),
         image_shown=np.bincount(images, minlength=n_images),
-        reliability=reliability(
-            np.concatenate([part.confidence for part in parts]), np.concatenate([part.right for part in parts])
-        ),
+        reliability=reliability(confidence, right),
     )

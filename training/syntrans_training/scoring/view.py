@@ -1,0 +1,92 @@
+"""What several classifiers look at together: features of a split, in the space of one bridge where they have one.
+
+Linear methods of a view share the product with the queries (feature_gather.py). Pictures are brought into a space once
+for all episodes, and views are gone through one after another: what is made for one is as large as the features.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import local
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from syntrans_training.episodes.sampler import Episodes
+from syntrans_training.methods import Method
+from syntrans_training.methods.base import InSpace, Space
+from syntrans_training.scoring.feature_gather import FeatureGather
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
+
+Kept = TypeVar("Kept")
+
+
+@dataclass
+class View:
+    """Features [n, d], with or without views of the supports, and the methods that look at them, of any rows."""
+
+    features: Float[Tensor, "n d"]
+    support_views: Float[Tensor, "n v d"] | None
+    space: Space | None = None
+    rows: list[str] = field(default_factory=list)
+    methods: list[Method] = field(default_factory=list)
+
+    def each(
+        self, tasks: Episodes, chunk: int, keep: Callable[[Episodes, str, Float[Tensor, "e m n"]], Kept]
+    ) -> Iterator[tuple[int, list[Kept]]]:
+        """Chunk by chunk its episodes' number, and what `keep` makes of them, the row and the scores of every method.
+
+        `chunk` is how many episodes are in memory at once. Runs where the features are.
+        """
+        seen, views, methods = self.features, self.support_views, self.methods
+        if self._pays(tasks):
+            with torch.inference_mode():
+                seen, views = (None if x is None else self.space.project(x) for x in (seen, views))
+            methods = [method.within for method in methods]
+        mine = local()
+
+        def answer(part: Episodes) -> tuple[int, list[Kept]]:
+            if not hasattr(mine, "gather"):
+                mine.gather = FeatureGather(seen, views)
+            with torch.inference_mode():
+                scores = mine.gather.scores(part, methods)
+                return len(part), [keep(part, name, found) for name, found in zip(self.rows, scores, strict=True)]
+
+        with _workers(1 if seen.is_cuda else torch.get_num_threads()) as (pool, workers):
+            yield from pool.map(answer, tasks.chunks(max(1, chunk // workers)))
+
+    def _pays(self, tasks: Episodes) -> bool:
+        """Whether all pictures are fewer than what the methods would bring into the space and back."""
+        supports_and_weights = tasks.support.size + tasks.classes.size
+        return self.space is not None and len(self.features) <= len(self.methods) * supports_and_weights
+
+
+def views_of(rows: Mapping[str, ScoredClassifier]) -> list[View]:
+    """The methods of all rows, in groups that look at the same features through the same space."""
+    found: dict[tuple[int, int, int], View] = {}
+    for name, row in rows.items():
+        for method in row.methods:
+            space = method.space if isinstance(method, InSpace) else None
+            key = id(row.features), id(row.support_views), id(space)
+            view = found.setdefault(key, View(row.features, row.support_views, space))
+            view.rows.append(name)
+            view.methods.append(method)
+    return list(found.values())
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """A pool of threads that each work on chunks of their own, without torch's threads within an operation.
+
+    The operations here are small: dividing each between threads costs as much as it saves, and where other programs
+    want the same cores, the threads wait for each other at every one of them.
+    """
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool, count
+    finally:
+        torch.set_num_threads(before)
