@@ -179,7 +179,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     accuracy = np.array([row["accuracy"] for row in rows])
     kept = ("coverage", "promised", "set_size", "auroc", "none_inside", "none_outside", "flagged_unsure")
     means = {key: round(float(np.mean([row[key] for row in rows])), 3) for key in kept if key in rows[0]}
-    return {"accuracy": round(100 * accuracy.mean(), 2), "half": _half(accuracy), "ece": round(float(ece), 3), **means}
+    right = {"accuracy": round(100 * accuracy.mean(), 2), "half": half_width(accuracy)}
+    return {**right, "ece": round(float(ece), 3), **means}
 
 
 def worth(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
@@ -189,11 +190,11 @@ def worth(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
         if kind != "none" and row in rows:
             mute = rows["no text" if together else "no text, one by one"]
             gain = np.array([one["accuracy"] - other["accuracy"] for one, other in zip(rows[row], mute, strict=True)])
-            found[row] = [round(100 * float(gain.mean()), 2), _half(gain)]
+            found[row] = [round(100 * float(gain.mean()), 2), half_width(gain)]
     return found
 
 
-def _half(values: NDArray[Any]) -> float:
+def half_width(values: NDArray[Any]) -> float:
     """Half width of the 95% t interval, in percent."""
     from scipy.stats import t
 
@@ -244,7 +245,7 @@ def run(data: Data, n: int, every_shots: Sequence[int]) -> dict[str, Any]:
             found[name] = summary(results)
             if reference is not None and name != "adaptshot":
                 lead = np.array([one["accuracy"] for one in results]) - reference
-                found[name] |= {"lead": round(100 * lead.mean(), 2), "lead_half": _half(lead)}
+                found[name] |= {"lead": round(100 * lead.mean(), 2), "lead_half": half_width(lead)}
             print(f"{shots} shots  {name:<24} {found[name]}", flush=True)
         figures["shots"][str(shots)] = found | ({"text is worth": worth(rows)} if shots else {})
         print(f"{shots} shots  text is worth {figures['shots'][str(shots)].get('text is worth')}", flush=True)

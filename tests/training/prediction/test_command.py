@@ -292,14 +292,3 @@ def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):
         (tmp_path / name).write_bytes(photo("red", 5))
     _, rows, _ = predict(capsys, "--support", support, "--query", "*1+1.png")
     assert [row["path"] for row in rows] == ["'-1+1.png", "'=1+1.png"]
-
-
-def test_the_command_imports_neither_torch_nor_transformers_nor_vllm():
-    import subprocess
-
-    program = (
-        "import sys, syntrans.cli.app, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
-        "print([m for m in ('torch', 'transformers', 'vllm', 'open_clip', 'sklearn') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"

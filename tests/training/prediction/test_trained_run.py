@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from syntrans import FewShotClassifier
 from syntrans.cli.app import run as syntrans
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
@@ -119,6 +120,21 @@ def test_every_episode_has_the_classes_of_the_evaluation(shots, subject, artifac
         episode, expected = evaluated(subject, shots, number)
         found = predictor_of(subject, episode).predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
         assert (episode.classes[found.labels] == expected).all()
+
+
+def test_the_estimator_takes_a_run_its_descriptors_and_others(made, subject, toy_data, tmp_path):
+    episode, expected = evaluated(subject, 3, 0)
+    support, query = write_pictures(toy_data, subject, episode, tmp_path)
+    files = sorted(support.glob("*/*.png"))
+    model = FewShotClassifier(f"run:{made[0]}", inductive=True).fit(files, [file.parent.name for file in files])
+    queries = [query / f"{i}.png" for i in episode.query.reshape(-1)]
+    assert model.predict(queries).tolist() == [subject.split.classes[c] for c in expected]
+    told = model.explain(queries[:1])
+    model.fit(files, [file.parent.name for file in files], {name: ["it is odd"] for name in model.classes_})
+    assert {text for text, _ in (*told[0].speaks_for, *told[0].speaks_against)} != {"it is odd"}
+    assert model._predictor.texts.descriptors == (("it is odd",),) * 5
+    again = FewShotClassifier.load(model.save(tmp_path / "model"))
+    assert np.allclose(again.predict_proba(queries), model.predict_proba(queries), atol=1e-5)
 
 
 def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(subject, artifacts):

@@ -41,6 +41,7 @@ from syntrans_training.evaluation.summary import (
     confusion_table,
     confusions,
     contrasts,
+    episodes_of,
     per_class_accuracy,
     row_results,
     write_accuracies,
@@ -96,7 +97,7 @@ def evaluate(
     }
     _write_tables(out, tasks, outcomes, subject.split.classes)
     summary = {
-        "episodes": _described(tasks, config),
+        "episodes": episodes_of(tasks, config),
         "data": _data(subject, pictures.data, touches),
         **_numbers(subject, rows, tasks, outcomes, config),
         **_origin(subject, checkpoint_dir),
@@ -281,18 +282,6 @@ def _numbers(
             "bridge": run.report["vsbird"]["choices"],
             "methods": run.report["methods"]["choices"],
         },
-    }
-
-
-def _described(tasks: dict[int, FrozenEpisodes], config: EvaluateConfig) -> dict[str, Any]:
-    return {
-        **config.episodes.model_dump(mode="json"),
-        "episodes": min(len(part.episodes) for part in tasks.values()),
-        "interval": config.interval,
-        "keys": {str(shots): part.episodes.key for shots, part in tasks.items()},
-        "seen_queries": config.seen_queries,
-        "dropped": {str(shots): part.dropped for shots, part in tasks.items()},
-        "files": {str(shots): episodes_name(shots) for shots in tasks},
     }
 
 

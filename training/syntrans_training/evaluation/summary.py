@@ -9,6 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from syntrans.files.sealed_parquet import write_sealed
+from syntrans_training.config import EvaluateConfig
+from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.evaluation.trained_run import TrainedRun
 from syntrans_training.scoring.metrics import image_interval, interval, paired, per_class
@@ -18,6 +20,19 @@ from syntrans_training.scoring.scorer import EpisodeScores
 Kind = Literal["normal", "t"]
 Confusions = Mapping[str, NDArray[np.int64]]
 """Row -> how many queries of the true class (first axis) were taken for the predicted one."""
+
+
+def episodes_of(tasks: Mapping[int, FrozenEpisodes], config: EvaluateConfig) -> dict[str, Any]:
+    """Shape, number and origin of the episodes, by shots where they differ."""
+    return {
+        **config.episodes.model_dump(mode="json"),
+        "episodes": min(len(part.episodes) for part in tasks.values()),
+        "interval": config.interval,
+        "keys": {str(shots): part.episodes.key for shots, part in tasks.items()},
+        "seen_queries": config.seen_queries,
+        "dropped": {str(shots): part.dropped for shots, part in tasks.items()},
+        "files": {str(shots): episodes_name(shots) for shots in tasks},
+    }
 
 
 def row_results(

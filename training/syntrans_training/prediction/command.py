@@ -87,7 +87,7 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
     words += [f"{head['none_of_these']} none of these", f"{head['broken']} broken", f"{seconds:.1f} s"]
     say(", ".join(words))
     for name, n in list(head["classes"].items())[:20]:
-        say(f"  {n:>6}  {name}")
+        say(f"{n} {name}")
     if request.sort_into is not None:
         copied = sort_into(request.sort_into, found)
         left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"

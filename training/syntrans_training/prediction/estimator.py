@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import Sight, open_sight
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
 from syntrans_training.prediction.inputs.arrays import BadValue, feature_rows, labels_of
-from syntrans_training.prediction.inputs.knowledge import read_texts
+from syntrans_training.prediction.inputs.knowledge import ClassTexts, read_texts
 from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
 from syntrans_training.prediction.reasons import Reasons, explain
-from syntrans_training.prediction.space import Array, Space
+from syntrans_training.prediction.space import Array, Labels, Space
 
 FEATURES = "features"
 _MODEL, _SUPPORTS = "model.json", "supports.safetensors"
@@ -32,9 +32,10 @@ class FewShotClassifier:
     """Few-shot image classifier that says how sure it is.
 
     Args:
-        encoder: None (the best at hand), `photo`, `onnx:<file>`, `timm:<name>`, `open_clip:<folder>`, or `features`:
-            X are rows of features [n, d], from any encoder.
-        text: whether class names and descriptors are used, where a text leads to the encoder's features.
+        encoder: None (the best at hand), `photo`, `onnx:<file>`, `timm:<name>`, `open_clip:<folder>`, `run:<folder>`
+            (of a finished training, with its bridge), or `features`: X are rows of features [n, d], from any encoder.
+        text: whether class names and descriptors are used, where a text leads to the encoder's features. A run reads
+            the descriptors that it was trained with where `fit` is given none.
         coverage: of `predict_set`, in (0, 1).
         inductive: False names the pictures of one call together; True names each as if it were the only one.
 
@@ -158,22 +159,33 @@ class FewShotClassifier:
         told = [np.array([*self._descriptors], form)] if self._descriptors else []
         self.classes_ = np.unique(np.concatenate([y, *told]))
         names = tuple(str(c) for c in self.classes_.tolist())
-        sight = self._sight()
-        space, texts = (Space(), None) if sight is None else (sight.space, None)
-        if self.text and sight is not None and sight.text_reader is not None:
-            try:
-                texts = read_texts(names, self._descriptors, sight.text_reader.open())
-            except (ModelLoadError, EnvironmentProblem):
-                if self._descriptors:
-                    raise
+        sight, shown = self._sight(), np.searchsorted(self.classes_, y)
+        space, texts = Space(), None
+        if sight is not None:
+            texts = self._texts(sight, names, shown) if self.text else None
+            space = sight.space if sight.trained is None else sight.trained.space(texts, shown)
         settings = Settings(self.coverage, self.inductive)
         try:
-            self._predictor = fit(self._features, np.searchsorted(self.classes_, y), names, space, texts, settings)
+            self._predictor = fit(self._features, shown, names, space, texts, settings)
         except InputError as error:
             raise BadValue(str(error)) from error
         if self.encoder == FEATURES:
             self.n_features_in_ = self._features.shape[1]
         return self
+
+    def _texts(self, sight: Sight, names: tuple[str, ...], labels: Labels) -> ClassTexts | None:
+        """The classes in words, where a text leads to the features and can be read."""
+        if sight.trained is not None:
+            file = None if self._descriptors else sight.trained.descriptors(None, names)
+            return sight.trained.texts(file, names, labels, self._descriptors)
+        if sight.text_reader is None:
+            return None
+        try:
+            return read_texts(names, self._descriptors, sight.text_reader.open())
+        except (ModelLoadError, EnvironmentProblem):
+            if self._descriptors:
+                raise
+            return None
 
     def _fitted(self) -> Predictor:
         if not hasattr(self, "_predictor"):
@@ -191,10 +203,7 @@ class FewShotClassifier:
         if self.encoder == FEATURES:
             return None
         if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
-            found = open_sight(self.encoder)
-            if found.trained is not None:
-                raise UsageError("encoder run:<folder> is for `syntrans predict`; name another one here")
-            self._opened = ((self.encoder,), found)
+            self._opened = ((self.encoder,), open_sight(self.encoder))
         return self._opened[1]
 
     def _read(self, images: Any, labels: NDArray[Any] | None = None, known: int | None = None) -> Array:

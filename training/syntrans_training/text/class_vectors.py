@@ -16,7 +16,7 @@ Shuffled classes is not a variant of the texts but a derangement of which class 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
@@ -29,7 +29,7 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
 from syntrans.classes.mentions import name_pattern, without_names
 from syntrans.contract.reading import read_descriptors
-from syntrans.contract.rows import DescriptorRow, FileMetadata, normalise_text
+from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id, normalise_text
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
@@ -99,6 +99,26 @@ def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[s
         )
     matched = {c: groups[matches.found[c]] for c in classes}
     return Knowledge(matched, {c: group[0].class_name for c, group in matched.items()}, meta)
+
+
+def knowledge_of(described: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Knowledge:
+    """What a program says of `classes`, every sentence counting the same; one that it leaves out has its name alone."""
+    rows = {
+        name: [
+            DescriptorRow(
+                class_id=name,
+                class_name=name,
+                descriptor_id=descriptor_id(name, text),
+                text=text,
+                facet="other",
+                authors=[],
+                kept=True,
+            )
+            for text in described.get(name, ())
+        ]
+        for name in classes
+    }
+    return Knowledge(rows, {name: name for name in classes}, None)
 
 
 def _by_class(path: Path, rows: Sequence[DescriptorRow]) -> dict[str, list[DescriptorRow]]:

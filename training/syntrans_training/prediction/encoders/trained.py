@@ -1,6 +1,6 @@
 """A finished `syntrans train` as what looks at pictures and reads texts; everything as an evaluation does it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from syntrans_training.prediction.encoders.pipeline import Pixels
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
-from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, read_knowledge
+from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, knowledge_of, read_knowledge
 from syntrans_training.text.task_alpha import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
@@ -89,12 +89,18 @@ class RunKnowledge:
                 continue
         return None
 
-    def texts(self, path: Path | None, classes: Sequence[str], labels: Labels) -> ClassTexts:
-        """The classes in words, as the run's heads read them: descriptors of `path`, or names."""
-        variant, text = NAME if path is None else self.run.bridge.main, self.run.config.text
-        share = self._choice(variant, labels)["name_share"]
+    def texts(
+        self,
+        path: Path | None,
+        classes: Sequence[str],
+        labels: Labels,
+        described: Mapping[str, Sequence[str]] | None = None,
+    ) -> ClassTexts:
+        """The classes in words, as the run's heads read them: `described` by class, descriptors of `path`, or names."""
+        variant = self.run.bridge.main if path is not None or described else NAME
+        text, share = self.run.config.text, self._choice(variant, labels)["name_share"]
         bank = embed_texts(
-            self._knowledge(path, classes),
+            knowledge_of(described, classes) if described else self._knowledge(path, classes),
             classes,
             self.run.text_encoder(),
             variant,

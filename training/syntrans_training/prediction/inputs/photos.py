@@ -40,7 +40,8 @@ def open_supports(path: Path | None, listed: Sequence[ClassEntry] = ()) -> Suppo
     if path is not None:
         spellings = {composed(text) for entry in listed for text in (entry.id, entry.name)}
         try:
-            images = open_images(path, named=spellings)
+            images = opened = open_images(path, named=spellings)
+            opened.look_up(opened)  # all at once: Parquet is read once, and one bar is shown
         except InputError:
             if not empty:
                 raise

@@ -1,0 +1,116 @@
+"""`FewShotClassifier`, with an encoder that sees colours and on features."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from prediction_world import COLOURS, Words, photo, sight
+
+import syntrans
+from syntrans.errors import InputError
+from syntrans_training.prediction import estimator
+from syntrans_training.prediction.encoders.choose import LazyText
+
+
+def pictures(shots, start=0):
+    x = [Image.open(io.BytesIO(photo(c, start + i))) for c in COLOURS for i in range(shots)]
+    return x, [c for c in COLOURS for _ in range(shots)]
+
+
+@pytest.fixture
+def colours(monkeypatch):
+    monkeypatch.setattr(estimator, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tmp_path):
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier(coverage=0.9).fit(x, y)
+    queries, truth = pictures(4, start=10)
+    assert classifier.score(queries, truth) == 1.0
+    assert classifier.predict_proba(queries).shape == (12, 3)
+    assert all(name in members for name, members in zip(truth, classifier.predict_set(queries), strict=True))
+    assert len(classifier.explain(queries)[0].nearest) == 3
+    again = syntrans.FewShotClassifier.load(classifier.save(tmp_path / "model"))
+    assert again.get_params() == classifier.get_params()
+    assert np.allclose(again.predict_proba(queries), classifier.predict_proba(queries), atol=1e-6)
+    yellow = Image.new("RGB", (9, 9), (220, 210, 30))
+    classifier.set_params(text=False).partial_fit([yellow], ["yellow"])
+    assert classifier.classes_.tolist() == ["blue", "green", "red", "yellow"]
+    assert classifier.predict([yellow]).tolist() == ["yellow"]
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_estimator_keeps_the_whole_name_of_a_class_that_is_described_alone():
+    x, y = pictures(1)
+    classifier = syntrans.FewShotClassifier().fit(x, y, {"green parrot": ["a green bird"]})
+    assert classifier.classes_.tolist() == ["blue", "green", "green parrot", "red"]
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_path):
+    x, y = pictures(1)
+    for picture, name in zip(x, y, strict=True):
+        picture.save(tmp_path / f"{name}.png")
+    paths = [tmp_path / f"{name}.png" for name in y]
+    classifier = syntrans.FewShotClassifier(text=False).fit(paths, y)
+    assert classifier.predict([np.asarray(picture) for picture in x]).tolist() == y
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"torn\.png is not a readable picture"):
+        classifier.predict([tmp_path / "torn.png"])
+    with pytest.raises(InputError, match="holds no saved FewShotClassifier"):
+        syntrans.FewShotClassifier.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+    """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
+    pytest.importorskip("sklearn")
+    program = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from sklearn.utils.estimator_checks import check_estimator\n"
+        "from syntrans import FewShotClassifier\n"
+        "done = check_estimator(FewShotClassifier('features', inductive=True), on_skip=None, on_fail=None)\n"
+        "assert len(done) > 50\n"
+        "print(*(one['check_name'] for one in done if one['status'] not in ('passed', 'skipped')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    by_name = ["check_fit_score_takes_y", "check_n_features_in_after_fitting"]  # y=...; it is called labels here
+    assert done.stdout.split() == by_name
+
+
+def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+
+    classifier = syntrans.FewShotClassifier(encoder="features", inductive=True)
+    assert clone(classifier).get_params() == classifier.get_params()
+    with pytest.raises(NotFittedError):
+        classifier.predict(np.ones((1, 4)))
+    with pytest.raises(ValueError, match="no parameter 'k'"):
+        classifier.set_params(k=1)
+    from sklearn.pipeline import make_pipeline
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)) + 4 * np.eye(4)[np.repeat(np.arange(3), 10)], np.repeat([3, 5, 9], 10)
+    assert make_pipeline(classifier).fit(x, y).score(x, y) > 0.9
+    whole, parts = classifier.predict_proba(x), [classifier.predict_proba(x[i : i + 1])[0] for i in range(30)]
+    assert np.allclose(whole, parts, atol=1e-5)
+
+
+def test_import_syntrans_stays_light_and_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="NoSuch"):
+        _ = syntrans.NoSuch
+
+
+def test_the_command_and_the_estimator_import_neither_torch_nor_transformers_nor_vllm():
+    program = (
+        "import sys, syntrans.cli.app, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
+        "print([m for m in ('torch', 'transformers', 'vllm', 'open_clip', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
