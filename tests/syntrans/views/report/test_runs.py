@@ -192,6 +192,7 @@ def test_imagined_pictures_are_not_called_unfinished(tmp_path: Path) -> None:
         ("summary.json", "{}"),
         ("summary.json", "[1]"),
         ("summary.json", json.dumps({key: {} for key in ("episodes", "data", "groups", "results", "contrasts")})),
+        ("summary.json", json.dumps({"results": {"1": {}}} | {key: {} for key in ("data", "contrasts", "chosen")})),
         ("train.json", '{"config": 3}'),
         ("train.json", '{"config": {}, "bridge": 3}'),
         ("flier.json", "{}"),
