@@ -130,7 +130,7 @@ def _facts(summary: Mapping[str, Any]) -> Facts:
         ("training", summary.get("checkpoint")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
-        ("licences", licences_of(descriptors.get("path"))),
+        ("licences", licences_of(descriptors.get("path"), [text.get("name")])),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method") if key in encoder)),
         ("teacher", distill.get("teacher")),
         ("text encoder", " ".join(str(text[key]) for key in ("name", "revision") if key in text)),
