@@ -60,3 +60,10 @@ def test_every_anchor_of_a_page_leads_to_a_heading(name: str) -> None:
     links = ANCHOR.findall(page.read_text(encoding="utf-8"))
     ours = [(path, anchor) for path, anchor in links if "://" not in path]
     assert [link for link in ours if link[1] not in anchors(page.parent / link[0] if link[0] else page)] == []
+
+
+@pytest.mark.parametrize("name", ["syntrans", "skd", "cmkd", "flier"])
+def test_a_published_system_has_what_is_published_here_different_and_found(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    asked = ["Published", "Here", "What differs", "What it gave", "Run it"]
+    assert [title for title in re.findall(r"^## (.+)$", text, re.MULTILINE) if title in asked] == asked

@@ -19,6 +19,7 @@ from syntrans.views.report.provenance import Facts, facts_of, licences_of
 
 PAIRS = 400
 """Wrong pairs of classes that are shown of a row: all of them up to 20 classes."""
+_INTERVAL = ("mean", "half_width")
 _KEYS = ("data", "results", "contrasts", "chosen")
 
 
@@ -34,7 +35,7 @@ def evaluation_part(file: Path) -> dict[str, Any]:
             "kind": "evaluation",
             "title": f"Evaluation {file.parent.name}",
             "place": str(file.parent),
-            "results": summary["results"],
+            "results": _results(summary["results"]),
             "contrasts": summary["contrasts"],
             **(flier_numbers(summary) if of_flier else _numbers(summary)),
             "accuracies": _accuracies(file.parent / "accuracies.parquet"),
@@ -46,6 +47,14 @@ def evaluation_part(file: Path) -> dict[str, Any]:
     except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
         what = f"is not as `syntrans evaluate` writes it ({type(error).__name__}: {error})"
         raise InputError(f"{file.parent} {what}; {rule}") from error
+
+
+def _results(results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Shots -> row -> numbers; ValueError where there is no row, or one without accuracy and interval."""
+    for shots, rows in results.items():
+        if not rows or not all(isinstance(row[key], int | float) for row in rows.values() for key in _INTERVAL):
+            raise ValueError(f"{shots}-shot has no rows with accuracy and interval")
+    return results
 
 
 def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def _facts(summary: Mapping[str, Any]) -> Facts:
         ("training", summary.get("checkpoint")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
-        ("licences", licences_of(descriptors.get("path"))),
+        ("licences", licences_of(descriptors.get("path"), [text.get("name")])),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method") if key in encoder)),
         ("teacher", distill.get("teacher")),
         ("text encoder", " ".join(str(text[key]) for key in ("name", "revision") if key in text)),

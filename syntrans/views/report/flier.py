@@ -47,14 +47,12 @@ def flier_training_part(file: Path) -> dict[str, Any]:
 
 def _choice(row: str, shots: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """What val chose for a row, as trainings of the bridge write it: accuracies as shares."""
-    tried = [{**one, "val": one["accuracy"] / 100} for one in entry["tried"]]
-    return {
-        "method": FLIER_LABELS.get(row, row),
-        "shots": int(shots),
-        "setting": entry["setting"],
-        "val": entry["accuracy"] / 100,
-        "trials": [{key: value for key, value in one.items() if key != "accuracy"} for one in tried],
-    }
+    trials = [
+        {**{key: value for key, value in one.items() if key != "accuracy"}, "val": one["accuracy"] / 100}
+        for one in entry["tried"]
+    ]
+    named = {"method": FLIER_LABELS.get(row, row), "shots": int(shots), "setting": entry["setting"]}
+    return {**named, "val": entry["accuracy"] / 100, "trials": trials}
 
 
 def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:

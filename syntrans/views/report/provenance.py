@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.metadata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,29 @@ def listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
 
 
-def licences_of(descriptors: str | None) -> str:
-    """The licences of the models that made a descriptor file, and what is not known of the rest."""
-    rest = "pictures and encoders: not recorded, as their sources say"
-    if descriptors is None:
-        return rest
+def licences_of(descriptors: str | None, packages: Iterable[str | None] = ()) -> str:
+    """The licences of the models that made a descriptor file and of weights that came as ``packages``; what is unknown.
+
+    A package that is not installed is left out.
+    """
+    found = [] if descriptors is None else [f"descriptors: {_of_descriptors(Path(descriptors))}"]
+    stated = {name: _of_package(name) for name in packages if name}
+    found += [f"{name}: {licence}" for name, licence in stated.items() if licence is not None]
+    return "; ".join([*found, "pictures and other weights: not recorded, as their sources say"])
+
+
+def _of_descriptors(file: Path) -> str:
     try:
-        models = models_of((), read_metadata(Path(descriptors)))
+        models = models_of((), read_metadata(file))
     except (InputError, OSError, ValueError):  # of a path that is none
-        return f"descriptors: the file is gone or has changed; {rest}"
-    stated = "; ".join(f"{model['name']}: {model['licence'] or 'not stated'}" for model in models)
-    return f"descriptors: {stated or 'not stated'}; {rest}"
+        return "the file is gone or has changed"
+    return ", ".join(f"{model['name']} {model['licence'] or 'not stated'}" for model in models) or "not stated"
+
+
+def _of_package(name: str) -> str | None:
+    try:
+        found = importlib.metadata.metadata(name)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None
+    stated = next((found[key] for key in ("License-Expression", "License") if key in found), "")
+    return (stated.strip() or "not stated").splitlines()[0]

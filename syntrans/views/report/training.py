@@ -78,7 +78,7 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         ("pictures", (report["config"].get("data") or {}).get("path")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
-        ("licences", licences_of(descriptors.get("path"))),
+        ("licences", licences_of(descriptors.get("path"), [(bridge.get("text_encoder") or {}).get("name")])),
         ("encoder", " ".join(str(encoder[key]) for key in ("backbone", "method", "precision") if encoder.get(key))),
         ("teacher", (distill.get("teacher") or {}).get("name")),
         ("text encoder", (bridge.get("text_encoder") or {}).get("name")),

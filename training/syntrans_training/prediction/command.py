@@ -110,7 +110,7 @@ def _facts(request: Request, task: Task) -> Facts:
         ("encoder", task.sight.encoder.name),
         ("text", "none" if task.texts is None else descriptors or "class names"),
         ("descriptors, sha256", descriptors and file_sha256(descriptors)),
-        ("licences", licences_of(None if descriptors is None else str(descriptors))),
+        ("licences", licences_of(None if descriptors is None else str(descriptors), task.sight.packages)),
         ("named", "one by one" if asked.settings.inductive else "together"),
         ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
         *facts_of(made_by()),

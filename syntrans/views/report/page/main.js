@@ -16,13 +16,23 @@ function contents(parts) {
   document.getElementById("contents").replaceChildren(element("ul", {}, lists));
 }
 
+// A part that is not as it should be does not take the others with it.
+function built(part) {
+  try {
+    return KINDS[part.kind](part);
+  } catch (error) {
+    console.error(error);
+    return [element("p", { className: "warning" }, "This run cannot be shown: ", words(String(error)))];
+  }
+}
+
 let shown = []; // {part, text, made}
 
 // What has not changed since stays in its place, with its filters, its open rows and the focus.
 function show(data) {
   const parts = data.parts.map((part) => {
-    const text = JSON.stringify(part);
-    return shown.find((one) => one.text === text) || { part, text, made: section(2, part.title, ...KINDS[part.kind](part)) };
+    const text = data.live ? JSON.stringify(part) : ""; // a file is shown once
+    return (text && shown.find((one) => one.text === text)) || { part, text, made: section(2, part.title, ...built(part)) };
   });
   const place = document.getElementById("content"), before = [...place.children];
   if (before.length === parts.length) parts.forEach(({ made }, i) => { if (before[i] !== made) before[i].replaceWith(made); });

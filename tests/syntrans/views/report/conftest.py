@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from chromium import Page, browser
 from hostile import HOSTILE, ledger
 from PIL import Image
 
@@ -18,6 +20,8 @@ from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans.files.sealed_json import sealed_json
 from syntrans.files.sealed_parquet import write_sealed
+from syntrans.views.report.page import render_page
+from syntrans.views.report.runs import parts_of
 
 CURVE = [[0.0, 0.5], [0.5, 0.7], [1.0, 0.6]]
 CHOICE = {"variant": "unnamed", "shots": 1, "alpha": 0.5, "val": 0.7, "curve": CURVE}
@@ -209,3 +213,29 @@ def running(tmp_path: Path) -> Path:
         store.execute("create table answers (stage text, model text)")
         store.execute("insert into answers values (?, ?)", (HOSTILE, HOSTILE))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tab() -> Iterator[Page]:
+    """One browser for all tests of pages."""
+    pytest.importorskip("websockets.sync.client", reason="websockets speaks to the browser")
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture
+def runs(request: pytest.FixtureRequest) -> list[Path]:
+    """One of each kind."""
+    names = ("mined", "evaluated", "trained", "figures", "predicted", "flier_evaluated", "flier_trained", "running")
+    return [request.getfixturevalue(name) for name in names]
+
+
+@pytest.fixture
+def page(tab: Page, runs: list[Path], tmp_path: Path) -> Page:
+    file = tmp_path / "report.html"
+    file.write_text(render_page(parts_of(runs, unfinished=True)), encoding="utf-8")
+    tab.events.clear()
+    tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved"))
+    tab.scheme("light")
+    tab.open(file.as_uri())
+    return tab

@@ -101,10 +101,12 @@ def test_the_training_of_an_evaluation_is_found_by_its_summary(trained: Path, ev
     assert trainings_of([evaluated]) == trainings_of([trained, evaluated]) == [trained]
 
 
-def test_licences_are_those_of_the_models_that_wrote_the_descriptors(mined: Path, tmp_path: Path) -> None:
-    assert licences_of(str(mined / "descriptors.parquet")).startswith(f"descriptors: {HOSTILE}: {HOSTILE}; pictures")
+def test_licences_are_those_of_who_wrote_the_descriptors_and_of_installed_weights(mined: Path, tmp_path: Path) -> None:
+    told = licences_of(str(mined / "descriptors.parquet"), ["pyarrow", "no-such-package", HOSTILE, None])
+    assert told.startswith(f"descriptors: {HOSTILE} {HOSTILE}; pyarrow: Apache")
+    assert told.endswith("; pictures and other weights: not recorded, as their sources say")
+    assert told.count("; ") == 2
     assert "the file is gone" in licences_of(str(tmp_path / "nowhere.parquet"))
-    assert licences_of(None).startswith("pictures and encoders: not recorded")
 
 
 def test_answers_say_how_they_were_made_where_the_file_says_it(predicted: Path, tmp_path: Path) -> None:
@@ -197,6 +199,7 @@ def test_a_run_that_has_not_finished_says_so_and_how_to_follow_it(mined: Path) -
         ("summary.json", "{}"),
         ("summary.json", "[1]"),
         ("summary.json", json.dumps({key: {} for key in ("episodes", "data", "groups", "results", "contrasts")})),
+        ("summary.json", json.dumps({"results": {"1": {}}} | {key: {} for key in ("data", "contrasts", "chosen")})),
         ("train.json", '{"config": 3}'),
         ("train.json", '{"config": {}, "bridge": 3}'),
         ("flier.json", "{}"),

