@@ -151,14 +151,14 @@ class ImaginedSynTrans(LinearMethod):
         if inductive.head.fusion != "evidence":
             raise ValueError("imagined pictures count as supports only where fusion is `evidence`")
         self.inductive, self.worth = inductive, worth
-        self.mean = inductive.memory.project(mean)
+        self.mean = inductive.space.project(mean)
 
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         ours, shots = self.inductive, support.shape[2]
-        mean = ours.memory.project(support.mean(2))
-        made = ours.head.weights(mean, ours.semantic[classes], ours.memory, shots=shots)
+        mean = ours.space.project(support.mean(2))
+        made = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
         worth = self.worth[classes].unsqueeze(-1)
         average = (shots * mean + worth * self.mean[classes]) / (shots + worth)
         # What the generator adds to the mean of the supports is added to the mean of all.
@@ -169,4 +169,4 @@ class ImaginedSynTrans(LinearMethod):
         _, variance = fuse_evidence(*told, shots=shots + worth.mean(1, keepdim=True).expand_as(worth), alpha=alpha)
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
-        return LinearClassifiers(weight @ ours.memory.metric.transform, bias)
+        return LinearClassifiers(weight @ ours.space.metric.transform, bias)
