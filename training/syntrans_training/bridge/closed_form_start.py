@@ -75,12 +75,11 @@ def make_grid(
 
 @dataclass(frozen=True)
 class RawFeatures:
-    """Raw features of the base and val pictures, the base labels, and the number of val classes."""
+    """Raw features of the base and val pictures, and the base labels."""
 
     base: Float[Tensor, "n d"]
     labels: Int[Tensor, " n"]
     val: Float[Tensor, "m d"]
-    n_val: int
 
 
 @dataclass(frozen=True)

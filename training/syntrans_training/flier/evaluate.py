@@ -30,11 +30,6 @@ from syntrans_training.scoring.metrics import interval, paired
 SUMMARY = "summary.json"
 
 
-def is_flier_run(folder: Path) -> bool:
-    """Whether a folder is of `train --config flier`."""
-    return (folder / REPORT).is_file()
-
-
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
     """Config, report and descriptors of a finished run; InputError where a file has changed since."""
     try:

@@ -23,10 +23,6 @@ class LowRankInverse:
         """Rows times the inverse."""
         return self.diagonal * x - (x @ self.factor.T) @ self.factor
 
-    def quadratic(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
-        """Each row times the inverse times the row."""
-        return x.square() @ self.diagonal - (x @ self.factor.T).square().sum(-1)
-
 
 def invert(diagonal: Float[Tensor, " d"], rows: Float[Tensor, "r d"], scale: float) -> LowRankInverse:
     """The inverse of diag(`diagonal`) + `scale` rows^T rows, both positive; computed in double precision."""
