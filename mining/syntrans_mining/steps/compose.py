@@ -31,7 +31,8 @@ def compose(
     """One row per class. ``summaries`` are by class id; where there is none, ``summary`` is filled in.
 
     ``vectors`` [kept candidate, dim] and ``name_vectors`` [class, dim] are unit; a class's vector is the weighted
-    mean of its statements' vectors, normalised again (derived), or its name's vector when nothing is kept.
+    mean of its statements' vectors, normalised again (docs/method.md (9) without the name), or its name's vector when
+    nothing is kept.
     """
     row_of = {id(candidate): row for row, candidate in enumerate(kept(candidates))}
     grouped = by_class(kept(candidates))

@@ -106,7 +106,7 @@ class _Seen:
             self.other, self.n_other = self.other + p_yes, self.n_other + 1
 
     def grounding(self, model: Model, other: str | None, images: list[str]) -> Grounding | None:
-        """The means over the pictures that got an answer; None when none of the class's did."""
+        """docs/method.md (4): the means over the pictures that got an answer; None when none of the class's did."""
         if not self.n_of_class:
             return None
         contrast = self.other / self.n_other if self.n_other else None

@@ -1,4 +1,4 @@
-"""The inverse of a diagonal matrix plus one of low rank, by the identity of Woodbury (1950).
+"""The inverse of a diagonal matrix plus one of low rank, by the identity of Woodbury (1950); docs/method.md (23a).
 
     (diag(a) + c R^T R)^-1 = diag(h) - F^T F,    h = 1 / a,    F = L^-1 R diag(h),    L L^T = I / c + R diag(h) R^T
 
