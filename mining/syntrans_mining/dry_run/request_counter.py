@@ -107,7 +107,7 @@ class _Recorder(Silent):
         self._numbers = itertools.count(1)
 
     def stage(self, name: str) -> None:
-        """Note it."""
+        """Remember the step whose requests are counted."""
         self._stage = name
 
     def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:

@@ -225,7 +225,7 @@ def _text(key: object) -> str:
 
 
 def _dump(response: Response) -> str:
-    """What of it is not as by default; its id is the key."""
+    """The fields of a response that differ from their defaults, as JSON; its id is the cache key."""
     values = {name: value for name, default in _DEFAULTS.items() if (value := getattr(response, name)) != default}
     del values["id"]
     return json.dumps(values, separators=(",", ":"))

@@ -192,7 +192,7 @@ def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
 
 
 def _reset(candidates: list[Candidate]) -> None:
-    """As they were before the first decision that is taken again."""
+    """Undo every decision from crosscheck on, so that it can be taken again."""
     for candidate in candidates:
         candidate.rank = candidate.weight = None
         if candidate.stage in AGAIN:

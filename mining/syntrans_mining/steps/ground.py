@@ -99,7 +99,7 @@ class _Seen:
     n_other: int = 0
 
     def add(self, p_yes: float, *, of_class: bool) -> None:
-        """Count an answer."""
+        """Count the answer about one picture."""
         if of_class:
             self.of_class, self.n_of_class = self.of_class + p_yes, self.n_of_class + 1
         else:

@@ -30,7 +30,7 @@ class Pictures:
         return len(self.labels)
 
     def at(self, index: Int[Tensor, " m"]) -> "Pictures":
-        """Some of them."""
+        """The pictures of these numbers."""
         return Pictures(self.before[index], self.latents[index], self.labels[index])
 
 
@@ -57,11 +57,11 @@ class Flier(nn.Module):
         self.latent = latent
 
     def image_logits(self, before: Float[Tensor, "n p"]) -> Float[Tensor, "n classes"]:
-        """Of the image branch."""
+        """Logits of the image branch."""
         return SCALE * F.normalize(F.linear(before, self.weight, self.bias), dim=-1) @ self.head.T
 
     def latent_logits(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Of the latent branch; zeros where there is none."""
+        """Logits of the latent branch; zeros where there is none."""
         if self.latent is None:
             return latents.new_zeros(len(latents), len(self.head))
         vectors: Tensor = self.latent(latents)

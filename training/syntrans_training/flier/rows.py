@@ -36,7 +36,7 @@ class Row:
     fusions: bool = False
 
     def settings(self, fusions: Sequence[float]) -> list[dict[str, float]]:
-        """What val chooses from."""
+        """The settings of this row from which val chooses."""
         grid = {"fusion": tuple(fusions)} if self.fusions else dict(self.grid)
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 

@@ -38,7 +38,7 @@ class SynTrans(LinearMethod):
             self.semantic = head.semantic(text, self.memory)
 
     def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
-        """Of every task."""
+        """The share of the text in every task."""
         if self.worth is None:
             return self.alpha
         with torch.no_grad():

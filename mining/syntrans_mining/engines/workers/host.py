@@ -1,4 +1,4 @@
-"""Where engines live, as the steps see it; and the plainest such place, this process."""
+"""`Host`: the interface through which steps reach models; and `Inline`, which runs them in this process."""
 
 from __future__ import annotations
 
