@@ -63,12 +63,12 @@ def calibrate(row: ScoredClassifier, tasks: Episodes, *, chunk: int = 500) -> fl
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), over a grid; t multiplies where theirs divides.
     """
     losses = torch.zeros(len(TEMPERATURES), dtype=torch.float64)
-    bank = FeatureGather(row.features, row.support_views)
+    features = FeatureGather(row.features, row.support_views)
     with selecting(), torch.inference_mode():
         for part in tasks.chunks(chunk):
             _, ways, queries = part.query.shape
             truth = query_labels(ways, queries, device=row.features.device).expand(len(part), -1)
-            for scores in bank.scores(part, row.methods):
+            for scores in features.scores(part, row.methods):
                 own = scores.gather(-1, truth.unsqueeze(-1)).squeeze(-1)
                 for i, t in enumerate(TEMPERATURES):
                     losses[i] += ((t * scores).logsumexp(-1) - t * own).double().sum().cpu()

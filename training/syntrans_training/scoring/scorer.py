@@ -57,12 +57,12 @@ def score_episodes(
     mine = local()
 
     def answer(part: Episodes) -> dict[str, _Answers]:
-        if not hasattr(mine, "banks"):
-            mine.banks = _banks(rows)
+        if not hasattr(mine, "groups"):
+            mine.groups = _feature_groups(rows)
         answers: dict[str, _Answers] = {}
         with torch.inference_mode():
-            for bank, names in mine.banks:
-                scores = bank.scores(part, [method for name in names for method in rows[name].methods])
+            for features, names in mine.groups:
+                scores = features.scores(part, [method for name in names for method in rows[name].methods])
                 for name in names:
                     of_row = [next(scores) for _ in rows[name].methods]
                     answers[name] = _answers(part, of_row, n_classes, rows[name].temperature)
@@ -95,7 +95,7 @@ def _workers(count: int) -> Iterator[tuple[ThreadPoolExecutor, int]]:
         torch.set_num_threads(before)
 
 
-def _banks(rows: Mapping[str, ScoredClassifier]) -> list[tuple[FeatureGather, list[str]]]:
+def _feature_groups(rows: Mapping[str, ScoredClassifier]) -> list[tuple[FeatureGather, list[str]]]:
     """The rows in groups that look at the same tensors."""
     groups: dict[tuple[int, int], list[str]] = {}
     for name, row in rows.items():
