@@ -9,6 +9,7 @@ import typer
 
 from syntrans.cli.on_demand import App
 from syntrans.cli.options import CONTEXT, Config, Json, Out, Set
+from syntrans.runs.file_names import TRAIN_REPORT
 
 app = App()
 PAGE = "report.html"
@@ -106,7 +107,7 @@ def _figures(runs: list[Path], figure: str, settings: Settings, out: Path) -> di
     from syntrans_training.figures.report import FIGURES, render
     from syntrans_training.figures.report import report as make
 
-    trainings = [run for run in runs if (run / "train.json").is_file()]
+    trainings = [run for run in runs if (run / TRAIN_REPORT).is_file()]
     if len(trainings) != 1:
         raise InputError(
             f"--figure is of one training, and {len(trainings)} of the runs are; name one with a train.json"

@@ -21,6 +21,7 @@ from syntrans.contract.rows import REASONS
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json
 from syntrans.files.journal import using_journal
+from syntrans.runs.file_names import JOURNAL
 from syntrans_mining.engines.base import Message, Response, Sampling
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 V = TypeVar("V")
-JOURNAL = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, stage TEXT, model TEXT, answer TEXT, digest TEXT)
 WITHOUT ROWID;

@@ -12,6 +12,7 @@ import pyarrow as pa
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
+from syntrans.runs.file_names import ACCURACIES
 from syntrans.views.labels import GROUPS, LABELS
 from syntrans.views.report.columns import Numbered
 from syntrans.views.report.provenance import Facts, facts_of
@@ -35,7 +36,7 @@ def evaluation_part(file: Path) -> dict[str, Any]:
             **{key: summary[key] for key in _KEYS},
             "labels": LABELS,
             "group_labels": GROUPS,
-            "accuracies": _accuracies(file.parent / "accuracies.parquet"),
+            "accuracies": _accuracies(file.parent / ACCURACIES),
             "confusion": _confusion(file.parent / "confusion.parquet"),
             "facts": _facts(summary),
             "config": json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from syntrans.errors import InputError
+from syntrans.runs.file_names import SUMMARY, TRAIN_REPORT
 from syntrans.views.report.evaluation import evaluation_part
 from syntrans.views.report.figures import ALPHA, WEIGHTS, figures_part
 from syntrans.views.report.mining import mining_part
@@ -26,8 +27,8 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind("descriptors.parquet", mining_part),
-    Kind("train.json", training_part),
-    Kind("summary.json", evaluation_part),
+    Kind(TRAIN_REPORT, training_part),
+    Kind(SUMMARY, evaluation_part),
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )
