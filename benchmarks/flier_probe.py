@@ -45,7 +45,7 @@ def main() -> None:
         LatentDiffusion(open_folder(f"{WORLD}/diffusion"), device),
     )
     latents = diffusion.encode(shown)
-    decoded = torch.cat([diffusion.decode(part) for part in latents.split(50)]).clamp(-1, 1)
+    decoded = torch.cat([diffusion.decode(part) for part in torch.split(latents, 50)]).clamp(-1, 1)
     again = ((decoded + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     print(f"{'percent':<30}" + "".join(f"{slot:>12}" for slot in SLOTS))
     print(f"{'chance':<30}" + "".join(f"{100 / len(VALUES[slot]):>12.1f}" for slot in SLOTS))
@@ -94,22 +94,21 @@ def linear(values: np.ndarray, attributes: np.ndarray) -> list[float]:
 def convolutional(latents: torch.Tensor, attributes: torch.Tensor, *, steps: int) -> list[float]:
     """Accuracy of FLIER's latent encoder with a linear head for each slot, all trained together."""
     torch.manual_seed(0)
+    _, c, h, w = latents.shape
     sizes, fitted = [len(VALUES[slot]) for slot in SLOTS], 3 * len(latents) // 4
-    model = torch.nn.Sequential(
-        LatentEncoder(tuple(latents.shape[1:]), 128, width=32), torch.nn.Linear(128, sum(sizes))
-    )
+    model = torch.nn.Sequential(LatentEncoder((c, h, w), 128, width=32), torch.nn.Linear(128, sum(sizes)))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         index = torch.randint(fitted, (64,))
-        said = model(latents[index]).mul(10).split(sizes, 1)
+        said = torch.split(model(latents[index]).mul(10), sizes, 1)
         loss = torch.stack([F.cross_entropy(one, attributes[index, i]) for i, one in enumerate(said)]).sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        said = model.eval()(latents[fitted:]).split(sizes, 1)
+        said = torch.split(model.eval()(latents[fitted:]), sizes, 1)
     return [float((one.argmax(1) == attributes[fitted:, i]).float().mean()) for i, one in enumerate(said)]
 
 

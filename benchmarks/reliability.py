@@ -1,4 +1,4 @@
-"""How the program takes it: killed, on full disks, beside itself, with damaged files and bad input, through a soak.
+"""Fault injection: kills, full disks, several processes at once, damaged files, bad input, and a soak.
 
     python benchmarks/reliability.py                       all of it (minutes); writes docs/reliability.md
     python benchmarks/reliability.py --share 0.02 --out FILE   a sample; its figures lie beside FILE

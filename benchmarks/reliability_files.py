@@ -24,14 +24,15 @@ from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import InputError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text
-from syntrans.runs.past_runs import REQUEST, unfinished
+from syntrans.runs.file_names import ACCURACIES, JOURNAL, REQUEST, SUMMARY
+from syntrans.runs.past_runs import unfinished
 from syntrans.views.report.evaluation import evaluation_part
-from syntrans_mining.requests.response_cache import JOURNAL, ResponseCache
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.episodes.sampler import read as read_episodes
 from syntrans_training.episodes.sampler import write as write_episodes
-from syntrans_training.evaluation.compare import ACCURACIES, SUMMARY, open_evaluation
+from syntrans_training.evaluation.compare import open_evaluation
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.imagination.journal import Made, PictureJournal
 from syntrans_training.prediction.encoders.journal import FeatureJournal

@@ -17,9 +17,10 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import PartialResult
 from syntrans.progress import Silent
+from syntrans.runs.file_names import JOURNAL
 from syntrans_mining.engines.base import EngineCrashed, Request, Response
 from syntrans_mining.engines.fake import FakeEngine
-from syntrans_mining.requests.response_cache import JOURNAL, ResponseCache
+from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.mine import mine
 
 WAYS = ("too long", "refused", "failed", "empty", "garbage", "cut off", "not JSON", "wrong JSON", "server away")

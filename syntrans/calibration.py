@@ -26,7 +26,7 @@ _NEWTON_STEPS = 100
 
 
 class Platt(StrictModel):
-    """P(true) = sigmoid(slope * logit(p) + intercept), for the answers ``p`` of one model to one prompt.
+    """P(true) = sigmoid(slope * logit(p) + intercept), for answers ``p`` of one model, docs/method.md (2).
 
     J. Platt, "Probabilistic outputs for support vector machines", 1999; here the score is the log-odds of "yes".
     ``n`` answers it was fitted on; ``revision`` of the model.

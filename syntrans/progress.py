@@ -40,7 +40,7 @@ class Tracker:
         self._before, self._start = done, time.monotonic()
 
     def expect(self, n: int) -> None:
-        """There are ``n`` more."""
+        """Add ``n`` items to those that are to come."""
         self.total += n
         _display.update(self)
 
@@ -51,7 +51,7 @@ class Tracker:
         _display.update(self)
 
     def rate(self) -> str:
-        """How many a second."""
+        """Items a second, as text."""
         per_second = (self.done - self._before) / max(time.monotonic() - self._start, 1e-9)
         return f"{per_second:,.0f} {self.unit}/s" if per_second >= 10 else f"{per_second:.2g} {self.unit}/s"
 

@@ -1,4 +1,4 @@
-"""One class, one id, one name: what the contract's writers demand of rows as they pass."""
+"""Checks that class ids and names are unique, as the writers of the contract demand of every row."""
 
 from __future__ import annotations
 

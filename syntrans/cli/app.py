@@ -44,6 +44,8 @@ from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import INTERRUPTED, SyntransError, UsageError, in_one_line
 from syntrans.extras import of_missing_module
 
+STAGES = completion.one_of("encoder", "distill", "bridge")
+
 app = App(
     name="syntrans",
     invoke_without_command=True,
@@ -146,9 +148,7 @@ def train(
     stage: Annotated[
         str | None,
         typer.Option(
-            help="encoder or distill: stop after it; bridge: train no encoder.",
-            metavar="NAME",
-            autocompletion=completion.one_of("encoder", "distill", "bridge"),
+            help="encoder or distill: stop after it; bridge: train no encoder.", metavar="NAME", autocompletion=STAGES
         ),
     ] = None,
     dry_run: DryRun = False,

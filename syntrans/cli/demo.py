@@ -15,6 +15,7 @@ from syntrans.config import load_config
 from syntrans.console import say
 from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.paths import atomic_write_text, make_dir
+from syntrans.runs.file_names import SUMMARY
 from syntrans.runs.legs import Clock, Legs
 from syntrans.tables import add_row, console, heading, line, number, print_parts, side_by_side, table, width_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-SUMMARY = "summary.json"
 FEW_SHOT_ROWS = {
     "visual_only": "visual only",
     "semantic_only": "semantic only",

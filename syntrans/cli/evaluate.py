@@ -14,6 +14,7 @@ from syntrans.console import say
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.paths import artifacts_root, run_path
+from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans.runs.folder import removed_if_refused
 from syntrans.runs.past_runs import is_json_object, newest_readable
 
@@ -95,7 +96,7 @@ def compare(a: str, b: str) -> tuple[dict[str, Any], str]:
 
 
 def _newest_training() -> Chosen:
-    report = newest_readable(["train"], "train.json", is_json_object)
+    report = newest_readable(["train"], TRAIN_REPORT, is_json_object)
     if report is None:
         rule = "give the folder of a checkpoint, or run `syntrans train` first"
         raise UsageError(f"there is no checkpoint below {artifacts_root() / 'train'}; {rule}")

@@ -13,10 +13,8 @@ from syntrans.contract.reading import check_file
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.paths import files_of_runs, run_path
+from syntrans.runs.file_names import FLIER_REPORT, TRAIN_REPORT
 from syntrans.runs.folder import removed_if_refused, run_dir
-
-REPORT = "flier.json"
-"""By which the folder of a FLIER run is known; flier/train.py writes it."""
 
 NEWEST = "the newest"
 
@@ -59,7 +57,7 @@ def train(
     check_inputs(settled, file, "val")
     if dry_run:
         return dump_config(settled).rstrip()
-    target = run_dir("train", out, {"config": settled.model_dump(mode="json"), "descriptors": str(file)}, REPORT,
+    target = run_dir("train", out, {"config": settled.model_dump(mode="json"), "descriptors": str(file)}, FLIER_REPORT,
                      resume=resume)  # fmt: skip
     say(f"training into {target}")
     with removed_if_refused(target):
@@ -75,8 +73,8 @@ def _sets_pictures(settings: Sequence[str]) -> bool:
 def flier_run(checkpoint: Path | None) -> Path | None:
     """The FLIER run that an evaluation is of: the one that is named, or the newest training where it is one."""
     if checkpoint is not None:
-        return checkpoint if (checkpoint / REPORT).is_file() else None
-    newest = [next(iter(files_of_runs(["train"], name)), None) for name in (REPORT, "train.json")]
+        return checkpoint if (checkpoint / FLIER_REPORT).is_file() else None
+    newest = [next(iter(files_of_runs(["train"], name)), None) for name in (FLIER_REPORT, TRAIN_REPORT)]
     ours, other = newest
     if ours is None or (other is not None and other.stat().st_mtime > ours.stat().st_mtime):
         return None

@@ -121,11 +121,6 @@ def class_keys(data: DataConfig) -> list[str]:
         return list(pool.keys) if pool else []
 
 
-def newest_descriptors(keys: Sequence[str]) -> Path | None:
-    """The newest file that has every one of these classes; None without one."""
-    return next((path for path in descriptor_files() if _knows(path, keys)), None)
-
-
 def images_seen_with(path: str) -> tuple[Path, Collection[str]] | None:
     """The newest file that was mined with the pictures at ``path``, and what it saw; None without one."""
     mined = next((file for file in descriptor_files() if _mined_with(file, path)), None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from syntrans.contract.reading import read_metadata
 from syntrans.errors import SyntransError
 from syntrans.paths import artifacts_root, newest
-from syntrans.runs.past_runs import REQUEST
+from syntrans.runs.file_names import REQUEST, SUMMARY, TRAIN_REPORT
 
 
 class Step(NamedTuple):
@@ -29,9 +29,9 @@ def next_step() -> Step:
             "syntrans mine --classes birds.txt --images photos/     (or first: syntrans demo)",
         )
     file = max(files, key=lambda path: path.stat().st_mtime_ns)
-    if unfinished := _unfinished("train", "train.json"):
+    if unfinished := _unfinished("train", TRAIN_REPORT):
         return Step(f"{unfinished} was not finished", "the same `syntrans train` again goes on there")
-    training, evaluation = newest("train", "train.json"), newest("evaluate", "summary.json")
+    training, evaluation = newest("train", TRAIN_REPORT), newest("evaluate", SUMMARY)
     if training is None or training.stat().st_mtime_ns < file.stat().st_mtime_ns:
         return Step(f"{file} has not been trained on", f"syntrans train{_images(file)}")
     if evaluation is None or evaluation.stat().st_mtime_ns < training.stat().st_mtime_ns:

@@ -14,7 +14,7 @@ app = App()
 
 
 @app.command(context_settings=CONTEXT)
-def predict(  # noqa: PLR0913, PLR0917 - every option is a parameter
+def predict(
     query: Annotated[
         str, typer.Option(help="Pictures to name: a file, folder, quoted glob or Parquet.", metavar="PATH")
     ],

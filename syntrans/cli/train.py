@@ -23,6 +23,7 @@ from syntrans.console import say
 from syntrans.contract.reading import check_file, read_metadata
 from syntrans.errors import UsageError
 from syntrans.extras import require
+from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _run(inputs: Inputs, out: Path | None, *, resume: bool, stage: str | None) -
 
     request = {"config": inputs.config.model_dump(mode="json"), "descriptors": str(inputs.file)}
     processes = join(pick_device(inputs.config.device))
-    target = Path(processes.same(lambda: str(run_dir("train", out, request, "train.json", resume=resume))))
+    target = Path(processes.same(lambda: str(run_dir("train", out, request, TRAIN_REPORT, resume=resume))))
     say(f"training into {target}")
     with removed_if_refused(target):
         return train_stages(inputs.config, out=target, descriptors=inputs.file, resume=resume, stage=stage).folder

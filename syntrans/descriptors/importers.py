@@ -73,7 +73,7 @@ def import_descriptions(
 
     ``formats`` is empty (told from the content), one for all files, or one a file. Sentences stay whole; one that a
     class has several times becomes one row that counts as often, with as many authors. With ``classes`` these are
-    taken, as `class_match.match` finds them; without, every class of the sources. A class without a description has
+    taken, as `classes.match.match` finds them; without, every class of the sources. A class without a description has
     one dropped row that says so. InputError for malformed files, for a listed class that no source has, and where two
     names cannot be told apart.
     """

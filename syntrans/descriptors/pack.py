@@ -140,7 +140,7 @@ def _attach_prompts(meta: FileMetadata, out: Path) -> list[dict[str, Any]]:
 def _facts(
     rows: Sequence[DescriptorRow], meta: FileMetadata, report: Mapping[str, Any], prompts: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Everything the card says."""
+    """The numbers and names from which the card is written."""
     kept = [row for row in rows if row.kept]
     dropped = Counter((row.stage, row.reason) for row in rows if not row.kept)
     models = models_of(rows, meta)

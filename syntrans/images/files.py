@@ -16,7 +16,7 @@ _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})  # 
 def list_pictures(folder: Path) -> tuple[list[Path], PassedOver]:
     """The picture files in ``folder`` and below, sorted, and what was passed over.
 
-    Read are the endings of `image_decode.FORMATS`, and files without an ending that begin like one of them. Hidden
+    Read are the endings of `decode.FORMATS`, and files without an ending that begin like one of them. Hidden
     files (also the resource forks ``._a.jpg``) and what systems leave behind do not count. Links are followed, but
     no folder is read twice. What is no regular file is not opened.
     """

@@ -1,7 +1,7 @@
 """Pictures of any layout: `open_images` finds them, `ImageRef.image` decodes one, `decode_each` many.
 
-What a layout is stands in `image_layouts`, which files count in `image_files`, which formats and limits in
-`image_decode`.
+What a layout is stands in `images.layouts`, which files count in `images.files`, which formats and limits in
+`images.decode`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def open_images(
     limit_per_class: int | None = None,
     by_class: bool = True,
 ) -> ImageSet:
-    """The pictures at ``source``, in any layout that `image_layouts` knows.
+    """The pictures at ``source``, in any layout that `images.layouts` knows.
 
     ``columns`` of Parquet; ``part`` base, val or novel where the source is divided, else all; ``named`` are the
     classes that are looked for (a folder of such a name is a class, whatever else it could be). Without ``by_class``
@@ -156,7 +156,7 @@ def folder_names(folder: Path) -> list[str]:
 
 
 def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:
-    """Pictures by class id; which class key is whose, `class_match.match` says.
+    """Pictures by class id; which class key is whose, `classes.match.match` says.
 
     InputError names the classes without pictures, and what could belong to several. Other classes are left out, which
     `ImageSet.passed_over` counts.

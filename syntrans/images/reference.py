@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from syntrans.errors import InputError
@@ -175,8 +175,3 @@ def first_few(names: Sequence[str], separator: str = ", ", n: int = 3) -> str:
     """The first names, and how many more there are."""
     more = f"{separator}and {len(names) - n} more" if len(names) > n else ""
     return f"{separator.join(names[:n])}{more}"
-
-
-def without_pictures(by_class: Mapping[str, Sequence[Picture]]) -> list[str]:
-    """The classes that have none."""
-    return [key for key, pictures in by_class.items() if not pictures]

@@ -13,8 +13,9 @@ from syntrans.console import say
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, new_run_dir
+from syntrans.runs.file_names import REQUEST
 from syntrans.runs.lock import lock
-from syntrans.runs.past_runs import REQUEST, unfinished
+from syntrans.runs.past_runs import unfinished
 
 _REFUSALS = (UsageError, InputError, EnvironmentProblem, ModelLoadError)
 

@@ -15,9 +15,7 @@ from syntrans.console import say
 from syntrans.errors import InputError
 from syntrans.files.input_files import read_json
 from syntrans.paths import files_of_runs
-
-REQUEST = "request.json"
-"""What a run was asked for, written when it begins: how the same command finds its unfinished run."""
+from syntrans.runs.file_names import REQUEST
 
 
 def newest_readable(kinds: Sequence[str], filename: str, fits: Callable[[Path], bool]) -> Path | None:

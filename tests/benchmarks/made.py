@@ -20,7 +20,7 @@ def world_descriptors(folder: Path) -> Path:
     """One true and one dropped statement of every class of the world."""
     from syntrans_world.spec import CLASSES, PHRASES
 
-    rows = []
+    rows: list[DescriptorRow] = []
     for entry in CLASSES:
         for slot, value in list(entry.truth().items())[:2]:
             text = PHRASES[slot][value][0]

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
+from typer.main import get_group
 
 from syntrans.cli.app import app
 from syntrans.cli.config_keys import CONFIGS, model_of
@@ -66,18 +66,22 @@ def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(command, call, mon
 
 
 def test_the_mining_runs_that_are_timed_have_options_that_exist(call):
-    mine = get_command(app).get_command(None, "mine")
+    mine = get_group(app).commands["mine"]
     runs = [arguments for name, *arguments in importlib.import_module("run").COMMANDS.values() if name == "mine"]
     assert [mine.make_context("mine", [*arguments]).params["config"] for arguments in runs] == ["world", "world"]
+
+
+def _command(group, name):
+    return group.get_command(group.make_context("syntrans", [name, "--help"], resilient_parsing=True), name)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_a_page_has_options_and_settings_that_exist(command):
     name, *arguments = shlex.split(command)
-    of_command = get_command(app).commands[name]
+    of_command = _command(get_group(app), name)
     if name in ("classes", "config", "data"):
         name, *arguments = arguments
-        of_command = of_command.commands[name]
+        of_command = _command(of_command, name)
     of_command.make_context(name, [*arguments], resilient_parsing=False)
     pairs = list(pairwise(arguments))
     settings = [value for key, value in pairs if key == "--set"]

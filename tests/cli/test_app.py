@@ -14,7 +14,6 @@ import pytest
 import typer
 
 from syntrans import __version__
-from syntrans.cli import app as cli
 from syntrans.cli import checks as cli_checks
 from syntrans.cli import mine as cli_mine
 from syntrans.cli.app import app, run
@@ -24,8 +23,8 @@ Call = Callable[..., Any]  # see conftest.py
 
 
 def commands() -> dict[str, typer.core.TyperCommand]:
-    root = typer.main.get_command(app)
-    found = {}
+    root = typer.main.get_group(app)
+    found: dict[str, Any] = {}
     for name, command in root.commands.items():
         below = getattr(command, "commands", None)
         found.update({f"{name} {key}": value for key, value in below.items()} if below else {name: command})
@@ -258,4 +257,4 @@ def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "syntrans.cli.app", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"syntrans {cli.__version__}\n"
+    assert done.stdout == f"syntrans {__version__}\n"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from syntrans.cli.demo import SUMMARY, run
+from syntrans.cli.demo import run
 from syntrans.contract.reading import read_metadata
+from syntrans.runs.file_names import SUMMARY
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 

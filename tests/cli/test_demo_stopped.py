@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syntrans.cli import demo
+from syntrans.config import load_config
 from syntrans.runs.legs import LEGS
 from tests.cli.conftest import MINING
 
@@ -17,7 +18,6 @@ from tests.cli.conftest import MINING
 def fake_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demonstration mines with fake models."""
     (tmp_path / "fake.yaml").write_text(MINING)
-    load_config = demo.load_config
 
     def load(model: type, _: str, *, kind: str, overrides: list[str]) -> Any:
         assert kind == "mining/configs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from syntrans.extras import EXTRAS
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What would be run: with pip, in an environment that has no vLLM yet."""
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr(install.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(install, "is_here", lambda name: name == "pip")
     monkeypatch.setattr(install, "_installed", lambda _: False)
     return []

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from syntrans.errors import in_one_line
 GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
 
-def command(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     program = [sys.executable, "-m", "syntrans.cli.app", *arguments]
     return subprocess.run(program, check=False, stderr=subprocess.PIPE, timeout=60, **options)
 

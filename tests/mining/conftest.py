@@ -16,7 +16,8 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.images.image_set import ImageRef
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.run.mine import MineResult, mine
+from syntrans_mining.run.mine import mine
+from syntrans_mining.run.output_files import MineResult
 
 Configure = Callable[..., MiningConfig]
 

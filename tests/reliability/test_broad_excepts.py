@@ -41,8 +41,8 @@ def broad_in(node: ast.AST, function: str) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ExceptHandler) and caught(child) & CATCH_ALL:
             yield function
-        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-        yield from broad_in(child, child.name if is_function else function)
+        inner = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield from broad_in(child, inner)
 
 
 def caught(handler: ast.ExceptHandler) -> set[str | None]:

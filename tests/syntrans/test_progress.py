@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 
 from syntrans import progress
 from syntrans.progress import Shown, Tracker, say, track
@@ -27,7 +28,7 @@ class Listener(io.StringIO):
 
 def test_a_line_says_how_fast_it_goes_and_how_long_the_rest_takes(monkeypatch):
     times = iter([0.0, 10.0, 10.0, 10.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times, 10.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times, 10.0))
     tracker = Tracker("features of val", 400, "images")
     tracker.advance(100)
     assert tracker.line() == "features of val: 100/400 images, 10 images/s, about 30 s left"
@@ -35,7 +36,7 @@ def test_a_line_says_how_fast_it_goes_and_how_long_the_rest_takes(monkeypatch):
 
 def test_what_an_earlier_process_did_takes_no_part_in_the_speed(monkeypatch):
     times = iter([0.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times, 10.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times, 10.0))
     tracker = Tracker("train", 1000, "images", done=900)
     assert tracker.line() == "train: 900/1,000 images"
     tracker.advance(10)

@@ -29,7 +29,7 @@ class FineWorld:
     """`world-fine/SLOT`: classes that differ in one attribute."""
 
     def folder(self, part: str, per_class: int) -> Path:
-        """Its pictures."""
+        """The folder of its pictures."""
         self._check(part)
         return export_cached(per_class, fine=part)
 

@@ -17,17 +17,17 @@ class Row(Protocol):
 
     @property
     def class_id(self) -> str:
-        """The stable id."""
+        """The stable id of the class."""
         ...
 
     @property
     def text(self) -> str:
-        """The statement."""
+        """The text of the descriptor."""
         ...
 
     @property
     def kept(self) -> bool:
-        """Whether it stayed."""
+        """Whether the descriptor was kept."""
         ...
 
     @property

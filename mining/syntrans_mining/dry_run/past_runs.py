@@ -48,7 +48,7 @@ def latest_figures(config: MiningConfig, root: Path, *, pictures: bool) -> Figur
 
 
 def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figures]:
-    """Newest first."""
+    """The runs, newest first."""
     run_files = [path for pattern in ("mine/*/run.json", "cache/probe/*/run.json") for path in root.glob(pattern)]
     wanted = dotted(config.model_dump(mode="json"))
     for path in sorted(run_files, key=lambda path: path.stat().st_mtime_ns, reverse=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.paths import make_dir
 from syntrans.progress import Progress, Silent
-from syntrans_mining.requests.response_cache import JOURNAL
+from syntrans.runs.file_names import JOURNAL
 from syntrans_mining.run.context import RunSetup, open_host, open_run, set_up
 from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.pictures import COPIES, pictures_of

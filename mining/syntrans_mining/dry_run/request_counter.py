@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.files.scratch import scratch_folder
 from syntrans.progress import Silent
+from syntrans.runs.file_names import JOURNAL
 from syntrans_mining.engines.base import EngineSpec, Message, Picture, Request, Response
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.workers.host import NextRequest, no_next
 from syntrans_mining.models import CLIP, Model, Models
-from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import open_run, set_up
 from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
@@ -107,7 +107,7 @@ class _Recorder(Silent):
         self._numbers = itertools.count(1)
 
     def stage(self, name: str) -> None:
-        """Note it."""
+        """Remember the step whose requests are counted."""
         self._stage = name
 
     def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:

@@ -60,9 +60,9 @@ class Chat:
         return self._pictures[picture.sha256]
 
     def _render(self, messages: Sequence[Message]) -> str:
-        load_order = [{"role": message.role, "content": _content(message)} for message in messages]
+        conversation = [{"role": message.role, "content": _content(message)} for message in messages]
         text = self.tokenizer.apply_chat_template(
-            load_order, tokenize=False, add_generation_prompt=True, **self._template_args
+            conversation, tokenize=False, add_generation_prompt=True, **self._template_args
         )
         return str(text)
 

@@ -21,6 +21,7 @@ from syntrans.contract.rows import REASONS
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json
 from syntrans.files.journal import using_journal
+from syntrans.runs.file_names import JOURNAL
 from syntrans_mining.engines.base import Message, Response, Sampling
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 V = TypeVar("V")
-JOURNAL = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, stage TEXT, model TEXT, answer TEXT, digest TEXT)
 WITHOUT ROWID;
@@ -225,7 +225,7 @@ def _text(key: object) -> str:
 
 
 def _dump(response: Response) -> str:
-    """What of it is not as by default; its id is the key."""
+    """The fields of a response that differ from their defaults, as JSON; its id is the cache key."""
     values = {name: value for name, default in _DEFAULTS.items() if (value := getattr(response, name)) != default}
     del values["id"]
     return json.dumps(values, separators=(",", ":"))

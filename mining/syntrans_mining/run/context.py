@@ -1,4 +1,4 @@
-"""What the steps of a run stand on: its inputs, and what answers them. Opened here for runs, probes and plans alike."""
+"""`RunContext`: config, prompts, models, cache and report of a run, opened alike for runs, probes and dry runs."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from syntrans.classes.entries import ClassEntry, require_clean
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Progress, Shown
+from syntrans.runs.file_names import JOURNAL
 from syntrans.runs.legs import LEGS, Legs
 from syntrans.runs.lock import lock
-from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import open_host, open_run, set_up
 from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.pictures import COPIES, pictures_of, pictures_used

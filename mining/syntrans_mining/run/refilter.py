@@ -21,10 +21,10 @@ from syntrans.descriptors.run_facts import read_report
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import make_dir, remove_rests
 from syntrans.provenance import git_commit, package_versions
+from syntrans.runs.file_names import JOURNAL
 from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import CLIP, resolve_models
-from syntrans_mining.requests.response_cache import JOURNAL
 from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
 from syntrans_mining.run.decisions import choose, embed, semantics_of
 from syntrans_mining.run.output_files import MineResult, write_files
@@ -192,7 +192,7 @@ def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
 
 
 def _reset(candidates: list[Candidate]) -> None:
-    """As they were before the first decision that is taken again."""
+    """Undo every decision from crosscheck on, so that it can be taken again."""
     for candidate in candidates:
         candidate.rank = candidate.weight = None
         if candidate.stage in AGAIN:

@@ -1,4 +1,4 @@
-"""Calibrate: what a judge's "yes" is worth, from where the truth is known or from what the others say."""
+"""Calibrate: what a judge's "yes" is worth, docs/method.md (2): fitted where the truth is known, or on the others."""
 
 from __future__ import annotations
 

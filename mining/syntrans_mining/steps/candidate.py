@@ -134,7 +134,7 @@ def from_row(row: DescriptorRow) -> Candidate:
 
 
 def kept(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Those still in."""
+    """The candidates that no step has dropped."""
     return [candidate for candidate in candidates if candidate.kept]
 
 

@@ -31,9 +31,10 @@ def compose(
     """One row per class. ``summaries`` are by class id; where there is none, ``summary`` is filled in.
 
     ``vectors`` [kept candidate, dim] and ``name_vectors`` [class, dim] are unit; a class's vector is the weighted
-    mean of its statements' vectors, normalised again (derived), or its name's vector when nothing is kept.
+    mean of its statements' vectors, normalised again (docs/method.md (9) without the name), or its name's vector when
+    nothing is kept.
     """
-    row_of = {id(candidate): row for row, candidate in enumerate(kept(candidates))}
+    row_of = {candidate: row for row, candidate in enumerate(kept(candidates))}
     grouped = by_class(kept(candidates))
     rows = []
     for number, entry in enumerate(entries):
@@ -53,11 +54,13 @@ def compose(
     return rows
 
 
-def _mean(chosen: Sequence[Candidate], vectors: NDArray[np.float32], row_of: Mapping[int, int]) -> NDArray[np.float32]:
+def _mean(
+    chosen: Sequence[Candidate], vectors: NDArray[np.float32], row_of: Mapping[Candidate, int]
+) -> NDArray[np.float32]:
     import numpy as np
 
     weights = np.array([candidate.weight or 0.0 for candidate in chosen], dtype=np.float32)
-    mean = weights @ vectors[[row_of[id(candidate)] for candidate in chosen]]
+    mean = weights @ vectors[[row_of[candidate] for candidate in chosen]]
     unit: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-12)
     return unit
 

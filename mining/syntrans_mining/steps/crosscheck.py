@@ -28,7 +28,7 @@ def crosscheck(
     prompt: Prompt,
     order: Sequence[str] | None = None,
 ) -> None:
-    """Add each other model's P(yes) to every kept candidate, votes in the order of ``models``.
+    """Add each other model's P(yes), docs/method.md (1), to every kept candidate, votes in the order of ``models``.
 
     ``order``: in which they are asked, by name.
     """
@@ -77,7 +77,7 @@ def drop_disagreed(candidates: list[Candidate], *, threshold: float) -> None:
 
 
 def agreement(n_authors: int, votes: Sequence[float]) -> float:
-    """Mean over all models: 1 for an author, P(yes) for the others. Between 0 and 1."""
+    """docs/method.md (3): mean over all models, 1 for an author, P(yes) for the others. Between 0 and 1."""
     return (n_authors + sum(votes)) / (n_authors + len(votes))
 
 

@@ -71,8 +71,9 @@ def nearest_rows(vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
 def measure(candidates: list[Candidate], texts: TextVectors, images: ClassImages, *, model: str) -> None:
     """Add CLIP's view to every kept candidate; ``texts`` has one row for each of them, in their order.
 
-    The margin is the similarity to the class less the mean similarity to its neighbours (None without any): all
-    other classes, or the nearest, or the one class from which the statement was asked for to tell this one.
+    The margin, docs/method.md (6), is the similarity to the class less the mean similarity to its neighbours (None
+    without any): all other classes, or the nearest, or the one class from which the statement was asked for to tell
+    this one.
     """
     for row, candidate in enumerate(kept(candidates)):
         vector = texts.vectors[row]
@@ -124,8 +125,8 @@ def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, 
 def evidence(candidate: Candidate) -> dict[str, float]:
     """What was measured of it: agreement, p_yes and gap (over the contrast class) in pictures, CLIP's margin.
 
-    And ``everywhere`` (derived): the chance that it is seen in every single picture of both classes, were the pictures
-    independent. True of all of them is what tells nothing ("visible details"); little else comes near 1.
+    And ``everywhere``, docs/method.md (5): the chance that it is seen in every single picture of both classes, were the
+    pictures independent. True of all of them is what tells nothing ("visible details"); little else comes near 1.
     """
     seen, clip = candidate.grounding, candidate.clip
     other = seen.p_yes_contrast if seen else None
@@ -140,13 +141,16 @@ def evidence(candidate: Candidate) -> dict[str, float]:
 
 
 def fused(candidate: Candidate, weights: Mapping[str, float]) -> float:
-    """P(true) by a logistic model of the `evidence`, one weight each and a ``bias``; what is missing adds nothing."""
+    """P(true), docs/method.md (7): a logistic model of the `evidence`; what is missing adds nothing."""
     measured = evidence(candidate)
     return sigmoid(weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
 
 
 def score(candidate: Candidate) -> float:
-    """Agreement times P(yes) in the pictures (what was not measured counts as 1); CLIP's margin breaks ties."""
+    """The score of docs/method.md (8) where (7) has no weights: agreement times P(yes) in the pictures.
+
+    What was not measured counts as 1; CLIP's margin breaks ties.
+    """
     measured = evidence(candidate)
     return measured.get("agreement", 1.0) * measured.get("p_yes", 1.0) * (1.0 + measured.get("margin", 0.0))
 
@@ -162,8 +166,8 @@ def rank(
     """Keep the ``budget`` best of each class; give those rank (from 1) and weight (the scores, summing to 1).
 
     With ``diversity`` above 0 the best are chosen one after the other by maximal marginal relevance (Carbonell and
-    Goldstein, SIGIR 1998): (1 - diversity) * score - diversity * cosine to the nearest one already chosen.
-    ``vectors`` are unit vectors by descriptor id.
+    Goldstein, SIGIR 1998; docs/method.md (8)): (1 - diversity) * score - diversity * cosine to the nearest one already
+    chosen. ``vectors`` are unit vectors by descriptor id.
     """
     for group in by_class(kept(candidates)).values():
         ordered = sorted(group, key=lambda candidate: (-score(candidate), candidate.text))

@@ -31,11 +31,11 @@ def ground(
     ``contrast`` is the nearest other class by class id; classes that are not in it get no contrast. A statement that
     was asked for to tell the class from another one is looked for in pictures of that one.
     """
-    seen = {id(candidate): _Seen() for candidate in kept(candidates)}
+    seen = {candidate: _Seen() for candidate in kept(candidates)}
     for (class_id, asking), response in dispatcher.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
         if response.p_yes is not None:
             for candidate in asking:
-                seen[id(candidate)].add(response.p_yes, of_class=candidate.class_id == class_id)
+                seen[candidate].add(response.p_yes, of_class=candidate.class_id == class_id)
     looked_at: dict[tuple[str, str | None], list[str]] = {}  # one list for all candidates that share it
     shas = {class_id: [picture.sha256 for picture in shown] for class_id, shown in pictures.items()}
     for candidate in kept(candidates):
@@ -43,7 +43,7 @@ def ground(
         shown = looked_at.setdefault(
             (candidate.class_id, other), [*shas[candidate.class_id], *(shas[other] if other else ())]
         )
-        candidate.grounding = seen.pop(id(candidate)).grounding(model, other, shown)
+        candidate.grounding = seen.pop(candidate).grounding(model, other, shown)
 
 
 def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | None) -> None:
@@ -99,14 +99,14 @@ class _Seen:
     n_other: int = 0
 
     def add(self, p_yes: float, *, of_class: bool) -> None:
-        """Count an answer."""
+        """Count the answer about one picture."""
         if of_class:
             self.of_class, self.n_of_class = self.of_class + p_yes, self.n_of_class + 1
         else:
             self.other, self.n_other = self.other + p_yes, self.n_other + 1
 
     def grounding(self, model: Model, other: str | None, images: list[str]) -> Grounding | None:
-        """The means over the pictures that got an answer; None when none of the class's did."""
+        """docs/method.md (4): the means over the pictures that got an answer; None when none of the class's did."""
         if not self.n_of_class:
             return None
         contrast = self.other / self.n_other if self.n_other else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syntrans.classes.mentions import mention_pattern, name_pattern
@@ -56,7 +56,7 @@ def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], 
     The statement with most authors stays; it gains the authors of those that go as duplicate_of it.
     Greedy, from the most to the least supported, so that the result does not depend on the order of answers.
     """
-    row_of = {id(candidate): row for row, candidate in enumerate(kept(candidates))}
+    row_of = {candidate: row for row, candidate in enumerate(kept(candidates))}
     for group in by_class(kept(candidates)).values():
         ordered = sorted(group, key=lambda c: (-len(c.author_models), -len(c.authors), c.text))
         survivors: list[Candidate] = []
@@ -74,12 +74,12 @@ def _closest(
     candidate: Candidate,
     survivors: Sequence[Candidate],
     vectors: NDArray[np.float32],
-    row_of: dict[int, int],
+    row_of: Mapping[Candidate, int],
     similarity: float,
 ) -> Candidate | None:
     best, best_value = None, similarity
     for other in survivors:
-        value = float(vectors[row_of[id(candidate)]] @ vectors[row_of[id(other)]])
+        value = float(vectors[row_of[candidate]] @ vectors[row_of[other]])
         if value >= best_value:
             best, best_value = other, value
     return best

@@ -12,6 +12,7 @@ import pyarrow as pa
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
+from syntrans.runs.file_names import ACCURACIES
 from syntrans.views.labels import GROUPS, LABELS, with_labels
 from syntrans.views.report.columns import Numbered
 from syntrans.views.report.flier import SYSTEM, flier_limits, flier_numbers
@@ -38,7 +39,7 @@ def evaluation_part(file: Path) -> dict[str, Any]:
             "results": _results(summary["results"]),
             "contrasts": summary["contrasts"],
             **(flier_numbers(summary) if of_flier else _numbers(summary)),
-            "accuracies": _accuracies(file.parent / "accuracies.parquet"),
+            "accuracies": _accuracies(file.parent / ACCURACIES),
             "confusion": _confusion(file.parent / "confusion.parquet"),
             "facts": _facts(summary),
             "config": json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False),

@@ -12,7 +12,7 @@ from syntrans.files.sealed_json import read_sealed_json
 from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
 from syntrans.views.report.provenance import Facts, facts_of, licences_of, listed
 
-REPORT, SYSTEM = "flier.json", "flier"
+SYSTEM = "flier"
 
 
 def flier_training_part(file: Path) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
+from syntrans.runs.file_names import FLIER_REPORT, SUMMARY, TRAIN_REPORT
 from syntrans.views.report.evaluation import evaluation_part
 from syntrans.views.report.figures import ALPHA, WEIGHTS, figures_part
-from syntrans.views.report.flier import REPORT, flier_training_part
+from syntrans.views.report.flier import flier_training_part
 from syntrans.views.report.imagined import imagined_part
 from syntrans.views.report.mining import mining_part
 from syntrans.views.report.prediction import read_answers
@@ -29,10 +30,10 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind("descriptors.parquet", mining_part),
-    Kind("train.json", training_part),
-    Kind(REPORT, flier_training_part),
+    Kind(TRAIN_REPORT, training_part),
+    Kind(FLIER_REPORT, flier_training_part),
     Kind("imagined.parquet", imagined_part),
-    Kind("summary.json", evaluation_part),
+    Kind(SUMMARY, evaluation_part),
     Kind(ALPHA, figures_part),
     Kind(WEIGHTS, figures_part),
 )

@@ -9,12 +9,11 @@ from typing import Any
 
 from syntrans.errors import InputError
 from syntrans.files.input_files import read_json
+from syntrans.runs.file_names import JOURNAL, REQUEST
 from syntrans.runs.legs import LEGS
 from syntrans.views.report.training import curves_of
 
-JOURNAL = "journal.sqlite"
-"""Of a mining run: every answer, as it arrives."""
-_SIGNS = (JOURNAL, LEGS, "request.json", ".lock")
+_SIGNS = (JOURNAL, LEGS, REQUEST, ".lock")
 
 
 def is_working(folder: Path) -> bool:

@@ -20,7 +20,8 @@ from syntrans_mining.dry_run.past_runs import latest_figures
 from syntrans_mining.dry_run.plan import card_licence, make_plan, model_line
 from syntrans_mining.dry_run.probe import probe
 from syntrans_mining.dry_run.request_counter import CLASSES, rehearse
-from syntrans_mining.run.mine import MineResult, mine
+from syntrans_mining.run.mine import mine
+from syntrans_mining.run.output_files import MineResult
 
 Configure = Callable[..., MiningConfig]
 Run = Callable[..., MineResult]

@@ -89,7 +89,7 @@ def _qwen25_vl(tokenizer: Any) -> Any:
 
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]}
     text = {**MLP, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "rope_parameters": rope}
-    vision = {"depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "patch_size": 14}
+    vision: dict[str, Any] = {"depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "patch_size": 14}
     vision |= {"window_size": 112, "out_hidden_size": 64, "fullatt_block_indexes": [1]}
     config = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **_vision_ids(tokenizer))
     return transformers.Qwen2_5_VLForConditionalGeneration(config)
@@ -101,7 +101,7 @@ def _qwen3_vl(tokenizer: Any) -> Any:
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6], "mrope_interleaved": True}
     text = {**MLP, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "rope_parameters": rope}
     text |= {"head_dim": 32}
-    vision = {"depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "patch_size": 16}
+    vision: dict[str, Any] = {"depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "patch_size": 16}
     vision |= {"out_hidden_size": 64, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
     config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision, **_vision_ids(tokenizer))
     return transformers.Qwen3VLForConditionalGeneration(config)

@@ -22,7 +22,8 @@ from syntrans_mining.engines.workers.environment import worker_environment
 from syntrans_mining.engines.workers.handle import fork_server
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
-from syntrans_mining.run.mine import MineResult, mine
+from syntrans_mining.run.mine import mine
+from syntrans_mining.run.output_files import MineResult
 from syntrans_world.export import export
 
 pytestmark = pytest.mark.vllm

@@ -20,7 +20,7 @@ from syntrans_mining.models import Models, resolve_models
 from syntrans_mining.placement import hosting
 from syntrans_mining.placement.load_order import ModelUses, count_loads, divisions, model_uses_of
 from syntrans_mining.placement.memory_plan import MemoryNeed, MemoryPlan, plan_memory
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 
 Run = Callable[..., MineResult]
 Configure = Callable[..., MiningConfig]

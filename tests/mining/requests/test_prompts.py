@@ -53,6 +53,7 @@ def test_a_shipped_prompt_loads_and_renders(path: Path) -> None:
     text = prompt.render(VALUES)[-1].text
     assert not re.search(r"[{}]|None", text)
     if purpose in {"propose", "contrast"}:
+        assert isinstance(prompt.answer, dict)
         item = prompt.answer["properties"]["descriptors"]["items"]
         assert set(item["properties"]["facet"]["enum"]) <= set(FACETS)
         assert item["properties"]["text"]["maxLength"] < 100

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from syntrans.cli.app import run as command
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import EnvironmentProblem
 from syntrans.runs.lock import lock
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 
 Run = Callable[..., MineResult]
 
@@ -120,7 +121,7 @@ def test_an_unfinished_run_is_found_by_a_clock_of_the_day_before(
 ) -> None:
     class DayBefore(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return datetime.now() - timedelta(days=1)
 
     (tmp_path / "birds.txt").write_text("heron\nibis\n")

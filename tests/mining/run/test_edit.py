@@ -14,7 +14,7 @@ from syntrans.errors import InputError, ModelLoadError
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.run import edit as editing
 from syntrans_mining.run.edit import edit
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.run.refilter import refilter
 
 Run = Callable[..., MineResult]

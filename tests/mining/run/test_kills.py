@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
 from syntrans_mining.requests.response_cache import ResponseCache
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 
 Run = Callable[..., MineResult]
 FILES = ("descriptors.parquet", "semantics.parquet")

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans.progress import Silent
 from syntrans.runs.lock import lock
 from syntrans_mining.run import mine
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult, write_result
 from syntrans_mining.run.report import stage_table
 
 Run = Callable[..., MineResult]
@@ -52,9 +53,9 @@ def test_scores_are_kept_for_every_row_that_reached_a_stage(run: Run, configure:
 def test_no_other_run_takes_the_folder_before_the_last_file_is_written(
     run: Run, configure: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = mine.write_result
+    real = write_result
 
-    def written_by_one(out: Path, *args: object, **kwargs: object) -> MineResult:
+    def written_by_one(out: Path, *args: Any, **kwargs: Any) -> MineResult:
         with pytest.raises(EnvironmentProblem, match="in use by another run"), lock(out):
             pass
         return real(out, *args, **kwargs)

@@ -11,7 +11,7 @@ from syntrans.cli.app import run as command
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.errors import InputError, UsageError
 from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.run.refilter import refilter
 
 Run = Callable[..., MineResult]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import PartialResult
 from syntrans_mining.engines.base import EngineCrashed
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 
 Run = Callable[..., MineResult]
 

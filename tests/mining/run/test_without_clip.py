@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from openai_server import mine_arguments, serving
@@ -13,7 +14,8 @@ from openai_server import mine_arguments, serving
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans_mining.run.refilter import refilter
 
-Configure, Run = Callable, Callable
+Configure: TypeAlias = Callable
+Run: TypeAlias = Callable
 
 
 def test_without_clip_every_row_says_that_clip_saw_nothing(run: Run, configure: Configure) -> None:

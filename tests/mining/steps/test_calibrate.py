@@ -16,7 +16,7 @@ from syntrans.errors import InputError
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.prompts import load_prompt
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps import calibrate, crosscheck
 from syntrans_mining.steps.candidate import Author, Candidate, Vote
 

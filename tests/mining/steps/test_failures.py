@@ -11,7 +11,7 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import check_file, read_descriptors
 from syntrans.contract.rows import DescriptorRow
 from syntrans_mining.engines.base import Response
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps.candidate import Author
 from syntrans_mining.steps.failures import failed_row, reason_of
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import read_descriptors
 from syntrans_mining.engines.base import Response
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps import propose
 from syntrans_mining.steps.candidate import Author, Candidate
 

@@ -14,7 +14,7 @@ from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
 from syntrans.progress import Silent
 from syntrans_mining.engines.base import Response
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps import senses
 
 Run = Callable[..., MineResult]

@@ -18,7 +18,7 @@ from syntrans_mining.models import Model
 from syntrans_mining.requests.dispatcher import Dispatcher
 from syntrans_mining.requests.prompts import load_prompt
 from syntrans_mining.requests.response_cache import ResponseCache
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps import summarise
 from syntrans_mining.steps.candidate import Author, Candidate
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def steps(entries: list[ClassEntry]) -> int:
     """How many instructions `lint` takes: the same on every machine, however busy."""
     count = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object]:
+    def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
         nonlocal count
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         count += event == "opcode"

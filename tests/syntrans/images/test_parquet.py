@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +32,7 @@ def test_streamed_pictures_are_the_same_in_the_same_order(
     reads = []
     read = parquet.read
 
-    def counted(path: Path, rows: list[int], *columns: object) -> object:
+    def counted(path: Path, rows: list[int], *columns: Any) -> object:
         reads.append((path.name, rows))
         return read(path, rows, *columns)
 

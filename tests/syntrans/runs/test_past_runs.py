@@ -8,13 +8,15 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from syntrans.cli.inputs import newest_descriptors
+from syntrans.cli.inputs import fitting_descriptors
 from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id
 from syntrans.contract.writing import write_descriptors
 from syntrans.paths import newest
 from syntrans.runs import past_runs
 from syntrans.runs.folder import run_dir
+from syntrans_training.config.data import DataConfig
 
 TORN = ["", '{"hash": "a', "[1]", "null", '"hash"', "[" * 10_000, "\x00\xff", '{"hash": 3}', '{"config": {}}']
 REQUEST = {"seed": 1}
@@ -25,6 +27,13 @@ def wreck(artifacts: Path, kind: str, name: str, filename: str, content: str) ->
     folder.mkdir(parents=True)
     (folder / filename).write_text(content, encoding="latin-1")
     return folder
+
+
+def ibises(folder: Path) -> DataConfig:
+    """Pictures of one class."""
+    (folder / "ibis").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "ibis" / "0.png")
+    return DataConfig(path=str(folder))
 
 
 @pytest.mark.parametrize("content", TORN)
@@ -51,7 +60,7 @@ def test_empty_folders_and_folders_in_the_place_of_files_are_passed_over(artifac
     (artifacts / "mine" / "odd2" / "descriptors.parquet").mkdir(parents=True)
     (artifacts / "train" / "odd" / "train.json").mkdir(parents=True)
     assert run_dir("mine", None, REQUEST, "done.json", resume=True).name not in ("empty", "odd")
-    assert newest_descriptors(["ibis"]) is None
+    assert fitting_descriptors(ibises(artifacts / "pictures")) is None
     assert newest("train", "train.json") is None
 
 
@@ -89,7 +98,9 @@ def test_a_damaged_newer_descriptor_file_gives_way_to_an_older_one(
     bad = wreck(artifacts, "import", "new", "descriptors.parquet", "") / "descriptors.parquet"
     bad.write_bytes(bytes(data))
     os.utime(bad, (2e9, 2e9))
-    assert newest_descriptors(["ibis"]) == good
+    chosen = fitting_descriptors(ibises(artifacts / "pictures"))
+    assert chosen is not None
+    assert chosen.what == str(good)
     assert "passed over" in capsys.readouterr().err
 
 

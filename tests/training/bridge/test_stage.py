@@ -72,7 +72,7 @@ class Texts:
 
 def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x", grid=GRID):
     base, val, text, tasks = world
-    raw = RawFeatures(base.values, base.labels, val.values, C - BASE)
+    raw = RawFeatures(base.values, base.labels, val.values)
     return vsbird.run_stage(raw, Texts(text), tasks, variants, grid, how, path=path, identity=identity)
 
 
@@ -141,7 +141,7 @@ def test_controls_stand_beside_the_row(world, built):
 
 def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world):
     base, val, text, _ = world
-    raw, text = RawFeatures(base.values, base.labels, val.values, C - BASE), text[:BASE]
+    raw, text = RawFeatures(base.values, base.labels, val.values), text[:BASE]
     _, pictures = transform_features(raw, 1.0)
     space, start = GRID.spaces[0], GRID.starts[0]
     found = held_out_metrics(pictures, text, space, start, size=8)
@@ -164,7 +164,7 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world):
     lift = torch.randn(D, wide, generator=torch.Generator().manual_seed(1)) / D**0.5
     generator = torch.Generator().manual_seed(2)
     centres = torch.randn(BASE, wide, generator=generator)
-    raw = RawFeatures(base.values @ lift / 5 + centres[base.labels], base.labels, val.values @ lift, C - BASE)
+    raw = RawFeatures(base.values @ lift / 5 + centres[base.labels], base.labels, val.values @ lift)
     _, pictures = transform_features(raw, 1.0)
     texts, space, start = (
         Texts(torch.randn(C, S, generator=generator)),

@@ -31,7 +31,7 @@ def raw():
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(BASE + VAL).repeat_interleave(M)
     values = torch.randn(BASE + VAL, D, generator=generator)[labels] + torch.randn(len(labels), D, generator=generator)
-    return RawFeatures(values[: BASE * M], labels[: BASE * M], values[BASE * M :], VAL)
+    return RawFeatures(values[: BASE * M], labels[: BASE * M], values[BASE * M :])
 
 
 @pytest.fixture

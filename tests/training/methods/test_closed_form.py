@@ -46,7 +46,7 @@ def test_scores_are_those_of_an_untrained_head(fusion):
     base, val = 1 + rand(40, D, dtype=torch.float32), 1 + rand(30, D, seed=1, dtype=torch.float32)
     text, of_val = rand(8, 5, seed=2, dtype=torch.float32), rand(N, 5, seed=3, dtype=torch.float32)
     space, start = SpaceSettings(0.5, 0.3, 2.0), MapInit(0.3, 0.1, 0.0)
-    _, features = transform_features(RawFeatures(base, labels, val, N), 0.5)
+    _, features = transform_features(RawFeatures(base, labels, val), 0.5)
     parts = {"generator": False, "residual": False, "gate": False, "fusion": fusion}
     head = SynTrans(closed_form(features, text, space, start, **parts), of_val, alpha=0.5)
     spectrum, classes = decompose(features), torch.tensor([[2, 0, 1], [0, 1, 2]])

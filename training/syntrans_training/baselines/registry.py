@@ -66,7 +66,7 @@ class Baseline:
         return {name: train for name, train in known.items() if train is not None}
 
     def features(self, features: SplitFeatures) -> Float[Tensor, "n d"]:
-        """What it looks at."""
+        """The features that this baseline classifies by."""
         found: Tensor = getattr(features, self.view)
         return found
 

@@ -22,7 +22,7 @@ from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scored_classifier import UNCALIBRATED, ScoredClassifier
 
 METHODS = "methods.safetensors"
 
@@ -50,8 +50,8 @@ class SelectedBaselines:
         return found
 
     def temperature(self, row: str, shots: int) -> float:
-        """For the calibration of a row; 1 where val has not had it."""
-        return float(self.note["temperatures"][str(shots)].get(row, 1.0))
+        """For the calibration of a row; `UNCALIBRATED` where val has not had it."""
+        return float(self.note["temperatures"][str(shots)].get(row, UNCALIBRATED))
 
 
 def select_baselines(

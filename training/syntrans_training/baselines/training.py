@@ -71,7 +71,7 @@ def base_mean(base: BaseClasses, _training: HeadTraining, _validate: Callable[[T
 def train_attention(
     base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
 ) -> dict[str, Tensor]:
-    """By our recipe."""
+    """Weights of the attention generator, trained by our recipe."""
     net, loss = _attention(base, training)
     return _ours(net, loss, training, validate)
 
@@ -95,7 +95,7 @@ def train_attention_published(
 
 
 def train_gate(base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
-    """By our recipe; AM3's own trains the encoder with it, which is frozen here."""
+    """Weights of AM3's gate, trained by our recipe; AM3's own trains the encoder with it, which is frozen here."""
     torch.manual_seed(training.seed)
     net, tasks = AM3Gate(base.text.shape[1], base.standard.shape[1]), _tasks(base, training)
     return _ours(net, lambda step: gate_loss(net, tasks.draw(step), base.text), training, validate)
@@ -104,7 +104,7 @@ def train_gate(base: BaseClasses, training: HeadTraining, validate: Callable[[Te
 def train_alignment(
     base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
 ) -> dict[str, Tensor]:
-    """By our recipe."""
+    """Weights of SemAlign, trained by our recipe."""
     torch.manual_seed(training.seed)
     net = SemAlign(base.text.shape[1], base.standard.shape[1], hidden=training.hidden)
     return _ours(net, _alignment(net, base, training.seed), training, validate)
@@ -113,7 +113,7 @@ def train_alignment(
 def train_alignment_published(
     base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
 ) -> dict[str, Tensor]:
-    """By SemFew's recipe."""
+    """Weights of SemAlign, trained by SemFew's recipe."""
     torch.manual_seed(training.seed)
     net, epochs = SemAlign(base.text.shape[1], base.standard.shape[1], hidden=4096), _EPOCHS["alignment"]
     steps = min(epochs * max(1, -(-len(base.labels) // PICTURES)), training.published_steps)

@@ -1,6 +1,6 @@
 """How val's classes lie in the shared space of every trained head: what a task is compared with when alpha is moved.
 
-Measured once the heads are trained (text/task_alpha.py), and kept beside them in vsbird.safetensors.
+Measured once the heads are trained (docs/method.md (30), text/task_alpha.py), and kept in vsbird.safetensors.
 """
 
 from pathlib import Path

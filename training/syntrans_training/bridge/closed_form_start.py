@@ -1,4 +1,4 @@
-"""Where the bridge starts: the settings of its closed form, and the head that they make before any training."""
+"""Closed-form initialisation of the bridge: its settings, and the head that they make before any training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ClassVectorSource(Protocol):
         ...
 
     def val(self, variant: str, share: float) -> Tensor:
-        """[C_val, s]."""
+        """Class vectors of the val classes, [C_val, s]."""
         ...
 
 
@@ -49,7 +49,7 @@ class MapInit:
 
 @dataclass(frozen=True)
 class Grid:
-    """What val decides between."""
+    """The settings of space and maps, and the alphas, that val decides between."""
 
     spaces: tuple[SpaceSettings, ...]
     starts: tuple[MapInit, ...]
@@ -66,7 +66,7 @@ def make_grid(
     name_shares: Sequence[float],
     alphas: Sequence[float],
 ) -> Grid:
-    """All combinations."""
+    """The Cartesian product of all settings."""
     spaces = tuple(SpaceSettings(*values) for values in product(powers, shrinkages, noises))
     starts = tuple(MapInit(p, lam, share) for share, p, lam in product(name_shares, prior_shrinkages, lambdas))
     middle = MapInit(prior_shrinkages[len(prior_shrinkages) // 2], lambdas[len(lambdas) // 2], name_shares[0])
@@ -75,12 +75,11 @@ def make_grid(
 
 @dataclass(frozen=True)
 class RawFeatures:
-    """Raw features of the base and val pictures, the base labels, and the number of val classes."""
+    """Raw features of the base and val pictures, and the base labels."""
 
     base: Float[Tensor, "n d"]
     labels: Int[Tensor, " n"]
     val: Float[Tensor, "m d"]
-    n_val: int
 
 
 @dataclass(frozen=True)

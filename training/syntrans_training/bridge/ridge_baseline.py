@@ -1,4 +1,4 @@
-"""The ridge baseline: from features and class vectors to semantic classifier weights, everything chosen on val.
+"""The ridge baseline: semantic weights from class vectors, docs/method.md (20), everything chosen on val.
 
 Visual only comes first: how features are standardised (modules/whiten.py) is chosen by its val accuracy, and every
 other row uses the same choice, so that a difference between rows is never one of the visual side. Then, for every

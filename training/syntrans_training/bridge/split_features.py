@@ -1,4 +1,4 @@
-"""One split as the rows of a table see it: its features in three forms, and what is known of its classes."""
+"""Features of one split in the three forms that the rows of a table use, and the texts of its classes."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""The search for where the bridge starts, on val, by its closed form (methods/closed_form.py): no head is trained here.
+"""The search for where the bridge starts, on val, by its closed form, docs/method.md (23a): no head is trained here.
 
 The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
 each kind of text gets the start of its own maps.

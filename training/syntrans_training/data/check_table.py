@@ -10,7 +10,7 @@ _HEAD = ("part", "classes", "images", "broken", "per class")
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """All of it, aligned."""
+    """The table as text, its columns aligned."""
     lines = [f"{report['path']}: {report['dataset']}", *_table(report["parts"])] if report["parts"] else []
     lines += [f"{f['level']:<8} {f['rule']:<11} {f['message']}" for f in report["findings"]]
     lines.append(f"{report['errors']} errors, {report['warnings']} warnings")

@@ -41,7 +41,7 @@ class ClassSplit:
         return frozenset(composed(text) for part in self.parts.values() for pair in part.items() for text in pair)
 
     def divide(self, pool: Pool) -> dict[str, Part]:
-        """The pool's classes by part; which is whose, `class_match.match` says (`InputError` if that is not clear)."""
+        """The pool's classes by part, found by `classes.match.match` (`InputError` where that is not clear)."""
         wanted = [ClassEntry(key, name) for names in self.parts.values() for key, name in names.items()]
         matched = match(wanted, pool.keys, f"class split {self.title}").found
         shown = _names_of(wanted)

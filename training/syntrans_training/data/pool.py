@@ -1,4 +1,4 @@
-"""A part of a data set is some classes of a pool of pictures."""
+"""`Part`: base, val or novel of a data set, as some of the classes of a pool of pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

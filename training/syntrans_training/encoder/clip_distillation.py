@@ -55,7 +55,7 @@ _VERSION = 1  # raise it when the same configuration would train other weights
 
 @dataclass(frozen=True)
 class TeacherSignal:
-    """Who teaches, by which texts, and unit vectors of the base and val classes, with which it is only measured."""
+    """The teacher, its anchor texts, and its vectors of the base and val classes (used only to measure)."""
 
     teacher: Teacher
     anchors: AnchorTexts

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
+from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import is_tower, revision
 from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
@@ -129,7 +130,7 @@ def open_teacher_features(
         tower = backbones.build(ref)
         size, encoder = tower.size or size, backbones.place(tower, device)
     else:
-        report = read_sealed_json(Path(ref) / "train.json", "train it again")
+        report = read_sealed_json(Path(ref) / TRAIN_REPORT, "train it again")
         seen = read_saved(TrainConfig, report["config"]).encoder
         encoder, note = open_run(Path(ref), seen, device)
         size, precision = seen.test_size, note["precision"]

@@ -1,4 +1,4 @@
-"""What a training says of itself: metrics.jsonl, and the same numbers for TensorBoard."""
+"""Training metrics as JSON lines (metrics.jsonl), and the same numbers for TensorBoard."""
 
 import json
 import shutil

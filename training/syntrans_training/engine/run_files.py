@@ -1,5 +1,4 @@
-"""Names of files in the folder of a training; those of heads and features stand with what writes them."""
+"""Names of files in the folder of a training; of its report in `runs.file_names`, of heads beside what writes them."""
 
 BRIDGE = "bridge.safetensors"  # the standardisation and the ridge baseline
-REPORT = "train.json"
 SPLIT = "split.json"  # where chance divided the classes

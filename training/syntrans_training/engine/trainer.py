@@ -49,7 +49,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast.
+    """Hyper-parameters of a training run: epochs, batch, optimiser, schedule, precision.
 
     Learning rate: linear warm-up, then step by step a cosine to zero, or with `schedule="steps"` a tenth after each of
     `decay_epochs` (epochs counted from 1, the listed one still at the old rate).
@@ -194,7 +194,7 @@ class _Run:
         return stop
 
     def save(self) -> None:
-        """Leave a state."""
+        """Write a state to resume from."""
         if self.training.step:
             self._look()
         self.training.keep_random(self.generator)

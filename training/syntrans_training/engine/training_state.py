@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: enough of it that the next process takes the very next step.
+"""Resume checkpoints: weights, optimiser, random numbers and progress, so that the next process takes the next step.
 
 The last two states are kept. A damaged one is said to be, and the one before is taken up.
 """
@@ -44,7 +44,7 @@ class Training:
         return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
     def note(self) -> dict[str, Any]:
-        """The plain numbers."""
+        """The plain numbers of the state, for the file's metadata."""
         scale = self.scaler.state_dict() if self.scaler.is_enabled() else {}
         return {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "scaler": scale}
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.files.sealed_parquet import read_sealed
+from syntrans.runs.file_names import ACCURACIES, SUMMARY
 from syntrans_training.scoring.metrics import paired
 
 DEFAULT_ROW = "syntrans"
-SUMMARY, ACCURACIES = "summary.json", "accuracies.parquet"
 
 
 @dataclass(frozen=True)

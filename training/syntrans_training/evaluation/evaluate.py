@@ -24,6 +24,7 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.progress import say
 from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.file_names import ACCURACIES, SUMMARY
 from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
@@ -54,7 +55,7 @@ from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import in_clip
 
-SUMMARY, ACCURACIES, CONFUSION = "summary.json", "accuracies.parquet", "confusion.parquet"
+CONFUSION = "confusion.parquet"
 
 
 @dataclass(frozen=True)

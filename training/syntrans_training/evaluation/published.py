@@ -111,7 +111,7 @@ def text(value: tuple[float, float | None] | None) -> str:
 
 
 def page() -> str:
-    """docs/leaderboard.md."""
+    """The text of docs/leaderboard.md."""
     missing = ", ".join(_data()["not_available"])
     parts = [
         f"# Published few-shot accuracies\n\n{_HEAD}\n{missing}: not available in any source that could be read.\n"

@@ -10,6 +10,7 @@ from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.provenance import file_sha256
+from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans_training.baselines.selection import METHODS, SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
 from syntrans_training.bridge.stage import VSBIRD, TrainedBridges
@@ -18,7 +19,7 @@ from syntrans_training.config import TrainConfig
 from syntrans_training.encoder.clip_distillation import encoder_file
 from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE, REPORT, SPLIT
+from syntrans_training.engine.run_files import BRIDGE, SPLIT
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
 
 
@@ -108,11 +109,11 @@ class TrainedRun:
 
 def read_run(folder: Path) -> TrainedRun:
     """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
-    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, REPORT):
+    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, TRAIN_REPORT):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
-        report = read_sealed_json(folder / REPORT, "run `syntrans train` again")
+        report = read_sealed_json(folder / TRAIN_REPORT, "run `syntrans train` again")
         config = read_saved(TrainConfig, report["config"])
         if (folder / SPLIT).is_file():  # the folder may have been moved since
             config = config.with_split(str(folder / SPLIT))
@@ -121,8 +122,8 @@ def read_run(folder: Path) -> TrainedRun:
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(
-            f"{folder / REPORT} is not the report of a training that this program reads ({type(error).__name__}); "
-            "run `syntrans train` again"
+            f"{folder / TRAIN_REPORT} is not the report of a training that this program reads "
+            f"({type(error).__name__}); run `syntrans train` again"
         ) from error
     bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
     notes: list[Mapping[str, Any]] = [bridge[1], checkpoint.read_note(folder / VSBIRD), methods[1]]

@@ -19,6 +19,7 @@ from syntrans.files.sealed_json import read_sealed_json, sealed_json
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir
 from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.file_names import FLIER_REPORT, SUMMARY
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
@@ -27,29 +28,23 @@ from syntrans_training.evaluation.summary import confusion_table, per_class_accu
 from syntrans_training.flier.check import check_apart
 from syntrans_training.flier.rows import FIXED, FLIER, GROUPS, ROWS
 from syntrans_training.flier.tasks_of_split import run_tasks
-from syntrans_training.flier.train import REPORT, open_tasks, recipe_of, seeds_of, task_key
+from syntrans_training.flier.train import open_tasks, recipe_of, seeds_of, task_key
 from syntrans_training.scoring.metrics import interval, paired
 
-SUMMARY = "summary.json"
 Answers = dict[str, NDArray[np.int64]]
 """Row -> [seeds, m], classes of the m test pictures."""
-
-
-def is_flier_run(folder: Path) -> bool:
-    """Whether a folder is of `train --config flier`."""
-    return (folder / REPORT).is_file()
 
 
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
     """Config, report and descriptors of a finished run; InputError where a file has changed since."""
     try:
-        report = read_sealed_json(folder / REPORT, "run `syntrans train --config flier` again")
+        report = read_sealed_json(folder / FLIER_REPORT, "run `syntrans train --config flier` again")
         config = FlierConfig.model_validate(report["config"])
         files = {"descriptors": report["descriptors"], "imagined": report["imagined"]}
         choices = {int(shots): dict(rows) for shots, rows in report["choices"].items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{folder / REPORT} is no report of a FLIER run ({type(error).__name__}); train again"
+            f"{folder / FLIER_REPORT} is no report of a FLIER run ({type(error).__name__}); train again"
         ) from error
     for told in files.values():
         if told and (not Path(told["path"]).is_file() or file_sha256(Path(told["path"])) != told["sha256"]):

@@ -33,7 +33,7 @@ class Pictures:
         return len(self.labels)
 
     def at(self, index: Int[Tensor, " m"]) -> "Pictures":
-        """Some of them."""
+        """The pictures of these numbers."""
         return Pictures(self.before[index], self.latents[index], self.labels[index])
 
 
@@ -80,11 +80,11 @@ class Flier(nn.Module):
         return Flier(Projection(weight, bias, block), head, self.latent).eval()
 
     def image_logits(self, before: Float[Tensor, "n ..."]) -> Float[Tensor, "n classes"]:
-        """Of the image branch."""
+        """Logits of the image branch."""
         return SCALE * Projection(self.weight, self.bias, self.block)(before) @ self.head.T
 
     def latent_logits(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Of the latent branch; zeros where there is none."""
+        """Logits of the latent branch; zeros where there is none."""
         if self.latent is None:
             return latents.new_zeros(len(latents), len(self.head))
         vectors: Tensor = self.latent(latents)

@@ -1,4 +1,4 @@
-"""What FLIER sees of pictures, computed once: values before CLIP's last projection, and latents."""
+"""CLIP features before the last projection and VAE latents of pictures: what FLIER sees, computed once and cached."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class Seer:
 
     @property
     def projection(self) -> Projection:
-        """CLIP's own."""
+        """CLIP's own visual projection."""
         return Projection(self.clip.weight, self.clip.bias, self.clip.block)
 
     @property

@@ -37,7 +37,7 @@ class Row:
     ours: tuple[str, ...] = ()
 
     def settings(self, listed: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
-        """What val chooses from."""
+        """The settings of this row from which val chooses."""
         grid = {**self.grid, **{name: tuple(listed[name]) for name in self.ours}}
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 

@@ -23,6 +23,7 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.progress import say
 from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.file_names import FLIER_REPORT
 from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
 from syntrans_training.config.flier import FlierConfig
@@ -41,7 +42,6 @@ from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import open_text_encoder
 
-REPORT = "flier.json"
 VERSION = 2  # raise it when the same configuration would score otherwise
 
 
@@ -132,7 +132,7 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
             "seconds": clock.totals(),
             "made_by": origin,
         }
-        atomic_write_text(out / REPORT, sealed_json(report))
+        atomic_write_text(out / FLIER_REPORT, sealed_json(report))
     _say(choices)
     return report
 

@@ -29,6 +29,7 @@ from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.progress import say, track
 from syntrans.provenance import file_sha256, made_by
+from syntrans.runs.file_names import JOURNAL
 from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
 from syntrans_training.config.imagination import ImagineConfig
@@ -36,7 +37,7 @@ from syntrans_training.engine.devices import pick_devices
 from syntrans_training.imagination.clip_space import open_clip_space
 from syntrans_training.imagination.contact_sheet import SHEET, write_sheet
 from syntrans_training.imagination.diffusion_folder import DiffusionFolder, open_folder
-from syntrans_training.imagination.journal import JOURNAL, Made, PictureJournal
+from syntrans_training.imagination.journal import Made, PictureJournal
 from syntrans_training.imagination.judge import Judge
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
 from syntrans_training.imagination.prompts import Job, Prompt, check_described, class_prompts, jobs

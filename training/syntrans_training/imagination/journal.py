@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from syntrans.errors import InputError
 from syntrans.files.journal import using_journal
 
-JOURNAL = "journal.sqlite"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS pictures
 (key TEXT PRIMARY KEY, image BLOB, latent BLOB, shape TEXT, reason TEXT, digest TEXT)

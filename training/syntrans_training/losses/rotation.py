@@ -23,9 +23,10 @@ def gen0_loss(
     gamma: float = 2.0,
     label_smoothing: float = 0.0,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Cross-entropy over all orientations, and `gamma` times the rotation loss; rows in `four_rotations`' order.
+    """docs/method.md (10): cross-entropy over all orientations, and `gamma` times the rotation loss.
 
     The rotation loss is a binary cross-entropy against the one-hot orientation, the mean over all 4B x 4 entries.
+    Rows are in `four_rotations`' order.
     """
     orientation = torch.arange(4, device=labels.device).repeat_interleave(len(labels))
     target = F.one_hot(orientation, 4).to(rotation_logits.dtype)

@@ -18,7 +18,7 @@ def gen1_loss(
     temperature: float = 2.0,
     gamma: float = 0.1,
 ) -> dict[str, Float[Tensor, ""]]:
-    """T^2 KL(teacher || student) on upright pictures and gamma/3 times the mean distance of the twins' logits.
+    """docs/method.md (11): T^2 KL(teacher || student) upright, gamma/3 times the mean distance of the twins' logits.
 
     Args:
         student: the student's logits of the upright pictures.

@@ -3,8 +3,9 @@
 Zhao et al., "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP 2021): the teacher
 "distills the spatial relationship of the samples as a soft target". Their formula could not be read, so `soft_relation`
 is derived, docs/method.md (16); `distance_relation` is RKD's distance loss (Park et al., "Relational Knowledge
-Distillation", arXiv 1904.05068) as its published code computes it. All of them compare distances only, divided by
-their mean: neither a rotation nor a scale of either space changes them, and the two may differ in dimensions.
+Distillation", arXiv 1904.05068) as its published code computes it. Each can be the relation loss of docs/method.md
+(17). All of them compare distances only, divided by their mean: neither a rotation nor a scale of either space changes
+them, and the two may differ in dimensions.
 Leading dimensions (*e) are independent sets of samples, over which the mean is taken.
 """
 

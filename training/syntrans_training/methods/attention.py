@@ -1,4 +1,8 @@
-"""Gidaris' generator at test time: novel weights from the supports and the remembered base classes, by cosine."""
+"""Gidaris' generator at test time: novel weights from the supports and the remembered base classes, by cosine.
+
+Gidaris, Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting" (CVPR 2018, arXiv 1804.09458). What we do
+differently: the encoder and the base weights are frozen (modules/attention.py), and only novel classes are scored.
+"""
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -9,7 +13,10 @@ from syntrans_training.modules.attention import AttentionGenerator
 
 
 class AttentionWeights(LinearMethod):
-    """Args: generator: trained on tasks of held-out base classes (modules/attention.py); all base classes are kept."""
+    """Dynamic few-shot learning (Gidaris, Komodakis, CVPR 2018, arXiv 1804.09458).
+
+    Args: generator: trained on tasks of held-out base classes (modules/attention.py); all base classes are kept.
+    """
 
     def __init__(self, generator: AttentionGenerator) -> None:
         self.generator = generator.eval()

@@ -15,7 +15,10 @@ from syntrans_training.modules.finetune import finetune
 
 
 class CosineClassifier(LinearMethod):
-    """Args: steps, lr: of AdamW; scale: of the cosines inside the softmax. Zero steps are prototypes."""
+    """Baseline++ (Chen et al., ICLR 2019, arXiv 1904.04232), begun at the prototypes.
+
+    Args: steps, lr: of AdamW; scale: of the cosines inside the softmax. Zero steps are prototypes.
+    """
 
     def __init__(self, *, steps: int, lr: float = 0.01, scale: float = 10.0) -> None:
         self.steps, self.lr, self.scale = steps, lr, scale

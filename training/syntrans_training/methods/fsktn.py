@@ -2,7 +2,8 @@
 
 Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019), as its authors' code
 has it: w_c = mean_k norm(z_k) + (5 / (N * K)) * w^s_c, which is 1/K for five ways; scores by cosine.
-What we do differently: w^s comes from the bridge's ridge map in place of their graph network.
+The additive fusion of docs/method.md (25) is made after it. What we do differently: w^s comes from the bridge's ridge
+map in place of their graph network.
 """
 
 import torch.nn.functional as F
@@ -13,7 +14,10 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 
 
 class KnowledgeTransfer(LinearMethod):
-    """Args: weights: [C, d], the unit weights that the text predicts for the split's classes."""
+    """FS-KTN (Peng et al., ICCV 2019).
+
+    Args: weights: [C, d], the unit weights that the text predicts for the split's classes.
+    """
 
     def __init__(self, weights: Float[Tensor, "c d"]) -> None:
         self.weights = weights

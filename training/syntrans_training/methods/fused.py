@@ -9,7 +9,10 @@ from syntrans_training.modules.fusion import fuse
 
 
 class Fused(LinearMethod):
-    """Args: weights: [C, d] semantic weights of the split's classes; alpha: their share, 0 visual to 1 semantic."""
+    """Convex fusion, docs/method.md (24); with class vectors as texts the rule of SemFew (arXiv 2311.18649).
+
+    Args: weights: [C, d] semantic weights of the split's classes; alpha: their share, 0 visual to 1 semantic.
+    """
 
     def __init__(self, weights: Float[Tensor, "c d"], *, alpha: float) -> None:
         if not 0 <= alpha <= 1:

@@ -14,7 +14,10 @@ from syntrans_training.modules.logistic import fit_logistic
 
 
 class LogisticRegression(LinearMethod):
-    """Args: c: inverse strength of the L2 penalty, as in scikit-learn; normalise: unit features, as RFS and SKD do."""
+    """The classifier of RFS (Tian et al., ECCV 2020, arXiv 2003.11539) and of SKD (arXiv 2006.09785).
+
+    Args: c: inverse strength of the L2 penalty, as in scikit-learn; normalise: unit features, as RFS and SKD do.
+    """
 
     def __init__(self, c: float = 1.0, *, normalise: bool = True) -> None:
         if c <= 0:

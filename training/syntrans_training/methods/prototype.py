@@ -18,7 +18,7 @@ def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
 
 
 class Prototype(LinearMethod):
-    """Nearest visual prototype; knows nothing about classes."""
+    """Nearest visual prototype by cosine (Snell et al., NeurIPS 2017, arXiv 1703.05175); sees no texts."""
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
         """See `LinearMethod.classifiers`."""
@@ -26,7 +26,10 @@ class Prototype(LinearMethod):
 
 
 class Euclidean(LinearMethod):
-    """Nearest class mean by Euclidean distance, as Snell et al. have it; scores are half of -d^2 + |query|^2."""
+    """Nearest class mean by Euclidean distance (Snell et al., NeurIPS 2017, arXiv 1703.05175).
+
+    Scores are half of -d^2 + |query|^2.
+    """
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
         """See `LinearMethod.classifiers`."""

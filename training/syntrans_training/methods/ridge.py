@@ -14,7 +14,10 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 
 
 class RidgeRegression(LinearMethod):
-    """Args: lam: > 0, weight of the squared length of W against the squared error."""
+    """The closed-form ridge solver of R2-D2 (Bertinetto et al., ICLR 2019, arXiv 1805.08136).
+
+    Args: lam: > 0, weight of the squared length of W against the squared error.
+    """
 
     def __init__(self, *, lam: float) -> None:
         if lam <= 0:

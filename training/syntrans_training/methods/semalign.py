@@ -1,7 +1,8 @@
 """SemFew: prototypes convexly mixed with the class centres that SemAlign reconstructs (modules/semalign.py).
 
+Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, arXiv 2311.18649).
 Every support is reconstructed with its class's text; w = k * prototype + (1 - k) * mean reconstruction, with SemFew's k
-chosen on val. Scores by cosine.
+chosen on val. Scores by cosine. What we do differently: the texts are mined descriptors in place of its own.
 """
 
 import torch.nn.functional as F
@@ -13,7 +14,10 @@ from syntrans_training.modules.semalign import SemAlign
 
 
 class SemanticAlignment(LinearMethod):
-    """Args: network: trained on base classes; text: [C, s] class vectors of the split; k: the prototypes' share."""
+    """SemFew (Zhang et al., CVPR 2024, arXiv 2311.18649).
+
+    Args: network: trained on base classes; text: [C, s] class vectors of the split; k: the prototypes' share.
+    """
 
     def __init__(self, network: SemAlign, text: Float[Tensor, "c s"], *, k: float) -> None:
         self.network, self.text, self.k = network.eval(), text, k

@@ -1,4 +1,8 @@
-"""Semantic weights alone: what the text predicts a class to look like, compared by cosine. Ignores the supports."""
+"""Semantic weights alone: what the text predicts a class to look like, compared by cosine. Ignores the supports.
+
+Of CLIP's own text vectors it is DCLIP: Menon, Vondrick, "Visual Classification via Description from Large Language
+Models" (ICLR 2023, arXiv 2210.07183).
+"""
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -8,10 +12,12 @@ from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 
 
 class Semantic(LinearMethod):
-    """Args: weights: [C, d], one predicted visual mean per class of the split; unit: compared at unit length.
+    """Texts alone; of CLIP's texts it is DCLIP (Menon, Vondrick, ICLR 2023, arXiv 2210.07183).
 
-    The mean of unit texts that is not renormalised gives the mean of their cosines, which is how Menon and Vondrick
-    ("Visual Classification via Description from Large Language Models", DCLIP, ICLR 2023) score a class.
+    Args: weights: [C, d], one predicted visual mean per class of the split; unit: compared at unit length.
+
+    The mean of unit texts that is not renormalised gives the mean of their cosines, which is how DCLIP
+    scores a class.
     """
 
     def __init__(self, weights: Float[Tensor, "c d"], *, unit: bool = True) -> None:

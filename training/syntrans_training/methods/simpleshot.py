@@ -12,7 +12,10 @@ from syntrans_training.methods.prototype import prototypes
 
 
 class SimpleShot:
-    """Args: mean: [d], the mean feature of the base classes, of the same raw features."""
+    """SimpleShot, CL2N (Wang et al., arXiv 1911.04623).
+
+    Args: mean: [d], the mean feature of the base classes, of the same raw features.
+    """
 
     def __init__(self, mean: Float[Tensor, " d"]) -> None:
         self.mean = mean

@@ -1,4 +1,8 @@
-"""SynTrans: the bridge's classifier weights (modules/vsbird.py) from supports and from what is known of the classes."""
+"""SynTrans: the bridge's classifier weights (modules/vsbird.py) from supports and from the classes' texts.
+
+Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multimodal Models for Few-Shot Learning"
+(IJCAI 2025, arXiv 2510.11115). Its equations are not public; what is computed is derived, docs/method.md section 4.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +19,9 @@ ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
 
 class SynTrans(LinearMethod):
-    """Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic, of val.
+    """SynTrans (Tang, He, Qin, IJCAI 2025, arXiv 2510.11115), formulas derived.
+
+    Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic, of val.
 
     With `worth` alpha is moved in every task by what its supports say of its text, and by nothing else (inductive).
     Supports and queries are phi(x) of modules/shared_space.py.
@@ -43,7 +49,7 @@ class SynTrans(LinearMethod):
         return SynTransWithin(self)
 
     def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
-        """Of every task."""
+        """The share of the text in every task."""
         with torch.no_grad():
             return self.within.alphas(self.space.project(support), classes)
 

@@ -19,7 +19,10 @@ CLIP_SCALE = 100.0
 
 
 class TipAdapter:
-    """Args: text: [C, d] text vectors of the split's classes; alpha, beta: as above; steps: 0 is training-free."""
+    """Tip-Adapter, with steps Tip-Adapter-F (Zhang et al., ECCV 2022, arXiv 2207.09519).
+
+    Args: text: [C, d] text vectors of the split's classes; alpha, beta: as above; steps: 0 is training-free.
+    """
 
     def __init__(
         self, text: Float[Tensor, "c d"], *, alpha: float, beta: float, steps: int = 0, lr: float = 1e-3

@@ -38,7 +38,7 @@ def fused_cosine(
 def add(
     visual: Float[Tensor, "*e n d"], semantic: Float[Tensor, "*e n d"], *, shots: int, alpha: float | Tensor
 ) -> Float[Tensor, "*e n d"]:
-    """FS-KTN's additive form, norm(w^v) + alpha / K * norm(w^s), at unit length; the inputs need not be unit."""
+    """docs/method.md (25), FS-KTN's form: norm(w^v) + alpha / K * norm(w^s) at unit length; inputs need not be unit."""
     return F.normalize(F.normalize(visual, dim=-1) + alpha / shots * F.normalize(semantic, dim=-1), dim=-1)
 
 
@@ -53,7 +53,7 @@ def fuse_evidence(
 ) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
 
-    In the shared space (shared_space.py) K supports have the precision K, and the text has `precision`:
+    docs/method.md (23): in the shared space K supports have the precision K, and the text has `precision`:
         w = (a K v + b g precision s) / (a K + b precision),    a = min(1, 2 - 2 alpha), b = min(1, 2 alpha)
     so that alpha 0 is visual only, 1 semantic only, and 1/2 the posterior mean, in which the text counts less with
     every support as FS-KTN's 1/K rule has it. `shots` may differ by class. The variance of a query around w is

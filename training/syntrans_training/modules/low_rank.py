@@ -1,4 +1,4 @@
-"""The inverse of a diagonal matrix plus one of low rank, by the identity of Woodbury (1950).
+"""The inverse of a diagonal matrix plus one of low rank, by the identity of Woodbury (1950); docs/method.md (23a).
 
     (diag(a) + c R^T R)^-1 = diag(h) - F^T F,    h = 1 / a,    F = L^-1 R diag(h),    L L^T = I / c + R diag(h) R^T
 
@@ -22,10 +22,6 @@ class LowRankInverse:
     def solve(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Rows times the inverse."""
         return self.diagonal * x - (x @ self.factor.T) @ self.factor
-
-    def quadratic(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
-        """Each row times the inverse times the row."""
-        return x.square() @ self.diagonal - (x @ self.factor.T).square().sum(-1)
 
 
 def invert(diagonal: Float[Tensor, " d"], rows: Float[Tensor, "r d"], scale: float) -> LowRankInverse:

@@ -2,8 +2,8 @@
 
 Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multimodal Models for Few-Shot Learning"
 (IJCAI 2025, arXiv 2510.11115); formulas derived, docs/method.md (19) to (26). Each part is a module of its own:
-the shared space, the maps, the visual weight generator, the semantic weight reconstructor, the gate, the fusion. A part
-begins as if it were not there, so the untrained head is the closed form of a two-covariance model whose class means are
+the shared space, the maps, the visual weight generator, the semantic weight reconstructor, the gate, the fusion. Each
+part starts as the identity, so the untrained head is the closed form of a two-covariance model whose class means are
 predicted from text.
 """
 

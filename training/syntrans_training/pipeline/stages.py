@@ -195,7 +195,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     main = unpack(tensors, ridge_note).main
     class_texts = _ClassTexts(texts)
     note = vsbird.run_stage(
-        RawFeatures(base.values, base.labels, val.features.values, len(val.features.classes)),
+        RawFeatures(base.values, base.labels, val.features.values),
         class_texts,
         _val_tasks(config, val, config.bridge.episodes),
         tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),

@@ -27,6 +27,7 @@ import torch
 from syntrans.files.sealed_json import sealed_json
 from syntrans.paths import atomic_write_text, make_dir, remove_rests
 from syntrans.provenance import made_by
+from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans.runs.legs import LEGS
 from syntrans.runs.lock import lock
 from syntrans_training.baselines.selection import METHODS
@@ -38,7 +39,7 @@ from syntrans_training.encoder.clip_distillation import encoder_file
 from syntrans_training.encoder.training import FILES
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.engine.distributed import join
-from syntrans_training.engine.run_files import BRIDGE, REPORT
+from syntrans_training.engine.run_files import BRIDGE
 from syntrans_training.pipeline.preparation import prepare
 from syntrans_training.pipeline.training_run import TrainingRun
 
@@ -87,7 +88,7 @@ def train(
         run = TrainingRun(config, out, descriptors, device, processes, resume=resume)
         report = run_stages(run, stage) | {"made_by": origin}
         if processes.first and stage not in ("encoder", "distill"):
-            atomic_write_text(out / REPORT, sealed_json(report))
+            atomic_write_text(out / TRAIN_REPORT, sealed_json(report))
     return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
 
 

@@ -2,8 +2,8 @@
 
 The scores are those of `methods.SynTrans` times the temperature that val chose, divided by `SCALE`, so that what
 predict learns about its scale starts at the probabilities of an evaluation. Unlabelled pictures count as further
-pictures of the classes that they probably show (class_means.py); without them the likeliest class is the one that an
-evaluation finds.
+pictures of the classes that they probably show (class_means.py, docs/method.md (34)); without them the likeliest class
+is the one that an evaluation finds.
 """
 
 from dataclasses import dataclass, replace

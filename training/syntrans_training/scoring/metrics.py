@@ -3,7 +3,7 @@
 Three intervals:
     normal   docs/method.md (27): 1.96 * std(ddof=1) / sqrt(n)
     t        Student's t quantile in place of 1.96, as SKD, RFS and Meta-Baseline do
-    image    `image_interval`: wider by what the choice of pictures adds
+    image    `image_interval`, docs/method.md (28): wider by what the choice of pictures adds
 The first two treat episodes as independent. Images recur between episodes, so they speak about other episodes of these
 very images: with ever more episodes they shrink to nothing (Lafargue et al., "Oops, I Sampled it Again", arXiv
 2409.02850). The third speaks about other images of the same classes.
@@ -66,7 +66,7 @@ def paired(a: NDArray[np.floating], b: NDArray[np.floating], *, kind: Literal["n
 def image_interval(correct: NDArray[np.floating], tasks: Episodes) -> Interval:
     """The 95 % interval that respects the reuse of images: what other pictures of the same classes would give.
 
-    `correct` [E, m] is 1 where a query was answered rightly (`scoring.Outcome.correct`); for a difference of two rows
+    `correct` [E, m] is 1 where a query was answered rightly (`EpisodeScores.correct`); for a difference of two rows
     hand in the difference of theirs.
 
     Derived: a bootstrap over images, stratified by class, in its limit of infinitely many replicates (the infinitesimal
@@ -111,7 +111,7 @@ def reliability(confidence: NDArray[np.floating], correct: NDArray[np.bool_], *,
 
 
 def ece(bins: NDArray[np.float64]) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over the bins of `reliability`, weighted by counts."""
+    """Calibration error, docs/method.md (29): mean |confidence - accuracy| over the bins, weighted by counts."""
     count, confidence, right = bins.T
     return float((count * np.abs(confidence - right)).sum() / max(count.sum(), 1))
 

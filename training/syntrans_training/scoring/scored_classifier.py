@@ -11,6 +11,8 @@ from syntrans_training.methods import Method
 
 Group = Literal["visual", "semantic", "transductive", "control"]
 
+UNCALIBRATED = 1.0  # temperature of a row that val has not had
+
 
 @dataclass(frozen=True)
 class ScoredClassifier:
@@ -19,6 +21,6 @@ class ScoredClassifier:
     methods: tuple[Method, ...]
     features: Float[Tensor, "n d"]
     settings: Mapping[str, float] = field(default_factory=dict)  # what val chose for it
-    temperature: float = 10.0  # of softmax(scores * temperature), for calibration; chosen on val
+    temperature: float = UNCALIBRATED  # of softmax(scores * temperature), for calibration; chosen on val
     support_views: Float[Tensor, "n v d"] | None = None  # augmented pictures that stand in for each support
     group: Group = "visual"

@@ -42,10 +42,10 @@ class View:
         `chunk` is how many episodes are in memory at once. Runs where the features are.
         """
         seen, views, methods = self.features, self.support_views, self.methods
-        if self._pays(tasks):
+        if self.space is not None and self._pays(tasks):
             with torch.inference_mode():
-                seen, views = (None if x is None else self.space.project(x) for x in (seen, views))
-            methods = [method.within for method in methods]
+                seen, views = self.space.project(seen), None if views is None else self.space.project(views)
+            methods = [method.within for method in methods if isinstance(method, InSpace)]
         mine = local()
 
         def answer(part: Episodes) -> tuple[int, list[Kept]]:
@@ -61,7 +61,7 @@ class View:
     def _pays(self, tasks: Episodes) -> bool:
         """Whether all pictures are fewer than what the methods would bring into the space and back."""
         supports_and_weights = tasks.support.size + tasks.classes.size
-        return self.space is not None and len(self.features) <= len(self.methods) * supports_and_weights
+        return len(self.features) <= len(self.methods) * supports_and_weights
 
 
 def views_of(rows: Mapping[str, ScoredClassifier]) -> list[View]:

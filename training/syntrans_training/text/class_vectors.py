@@ -80,8 +80,8 @@ class Knowledge:
 def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
     """The descriptors of `classes`; without a path only their names.
 
-    Which rows are whose, `class_match.match` says: by class id, by class name, then by their spelling. Classes `beside`
-    these have rows of their own, if the file knows them, which are then nobody else's.
+    Which rows are whose, `classes.match.match` says: by class id, by class name, then by their spelling. Classes
+    `beside` these have rows of their own, if the file knows them, which are then nobody else's.
     Raises `InputError` naming the classes that the file does not know, or that could be several of its.
     """
     if path is None:

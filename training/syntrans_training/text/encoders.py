@@ -237,7 +237,7 @@ def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> bool:
-    """Whether they are kept."""
+    """Keep the vectors on disk; whether it could be done."""
     # One new file per call: files are never rewritten, so two runs may share the cache.
     flat = pa.array(vectors.reshape(-1))
     columns = {"text": keys, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}

@@ -48,7 +48,7 @@ class OpenAIEngine:
         self._ways: dict[bool, int] = {}  # by whether it is a yes/no question: the way of asking that has worked
         self._vain = 0  # requests in a row
         self._client = _client(self._settings)
-        self._load_order = asyncio.Semaphore(self._settings.concurrency)
+        self._slots = asyncio.Semaphore(self._settings.concurrency)
         try:
             _check_served(self._client, model, self._settings)
         except ModelLoadError:
@@ -71,7 +71,7 @@ class OpenAIEngine:
 
     async def _ask(self, request: Request) -> Response:
         """Ask, unless the server has stopped answering."""
-        async with self._load_order:
+        async with self._slots:
             if self._vain >= self._settings.concurrency:
                 error = "server: it stopped answering"
                 return Response(request.id, finish_reason="error", error=error, transient=True)

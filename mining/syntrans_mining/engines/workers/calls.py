@@ -1,4 +1,4 @@
-"""The one queue of a run: what models are asked, until a worker that hosts the model takes it."""
+"""The request queue between steps and worker processes: a request waits for a worker that hosts its model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WorkItem:
             yield value
 
     def result(self) -> Any:
-        """The only part."""
+        """The answer of a call that has one part."""
         (value,) = self.results()
         return value
 

@@ -1,4 +1,4 @@
-"""Where engines live, as the steps see it; and the plainest such place, this process."""
+"""`Host`: the interface through which steps reach models; and `Inline`, which runs them in this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from syntrans_mining.engines.build import build_engine
 from syntrans_mining.engines.workers.calls import WorkItem
 
 if TYPE_CHECKING:
-    from syntrans_mining.engines.base import EngineSpec, Request, Response, TextVectors
+    from syntrans_mining.engines.base import EngineSpec, Request, Response
 
 
 NextRequest: TypeAlias = "Callable[[Response], Request | None]"
@@ -85,12 +85,6 @@ class Inline:
         for engine in self.engines.values():
             if hasattr(engine, "close"):
                 engine.close()
-
-
-def text_vectors(host: Host, model: str, texts: Sequence[str]) -> TextVectors:
-    """Unit vectors of ``texts`` by the encoder ``model``."""
-    result: TextVectors = host.embed(model, "embed_texts", list(texts)).result()
-    return result
 
 
 def by_model(requests: Sequence[Request]) -> dict[str, list[Request]]:

@@ -34,7 +34,7 @@ class LazyHost:
         return self._host.loads if self._host else {}
 
     def start(self, first: str | None = None) -> Host:
-        """The host itself."""
+        """The host, started if it is not yet."""
         if self._host is None:
             self._host = self._make(first)
         return self._host

@@ -21,7 +21,7 @@ from syntrans_mining.steps.propose import parse_answer
 
 MISSING = object()
 ODD = (MISSING, None, True, 0, -1, 10**400, -(10**400), 1e308, float("nan"), float("inf"), "", "x" * 70_000, "\ud800")
-ODD_THINGS = (*ODD, [], [None], [[]], [1, "a"], {}, {"text": {}}, {"type": "text"})
+ODD_THINGS: tuple[Any, ...] = (*ODD, [], [None], [[]], [1, "a"], {}, {"text": {}}, {"type": "text"})
 
 
 def places(value: Any) -> Iterator[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from syntrans.contract.reading import read_descriptors
 from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Response
+from syntrans_mining.engines.build import build_engine
 from syntrans_mining.engines.fake import FakeEncoder
 from syntrans_mining.engines.server.openai import OpenAIEngine
 from syntrans_mining.engines.server.proxy import is_loopback, proxy_for, proxy_notice
@@ -115,7 +116,7 @@ def test_a_list_of_models_that_is_none_ends_with_5_and_one_line(
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
     """Mines two birds on a server of two models, in this process, with vectors of no model."""
-    build = host.build_engine
+    build = build_engine
     monkeypatch.setattr(host, "build_engine", lambda spec: FakeEncoder() if spec.kind == "clip" else build(spec))
     (tmp_path / "birds.txt").write_text("heron\nibis\n")
 

@@ -202,7 +202,7 @@ def test_who_stops_listening_has_nothing_more_asked(server: str, connect: Connec
         [request(f"slow {number}") for number in range(50)]
     )
     next(answers)
-    answers.close()
+    answers.close()  # type: ignore[attr-defined]  # a generator
     time.sleep(0.5)
     assert len(Handler.asked) < 10
 

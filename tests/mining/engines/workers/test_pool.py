@@ -19,7 +19,7 @@ from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Req
 from syntrans_mining.engines.vllm import p_of_yes
 from syntrans_mining.engines.workers.handle import WorkerHandle
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
-from syntrans_mining.run.mine import MineResult
+from syntrans_mining.run.output_files import MineResult
 
 KILLED = """
 import sys

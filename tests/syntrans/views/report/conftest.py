@@ -78,7 +78,8 @@ def imagined(tmp_path: Path) -> Path:
 def evaluated(tmp_path: Path) -> Path:
     folder = tmp_path / "evaluate"
     folder.mkdir()
-    result = {"mean": 60.0, "half_width": 1.0, "image_half_width": 2.0, "n": 4, "ece": 0.03, "temperature": 1.2}
+    result: dict[str, Any] = {"mean": 60.0, "half_width": 1.0, "image_half_width": 2.0, "n": 4, "ece": 0.03}
+    result |= {"temperature": 1.2}
     result["reliability"] = [[0, 0.0, 0.0], [4, 0.5, 0.4], [6, 0.9, 0.8]]
     rows, names = ("visual_only", "syntrans", HOSTILE), ("wren", HOSTILE)
     summary = {

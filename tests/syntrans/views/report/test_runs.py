@@ -113,7 +113,7 @@ def test_answers_say_how_they_were_made_where_the_file_says_it(predicted: Path, 
     part = only(predicted)
     assert part["facts"] == [("answers", str(predicted))]
     assert "does not say how it was made" in part["limits"][-1]
-    pairs = {"top": [[]], "nearest": [[]], "speaks_for": [[]], "speaks_against": [[]]}
+    pairs: dict[str, list[list[str]]] = {"top": [[]], "nearest": [[]], "speaks_for": [[]], "speaks_against": [[]]}
     row = {"path": ["a"], "status": ["named"], "class": ["wren"], "probability": [1.0], "prediction_set": [["wren"]]}
     facts = {"facts": json.dumps([["command", HOSTILE]])}
     write_sealed(tmp_path / "names.parquet", pa.table(row | pairs).replace_schema_metadata(facts))

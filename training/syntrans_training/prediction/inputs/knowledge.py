@@ -1,4 +1,4 @@
-"""What is known in words of the classes at hand: descriptors by class id or name, else the class names.
+"""Descriptors of the classes of a predict task, by class id or name, else the class names.
 
 Texts are read by the sentence encoder that the bridge was made with, or by the CLIP that reads the pictures.
 """

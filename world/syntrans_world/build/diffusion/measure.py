@@ -24,7 +24,7 @@ def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300) -> dict[str
     """Shares of pictures in which CLIP finds a slot's value, of imagined, real and reconstructed ones; and distances.
 
     `imagined_<slot>` counts the captions that name the slot; the captions name as many slots as the model reads.
-    `nearest_imagined` and `nearest_real` are mean distances (root of the mean square of pixels in [0, 1]) of imagined
+    `nearest_*` are mean distances (root of the mean square of pixels in [0, 1]) of imagined
     and of held-out real pictures to the nearest of 2,000 training pictures; `closest_*` the smallest of them.
     """
     pipeline = _load(folder)

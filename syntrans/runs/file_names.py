@@ -1,0 +1,12 @@
+"""Names of the files in run folders by which several parts of the program know a run."""
+
+REQUEST = "request.json"
+"""What a run was asked for, written when it begins: how the same command finds its unfinished run."""
+JOURNAL = "journal.sqlite"
+"""Every answer or picture of a run, as it arrives."""
+TRAIN_REPORT = "train.json"
+FLIER_REPORT = "flier.json"
+SUMMARY = "summary.json"
+"""Of an evaluation."""
+ACCURACIES = "accuracies.parquet"
+"""Of an evaluation: every row on every episode."""
