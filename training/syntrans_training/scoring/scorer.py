@@ -92,7 +92,7 @@ def _joined(parts: Sequence[_Answers]) -> _Answers:
 
 
 def _outcome(tasks: Episodes, methods: Sequence[_Answers], n_images: int) -> EpisodeScores:
-    correct = np.mean([of.right for of in methods], 0, dtype=np.float32)
+    correct = np.stack([of.right for of in methods]).mean(0, dtype=np.float32)
     n_classes = int(np.sqrt(len(methods[0].confusion)))
     images = tasks.query.reshape(-1)
     confidence, right = (
