@@ -56,7 +56,7 @@ class View:
 
     @torch.inference_mode()
     def _brought(self, tasks: Episodes) -> tuple[Tensor, Tensor | None, list[Method]]:
-        """Pictures, views and methods, in the space if that takes less than each method's supports, and weights back."""
+        """Pictures, views and methods; in the space if that takes less than the methods' supports, and weights back."""
         by_method = tasks.support.size + tasks.classes.size
         if self.space is None or len(self.features) > len(self.methods) * by_method:
             return self.features, self.support_views, self.methods
