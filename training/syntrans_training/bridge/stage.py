@@ -197,7 +197,8 @@ def _choose_space(
     if len(candidates) == 1:
         return candidates[0][0]
     tasks = [task for space, start in candidates for task in problems.all(variant, space, start, problems.tasks)]
-    best = [max(first.curve) for (first,) in train_heads(tasks, [0], config, grid.alphas, progress)]
+    trained = train_heads(tasks, [0], config, grid.alphas, progress, tried=True)
+    best = [max(first.curve) for (first,) in trained]
     reached = np.array(best).reshape(len(candidates), -1).mean(1)
     return candidates[int(np.argmax(reached))][0]
 

@@ -155,10 +155,9 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
     """What saw the pictures; of given features only their length is known."""
-    config = subject.run.config.encoder
-    if config.method == "precomputed":
-        return {"method": config.method, "numbers": subject.features.raw.shape[1]}
-    return config.model_dump(include={"backbone", "method", "test_size"})
+    given = subject.run.config.encoder.method == "precomputed"
+    known = subject.run.config.encoder.model_dump(include={"method"} if given else {"backbone", "method", "test_size"})
+    return known | ({"numbers": subject.features.raw.shape[1]} if given else {})
 
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:

@@ -23,10 +23,21 @@ from syntrans_training.modules.low_rank import LowRankInverse, invert
 class ClosedForms(Protocol):
     """Classifiers of f settings for one number of shots; vectors are among the eigenvectors of each setting."""
 
+    def reading(self, pictures: Float[Tensor, "b d"]) -> Float[Tensor, "b f r"] | None:
+        """What a call needs of pictures that is linear in them, if anything is."""
+        ...
+
     def __call__(
-        self, mean: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"]
+        self,
+        mean: Float[Tensor, "e n d"],
+        classes: Int[Tensor, "e n"],
+        reading: Float[Tensor, "e n f r"] | None = None,
+        /,
     ) -> tuple[Float[Tensor, "e f n d"], Float[Tensor, "e f n"]]:
-        """Weights and biases from the means of the supports and the class numbers of the split."""
+        """Weights and biases from the means of the supports and the class numbers of the split.
+
+        `reading`: of the means, where it is known.
+        """
         ...
 
 
@@ -80,12 +91,20 @@ class EvidenceForms:
         self.own = self.share / within + shots * (self.share * h - h_less)
         self.text = (semantic * ((shots + 1) * told - shots * told_less)).sum(-1)  # [f, s]
 
+    def reading(self, pictures: Float[Tensor, "b d"]) -> Float[Tensor, "b f r"]:
+        """See `ClosedForms`."""
+        return (pictures @ self.read.flatten(0, 1).T).view(len(pictures), len(self.read), -1)
+
     def __call__(
-        self, mean: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"]
+        self,
+        mean: Float[Tensor, "e n d"],
+        classes: Int[Tensor, "e n"],
+        reading: Float[Tensor, "e n f r"] | None = None,
+        /,
     ) -> tuple[Float[Tensor, "e f n d"], Float[Tensor, "e f n"]]:
         """See `ClosedForms`."""
         v, place, f = mean.flatten(0, 1), classes.flatten(), len(self.visual)
-        read = (v @ self.read.flatten(0, 1).T).view(len(v), f, -1)
+        read = self.reading(v) if reading is None else reading.flatten(0, 1)
         upper, lower, crossed = torch.split(read, [self.rank, self.rank, self.classes], -1)
         square = v.square() @ self.own.T + self.text[:, place].T
         square += self.shots * (lower.square().sum(-1) - self.share * upper.square().sum(-1))
@@ -113,8 +132,11 @@ class UnitForms:
     shots: int
     additive: bool
 
+    def reading(self, pictures: Float[Tensor, "b d"]) -> None:
+        """See `ClosedForms`."""
+
     def __call__(
-        self, mean: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"]
+        self, mean: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], _reading: Tensor | None = None, /
     ) -> tuple[Float[Tensor, "e f n d"], Float[Tensor, "e f n"]]:
         """See `ClosedForms`."""
         weights = []

@@ -1,6 +1,7 @@
 """Accuracy on val of many closed forms in one pass: supports and queries are gathered once for all of them."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -22,17 +23,23 @@ def closed_form_accuracies(
     with thread_pool() as pool:
         for shots, of_shots in tasks.items():
             made = forms(shots)
-            hits = sum(pool.map(lambda part, made=made: _hits(made, features, part), of_shots.chunks(CHUNK)))
+            few = 2 * len(features) <= of_shots.classes.size  # pictures recur, so each is read once
+            known = made.reading(features) if few else None
+            answer = partial(_hits, made, features, known)
+            hits = sum(pool.map(answer, of_shots.chunks(CHUNK)))
             found.append(torch.as_tensor(hits).double() / of_shots.query.size)
     return torch.stack(found).mean(0).tolist()
 
 
 @torch.inference_mode()
-def _hits(forms: ClosedForms, features: Float[Tensor, "m d"], part: Episodes) -> Int[Tensor, " f"]:
-    """Queries that each form gets right, over all episodes of the chunk."""
-    classes = torch.from_numpy(part.classes)
+def _hits(
+    forms: ClosedForms, features: Float[Tensor, "m d"], known: Float[Tensor, "m f r"] | None, part: Episodes
+) -> Int[Tensor, " f"]:
+    """Queries that each form gets right, over all episodes of the chunk; `known`: what it reads of the features."""
+    classes, support = torch.from_numpy(part.classes), torch.from_numpy(part.support)
     query = features[torch.from_numpy(part.query).flatten(1)]
-    weight, bias = forms(features[torch.from_numpy(part.support)].mean(2), classes)
+    reading = None if known is None else known[support].mean(2)
+    weight, bias = forms(features[support].mean(2), classes, reading)
     scores = (weight.flatten(1, 2) @ query.mT).view(*bias.shape, -1)  # [e, f, n, m]
     scores += bias.unsqueeze(-1)
     return right_answers(scores).sum((0, 2))

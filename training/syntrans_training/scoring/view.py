@@ -41,11 +41,7 @@ class View:
 
         `chunk` is how many episodes are in memory at once. Runs where the features are.
         """
-        seen, views, methods = self.features, self.support_views, self.methods
-        if self.space is not None and self._pays(tasks):
-            with torch.inference_mode():
-                seen, views = self.space.project(seen), None if views is None else self.space.project(views)
-            methods = [method.within for method in methods if isinstance(method, InSpace)]
+        seen, views, methods = self._brought(tasks)
         mine = local()
 
         def answer(part: Episodes) -> tuple[int, list[Kept]]:
@@ -58,10 +54,15 @@ class View:
         with _workers(1 if seen.is_cuda else torch.get_num_threads()) as (pool, workers):
             yield from pool.map(answer, tasks.chunks(max(1, chunk // workers)))
 
-    def _pays(self, tasks: Episodes) -> bool:
-        """Whether all pictures are fewer than what the methods would bring into the space and back."""
-        supports_and_weights = tasks.support.size + tasks.classes.size
-        return len(self.features) <= len(self.methods) * supports_and_weights
+    @torch.inference_mode()
+    def _brought(self, tasks: Episodes) -> tuple[Tensor, Tensor | None, list[Method]]:
+        """Pictures, views and methods; in the space if that takes less than the methods' supports, and weights back."""
+        by_method = tasks.support.size + tasks.classes.size
+        if self.space is None or len(self.features) > len(self.methods) * by_method:
+            return self.features, self.support_views, self.methods
+        views = None if self.support_views is None else self.space.project(self.support_views)
+        within = [method.within for method in self.methods if isinstance(method, InSpace)]
+        return self.space.project(self.features), views, within
 
 
 def views_of(rows: Mapping[str, ScoredClassifier]) -> list[View]:
