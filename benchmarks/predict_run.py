@@ -55,8 +55,7 @@ def measure(subject: Any, shots: int, settings: Sequence[str]) -> dict[str, Any]
             scores = row.methods[0].scores(row.features[support], row.features[query], classes)
         expected = scores[0].argmax(-1).numpy()
         truth = np.repeat(np.arange(len(episode.classes)), episode.query.shape[1])
-        for name, (inductive, text) in ROWS.items():
-            found = predicted(subject, episode, Settings(inductive=inductive), text)
+        for name, found in predicted(subject, episode).items():
             results[name].append(outcome(found, truth))
             if name == "one by one":
                 equal.append(float((found.labels == expected).mean()))
@@ -88,14 +87,19 @@ def without_pictures(subject: Any, seen: Seen, settings: Sequence[str]) -> dict[
     return {name: summary(rows) for name, rows in results.items()}
 
 
-def predicted(subject: Any, episode: Any, settings: Settings, text: bool) -> Any:
-    """What predict says of the queries."""
+def predicted(subject: Any, episode: Any) -> dict[str, Any]:
+    """What predict says of the queries, by row."""
     names = tuple(subject.split.classes[c] for c in episode.classes)
     labels = np.repeat(np.arange(len(names)), episode.support.shape[1])
     trained, raw = RunKnowledge(subject.run), subject.features.raw.numpy()
-    told = trained.texts(trained.descriptors(None, names), names, labels) if text else None
-    predictor = fit(raw[episode.support.reshape(-1)], labels, names, trained.space(told, labels), told, settings)
-    return predictor.predict(raw[episode.query.reshape(-1)])
+    texts = trained.texts(trained.descriptors(None, names), names, labels)
+    opened = {told: trained.space(texts if told else None, labels) for told in (True, False)}
+    supports, found = raw[episode.support.reshape(-1)], {}
+    for row, (inductive, text) in ROWS.items():
+        told = texts if text else None
+        predictor = fit(supports, labels, names, opened[text], told, Settings(inductive=inductive))
+        found[row] = predictor.predict(raw[episode.query.reshape(-1)])
+    return found
 
 
 def outcome(found: Any, truth: NDArray[Any]) -> dict[str, Any]:

@@ -71,17 +71,19 @@ class Read:
         return Domain(space.project(self.features[rows]), np.searchsorted(classes, self.labels[rows]), told)
 
 
-def read(files: Sequence[Path], described: Mapping[str, Mapping[str, Sequence[str]]]) -> Read:
+def read(
+    files: Sequence[Path], described: Mapping[str, Mapping[str, Sequence[str]]], per_class: int = PER_CLASS
+) -> Read:
     """Pictures of Parquet files, and the texts of their classes by author, and their names."""
     photos, names = [], []
     for file in files:
         table = pq.read_table(file, columns=["image", "class"])
         found = np.array(table["class"].to_pylist())
         for name in np.unique(found):
-            for row in np.flatnonzero(found == name)[:PER_CLASS].tolist():
+            for row in np.flatnonzero(found == name)[:per_class].tolist():
                 photos.append(ImageRef("", "", partial(bytes, table["image"][row].as_py()["bytes"]), f"{file} {row}"))
                 names.append(str(name))
-    encoded = encode_photos(open_sight("photo").encoder, photos, f"read {files[0].parent.name}")
+    encoded = encode_photos(open_sight("photo").encoder, photos, "read pictures")
     classes, labels = np.unique(np.array(names)[list(encoded.rows)], return_inverse=True)
     reader, vectors = SentenceEncoder(), {}
     for kind, told in {**described, "names": {}}.items():
@@ -94,7 +96,7 @@ def read(files: Sequence[Path], described: Mapping[str, Mapping[str, Sequence[st
 def domains(data: Path, *, quick: bool) -> Iterator[tuple[str, list[Domain]]]:
     """Each with the parts that have a bridge of their own; `quick`: the one that needs no file."""
     shipped = open_sight("photo").space
-    yield "the world", [world(shipped)]
+    yield "the world", [world(shipped, QUERIES + max(SHOTS) if quick else PER_CLASS)]
     if quick:
         return
     caltech = data / "caltech101"
@@ -106,11 +108,11 @@ def domains(data: Path, *, quick: bool) -> Iterator[tuple[str, list[Domain]]]:
     yield "miniImageNet", left_out(read(sorted((data / "miniimagenet").glob("*.parquet")), told))
 
 
-def world(space: Space) -> Domain:
+def world(space: Space, per_class: int) -> Domain:
     """Drawings of invented things."""
-    folder = export_cached(PER_CLASS)
+    folder = export_cached(per_class)
     truths = {entry.name: [PHRASES[slot][value][0] for slot, value in entry.truth().items()] for entry in CLASSES}
-    found = read([folder / "base.parquet", folder / "val.parquet"], {"true": truths})
+    found = read([folder / "base.parquet", folder / "val.parquet"], {"true": truths}, per_class)
     return found.of(np.unique(found.labels), space)
 
 

@@ -21,7 +21,8 @@ def serve(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="photo, onnx:FILE, timm:NAME or open_clip:DIR; default: the best one installed.", metavar="NAME"
+            help="photo, onnx:FILE, timm:NAME, open_clip:DIR or run:DIR; default: the best one installed.",
+            metavar="NAME",
         ),
     ] = None,
     descriptors: Annotated[

@@ -46,7 +46,7 @@ def whole_pool(
     if files:
         pools.insert(0, ParquetPool(files, columns, stay=stay))
     if not pools:
-        raise InputError(_nothing(path, root))
+        raise InputError(_nothing(path, root, by_class=not columns.unlabelled))
     return MergedPool(pools) if len(pools) > 1 else pools[0]
 
 
@@ -99,12 +99,15 @@ def holds(root: Path) -> str:
     return f"it holds {', '.join(names[:8]) or 'nothing'}{note}"
 
 
-def _nothing(path: str, root: Path) -> str:
+def _nothing(path: str, root: Path, *, by_class: bool) -> str:
     if root.is_file():
         return f"{path} is a file; give a folder of pictures by class, or a Parquet file"
+    if root.is_dir() and not by_class:
+        return f"{path} holds no picture ({holds(root)}); give a picture, a folder, a pattern in quotes, or Parquet"
     if root.is_dir():
         loose = len(loose_pictures(root))
-        have = f"{loose} pictures lie in it, in no class" if loose else holds(root)
+        lie = "picture lies" if loose == 1 else "pictures lie"
+        have = f"{loose} {lie} in it, in no class" if loose else holds(root)
         return f"{path} holds no picture by class ({have}); give one folder a class, or Parquet with image and class"
     what = "is a pipe, socket or device" if root.exists() else "is not there"
     return f"{path} {what}; give a folder, or a Parquet file"

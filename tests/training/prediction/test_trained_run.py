@@ -147,6 +147,17 @@ def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(sub
     assert not np.allclose(*scores, rtol=1e-3)
 
 
+def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, artifacts):
+    episode, _ = evaluated(subject, 1, 0)
+    queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
+    found = predictor_of(subject, episode, inductive=False).predict(queries).directions
+    means, count = found._means, 1 + float(found.worth.mean())
+    weight, bias = found.bridge.classifier(means, found.text, 1, alpha=found.alpha, pictures=count)
+    other, _ = found.bridge.classifier(means, found.text, 1, alpha=found.alpha)
+    assert np.allclose(found.scores(found.place(weight)), weight @ weight.T + bias, rtol=1e-4)
+    assert not np.allclose(weight, other, rtol=1e-3)
+
+
 def test_a_left_out_support_is_scored_by_the_class_that_the_others_make(subject, artifacts):
     episode, _ = evaluated(subject, 3, 0)
     whole = predictor_of(subject, episode)

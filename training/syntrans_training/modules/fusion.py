@@ -36,7 +36,7 @@ def fused_cosine(
 
 
 def add(
-    visual: Float[Tensor, "*e n d"], semantic: Float[Tensor, "*e n d"], *, shots: int, alpha: float | Tensor
+    visual: Float[Tensor, "*e n d"], semantic: Float[Tensor, "*e n d"], *, shots: float, alpha: float | Tensor
 ) -> Float[Tensor, "*e n d"]:
     """docs/method.md (25), FS-KTN's form: norm(w^v) + alpha / K * norm(w^s) at unit length; inputs need not be unit."""
     return F.normalize(F.normalize(visual, dim=-1) + alpha / shots * F.normalize(semantic, dim=-1), dim=-1)

@@ -165,7 +165,7 @@ class VSBird(nn.Module):
         return Weights(visual, semantic, precision, trust)
 
     def classifier(
-        self, made: Weights, *, shots: int, alpha: float | Float[Tensor, "e 1 1"]
+        self, made: Weights, *, shots: float, alpha: float | Float[Tensor, "e 1 1"]
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`."""
         if self.fusion == "evidence":

@@ -83,7 +83,7 @@ def _encoded(request: Request, encoder: ImageEncoder, pictures: Sequence[Picture
 def _written(request: Request, task: Task, found: list[Answer], began: float) -> str:
     head = counts(found)
     seconds = time.monotonic() - began
-    words = [f"{head['pictures']} pictures", f"{head['named']} named", f"{head['unsure']} unsure"]
+    words = [_pictures(head["pictures"]), f"{head['named']} named", f"{head['unsure']} unsure"]
     words += [f"{head['none_of_these']} none of these", f"{head['broken']} broken", f"{seconds:.1f} s"]
     say(", ".join(words))
     for name, n in list(head["classes"].items())[:20]:
@@ -91,7 +91,7 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
     if request.sort_into is not None:
         copied = sort_into(request.sort_into, found)
         left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"
-        say(f"sorted {copied} pictures into {request.sort_into}{left if head['broken'] else ''}")
+        say(f"sorted {_pictures(copied)} into {request.sort_into}{left if head['broken'] else ''}")
     if request.out is None:
         return as_csv(found)
     facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
@@ -116,3 +116,7 @@ def _facts(request: Request, task: Task) -> Facts:
         *facts_of(made_by()),
     ]
     return [(label, str(text)) for label, text in found if text]
+
+
+def _pictures(n: int) -> str:
+    return f"{n} {'picture' if n == 1 else 'pictures'}"

@@ -76,11 +76,19 @@ class TrainedBridge:
             return float(self.worth.alphas(self.alpha, shown))
 
     def classifier(
-        self, means: Array, text: Array, shots: int, seen: Array | None = None, *, alpha: float | None = None
+        self,
+        means: Array,
+        text: Array,
+        shots: int,
+        seen: Array | None = None,
+        *,
+        alpha: float | None = None,
+        pictures: float | None = None,
     ) -> tuple[Array, Array]:
         """Weights [n, r] and biases [n] of classes from means and texts [n, r], which give `ClassModel.scores`.
 
-        With `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
+        The means are those of `pictures`, by default of `shots`: the more, the less the text weighs beside them. With
+        `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
         """
         with torch.inference_mode():
             mean, semantic = _tensor(means)[None], _tensor(text)[None]
@@ -88,7 +96,8 @@ class TrainedBridge:
             if seen is not None:
                 visual = made.visual * _tensor(seen)
                 made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
-            weight, bias = self.head.classifier(made, shots=shots, alpha=self.alpha if alpha is None else alpha)
+            count, weighed = shots if pictures is None else pictures, self.alpha if alpha is None else alpha
+            weight, bias = self.head.classifier(made, shots=count, alpha=weighed)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -131,7 +140,7 @@ class BridgeClasses:
         if not self.has_text:
             return np.zeros((len(placed), len(self.text)), np.float32)
         seen = (self.counts > 0).astype(np.float32)
-        mute = self.bridge.classifier(self._means, self.text, self.shots, seen, alpha=self.alpha)
+        mute = self._make(self._means, self.text, seen)
         found: Array = self.scores(placed) - _linear(placed, *mute)
         return found
 
@@ -141,7 +150,7 @@ class BridgeClasses:
         rest = self._pictures[labels] - 1
         text = self.text[labels]
         means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), text)
-        weight, bias = self.bridge.classifier(means.astype(np.float32), text, self.shots, alpha=self.alpha)
+        weight, bias = self._make(means.astype(np.float32), text)
         scores[np.arange(len(labels)), labels] = (supports * weight).sum(1) + bias
         return scores
 
@@ -173,7 +182,12 @@ class BridgeClasses:
 
     @cached_property
     def _classifier(self) -> tuple[Array, Array]:
-        return self.bridge.classifier(self._means, self.text, self.shots, alpha=self.alpha)
+        return self._make(self._means, self.text)
+
+    def _make(self, means: Array, text: Array, seen: Array | None = None) -> tuple[Array, Array]:
+        # One number for all classes: with its own, the largest class would draw all pictures to itself.
+        count = self.shots + float(self.worth.mean())
+        return self.bridge.classifier(means, text, self.shots, seen, alpha=self.alpha, pictures=count)
 
     @property
     def _means(self) -> Array:

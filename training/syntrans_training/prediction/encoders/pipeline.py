@@ -98,7 +98,8 @@ def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str, ke
 def fingerprint(encoder: ImageEncoder) -> str:
     """16 hex digits of what an encoder says of a grey picture: features of equal ones may be mixed."""
     grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
-    return hashlib.sha256(encoder.forward(grey[None]).tobytes()).hexdigest()[:16]
+    batch = np.stack([grey])  # a copy, as of pictures: torch warns of arrays that may not be written
+    return hashlib.sha256(encoder.forward(batch).tobytes()).hexdigest()[:16]
 
 
 def usable_cores() -> int:
