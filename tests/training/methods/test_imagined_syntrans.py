@@ -22,7 +22,7 @@ def rand(*shape: int, seed: int) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def features():
-    raw = RawFeatures(1 + rand(40, D, seed=0), torch.arange(8).repeat_interleave(5), 1 + rand(30, D, seed=1), N)
+    raw = RawFeatures(1 + rand(40, D, seed=0), torch.arange(8).repeat_interleave(5), 1 + rand(30, D, seed=1))
     return transform_features(raw, 1.0)[1]
 
 

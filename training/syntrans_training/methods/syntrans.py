@@ -62,7 +62,7 @@ class SynTrans(LinearMethod):
 
 @dataclass(frozen=True)
 class SynTransWithin(LinearMethod):
-    """`SynTrans` of pictures in the shared space."""
+    """`SynTrans` of pictures in the shared space (docs/method.md section 4)."""
 
     method: SynTrans
 
@@ -113,7 +113,7 @@ class TransductiveSynTrans:
 
 @dataclass(frozen=True)
 class TransductiveWithin:
-    """`TransductiveSynTrans` of pictures in the shared space."""
+    """`TransductiveSynTrans` of pictures in the shared space, docs/method.md (34)."""
 
     inductive: SynTrans
     worth: TextWorth
