@@ -3,8 +3,8 @@
 import pytest
 
 from syntrans.views.labels import FLIER_LABELS
-from syntrans_training.flier.rows import FLIER, PIXELS
-from syntrans_training.flier.table import render
+from syntrans_training.flier.rows import FLIER, IMAGE_BRANCH, PIXELS
+from syntrans_training.flier.table import render, verdict
 
 SHOTS = ("1", "2", "4", "8", "16")
 
@@ -32,3 +32,11 @@ def test_every_cell_is_there_on_80_columns_and_in_a_pipe(summary):
     assert all(narrow.count(label) >= len(SHOTS) for label in FLIER_LABELS.values())
     head = next(line.split() for line in piped.splitlines() if line.strip().startswith("method"))
     assert [word for word in head if word.endswith("-shot")] == [f"{k}-shot" for k in SHOTS]
+
+
+def test_a_lead_over_pixels_that_the_image_branch_has_alone_is_not_called_the_latents(summary):
+    assert verdict(summary).startswith("Latents add something over the same pictures as pixels at 1, 2, 4, 8, 16 shots")
+    level = {"mean": 0.1, "half_width": 0.7, "verdict": "not distinguishable at 95 %"}
+    for k in SHOTS:
+        summary["contrasts"][k] = summary["contrasts"][k] | {f"{FLIER} - {IMAGE_BRANCH}": level}
+    assert verdict(summary).startswith("Latents add nothing over the same imagined pictures as pixels")

@@ -44,19 +44,18 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert second.endswith("encoder: colours, as the test says")
 
 
-def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(
-    tmp_path, capsys, monkeypatch, write_imagined_of
-):
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight())
+def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(tmp_path, capsys, write_imagined_of):
     support, query = write_task(tmp_path, shots=2)
     [picture.unlink() for picture in (support / "blue").iterdir()]
-    told = ["--support", support, "--query", query, "--text", "none"]
     file = write_imagined_of(tmp_path, {name: [photo(name, n) for n in (91, 92, 93)] for name in ("blue", "red")})
-    code, rows, err = predict(capsys, *told, "--set", f"imagined={file}", "--set", "imagined_supports=2")
+    told = ["--support", support, "--query", query, "--set", f"imagined={file}", "--set", "imagined_supports=2"]
+    code, rows, err = predict(capsys, *told, "--text", "none")
     assert code == 0
     assert all(right(rows))
     assert f"imagined: {file} (--set imagined, 2 pictures of 1 classes without any)" in err
     assert "4 pictures of 2 classes" in err
+    assert "text alone was better" not in err
+    assert "text alone was better" in predict(capsys, *told)[2]
 
 
 @pytest.mark.parametrize(("text", "code"), [("auto", 0), ("names", 4)])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.tables import as_text, side_by_side, width_of
 from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
-from syntrans_training.flier.rows import FLIER, GROUPS, PIXELS
+from syntrans_training.flier.rows import FLIER, GROUPS, IMAGE_BRANCH, PIXELS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,10 +48,15 @@ def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
 
 
 def verdict(summary: Mapping[str, Any]) -> str:
-    """What FLIER's claim, that latents add something, comes to here."""
+    """What FLIER's claim, that latents add something, comes to here.
+
+    They do where FLIER is better than the same pictures as pixels, and than its own image branch: else the two may
+    differ in nothing but the share of the training that val kept for each.
+    """
     leads = {k: found[f"{FLIER} - {PIXELS}"] for k, found in summary["contrasts"].items()}
     told = ", ".join(f"{k}-shot {_signed(lead)}" for k, lead in leads.items())
-    better = [k for k, lead in leads.items() if lead["verdict"] == "better"]
+    alone = {k: found[f"{FLIER} - {IMAGE_BRANCH}"] for k, found in summary["contrasts"].items()}
+    better = [k for k, lead in leads.items() if lead["verdict"] == alone[k]["verdict"] == "better"]
     if not better:
         return f"Latents add nothing over the same imagined pictures as pixels (FLIER − pixels only: {told})."
     listed = ", ".join(better)

@@ -99,6 +99,8 @@ def open_task(request: TaskRequest, supports: Supports, query: str | None = None
         shown = np.array(supports.labels, np.int64)
         texts = _texts_of_run(request, supports.classes, shown, sight.trained, told)
         sight = replace(sight, space=sight.trained.space(texts, shown))
+    if supports.imagined and texts is not None:
+        say("warning: imagined pictures count as real ones, and text alone was better (docs/flier.md); drop them")
     read = encode_photos(sight.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
         say(f"warning: support left out: {why} ({supports.pictures[row].origin})")
