@@ -135,7 +135,7 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_stages(scores: list[dict[str, Any]]) -> None:
-    made = table("after stage", ">rows", ">precision", ">recall", ">seconds", whole=("after stage",))
+    made = table("after step", ">rows", ">precision", ">recall", ">seconds", whole=("after step",))
     for score in (score for score in scores if score["split"] == "novel"):
         values = (score["precision"], score["recall"])
         spent = "" if score["seconds"] is None else number(score["seconds"], digits=1)
