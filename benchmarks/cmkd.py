@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...] [--quick]
 
-CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed one student is trained by each
-of the lessons below (--controls adds teachers that know less: pictures alone, or names), on the same tasks, views and
-first weights; all are evaluated on the same frozen novel episodes, as prototypical networks (row `euclidean`). Two
+CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed each of the students below is
+trained (--controls adds those of teachers that know less: pictures alone, or names), on the same tasks, views and first
+weights; all are evaluated on the same frozen novel episodes, as prototypical networks (row `euclidean`). Two
 intervals of a difference: over episodes, of the mean over seeds, and over seeds (Student's t), each of which is one
 draw of weights and tasks. A gain over no teacher is that of a teacher; what its knowledge adds is the descriptors'
 student minus a control's. Writes cmkd.json and cmkd.md. The same command again takes over the students that are trained
@@ -35,7 +35,7 @@ from syntrans_training.pipeline.train import train
 from syntrans_training.scoring.metrics import interval, paired
 
 ALONE, TOLD = "no teacher (srl 0)", "teacher with descriptors"
-LESSONS = {ALONE: ["encoder.cmkd.relation_weight=0"], TOLD: []}
+STUDENTS = {ALONE: ["encoder.cmkd.relation_weight=0"], TOLD: []}
 CONTROLS = {
     "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
     "teacher with names": ["encoder.cmkd.knowledge=name"],
@@ -52,7 +52,7 @@ QUICK = [
 def one_student(
     name: str, settings: list[str], folder: Path, descriptors: Path, episodes: list[str]
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Accuracy on every novel episode of the student of one lesson, and the val accuracies of it and its teacher."""
+    """Accuracy on every novel episode of one student, and the val accuracies of it and its teacher."""
     config = load_config(TrainConfig, name, kind="training/configs", overrides=settings)
     note = train(config, out=folder, descriptors=descriptors).report["encoder"]
     evaluation = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=episodes)
@@ -74,7 +74,7 @@ def difference(a: np.ndarray, b: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Per lesson: accuracy of the mean over seeds, its gain over no teacher, what a control lacks, and each seed's."""
+    """Per student: accuracy of the mean over seeds, its gain over no teacher, what a control lacks, and each seed's."""
     alone, told = (np.stack(accuracies[name]) for name in (ALONE, TOLD))
     rows = {}
     for name, per_seed in accuracies.items():
@@ -127,11 +127,11 @@ def main() -> None:
         given.seeds, given.controls, given.set = [0], False, [*TRAIN, *QUICK, *given.set]
     out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
     episodes = [*EPISODES, *EVALUATE] if given.quick else EPISODES
-    lessons = LESSONS | (CONTROLS if given.controls else {})
-    accuracies: dict[str, list[np.ndarray]] = {name: [] for name in lessons}
-    looks: dict[str, list[dict[str, Any]]] = {name: [] for name in lessons}
+    students = STUDENTS | (CONTROLS if given.controls else {})
+    accuracies: dict[str, list[np.ndarray]] = {name: [] for name in students}
+    looks: dict[str, list[dict[str, Any]]] = {name: [] for name in students}
     for seed in given.seeds:
-        for i, (name, settings) in enumerate(lessons.items()):
+        for i, (name, settings) in enumerate(students.items()):
             folder = make_dir(out / "train" / f"{seed}-{i}")
             changes = [*given.set, *settings, f"seed={seed}"]
             found, look = one_student(given.config, changes, folder, given.descriptors, episodes)

@@ -137,8 +137,8 @@ def measure(name: str, training: Training, given: argparse.Namespace, out: Path)
     config = load_config(TrainConfig, given.config, kind="training/configs", overrides=changes)
     folder, target = make_dir(out / "train" / name), make_dir(out / "evaluate" / name)
     if config.distill.teacher and not (folder / DISTILL).exists():
-        for lesson in sorted(out.glob(f"train/*/{DISTILL}"))[:1]:  # its identity says whether it fits
-            shutil.copyfile(lesson, folder / DISTILL)
+        for distilled in sorted(out.glob(f"train/*/{DISTILL}"))[:1]:  # its identity says whether it fits
+            shutil.copyfile(distilled, folder / DISTILL)
     made = train(config, out=folder, descriptors=training.descriptors).report
     how = load_config(
         EvaluateConfig, "evaluate", kind="training/configs", overrides=["control_draws=1", *given.evaluate]

@@ -11,11 +11,12 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,69 +25,25 @@ from reliability_differences import ended_differently
 from reliability_scenes import Scene
 
 from syntrans.errors import SyntransError
-from syntrans_mining.engines.base import Request, Response
-from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_training.prediction.encoders.journal import FeatureJournal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+import kill_points
 
 TRIES = 8
 CRASHED = 70  # the code of a process that an error ended which is not ours
+Killed = kill_points.Killed
 _NOBODY = 1 << 22  # the highest number of a process that Linux can give, and one
 
 
-class Killed(BaseException):
-    """What no `except Exception` catches: as close to SIGKILL as one process comes."""
-
-
 @dataclass
-class Death:
-    """Counts what a run does to the world outside; from event ``at`` on the process is dead and does nothing more."""
-
-    at: int | None = None
-    events: int = 0
-    asked: list[str] = field(default_factory=list)
-    kept: set[str] = field(default_factory=set)
-    twice: int = 0
-
-    def step(self) -> None:
-        """One moment to die at."""
-        self.events += 1
-        if self.at is not None and self.events > self.at:
-            raise Killed
-
-    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """``function`` with a moment before and one after it."""
-
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.step()
-            result = function(*args, **kwargs)
-            self.step()
-            return result
-
-        return guarded
-
-    def live(self, at: int | None = None) -> None:
-        """Begin another life, which ends at event ``at``."""
-        self.at, self.events = at, 0
+class Death(kill_points.Death):
+    """Counts, besides what mining does, the features that predict keeps."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Every question, every answer or feature kept, every file synced, renamed or removed is counted."""
-        generate, put = FakeEngine.generate, ResponseCache.put
         add, save = FeatureJournal.add, FeatureJournal.save
-
-        def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
-            for request in requests:
-                self.step()
-                self.asked.append(request.id)
-                self.twice += request.id in self.kept
-                yield from generate(engine, [request])
-
-        def guarded_put(journal: ResponseCache, stage: str, model: str, response: Response) -> None:
-            self.step()
-            put(journal, stage, model, response)
-            self.kept.add(response.id)
-            self.step()
 
         def guarded_add(journal: FeatureJournal, names: Sequence[str], features: Any) -> None:
             self.step()
@@ -104,18 +61,8 @@ class Death:
             stack.enter_context(mock.patch.object(os, "getpid", return_value=_NOBODY))
             stack.enter_context(mock.patch.object(FeatureJournal, "add", guarded_add))
             stack.enter_context(mock.patch.object(FeatureJournal, "save", guarded_save))
-            stack.enter_context(mock.patch.object(FakeEngine, "generate", guarded_generate))
-            stack.enter_context(mock.patch.object(ResponseCache, "put", guarded_put))
-            for owner, name in (
-                (ResponseCache, "put_vectors"),
-                (FakeEncoder, "embed_texts"),
-                (FakeEncoder, "embed_images"),
-                (os, "fsync"),
-                (os, "replace"),
-                (Path, "unlink"),
-                (Path, "replace"),
-            ):
-                stack.enter_context(mock.patch.object(owner, name, self.around(getattr(owner, name))))
+            for owner, name, guarded in self.patches():
+                stack.enter_context(mock.patch.object(owner, name, guarded))
             yield
 
 
@@ -131,7 +78,7 @@ def in_process(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[s
             out = folder / str(number) / scene.name
 
             def dies(at: float, out: Path = out) -> bool:
-                death.asked, death.kept, death.twice = [], set(), 0
+                death.forget()
                 death.live(at=int(at))
                 try:
                     scene.run(out)

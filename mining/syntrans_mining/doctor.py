@@ -16,7 +16,7 @@ from syntrans.machine import Check
 from syntrans.paths import is_hub_id, resolve_model
 from syntrans.tables import size_of
 from syntrans_mining.dry_run.plan import configured_models, model_line
-from syntrans_mining.dry_run.request_counter import rehearse
+from syntrans_mining.dry_run.request_counter import count_requests
 from syntrans_mining.engines.base import Message, Picture, Request, Sampling
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.server.proxy import proxy_notice
@@ -51,7 +51,9 @@ def check_config(config: MiningConfig, *, probed: bool = False) -> list[Check]:
     lines = [model_line(config, model, role) for model, role in configured_models(config)]
     checks = [_model(line) for line in lines]
     if config.engine.kind in {"vllm", "ray"}:
-        prompts = {stage: messages for stage, (_, messages) in rehearse(config, _EXAMPLE, pictures=True).first.items()}
+        prompts = {
+            stage: messages for stage, (_, messages) in count_requests(config, _EXAMPLE, pictures=True).first.items()
+        }
         here = {line["name"] for line in lines if line["state"] == "here"}
         for model in config.llms:
             if model.name in here:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.files.input_files import parse_json, read_json
+from syntrans.files.input_files import parse_json, read_model_json
 from syntrans.paths import resolve_model
 from syntrans.provenance import package_versions
 from syntrans_mining.engines.base import EngineKind, EngineSpec
@@ -254,7 +254,6 @@ def _device(engine: EngineConfig, *, here: bool = False) -> Literal["cpu", "cuda
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = read_json(path, "download the model again") if path.is_file() else {}
+        return read_model_json(path)
     except InputError as error:
         raise ModelLoadError(str(error)) from error
-    return values if isinstance(values, dict) else {}

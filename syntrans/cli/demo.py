@@ -18,23 +18,16 @@ from syntrans.paths import atomic_write_text, make_dir
 from syntrans.runs.file_names import SUMMARY
 from syntrans.runs.legs import Clock, Legs
 from syntrans.tables import add_row, console, heading, line, number, print_parts, side_by_side, table, width_of
+from syntrans.views.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-FEW_SHOT_ROWS = {
-    "visual_only": "visual only",
-    "semantic_only": "semantic only",
-    "fused": "ridge map, fused",
-    "syntrans": "SynTrans",
-    "no_text": "SynTrans, no text",
-    "raw": "SynTrans, raw proposals",
-    "name_only": "SynTrans, names only",
-    "random_words": "SynTrans, random words",
-    "shuffled": "SynTrans, shuffled classes",
-}
+METHODS = ("visual_only", "semantic_only", "fused", "syntrans")
+CONTROLS = ("no_text", "raw", "name_only", "random_words", "shuffled")
+FEW_SHOT_ROWS = {name: LABELS[name] for name in METHODS} | {name: f"SynTrans, {LABELS[name]}" for name in CONTROLS}
 
 
 def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
@@ -136,7 +129,7 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_stages(scores: list[dict[str, Any]]) -> None:
-    made = table("after stage", ">rows", ">precision", ">recall", ">seconds", whole=("after stage",))
+    made = table("after step", ">rows", ">precision", ">recall", ">seconds", whole=("after step",))
     for score in (score for score in scores if score["split"] == "novel"):
         values = (score["precision"], score["recall"])
         spent = "" if score["seconds"] is None else number(score["seconds"], digits=1)

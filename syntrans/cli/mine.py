@@ -146,7 +146,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
     _show(result)
     if result.run["not_scored"]:
         say(
-            f"{result.run['not_scored']} rows would pass now and were never looked at by a later stage (not_scored); "
+            f"{result.run['not_scored']} rows would pass now and were never looked at by a later step (not_scored); "
             f"the run's own command with these --set and --out {run} asks about them, and about nothing else"
         )
     return str(result.descriptors)

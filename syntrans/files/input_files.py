@@ -76,6 +76,12 @@ def read_json(path: Path, advice: str, limit: int = TEXT_LIMIT) -> Any:
         raise InputError(f"{path} is not JSON ({error}); {advice}") from error
 
 
+def read_model_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a model's folder; {} where there is no such file, or something else in it."""
+    values: Any = read_json(path, "download the model again") if path.is_file() else {}
+    return values if isinstance(values, dict) else {}
+
+
 def parse_json(data: str | bytes, **options: Any) -> Any:
     """The value that JSON text means, with ``options`` as of `json.loads`; ValueError for whatever is wrong with it,
     also that it is nested too deep, or no text.

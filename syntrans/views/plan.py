@@ -44,9 +44,7 @@ def _models(plan: Mapping[str, Any]) -> Any:
 
 
 def _calls(plan: Mapping[str, Any]) -> Any:
-    made = table(
-        "stage", "model", ">requests", ">prompt tokens", ">answer tokens", ">seconds", whole=("stage", "model")
-    )
+    made = table("step", "model", ">requests", ">prompt tokens", ">answer tokens", ">seconds", whole=("step", "model"))
     seconds = plan["prediction"]["stage_seconds"] if plan["prediction"] else {}
     said: set[str] = set()
     for call in plan["calls"]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from syntrans.cli.app import app
 
-ASSETS = Path(__file__).resolve().parents[1] / "contract" / "assets"
+ASSETS = Path(__file__).resolve().parents[1] / "syntrans" / "contract" / "assets"
 
 
 def complete(line: str) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 from syntrans.cli.inputs import fitting_descriptors
 from syntrans_training.config.data import DataConfig
 
-GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
+GOLDEN = Path(__file__).resolve().parents[1] / "syntrans" / "contract" / "assets" / "descriptors.parquet"
 
 
 def pictures(folder: Path, *classes: str) -> DataConfig:

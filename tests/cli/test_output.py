@@ -13,7 +13,7 @@ import pytest
 from syntrans.cli.app import run
 from syntrans.errors import in_one_line
 
-GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
+GOLDEN = Path(__file__).resolve().parents[1] / "syntrans" / "contract" / "assets" / "descriptors.parquet"
 
 
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:

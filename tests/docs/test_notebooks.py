@@ -45,7 +45,7 @@ def test_descriptors_are_asked_with_duckdb_and_polars(tmp_path: Path, monkeypatc
     pytest.importorskip("polars", reason="polars is not installed")
     run_folder = tmp_path / "artifacts" / "mine" / "one"
     run_folder.mkdir(parents=True)
-    shutil.copy(ROOT / "tests" / "contract" / "assets" / "descriptors.parquet", run_folder)
+    shutil.copy(ROOT / "tests" / "syntrans" / "contract" / "assets" / "descriptors.parquet", run_folder)
     monkeypatch.chdir(tmp_path)
     left = run("descriptors")
     assert left["kept"].fetchall() == [("Crane", None, "long legs", None), ("goldfinch", 1, "a yellow body", 0.75)]

@@ -212,9 +212,9 @@ def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_
 def test_a_control_of_cmkd_says_what_the_descriptors_add_to_it(benchmark):
     cmkd = benchmark("cmkd")
     rng = np.random.default_rng(0)
-    lessons = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
-    found = {name: [rng.random(50) for _ in range(2)] for name in lessons}
-    rows = cmkd.summary(found, {name: [{"val_teacher": 60.0}] * 2 for name in lessons})
+    students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
+    found = {name: [rng.random(50) for _ in range(2)] for name in students}
+    rows = cmkd.summary(found, {name: [{"val_teacher": 60.0}] * 2 for name in students})
     assert {"teacher of pictures alone", "teacher with names"} <= rows.keys()
     for name in cmkd.CONTROLS:
         by_seed = [float((told - own).mean()) for told, own in zip(found[cmkd.TOLD], found[name], strict=True)]

@@ -24,7 +24,7 @@ _MOSTLY_ASKED = 0.9  # of the answers; a run that took more from its journal was
 
 
 @dataclass(frozen=True)
-class Figures:
+class PastRun:
     """What one class cost in the run ``source``; ``fixed_seconds`` is what does not grow with the classes.
 
     ``calls``: (requests, prompt tokens, completion tokens) by (stage, model). ``differs``: settings that are not
@@ -41,13 +41,13 @@ class Figures:
     other_hardware: bool
 
 
-def latest_figures(config: MiningConfig, root: Path, *, pictures: bool) -> Figures | None:
+def latest_past_run(config: MiningConfig, root: Path, *, pictures: bool) -> PastRun | None:
     """The newest run below ``root`` with these models and prompts, on this machine if there is one; None without."""
     fitting = list(_all(config, root, pictures=pictures))
     return next((figures for figures in fitting if not figures.other_hardware), fitting[0] if fitting else None)
 
 
-def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figures]:
+def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[PastRun]:
     """The runs, newest first."""
     run_files = [path for pattern in ("mine/*/run.json", "cache/probe/*/run.json") for path in root.glob(pattern)]
     wanted = dotted(config.model_dump(mode="json"))
@@ -59,7 +59,7 @@ def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[Figure
             )
             same = bool(run["images_seen"]) == pictures and not any(key.startswith(_DECIDING) for key in differing)
             if same and _asked_share(run) >= _MOSTLY_ASKED:
-                yield _figures(run, path, differing)
+                yield _past_run(run, path, differing)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SyntransError):
             continue  # of an earlier version, or not ours: a plan does without
 
@@ -76,7 +76,7 @@ def _asked_share(run: Mapping[str, Any]) -> float:
     return asked / (asked + known) if asked else 0.0
 
 
-def _figures(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> Figures:
+def _past_run(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> PastRun:
     classes = int(run["classes"])
     stages = run["stages"]
     seconds = {name: float(stage["seconds"]) for name, stage in stages.items()}
@@ -91,7 +91,7 @@ def _figures(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> Fi
         for model, counts in values["models"].items()
     }
     size = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
-    return Figures(
+    return PastRun(
         source=str(path.parent),
         classes=classes,
         fixed_seconds=fixed,

@@ -1,6 +1,6 @@
 """What a run would do, before it does it: models, licences, downloads, requests, tokens, time, memory, disk.
 
-Nothing is loaded or fetched. Counts come from a rehearsal of the real steps, seconds from an earlier run's figures.
+Nothing is loaded or fetched. Counts come from a dry run of the real steps, seconds from an earlier run's figures.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from syntrans.errors import EnvironmentProblem, ModelLoadError, SyntransError
 from syntrans.files.bounded_yaml import parse_yaml
 from syntrans.paths import hub_is_offline, is_hub_id, resolve_model
-from syntrans_mining.dry_run.past_runs import Figures, latest_figures
-from syntrans_mining.dry_run.request_counter import Rehearsal, Tally, rehearse
+from syntrans_mining.dry_run.past_runs import PastRun, latest_past_run
+from syntrans_mining.dry_run.request_counter import RequestCounts, Tally, count_requests
 from syntrans_mining.models import CLIP, check_chat_template, check_model_dir, resolve_models, revision_of
 from syntrans_mining.placement.hosting import memory_plan_of
 from syntrans_mining.placement.load_order import ModelUses, model_uses_of
@@ -34,8 +34,8 @@ def make_plan(
 ) -> dict[str, Any]:
     """Everything that a plan's page shows, as plain values."""
     models = [model_line(config, model, role) for model, role in configured_models(config)]
-    figures = latest_figures(config, artifacts, pictures=pictures)
-    rehearsal = rehearse(config, entries, pictures=pictures)
+    figures = latest_past_run(config, artifacts, pictures=pictures)
+    counts = count_requests(config, entries, pictures=pictures)
     n_classes = len(entries)
     return {
         "schema_version": 1,
@@ -43,11 +43,11 @@ def make_plan(
         "models": models,
         "download_bytes": sum(model["bytes"] or 0 for model in models if model["state"] == "to download"),
         "memory": _memory(config, models, model_uses_of(config, entries, pictures=pictures)),
-        "calls": _calls(rehearsal, figures, n_classes),
+        "calls": _calls(counts, figures, n_classes),
         "prediction": figures and _prediction(figures, n_classes),
         "prompts": [
             {"stage": stage, "model": model, "messages": [_message(message) for message in messages]}
-            for stage, (model, messages) in rehearsal.first.items()
+            for stage, (model, messages) in counts.first.items()
         ],
     }
 
@@ -134,12 +134,12 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], uses: Mod
         return [str(error)]
 
 
-def _calls(rehearsal: Rehearsal, figures: Figures | None, n_classes: int) -> list[dict[str, Any]]:
+def _calls(counts: RequestCounts, figures: PastRun | None, n_classes: int) -> list[dict[str, Any]]:
     """Requests and tokens by stage and model. ``most``: nothing measured them, so they are an upper bound."""
-    scale = n_classes / rehearsal.classes if rehearsal.classes else 0.0
+    scale = n_classes / counts.classes if counts.classes else 0.0
     rows = []
-    stages = list(dict.fromkeys(stage for stage, _ in rehearsal.tallies))
-    for (stage, model), tally in sorted(rehearsal.tallies.items(), key=lambda item: stages.index(item[0][0])):
+    stages = list(dict.fromkeys(stage for stage, _ in counts.tallies))
+    for (stage, model), tally in sorted(counts.tallies.items(), key=lambda item: stages.index(item[0][0])):
         known = figures.calls.get((stage, model)) if figures else None
         row = _measured(known, n_classes) if known else _bound(tally, scale)
         rows.append({"stage": stage, "model": model, **row})
@@ -160,7 +160,7 @@ def _bound(tally: Tally, scale: float) -> dict[str, Any]:
     }
 
 
-def _prediction(figures: Figures, n_classes: int) -> dict[str, Any]:
+def _prediction(figures: PastRun, n_classes: int) -> dict[str, Any]:
     stages = {stage: seconds * n_classes for stage, seconds in figures.stage_seconds.items()}
     return {
         "seconds": figures.fixed_seconds + sum(stages.values()),

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
 
 CLASSES = 3
-"""As many classes are rehearsed at most: what is asked grows in proportion."""
+"""As many classes are counted at most: what is asked grows in proportion."""
 
 MOST = 4
-"""As many samples or pictures are rehearsed at most: what is asked grows with each of them in a straight line."""
+"""As many samples or pictures are counted at most: what is asked grows with each of them in a straight line."""
 
 _GROWING = (("propose", "samples"), ("contrast", "samples"), ("ground", "images"))
 
@@ -50,7 +50,7 @@ class Tally:
 
 
 @dataclass
-class Rehearsal:
+class RequestCounts:
     """What would be asked about ``classes`` classes, by (stage, model), and each stage's first request."""
 
     classes: int
@@ -58,18 +58,20 @@ class Rehearsal:
     first: dict[str, tuple[str, tuple[Message, ...]]] = field(default_factory=dict)
 
 
-def rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
+def count_requests(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> RequestCounts:
     """Count what mining ``entries`` would ask; with ``pictures`` as if every class had as many as are looked at."""
     for section, key in _GROWING:
         wanted = getattr(getattr(config, section), key)
         if wanted > MOST:
             half = MOST // 2
-            more, fewer = (rehearse(_with(config, section, key, n), entries, pictures=pictures) for n in (MOST, half))
+            more, fewer = (
+                count_requests(_with(config, section, key, n), entries, pictures=pictures) for n in (MOST, half)
+            )
             return _line(fewer, more, (wanted - MOST) / (MOST - half))
-    return _rehearse(config, entries, pictures=pictures)
+    return _count_of_few(config, entries, pictures=pictures)
 
 
-def _line(fewer: Rehearsal, more: Rehearsal, times: float) -> Rehearsal:
+def _line(fewer: RequestCounts, more: RequestCounts, times: float) -> RequestCounts:
     """``more``, and ``times`` the difference of the two on top."""
     for key, tally in more.tallies.items():
         less = fewer.tallies[key]
@@ -83,10 +85,10 @@ def _with(config: MiningConfig, section: str, key: str, value: int) -> MiningCon
     return config.model_copy(update={section: getattr(config, section).model_copy(update={key: value})})
 
 
-def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> Rehearsal:
+def _count_of_few(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: bool) -> RequestCounts:
     chosen = list(entries)[:CLASSES]
     opened = _without_thresholds(config, chosen)
-    host = _Recorder(Rehearsal(len(chosen)))
+    host = _Recorder(RequestCounts(len(chosen)))
     setup = set_up(opened, chosen, pictures=pictures, models=_stand_ins(config))
     with scratch_folder() as folder, open_run(setup, chosen, folder / JOURNAL, host, progress=host) as run:
         if pictures:
@@ -98,7 +100,7 @@ def _rehearse(config: MiningConfig, entries: Sequence[ClassEntry], *, pictures: 
 class _Recorder(Silent):
     """The host that everything is asked of, and the progress that tells it the stage."""
 
-    def __init__(self, counts: Rehearsal) -> None:
+    def __init__(self, counts: RequestCounts) -> None:
         self.counts = counts
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
-from syntrans.files.input_files import read_json
+from syntrans.files.input_files import read_model_json
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class SentenceEncoder:
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in transformers: {type(error).__name__}: {error}") from error
         self._model = model.to(device).eval()
-        self._by_first = bool(_read_json(Path(path) / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
-        said = _read_json(Path(path) / "sentence_bert_config.json").get("max_seq_length", DEFAULT_LENGTH)
+        self._by_first = bool(read_model_json(Path(path) / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
+        said = read_model_json(Path(path) / "sentence_bert_config.json").get("max_seq_length", DEFAULT_LENGTH)
         self._limit = min(int(said), int(getattr(model.config, "max_position_embeddings", said)))
 
     def embed_texts(self, texts: Sequence[str]) -> TextVectors:
@@ -71,8 +71,3 @@ class SentenceEncoder:
             pooled = hidden[:, 0] if self._by_first else (hidden * mask).sum(1) / mask.sum(1)
             unit_vectors: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
         return unit_vectors
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    values: Any = read_json(path, "download the model again") if path.is_file() else {}
-    return values if isinstance(values, dict) else {}

@@ -92,7 +92,7 @@ class MemoryPlan:
             return [*lines, "all models fit together; each is loaded once"]
         for number, slots in enumerate(self.load_groups, 1):
             names = dict.fromkeys(name for slot in slots for name in slot.models)
-            lines.append(f"round {number}: {', '.join(names)}")
+            lines.append(f"load group {number}: {', '.join(names)}")
         loads = self.loads()
         lines.append(f"order of asking: {', '.join(self.load_order.propose)}; votes: {', '.join(self.load_order.vote)}")
         # The writer comes after the VLM, its reader after it, and both vote after the last proposal: where no two fit

@@ -105,9 +105,9 @@ class Report:
 
 
 def stage_table(run: dict[str, Any]) -> str:
-    """The stages of a ``run.json`` as lines of text: rows in and out, what went and why, answers, seconds."""
+    """The steps of a ``run.json`` as lines of text: rows in and out, what went and why, answers, seconds."""
     room = width_of(sys.stderr)
-    lines = [f"{'stage':<11}{'rows in':>8}{'rows out':>9}{'answers':>9}{'seconds':>9}  dropped"]
+    lines = [f"{'step':<11}{'rows in':>8}{'rows out':>9}{'answers':>9}{'seconds':>9}  dropped"]
     for name, stage in run["stages"].items():
         answers = sum(model["asked"] + model["from_journal"] for model in stage["models"].values())
         dropped = ", ".join(f"{reason} {count}" for reason, count in stage["dropped"].items())

@@ -15,11 +15,11 @@ from syntrans.progress import Silent
 from syntrans.tables import duration, size_of
 from syntrans.views.plan import render_plan
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.dry_run import request_counter as rehearsal
-from syntrans_mining.dry_run.past_runs import latest_figures
+from syntrans_mining.dry_run import request_counter
+from syntrans_mining.dry_run.past_runs import latest_past_run
 from syntrans_mining.dry_run.plan import card_licence, make_plan, model_line
 from syntrans_mining.dry_run.probe import probe
-from syntrans_mining.dry_run.request_counter import CLASSES, rehearse
+from syntrans_mining.dry_run.request_counter import CLASSES, count_requests
 from syntrans_mining.run.mine import mine
 from syntrans_mining.run.output_files import MineResult
 
@@ -52,7 +52,7 @@ def test_a_rehearsal_asks_in_the_same_stages_and_at_least_as_much_as_the_run(
 ) -> None:
     config, chosen = configure(**sections), entries[:CLASSES]
     real = asked(run(config, classes=chosen))
-    counted = {key: tally.requests for key, tally in rehearse(config, chosen, pictures=True).tallies.items()}
+    counted = {key: tally.requests for key, tally in count_requests(config, chosen, pictures=True).tallies.items()}
     assert counted.keys() == real.keys()
     # How many sentences a writer writes, and so how many are judged, no prompt can bound.
     assert {key: count for key, count in real.items() if counted[key] < count and key[0] != "compose"} == {}
@@ -81,33 +81,35 @@ def test_many_samples_or_pictures_are_counted_as_if_all_had_been_rehearsed(
 ) -> None:
     def counted() -> dict[tuple[str, str], int]:
         two = [{"name": name, "path": name} for name in ("ann", "bob")]
-        tallies = rehearse(configure(llms=two, **sections), entries[:2], pictures=True).tallies
+        tallies = count_requests(configure(llms=two, **sections), entries[:2], pictures=True).tallies
         return {key: tally.requests for key, tally in tallies.items()}
 
     in_line = counted()
-    monkeypatch.setattr(rehearsal, "MOST", 6)
+    monkeypatch.setattr(request_counter, "MOST", 6)
     assert in_line == counted()
 
 
 def test_a_plan_of_a_billion_samples_is_there_at_once(configure: Configure, entries: list[ClassEntry]) -> None:
     config = configure(propose={"samples": 10**9}, contrast={"samples": 10**9}, filter={"images": 10**9})
-    asked = rehearse(config, entries[:2], pictures=True).tallies["propose", "ann"].requests
+    asked = count_requests(config, entries[:2], pictures=True).tallies["propose", "ann"].requests
     assert asked == 2 * 10**9
 
 
 def test_a_writer_is_shown_no_more_than_can_be_kept(configure: Configure, entries: list[ClassEntry]) -> None:
     config = configure(compose={"llm": "ann"}, filter={"margin": 0.0, "budget": 7})
-    (message,) = [m.text for m in rehearse(config, entries, pictures=True).first["compose"][1] if m.role == "user"]
+    (message,) = [
+        m.text for m in count_requests(config, entries, pictures=True).first["compose"][1] if m.role == "user"
+    ]
     assert sum(line.startswith("- ") for line in message.splitlines()) == 7
 
 
 def test_without_pictures_nothing_is_asked_about_them(configure: Configure, entries: list[ClassEntry]) -> None:
-    stages = {stage for stage, _ in rehearse(configure(), entries, pictures=False).tallies}
+    stages = {stage for stage, _ in count_requests(configure(), entries, pictures=False).tallies}
     assert stages == {"propose", "crosscheck"}
 
 
 def test_the_first_prompts_are_those_that_will_be_asked(configure: Configure, entries: list[ClassEntry]) -> None:
-    first = rehearse(configure(), entries, pictures=True).first
+    first = count_requests(configure(), entries, pictures=True).first
     assert f"recognise {entries[0].name}" in first["propose"][1][1].text
     assert entries[0].name in first["crosscheck"][1][0].text
     assert first["ground"][1][0].picture
@@ -150,8 +152,8 @@ def test_figures_of_other_models_or_questions_are_not_taken(
     change: dict[str, object], configure: Configure, run: Run, tmp_path: Path
 ) -> None:
     run(configure(), tmp_path / "mine" / "one")
-    assert latest_figures(configure(**change), tmp_path, pictures=True) is None
-    assert latest_figures(configure(), tmp_path, pictures=False) is None
+    assert latest_past_run(configure(**change), tmp_path, pictures=True) is None
+    assert latest_past_run(configure(), tmp_path, pictures=False) is None
 
 
 def test_figures_under_other_thresholds_are_taken_and_it_is_said(
@@ -166,7 +168,7 @@ def test_figures_under_other_thresholds_are_taken_and_it_is_said(
 def test_a_run_that_answered_from_its_journal_gives_no_figures(configure: Configure, run: Run, tmp_path: Path) -> None:
     run(configure(), tmp_path / "mine" / "one")
     run(configure(), tmp_path / "mine" / "one")
-    assert latest_figures(configure(), tmp_path, pictures=True) is None
+    assert latest_past_run(configure(), tmp_path, pictures=True) is None
 
 
 def test_figures_of_another_machine_are_a_hint_only(
@@ -185,7 +187,7 @@ def test_a_damaged_report_is_passed_over(text: str, configure: Configure, tmp_pa
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(text)
     (folder / "config.yaml").write_text("{}")
-    assert latest_figures(configure(), tmp_path, pictures=True) is None
+    assert latest_past_run(configure(), tmp_path, pictures=True) is None
 
 
 def test_a_probe_leaves_figures_of_as_many_classes_as_its_time_allows(
@@ -193,7 +195,7 @@ def test_a_probe_leaves_figures_of_as_many_classes_as_its_time_allows(
 ) -> None:
     done = probe(configure(), entries, images, tmp_path / "cache" / "probe" / "x", seconds=60)
     assert done.run["classes"] == len(entries)
-    figures = latest_figures(configure(plan={"probe_seconds": 60}), tmp_path, pictures=True)
+    figures = latest_past_run(configure(plan={"probe_seconds": 60}), tmp_path, pictures=True)
     assert figures is not None
     assert figures.classes == len(entries)
     short = probe(configure({"delay": 0.01}), entries, images, tmp_path / "y", seconds=0.1)

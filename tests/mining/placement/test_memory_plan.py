@@ -45,7 +45,7 @@ def test_models_that_do_not_fit_come_in_rounds_and_are_loaded_at_most_twice() ->
     assert plan.loads() == {"a": 2, "b": 2, "c": 1}
     assert plan.lines()[-1].endswith("take turns; loads: a 2x, b 2x, c 1x")
     assert "order of asking: a, b, c; votes: c, b, a" in plan.lines()
-    assert "round 2: b" in plan.lines()
+    assert "load group 2: b" in plan.lines()
 
 
 def test_a_model_larger_than_the_memory_is_named_with_what_it_needs() -> None:

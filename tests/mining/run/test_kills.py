@@ -2,89 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kill_points import Death, Killed
 
-from syntrans_mining.engines.base import Request, Response
-from syntrans_mining.engines.fake import FakeEncoder, FakeEngine
-from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.output_files import MineResult
 
 Run = Callable[..., MineResult]
 FILES = ("descriptors.parquet", "semantics.parquet")
 
 
-class Killed(BaseException):
-    """What no `except Exception` catches: as close to SIGKILL as one process comes."""
-
-
-@dataclass
-class Death:
-    """Counts what a run does to the world outside; from event ``at`` on the process is dead and does nothing more."""
-
-    at: int | None = None
-    events: int = 0
-    asked: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    twice: list[str] = field(default_factory=list)
-
-    def step(self) -> None:
-        self.events += 1
-        if self.at is not None and self.events > self.at:
-            raise Killed
-
-    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.step()
-            result = function(*args, **kwargs)
-            self.step()
-            return result
-
-        return guarded
-
-    def live(self, at: int | None = None) -> None:
-        self.at, self.events = at, 0
-
-    def forget(self) -> None:
-        self.asked, self.kept, self.twice = [], [], []
-        self.live()
-
-
 @pytest.fixture
 def death(monkeypatch: pytest.MonkeyPatch) -> Death:
     """Every question, every answer kept, every file synced, renamed or removed is a moment to die at."""
     death = Death()
-    generate, put = FakeEngine.generate, ResponseCache.put
-
-    def guarded_generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
-        for request in requests:
-            death.step()
-            death.asked.append(request.id)
-            if request.id in death.kept:
-                death.twice.append(request.id)
-            yield from generate(engine, [request])
-
-    def guarded_put(journal: ResponseCache, stage: str, model: str, response: Response) -> None:
-        death.step()
-        put(journal, stage, model, response)
-        death.kept.append(response.id)
-        death.step()
-
-    monkeypatch.setattr(FakeEngine, "generate", guarded_generate)
-    monkeypatch.setattr(ResponseCache, "put", guarded_put)
-    monkeypatch.setattr(ResponseCache, "put_vectors", death.around(ResponseCache.put_vectors))
-    monkeypatch.setattr(FakeEncoder, "embed_texts", death.around(FakeEncoder.embed_texts))
-    monkeypatch.setattr(FakeEncoder, "embed_images", death.around(FakeEncoder.embed_images))
-    monkeypatch.setattr(os, "fsync", death.around(os.fsync))
-    monkeypatch.setattr(os, "replace", death.around(os.replace))
-    monkeypatch.setattr(Path, "unlink", death.around(Path.unlink))
+    for owner, name, guarded in death.patches():
+        monkeypatch.setattr(owner, name, guarded)
     return death
 
 
@@ -131,7 +68,7 @@ def test_whatever_the_moment_of_its_death_a_run_ends_the_same(small: Callable, d
         out = tmp_path / str(point) / "run"
         die_and_go_on(small, death, out, [point])
         assert contents(out) == expected
-        assert death.twice == []
+        assert death.twice == 0
         # One question more than needed at most: the one that was answered and not yet kept.
         assert len(death.asked) - len(questions) in {0, 1}
         assert set(death.asked) == set(questions)
@@ -158,5 +95,5 @@ def test_a_run_that_dies_again_and_again_ends_the_same_and_asks_nothing_twice(
     out = tmp_path_factory.mktemp("kills") / "run"
     die_and_go_on(small, death, out, points)
     assert contents(out) == whole
-    assert death.twice == []
+    assert death.twice == 0
     assert len(death.asked) - len(set(death.asked)) <= len(points)

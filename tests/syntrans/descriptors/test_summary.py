@@ -17,7 +17,7 @@ from syntrans.tables import PIPED
 from syntrans.text_safety import plain_text
 from syntrans.views.summary import render
 
-GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "assets" / "descriptors.parquet"
+GOLDEN = Path(__file__).resolve().parents[1] / "contract" / "assets" / "descriptors.parquet"
 
 
 def shown(class_ref: str | None = None, width: int = 150) -> str:

@@ -13,7 +13,7 @@ from syntrans.config import StrictModel, load_config
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError, UsageError
 from syntrans.files.bounded_yaml import parse_yaml
-from syntrans.files.input_files import parse_json, read_bytes, read_text
+from syntrans.files.input_files import parse_json, read_bytes, read_model_json, read_text
 
 DEEP = "[" * 10_000 + "]" * 10_000
 
@@ -187,3 +187,16 @@ def test_an_import_is_written_class_by_class_whatever_the_order_of_its_lines(tmp
     assert [row.class_id for row in rows] == sorted(row.class_id for row in rows)
     assert (done.n_rows, done.n_classes, len(rows)) == (70, 7, 70)
     assert [row.text for row in rows if row.class_name == "bird 3"] == [f"mark {i}" for i in range(3, 70, 7)]
+
+
+@pytest.mark.parametrize(("text", "read"), [('{"a": 1}', {"a": 1}), ("[1]", {}), (None, {})])
+def test_a_file_of_a_model_is_an_object_or_nothing(text: str | None, read: dict[str, int], tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    assert read_model_json(tmp_path / "config.json") == read
+
+
+def test_a_damaged_file_of_a_model_says_to_download_it_again(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="download the model again"):
+        read_model_json(tmp_path / "config.json")

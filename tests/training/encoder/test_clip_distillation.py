@@ -1,4 +1,4 @@
-"""The stage `distill` of `syntrans train`: its file, its gate, its anchors, and what it does not do twice."""
+"""The stage `distill` of `syntrans train`: its file, its acceptance check, its anchors, and what it does but once."""
 
 import json
 import shutil
@@ -93,9 +93,9 @@ def stage(config, splits, warm, write_toy_descriptors):
         out = warm / "train" / name
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(warm / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
-        lesson = open_teacher_signal(asked, base, val, knowledge, descriptors)
+        signal = open_teacher_signal(asked, base, val, knowledge, descriptors)
         start = open_encoder(out, asked.encoder, CPU)
-        _, note = distill_stage(asked, lesson, start, base, val, out, device=CPU, reuse=True)
+        _, note = distill_stage(asked, signal, start, base, val, out, device=CPU, reuse=True)
         return note, out
 
     return run
@@ -138,7 +138,7 @@ def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, cap
     assert "acceptance check FAILED; features come from the encoder as it was" in capsys.readouterr().err
 
 
-def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch):
+def test_an_equal_distillation_is_neither_given_nor_asked_for_again(stage, monkeypatch):
     first, one = stage("one")
     monkeypatch.setattr(distill, "fit", lambda *_, **__: pytest.fail("distilled again"))
     assert stage("one")[0] == first
@@ -149,7 +149,7 @@ def test_an_equal_lesson_is_neither_given_nor_asked_for_again(stage, monkeypatch
 
 
 @pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"loss_weights": {"text": 2.0}}], ids=str)
-def test_another_lesson_is_given(stage, change, monkeypatch):
+def test_another_distillation_is_given(stage, change, monkeypatch):
     class Given(Exception):
         pass
 
@@ -211,7 +211,7 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
         evaluate(out, asked, out=artifacts / "evaluate" / "broken")
 
 
-def test_no_resume_forgets_the_lesson(config, warm, artifacts, monkeypatch):
+def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch):
     out = artifacts / "train" / "whole"
     train(config, out=out)
     given, fit = [], distill.fit
@@ -233,7 +233,7 @@ def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip):
     assert open_teacher(str(clip)).size == 32
 
 
-def test_a_lesson_without_any_term_is_refused():
+def test_a_distillation_without_any_term_is_refused():
     with pytest.raises(ValueError, match="every weight is 0"):
         DistillConfig(loss_weights={"text": 0, "relation": 0, "feature": 0})
 

@@ -82,7 +82,7 @@ def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits, tmp_path):
     assert {"metrics.jsonl", "cmkd-teacher.metrics.jsonl"} < left <= {*FILES, "tensorboard"}
 
 
-def test_without_the_relation_loss_no_teacher_is_trained_and_no_lesson_counts(splits, tmp_path):
+def test_without_the_relation_loss_no_teacher_is_trained_and_no_setting_of_it_counts(splits, tmp_path):
     alone, note = train(small(relation_weight=0), splits, tmp_path / "train" / "a", None)
     assert "teacher" not in note
     assert not (tmp_path / "train" / "a" / "cmkd-teacher.safetensors").exists()
@@ -105,12 +105,12 @@ def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
 @pytest.mark.parametrize(
     "change", [{"relation_weight": 2.0}, {"temperature": 0.1}, {"relation": "distance"}, {"teacher_lr": 0.1}]
 )
-def test_what_changes_the_lesson_changes_the_student(change):
+def test_what_changes_the_teaching_changes_the_student(change):
     assert identity(small()) != identity(small(**change))
     assert identity(small()) != identity(small(), key="other knowledge")
 
 
-def test_a_lesson_changes_no_teacher():
+def test_a_relation_loss_changes_no_teacher():
     of = [
         plan(small(**more), base_key="b", device=CPU, seed=0).teacher.identity
         for more in ({}, {"relation_weight": 3.0})

@@ -1,4 +1,4 @@
-"""The losses of a CLIP's lesson: PromptKD as its authors compute it, and ours over anchors, relations and features."""
+"""Losses of distillation from CLIP: PromptKD as its authors compute it, ours over anchors, relations and features."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Baselines and peers: each against a naive loop, on a separable problem, and under a change of the classes' order."""
+"""Baselines: each against a naive loop, on a separable problem, and under a change of the classes' order."""
 
 import numpy as np
 import pytest

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,7 @@ from safetensors import SafetensorError
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.extras import install_command
-from syntrans.files.input_files import read_json
+from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
@@ -192,8 +191,8 @@ def _transformer(folder: Path) -> TextModel:
     model = AutoModel.from_pretrained(
         str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     ).eval()
-    pooling = _read_json(folder / "1_Pooling" / "config.json")
-    said = int(_read_json(folder / "sentence_bert_config.json").get("max_seq_length", 256))
+    pooling = read_model_json(folder / "1_Pooling" / "config.json")
+    said = int(read_model_json(folder / "sentence_bert_config.json").get("max_seq_length", 256))
     limit = min(said, int(getattr(model.config, "max_position_embeddings", said)))
     by_cls = bool(pooling.get("pooling_mode_cls_token", False))
 
@@ -207,11 +206,6 @@ def _transformer(folder: Path) -> TextModel:
         return vectors
 
     return TextModel(encode, lambda text: len(tokenizer(text, verbose=False)["input_ids"]), limit)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = read_json(path, "download the model again") if path.exists() else {}
-    return values
 
 
 def _text_key(text: str) -> str:

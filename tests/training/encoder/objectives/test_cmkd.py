@@ -166,7 +166,7 @@ def test_the_relation_loss_is_weighed_and_pulls_the_student_towards_its_teacher(
     assert losses(task)["relation"].item() < before / 2
 
 
-def test_the_lesson_is_no_part_of_what_is_trained():
+def test_the_teaching_is_no_part_of_what_is_trained():
     own = teaching()
     task = student(teaching=own)
     sum(losses(task).values()).backward()

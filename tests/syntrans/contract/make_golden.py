@@ -1,6 +1,6 @@
-"""Write the golden files of the contract, tests/contract/assets/*.parquet.
+"""Write the golden files of the contract, tests/syntrans/contract/assets/*.parquet.
 
-Usage: python tests/contract/make_golden.py
+Usage: python tests/syntrans/contract/make_golden.py
 
 Run it only when the contract changes on purpose: a difference in these files is a difference for every user.
 The files of earlier versions, assets/v<N>/, stay as they were written.
