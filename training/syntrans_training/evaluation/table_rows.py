@@ -124,7 +124,5 @@ def bridge_method(
     if spread is None or level == "val":
         return SynTrans(head, text, alpha=alpha)
     worth = TextWorth(spread)
-    if level == "prior":
-        return SynTrans(head, text, alpha=worth.prior_alpha(alpha))
-    inductive = SynTrans(head, text, alpha=alpha, worth=worth)
-    return inductive if level == "inductive" else TransductiveSynTrans(inductive)
+    inductive = SynTrans(head, text, alpha=alpha, worth=worth, blind=level == "prior")
+    return TransductiveSynTrans(inductive) if level == "transductive" else inductive
