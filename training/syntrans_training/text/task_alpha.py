@@ -143,6 +143,17 @@ class TextWorth:
         explained = (slope * self.spread.slope).square().unsqueeze(1) * self.spread.text
         return torch.maximum(between - explained, LEAST * between), noise.exp().unsqueeze(1) * self.spread.within
 
+    @cached_property
+    def _exactness(self) -> Float[Tensor, " g"]:
+        """The precision of what texts predict, over val's, by the slope alone: classes of which texts tell much on val
+        lie far around their common mean where texts tell nothing.
+        """
+        share = self.spread.slope.square() * self.spread.text / self.spread.between
+        left = (1 - self._numbers[2].square().unsqueeze(1) * share).clamp(min=LEAST)
+        telling = self.spread.between / (self.spread.between + self.spread.within)
+        found: Tensor = ((1 - share).clamp(min=LEAST) / left) @ (telling / telling.sum())
+        return found.clamp(max=1)
+
     def prior(self, alpha: float, *, tasks: int = 1) -> Judged:
         """In a domain that nothing is known of, the same for all tasks."""
         fused = self._mean(alpha, self._numbers[0].softmax(0).expand(tasks, -1))
@@ -166,7 +177,7 @@ class TextWorth:
         Of alpha, not of the multiple, whose few large values would outweigh all others.
         """
         _, spread, slope, noise = self._numbers
-        moved = move_alpha(alpha, (noise - spread).exp())
+        moved = move_alpha(alpha, (noise - spread).exp() * self._exactness)
         return (share @ moved).view(-1, 1, 1), (share @ slope).view(-1, 1, 1)
 
     def _slope(self, supports: Supports) -> tuple[Float[Tensor, " e"], Float[Tensor, " e"], int]:
