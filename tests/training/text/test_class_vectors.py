@@ -57,11 +57,9 @@ def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
 
 def test_statements_say_which_descriptors_a_class_has_and_nothing_of_their_words(tmp_path, encoder, descriptor_row):
     said = {"fox": ["it is red", "it is small"], "wolf": ["it is grey", "it is small"]}
-    rows = [descriptor_row(name, text) for name, texts in said.items() for text in texts]
-    knowledge = read_knowledge(write_rows(tmp_path, rows), [*said])
-    fox, wolf = embed_texts(knowledge, [*said], encoder, "statements").vectors(0.0)
-    assert fox @ fox == pytest.approx(1)
-    assert fox @ wolf == pytest.approx(0.5)  # one of two is the same
+    path = write_rows(tmp_path, [descriptor_row(name, text) for name, texts in said.items() for text in texts])
+    found = embed_texts(read_knowledge(path, [*said]), [*said], encoder, "statements").vectors(0.0)
+    assert found @ found.T == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))  # one of two is the same
 
 
 def write_rows(tmp_path, rows):
