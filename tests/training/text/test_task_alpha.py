@@ -74,6 +74,13 @@ def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_dir
     torch.testing.assert_close(repeated.slope, judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
 
 
+def test_texts_that_told_nearly_all_of_a_class_leave_a_weak_guess_where_they_are_mixed_up():
+    told = TextWorth(ClassSpread(SPREAD.within, SPREAD.between, 0.95 * SPREAD.between, SPREAD.slope))
+    text, supports, _ = tasks(5, slope=0.0, classes=20)
+    little, much = (worth.judge(0.5, Supports.of(supports, text)).alpha.mean() for worth in (WORTH, told))
+    assert much < little - 0.1
+
+
 def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it():
     text, supports, _ = tasks(1)
     far = 5 * torch.randn(D, generator=torch.Generator().manual_seed(9))
