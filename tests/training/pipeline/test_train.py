@@ -21,7 +21,7 @@ def config(tiny_config):
         encoder={"epochs": 4, "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1}},
         bridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
         vsbird={"lambdas": [0.1, 1.0]},
-        methods={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4},
+        methods={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4, "published_steps": 4},
         episodes={"shots": [1, 3]},
     )
 
@@ -63,7 +63,16 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
     out = artifacts / "evaluate" / "one"
     summary = evaluate(trained.folder, EVALUATE, out=out)
     visual = ["plain_prototypes", "simpleshot", "ridge", "visual_only"]
-    semantic = ["fsktn", "am3", "semantic_only", "fused", "syntrans", "syntrans_prior", "syntrans_inductive"]
+    semantic = [
+        "fsktn",
+        "am3",
+        "am3_other",
+        "semantic_only",
+        "fused",
+        "syntrans",
+        "syntrans_prior",
+        "syntrans_inductive",
+    ]
     controls = ["no_text", "name_only", "raw", "random_words", "shuffled", "half_shuffled"]
     rows = [*visual, *semantic, "syntrans_transductive", *controls]
     assert list(summary["results"]["1"]) == rows
