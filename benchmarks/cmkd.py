@@ -1,14 +1,16 @@
 """What the spatial relation loss is worth: students with it and without, paired by episode, over several seeds.
 
-Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--set K=V ...] [--quick]
+Usage: python benchmarks/cmkd.py CONFIG DESCRIPTORS [--seeds 0 1 2] [--out DIR] [--controls] [--oracle] [--set K=V ...]
+                                 [--quick]
 
 CONFIG is cmkd-world, cmkd-animals, or any config with `encoder.method: cmkd`. Per seed each of the students below is
-trained (--controls adds those of teachers that know less: pictures alone, or names), on the same tasks, views and first
-weights; all are evaluated on the same frozen novel episodes, as prototypical networks (row `euclidean`). Two
-intervals of a difference: over episodes, of the mean over seeds, and over seeds (Student's t), each of which is one
-draw of weights and tasks. A gain over no teacher is that of a teacher; what its knowledge adds is the descriptors'
-student minus a control's. Writes cmkd.json and cmkd.md. The same command again takes over the students that are trained
-already.
+trained (--controls adds those of teachers that know less: pictures alone, or names; --oracle of such as know more:
+which statements are true of a class, without a text encoder, and the classes of the base queries too, which a teacher
+predicts otherwise), on the same tasks, views and first weights; all are evaluated on the same frozen novel episodes, as
+prototypical networks (row `euclidean`). Two intervals of a difference: over episodes, of the mean over seeds, and over
+seeds (Student's t), each of which is one draw of weights and tasks. A gain over no teacher is that of a teacher; what
+its knowledge adds is a student minus that of the teacher of pictures alone. Writes cmkd.json and cmkd.md. The same
+command again takes over the students that are trained already.
 """
 
 from __future__ import annotations
@@ -36,9 +38,11 @@ from syntrans_training.scoring.metrics import interval, paired
 
 ALONE, TOLD = "no teacher (srl 0)", "teacher with descriptors"
 STUDENTS = {ALONE: ["encoder.cmkd.relation_weight=0"], TOLD: []}
-CONTROLS = {
-    "teacher of pictures alone": ["encoder.cmkd.knowledge=none"],
-    "teacher with names": ["encoder.cmkd.knowledge=name"],
+PICTURES = "teacher of pictures alone"
+CONTROLS = {PICTURES: ["encoder.cmkd.knowledge=none"], "teacher with names": ["encoder.cmkd.knowledge=name"]}
+ORACLES = {
+    "teacher with true statements": ["encoder.cmkd.knowledge=statements"],
+    "oracle: queries told too": ["encoder.cmkd.knowledge=statements", "encoder.cmkd.queries_told=true"],
 }
 ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
 QUICK = [
@@ -74,15 +78,16 @@ def difference(a: np.ndarray, b: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Per student: accuracy of the mean over seeds, its gain over no teacher, what a control lacks, and each seed's."""
-    alone, told = (np.stack(accuracies[name]) for name in (ALONE, TOLD))
+    """Per student: accuracy of the mean over seeds, its gain over none and over one of pictures, and each seed's."""
+    alone = np.stack(accuracies[ALONE])
+    pictures = np.stack(accuracies[PICTURES]) if PICTURES in accuracies else None
     rows = {}
     for name, per_seed in accuracies.items():
         own = np.stack(per_seed)
         rows[name] = {
             "accuracy": interval(own.mean(0)).percent(),
             **difference(own, alone, "gain"),
-            **(difference(told, own, "knowledge") if name in CONTROLS else {}),
+            **({} if pictures is None or name in (ALONE, PICTURES) else difference(own, pictures, "knowledge")),
             "seeds": [
                 {"accuracy": round(100 * float(values.mean()), 2), "gain": paired(values, other).percent(), **look}
                 for values, other, look in zip(own, alone, looks[name], strict=True)
@@ -100,7 +105,7 @@ def cells(row: dict[str, Any], name: str) -> str:
 def table(rows: dict[str, Any]) -> str:
     """The summary as Markdown."""
     lines = [
-        "| student of | 1-shot | minus no teacher | over seeds | descriptors minus it | over seeds | seeds | teacher |",
+        "| student of | 1-shot | minus no teacher | over seeds | minus pictures alone | over seeds | seeds | teacher |",
         "|---|---:|---:|---:|---:|---:|---|---|",
     ]
     for name, row in rows.items():
@@ -121,13 +126,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--controls", action="store_true", help="students of teachers that know less, too")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the config")
+    parser.add_argument("--oracle", action="store_true", help="students of teachers that know more, too")
     add_quick(parser)
     given = parser.parse_args()
     if given.quick:
-        given.seeds, given.controls, given.set = [0], False, [*TRAIN, *QUICK, *given.set]
+        given.seeds, given.controls, given.oracle, given.set = [0], False, False, [*TRAIN, *QUICK, *given.set]
     out, start = make_dir(given.out) if given.out else new_run_dir("bench"), time.monotonic()
     episodes = [*EPISODES, *EVALUATE] if given.quick else EPISODES
-    students = STUDENTS | (CONTROLS if given.controls else {})
+    students = STUDENTS | (CONTROLS if given.controls else {}) | (ORACLES if given.oracle else {})
     accuracies: dict[str, list[np.ndarray]] = {name: [] for name in students}
     looks: dict[str, list[dict[str, Any]]] = {name: [] for name in students}
     for seed in given.seeds:

@@ -3,10 +3,11 @@
 python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png] [--quick]
 
 RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
-must be no novel classes of anybody: the numbers of text/task_alpha.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`) were set by
-such tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of other classes.
-Printed: how the domain differs from val (u, b, n of docs/method.md (30)), accuracy of alpha of val, of the three levels
-and of the best single alpha, and the mean alpha of a task. --plot draws accuracy over alpha with the levels marked.
+must be no novel classes of anybody: the numbers of text/task_alpha.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`, `DECISION`)
+were set by such tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of
+other classes. Printed: how the domain differs from val (u, b, n of docs/method.md (30)), accuracy of visual only, of
+alpha of val, of the three levels and of the best single alpha, and the mean alpha and slope of a task. --plot draws
+accuracy over alpha with the levels marked, each at its mean alpha.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.table_rows import Level, bridge_method
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
-from syntrans_training.methods import SynTrans
+from syntrans_training.methods import Prototype, SynTrans, TransductiveSynTrans
 from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
@@ -39,12 +40,13 @@ LEVELS: tuple[Level, ...] = ("val", "prior", "inductive", "transductive")
 
 @dataclass(frozen=True)
 class Domain:
-    """phi of pictures, their labels, and class vectors of their classes, true or not."""
+    """phi of pictures, their labels, and class vectors of their classes, true or not; and what visual only looks at."""
 
     name: str
     pictures: Tensor
     labels: Tensor
     text: Tensor
+    standard: Tensor | None
 
 
 def domains(place: str, split: EvaluatedSplit, shots: int) -> list[Domain]:
@@ -56,10 +58,10 @@ def domains(place: str, split: EvaluatedSplit, shots: int) -> list[Domain]:
     noisy = phi + rest[torch.randint(len(phi), (len(phi),), generator=torch.Generator().manual_seed(0))]
     half, all_of_them = (torch.from_numpy(order(n, 0)) for order in (half_deranged, derangement))
     return [
-        Domain(place, phi, labels, text),
-        Domain(f"{place}, noisier", noisy, labels, text),
-        Domain(f"{place}, half shuffled", phi, labels, text[half]),
-        Domain(f"{place}, shuffled", phi, labels, text[all_of_them]),
+        Domain(place, phi, labels, text, features.standard),
+        Domain(f"{place}, noisier", noisy, labels, text, None),
+        Domain(f"{place}, half shuffled", phi, labels, text[half], features.standard),
+        Domain(f"{place}, shuffled", phi, labels, text[all_of_them], features.standard),
     ]
 
 
@@ -75,7 +77,7 @@ def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[
 
 
 def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episodes) -> dict[str, float]:
-    """Accuracies in percent by level, the best single alpha, and the mean alpha of the inductive level."""
+    """Accuracies in percent by level and alpha, and mean alpha and slope of the two levels that look at tasks."""
     heads, spreads = run.heads.heads[main, shots], run.heads.spreads[main, shots]
     alpha = run.heads.choices[main, shots]["alpha"]
     rows: dict[str, ScoredClassifier] = {
@@ -85,14 +87,25 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
         )
         for level in LEVELS
     }
+    if domain.standard is not None:
+        rows["visual only"] = ScoredClassifier((Prototype(),), domain.standard)
     scored = score_episodes(rows, tasks, n_classes=len(domain.text), chunk=200)
     found: dict[str, float] = {level: 100 * float(scored[level].accuracy.mean()) for level in rows}
     curve = torch.stack([alpha_curve(h, domain.pictures, domain.text, tasks, ALPHAS) for h in heads]).mean((0, 1))
     found |= {f"at {a:g}": 100 * float(v) for a, v in zip(ALPHAS, curve, strict=True)}
-    method = rows["inductive"].methods[0]
-    assert isinstance(method, SynTrans)
-    support = domain.pictures[torch.from_numpy(tasks.support)]
-    found["mean alpha"] = float(torch.as_tensor(method.alphas(support, torch.from_numpy(tasks.classes))).mean())
+    inductive, transductive = (rows[level].methods[0] for level in LEVELS[2:])
+    assert isinstance(inductive, SynTrans)
+    assert isinstance(transductive, TransductiveSynTrans)
+    support, classes = domain.pictures[torch.from_numpy(tasks.support)], torch.from_numpy(tasks.classes)
+    query = domain.pictures[torch.from_numpy(tasks.query).flatten(1)]
+    space = inductive.space
+    ends = {
+        "inductive": inductive.judge(support, classes),
+        "transductive": transductive.within.settle(space.project(support), space.project(query), classes)[1],
+    }
+    for level, judged in ends.items():
+        assert judged is not None
+        found |= {f"α, {level}": float(judged.alpha.mean()), f"slope, {level}": float(judged.slope.mean())}
     return found
 
 
@@ -108,12 +121,8 @@ def plot(panels: dict[str, dict[str, float]], path: Path) -> None:
         curve = [found[f"at {a:g}"] for a in ALPHAS]
         place.plot(ALPHAS, curve, color="#0072b2")
         place.plot(found["alpha of val"], found["val"], "o", color="#0072b2", label=f"α of val {found['val']:.1f}")
-        place.plot(
-            found["mean alpha"], found["inductive"], "s", color="#d55e00", label=f"inductive {found['inductive']:.1f}"
-        )
-        place.axhline(
-            found["transductive"], color="#009e73", ls="--", label=f"transductive {found['transductive']:.1f}"
-        )
+        for level, mark, colour in (("inductive", "s", "#d55e00"), ("transductive", "^", "#009e73")):
+            place.plot(found[f"α, {level}"], found[level], mark, color=colour, label=f"{level} {found[level]:.1f}")
         place.set(title=name, xlabel="α  (0: pictures alone, 1: text alone)")
         place.legend(frameon=False, fontsize=8, loc="lower left")
     axes[0, 0].set_ylabel("accuracy (%)")
@@ -138,9 +147,9 @@ def main() -> int:
         places["away"] = open_evaluated_split(run, descriptors=path, views=False, data=data)
     panels = {}
     print(
-        f"{'':<28}{'u':>6}{'b':>6}{'n':>6}"
+        f"{'':<28}{'u':>6}{'b':>6}{'n':>6}{'visual only':>13}"
         + "".join(f"{level:>14}" for level in LEVELS)
-        + f"{'best α':>16}{'mean α':>8}"
+        + f"{'best α':>16}{'mean α':>8}{'slope':>7}"
     )
     for shots in run.config.episodes.shots:
         for place, split in places.items():
@@ -153,8 +162,9 @@ def main() -> int:
                 found["alpha of val"] = run.heads.choices[split.features.main, shots]["alpha"]
                 best = max((found[f"at {a:g}"], a) for a in ALPHAS)
                 u, b, n = difference(run, split.features.main, shots, domain)
-                numbers = "".join(f"{found[level]:14.2f}" for level in LEVELS)
-                tail = f"{best[0]:9.2f} at {best[1]:.2f}{found['mean alpha']:8.2f}"
+                alone = f"{found['visual only']:13.2f}" if "visual only" in found else " " * 13
+                numbers = alone + "".join(f"{found[level]:14.2f}" for level in LEVELS)
+                tail = f"{best[0]:9.2f} at {best[1]:.2f}{found['α, inductive']:8.2f}{found['slope, inductive']:7.2f}"
                 print(f"{shots}-shot {domain.name:<21}{u:6.2f}{b:6.2f}{n:6.2f}{numbers}{tail}", flush=True)
                 if domain.name == place:
                     panels[f"{shots}-shot, {place}"] = found

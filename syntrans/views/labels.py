@@ -22,6 +22,7 @@ LABELS = {
     "tip_adapter_f": "Tip-Adapter-F",
     "fsktn": "1/K rule (FS-KTN)",
     "am3": "gate (AM3)",
+    "am3_other": "AM3, other recipe",
     "semalign": "SemAlign (SemFew)",
     "semalign_other": "SemFew, other recipe",
     "semantic_only": "semantic only",

@@ -103,7 +103,14 @@ def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"relation_weight": 2.0}, {"temperature": 0.1}, {"relation": "distance"}, {"teacher_lr": 0.1}]
+    "change",
+    [
+        {"relation_weight": 2.0},
+        {"temperature": 0.1},
+        {"relation": "distance"},
+        {"teacher_lr": 0.1},
+        {"queries_told": True},
+    ],
 )
 def test_what_changes_the_teaching_changes_the_student(change):
     assert identity(small()) != identity(small(**change))
@@ -200,6 +207,8 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong():
     assert not (shuffled == true.base).all(1).any()
     assert told("name").base.equal(true.base)
     assert asked[-1][0] == "name"
+    told("statements")
+    assert asked[-1] == ("statements", 0.0)
     assert class_knowledge(small(relation_weight=0), of(8), of(5), described=True) is None
     assert class_knowledge(EncoderConfig(), of(8), of(5), described=True) is None
 

@@ -257,6 +257,15 @@ def test_fusions_at_their_ends():
     assert torch.allclose(fuse_evidence(v, s, torch.ones(D), shots=K, alpha=0.0)[0], v, atol=1e-6)
 
 
+def test_where_all_pictures_lie_elsewhere_the_classes_are_drawn_to_where_they_lie():
+    v, s = torch.randn(2, 4, 5, D, generator=torch.Generator().manual_seed(0))
+    here, there = (
+        fuse_evidence(v + far, s, torch.ones(D), shots=K, alpha=0.5, offset=torch.full((4, 1, D), far))[0]
+        for far in (0.0, 3.0)
+    )
+    torch.testing.assert_close(there, here + 3)
+
+
 def test_a_share_outside_0_to_1_is_refused(head):
     with pytest.raises(ValueError, match=r"alpha must lie between"):
         SynTrans(head, rand(N, S), alpha=1.2)

@@ -10,6 +10,7 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, Usag
 from syntrans.images.image_set import class_keys
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.engine.devices import pick_device
+from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.stages import small_val
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.encoders import open_text_encoder
@@ -120,3 +121,8 @@ def test_a_val_part_too_small_to_choose_on_is_said(classes, pictures, said):
 
 def test_a_val_part_of_the_usual_size_is_no_matter():
     assert small_val(16, 960, 5) is None
+
+
+def test_an_unfinished_run_cannot_be_evaluated(tmp_path):
+    with pytest.raises(InputError, match=r"holds no encoder\.safetensors"):
+        evaluate(tmp_path, EvaluateConfig(), out=tmp_path / "out")

@@ -165,7 +165,7 @@ def test_a_left_out_support_is_scored_by_the_class_that_the_others_make(subject,
     scores = directions.left_out_scores(whole.supports, whole.labels)
     means = np.stack([whole.supports[whole.labels == c].mean(0) for c in range(5)])
     means[0] = whole.supports[1:3].mean(0)
-    weight, bias = directions.bridge.classifier(means, directions.text, 3, alpha=directions.alpha)
+    weight, bias = directions.bridge.classifier(means, directions.text, 3, judged=directions.judged)
     assert scores[0, 0] == pytest.approx(float(whole.supports[0] @ weight[0] + bias[0]), rel=1e-3, abs=1e-4)
 
 

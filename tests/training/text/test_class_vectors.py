@@ -55,6 +55,13 @@ def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
         read_knowledge(write_toy_descriptors(), ["zebra"])
 
 
+def test_statements_say_which_descriptors_a_class_has_and_nothing_of_their_words(tmp_path, encoder, descriptor_row):
+    said = {"fox": ["it is red", "it is small"], "wolf": ["it is grey", "it is small"]}
+    path = write_rows(tmp_path, [descriptor_row(name, text) for name, texts in said.items() for text in texts])
+    found = embed_texts(read_knowledge(path, [*said]), [*said], encoder, "statements").vectors(0.0)
+    assert found @ found.T == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))  # one of two is the same
+
+
 def write_rows(tmp_path, rows):
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors

@@ -24,41 +24,79 @@ def tasks(shots, *, slope=1.0, spread=0.6, noise=1.0, classes=N, episodes=E, que
     return text, pictures[:, :, :shots], pictures[:, :, shots:]
 
 
-def alphas(shots, **domain):
+def judged(shots, **domain):
     """Of every task, where val chose one half."""
     text, supports, _ = tasks(shots, **domain)
-    return WORTH.alphas(0.5, Supports.of(supports, text))
+    return WORTH.judge(0.5, Supports.of(supports, text))
 
 
 def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more():
-    home, shuffled, better = (alphas(5, slope=slope, spread=0.7, classes=20).mean() for slope in (1.0, 0.0, 1.4))
-    assert shuffled < 0.5 * home
+    home, mixed_up, better = (judged(5, slope=slope, spread=0.7, classes=20).slope.mean() for slope in (1.0, 0.0, 1.4))
+    assert mixed_up < 0.05
+    assert home == pytest.approx(1, abs=0.15)
     assert better > home + 0.05
 
 
 def test_text_counts_more_where_classes_lie_closer_together_and_where_pictures_scatter_more():
-    home = alphas(5, classes=20).mean()
-    assert alphas(5, classes=20, spread=0.32).mean() > home + 0.05
-    assert alphas(5, classes=20, noise=1.7).mean() > home + 0.05
+    home = judged(5, classes=20).alpha.mean()
+    assert judged(5, classes=20, spread=0.32).alpha.mean() > home + 0.05
+    assert judged(5, classes=20, noise=1.7).alpha.mean() > home + 0.05
 
 
 def test_in_the_domain_of_val_alpha_stays_near_val_s():
-    assert alphas(5, classes=20).mean() == pytest.approx(0.5, abs=0.06)
+    assert judged(5, classes=20).alpha.mean() == pytest.approx(0.5, abs=0.06)
 
 
-def test_more_supports_and_more_classes_move_it_further_from_the_prior():
+def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior():
     moved = [
-        abs(alphas(*size, slope=0.0, classes=classes).mean() - WORTH.prior_alpha(0.5))
+        abs(judged(*size, slope=0.0, classes=classes).slope.mean() - WORTH.prior(0.5).slope).item()
         for *size, classes in ((1, 5), (5, 5), (5, 20))
     ]
     assert moved == sorted(moved)
 
 
-def test_alpha_of_a_task_depends_on_no_other_task():
+def test_of_two_classes_the_slope_is_judged_too():
+    right, wrong = (judged(5, classes=2, slope=slope).slope.mean() for slope in (1.0, -1.0))
+    assert wrong < WORTH.prior(0.5).slope < right
+
+
+def test_texts_that_are_all_alike_are_no_number_that_is_not_finite():
+    _, supports, _ = tasks(1)
+    found = WORTH.judge(0.5, Supports.of(supports, torch.ones(E, N, D)))
+    assert all(part.isfinite().all() for part in vars(found).values())
+
+
+def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are():
+    """Each direction twenty times over tells nothing more: the other assignments of the texts know that."""
+    text, supports, _ = tasks(1, slope=0.0)
+    spread = ClassSpread(*(part.repeat(20) for part in (SPREAD.within, SPREAD.between, SPREAD.text)), SPREAD.slope)
+    repeated = TextWorth(spread).judge(0.5, Supports.of(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20)))
+    torch.testing.assert_close(repeated.slope, judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
+
+
+def test_texts_that_told_nearly_all_of_a_class_leave_a_weak_guess_where_they_are_mixed_up():
+    told = TextWorth(ClassSpread(SPREAD.within, SPREAD.between, 0.95 * SPREAD.between, SPREAD.slope))
+    text, supports, _ = tasks(5, slope=0.0, classes=20)
+    little, much = (worth.judge(0.5, Supports.of(supports, text)).alpha.mean() for worth in (WORTH, told))
+    assert much < little - 0.1
+
+
+def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it():
+    text, supports, _ = tasks(1)
+    far = 5 * torch.randn(D, generator=torch.Generator().manual_seed(9))
+    here, there = (WORTH.judge(0.5, Supports.of(supports + moved, text)) for moved in (0, far))
+    assert here.offset.abs().mean() < 0.3
+    assert (there.offset - far).abs().mean() < 0.5
+    assert there.alpha.mean() < here.alpha.mean()  # there classes lie further apart
+
+
+def test_how_a_task_is_judged_depends_on_no_other_task():
     text, supports, _ = tasks(2)
-    whole = WORTH.alphas(0.5, Supports.of(supports, text))
-    alone = torch.cat([WORTH.alphas(0.5, Supports.of(supports[i : i + 1], text[i : i + 1])) for i in range(3)])
-    torch.testing.assert_close(whole[:3], alone, rtol=1e-4, atol=1e-5)
+    whole = WORTH.judge(0.5, Supports.of(supports, text))
+    for i in range(3):
+        alone = WORTH.judge(0.5, Supports.of(supports[i : i + 1], text[i : i + 1]))
+        for name, part in vars(alone).items():
+            torch.testing.assert_close(getattr(whole, name)[i : i + 1], part, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
@@ -102,7 +140,7 @@ def test_no_query_enters_the_weights_of_the_first_two_levels(method):
     """Other queries, or the same in another order, leave the classifier as it is; scores follow the queries."""
     inductive, supports, queries, classes = shown(method)
     order = torch.randperm(queries.shape[1], generator=torch.Generator().manual_seed(3))
-    for level in (inductive, SynTrans(inductive.head, inductive.semantic, alpha=WORTH.prior_alpha(0.5))):
+    for level in (inductive, SynTrans(inductive.head, inductive.semantic, alpha=0.5, worth=WORTH, blind=True)):
         before = level.scores(supports, queries, classes)
         permuted = level.scores(supports, queries[:, order], classes)
         alone = level.scores(supports, queries[:, :1], classes)

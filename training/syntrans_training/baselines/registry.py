@@ -23,6 +23,7 @@ from syntrans_training.baselines.training import (
     train_attention,
     train_attention_published,
     train_gate,
+    train_gate_published,
 )
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import (
@@ -136,7 +137,7 @@ BASELINES: dict[str, Baseline] = {
         "visual", "standard", _attention, train=train_attention, published=train_attention_published, on_tasks=True
     ),
     "fsktn": Baseline("semantic", "standard", _knowledge_transfer),
-    "am3": Baseline("semantic", "standard", _am3, train=train_gate, on_tasks=True),
+    "am3": Baseline("semantic", "standard", _am3, train=train_gate, published=train_gate_published, on_tasks=True),
     "semalign": Baseline(
         "semantic",
         "standard",

@@ -4,6 +4,9 @@ Ours: Adam with a cosine schedule, few checks at val. Published, as the authors'
 features:
   attention  Gidaris and Komodakis: SGD with Nesterov momentum 0.9, weight decay 5e-4, learning rate 0.1, and 0.006,
              0.0012, 0.00024 after 20, 40, 50 of 60 epochs of 1,000 steps; 8 tasks a step, 15 queries of each kind
+  gate       Xing et al. (AM3-ProtoNet): SGD with momentum 0.9, learning rate 0.1, a tenth of it after 15,000, 17,500
+             and 20,000 of 30,000 steps; every gradient of norm 1 at most, weight decay 1e-3, dropout 0.7 in
+             both; 5 tasks of 24 queries a step at 1-shot, 2 of 32 otherwise; theirs trains the encoder too
   alignment  SemFew: 4,096 hidden units, Adam at 1e-4, a tenth of it after 30 of 50 epochs, 128 pictures a step
 Val keeps the better recipe (selection.py). A published recipe that is longer than `published_steps` is run in so many
 steps, its schedule shortened with it; that is the only departure.
@@ -11,6 +14,7 @@ steps, its schedule shortened with it; that is the only departure.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +33,7 @@ OURS, PUBLISHED = "ours", "published"
 VAL_CHECKS = 5  # at val while a head is trained by our recipe
 PICTURES = 128  # of a step of the alignment, by both recipes
 _EPOCHS = {"attention": 60, "alignment": 50}
+_GATE_STEPS = 30_000
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,34 @@ def train_attention_published(
 
 
 def train_gate(base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]) -> dict[str, Tensor]:
-    """Weights of AM3's gate, trained by our recipe; AM3's own trains the encoder with it, which is frozen here."""
-    torch.manual_seed(training.seed)
-    net, tasks = AM3Gate(base.text.shape[1], base.standard.shape[1]), _tasks(base, training)
-    return _ours(net, lambda step: gate_loss(net, tasks.draw(step), base.text), training, validate)
+    """Weights of AM3's gate, trained by our recipe."""
+    net, loss = _gate(base, training)
+    return _ours(net, loss, training, validate)
+
+
+def train_gate_published(
+    base: BaseClasses, training: HeadTraining, validate: Callable[[Tensors], float]
+) -> dict[str, Tensor]:
+    """By Xing et al.'s recipe, but for the encoder, which is frozen here."""
+    tasks, queries = (5, 24) if training.shots == 1 else (2, 32)
+    of_class = max(1, round(queries / training.ways))
+    net, loss = _gate(base, replace(training, batch=tasks, queries=of_class), dropout=0.7, share_dropout=0.7)
+    steps = min(_GATE_STEPS, training.published_steps)
+
+    def rate(step: int) -> float:
+        place = _GATE_STEPS * step / steps
+        return 1.0 if place < 15_000 else 0.1 if place < 17_500 else 0.01 if place < 20_000 else 0.001
+
+    def clip(*_: object) -> None:
+        for parameter in net.parameters():  # each by itself, as theirs
+            assert parameter.grad is not None
+            parameter.grad /= parameter.grad.norm().clamp(min=1)
+
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+    optimizer.register_step_pre_hook(clip)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    fit(net, loss, optimizer, schedule, steps=steps, val_checks=60, validate=lambda: validate(net.state_dict()))
+    return dict(net.state_dict())
 
 
 def train_alignment(
@@ -136,6 +165,12 @@ def _attention(base: BaseClasses, training: HeadTraining) -> tuple[AttentionGene
     torch.manual_seed(training.seed)
     net, tasks = AttentionGenerator(class_means(base.standard, base.labels)), _tasks(base, training)
     return net, lambda step: attention_loss(net, tasks.draw(step))
+
+
+def _gate(base: BaseClasses, training: HeadTraining, **dropout: Any) -> tuple[AM3Gate, Callable[[int], Tensor]]:
+    torch.manual_seed(training.seed)
+    net, tasks = AM3Gate(base.text.shape[1], base.standard.shape[1], **dropout), _tasks(base, training)
+    return net, lambda step: gate_loss(net, tasks.draw(step), base.text)
 
 
 def _alignment(net: SemAlign, base: BaseClasses, seed: int) -> Callable[[int], Tensor]:

@@ -41,7 +41,8 @@ class MethodsConfig(StrictModel):
     )
     steps: PositiveInt = Field(400, description="Training steps of a head by our recipe (gidaris, am3, semalign).")
     published_steps: PositiveInt = Field(
-        2400, description="Most steps of a published recipe (gidaris, semalign), whose schedule is shortened to them."
+        2400,
+        description="Most steps of a published recipe (gidaris, am3, semalign), whose schedule is shortened to them.",
     )
     tasks_per_step: PositiveInt = Field(8, description="Base-class tasks in a training step.")
     lr: PositiveFloat = Field(1e-3, description="Learning rate of the heads (Adam).")

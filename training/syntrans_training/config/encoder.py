@@ -53,9 +53,16 @@ class CMKDConfig(StrictModel):
         "soft", description="Which spatial relation loss (docs/method.md (16) and (17))."
     )
     temperature: PositiveFloat = Field(0.5, description="Temperature of the soft targets.")
-    knowledge: Literal["descriptors", "name", "random", "shuffled", "none"] = Field(
+    knowledge: Literal["descriptors", "statements", "name", "random", "shuffled", "none"] = Field(
         "descriptors",
-        description="What the teacher is told of the classes; the last three are controls.",
+        description=(
+            "What the teacher is told of the classes; statements: which descriptors a class has, read by no text "
+            "encoder; the last three are controls."
+        ),
+    )
+    queries_told: bool = Field(
+        False,
+        description="Upper bound: a student's teacher is told the classes of base queries and need not predict them.",
     )
     name_share: Share = Field(0.0, description="Share of the class name in a class vector.")
     teacher_backbone: str = Field(

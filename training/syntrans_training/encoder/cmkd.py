@@ -42,7 +42,7 @@ from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
 from syntrans_training.text.class_texts import Vectors
-from syntrans_training.text.class_vectors import derangement
+from syntrans_training.text.class_vectors import KEPT, NAME, STATEMENTS, derangement
 
 OWN = "own"
 _CHUNK = 100  # val tasks at once
@@ -73,7 +73,8 @@ def class_knowledge(config: EncoderConfig, base: Vectors, val: Vectors, *, descr
     settings = config.cmkd
     if config.method != "cmkd" or not settings.relation_weight:
         return None
-    variant = {"name": "name", "random": "random"}.get(settings.knowledge, "kept") if described else "name"
+    variant = settings.knowledge if settings.knowledge in (NAME, "random", STATEMENTS) else KEPT
+    variant = variant if described else NAME
     vectors_of = [vectors(variant, settings.name_share, 0).float() for vectors in (base, val)]
     if settings.knowledge == "none":
         vectors_of = [torch.zeros(len(vectors), 1) for vectors in vectors_of]
@@ -188,8 +189,9 @@ def student_task(
         _freeze(teacher.to(pictures.device))
         backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
         teaching = MirrorTeaching(
-            teacher, backbone, knowledge.base, settings.relation_weight, settings.relation, settings.temperature
-        )
+            teacher, backbone, knowledge.base, settings.relation_weight, settings.relation, settings.temperature,
+            queries_told=settings.queries_told,
+        )  # fmt: skip
     return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps_per_epoch, teaching=teaching)
 
 

@@ -10,7 +10,7 @@ What we do differently: features are normalised by LayerNorm without weights, si
 different scales; g and the scale of the task's logits are learned.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +56,14 @@ class MirrorTeacher(nn.Module):
         likely = (self.sharpness * v_query @ e.mT).softmax(-1)
         predicted = F.normalize(self.explain(likely @ knowledge), dim=-1)
         return Taught(v_support + e.unsqueeze(2), v_query + predicted, v_support, v_query, e)
+
+    def told(
+        self, support: Float[Tensor, "t n k h"], query: Float[Tensor, "t m h"], knowledge: Float[Tensor, "t n s"]
+    ) -> Taught:
+        """An upper bound: each query, sorted by class, sees the knowledge of its own class, as a support does."""
+        taught: Taught = self(support, query, knowledge)
+        of_query = taught.knowledge.repeat_interleave(query.shape[1] // knowledge.shape[1], 1)
+        return replace(taught, query=taught.query_view + of_query)
 
     def logits(self, taught: Taught) -> Float[Tensor, "t m n"]:
         """-scale |m_q - p_c|^2: the teacher as a prototypical network."""

@@ -98,6 +98,7 @@ def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledg
     identity = semantic_hash({**parts, "method": "cmkd-teacher", "teacher": about, **seen})
     teacher = _first("cmkd-teacher", identity, first)
     lesson = {"srl": settings.relation_weight, "relation": settings.relation, "temperature": settings.temperature}
+    lesson |= {"queries_told": True} if settings.queries_told else {}  # left out otherwise: earlier students still fit
     identity = semantic_hash({**parts, "method": "cmkd", "lesson": lesson, "teacher": identity})
     return Generation("cmkd", identity, ENCODER, METRICS, recipe, teacher)
 

@@ -130,7 +130,5 @@ def bridge_method(
     if spread is None or level == "val":
         return SynTrans(head, text, alpha=alpha, memory=memory)
     worth = TextWorth(spread)
-    if level == "prior":
-        return SynTrans(head, text, alpha=worth.prior_alpha(alpha), memory=memory)
-    inductive = SynTrans(head, text, alpha=alpha, worth=worth, memory=memory)
-    return inductive if level == "inductive" else TransductiveSynTrans(inductive)
+    inductive = SynTrans(head, text, alpha=alpha, worth=worth, memory=memory, blind=level == "prior")
+    return TransductiveSynTrans(inductive) if level == "transductive" else inductive

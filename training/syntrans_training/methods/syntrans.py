@@ -5,6 +5,7 @@ Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multi
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +14,7 @@ from torch import Tensor
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.modules.fusion import fuse_evidence
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
-from syntrans_training.text.task_alpha import Supports, TextWorth
+from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
@@ -23,7 +24,8 @@ class SynTrans(LinearMethod):
 
     Args: head: a trained bridge; text: [C, s] class vectors of the split; alpha: 0 visual to 1 semantic, of val.
 
-    With `worth` alpha is moved in every task by what its supports say of its text, and by nothing else (inductive).
+    With `worth` every task is fused as its supports say, and as nothing else says (inductive); with `blind` too, as
+    domains have it on average, whatever the task shows.
     Supports and queries are phi(x) of modules/shared_space.py.
     """
 
@@ -35,10 +37,11 @@ class SynTrans(LinearMethod):
         alpha: float,
         worth: TextWorth | None = None,
         memory: BaseClassMemory | None = None,
+        blind: bool = False,
     ) -> None:
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 (visual) and 1 (semantic), got {alpha}")
-        self.head, self.alpha, self.worth = head.eval(), alpha, worth
+        self.head, self.alpha, self.worth, self.blind = head.eval(), alpha, worth, blind
         with torch.no_grad():
             self.space = memory or head.build_memory()
             self.semantic = head.semantic(text, self.space)
@@ -48,10 +51,10 @@ class SynTrans(LinearMethod):
         """See `InSpace`."""
         return SynTransWithin(self)
 
-    def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
-        """The share of the text in every task."""
+    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
+        """How every task is fused; None where alpha of val stands."""
         with torch.no_grad():
-            return self.within.alphas(self.space.project(support), classes)
+            return self.within.judge(self.space.project(support), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -66,19 +69,23 @@ class SynTransWithin(LinearMethod):
 
     method: SynTrans
 
-    def alphas(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> float | Float[Tensor, "e 1 1"]:
-        """Of every task."""
+    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
+        """How every task is fused; None where alpha of val stands."""
         of = self.method
         if of.worth is None:
-            return of.alpha
-        return of.worth.alphas(of.alpha, Supports.of(support, of.semantic[classes])).view(-1, 1, 1)
+            return None
+        if of.blind:
+            return of.worth.prior(of.alpha, tasks=len(classes))
+        return of.worth.judge(of.alpha, Supports.of(support, of.semantic[classes]))
 
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         of, shots = self.method, support.shape[2]
         made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
-        return LinearClassifiers(*of.head.classifier(made, shots=shots, alpha=self.alphas(support, classes)))
+        judged = self.judge(support, classes)
+        fused = {"alpha": of.alpha} if judged is None else vars(judged)
+        return LinearClassifiers(*of.head.classifier(made, shots=shots, **fused))
 
 
 class TransductiveSynTrans:
@@ -123,6 +130,13 @@ class TransductiveWithin:
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
+        return self.settle(support, query, classes)[0]
+
+    @torch.no_grad()
+    def settle(
+        self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
+    ) -> tuple[Float[Tensor, "e m n"], Judged]:
+        """The scores, and how the tasks are fused in the end."""
         head, memory = self.inductive.head, self.inductive.space
         shown = Supports.of(support, self.inductive.semantic[classes])
         made = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
@@ -130,23 +144,24 @@ class TransductiveWithin:
         counts = torch.full_like(shown.mean[..., :1], support.shape[2])
         found, seen = shown, counts
         for _ in range(ROUNDS):
-            alpha = self.worth.alphas(self.inductive.alpha, found).view(-1, 1, 1)
+            judged = self.worth.judge(self.inductive.alpha, found)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
-            visual = made.visual + found.mean - shown.mean
-            fused, _ = fuse_evidence(visual, made.semantic, made.precision, shots=seen, alpha=alpha, trust=made.trust)
+            visual, semantic = made.visual + found.mean - shown.mean, judged.slope * made.semantic
+            of_task: dict[str, Any] = {"alpha": judged.alpha, "trust": made.trust, "offset": judged.offset}
+            fused, _ = fuse_evidence(visual, semantic, made.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, made.semantic, made.precision, shots=found.shots, alpha=alpha)
+            _, variance = fuse_evidence(visual, semantic, made.precision, shots=found.shots, alpha=judged.alpha)
             scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
             average = (counts * shown.mean + belief.mT @ query) / seen
             scatter = squares - (seen * average.square()).sum(1)
             found = replace(found, mean=average, shots=float(seen.mean()), scatter=scatter)
-        return head.log_scale.exp() * scores
+        return head.log_scale.exp() * scores, judged
 
 
 class ImaginedSynTrans(LinearMethod):
-    """docs/method.md (35). Args: inductive: SynTrans without them; mean: [C, d] mean phi of the imagined pictures of
+    """docs/method.md (38). Args: inductive: SynTrans without them; mean: [C, d] mean phi of the imagined pictures of
     every class; worth: [C] real supports that they count as together.
 
     They move the class mean and add to the number of supports in the fusion. What judges the text, the gate and alpha,
@@ -168,11 +183,16 @@ class ImaginedSynTrans(LinearMethod):
         worth = self.worth[classes].unsqueeze(-1)
         average = (shots * mean + worth * self.mean[classes]) / (shots + worth)
         # What the generator adds to the mean of the supports is added to the mean of all.
-        made = replace(made, visual=made.visual + average - mean)
-        alpha, told = ours.alphas(support, classes), (made.visual, made.semantic, made.precision)
-        fused, _ = fuse_evidence(*told, shots=shots + worth, alpha=alpha, trust=made.trust)
+        visual, judged = made.visual + average - mean, ours.judge(support, classes)
+        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": made.trust}
+        semantic = made.semantic
+        if judged is not None:
+            semantic = judged.slope * semantic
+            of_task |= {"alpha": judged.alpha, "offset": judged.offset}
+        fused, _ = fuse_evidence(visual, semantic, made.precision, shots=shots + worth, **of_task)
         # One variance for all classes of a task, also where some have no imagined picture.
-        _, variance = fuse_evidence(*told, shots=shots + worth.mean(1, keepdim=True).expand_as(worth), alpha=alpha)
+        count = shots + worth.mean(1, keepdim=True).expand_as(worth)
+        _, variance = fuse_evidence(visual, semantic, made.precision, shots=count, alpha=of_task["alpha"])
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

@@ -14,15 +14,18 @@ from torch import Tensor, nn
 
 
 class AM3Gate(nn.Module):
-    """Args: text_dim, feature_dim: s and d; hidden: of both networks; dropout: inside g."""
+    """Args: text_dim, feature_dim: s and d; hidden: of both networks; dropout, share_dropout: inside g and inside h."""
 
-    def __init__(self, text_dim: int, feature_dim: int, *, hidden: int = 300, dropout: float = 0.5) -> None:
+    def __init__(
+        self, text_dim: int, feature_dim: int, *, hidden: int = 300, dropout: float = 0.5, share_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.transform = nn.Sequential(
             nn.Linear(text_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, feature_dim)
         )
         last = nn.Linear(hidden, 1)
-        self.share = nn.Sequential(nn.Linear(feature_dim, hidden), nn.ReLU(), last)
+        unit = nn.Sequential(nn.ReLU(), nn.Dropout(share_dropout))
+        self.share = nn.Sequential(nn.Linear(feature_dim, hidden), unit, last)
         nn.init.constant_(last.bias, 2.0)  # begin near the prototypes: the text has to earn its share
         self.scale = nn.Parameter(torch.tensor(10.0))
 

@@ -50,6 +50,7 @@ def fuse_evidence(
     shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Tensor,
     trust: float | Float[Tensor, "*e n 1"] = 1.0,
+    offset: float | Float[Tensor, "*e 1 d"] = 0.0,
 ) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
 
@@ -60,13 +61,15 @@ def fuse_evidence(
     1 + 1 / (a K + b precision).
     `trust` is the gate of each class, g = 1 - a (1 - trust), so that no gate acts where pictures do not count. A text
     that is not believed leaves the mean of all classes, 0 here, in its place: without it the weights of one class
-    would be longer than its neighbours', and linear scores compare only classes of one variance. Derived.
+    would be longer than its neighbours', and linear scores compare only classes of one variance. Where all pictures of
+    a task lie elsewhere, the mean of all classes is `offset`. Derived.
     """
     alpha = torch.as_tensor(alpha)
     a, b = (2 - 2 * alpha).clamp(max=1), (2 * alpha).clamp(max=1)
     total = a * shots + b * precision
     gate = 1 - a * (1 - trust)
-    return (a * shots * visual + gate * b * precision * semantic) / total, 1 + 1 / total
+    fused = (a * shots * (visual - offset) + gate * b * precision * semantic) / total
+    return fused + offset, 1 + 1 / total
 
 
 def believe(alpha: float | Tensor, trust: float | Tensor) -> float | Tensor:

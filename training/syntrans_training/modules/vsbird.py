@@ -165,19 +165,30 @@ class VSBird(nn.Module):
         return Weights(visual, semantic, precision, trust)
 
     def classifier(
-        self, made: Weights, *, shots: float, alpha: float | Float[Tensor, "e 1 1"]
+        self,
+        made: Weights,
+        *,
+        shots: float,
+        alpha: float | Float[Tensor, "e 1 1"],
+        slope: float | Float[Tensor, "e 1 1"] = 1.0,
+        offset: float | Float[Tensor, "e 1 d"] = 0.0,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`."""
+        """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`.
+
+        `slope` multiplies what the texts say, and `offset` is where the task's pictures lie (text/task_alpha.py).
+        """
+        trust = made.trust * slope
         if self.fusion == "evidence":
             mean, variance = fuse_evidence(
-                made.visual, made.semantic, made.precision, shots=shots, alpha=alpha, trust=made.trust
-            )
+                made.visual, slope * made.semantic, made.precision,
+                shots=shots, alpha=alpha, trust=made.trust, offset=offset,
+            )  # fmt: skip
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
             if self.fusion == "convex":
-                unit = fuse(made.visual, made.semantic, alpha=believe(alpha, made.trust))
+                unit = fuse(made.visual, made.semantic, alpha=believe(alpha, trust))
             else:
-                unit = add(made.visual, made.semantic, shots=shots, alpha=alpha * made.trust)
+                unit = add(made.visual, made.semantic, shots=shots, alpha=alpha * trust)
             weight, bias = SHARPNESS * unit, unit.new_zeros(unit.shape[:-1])
         scale = self.log_scale.exp()
         return scale * weight, scale * bias

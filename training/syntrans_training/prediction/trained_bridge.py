@@ -17,14 +17,14 @@ from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
-from syntrans_training.text.task_alpha import Supports, TextWorth
+from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
 
 @dataclass(frozen=True)
 class TrainedBridge:
     """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
 
-    With `worth` alpha is moved by what the task's pictures say of its texts (text/task_alpha.py).
+    With `worth` the fusion is what the task's pictures say of it (text/task_alpha.py).
     """
 
     phi: Phi
@@ -59,21 +59,21 @@ class TrainedBridge:
         shots = round(float(np.median(counts[counts > 0]))) if counts.any() else 1
         nothing = np.zeros_like(sums)
         squares = np.square(supports).sum(0)
-        alpha = self.alpha_of(sums, counts[:, None], squares, text)
+        judged = self.judge(sums, counts[:, None], squares, text)
         return BridgeClasses(
-            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], squares, alpha
+            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], squares, judged
         )
 
-    def alpha_of(self, sums: Array, counts: Array | Labels, squares: Array, text: Array) -> float:
-        """Alpha for pictures with these sums [C, r] and numbers [C, 1] by class, and with this sum of squares [r]."""
+    def judge(self, sums: Array, counts: Array | Labels, squares: Array, text: Array) -> Judged | None:
+        """How pictures with these sums [C, r] and numbers [C, 1] by class, and this sum of squares [r], are fused."""
         seen = counts[:, 0] > 0
         if self.worth is None or seen.sum() < 2:
-            return self.alpha
+            return None
         means, shots = sums[seen] / counts[seen], float(counts[seen].mean())
         scatter = _tensor(squares - (counts[seen] * np.square(means)).sum(0))[None] if shots > 1 else None
         shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots, scatter)
         with torch.inference_mode():
-            return float(self.worth.alphas(self.alpha, shown))
+            return self.worth.judge(self.alpha, shown)
 
     def classifier(
         self,
@@ -82,7 +82,7 @@ class TrainedBridge:
         shots: int,
         seen: Array | None = None,
         *,
-        alpha: float | None = None,
+        judged: Judged | None = None,
         pictures: float | None = None,
     ) -> tuple[Array, Array]:
         """Weights [n, r] and biases [n] of classes from means and texts [n, r], which give `ClassModel.scores`.
@@ -94,10 +94,11 @@ class TrainedBridge:
             mean, semantic = _tensor(means)[None], _tensor(text)[None]
             made = self.head.weights(mean, semantic, self.memory, shots=shots)
             if seen is not None:
-                visual = made.visual * _tensor(seen)
+                there = _tensor(seen)
+                visual = made.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
                 made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
-            count, weighed = shots if pictures is None else pictures, self.alpha if alpha is None else alpha
-            weight, bias = self.head.classifier(made, shots=count, alpha=weighed)
+            fused = {"alpha": self.alpha} if judged is None else vars(judged)
+            weight, bias = self.head.classifier(made, shots=shots if pictures is None else pictures, **fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -107,7 +108,7 @@ class BridgeClasses:
     """A `class_means.ClassModel`: `sums` [C, r] of `counts` [C, 1] supports, and what `text` [C, r] says of them.
 
     `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports; `squares` [r] sums those of
-    the supports. `alpha` is judged by all supports, and by the unlabelled pictures where they count.
+    the supports. How they are fused is `judged` by all supports, and by the unlabelled pictures where they count.
     """
 
     bridge: TrainedBridge
@@ -119,7 +120,7 @@ class BridgeClasses:
     unlabelled: Array
     worth: Array
     squares: Array
-    alpha: float
+    judged: Judged | None
 
     @property
     def pictures(self) -> Array:
@@ -148,8 +149,8 @@ class BridgeClasses:
         """See `ClassModel`."""
         scores = self.scores(supports)
         rest = self._pictures[labels] - 1
-        text = self.text[labels]
-        means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), text)
+        told, text = self._told[labels], self.text[labels]
+        means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), told)
         weight, bias = self._make(means.astype(np.float32), text)
         scores[np.arange(len(labels)), labels] = (supports * weight).sum(1) + bias
         return scores
@@ -165,15 +166,22 @@ class BridgeClasses:
                 moved,
                 unlabelled=(sums / np.maximum(mass, 1e-12)).astype(np.float32),
                 worth=worth.astype(np.float32),
-                alpha=self.bridge.alpha_of(self.sums + sums, self.counts + mass, squares, self.text),
+                judged=self.bridge.judge(self.sums + sums, self.counts + mass, squares, self.text),
             )
         return moved
 
     @property
     def _totals(self) -> Array:
         """Sums of the supports and of what the unlabelled pictures are worth; a class that is not seen has its text."""
-        found: Array = np.where(self.counts > 0, self.sums, self.text) + self.worth * self.unlabelled
+        found: Array = np.where(self.counts > 0, self.sums, self._told) + self.worth * self.unlabelled
         return found
+
+    @property
+    def _told(self) -> Array:
+        """Where the text has the mean of every class among the pictures of this task [C, r]."""
+        if self.judged is None:
+            return self.text
+        return _array(self.judged.slope[0] * _tensor(self.text) + self.judged.offset[0])
 
     @property
     def _pictures(self) -> Array:
@@ -187,7 +195,7 @@ class BridgeClasses:
     def _make(self, means: Array, text: Array, seen: Array | None = None) -> tuple[Array, Array]:
         # One number for all classes: with its own, the largest class would draw all pictures to itself.
         count = self.shots + float(self.worth.mean())
-        return self.bridge.classifier(means, text, self.shots, seen, alpha=self.alpha, pictures=count)
+        return self.bridge.classifier(means, text, self.shots, seen, judged=self.judged, pictures=count)
 
     @property
     def _means(self) -> Array:

@@ -9,6 +9,7 @@ unnamed     the kept descriptors with "it" in place of the class name, and the n
 classname_free  the kept descriptors with "it" in place of the class name, and no name beside them (the control of "Does
             VLM Classification Benefit from LLM Description Semantics?", arXiv 2412.11917; the mask is derived)
 name        the class name alone
+statements  which of the kept descriptors a class has, as numbers that are 0 or the same, read by no text encoder
 With a `weighting` other than `mining`, kept descriptors count by their agreement, by what the VLM saw, by CLIP's
 margin, or all the same.
 With a `name_share` b the class vector is norm(b * name + (1 - b) * descriptors) (docs/method.md (9)).
@@ -39,6 +40,7 @@ KEPT, NAME = "kept", "name"
 NONE = "none"  # the variant of the texts that says nothing
 SIMILARITIES = "similarities"  # of `kept`: means whose products are mean similarities, `EmbeddedTexts.means`
 UNNAMED, CLASSNAME_FREE = "unnamed", "classname_free"
+STATEMENTS = "statements"
 _NO_NAME = "thing"  # what stands for every class name there: the same word for all classes
 WEIGHTINGS = ("mining", "agreement", "grounding", "margin", "uniform")
 
@@ -185,8 +187,9 @@ def embed_texts(
 
     `draw` numbers the random texts of variant `random`; `weighting` is one of WEIGHTINGS.
     """
+    reader = _StatementIndex(knowledge, descriptor_template) if variant == STATEMENTS else encoder
     shown = [_NO_NAME if variant == CLASSNAME_FREE else knowledge.names[c] for c in classes]
-    names = encoder.encode([name_template.format(name=name) for name in shown])
+    names = reader.encode([name_template.format(name=name) for name in shown])
     if variant == "name":
         chosen: list[list[tuple[str, float]]] = [[] for _ in classes]
     elif variant == "random":
@@ -195,7 +198,7 @@ def embed_texts(
         chosen = [_weighted_texts(knowledge, c, variant, descriptor_template, weighting) for c in classes]
     texts = np.zeros((len(classes), max(1, *map(len, chosen)), names.shape[1]), np.float32)
     weights = np.zeros(texts.shape[:2], np.float32)
-    embedded = iter(encoder.encode([text for weighted in chosen for text, _ in weighted] or [""]))
+    embedded = iter(reader.encode([text for weighted in chosen for text, _ in weighted] or [""]))
     for i, weighted in enumerate(chosen):
         for j, (_, weight) in enumerate(weighted):
             texts[i, j], weights[i, j] = next(embedded), weight
@@ -203,6 +206,22 @@ def embed_texts(
     if empty and variant != "name":
         say(f"{variant}: no descriptor for {', '.join(empty[:4])} ({len(empty)} classes); their name stands in")
     return EmbeddedTexts(names, texts, weights, tuple(tuple(text for text, _ in weighted) for weighted in chosen))
+
+
+class _StatementIndex:
+    """In place of a text encoder: every kept descriptor of a file is a unit vector of its own, all else is zero."""
+
+    def __init__(self, knowledge: Knowledge, template: str) -> None:
+        kept = {text for c in knowledge.rows for text, _ in _weighted_texts(knowledge, c, KEPT, template, "uniform")}
+        self.places = {text: i for i, text in enumerate(sorted(kept))}
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One row a text."""
+        found = np.zeros((len(texts), len(self.places)), np.float32)
+        for row, text in zip(found, texts, strict=True):
+            if text in self.places:
+                row[self.places[text]] = 1
+        return found
 
 
 def _weighted_texts(

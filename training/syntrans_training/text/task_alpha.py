@@ -1,12 +1,13 @@
-"""How much the text of a task is worth, judged by its own supports: empirical Bayes in the two-covariance model.
+"""How text and pictures are weighed in a task, judged by its own supports: empirical Bayes in the two-covariance model.
 
-alpha is chosen on val and says how text and pictures are weighed there. In another domain pictures scatter more,
-classes lie closer together, and texts fit better or worse, so that another alpha is right. Three numbers describe a
-domain beside val (docs/method.md (30) to (33)):
+alpha is chosen on val and says how text and pictures are weighed there. In another domain another weighing is right:
+pictures scatter more, classes lie closer together, texts fit better or worse or are those of other classes, and all
+pictures lie elsewhere. Three numbers describe a domain beside val (docs/method.md (30) to (34)):
     spread   log of the between-class variance,   slope   of pictures on texts,   noise   log of the scatter of pictures
-Their likelihood is that of the supports' class means and of their scatter, pooled over the classes of the task; the
-products of supports and texts tell the slope without bias by noise. `DOMAINS` is their prior, set by hand from
-what domains were like that are no novel classes of anybody (benchmarks/fusion.py, docs/results.md). Derived.
+The slope is that of the supports' class means on what their texts predict; how exactly a task tells it, the other
+assignments of its texts to its classes say, so that nothing has to be assumed of the noise. Spread and noise are judged
+by the sizes of what remains. `DOMAINS` is their prior, set by hand from what domains were like that are no novel
+classes of anybody (benchmarks/fusion.py, docs/results.md). Derived.
 """
 
 import math
@@ -21,8 +22,10 @@ from syntrans_training.modules.whiten import class_means
 
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
 GRID = 7  # values of each number, two deviations to each side
-EVIDENCE = 0.1  # what one direction counts: they are far from independent where pictures are new
-MIXED_UP = 0.1  # prior probability that the texts are not those of their classes: slope 0
+EVIDENCE = 0.1  # what one direction counts for spread and noise: they are far from independent where pictures are new
+DECISION = 3.0  # what the slope's likelihood counts: a text that is half believed does harm where it is wrong
+ELSEWHERE = (0.5, 0.2)  # how the share of the offset grows with the log spread, and the deviation around that
+MIXED_UP = 0.3  # prior probability that the texts are not those of their classes: slope 0
 LEAST = 0.02  # of the spread that a text never explains
 
 
@@ -40,7 +43,7 @@ class DomainPrior:
     tie: float
 
 
-DOMAINS = DomainPrior(spread=(-0.2, 1.0), slope=(0.1, 0.3), noise=(0.0, 0.3), tie=-0.8)
+DOMAINS = DomainPrior(spread=(-0.6, 0.8), slope=(-0.2, 0.2), noise=(0.0, 0.3), tie=-0.2)
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,19 @@ class Supports:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How E tasks are fused: `alpha`; `slope`, what their texts' predictions are multiplied by, 0 where texts are mixed
+    up; `offset`, where all pictures of a task lie, which no class is told by.
+    """
+
+    alpha: Float[Tensor, "e 1 1"]
+    slope: Float[Tensor, "e 1 1"]
+    offset: Float[Tensor, "e 1 d"]
+
+
+@dataclass(frozen=True)
 class TextWorth:
-    """Multiples of the text's weight of val, for tasks of any domain; `spread` is val's."""
+    """What the texts and pictures of tasks of any domain are worth beside val's; `spread` is val's."""
 
     spread: ClassSpread
     domains: DomainPrior = DOMAINS
@@ -122,48 +136,90 @@ class TextWorth:
         return torch.cartesian_prod(normal, of_slope, normal).sum(1), spread, slope, noise
 
     @cached_property
-    def _kinds(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Slope, variance that text does not explain and variance within a class [G, d] of all kinds of domain."""
+    def _kinds(self) -> tuple[Tensor, Tensor]:
+        """Variance that text does not explain and variance within a class [G, d] of all kinds of domain."""
         _, spread, slope, noise = self._numbers
-        slope = slope * self.spread.slope
         between = spread.exp().unsqueeze(1) * self.spread.between
-        rest = torch.maximum(between - slope.square().unsqueeze(1) * self.spread.text, LEAST * between)
-        return slope, rest, noise.exp().unsqueeze(1) * self.spread.within
+        explained = (slope * self.spread.slope).square().unsqueeze(1) * self.spread.text
+        return torch.maximum(between - explained, LEAST * between), noise.exp().unsqueeze(1) * self.spread.within
 
     @cached_property
-    def _multiples(self) -> Float[Tensor, " g"]:
-        """docs/method.md (33): a text that says the opposite counts nothing, not against its class."""
-        _, spread, slope, noise = self._numbers
-        return slope.clamp(min=0) * (noise - spread).exp()
-
-    def prior_alpha(self, alpha: float) -> float:
-        """What alpha of val becomes in a domain that nothing is known of."""
-        return float(self._numbers[0].softmax(0) @ move_alpha(alpha, self._multiples))
-
-    def alphas(self, alpha: float, supports: Supports) -> Float[Tensor, " e"]:
-        """What it becomes in each task, by what the task's supports say; no other task and no query is looked at.
-
-        The posterior mean of alpha, not of the multiple, whose few large values would outweigh all others.
+    def _exactness(self) -> Float[Tensor, " g"]:
+        """The precision of what texts predict, over val's, by the slope alone: classes of which texts tell much on val
+        lie far around their common mean where texts tell nothing.
         """
-        posterior = (self._numbers[0] + EVIDENCE * self._log_likelihood(supports)).softmax(1)
-        found: Tensor = posterior @ move_alpha(alpha, self._multiples)
-        return found
+        share = self.spread.slope.square() * self.spread.text / self.spread.between
+        left = (1 - self._numbers[2].square().unsqueeze(1) * share).clamp(min=LEAST)
+        telling = self.spread.between / (self.spread.between + self.spread.within)
+        found: Tensor = ((1 - share).clamp(min=LEAST) / left) @ (telling / telling.sum())
+        return found.clamp(max=1)
 
-    def _log_likelihood(self, supports: Supports) -> Float[Tensor, "e g"]:
-        """docs/method.md (32), of class means around their common mean and of pictures around their class mean."""
-        slope, rest, within = self._kinds
+    def prior(self, alpha: float, *, tasks: int = 1) -> Judged:
+        """In a domain that nothing is known of, the same for all tasks."""
+        fused = self._mean(alpha, self._numbers[0].softmax(0).expand(tasks, -1))
+        return Judged(*fused, torch.zeros(tasks, 1, len(self.spread.within)))
+
+    def judge(self, alpha: float, supports: Supports) -> Judged:
+        """In each task, by what the task's supports say; no other task and no query is looked at."""
+        found, sse, freedom = self._slope(supports)
+        misfit = (found.unsqueeze(1) - self._numbers[2]).square() / sse.unsqueeze(1)
+        of_slope = -DECISION * (freedom + 1) / 2 * misfit.log1p()
+        away = self._offset(supports)[0] - ELSEWHERE[0] * (self._numbers[1] - self.domains.spread[0])
+        of_place = -(away / ELSEWHERE[1]).square() / 2
+        posterior = self._numbers[0] + EVIDENCE * self._log_likelihood(supports, found) + of_slope + of_place
+        fused = self._mean(alpha, posterior.softmax(1))
+        share, mean = self._offset(supports, fused[1])
+        return Judged(*fused, share.unsqueeze(2) * mean)
+
+    def _mean(self, alpha: float, share: Float[Tensor, "e g"]) -> tuple[Float[Tensor, "e 1 1"], Float[Tensor, "e 1 1"]]:
+        """Means of alpha and of the slope, docs/method.md (35).
+
+        Of alpha, not of the multiple, whose few large values would outweigh all others.
+        """
+        _, spread, slope, noise = self._numbers
+        moved = move_alpha(alpha, (noise - spread).exp() * self._exactness)
+        return (share @ moved).view(-1, 1, 1), (share @ slope).view(-1, 1, 1)
+
+    def _slope(self, supports: Supports) -> tuple[Float[Tensor, " e"], Float[Tensor, " e"], int]:
+        """The slope over val's by least squares, its squared error times its degrees of freedom, and those.
+
+        Products of every class mean with every text: the diagonal tells the slope, the rest what products are like
+        whose text is another's (docs/method.md (32)). In the shared space a picture scatters alike in all directions.
+        """
+        pictures, texts = _centred(supports.mean), self.spread.slope * _centred(supports.semantic)
+        products, own = pictures @ texts.mT, texts @ texts.mT
+        total = own.diagonal(dim1=1, dim2=2).sum(1).clamp(min=1e-12)
+        found = products.diagonal(dim1=1, dim2=2).sum(1) / total
+        others = pictures.shape[1] - 1
+        rest = others * (products - found.view(-1, 1, 1) * own).square().sum((1, 2))
+        # Of two classes nothing is left: what val's variances would have it counts as one more degree of freedom.
+        of_val = (texts.square() @ (self.spread.between + self.spread.within / supports.shots)).sum(1) / EVIDENCE
+        return found, (rest + of_val) / total.square() + 1e-12, others**2
+
+    def _log_likelihood(self, supports: Supports, slope: Float[Tensor, " e"]) -> Float[Tensor, "e g"]:
+        """docs/method.md (33), of class means around what their texts say and of pictures around their class mean."""
+        rest, within = self._kinds
         classes = supports.mean.shape[1]
-        pictures = supports.mean - supports.mean.mean(1, keepdim=True)
-        texts = supports.semantic - supports.semantic.mean(1, keepdim=True)
+        around = _centred(supports.mean) - slope.view(-1, 1, 1) * self.spread.slope * _centred(supports.semantic)
         variance = rest + within / supports.shots
-        precision = (1 / variance).T
-        squares = [(a * b).sum(1) @ precision for a, b in ((pictures, pictures), (pictures, texts), (texts, texts))]
-        misfit = squares[0] - 2 * slope * squares[1] + slope.square() * squares[2]
-        found = -((classes - 1) * variance.log().sum(1) + misfit) / 2
+        found = -((classes - 1) * variance.log().sum(1) + around.square().sum(1) @ (1 / variance).T) / 2
         if supports.scatter is not None:
             freedom = classes * (supports.shots - 1)
             found = found - (freedom * within.log().sum(1) + supports.scatter @ (1 / within).T) / 2
         return found
+
+    def _offset(
+        self, supports: Supports, slope: float | Float[Tensor, "e 1 1"] = 0.0
+    ) -> tuple[Float[Tensor, "e 1"], Float[Tensor, "e 1 d"]]:
+        """The mean of all pictures beside that of their texts, and the share of it that is not chance (36)."""
+        mean = (supports.mean - slope * self.spread.slope * supports.semantic).mean(1, keepdim=True)
+        chance = (self.spread.between + self.spread.within / supports.shots) / supports.mean.shape[1]
+        length = (mean.square() / chance).mean(-1).clamp(min=1e-12)
+        return (1 - 1 / length).clamp(min=0), mean
+
+
+def _centred(x: Float[Tensor, "e n d"]) -> Float[Tensor, "e n d"]:
+    return x - x.mean(1, keepdim=True)
 
 
 def move_alpha(alpha: float, multiple: float | Tensor) -> Tensor:

@@ -101,6 +101,20 @@ def test_a_query_gets_the_mixture_of_the_knowledge_of_the_classes_that_it_resemb
     torch.testing.assert_close(taught.support, taught.support_view + taught.knowledge.unsqueeze(2))
 
 
+def test_an_oracle_tells_every_query_the_knowledge_of_its_own_class():
+    support, query, knowledge, labels = task_of()
+    network = teacher()
+    taught, told = network(support, query, knowledge), network.told(support, query, knowledge)
+    own = taught.knowledge.gather(1, labels.unsqueeze(2).expand(-1, -1, 12))
+    torch.testing.assert_close(told.query, taught.query_view + own)
+    assert torch.equal(told.support, taught.support)
+
+
+def test_the_oracle_s_lesson_differs_from_the_teacher_s():
+    relations = [losses(student(teaching=teaching(queries_told=told)))["relation"] for told in (False, True)]
+    assert relations[0] != relations[1]
+
+
 def test_a_support_sees_the_knowledge_of_its_own_class_alone():
     support, query, knowledge, _ = task_of(tasks=1)
     knowledge.requires_grad_()

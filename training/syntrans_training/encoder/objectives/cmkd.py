@@ -143,6 +143,7 @@ class MirrorTeaching:
     srl: float = 1.0
     relation: Relation = "soft"
     temperature: float = 0.5
+    queries_told: bool = False  # the classes of the queries too, which the teacher predicts otherwise
 
 
 class CMKDStudent:
@@ -181,7 +182,8 @@ class CMKDStudent:
     @torch.no_grad()
     def _taught(self, teaching: MirrorTeaching, views: Tensor, images: Tensor, classes: Tensor) -> Taught:
         knowledge = teaching.knowledge.to(views.device)[classes.to(views.device)]
-        answer: Taught = teaching.teacher(*self.episodic.split(teaching.teacher_backbone(views, images)), knowledge)
+        seen = self.episodic.split(teaching.teacher_backbone(views, images))
+        answer: Taught = (teaching.teacher.told if teaching.queries_told else teaching.teacher)(*seen, knowledge)
         return answer
 
 
