@@ -28,6 +28,7 @@ def test_the_commands_are_found():
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
         "beside_earlier",
+        "bridge",
         "flier_probe",
         "flier_variations",
         "import_memory",
