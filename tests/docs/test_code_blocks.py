@@ -53,7 +53,7 @@ def test_the_corrections_of_the_page_are_corrections(tmp_path: Path) -> None:
 
 def test_the_query_and_the_snippet_of_the_contract_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
-    shutil.copy(ROOT / "tests" / "contract" / "assets" / "descriptors.parquet", tmp_path)
+    shutil.copy(ROOT / "tests" / "syntrans" / "contract" / "assets" / "descriptors.parquet", tmp_path)
     monkeypatch.chdir(tmp_path)
     (query,) = blocks("sql", pages=["README.md"])
     assert duckdb.sql(query).fetchall()

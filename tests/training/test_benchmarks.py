@@ -209,17 +209,17 @@ def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_
     assert all(judge(row.class_id, row.text) for row in told)
 
 
-def test_a_control_of_cmkd_says_what_the_descriptors_add_to_it(benchmark):
+def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(benchmark):
     cmkd = benchmark("cmkd")
     rng = np.random.default_rng(0)
     students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
     found = {name: [rng.random(50) for _ in range(2)] for name in students}
     rows = cmkd.summary(found, {name: [{"val_teacher": 60.0}] * 2 for name in students})
-    assert {"teacher of pictures alone", "teacher with names"} <= rows.keys()
-    for name in cmkd.CONTROLS:
-        by_seed = [float((told - own).mean()) for told, own in zip(found[cmkd.TOLD], found[name], strict=True)]
+    assert {cmkd.PICTURES, "teacher with names"} <= rows.keys()
+    for name in (cmkd.TOLD, "teacher with names"):
+        by_seed = [float((own - seen).mean()) for own, seen in zip(found[name], found[cmkd.PICTURES], strict=True)]
         for kind in ("episodes", "seeds"):
             assert rows[name][f"knowledge_over_{kind}"]["mean"] == pytest.approx(100 * np.mean(by_seed), abs=1e-3)
         assert rows[name]["knowledge_over_seeds"]["n"] == 2
         assert f"| {rows[name]['knowledge_over_episodes']['mean']:+.2f} ± " in cmkd.table(rows)
-    assert all("knowledge_over_seeds" not in rows[name] for name in (cmkd.ALONE, cmkd.TOLD))
+    assert all("knowledge_over_seeds" not in rows[name] for name in (cmkd.ALONE, cmkd.PICTURES))

@@ -24,7 +24,7 @@ RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups th
 GRID = 7  # values of each number, two deviations to each side
 EVIDENCE = 0.1  # what one direction counts for spread and noise: they are far from independent where pictures are new
 DECISION = 3.0  # what the slope's likelihood counts: a text that is half believed does harm where it is wrong
-ELSEWHERE = (0.5, 0.2)  # how the share of the offset grows with the log spread, and the deviation around that
+ELSEWHERE = (0.5, 0.2)  # how the share of the offset grows with the log spread, and its deviation: docs/method.md (37)
 MIXED_UP = 0.3  # prior probability that the texts are not those of their classes: slope 0
 LEAST = 0.02  # of the spread that a text never explains
 
@@ -211,7 +211,10 @@ class TextWorth:
     def _offset(
         self, supports: Supports, slope: float | Float[Tensor, "e 1 1"] = 0.0
     ) -> tuple[Float[Tensor, "e 1"], Float[Tensor, "e 1 d"]]:
-        """The mean of all pictures beside that of their texts, and the share of it that is not chance (36)."""
+        """The mean of all pictures beside that of their texts, and the share of it that is not chance.
+
+        docs/method.md (36).
+        """
         mean = (supports.mean - slope * self.spread.slope * supports.semantic).mean(1, keepdim=True)
         chance = (self.spread.between + self.spread.within / supports.shots) / supports.mean.shape[1]
         length = (mean.square() / chance).mean(-1).clamp(min=1e-12)
