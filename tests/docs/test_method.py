@@ -21,6 +21,7 @@ CITATION = re.compile(r"docs/method\.md\s+((?:\(\d+[a-z]?\)(?:\s*#?\s*(?:,|and|t
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 
 
+@cache
 def where() -> dict[str, list[str]]:
     """Files of every equation: those of its row, or of the first "Where" below it."""
     found = {}
