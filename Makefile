@@ -39,7 +39,7 @@ test-fast: $(STAMP) ## The quick tests: no engine, no whole run
 	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not vllm and not slow and not gpu"
 
 test-engines: $(STAMP) ## The slow tests: whole runs, and real vLLM
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "(slow or vllm) and not gpu"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "(slow or vllm) and not gpu"
 
 lint: $(STAMP) ## ruff, mypy, import rules, limits of size
 	$(BIN)/ruff check .
