@@ -19,7 +19,9 @@ def join_cluster(address: str | None, cores: int) -> None:
         raise broken_import(error, "ray", "ray") from error
     if ray.is_initialized():
         return
-    local = {} if address else {"num_cpus": cores, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # Stages of Ray Data hold a CPU each: with a single one the second stage would wait for it forever.
+    cpus = max(2, cores)
+    local = {} if address else {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address or "local", log_to_driver=False, **local)
     except (ConnectionError, RuntimeError, ValueError) as error:  # a bad address is any of the three

@@ -152,8 +152,8 @@ def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, ar
     queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
     found = predictor_of(subject, episode, inductive=False).predict(queries).directions
     means, count = found._means, 1 + float(found.worth.mean())
-    weight, bias = found.bridge.classifier(means, found.text, 1, alpha=found.alpha, pictures=count)
-    other, _ = found.bridge.classifier(means, found.text, 1, alpha=found.alpha)
+    weight, bias = found.bridge.classifier(means, found.text, 1, judged=found.judged, pictures=count)
+    other, _ = found.bridge.classifier(means, found.text, 1, judged=found.judged)
     assert np.allclose(found.scores(found.place(weight)), weight @ weight.T + bias, rtol=1e-4)
     assert not np.allclose(weight, other, rtol=1e-3)
 
