@@ -143,6 +143,7 @@ MODES = {
 server again may help."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "code"), MODES.items())
 def test_mine_ends_with_rows_or_one_line_whatever_the_server_says(
     mode: str, code: int, address: str, mine: Callable[[str], int], artifacts: Path, capsys: pytest.CaptureFixture[str]
