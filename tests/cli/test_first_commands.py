@@ -65,6 +65,7 @@ def readme_commands(repository: Path) -> list[list[str]]:
     return [line.split()[1:] for line in lines if line.startswith("syntrans ")]
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_use_ones_own_pictures_word_for_word(
     home: Path, repository: Path, artifacts: Path, text_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -173,6 +173,7 @@ def packages_import(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syntrans_mining.packages.import_problems", lambda _: {})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("packages_import")
 @pytest.mark.parametrize("mode", MODES)  # even the good one knows one schema only
 def test_doctor_reports_whatever_the_server_says(
