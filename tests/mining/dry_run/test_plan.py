@@ -89,6 +89,7 @@ def test_many_samples_or_pictures_are_counted_as_if_all_had_been_rehearsed(
     assert in_line == counted()
 
 
+@pytest.mark.slow
 def test_a_plan_of_a_billion_samples_is_there_at_once(configure: Configure, entries: list[ClassEntry]) -> None:
     config = configure(propose={"samples": 10**9}, contrast={"samples": 10**9}, filter={"images": 10**9})
     asked = count_requests(config, entries[:2], pictures=True).tallies["propose", "ann"].requests

@@ -60,6 +60,7 @@ def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_tw
     assert [(row.picture_id, row.image) for row in again] == [(row.picture_id, row.image) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(command, tmp_path, capsys):
     assert command("--dry-run", "--out", str(tmp_path / "out")) == 0
     printed = capsys.readouterr().out

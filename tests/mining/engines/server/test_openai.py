@@ -139,6 +139,7 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
     assert any("data:image/png;base64,iVBORw==" in text for text in by_text)
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str, connect: Connect) -> None:
     Handler.busy = [(429, {"Retry-After": "0.3"}), (503, {})]
     start = time.monotonic()
@@ -148,6 +149,7 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_wants(server: str,
     assert len(Handler.asked) == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_busy_or_silent_is_an_error_that_passes(server: str, connect: Connect) -> None:
     Handler.busy = [(429, {"Retry-After": "0.01"})] * 5
     (answer,) = connect("tiny", base_url=server, retries=1).generate([request("describe")])
@@ -197,6 +199,7 @@ def test_an_answer_that_is_none_is_an_error_that_passes(server: str, connect: Co
     assert answer.error == "server: an answer without choices"
 
 
+@pytest.mark.slow
 def test_who_stops_listening_has_nothing_more_asked(server: str, connect: Connect) -> None:
     answers = connect("tiny", base_url=server, retries=0, concurrency=2).generate(
         [request(f"slow {number}") for number in range(50)]
