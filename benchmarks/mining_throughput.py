@@ -29,12 +29,12 @@ from quick import add_quick, target
 
 from syntrans.config import load_config
 from syntrans.images.image_set import decode, open_images
-from syntrans.machine import facts
+from syntrans.machine import cores, facts
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
-from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
+from syntrans_mining.engines.workers.environment import apply_environment, worker_environment
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.dispatcher import Dispatcher

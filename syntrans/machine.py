@@ -102,3 +102,8 @@ def _vllm(machine: dict[str, object], *, has_gpu: bool) -> Check:
         known = " and ".join(KNOWN_VLLM)
         return Check("vllm", "warn", f"{what}; known are {known}", "if an engine fails, install one of these")
     return Check("vllm", "ok", what)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

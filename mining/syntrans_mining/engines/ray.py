@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from syntrans.errors import InputError, ModelLoadError
+from syntrans.machine import cores
 from syntrans.runs.ray_cluster import join_cluster
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure
-from syntrans_mining.engines.workers.environment import apply_environment, cores, worker_environment
+from syntrans_mining.engines.workers.environment import apply_environment, worker_environment
 
 BATCH = 64
 _ENDS = "syntrans_mining.engines.ray_worker.EndsWithItsParent"  # imported in vLLM's process there

@@ -13,11 +13,12 @@ from prediction_world import ColourEncoder, photo
 
 from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef
+from syntrans.machine import cores
 from syntrans_training.prediction.encoders import choose
 from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
-from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint, usable_cores
+from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint
 from syntrans_training.prediction.space import Space
 
 
@@ -201,11 +202,11 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     encoder = _Counting()
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
-    n = 40 * usable_cores()
+    n = 40 * cores()
     found = encode_photos(encoder, [red] * n, "read")
     assert len(found.features) == n
     assert encoder.waiting == 0
-    assert encoder.most <= (AHEAD * usable_cores() + 1 + usable_cores()) * encoder.batch < n
+    assert encoder.most <= (AHEAD * cores() + 1 + cores()) * encoder.batch < n
 
 
 def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():

@@ -59,8 +59,3 @@ def apply_environment(values: dict[str, str] | None = None) -> None:
     os.environ.update(worker_environment() if values is None else values)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, SyntransError
 from syntrans.files.scratch import scratch_folder
+from syntrans.machine import cores
 from syntrans.paths import make_dir
 from syntrans_mining.engines.workers.calls import Calls, WorkItem
 from syntrans_mining.engines.workers.driver import Driver, LoadStats
-from syntrans_mining.engines.workers.environment import cores, worker_environment
+from syntrans_mining.engines.workers.environment import worker_environment
 from syntrans_mining.engines.workers.handle import WorkerHandle, fork_server
 from syntrans_mining.engines.workers.host import NextRequest, by_model, no_next
 

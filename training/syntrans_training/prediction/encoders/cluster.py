@@ -14,6 +14,7 @@ from syntrans.images.columns import Columns
 from syntrans.images.decode import read_file
 from syntrans.images.parquet import Row
 from syntrans.images.reference import ImageRef, Picture
+from syntrans.machine import cores
 from syntrans.progress import track
 from syntrans.runs.ray_cluster import join_cluster
 from syntrans_training.prediction.encoders.pipeline import (
@@ -22,7 +23,6 @@ from syntrans_training.prediction.encoders.pipeline import (
     Keep,
     encode_photos,
     fingerprint,
-    usable_cores,
 )
 
 PART = 256
@@ -83,7 +83,7 @@ def encode_on_cluster(
     Files and rows of Parquet are read there, under the same paths as here; what lies in archives is read here.
     Raises `EnvironmentProblem` where the cluster fails.
     """
-    join_cluster(address, usable_cores())
+    join_cluster(address, cores())
     places = {number: place for number, picture in enumerate(pictures) if (place := _place(picture))}
     here = [number for number in range(len(pictures)) if number not in places]
     features = np.zeros((len(pictures), encoder.dim), np.float32)

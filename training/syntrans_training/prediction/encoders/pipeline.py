@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from PIL import Image
 
 from syntrans.errors import InputError
 from syntrans.images.parquet import streamed
+from syntrans.machine import cores
 from syntrans.progress import track
 from syntrans_training.prediction.space import Array
 
@@ -102,11 +102,6 @@ def fingerprint(encoder: ImageEncoder) -> str:
     return hashlib.sha256(encoder.forward(batch).tobytes()).hexdigest()[:16]
 
 
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
 def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
     """In the order of the photos."""
 
@@ -121,7 +116,7 @@ def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
         seen = np.stack(pixels) if pixels else np.zeros(0)
         return _Part(rows, encoder.forward(seen) if rows and encoder.in_threads else seen, broken)
 
-    threads = min(usable_cores(), len(photos)) or 1
+    threads = min(cores(), len(photos)) or 1
     size = min(encoder.batch, math.ceil(len(photos) / threads))
     rest = enumerate(streamed(photos))
     waiting: deque[Future[_Part]] = deque()
