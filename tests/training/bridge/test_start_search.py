@@ -49,7 +49,7 @@ def head_accuracy(raw, tasks, space, start):
     )
 
 
-def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
+def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
     """Against a loop over heads, by turns as `best_per_noise` says."""
     search = StartSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
     found = search.best_per_noise("kept")
@@ -62,7 +62,7 @@ def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
         assert known[space, start] == pytest.approx(known[best, expected], abs=1e-3)
 
 
-def test_no_setting_is_tried_twice(raw, tasks, monkeypatch):
+def test_no_setting_is_tried_twice(raw, tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     tried, score = [], start_search.closed_form_accuracies
 
     def counted(forms, *rest):
