@@ -6,12 +6,14 @@ import torch.nn.functional as F
 
 from syntrans_training.baselines import selection as choose
 from syntrans_training.baselines.registry import BASELINES
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import SELECTED_BASELINES
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
@@ -53,7 +55,7 @@ PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
 
 
 def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, PLAIN)
+    note, side = run(world, tmp_path / SELECTED_BASELINES, PLAIN)
     chosen = [e for e in note["choices"] if e.get("row", e["method"]) == e["method"]]
     assert [(e["method"], e["shots"]) for e in chosen] == [(n, k) for k in (1, 3) for n in PLAIN]
     for entry in note["choices"]:
@@ -61,7 +63,7 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
         assert entry["val"] == max(trial["val"] for trial in entry["trials"])
         assert entry["setting"] in [{k: v for k, v in t.items() if k != "val"} for t in entry["trials"]]
     assert set(note["temperatures"]["1"]) >= {"fused", "semantic_only", "visual_only", *PLAIN}
-    tensors, read = checkpoint.load(tmp_path / METHODS)
+    tensors, read = checkpoint.load(tmp_path / SELECTED_BASELINES)
     rows = SelectedBaselines(read, tensors).rows(side, 3)
     found = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
     by_name = {e.get("row", e["method"]): e["val"] for e in note["choices"] if e["shots"] == 3}
@@ -69,7 +71,7 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_path, monkeypatch):
-    names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / METHODS
+    names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / SELECTED_BASELINES
     expected, _ = run(world, whole, names)
     begun, looked = [], choose._choose
 
@@ -91,8 +93,8 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_
 
 
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
-    run(world, tmp_path / METHODS, ["ridge"])
-    note, _ = run(world, tmp_path / METHODS, ["simpleshot"], identity="other")
+    run(world, tmp_path / SELECTED_BASELINES, ["ridge"])
+    note, _ = run(world, tmp_path / SELECTED_BASELINES, ["simpleshot"], identity="other")
     assert {e["method"] for e in note["choices"]} == {"simpleshot"}
 
 
@@ -106,14 +108,14 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
 
 
 def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, ["gidaris", "semalign", "am3"])
+    note, side = run(world, tmp_path / SELECTED_BASELINES, ["gidaris", "semalign", "am3"])
     for shots in (1, 3):
         for method in ("gidaris", "semalign", "am3"):
             pair = [e for e in note["choices"] if (e["method"], e["shots"]) == (method, shots)]
             assert {e["recipe"] for e in pair} == {"ours", "published"}
             assert [e["row"] for e in pair] == [method, f"{method}_other"]
             assert pair[0]["val"] >= pair[1]["val"]
-    tensors, read = checkpoint.load(tmp_path / METHODS)
+    tensors, read = checkpoint.load(tmp_path / SELECTED_BASELINES)
     widths = {
         e["recipe"]: len(tensors[f"{e['row']}.1.layers.0.bias"])
         for e in read["choices"]
@@ -126,8 +128,8 @@ def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_sta
 
 
 def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, ["semalign"])
-    tensors, _ = checkpoint.load(tmp_path / METHODS)
+    note, side = run(world, tmp_path / SELECTED_BASELINES, ["semalign"])
+    tensors, _ = checkpoint.load(tmp_path / SELECTED_BASELINES)
     old = [
         {k: v for k, v in e.items() if k not in ("row", "recipe")} for e in note["choices"] if e["row"] == e["method"]
     ]

@@ -1,4 +1,4 @@
-"""The methods stage of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
+"""Choosing the baselines of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
 
 methods.safetensors grows method by method, so an interrupted stage goes on after the last one that was finished. Its
 note lists, per method and number of shots, the setting that val chose and every one that was tried; a method that is
@@ -7,7 +7,7 @@ other's is `<method>_other`; and the temperature of every row of the table (cali
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,42 +16,14 @@ from torch import Tensor
 
 from syntrans.progress import track
 from syntrans_training.baselines.grid_search import GridResult, calibrate, grid_search
-from syntrans_training.baselines.registry import BASELINES, Baseline
-from syntrans_training.baselines.training import BaseClasses, HeadTraining, Tensors, Train
+from syntrans_training.baselines.registry import BASELINES, Tensors
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.training import RECIPES, BaseClasses, HeadTraining, Train
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.scored_classifier import UNCALIBRATED, ScoredClassifier
-
-METHODS = "methods.safetensors"
-
-
-@dataclass(frozen=True)
-class SelectedBaselines:
-    """What a methods file holds: settings by (method, shots), tensors by name, temperatures by (row, shots)."""
-
-    note: Mapping[str, Any]
-    tensors: Mapping[str, Tensor]
-
-    def rows(self, features: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
-        """The chosen methods as rows on a split."""
-        found = {}
-        for entry in self.note["choices"]:
-            name, baseline = entry.get("row", entry["method"]), BASELINES[entry["method"]]
-            if entry["shots"] == shots:
-                method = baseline.build(
-                    features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
-                )
-                views = features.views if baseline.on_views else None
-                found[name] = ScoredClassifier(
-                    (method,), baseline.features(features), support_views=views, group=baseline.group
-                )
-        return found
-
-    def temperature(self, row: str, shots: int) -> float:
-        """For the calibration of a row; `UNCALIBRATED` where val has not had it."""
-        return float(self.note["temperatures"][str(shots)].get(row, UNCALIBRATED))
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
 def select_baselines(
@@ -77,7 +49,7 @@ def select_baselines(
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            found = _choose(BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes)
+            found = _choose(name, base(shots), val, tasks[shots], replace(training, shots=shots), n_classes)
             for row, recipe, made, best in _named(name, found):
                 tensors |= {f"{row}.{shots}.{key}": value for key, value in made.items()}
                 chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
@@ -126,7 +98,7 @@ def _named(
 
 
 def _choose(
-    baseline: Baseline,
+    name: str,
     base: BaseClasses,
     val: SplitFeatures,
     episodes: Episodes,
@@ -134,6 +106,7 @@ def _choose(
     n_classes: int,
 ) -> dict[str | None, Trained]:
     """What each recipe of a method makes and what val chooses for it; recipe None where nothing is trained."""
+    baseline = BASELINES[name]
 
     def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
         return grid_search(
@@ -151,6 +124,7 @@ def _choose(
         with one_thread():
             return train(base, training, lambda made: tried(made, middle).accuracy)
 
-    recipes = baseline.recipes.items()
-    made: dict[str | None, dict[str, Tensor]] = {name: trained(train) for name, train in recipes} or {None: {}}
-    return {name: (tensors, tried(tensors, baseline.grid)) for name, tensors in made.items()}
+    weights: dict[str | None, dict[str, Tensor]] = {
+        recipe: trained(train) for recipe, train in RECIPES.get(name, {}).items()
+    } or {None: {}}
+    return {recipe: (tensors, tried(tensors, baseline.grid)) for recipe, tensors in weights.items()}

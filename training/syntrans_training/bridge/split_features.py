@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline
-from syntrans_training.bridge.stage import TrainedBridges
+from syntrans_training.bridge.trained_bridges import TrainedBridges
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.class_texts import Vectors
 

@@ -32,7 +32,7 @@ from syntrans_training.data import Split
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write

@@ -20,7 +20,7 @@ from syntrans.progress import say
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.data.store import Split, squeezed
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.evaluation.table_rows import Level, bridge_method

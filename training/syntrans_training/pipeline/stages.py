@@ -19,23 +19,24 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans.provenance import file_sha256
 from syntrans_training.baselines.registry import BASELINES
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
-from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.class_spreads import measure_spreads
 from syntrans_training.bridge.closed_form_start import RawFeatures, make_grid
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.bridge.split_features import SplitFeatures
-from syntrans_training.bridge.stage import VSBIRD
+from syntrans_training.bridge.train_bridge import train_bridge
+from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.bridge import VSBirdConfig
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.engine.run_files import BRIDGE, RIDGE, SELECTED_BASELINES
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
@@ -124,7 +125,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
             "file": texts.file and texts.file["sha256"],
         }
     )
-    path = out / BRIDGE
+    path = out / RIDGE
     if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
     bridge = fit_ridge_baseline(
@@ -184,7 +185,7 @@ def main_variants(knowledge: Knowledge, config: TrainConfig) -> tuple[str, ...]:
 def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the heads; returns their note."""
     asked, shape = config.vsbird, config.episodes
-    tensors, ridge_note = checkpoint.load(out / BRIDGE)
+    tensors, ridge_note = checkpoint.load(out / RIDGE)
     bridge = ridge_note["identity"]  # of the features, the texts and the val tasks
     # What is as it always was is left out, so that heads of before it could be chosen still fit.
     usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
@@ -194,7 +195,7 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
     main = unpack(tensors, ridge_note).main
     class_texts = _ClassTexts(texts)
-    note = vsbird.run_stage(
+    note = train_bridge(
         RawFeatures(base.values, base.labels, val.features.values),
         class_texts,
         _val_tasks(config, val, config.bridge.episodes),
@@ -209,11 +210,11 @@ def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
             alphas,
         ),
         _head_training(asked, shape.queries),
-        path=out / VSBIRD,
+        path=out / BRIDGE,
         identity=identity,
     )
     if asked.adapt_alpha and asked.alpha is None and asked.fusion == "evidence":
-        measure_spreads(out / VSBIRD, val.features, class_texts)
+        measure_spreads(out / BRIDGE, val.features, class_texts)
     return note
 
 
@@ -231,9 +232,9 @@ def _head_training(asked: VSBirdConfig, queries: int) -> HeadTrainingConfig:
 
 def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose and train the other methods on the bridge's features; returns their note."""
-    tensors, note = checkpoint.load(out / BRIDGE)
+    tensors, note = checkpoint.load(out / RIDGE)
     bridge, how = unpack(tensors, note), config.methods
-    heads = vsbird.load(out / VSBIRD)
+    heads = read_bridges(out / BRIDGE)
     features = SplitFeatures(
         val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config)
     )
@@ -241,7 +242,7 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
     shape = config.episodes
     n_classes = len(val.features.classes)
     tasks = _val_tasks(config, val, how.episodes)
-    vsbird_identity = checkpoint.read_note(out / VSBIRD)["identity"]
+    vsbird_identity = checkpoint.read_note(out / BRIDGE)["identity"]
     identity = semantic_hash({"version": _VERSION, "asked": asked, "vsbird": vsbird_identity, "clip": features.in_clip})
     select_baselines(
         how.names,
@@ -255,11 +256,11 @@ def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Tex
         tasks,
         HeadTraining(shape.ways, 1, shape.queries, batch=how.tasks_per_step, **parts),
         n_classes=n_classes,
-        path=out / METHODS,
+        path=out / SELECTED_BASELINES,
         identity=identity,
     )
 
     def rows(chosen: SelectedBaselines, shots: int) -> dict[str, ScoredClassifier]:
         return build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
 
-    return calibrate_rows(rows, tasks, path=out / METHODS, identity=identity)
+    return calibrate_rows(rows, tasks, path=out / SELECTED_BASELINES, identity=identity)

@@ -14,13 +14,7 @@ from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.cmkd import class_knowledge
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import (
-    TrainedEncoder,
-    check_given,
-    encoder_stage,
-    given_stage,
-    require_encoder,
-)
+from syntrans_training.encoder.training import check_given, encoder_stage, given_stage, require_encoder
 from syntrans_training.engine.distributed import Processes
 from syntrans_training.pipeline.imagined_stage import check_imagined, imagined_stage
 from syntrans_training.pipeline.stages import (
@@ -74,7 +68,7 @@ class TrainingRun:
         config, knowledge = self.config.encoder, self.class_knowledge
         with self._seconds.clock("encoder"):
             if config.method == "precomputed":
-                self.encoder: TrainedEncoder = given_stage(self.base, self.out)
+                self.encoder = given_stage(self.base, self.out)
                 return self.encoder[1]
             placing: dict[str, Any] = {"seed": self.config.seed, "device": self.device}
             if required:

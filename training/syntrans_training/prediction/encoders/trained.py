@@ -14,7 +14,7 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import newest
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.encoders.pipeline import Pixels
