@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ONLY_OURS = ["methods.names=[]"]  # the methods of others are not the question here
+ONLY_OURS = ["baselines.names=[]"]  # the methods of others are not the question here
 PARTS = ("generator", "residual", "text_gate")
 STAGES = {"after crosscheck": "crosscheck", "after ground": "ground"}
 QUICK = ["distill.epochs=1", "distill.views=1"]

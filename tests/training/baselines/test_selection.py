@@ -1,4 +1,6 @@
-"""The methods stage: everything chosen on val, each method kept as soon as it is done, rows rebuilt from the file."""
+"""Choosing the baselines: everything on val, each method kept as soon as it is done, rows rebuilt from the file."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,7 +27,7 @@ HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden
 
 @pytest.fixture(scope="module")
 def world():
-    """14 base and 6 val classes whose centres are a linear map of their texts; a bridge of the two."""
+    """14 base and 6 val classes whose centres are a linear map of their texts; a ridge map of the two."""
     generator = torch.Generator().manual_seed(0)
     text = F.normalize(torch.randn(C, S, generator=generator), dim=-1)
     centres = text @ torch.randn(S, D, generator=generator)
@@ -35,15 +37,19 @@ def world():
     val = Features(values[labels >= 14], labels[labels >= 14] - 14, tuple(map(str, range(14, 20))), "v")
     tasks = {shots: draw(EpisodeSpec(5, shots, 4, 30, 1), val.labels.numpy()) for shots in (1, 3)}
     grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
-    return base, val, text, tasks, bridge
+    ridge = fit_ridge_baseline(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
+    return base, val, text, tasks, ridge
 
 
 def run(world, path, names, *, in_clip=False, identity="x"):
-    base, val, text, tasks, bridge = world
-    side = SplitFeatures(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
-    known = BaseClasses(base.values, bridge.whitening(base.values), base.labels, text[:14])
-    select_baselines(names, lambda _: known, side, tasks, HOW, n_classes=6, path=path, identity=identity)
+    base, val, text, tasks, ridge = world
+    side = SplitFeatures(val.values, ridge, lambda *_: text[14:], in_clip=in_clip)
+    known = BaseClasses(base.values, ridge.whitening(base.values), base.labels, text[:14])
+
+    def training(shots):
+        return replace(HOW, shots=shots)
+
+    select_baselines(names, lambda _: known, side, tasks, training, n_classes=6, path=path, identity=identity)
 
     def rows(chosen, shots):
         return build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2)

@@ -38,8 +38,14 @@ HOW = HeadTrainingConfig(
     noise_scale=1.0, text_swap_prob=0.2, descriptor_keep_prob=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
 SHORT = replace(HOW, seeds=1, steps=2, val_checks=1)
-GRID = make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
-ONE = make_grid((1.0,), (1.0,), (1.0,), (1.0,), (0.3,), (0.0,), (0.0, 0.5, 1.0))  # nothing to choose but alpha
+GRID = make_grid(
+    powers=(1.0, 0.5), shrinkages=(1.0,), noises=(1.0, 2.0), prior_shrinkages=(1.0,), lambdas=(0.3, 3.0),
+    name_shares=(0.0,), alphas=(0.0, 0.25, 0.5, 0.75, 1.0),
+)  # fmt: skip
+ONE = make_grid(  # nothing to choose but alpha
+    powers=(1.0,), shrinkages=(1.0,), noises=(1.0,), prior_shrinkages=(1.0,), lambdas=(0.3,),
+    name_shares=(0.0,), alphas=(0.0, 0.5, 1.0),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,9 @@ def built(world, tmp_path_factory):
 def side_of(world, path):
     base, val, text, tasks = world
     grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
+    ridge = fit_ridge_baseline(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
     texts = Texts(text)
-    return SplitFeatures(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=read_bridges(path))
+    return SplitFeatures(val.values, ridge, lambda v, share, draw: texts.val(v, share), bridges=read_bridges(path))
 
 
 def test_true_text_is_worth_more_than_none_and_with_one_support_none_more_than_lies(built):

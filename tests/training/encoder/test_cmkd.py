@@ -164,7 +164,7 @@ def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, ar
 
 def whole(tiny_config):
     return tiny_config(
-        encoder=small().model_dump(), bridge={"shrinkages": [None]}, methods={"names": ["euclidean"], "episodes": 10}
+        encoder=small().model_dump(), ridge={"shrinkages": [None]}, baselines={"names": ["euclidean"], "episodes": 10}
     )
 
 

@@ -31,7 +31,7 @@ def write(tmp_path):
 
 
 def settings(data):
-    return {"data": data, "encoder": {"method": "precomputed"}, "methods": {"names": []}, "episodes": EPISODES}
+    return {"data": data, "encoder": {"method": "precomputed"}, "baselines": {"names": []}, "episodes": EPISODES}
 
 
 @pytest.mark.parametrize(

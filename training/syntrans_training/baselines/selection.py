@@ -7,7 +7,6 @@ other's is `<method>_other`; and the temperature of every row of the table (cali
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def select_baselines(
     base: Callable[[int], BaseClasses],
     val: SplitFeatures,
     tasks: Mapping[int, Episodes],
-    training: HeadTraining,
+    training: Callable[[int], HeadTraining],
     *,
     n_classes: int,
     path: Path,
@@ -39,9 +38,8 @@ def select_baselines(
 ) -> dict[str, Any]:
     """Choose and train what `path` does not hold yet; returns its note.
 
-    `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
-    `training` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where
-    `val` is none.
+    `base(shots)` are the base classes with the class vectors for that number of shots, `training(shots)` says how heads
+    are trained for it; `tasks` are val episodes by shots. Methods that need CLIP are left out where `val` is none.
     """
     tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
@@ -49,9 +47,9 @@ def select_baselines(
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            found = _choose(name, base(shots), val, tasks[shots], replace(training, shots=shots), n_classes)
-            for row, recipe, made, best in _named(name, found):
-                tensors |= {f"{row}.{shots}.{key}": value for key, value in made.items()}
+            by_recipe = _choose(name, base(shots), val, tasks[shots], training(shots), n_classes)
+            for row, recipe, weights, best in _named(name, by_recipe):
+                tensors |= {f"{row}.{shots}.{key}": value for key, value in weights.items()}
                 chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
                 of_recipe = {} if recipe is None else {"recipe": recipe, "row": row}
                 note["choices"].append({"method": name, "shots": shots, **of_recipe, **chosen})
@@ -89,12 +87,12 @@ Trained = tuple[dict[str, Tensor], GridResult]
 
 
 def _named(
-    name: str, found: Mapping[str | None, Trained]
+    name: str, by_recipe: Mapping[str | None, Trained]
 ) -> Iterator[tuple[str, str | None, dict[str, Tensor], GridResult]]:
     """Row, recipe, tensors and result of each recipe, the one that val prefers first, with the method's name."""
-    ordered = sorted(found.items(), key=lambda item: -item[1][1].accuracy)
+    ordered = sorted(by_recipe.items(), key=lambda item: -item[1][1].accuracy)
     for place, (recipe, trained) in enumerate(ordered):
-        yield f"{name}_other" if place else name, recipe if len(found) > 1 else None, *trained
+        yield f"{name}_other" if place else name, recipe if len(by_recipe) > 1 else None, *trained
 
 
 def _choose(
@@ -122,7 +120,7 @@ def _choose(
 
     def trained(train: Train) -> dict[str, Tensor]:
         with one_thread():
-            return train(base, training, lambda made: tried(made, middle).accuracy)
+            return train(base, training, lambda weights: tried(weights, middle).accuracy)
 
     weights: dict[str | None, dict[str, Tensor]] = {
         recipe: trained(train) for recipe, train in RECIPES.get(name, {}).items()

@@ -27,8 +27,8 @@ class TrainedRun:
 
     folder: Path
     config: TrainConfig
-    bridge: RidgeBaseline
-    heads: TrainedBridges
+    ridge: RidgeBaseline
+    bridges: TrainedBridges
     chosen: SelectedBaselines
     report: dict[str, Any]
 
@@ -77,7 +77,7 @@ class TrainedRun:
 
     def check_shots(self, asked: tuple[int, ...]) -> None:
         """`UsageError` when the bridge was not trained for these numbers of shots."""
-        known = sorted({shots for _, shots in self.bridge.choices})
+        known = sorted({shots for _, shots in self.ridge.choices})
         unknown = sorted(set(asked) - set(known))
         if unknown:
             raise UsageError(
@@ -98,7 +98,7 @@ class TrainedRun:
 
     def check_features(self, name: str, size: int) -> None:
         """`InputError` when features from elsewhere are of another length than those that were trained on."""
-        known = self.bridge.whitening.mean.numel()
+        known = self.ridge.whitening.mean.numel()
         if size != known:
             raise InputError(
                 f"{name} features have {size} numbers, those of the training {known}; all must come from one encoder"
