@@ -200,9 +200,9 @@ def small(tiny_text_encoder: Path) -> dict[str, Any]:
         "device": "cpu",
         "encoder": {"method": "precomputed"},
         "text": {"encoder": str(tiny_text_encoder)},
-        "bridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
+        "ridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
         "vsbird": {"seeds": 1, "steps": 1, **one},
-        "methods": {"names": ["simpleshot"], "episodes": 4},
+        "baselines": {"names": ["simpleshot"], "episodes": 4},
         "episodes": {"shots": [1], "queries": 2, "episodes": 4},
     }
 
