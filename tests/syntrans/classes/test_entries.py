@@ -156,7 +156,7 @@ def test_the_hash_of_a_list_knows_content_and_not_order() -> None:
 
 
 def test_empty_lines_between_classes_are_said(tmp_path: Path) -> None:
-    from syntrans.cli.checks import check_classes
+    from syntrans.cli.commands.classes_check import check_classes
 
     path = written(tmp_path, "a.txt", "wolf\n\nlamb\n   \nbear\n\n\n")
     assert blank_lines(path) == [2, 4]
