@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import pair
 from syntrans.console import say
 from syntrans.errors import InputError, SyntransError, UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans.paths import artifacts_root, files_of_runs
 from syntrans.runs.past_runs import newest_readable
 

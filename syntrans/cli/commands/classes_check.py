@@ -40,8 +40,8 @@ def classes_check(
 
 def check_classes(source: str) -> tuple[dict[str, Any], str]:
     """The findings about a class list, as plain values and as text."""
-    from syntrans.classes.entries import lint, read_classes
-    from syntrans.classes.lint import empty_lines
+    from syntrans.classes.lint import empty_lines, lint
+    from syntrans.images.class_lists import read_classes
 
     entries = read_classes(source)
     findings = [finding._asdict() for finding in [*lint(entries), *empty_lines(source)]]

@@ -80,8 +80,8 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
 
 def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
     """Mine all classes of the world, or take the finished run of this folder."""
-    from syntrans.classes.entries import read_classes
     from syntrans.config import load_config
+    from syntrans.images.class_lists import read_classes
     from syntrans.images.image_set import match_classes, open_images
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.run.mine import mine

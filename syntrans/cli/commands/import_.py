@@ -42,8 +42,8 @@ def import_(
     Several files are merged class by class. A text that a source repeats is one row with a higher count. --classes
     gives the ids and drops all other classes. Prints the path of descriptors.parquet.
     """
-    from syntrans.classes.entries import read_classes
     from syntrans.descriptors.importers import import_descriptions
+    from syntrans.images.class_lists import read_classes
     from syntrans.paths import run_path
 
     entries = read_classes(classes) if classes else None

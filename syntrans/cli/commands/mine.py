@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syntrans.classes.entries import ClassEntry, LintFinding, class_list_sha256, is_folder, read_classes, require_clean
+from syntrans.classes.entries import ClassEntry, class_list_sha256, is_folder
+from syntrans.classes.lint import LintFinding, require_clean
 from syntrans.classes.match import match, nearest
 from syntrans.cli.inputs import WORLD, Chosen, absolute, export_world
 from syntrans.cli.options import Classes, Config, DryRun, Images, Out, Set
 from syntrans.console import say
 from syntrans.errors import InputError, ModelLoadError, UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans.images.folders import class_folders
 from syntrans.paths import artifacts_root, run_path
 
