@@ -3,8 +3,8 @@
 Usage: python benchmarks/import_memory.py [ROWS] [--quick]       (default: 1000000)
 
 Each form is imported in a process of its own, which says its peak resident memory; the file has about 140 bytes a row,
-and 1,000 classes in the first two. Exit code 1 if a million rows take 1 GB or more; of fewer rows, what they add to an import of one row
-is counted.
+and 1,000 classes in the first two. Exit code 1 if a million rows take 1 GB or more; of fewer rows, what they add to an
+import of one row is counted.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from syntrans.classes.entries import ClassEntry, LintFinding, blank_lines, slug
+from syntrans.classes.entries import ClassEntry, blank_lines, slug
+from syntrans.errors import InputError
 
 _WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
@@ -21,6 +23,15 @@ _ARTICLE = re.compile(r"^(a|an|the) ")
 _IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman", "children": "child"}
 _ENDINGS = ((r"(?<=[^aeiou])y$", "ies"), (r"fe?$", "ves"))
 _ALTERNATIVES = re.compile(r"\s*(?:[,;/]|\bor\b)\s*")
+
+
+class LintFinding(NamedTuple):
+    """One thing that is wrong (error) or will probably hurt (warning), and the ids of its entries."""
+
+    level: Literal["error", "warning"]
+    rule: str
+    message: str
+    entries: tuple[str, ...]
 
 
 @cache
@@ -207,6 +218,22 @@ RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (
     odd_characters,
     too_few,
 )
+
+
+def lint(entries: Sequence[ClassEntry]) -> list[LintFinding]:
+    """Everything questionable about a class list, errors first."""
+    findings = [finding for rule in RULES for finding in rule(entries)]
+    return sorted(findings, key=lambda finding: finding.level != "error")
+
+
+def require_clean(entries: Sequence[ClassEntry]) -> list[LintFinding]:
+    """The warnings about a class list; InputError with the first error, if there is one."""
+    findings = lint(entries)
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more; see `syntrans classes check`)" if len(errors) > 1 else ""
+        raise InputError(f"class list: {errors[0].message}{more}")
+    return findings
 
 
 def _alternatives(entry: ClassEntry) -> Iterable[str]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syntrans import __version__
-from syntrans.classes.entries import ClassEntry, class_list_sha256, require_clean, slug
-from syntrans.classes.identity import definition_notes
+from syntrans.classes.entries import ClassEntry, class_list_sha256, slug
+from syntrans.classes.lint import require_clean
 from syntrans.classes.match import match, nearest
+from syntrans.contract.identity import definition_notes
 from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text
 from syntrans.contract.writing import write_descriptors
 from syntrans.descriptors.import_formats import CITATIONS, Line, Source, read_source
