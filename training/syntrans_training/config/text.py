@@ -35,6 +35,11 @@ class TextConfig(StrictModel):
         ),
     )
 
+    @property
+    def reading(self) -> dict[str, str]:
+        """What class texts are made with, beside the encoder: both templates and the weighting."""
+        return self.model_dump(exclude={"encoder"})
+
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:

@@ -28,7 +28,9 @@ from syntrans.runs.file_names import ACCURACIES, SUMMARY
 from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
+from syntrans_training.config.text_encoder import in_clip
 from syntrans_training.data import Split
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
@@ -53,7 +55,6 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
 from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
-from syntrans_training.text.encoders import in_clip
 
 CONFUSION = "confusion.parquet"
 
@@ -178,13 +179,13 @@ def check_evaluation(
         if path and config.seen_queries == "exclude" and not config.episodes.file
         else ()
     )
-    counts = count_parts(pictures.data, pictures.split, seen, (NOVEL,))
+    counts = count_parts(origin_of(pictures.data, pictures.split), seen, (NOVEL,))
     classes = tuple(counts.get(NOVEL, ()))
     if not classes:
         raise InputError(f"{pictures.data.path} has no novel classes; --images names other pictures")
     run.check_novel(classes)
     read_knowledge(path, classes)
-    check_parts(counts, config.episodes)
+    check_parts(counts, **config.episodes.model_dump(include={"ways", "shots", "queries"}))
 
 
 def open_evaluated_split(
@@ -210,7 +211,7 @@ def open_evaluated_split(
     values = feature_stage(*of_split).values
     baselines = trained.baselines.model_dump(include={"names", "views", "seed"})
     of_views = view_stage(*of_split, **baselines) if views else None
-    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
+    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, **trained.text.reading))
     features = SplitFeatures(values, run.ridge, vectors, bridges=run.bridges, views=of_views, in_clip=in_clip(trained))
     foreign = data is not None and data.data.path != trained.data.path
     return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path, foreign)

@@ -15,10 +15,11 @@ from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
 from syntrans_training.bridge.trained_bridges import TrainedBridges, read_bridges
 from syntrans_training.config import TrainConfig
+from syntrans_training.config.text_encoder import text_encoder_ref
 from syntrans_training.encoder.open_encoder import encoder_file
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, ENCODER, RIDGE, SELECTED_BASELINES, SPLIT
-from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
 @dataclass(frozen=True)

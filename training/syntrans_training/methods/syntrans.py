@@ -59,8 +59,8 @@ class SynTrans(LinearMethod):
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         with torch.no_grad():
-            found = self.within.classifiers(self.space.project(support), classes)
-            return replace(found, weight=found.weight @ self.space.metric.transform)
+            within = self.within.classifiers(self.space.project(support), classes)
+            return replace(within, weight=within.weight @ self.space.metric.transform)
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,10 @@ class SynTransWithin(LinearMethod):
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, shots = self.method, support.shape[2]
-        made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
-        judged = self.judge(support, classes)
-        fused = {"alpha": of.alpha} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classifier(made, shots=shots, **fused))
+        of, judged = self.method, self.judge(support, classes)
+        fusion = {"alpha": of.alpha} if judged is None else vars(judged)
+        mean, semantic = support.mean(2), of.semantic[classes]
+        return LinearClassifiers(*of.head.classify(mean, semantic, of.space, shots=support.shape[2], **fusion))
 
 
 class TransductiveSynTrans:

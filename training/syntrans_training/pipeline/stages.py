@@ -33,6 +33,7 @@ from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.bridge import VSBirdConfig
+from syntrans_training.config.text_encoder import in_clip, text_encoder_ref
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -42,7 +43,7 @@ from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
-from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 _VERSION = 8  # raise it when the same configuration would choose otherwise
 
@@ -65,7 +66,8 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     encoder = open_text_encoder(text_encoder_ref(config))
     say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
-    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    reading = config.text.reading
+    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, **reading) for split in (base, val))
     return Texts(knowledge, encoder, of_base, class_vectors(of_base), class_vectors(of_val), file)
 
 

