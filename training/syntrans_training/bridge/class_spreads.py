@@ -21,7 +21,7 @@ def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None
     """Add to the heads of `path` what they lack; heads without a text have nothing to weigh."""
     bridges, (tensors, note) = read_bridges(path), checkpoint.load(path)
     pictures = bridges.phi(val.values)
-    found: dict[str, Tensor] = {}
+    spreads: dict[str, Tensor] = {}
     for (variant, shots), heads in bridges.heads.items():
         text = texts.val(variant, bridges.choices[variant, shots]["name_share"])
         seeds = [log["seed"] for log in note["heads"] if (log["variant"], log["shots"]) == (variant, shots)]
@@ -32,6 +32,6 @@ def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None
             memory = head.build_memory()
             semantic, precision = head.semantic(text, memory), memory.metric.precision
             spread = measure_spread(memory.project(pictures), val.labels, semantic, precision)
-            found |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
-    if found:
-        checkpoint.save(path, tensors | found, note)
+            spreads |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
+    if spreads:
+        checkpoint.save(path, tensors | spreads, note)

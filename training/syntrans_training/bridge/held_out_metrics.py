@@ -34,12 +34,12 @@ def held_out_metrics(
         between = missed_covariance(features.means[~held_out_mask], text[~held_out_mask], start)
         return HeldOutClasses(held_out_mask, diagonalise(within, between))
 
-    masks, found = _left_out(len(features.means), size, seed), []
+    masks, metrics = _left_out(len(features.means), size, seed), []
     with track("metrics without some classes", len(masks), "metrics") as progress, thread_pool() as pool:
         for one in pool.map(fit, masks):
-            found.append(one)
+            metrics.append(one)
             progress.advance()
-    return tuple(found)
+    return tuple(metrics)
 
 
 def _left_out(n: int, size: int, seed: int) -> list[Bool[Tensor, " c"]]:

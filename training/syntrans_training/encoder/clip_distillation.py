@@ -266,7 +266,7 @@ class _Stage:
         }
         tensors = nn.ModuleDict(kept).state_dict()
         anchors = {"texts": len(self.signal.anchors.texts), "left_out": self.signal.anchors.left_out}
-        found = {
+        saved = {
             "identity": self.identity,
             "gate": "passed" if passed else "failed",
             "val_began": began,
@@ -279,4 +279,4 @@ class _Stage:
             "precision": self.precision,
             "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
         }
-        checkpoint.save(self.out / DISTILL, tensors, found)
+        checkpoint.save(self.out / DISTILL, tensors, saved)

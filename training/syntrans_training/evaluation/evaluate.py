@@ -156,9 +156,10 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
     """What saw the pictures; of given features only their length is known."""
-    given = subject.run.config.encoder.method == "precomputed"
-    known = subject.run.config.encoder.model_dump(include={"method"} if given else {"backbone", "method", "test_size"})
-    return known | ({"numbers": subject.features.raw.shape[1]} if given else {})
+    encoder = subject.run.config.encoder
+    if encoder.method == "precomputed":
+        return {"method": encoder.method, "numbers": subject.features.raw.shape[1]}
+    return encoder.model_dump(include={"backbone", "method", "test_size"})
 
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
@@ -174,18 +175,15 @@ def check_evaluation(
     """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
     run.check_shots(config.episodes.shots)
     pictures, path = novel_pictures(run.config.data, images), run.asked_with(descriptors)
-    seen = (
-        read_metadata(path).images_seen
-        if path and config.seen_queries == "exclude" and not config.episodes.file
-        else ()
-    )
+    free_queries = config.seen_queries == "exclude" and not config.episodes.file
+    seen = read_metadata(path).images_seen if path and free_queries else ()
     counts = count_parts(origin_of(pictures.data, pictures.split), seen, (NOVEL,))
     classes = tuple(counts.get(NOVEL, ()))
     if not classes:
         raise InputError(f"{pictures.data.path} has no novel classes; --images names other pictures")
     run.check_novel(classes)
     read_knowledge(path, classes)
-    check_parts(counts, **config.episodes.model_dump(include={"ways", "shots", "queries"}))
+    check_parts(counts, **config.episodes.shape)
 
 
 def open_evaluated_split(
@@ -255,8 +253,8 @@ def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[s
     if subject.imagined is not None:
         choices = subject.run.report["imagined"]["choices"]
         rows |= imagined_rows(features, subject.imagined, choices, shots, level=level, draws=config.control_draws)
-    known = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
-    return {name: replace(row, temperature=known[name]) for name, row in rows.items()}
+    temperatures = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
+    return {name: replace(row, temperature=temperatures[name]) for name, row in rows.items()}
 
 
 def _numbers(
@@ -268,15 +266,15 @@ def _numbers(
 ) -> dict[str, Any]:
     """Everything of the summary that was measured, by shots."""
     run, names = subject.run, subject.split.classes
-    accuracies = {shots: {name: o.accuracy for name, o in found.items()} for shots, found in outcomes.items()}
+    accuracies = {shots: {name: o.accuracy for name, o in scores.items()} for shots, scores in outcomes.items()}
     return {
-        "groups": {name: row.group for found in rows.values() for name, row in found.items()},
+        "groups": {name: row.group for of_shots in rows.values() for name, row in of_shots.items()},
         "results": {
-            str(shots): row_results(rows[shots], found, tasks[shots].episodes, run, shots, kind=config.interval)
-            for shots, found in outcomes.items()
+            str(shots): row_results(rows[shots], scores, tasks[shots].episodes, run, shots, kind=config.interval)
+            for shots, scores in outcomes.items()
         },
-        "contrasts": {str(shots): contrasts(found, kind=config.interval) for shots, found in accuracies.items()},
-        "per_class": {str(shots): per_class_accuracy(found, names) for shots, found in confusions(outcomes).items()},
+        "contrasts": {str(shots): contrasts(of_rows, kind=config.interval) for shots, of_rows in accuracies.items()},
+        "per_class": {str(k): per_class_accuracy(of_rows, names) for k, of_rows in confusions(outcomes).items()},
         "chosen": {
             "shrinkage": run.ridge.shrinkage,
             "choices": run.report["bridge"]["choices"],

@@ -159,13 +159,13 @@ def draw(
         plt.close(figure)
 
 
-def render(made: Mapping[str, Any]) -> str:
+def render(figure: Mapping[str, Any]) -> str:
     """The numbers of every panel."""
     lines = [f"{'shots':>5}  {'weights':<11}{'alpha':>6}{'silhouette':>12}{'intra':>8}{'inter':>8}"]
     lines += [
         f"{line['shots']:>5}  {line['weights']:<11}{line['alpha']:>6.2f}{line['silhouette']:>12.4f}"
         f"{line['intra']:>8.4f}{line['inter']:>8.4f}"
-        for line in made["numbers"]
+        for line in figure["numbers"]
     ]
-    how = f"Cosine between weights of {made['classes']} novel classes, {made['draws']} draws of supports each."
-    return "\n".join([*lines, how])
+    caption = f"Cosine between weights of {figure['classes']} novel classes, {figure['draws']} draws of supports each."
+    return "\n".join([*lines, caption])

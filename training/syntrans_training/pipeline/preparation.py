@@ -68,7 +68,7 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
         seen = read_descriptors(descriptors)[1].images_seen if descriptors else ()
         counts = count_parts(origin_of(config.data, split), seen)
     read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
-    check_parts(counts, **config.episodes.model_dump(include={"ways", "shots", "queries"}))
+    check_parts(counts, **config.episodes.shape)
     _check_models(config)
     return Prepared(config, split)
 

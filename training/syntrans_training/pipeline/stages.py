@@ -159,8 +159,7 @@ def _ridge_identity(
 
 
 def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
-    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
-    return val_episodes(val, **shape, episodes=episodes, seed=config.ridge.seed)
+    return val_episodes(val, **config.episodes.shape, episodes=episodes, seed=config.ridge.seed)
 
 
 @dataclass(frozen=True)

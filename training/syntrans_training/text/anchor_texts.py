@@ -69,9 +69,9 @@ def _in_file(path: Path | None, knowledge: Knowledge, base: Iterable[str], barre
         return set()
     base_ids = {row.class_id for c in base for row in knowledge.rows.get(c, [])}
     classes = {row.class_id: row.class_name for row in read_descriptors(path)[0] if row.class_id not in base_ids}
-    known = None if barred is None else {slug(name) for name in barred}
+    slugs = None if barred is None else {slug(name) for name in barred}
     return {
-        name for pair in classes.items() if known is None or known & {slug(spelt) for spelt in pair} for name in pair
+        name for pair in classes.items() if slugs is None or slugs & {slug(spelt) for spelt in pair} for name in pair
     }
 
 

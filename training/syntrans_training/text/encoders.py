@@ -55,14 +55,14 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
-        known = _read_cache(folder) | self.unkept
-        parts = [[text] if _text_key(text) in known else self._windows(text) for text in texts]
+        kept = _read_cache(folder) | self.unkept
+        parts = [[text] if _text_key(text) in kept else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
         flat = [part for of_text in parts for part in of_text]
-        missing = sorted({part for part in flat if _text_key(part) not in known})
+        missing = sorted({part for part in flat if _text_key(part) not in kept})
         if missing:
-            known |= self._compute(missing, folder)
-        vectors = np.stack([known[_text_key(part)] for part in flat])
+            kept |= self._compute(missing, folder)
+        vectors = np.stack([kept[_text_key(part)] for part in flat])
         if not (finite := np.isfinite(vectors).all(1)).all():
             raise ModelLoadError(
                 f"{self.name} gives vectors that are not finite for {int((~finite).sum())} of {len(flat)} texts, the "
@@ -187,21 +187,21 @@ def _text_key(text: str) -> str:
 
 
 def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
-    known: dict[str, NDArray[np.float32]] = {}
+    kept: dict[str, NDArray[np.float32]] = {}
     try:
         files = sorted(folder.glob("*.parquet"))
     except OSError as error:
         say(f"cache passed over: {folder} ({error.strerror})")
-        return known
+        return kept
     for path in files:
         try:
             table = read_sealed(path)
             dim = table.schema.field("embedding").type.list_size
             vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-            known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+            kept.update(zip(table["text"].to_pylist(), vectors, strict=True))
         except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
             say(f"cache passed over: {path} ({error})")
-    return known
+    return kept
 
 
 def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> bool:
