@@ -1,4 +1,4 @@
-"""How val's classes lie in the shared space of every trained head: what a task is compared with when alpha is moved.
+"""Spreads of val's classes in the shared space of every head, with which a task is compared when alpha is moved.
 
 Measured once the heads are trained (docs/method.md (30), text/task_alpha.py), and kept in vsbird.safetensors.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from syntrans_training.bridge.closed_form_start import ClassVectorSource
+from syntrans_training.bridge.initialisation import ClassVectorSource
 from syntrans_training.bridge.trained_bridges import SPREAD, read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from syntrans.progress import Tracker
 from syntrans_training.bridge.alpha_curve import alpha_curve
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.episodic_loss import LossWeights, bridge_loss, scatter, show
+from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
     MapInit,
     TransformedFeatures,
     full_class_vectors,
 )
-from syntrans_training.bridge.episodic_loss import LossWeights, bridge_loss, scatter, show
 from syntrans_training.engine.devices import no_denormals, thread_pool
 from syntrans_training.engine.head_trainer import fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from syntrans.progress import track
-from syntrans_training.bridge.closed_form_start import MapInit, SpaceSettings, TransformedFeatures, missed_covariance
+from syntrans_training.bridge.initialisation import MapInit, SpaceSettings, TransformedFeatures, missed_covariance
 from syntrans_training.engine.devices import thread_pool
 from syntrans_training.modules.shared_space import diagonalise, shrink, within_covariance
 from syntrans_training.modules.vsbird import HeldOutClasses

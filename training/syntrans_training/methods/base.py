@@ -1,4 +1,4 @@
-"""What a method is, what a linear one adds, and how accuracy is taken.
+"""Interfaces of few-shot methods: `Method`, `LinearMethod`, `InSpace`; and their accuracy.
 
 Sizes: E episodes, N ways, K shots, Q queries per class, d feature dimensions, C classes of the split.
 Queries are ordered by class: query number c * Q + i belongs to class c of its episode.

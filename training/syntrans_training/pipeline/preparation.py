@@ -1,4 +1,4 @@
-"""What happens to a training's config before anything is trained.
+"""Preparing a training's config before anything is trained: paths, the division of classes, and checks.
 
 Relative paths become absolute, so that the run can be evaluated from anywhere. Where the classes are divided by chance
 (`data.split_file: auto`, or shares), they are divided now; the run keeps the division in `split.json`.

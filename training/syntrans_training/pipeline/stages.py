@@ -23,9 +23,9 @@ from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.class_spreads import measure_spreads
-from syntrans_training.bridge.closed_form_start import RawFeatures, make_grid
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
+from syntrans_training.bridge.initialisation import RawFeatures, make_grid
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.bridge.train_bridge import train_bridge
@@ -164,7 +164,7 @@ def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, E
 
 @dataclass(frozen=True)
 class _ClassTexts:
-    """The class vectors that the training of the bridge asks for (closed_form_start.ClassVectorSource)."""
+    """The class vectors that the training of the bridge asks for (initialisation.ClassVectorSource)."""
 
     texts: Texts
 

@@ -1,4 +1,4 @@
-"""What several classifiers look at together: features of a split, in the space of one bridge where they have one.
+"""Views: classifiers in groups that share features, and the space of one bridge where they have one.
 
 Linear methods of a view share the product with the queries (feature_gather.py). Pictures are brought into a space once
 for all episodes, and views are gone through one after another: what is made for one is as large as the features.

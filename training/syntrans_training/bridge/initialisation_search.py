@@ -1,4 +1,4 @@
-"""The search for where the bridge starts, on val, by its closed form, docs/method.md (23a): no head is trained here.
+"""Grid search of the bridge's initialisation on val, by its closed form, docs/method.md (23a): no head is trained here.
 
 The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
 each kind of text gets the start of its own maps.
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
     FeaturesOfPower,
     Grid,
@@ -32,7 +32,7 @@ BATCH = 32  # settings that are tried at once
 TURNS = 2  # of choosing space and start by the other
 
 
-class StartSearch:
+class InitialisationSearch:
     """Accuracies of settings on val, each computed once.
 
     Args: tasks: val episodes by number of shots; fusion: of the heads.
