@@ -24,7 +24,7 @@ def settings(given):
 
 
 @pytest.mark.slow
-def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys):
+def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["mine", "--classes", "world", "--config", "world", *settings(FAKE)]) == 0
     assert run(["train", "--config", "smoke", *settings(SMALL)]) == 0, capsys.readouterr().err
     assert "descriptors: " in (said := capsys.readouterr().err)
@@ -32,7 +32,7 @@ def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys):
     assert run(["evaluate", "--limit", "20"]) == 0
 
 
-def test_smoke_needs_no_more_pictures_than_a_mine_of_the_world_leaves():
+def test_smoke_needs_no_more_pictures_than_a_mine_of_the_world_leaves() -> None:
     from syntrans.config import load_config
     from syntrans_mining.config import MiningConfig
     from syntrans_training.config import TrainConfig

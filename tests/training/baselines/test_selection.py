@@ -1,6 +1,7 @@
 """Choosing the baselines: everything on val, each method kept as soon as it is done, rows rebuilt from the file."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def run(world, path, names, *, in_clip=False, identity="x"):
 PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
 
 
-def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
+def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path: Path) -> None:
     note, side = run(world, tmp_path / SELECTED_BASELINES, PLAIN)
     chosen = [e for e in note["choices"] if e.get("row", e["method"]) == e["method"]]
     assert [(e["method"], e["shots"]) for e in chosen] == [(n, k) for k in (1, 3) for n in PLAIN]
@@ -76,7 +77,9 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
     assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
 
 
-def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_path, monkeypatch):
+def test_an_interrupted_stage_goes_on_after_the_last_finished_method(
+    world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / SELECTED_BASELINES
     expected, _ = run(world, whole, names)
     begun, looked = [], choose._choose
@@ -98,13 +101,13 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
+def test_a_file_of_another_identity_is_begun_anew(world, tmp_path: Path) -> None:
     run(world, tmp_path / SELECTED_BASELINES, ["ridge"])
     note, _ = run(world, tmp_path / SELECTED_BASELINES, ["simpleshot"], identity="other")
     assert {e["method"] for e in note["choices"]} == {"simpleshot"}
 
 
-def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
+def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path: Path) -> None:
     names = ["ridge", "zero_shot_name", "tip_adapter"]
     outside, _ = run(world, tmp_path / "a", names)
     inside, side = run(world, tmp_path / "b", names, in_clip=True)
@@ -113,7 +116,9 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
     assert {row.group for row in SelectedBaselines(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
 
 
-def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(world, tmp_path):
+def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(
+    world, tmp_path: Path
+) -> None:
     note, side = run(world, tmp_path / SELECTED_BASELINES, ["gidaris", "semalign", "am3"])
     for shots in (1, 3):
         for method in ("gidaris", "semalign", "am3"):
@@ -133,7 +138,7 @@ def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_sta
     }  # fmt: skip
 
 
-def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path):
+def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path: Path) -> None:
     note, side = run(world, tmp_path / SELECTED_BASELINES, ["semalign"])
     tensors, _ = checkpoint.load(tmp_path / SELECTED_BASELINES)
     old = [

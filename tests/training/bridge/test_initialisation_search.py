@@ -52,7 +52,7 @@ def head_accuracy(raw, tasks, space, start):
     )
 
 
-def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
+def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
     """Against a loop over heads, by turns as `best_per_noise` says."""
     search = InitialisationSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
     found = search.best_per_noise("kept")
@@ -65,7 +65,7 @@ def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
         assert known[space, start] == pytest.approx(known[best, expected], abs=1e-3)
 
 
-def test_no_setting_is_tried_twice(raw, tasks, monkeypatch):
+def test_no_setting_is_tried_twice(raw, tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     tried, score = [], initialisation_search.closed_form_accuracies
 
     def counted(forms, *rest):

@@ -1,5 +1,7 @@
 """The shipped recipes of the published data sets, end to end on toy copies in the published formats."""
 
+from pathlib import Path
+
 import archives
 import pytest
 
@@ -29,7 +31,9 @@ SMALL = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKE)
-def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(name, tmp_path, monkeypatch):
+def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(
+    name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     data = MAKE[name](tmp_path / "data", PER_CLASS)
     assert load_config(TrainConfig, name, kind="training/configs").encoder.backbone == "resnet12"

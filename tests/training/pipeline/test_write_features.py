@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
 
 
 @pytest.mark.slow
-def test_the_files_hold_the_encoders_features_of_every_part(tmp_path, monkeypatch):
+def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     asked = [
         "device=cpu", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "data.size=16",
