@@ -75,7 +75,7 @@ def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> O
     knowledge = read_knowledge(descriptors, split.classes)
     main = "kept" if "kept" in knowledge.variants else "name"
     encoder = open_text_encoder(config.clip)
-    text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, config.text))(main, 0.0, 0)
+    text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, **config.text.reading))(main, 0.0, 0)
     seen = split.seen(knowledge.images_seen)
     imagined_ones = seer.see_imagined(split.classes, config.imagined_per_class)
     tasks = split_tasks(

@@ -197,7 +197,7 @@ def _judge(config: ImagineConfig, described: Described, device: torch.device) ->
     encoder = open_text_encoder(config.clip)
     knowledge = read_knowledge(described.path, classes)
     main = "kept" if "kept" in knowledge.variants else "name"
-    text = class_vectors(texts_of_variant(knowledge, classes, encoder, config.text))(main, 0.0, 0)
+    text = class_vectors(texts_of_variant(knowledge, classes, encoder, **config.text.reading))(main, 0.0, 0)
     return Judge(open_clip_space(config.clip, device), text, classes, config.min_margin)
 
 
