@@ -25,7 +25,7 @@ NEED_NOTHING = [
 ]
 RUN_ELSEWHERE = {
     "descriptor_count": "tests/training/test_benchmarks.py",
-    "flier_variations": "tests/training/flier/test_command.py",
+    "flier_variations": "tests/training/flier/test_training.py",
     "fusion": "tests/training/test_benchmarks.py",
     "predict_run": "tests/training/test_benchmarks.py",
     "prediction_sets": "tests/training/test_benchmarks.py",
