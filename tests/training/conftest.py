@@ -125,9 +125,9 @@ def tiny_config(toy_data: Path, tiny_text_encoder: Path) -> Callable[..., TrainC
             "precision": "fp32",
         },
         "text": {"encoder": str(tiny_text_encoder)},
-        "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5},
+        "ridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5},
         "vsbird": {"seeds": 1, "steps": 2, "name_shares": [0.0], **{grid: [1.0] for grid in grids}},
-        "methods": {"names": ["simpleshot"], "episodes": 20},
+        "baselines": {"names": ["simpleshot"], "episodes": 20},
         "episodes": {"shots": [1], "queries": 5},
     }
 

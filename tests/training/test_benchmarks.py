@@ -77,7 +77,7 @@ def run_ladder(
                 "data": {"path": str(features)},
                 "encoder": {"method": "precomputed"},
                 "text": {"encoder": str(tiny_text_encoder)},
-                "bridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
+                "ridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
                 "vsbird": {"seeds": 2, "steps": 4, **grids},
                 "episodes": {"shots": [1, 2], "queries": 4},
             }

@@ -9,7 +9,7 @@ from syntrans.cli.config_keys import model_of
 from syntrans.config import dotted, from_values, load_config, read_saved
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EncoderConfig, EvaluateConfig, TrainConfig
-from syntrans_training.encoder.training import plan
+from syntrans_training.encoder.generations import plan
 from syntrans_training.engine.trainer import learning_rate
 from syntrans_training.text.encoders import text_encoder_ref
 
@@ -78,7 +78,9 @@ def test_the_members_of_the_ladder_differ_in_the_method_alone() -> None:
         ("distill.terms.text=0", "distill.terms was renamed to loss_weights"),
         ("text.weighting=ledger", "text.weighting: ledger was renamed to mining"),
         ("vsbird.keep=0.5", "vsbird.keep was renamed to descriptor_keep_prob"),
-        ("methods.batch=4", "methods.batch was renamed to tasks_per_step"),
+        ("bridge.lambdas=[1.0]", "bridge was renamed to ridge"),
+        ("methods.names=[]", "methods was renamed to baselines"),
+        ("baselines.batch=4", "baselines.batch was renamed to tasks_per_step"),
     ],
 )
 def test_an_old_name_is_refused_with_the_new_one(given: str, became: str) -> None:
@@ -98,27 +100,29 @@ NEW_NAMES = {
     "vsbird.looks": "vsbird.val_checks", "vsbird.scatter": "vsbird.noise_scale", "vsbird.gate": "vsbird.text_gate",
     "vsbird.wrong_texts": "vsbird.text_swap_prob", "vsbird.keep": "vsbird.descriptor_keep_prob",
     "vsbird.noises": "vsbird.spread_factors", "vsbird.powers": "vsbird.feature_powers",
-    "vsbird.batch": "vsbird.tasks_per_step", "methods.batch": "methods.tasks_per_step",
+    "vsbird.batch": "vsbird.tasks_per_step", "methods.batch": "baselines.tasks_per_step",
     "encoder.cmkd.srl": "encoder.cmkd.relation_weight", "encoder.cmkd.eyes": "encoder.cmkd.teacher_backbone",
     "encoder.cmkd.mirror": "encoder.cmkd.mirror_weight", "encoder.cmkd.tasks": "encoder.cmkd.tasks_per_step",
     "encoder.cmkd.steps": "encoder.cmkd.steps_per_epoch",
 }  # fmt: skip
 NEW_PARTS = (("vsbird.powers.", "vsbird.feature_powers."), ("vsbird.noises.", "vsbird.spread_factors."),
              ("vsbird.loss.", "vsbird.loss_weights."), ("distill.terms.", "distill.loss_weights."))  # fmt: skip
+NEW_SECTIONS = {"bridge": "ridge", "methods": "baselines"}
 NEW_VALUES = {"ledger": "mining", "given": "precomputed"}
 
 
 def renamed(key):
     for old, new in NEW_PARTS:
         key = key.replace(old, new)
-    return NEW_NAMES.get(key, key)
+    section, dot, rest = NEW_NAMES.get(key, key).partition(".")
+    return NEW_SECTIONS.get(section, section) + dot + rest
 
 
 @pytest.mark.parametrize("name", ["world-full", "cmkd-world", "features"])
 def test_what_a_run_saved_under_old_names_is_read_with_every_value(name: str) -> None:
     saved = json.loads((Path(__file__).parent / "assets" / "saved_configs.json").read_text())["training"][name]
     old, read = dotted(saved), dotted(read_saved(TrainConfig, saved).model_dump(mode="json"))
-    assert {"vsbird.looks", "distill.terms.text", "encoder.cmkd.eyes"} <= old.keys()
+    assert {"vsbird.looks", "distill.terms.text", "encoder.cmkd.eyes", "bridge.seed", "methods.seed"} <= old.keys()
     expected = {
         renamed(key): NEW_VALUES.get(value, value) if isinstance(value, str) else value for key, value in old.items()
     }

@@ -106,6 +106,6 @@ def test_a_part_that_is_damaged_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_the_class_list_named_world_is_the_worlds() -> None:
-    from syntrans.classes.entries import read_classes
+    from syntrans.images.class_lists import read_classes
 
     assert [(e.id, e.name) for e in read_classes("world")] == [(c.id, c.name) for c in CLASSES]

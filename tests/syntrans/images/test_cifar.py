@@ -5,6 +5,7 @@ import gzip
 import pickle  # noqa: TID251 - the crafted bytes
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import archives
 import numpy as np
@@ -45,7 +46,7 @@ def test_what_python_2_wrote_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_what_python_3_writes_in_protocol_2_is_read(order: str, tmp_path: Path) -> None:
+def test_what_python_3_writes_in_protocol_2_is_read(order: Literal["C", "F"], tmp_path: Path) -> None:
     content = files(np.asarray(files()["train"]["data"], order=order))
     found = pool(tmp_path, {name: pickle.dumps(value, protocol=2) for name, value in content.items()})
     assert found.pictures(["ant"], None)["ant"][0].planes.tolist() == files()["train"]["data"][0].tolist()

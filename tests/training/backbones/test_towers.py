@@ -12,7 +12,8 @@ from syntrans.paths import resolve_model
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
-from syntrans_training.encoder.training import build_encoder, plan
+from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.open_encoder import build_encoder
 
 CLIP = "package:syntrans_world/weights/clip"
 CPU = torch.device("cpu")

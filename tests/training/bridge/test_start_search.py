@@ -15,7 +15,10 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 
 BASE, VAL, M, D, S = 10, 6, 8, 6, 5
-GRID = make_grid((1.0, 0.5), (0.3, 1.0), (1.0, 2.0), (0.3, 1.0), (0.01, 1.0), (0.0,), (0.5,))
+GRID = make_grid(
+    powers=(1.0, 0.5), shrinkages=(0.3, 1.0), noises=(1.0, 2.0), prior_shrinkages=(0.3, 1.0), lambdas=(0.01, 1.0),
+    name_shares=(0.0,), alphas=(0.5,),
+)  # fmt: skip
 
 
 class Texts:

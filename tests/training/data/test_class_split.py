@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes.entries import read_classes
 from syntrans.errors import UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans_training.data import class_split
 from syntrans_training.data.class_split import PUBLISHED, published
 from syntrans_training.data.datasets import DATASETS

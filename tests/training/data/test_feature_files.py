@@ -37,9 +37,9 @@ def config(features: Path, tiny_text_encoder: Path) -> TrainConfig:
             "data": {"path": str(features)},
             "encoder": {"method": "precomputed"},
             "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
+            "ridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
             "vsbird": {"seeds": 1, "steps": 2, **SMALL},
-            "methods": {"names": ["simpleshot", "logistic"], "episodes": 10},
+            "baselines": {"names": ["simpleshot", "logistic"], "episodes": 10},
             "episodes": {"shots": [1], "queries": 4, "episodes": 20},
         }
     )

@@ -16,12 +16,14 @@ from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, 
 from syntrans_training.data import load_splits
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import clip_distillation as distill
-from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_teacher_signal
+from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.clip_teacher import open_teacher
-from syntrans_training.encoder.training import encoder_stage, open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
+from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
@@ -124,7 +126,7 @@ def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, caps
     assert (note["val_1_shot"]["0"], note["val_1_shot"]["2"]) == (note["val_began"], note["val_ended"])
     assert {kind: len(found) for kind, found in note["teacher"]["zero_shot"].items()} == {"base": 2, "val": 2}
     assert [set(found) for found in note["zero_shot_val"].values()] == [{"name", "kept"}] * 2
-    rows = read_rows(out / METRICS)
+    rows = read_rows(out / DISTILL_METRICS)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert {"text", "relation", "feature", "loss", "zero_shot_val_kept", "val_accuracy_1_shot"} <= rows[-1].keys()
     assert (out / "tensorboard" / "distill.metrics").is_dir()
@@ -151,7 +153,7 @@ def test_an_equal_distillation_is_neither_given_nor_asked_for_again(stage, monke
     again, two = stage("two")
     assert again == first
     assert (two / DISTILL).read_bytes() == (one / DISTILL).read_bytes()
-    assert read_rows(two / METRICS) == read_rows(one / METRICS)
+    assert read_rows(two / DISTILL_METRICS) == read_rows(one / DISTILL_METRICS)
 
 
 @pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"loss_weights": {"text": 2.0}}], ids=str)

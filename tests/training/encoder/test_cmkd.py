@@ -16,8 +16,10 @@ from syntrans_training.data.class_split import read_split, split_path
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
 from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
-from syntrans_training.encoder.training import FILES, encoder_stage, plan
+from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import ENCODER_FILES
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train as train_all
 from syntrans_world.fine import fine_classes
@@ -81,7 +83,7 @@ def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits: dict[str, 
     student, _ = checkpoint.load(tmp_path / "train" / "a" / "encoder.safetensors")
     assert {name.split(".")[0] for name in student} == {"encoder"}
     left = {path.name for path in (tmp_path / "train" / "a").iterdir()}
-    assert {"metrics.jsonl", "cmkd-teacher.metrics.jsonl"} < left <= {*FILES, "tensorboard"}
+    assert {"metrics.jsonl", "cmkd-teacher.metrics.jsonl"} < left <= {*ENCODER_FILES, "tensorboard"}
 
 
 def test_without_the_relation_loss_no_teacher_is_trained_and_no_setting_of_it_counts(
@@ -170,7 +172,7 @@ def test_the_teacher_may_look_through_the_encoder_of_another_run(
 
 def whole(tiny_config):
     return tiny_config(
-        encoder=small().model_dump(), bridge={"shrinkages": [None]}, methods={"names": ["euclidean"], "episodes": 10}
+        encoder=small().model_dump(), ridge={"shrinkages": [None]}, baselines={"names": ["euclidean"], "episodes": 10}
     )
 
 

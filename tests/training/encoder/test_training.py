@@ -7,8 +7,10 @@ from syntrans_training.config import EncoderConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
-from syntrans_training.encoder.training import FILES, encoder_stage, plan
+from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import ENCODER_FILES
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig.model_validate(
@@ -138,7 +140,7 @@ def test_an_identity_holds_what_its_method_reads() -> None:
 
 
 def test_every_file_of_the_stage_is_known_to_no_resume() -> None:
-    assert {"encoder.safetensors", "skd-gen0.safetensors", "state.safetensors", "metrics.jsonl"} < set(FILES)
+    assert {"encoder.safetensors", "skd-gen0.safetensors", "state.safetensors", "metrics.jsonl"} < set(ENCODER_FILES)
 
 
 def test_a_frozen_encoder_is_not_trained(

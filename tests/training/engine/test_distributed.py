@@ -36,7 +36,7 @@ def command(toy_data: Path, tiny_text_encoder: Path) -> list[str]:
         "distill.epochs": 2,
         "distill.batch_size": 16,
         "text.encoder": tiny_text_encoder,
-        "bridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
+        "ridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
         "episodes": "{shots: [1], queries: 5}",
     }
     return [

@@ -41,9 +41,9 @@ def made(
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
     meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
     config = tiny_config(
-        bridge={"episodes": 40, "alpha_step": 0.25},
+        ridge={"episodes": 40, "alpha_step": 0.25},
         vsbird={"seeds": 2, "steps": 4, "controls": False},
-        methods={"names": []},
+        baselines={"names": []},
         episodes={"shots": list(SHOTS)},
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -74,8 +74,8 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
     curves = pq.read_table(out / "alpha.parquet").to_pandas()
     for shots in SHOTS:
         tasks = open_episodes(novel, EVALUATE, shots).episodes
-        text = novel.features.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
-        heads = run.heads.heads["kept", shots]
+        text = novel.features.vectors("kept", run.bridges.choices["kept", shots]["name_share"], 0)
+        heads = run.bridges.heads["kept", shots]
         of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")
         for alpha in (0.0, 0.5, 1.0):
             row = ScoredClassifier(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.features.shared)
@@ -86,7 +86,7 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
 
 def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made) -> None:
     folder, _, found, _ = made
-    choices = read_run(folder).heads.choices
+    choices = read_run(folder).bridges.choices
     for curve in found["alpha"]["curves"]:
         choice = choices["kept", curve["shots"]]
         assert curve["chosen"]["alpha"] == choice["alpha"]

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from lookalikes import LOOKALIKES, collide, kept_apart, name_lists, named
 from PIL import Image
 
-from syntrans.classes.entries import ClassEntry, read_classes, require_clean, slug
+from syntrans.classes.entries import ClassEntry, slug
+from syntrans.classes.lint import require_clean
 from syntrans.contract.reading import read_descriptors, read_metadata
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError
+from syntrans.images.class_lists import read_classes
 from syntrans.images.folders import FilePool
 from syntrans.images.image_set import ImageRef, match_classes, open_images
 from syntrans.progress import Silent
@@ -200,9 +202,9 @@ def small(tiny_text_encoder: Path) -> dict[str, Any]:
         "device": "cpu",
         "encoder": {"method": "precomputed"},
         "text": {"encoder": str(tiny_text_encoder)},
-        "bridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
+        "ridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
         "vsbird": {"seeds": 1, "steps": 1, **one},
-        "methods": {"names": ["simpleshot"], "episodes": 4},
+        "baselines": {"names": ["simpleshot"], "episodes": 4},
         "episodes": {"shots": [1], "queries": 2, "episodes": 4},
     }
 

@@ -104,11 +104,11 @@ def test_the_division_is_kept_in_the_runs_folder(tmp_path: Path, toy_data: Path)
 
 def test_one_seed_reaches_every_part_and_that_of_0_changes_nothing() -> None:
     def seeds(config: TrainConfig) -> tuple[int, ...]:
-        return config.seed, config.bridge.seed, config.vsbird.seed, config.methods.seed, config.episodes.seed
+        return config.seed, config.ridge.seed, config.vsbird.seed, config.baselines.seed, config.episodes.seed
 
     assert seeds(TrainConfig()) == (0, 1, 0, 0, 0)
     assert seeds(TrainConfig(seed=2)) == (2, 3, 2000, 2, 2)
-    assert seeds(TrainConfig.model_validate({"seed": 2, "methods": {"seed": 9, "steps": 7}})) == (2, 3, 2000, 9, 2)
+    assert seeds(TrainConfig.model_validate({"seed": 2, "baselines": {"seed": 9, "steps": 7}})) == (2, 3, 2000, 9, 2)
     again = TrainConfig.model_validate(TrainConfig(seed=2).model_dump(mode="json"))
     assert again == TrainConfig(seed=2)
     assert EvaluateConfig().episodes.seed == 0  # the frozen tasks are the same for every training

@@ -24,7 +24,7 @@ def knowledge(descriptor_row: Callable[..., DescriptorRow]) -> Callable[..., Kno
 
 def config(class_names="auto", template="{text}"):
     return TrainConfig.model_validate(
-        {"bridge": {"class_names": class_names}, "text": {"descriptor_template": template}}
+        {"ridge": {"class_names": class_names}, "text": {"descriptor_template": template}}
     )
 
 
@@ -56,15 +56,15 @@ def test_a_run_without_class_names_is_evaluated_without_them_and_beside_them(
         data={"path": str(features)},
         encoder={"method": "precomputed"},
         text={"descriptor_template": "{name}: {text}"},
-        bridge={"class_names": "drop"},
+        ridge={"class_names": "drop"},
     )
     run = train(asked, out=tmp_path / "run", descriptors=write_toy_descriptors())
-    assert read_run(run.folder).bridge.main == "unnamed"
+    assert read_run(run.folder).ridge.main == "unnamed"
     few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 5, "episodes": 10}})
     rows = evaluate(run.folder, few, out=tmp_path / "evaluation")["results"]["1"]
     assert {"syntrans", "with_names", "name_only", "no_text"} <= rows.keys()
-    keeping = asked.model_copy(update={"bridge": asked.bridge.model_copy(update={"class_names": "keep"})})
+    keeping = asked.model_copy(update={"ridge": asked.ridge.model_copy(update={"class_names": "keep"})})
     other = train(keeping, out=tmp_path / "other", descriptors=write_toy_descriptors())
-    assert read_run(other.folder).bridge.main == "kept"
+    assert read_run(other.folder).ridge.main == "kept"
     rows = evaluate(other.folder, few, out=tmp_path / "other-evaluation")["results"]["1"]
     assert "with_names" not in rows

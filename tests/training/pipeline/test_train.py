@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow  # whole trainings, which the tests share
 def config(tiny_config: Callable[..., TrainConfig]) -> TrainConfig:
     return tiny_config(
         encoder={"epochs": 4, "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1}},
-        bridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
+        ridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
         vsbird={"lambdas": [0.1, 1.0]},
-        methods={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4, "published_steps": 4},
+        baselines={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4, "published_steps": 4},
         episodes={"shots": [1, 3]},
     )
 

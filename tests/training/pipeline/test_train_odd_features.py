@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 
 def settings(data):
-    return {"data": data, "encoder": {"method": "precomputed"}, "methods": {"names": []}, "episodes": EPISODES}
+    return {"data": data, "encoder": {"method": "precomputed"}, "baselines": {"names": []}, "episodes": EPISODES}
 
 
 @pytest.mark.parametrize(

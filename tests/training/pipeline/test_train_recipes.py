@@ -21,11 +21,11 @@ MAKE = {
 # the smallest copy alone: a thousand pictures take minutes through it.
 SMALL = [
     "device=cpu", "data.size=16", "encoder.train_size=16", "encoder.test_size=16", "encoder.epochs=1",
-    "encoder.generation1.epochs=1", "encoder.val_every=1", "bridge.episodes=10", "bridge.lambdas=[1.0]",
+    "encoder.generation1.epochs=1", "encoder.val_every=1", "ridge.episodes=10", "ridge.lambdas=[1.0]",
     "vsbird.seeds=1", "vsbird.steps=2", "vsbird.feature_powers=[1.0]", "vsbird.shrinkages=[1.0]",
     "vsbird.spread_factors=[1.0]", "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]",
-    "methods.names=[simpleshot, logistic]",
-    "methods.episodes=10", "methods.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
+    "baselines.names=[simpleshot, logistic]",
+    "baselines.episodes=10", "baselines.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from syntrans_training.config import TrainConfig
 from syntrans_training.data.feature_files import feature_files, given_splits
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.features import run_encoder
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.pipeline.train import train
 

@@ -51,9 +51,9 @@ def made(
                 "precision": "fp32", "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1},
             },
             "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
+            "ridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
             "vsbird": {"seeds": 1, "steps": 4, "feature_powers": [0.5], "shrinkages": [1.0], "lambdas": [1.0]},
-            "methods": {"names": [], "episodes": 10, "steps": 2},
+            "baselines": {"names": [], "episodes": 10, "steps": 2},
             "episodes": {"shots": [1, 3], "queries": 4},
         }
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The VSBird stage: what val chooses, heads kept as soon as they are done, rows rebuilt from the file."""
+"""Training the bridge: what val chooses, heads kept as soon as they are done, rows rebuilt from the file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from syntrans_training.bridge import head_training
-from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.bridge.closed_form_start import (
     MapInit,
@@ -23,8 +22,11 @@ from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConf
 from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
 from syntrans_training.bridge.split_features import SplitFeatures
+from syntrans_training.bridge.train_bridge import train_bridge
+from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import BRIDGE
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
@@ -37,8 +39,14 @@ HOW = HeadTrainingConfig(
     noise_scale=1.0, text_swap_prob=0.2, descriptor_keep_prob=0.5, losses=LossWeights(), parts=PARTS,
 )  # fmt: skip
 SHORT = replace(HOW, seeds=1, steps=2, val_checks=1)
-GRID = make_grid((1.0, 0.5), (1.0,), (1.0, 2.0), (1.0,), (0.3, 3.0), (0.0,), (0.0, 0.25, 0.5, 0.75, 1.0))
-ONE = make_grid((1.0,), (1.0,), (1.0,), (1.0,), (0.3,), (0.0,), (0.0, 0.5, 1.0))  # nothing to choose but alpha
+GRID = make_grid(
+    powers=(1.0, 0.5), shrinkages=(1.0,), noises=(1.0, 2.0), prior_shrinkages=(1.0,), lambdas=(0.3, 3.0),
+    name_shares=(0.0,), alphas=(0.0, 0.25, 0.5, 0.75, 1.0),
+)  # fmt: skip
+ONE = make_grid(  # nothing to choose but alpha
+    powers=(1.0,), shrinkages=(1.0,), noises=(1.0,), prior_shrinkages=(1.0,), lambdas=(0.3,),
+    name_shares=(0.0,), alphas=(0.0, 0.5, 1.0),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +82,21 @@ class Texts:
 def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x", grid=GRID):
     base, val, text, tasks = world
     raw = RawFeatures(base.values, base.labels, val.values)
-    return vsbird.run_stage(raw, Texts(text), tasks, variants, grid, how, path=path, identity=identity)
+    return train_bridge(raw, Texts(text), tasks, variants, grid, how, path=path, identity=identity)
 
 
 @pytest.fixture(scope="module")
 def built(world, tmp_path_factory: pytest.TempPathFactory):
-    path = tmp_path_factory.mktemp("vsbird") / vsbird.VSBIRD
+    path = tmp_path_factory.mktemp("vsbird") / BRIDGE
     return build(world, path, variants=("kept", "none", "name", "random")), path
 
 
 def side_of(world, path):
     base, val, text, tasks = world
     grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
+    ridge = fit_ridge_baseline(base, val, lambda *_: (text[:BASE], text[BASE:]), tasks, ("kept",), grid)
     texts = Texts(text)
-    return SplitFeatures(val.values, bridge, lambda v, share, draw: texts.val(v, share), heads=vsbird.load(path))
+    return SplitFeatures(val.values, ridge, lambda v, share, draw: texts.val(v, share), bridges=read_bridges(path))
 
 
 def test_true_text_is_worth_more_than_none_and_with_one_support_none_more_than_lies(built) -> None:
@@ -107,7 +115,7 @@ def test_pictures_count_more_with_more_supports(built) -> None:
 
 
 def test_a_saved_head_is_the_one_that_val_found_best(world, built) -> None:
-    bridges, logs = vsbird.load(built[1]), built[0]["heads"]
+    bridges, logs = read_bridges(built[1]), built[0]["heads"]
     pictures = bridges.phi(world[1].values)
     for log in logs:
         variant, shots = log["variant"], log["shots"]
@@ -183,7 +191,7 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(
     world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how = replace(HOW, steps=2, val_checks=1)
-    expected, path = build(world, tmp_path / "whole", how=how), tmp_path / vsbird.VSBIRD
+    expected, path = build(world, tmp_path / "whole", how=how), tmp_path / BRIDGE
     begun, train = [], head_training.train_head
 
     def stop(task, *rest, **more):
@@ -230,7 +238,7 @@ def test_without_steps_there_is_one_closed_form(world, tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
 def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path: Path, change) -> None:
     build(world, tmp_path / "f", how=replace(SHORT, parts=PARTS | change), variants=("kept",), grid=ONE)
-    head = vsbird.load(tmp_path / "f").heads["kept", 1][0]
+    head = read_bridges(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})
     assert (head.reconstructor.residual is None) == (change == {"residual": False})
     assert (head.trust is None) == (change == {"gate": False})

@@ -1,6 +1,6 @@
 import pytest
 
-from syntrans.classes.mentions import mention_pattern, name_pattern, without_names
+from syntrans.descriptors.mentions import mention_pattern, name_pattern, without_names
 
 
 @pytest.mark.parametrize(
