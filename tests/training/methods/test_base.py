@@ -1,5 +1,7 @@
 """What every method keeps to: the order of classes, easy classes, one episode beside others."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from drawn_episodes import CENTRES, TEXT, D, E, S, draw, generator, module
@@ -16,10 +18,11 @@ from syntrans_training.methods import (
     TipAdapter,
     accuracy,
 )
+from syntrans_training.methods.base import Method
 from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
-METHODS = {
+METHODS: dict[str, Callable[[], Method]] = {
     "euclidean": Euclidean,
     "simpleshot": lambda: SimpleShot(torch.full((D,), 0.1)),
     "ridge": lambda: RidgeRegression(lam=0.5),
