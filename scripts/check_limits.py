@@ -1,4 +1,5 @@
-"""Limits that keep the code readable, checked: lines, functions, parameters, modules a folder, shapes, circles, names.
+"""Limits that keep the code readable, checked: lines, functions, parameters, modules a folder, shapes, circles,
+names, the places of tests.
 
 Run by `make lint`. What must break a limit stands in EXCEPTIONS with its reason; an exception that is no longer needed
 is an error too, so the list cannot grow old. How many lines of tests there are to a line of code is printed.
@@ -10,7 +11,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,19 @@ STRANGERS = {
 }
 WEIGHTS = "package:syntrans_world"
 
+# The tests of a package stand in its folder of tests as its modules stand in it; other folders look at more than one.
+MIRRORED = {
+    "syntrans": "syntrans", "cli": "syntrans/cli", "mining": "mining/syntrans_mining",
+    "training": "training/syntrans_training", "world": "world/syntrans_world",
+}  # fmt: skip
+WHOLE_RUNS = {
+    "cli": ("first_commands", "imports", "missing_packages", "output", "quickstart", "smoke", "too_little_to_train_on"),
+    "training": ("benchmarks",),
+    "training/data": ("layouts",),
+    "training/pipeline": ("class_identity", "outside"),
+    "world": ("weights", "world"),
+}
+
 OPTIONS = "an option of the command line is a parameter"
 # (place, limit) -> why the place may break it
 EXCEPTIONS: dict[tuple[str, str], str] = {
@@ -38,6 +52,11 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("syntrans/cli/commands/report.py:report", "lines"): "its options are most of them",
     ("syntrans/cli/commands/predict.py:predict", "parameters"): OPTIONS,
     ("syntrans/cli/commands/predict.py:predict", "lines"): "its options are most of them",
+    **{
+        (f"tests/{folder}/test_{name}.py", "mirror"): "whole runs, or all of the code at once"
+        for folder, names in WHOLE_RUNS.items()
+        for name in names
+    },
 }
 
 
@@ -68,6 +87,7 @@ def breaches(files: Mapping[Path, list[str]]) -> Iterator[Breach]:
         yield from _of_functions(tree, path.as_posix())
         yield from _of_strings(tree, path.as_posix(), STRANGERS.get(path.parts[0], ()))
     yield from _circles({_module(path): tree for path, tree in trees.items()})
+    yield from _strays(files)
     folders = Counter(path.parent for path in files if path.name != "__init__.py")
     for folder, count in folders.items():
         if count > MODULES and folder.parts[0] in PACKAGES:
@@ -133,6 +153,21 @@ def _module(path: Path) -> str:
     """The name that a file is imported by."""
     parts = path.with_suffix("").parts[path.parts[0] != "syntrans" :]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _strays(files: Iterable[Path]) -> Iterator[Breach]:
+    """Tests of no module: test_x.py and test_x_y.py are of a module or folder x of their place, or of a script."""
+    names: dict[Path, set[str]] = {}
+    for path in files:
+        names.setdefault(path.parent, set()).add(path.stem.strip("_"))
+        names.setdefault(path.parent.parent, set()).add(path.parent.name)
+    for path in files:
+        top, *inner = path.parts[1:-1] or ("",)
+        if path.parts[0] == "tests" and top in MIRRORED and path.name.startswith("test_"):
+            stem = path.stem.removeprefix("test_")
+            known = names.get(Path(MIRRORED[top], *inner), set()) | names.get(Path("scripts"), set())
+            if not any(f"{stem}_".startswith(f"{name}_") for name in known):
+                yield Breach(path.as_posix(), "mirror", "no module of that name stands where the test does")
 
 
 def tests_to_code(files: Mapping[Path, list[str]]) -> float:

@@ -1,4 +1,4 @@
-"""`scripts/check_limits.py` sees circles of modules and strings that stand for imports."""
+"""`scripts/check_limits.py` sees circles of modules, strings that stand for imports, and tests in no place."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def test_an_import_for_types_alone_makes_no_circle() -> None:
 )
 def test_a_string_of_mining_names_neither_training_nor_the_worlds_code(text: str, count: int) -> None:
     assert len(found("strings", mining__syntrans_mining__a=f"x = {text!r}")) == count
+
+
+@pytest.mark.parametrize(
+    ("test", "count"),
+    [
+        ("steps__test_merge", 0),
+        ("steps__test_merge_twice", 0),
+        ("test_steps", 0),
+        ("test_merge", 1),
+        ("steps__test_me", 1),
+    ],
+)
+def test_tests_stand_where_their_module_stands(test: str, count: int) -> None:
+    assert len(found("mirror", mining__syntrans_mining__steps__merge="", **{f"tests__mining__{test}": ""})) == count
