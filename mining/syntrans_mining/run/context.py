@@ -21,12 +21,13 @@ from syntrans_mining.requests.prompts import Prompts
 from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.report import Report
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
+from syntrans_mining.steps.candidate import Candidate, kept
 from syntrans_mining.steps.senses import ambiguous_entries
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
+    from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.engines.workers.host import Host
     from syntrans_mining.placement.memory_plan import MemoryPlan
 
@@ -79,6 +80,13 @@ class RunContext:
     def journal(self) -> ResponseCache:
         """The cache of responses."""
         return self.dispatcher.journal
+
+    def embed(self, candidates: list[Candidate]) -> TextVectors | None:
+        """CLIP's text vectors of the kept candidates, in their order; None without CLIP."""
+        if self.vectors is None or self.config.clip is None:
+            return None
+        template = self.config.clip.template
+        return self.vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
 
     @property
     def progress(self) -> Progress:

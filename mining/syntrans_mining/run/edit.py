@@ -25,10 +25,10 @@ from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.run.context import RunSetup, open_host, open_run
-from syntrans_mining.run.decisions import semantics_of
 from syntrans_mining.run.output_files import MineResult, write_files
 from syntrans_mining.run.refilter import cache_of, require_finished
 from syntrans_mining.run.report import Report
+from syntrans_mining.steps import compose
 from syntrans_mining.steps.candidate import Candidate, from_row
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _semantics(
         return []
     rows = [row for path in files.values() for row in read_semantics(path)[0] if row.class_id not in changed]
     some = [entry for entry in entries if entry.id in changed]
+    wording = config.compose.model_dump(include={"summary", "separator"})
     try:
         models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
         _require_same(models, meta, run)
@@ -96,7 +97,7 @@ def _semantics(
                 if encoder.path in files:
                     vectors = Vectors(host, context.journal, model, context.dispatcher.progress)
                     of_changed = [candidate for candidate in candidates if candidate.class_id in changed]
-                    rows += semantics_of(config, some, of_changed, vectors, encoder)
+                    rows += compose.semantics_of(some, of_changed, vectors, encoder, **wording)
     except (EnvironmentProblem, InputError, ModelLoadError) as error:
         say(f"semantics.parquet is left out, which neither train nor predict need: {error}")
         return []

@@ -26,9 +26,9 @@ from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import CLIP, resolve_models
 from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
-from syntrans_mining.run.decisions import choose, embed, semantics_of
 from syntrans_mining.run.output_files import MineResult, write_files
-from syntrans_mining.steps import crosscheck, ground
+from syntrans_mining.steps import compose, crosscheck, ground
+from syntrans_mining.steps import filter as filtering
 from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, kept
 
 if TYPE_CHECKING:
@@ -111,8 +111,9 @@ def _decide(run: RunContext, candidates: list[Candidate], unanswered: set[str], 
     with report.stage("filter", candidates, run.dispatcher):
         if "filter" not in skipped:
             _drop_unscored(candidates, "filter", unanswered)
+        choice = config.filter.model_dump(exclude={"images", "neighbours"})
         for block in class_blocks(candidates):
-            choose(config, block, embed(config, block, run.vectors))
+            filtering.choose(block, run.embed(block), **choice)
 
 
 def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequence[Record]) -> list[Record]:
@@ -130,7 +131,8 @@ def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]
     with run.report.stage("compose", candidates, run.dispatcher):
         if run.vectors is None or run.config.clip is None:
             return []
-        return semantics_of(run.config, run.entries, candidates, run.vectors, run.config.clip)
+        wording = run.config.compose.model_dump(include={"summary", "separator"})
+        return compose.semantics_of(run.entries, candidates, run.vectors, run.config.clip, **wording)
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:

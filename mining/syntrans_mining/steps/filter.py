@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import sigmoid
@@ -100,6 +101,31 @@ def _compared(candidate: Candidate, images: ClassImages) -> tuple[str | None, ND
         class_mean = images.means[images.row_of[candidate.class_id]]
         return nearest[0], (images.total - class_mean) / (len(images.means) - 1)
     return nearest[0], images.means[[images.row_of[other] for other in nearest]].mean(axis=0)
+
+
+def choose(
+    candidates: list[Candidate],
+    texts: TextVectors | None,
+    *,
+    margin: float,
+    fuse: Mapping[str, float] | None,
+    threshold: float,
+    budget: int,
+    diversity: float,
+) -> None:
+    """Drop and rank by all that was measured: the last word on what is kept.
+
+    ``texts`` are CLIP's vectors of the kept candidates, in their order; without them the best are taken however alike
+    they are. ``fuse``: the weights of docs/method.md (7), if there are any.
+    """
+    ids = [candidate.id for candidate in kept(candidates)]
+    vectors = None if texts is None else dict(zip(ids, texts.vectors, strict=True))
+    score_of: Callable[[Candidate], float] = score
+    drop_indistinct(candidates, margin=margin)
+    if fuse is not None:
+        drop_unlikely(candidates, fuse, threshold=threshold)
+        score_of = partial(fused, weights=fuse)
+    rank(candidates, budget=budget, score=score_of, vectors=vectors, diversity=diversity)
 
 
 def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
