@@ -1,6 +1,6 @@
 """A person's corrections on a finished run: a new run beside it, with rows and class vectors that follow from them.
 
-No language model is asked. Vectors of texts that were there come from the run's journal; CLIP is loaded for a new one.
+No language model is asked. Vectors of texts that were there come from the run's cache; CLIP is loaded for a new one.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _semantics(
         with closing(open_host(setup, out / "logs")) as host, open_run(setup, entries, cache, host) as context:
             for encoder, model in zip(config.encoders, models.embedding, strict=True):
                 if encoder.path in files:
-                    vectors = Vectors(host, context.journal, model, context.dispatcher.progress)
+                    vectors = Vectors(host, context.cache, model, context.dispatcher.progress)
                     of_changed = [candidate for candidate in candidates if candidate.class_id in changed]
                     rows += compose.semantics_of(some, of_changed, vectors, encoder, **wording)
     except (EnvironmentProblem, InputError, ModelLoadError) as error:

@@ -1,6 +1,6 @@
 """Other thresholds on the ledger of a finished run: no model is asked anything, and it takes seconds.
 
-What a stage measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
+What a step measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
 being measured further stays out, as ``not_scored``; the old run's own folder can measure it. What a person has
 corrected (`syntrans edit`) is corrected again, after all decisions.
 """
@@ -58,7 +58,7 @@ THRESHOLDS = (
 def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
     """Write into ``out`` what the finished run in the folder ``run`` finds with ``settings`` (KEY=VALUE).
 
-    Vectors come from the run's journal; CLIP alone is loaded if some are not there. UsageError for a setting that is
+    Vectors come from the run's cache; CLIP alone is loaded if some are not there. UsageError for a setting that is
     no threshold, InputError when ``run`` is no finished run.
     """
     if run.resolve() == out.resolve():
@@ -101,14 +101,14 @@ def _decide(run: RunContext, candidates: list[Candidate], unanswered: set[str], 
     if config.compose.llm or config.compose.encoders:
         report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
     _reset(candidates)
-    with report.stage("crosscheck", candidates, run.dispatcher):
+    with report.step("crosscheck", candidates, run.dispatcher):
         if "crosscheck" not in skipped:
             crosscheck.drop_disagreed(candidates, threshold=config.crosscheck.threshold)
-    with report.stage("ground", candidates, run.dispatcher):
+    with report.step("ground", candidates, run.dispatcher):
         if "ground" not in skipped:
             _drop_unscored(candidates, "ground", unanswered)
             ground.drop_unseen(candidates, threshold=config.ground.threshold, gap=config.ground.gap)
-    with report.stage("filter", candidates, run.dispatcher):
+    with report.step("filter", candidates, run.dispatcher):
         if "filter" not in skipped:
             _drop_unscored(candidates, "filter", unanswered)
         choice = config.filter.model_dump(exclude={"images", "neighbours"})
@@ -120,7 +120,7 @@ def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequen
     """Make the corrections of people again; their records, with what is before now."""
     if not records:
         return []
-    with run.report.stage("edit", candidates, run.dispatcher):
+    with run.report.step("edit", candidates, run.dispatcher):
         rows, made = apply_again([candidate.row() for candidate in candidates], records)
         candidates[:] = map(from_row, rows)
     return made
@@ -128,7 +128,7 @@ def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequen
 
 def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]:
     """The rows of the classes."""
-    with run.report.stage("compose", candidates, run.dispatcher):
+    with run.report.step("compose", candidates, run.dispatcher):
         if run.vectors is None or run.config.clip is None:
             return []
         wording = run.config.compose.model_dump(include={"summary", "separator"})
@@ -201,12 +201,12 @@ def _reset(candidates: list[Candidate]) -> None:
             candidate.stage = candidate.reason = None
 
 
-def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]) -> None:
-    """Drop what would pass now and was never measured by ``stage``, except what it was asked about in vain."""
+def _drop_unscored(candidates: list[Candidate], step: str, unanswered: set[str]) -> None:
+    """Drop what would pass now and was never measured by ``step``, except what it was asked about in vain."""
     for candidate in kept(candidates):
-        measured = candidate.grounding if stage == "ground" else candidate.clip
+        measured = candidate.grounding if step == "ground" else candidate.clip
         if measured is None and candidate.id not in unanswered:
-            candidate.drop(stage, "not_scored")
+            candidate.drop(step, "not_scored")
 
 
 def _skipped(meta: FileMetadata) -> dict[str, str]:

@@ -79,13 +79,13 @@ class Steps:
 
     @contextmanager
     def _step(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
-        self.dispatcher.progress.stage(name)
-        with self.report.stage(name, candidates, self.dispatcher):
+        self.dispatcher.progress.step(name)
+        with self.report.step(name, candidates, self.dispatcher):
             yield
 
-    def _skip(self, stage: str, why: str) -> None:
-        self.report.skipped[stage] = why
-        self.dispatcher.progress.say(f"{stage} skipped: {why}")
+    def _skip(self, step: str, why: str) -> None:
+        self.report.skipped[step] = why
+        self.dispatcher.progress.say(f"{step} skipped: {why}")
 
     def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
@@ -257,7 +257,7 @@ class Steps:
             self.dispatcher.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
         for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
             vectors = Vectors(
-                self.dispatcher.host, self.dispatcher.journal, model, self.dispatcher.progress, self.windowed
+                self.dispatcher.host, self.dispatcher.cache, model, self.dispatcher.progress, self.windowed
             )
             rows += compose.semantics_of(self.entries, candidates, vectors, encoder, summaries=summaries, **wording)
         return rows

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from syntrans_mining.models_config import ClipConfig, EncoderConfig
     from syntrans_mining.requests.embeddings import Vectors
 
-STAGE = "compose"
+STEP = "compose"
 
 
 def semantics_of(

@@ -30,7 +30,7 @@ def reason_of(response: Response) -> str:
     return "cut_off" if response.finish_reason == "length" else "no_answer"
 
 
-def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response) -> Candidate:
+def failed_row(step: str, entry: ClassEntry, author: Author, response: Response) -> Candidate:
     """The dropped candidate for a request about ``entry`` that ``author`` was asked and did not answer.
 
     Its text says what was asked, and ``author.raw`` becomes what came instead: the error, or the model's own words.
@@ -38,5 +38,5 @@ def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response
     author.raw = plain_text((response.error or response.text)[:READ_LIMIT])[:RAW_LIMIT].strip()
     text = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
     row = Candidate(entry.id, entry.name, text, "other", [author])
-    row.drop(stage, reason_of(response))
+    row.drop(step, reason_of(response))
     return row

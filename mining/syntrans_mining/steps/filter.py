@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from syntrans_mining.engines.base import TextVectors
 
-STAGE = "filter"
+STEP = "filter"
 _BLOCK = 256  # rows of the class-by-class matrix that are in memory at a time
 
 
@@ -133,7 +133,7 @@ def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
     for candidate in kept(candidates):
         clip = candidate.clip
         if clip is not None and clip.margin is not None and clip.margin < margin:
-            candidate.drop(STAGE, "not_distinctive")
+            candidate.drop(STEP, "not_distinctive")
 
 
 def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, threshold: float) -> None:
@@ -145,7 +145,7 @@ def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, 
     weighted = {name for name, weight in weights.items() if weight and name != "bias"}
     for candidate in kept(candidates):
         if weighted <= evidence(candidate).keys() and fused(candidate, weights) < threshold:
-            candidate.drop(STAGE, "unlikely")
+            candidate.drop(STEP, "unlikely")
 
 
 def evidence(candidate: Candidate) -> dict[str, float]:
@@ -200,7 +200,7 @@ def rank(
         if diversity and vectors is not None:
             ordered = _by_marginal_relevance(ordered, [score(c) for c in ordered], vectors, diversity)
         for candidate in ordered[budget:]:
-            candidate.drop(STAGE, "over_budget")
+            candidate.drop(STEP, "over_budget")
         scores = [max(score(candidate), 1e-6) for candidate in ordered[:budget]]
         for place, (candidate, value) in enumerate(zip(ordered[:budget], scores, strict=True), start=1):
             candidate.rank, candidate.weight = place, value / sum(scores)

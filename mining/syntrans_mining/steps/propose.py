@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "propose"
+STEP = "propose"
 RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps
 READ_LIMIT = 20 * RAW_LIMIT  # characters of them that are looked at: an answer may have ten million
 
@@ -93,7 +93,7 @@ def propose(
                 yield call, _request(call, (paired if call.other else plain).draw)
 
     retry = partial(_retry, draw.tries, lambda call: (paired if call.other else plain).draw)
-    for call, response in dispatcher.stream(STAGE, asked(), retry):
+    for call, response in dispatcher.stream(STEP, asked(), retry):
         if isinstance(call, _Call):
             (paired if call.other else plain).hear(call, response)
         else:
@@ -191,7 +191,7 @@ def _retry(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Re
 
 
 def _failed(call: _Call, seed: int, response: Response) -> Candidate:
-    row = failed_row(STAGE, call.entry, _author(call, seed, raw=""), response)
+    row = failed_row(STEP, call.entry, _author(call, seed, raw=""), response)
     if call.other is not None:
         row.contrast_with = call.other.id
         row.text = f"{row.text[:-1]}, against {call.other.name})"
@@ -210,7 +210,7 @@ def _malformed(call: _Call, seed: int, number: int, item: str) -> Candidate:
         [_author(call, seed, item)],
         contrast_with=call.other.id if call.other else None,
     )
-    row.drop(STAGE, "malformed")
+    row.drop(STEP, "malformed")
     return row
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "compose"
+STEP = "compose"
 _END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -71,7 +71,7 @@ def summarise(
         (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
         for entry in described
     ]
-    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STAGE, requests)}
+    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STEP, requests)}
     opinions = _opinions(dispatcher, described, written, known, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
     summaries = {}
@@ -113,7 +113,7 @@ def _opinions(
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
                     requests.append((said, build_request(judge, prompt, prompt.render(values))))
-    for said, response in dispatcher.stream(STAGE, requests):
+    for said, response in dispatcher.stream(STEP, requests):
         said.append(response.p_yes or 0.0)
     return opinions
 
