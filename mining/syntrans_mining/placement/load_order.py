@@ -106,7 +106,8 @@ def grouped(sizes: Mapping[str, int], room: int, uses: ModelUses) -> tuple[list[
     proposes first: it votes last and is there for the summary, and its reader proposes last. But if the VLM does not
     fit beside the writer, neither of the two can stay for the summary: then the larger of them proposes last.
     """
-    asked_last = [name for name in dict.fromkeys((uses.writer, uses.vlm, *uses.readers)) if name in sizes]
+    ends = dict.fromkeys((uses.writer, uses.vlm, *uses.readers))
+    asked_last = [name for name in ends if name and name in sizes]
     groups = _packed_in_order(asked_last, sizes, room)
     groups += _packed_in_order([name for name in sizes if name not in asked_last], sizes, room)
     of_llms = [llms for names in groups if (llms := [name for name in names if name in uses.llms])]
