@@ -17,15 +17,12 @@ from syntrans.config import from_values, load_saved
 from syntrans.contract.identity import CLASSES
 from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
-from syntrans.descriptors.run_facts import read_report
-from syntrans.errors import InputError, UsageError
-from syntrans.paths import make_dir, remove_rests
+from syntrans.errors import UsageError
 from syntrans.provenance import git_commit, package_versions
-from syntrans.runs.file_names import JOURNAL
-from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.models import CLIP, resolve_models
+from syntrans_mining.models import resolve_models
 from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
+from syntrans_mining.run.derived import both_folders, cache_of, check_finished, check_revisions
 from syntrans_mining.run.output_files import MineResult, write_files
 from syntrans_mining.steps import compose, crosscheck, ground
 from syntrans_mining.steps import filter as filtering
@@ -34,7 +31,6 @@ from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, k
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata, SemanticsRow
     from syntrans.descriptors.edits import Record
-    from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")
 UNANSWERED = "unanswered"
@@ -61,16 +57,12 @@ def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
     Vectors come from the run's cache; CLIP alone is loaded if some are not there. UsageError for a setting that is
     no threshold, InputError when ``run`` is no finished run.
     """
-    if run.resolve() == out.resolve():
-        raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
+    check_finished(run, out)
     config, entries, candidates, meta = _read(run, settings)
     models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
-    _require_same_clip(run, models, meta)
+    check_revisions(run, [models.clip] if models.clip else [], meta)
     with ExitStack() as stack:
-        make_dir(out)
-        for folder in (out, run):
-            stack.enter_context(lock(folder))
-        remove_rests(out)
+        stack.enter_context(both_folders(run, out))
         cache = cache_of(run, out)
         setup = RunSetup(config, models, models)
         host = stack.enter_context(closing(open_host(setup, out / "logs")))
@@ -136,7 +128,6 @@ def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:
-    require_finished(run)
     old = load_saved(MiningConfig, run / "config.yaml")
     config = from_values(MiningConfig, old.model_dump(mode="json"), settings)
     others = [key for key in _differences(old.model_dump(), config.model_dump()) if not _is_threshold(key)]
@@ -150,27 +141,6 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
     return config, read_class_file(run / CLASSES), [from_row(row) for row in before], meta
 
 
-def cache_of(run: Path, out: Path) -> Path:
-    """The responses of ``run``, or of the run that it was made of; where these are gone, a new file in ``out``.
-
-    Without them CLIP is asked again.
-    """
-    folders = [run]
-    while not (folders[-1] / JOURNAL).is_file():
-        made_of = read_report(folders[-1] / "run.json").get("made_of")
-        if not isinstance(made_of, str) or Path(made_of) in folders:
-            return out / JOURNAL
-        folders.append(Path(made_of))
-    return folders[-1] / JOURNAL
-
-
-def require_finished(run: Path) -> None:
-    """InputError where a folder lacks what a finished run has beside its descriptors."""
-    missing = [name for name in ("run.json", "config.yaml", CLASSES) if not (run / name).is_file()]
-    if missing:
-        raise InputError(f"{run} is not the folder of a finished run (it has no {missing[0]}); finish it first")
-
-
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted keys at which two configurations differ."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
@@ -182,15 +152,6 @@ def _differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 def _is_threshold(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in THRESHOLDS)
-
-
-def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
-    was = meta.model_revisions.get(CLIP)
-    if models.clip is not None and was != models.clip.revision:
-        raise InputError(
-            f"{run} was mined with CLIP at revision {was}, and {models.clip.spec.path} is at {models.clip.revision}; "
-            f"what was measured with one does not fit the other"
-        )
 
 
 def _reset(candidates: list[Candidate]) -> None:

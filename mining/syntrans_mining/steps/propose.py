@@ -10,11 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from syntrans.contract.rows import FACETS, descriptor_id
-from syntrans.text_safety import plain_text
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Author, Candidate
-from syntrans_mining.steps.failures import failed_row
+from syntrans_mining.steps.failures import clean_text, failed_row
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.prompts import Prompt
 
 STEP = "propose"
-RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps
-READ_LIMIT = 20 * RAW_LIMIT  # characters of them that are looked at: an answer may have ten million
 
 
 @dataclass(frozen=True)
@@ -243,11 +240,6 @@ def parse_answer(response: Response) -> Answer | None:
         else:
             parsed.statements.append(statement)
     return parsed if parsed.statements else None
-
-
-def clean_text(text: str) -> str:
-    """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
-    return plain_text(text[:READ_LIMIT])[:RAW_LIMIT].strip()
 
 
 def _statement(item: Any) -> tuple[str, str] | None:

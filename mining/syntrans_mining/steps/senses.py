@@ -15,7 +15,7 @@ from syntrans.contract.rows import normalise_text
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
-from syntrans_mining.steps.propose import clean_text
+from syntrans_mining.steps.failures import clean_text
 
 if TYPE_CHECKING:
     from syntrans_mining.models import Model

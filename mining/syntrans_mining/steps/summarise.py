@@ -13,8 +13,8 @@ from syntrans.descriptors.mentions import mention_pattern, name_pattern
 from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
+from syntrans_mining.steps.failures import clean_text
 from syntrans_mining.steps.merge import describes
-from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.rows import FACETS
 from syntrans_mining.engines.base import Response, TextVectors
-from syntrans_mining.steps import compose, crosscheck, ground, merge, propose
+from syntrans_mining.steps import compose, crosscheck, failures, ground, merge, propose
 from syntrans_mining.steps import filter as filtering
 from syntrans_mining.steps.candidate import Author, Candidate, Clip, Grounding, Vote, kept
 
@@ -73,11 +73,11 @@ def test_any_text_at_all_is_parsed_or_refused(text: str) -> None:
 
 @given(st.text())
 def test_clean_text_is_one_line_without_unseen_characters(text: str) -> None:
-    cleaned = propose.clean_text(text)
+    cleaned = failures.clean_text(text)
     assert cleaned.isprintable()
     assert cleaned == cleaned.strip()
-    assert len(cleaned) <= propose.RAW_LIMIT
-    assert propose.clean_text(cleaned) == cleaned
+    assert len(cleaned) <= failures.RAW_LIMIT
+    assert failures.clean_text(cleaned) == cleaned
 
 
 # merge
