@@ -58,7 +58,7 @@ def test_the_files_keep_the_contract(mined: MineResult) -> None:
     assert len(read_semantics(mined.semantics)[0]) == N_CLASSES
 
 
-def test_every_stage_ran_and_every_model_answered(mined: MineResult) -> None:
+def test_every_step_ran_and_every_model_answered(mined: MineResult) -> None:
     assert mined.run["skipped"] == {}
     assert mined.run["failures"] == []
     stages = mined.run["stages"]
