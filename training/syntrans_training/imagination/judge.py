@@ -1,4 +1,7 @@
-"""CLIP's verdict on imagined pictures: as mining's filter judges descriptors by real pictures, the other way round."""
+"""CLIP's verdict on imagined pictures: as mining's filter judges descriptors by real pictures, the other way round.
+
+docs/method.md (45).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

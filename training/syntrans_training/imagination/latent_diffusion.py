@@ -1,7 +1,8 @@
 """A latent diffusion model through diffusers: texts to pictures and final latents, pictures to latents.
 
-Latents are *scaled* throughout, as the UNet sees them: (VAE latent - shift) * scaling factor. diffusers gives them so
-with `output_type="latent"`; `encode` does the same to a real picture, with the mean of the VAE's posterior.
+Latents are *scaled* throughout, as the UNet sees them: (VAE latent - shift) * scaling factor, docs/method.md (39).
+diffusers gives them so with `output_type="latent"`; `encode` does the same to a real picture, with the mean of the
+VAE's posterior.
 """
 
 import io
