@@ -148,7 +148,7 @@ def testable(labels: Labels, ways: int) -> NDArray[np.bool_]:
 
 
 def softmax(x: Array) -> Array:
-    """Along the last axis."""
+    """Along the last axis of [..., C]."""
     shifted = np.exp(x - x.max(-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(-1, keepdims=True), np.float32)
 

@@ -83,7 +83,7 @@ class Space:
 
 
 def unit(x: Array) -> Array:
-    """Rows of length one in single precision; a row of zeros stays."""
+    """Rows [..., r] of length one in single precision; a row of zeros stays."""
     found = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
     return np.asarray(found, np.float32)
 
