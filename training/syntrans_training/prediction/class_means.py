@@ -2,7 +2,8 @@
 
 All vectors are unit vectors of a space (space.py), centred on the task. A direction is a sum of three parts: supports,
 text (text_pictures.py) and, unless told otherwise, the unlabelled pictures themselves, each counted for the classes it
-probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few-shot classification", ICLR 2018).
+probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few-shot classification", ICLR 2018);
+docs/method.md (51), (52).
 """
 
 from dataclasses import dataclass, replace
@@ -147,7 +148,7 @@ def testable(labels: Labels, ways: int) -> NDArray[np.bool_]:
 
 
 def softmax(x: Array) -> Array:
-    """Along the last axis."""
+    """Along the last axis of [..., C]."""
     shifted = np.exp(x - x.max(-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(-1, keepdims=True), np.float32)
 

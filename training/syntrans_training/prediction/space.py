@@ -3,6 +3,7 @@
 A space is fitted once on labelled photographs (`fit_space`, linear discriminant analysis with shrinkage) and shipped
 for the embedded default, with a ridge map from sentence vectors to class means (the bridge) and the means of its own
 classes, a background that novelty is measured against. Other encoders get the plain space: unit features as they are.
+docs/method.md (49), (20).
 """
 
 import hashlib
@@ -82,7 +83,7 @@ class Space:
 
 
 def unit(x: Array) -> Array:
-    """Rows of length one in single precision; a row of zeros stays."""
+    """Rows [..., r] of length one in single precision; a row of zeros stays."""
     found = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
     return np.asarray(found, np.float32)
 
