@@ -59,6 +59,19 @@ def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path)
     assert np.allclose(encoder.forward(encoder.prepare(grey(100))[None]), expected, atol=1e-5)
 
 
+def test_onnx_features_are_those_of_the_formula_colour_by_colour_and_stay_when_more_are_read(tmp_path):
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
+    pictures = [Image.effect_noise((24, 20), 90).convert("RGB") for _ in range(3)]
+    pictures = [Image.merge("RGB", (one.split()[0], Image.new("L", one.size, 7), one.split()[2])) for one in pictures]
+    pixels = [encoder.prepare(picture) for picture in pictures]
+    squares = [picture.resize((16, 16), Image.Resampling.BILINEAR) for picture in pictures]
+    expected = np.stack([((np.asarray(square) / 255 - MEAN) / STD).mean((0, 1)) for square in squares])
+    first = encoder.forward(np.stack(pixels[:1]))
+    rest = encoder.forward(np.stack(pixels[1:]))
+    assert np.allclose(np.concatenate([first, rest]), expected, atol=1e-5)
+
+
 def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path):
     pytest.importorskip("onnxruntime")
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}))

@@ -6,6 +6,7 @@ and deviation, as Hugging Face's exports carry it; ImageNet's where there is non
 
 import importlib.util
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,19 +51,20 @@ class OnnxEncoder:
         mean, std = _normalisation(path.with_name("preprocessor_config.json"))
         self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)
         self._shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(3, 1, 1)
+        self._kept = threading.local()  # fresh memory for every batch takes as long as filling it
         self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.uint8)).shape[1])
 
     def prepare(self, picture: Image.Image) -> Pixels:
         """[3, side, side] uint8; Pillow takes the colours apart faster than numpy turns the axes."""
         square = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return np.stack([np.asarray(plane) for plane in square.split()])
+        planes = b"".join(square.tobytes("raw", colour) for colour in "RGB")
+        return np.frombuffer(planes, np.uint8).reshape(3, self.size, self.size)
 
     def forward(self, batch: Pixels) -> Array:
         """Features [n, dim] of prepared pictures [n, 3, side, side]."""
         if self._one_by_one and len(batch) > 1:
             return np.concatenate([self.forward(batch[i : i + 1]) for i in range(len(batch))])
-        given = np.multiply(batch, self._scale, dtype=np.float32)
-        given += self._shift
+        given = self._normalised(batch)
         try:
             found: Array = np.asarray(self._session.run(None, {self._input: given})[0], np.float32)
         except Exception as error:  # onnxruntime has no public base of its errors
@@ -72,6 +74,15 @@ class OnnxEncoder:
         if found.ndim not in (2, 3):
             raise ModelLoadError(f"{self.name} gives an output of shape {found.shape}; features are [n, d]")
         return found[:, 0] if found.ndim == 3 else found
+
+    def _normalised(self, batch: Pixels) -> Array:
+        """As the file takes them; overwritten by the next batch of this thread."""
+        if len(getattr(self._kept, "given", ())) < len(batch):
+            self._kept.given = np.empty(batch.shape, np.float32)
+        given: Array = self._kept.given[: len(batch)]
+        np.multiply(batch, self._scale, out=given)
+        given += self._shift
+        return given
 
 
 def photo_file() -> Path | None:
