@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +28,7 @@ def write_parquet(path, n=40):
 @pytest.fixture
 def reader(monkeypatch):
     """A worker, in this process."""
-    monkeypatch.setattr(choose, "open_sight", lambda _ref: type("Sight", (), {"encoder": ColourEncoder()}))
+    monkeypatch.setattr(choose, "open_image_encoder", lambda _ref: SimpleNamespace(encoder=ColourEncoder()))
     return cluster.Reader(None, fingerprint(ColourEncoder()))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from prediction_world import ColourEncoder, Words, predict, sight, write_task
+from prediction_world import ColourEncoder, Words, opened, predict, write_task
 
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders import journal
@@ -13,7 +13,7 @@ from syntrans_training.prediction.inputs.photos import open_queries
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 

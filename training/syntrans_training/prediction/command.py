@@ -54,7 +54,7 @@ def predict(request: Request) -> str:
     task = open_task(request.task, supports, request.query)
     if passed_over:
         say(passed_over)
-    encoder = task.sight.encoder
+    encoder = task.opened.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
     encode = partial(_encoded, request, encoder)
     encoded = encode(queries) if journal is None else encode_resumably(encode, queries, journal)
@@ -107,10 +107,10 @@ def _facts(request: Request, task: Task) -> Facts:
         ("pictures", request.query),
         ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
         ("class list", asked.classes),
-        ("encoder", task.sight.encoder.name),
+        ("encoder", task.opened.encoder.name),
         ("text", "none" if task.texts is None else descriptors or "class names"),
         ("descriptors, sha256", descriptors and file_sha256(descriptors)),
-        ("licences", licences_of(None if descriptors is None else str(descriptors), task.sight.packages)),
+        ("licences", licences_of(None if descriptors is None else str(descriptors), task.opened.packages)),
         ("named", "one by one" if asked.settings.inductive else "together"),
         ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
         *facts_of(made_by()),

@@ -15,7 +15,7 @@ from PIL import Image
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
-from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
 from syntrans_training.prediction.inputs.arrays import BadValue, feature_rows, labels_of
 from syntrans_training.prediction.inputs.knowledge import ClassTexts, read_texts
@@ -159,11 +159,11 @@ class FewShotClassifier:
         told = [np.array([*self._descriptors], form)] if self._descriptors else []
         self.classes_ = np.unique(np.concatenate([y, *told]))
         names = tuple(str(c) for c in self.classes_.tolist())
-        sight, shown = self._sight(), np.searchsorted(self.classes_, y)
+        opened, shown = self._opened_encoder(), np.searchsorted(self.classes_, y)
         space, texts = Space(), None
-        if sight is not None:
-            texts = self._texts(sight, names, shown) if self.text else None
-            space = sight.space if sight.trained is None else sight.trained.space(texts, shown)
+        if opened is not None:
+            texts = self._texts(opened, names, shown) if self.text else None
+            space = opened.space if opened.trained is None else opened.trained.space(texts, shown)
         settings = Settings(self.coverage, self.inductive)
         try:
             self._predictor = fit(self._features, shown, names, space, texts, settings)
@@ -173,15 +173,15 @@ class FewShotClassifier:
             self.n_features_in_ = self._features.shape[1]
         return self
 
-    def _texts(self, sight: Sight, names: tuple[str, ...], labels: Labels) -> ClassTexts | None:
+    def _texts(self, opened: OpenedEncoder, names: tuple[str, ...], labels: Labels) -> ClassTexts | None:
         """The classes in words, where a text leads to the features and can be read."""
-        if sight.trained is not None:
-            file = None if self._descriptors else sight.trained.descriptors(None, names)
-            return sight.trained.texts(file, names, labels, self._descriptors)
-        if sight.text_reader is None:
+        if opened.trained is not None:
+            file = None if self._descriptors else opened.trained.descriptors(None, names)
+            return opened.trained.texts(file, names, labels, self._descriptors)
+        if opened.text_reader is None:
             return None
         try:
-            return read_texts(names, self._descriptors, sight.text_reader.open())
+            return read_texts(names, self._descriptors, opened.text_reader.open())
         except (ModelLoadError, EnvironmentProblem):
             if self._descriptors:
                 raise
@@ -199,24 +199,24 @@ class FewShotClassifier:
     def _width(self) -> int | None:
         return getattr(self, "n_features_in_", None)
 
-    def _sight(self) -> Sight | None:
+    def _opened_encoder(self) -> OpenedEncoder | None:
         if self.encoder == FEATURES:
             return None
         if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
-            self._opened = ((self.encoder,), open_sight(self.encoder))
+            self._opened = ((self.encoder,), open_image_encoder(self.encoder))
         return self._opened[1]
 
     def _read(self, images: Any, labels: NDArray[Any] | None = None, known: int | None = None) -> Array:
         """Features [n, d] of pictures, or as they were given, then of `known` width; as many as `labels`."""
-        sight = self._sight()
-        rows = feature_rows(images, known) if sight is None else [_photo(i, image) for i, image in enumerate(images)]
+        opened = self._opened_encoder()
+        rows = feature_rows(images, known) if opened is None else [_photo(i, image) for i, image in enumerate(images)]
         if labels is not None and len(labels) != len(rows):
             raise BadValue(f"{len(rows)} pictures and {len(labels)} labels; give one label a picture")
         if labels is not None and not len(labels):
             raise BadValue("no support was given; give at least one picture of two classes")
-        if sight is None:
+        if opened is None:
             return np.asarray(rows, np.float32)
-        found = encode_photos(sight.encoder, list(rows), "read pictures")
+        found = encode_photos(opened.encoder, list(rows), "read pictures")
         if found.broken:
             raise BadValue(next(iter(found.broken.values())))
         return found.features

@@ -11,7 +11,7 @@ from syntrans.classes.entries import read_classes
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.paths import newest
 from syntrans.progress import say
-from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import ClassTexts, find_descriptors, read_texts
 from syntrans_training.prediction.inputs.photos import Supports, open_supports, with_imagined
@@ -72,7 +72,7 @@ class Task:
     `descriptors`: the file that the texts are of, if any.
     """
 
-    sight: Sight
+    opened: OpenedEncoder
     texts: ClassTexts | None
     features: Array
     labels: Labels
@@ -85,34 +85,34 @@ def open_task(request: TaskRequest, supports: Supports, query: str | None = None
     """Choose the encoder and the texts, read the supports, fit; says first which pictures and which file it takes and
     why, then what else it took and odd supports. `query`: the pictures to name, where they are known already.
 
-    Raises `InputError` when no support can be read, and what `fit` and `open_sight` raise.
+    Raises `InputError` when no support can be read, and what `fit` and `open_image_encoder` raise.
     """
-    sight = open_sight(request.encoder)
-    told = _told(request, supports.classes, sight)
+    opened = open_image_encoder(request.encoder)
+    told = _told(request, supports.classes, opened)
     say(_first_line(request, supports, query, told))
     if supports.passed_over:
         say(supports.passed_over)
-    say(f"encoder: {sight.encoder.name}, {sight.chosen_because}")
-    if sight.trained is None:
-        texts = _texts(request, supports.classes, sight, told)
+    say(f"encoder: {opened.encoder.name}, {opened.chosen_because}")
+    if opened.trained is None:
+        texts = _texts(request, supports.classes, opened, told)
     else:
         shown = np.array(supports.labels, np.int64)
-        texts = _texts_of_run(request, supports.classes, shown, sight.trained, told)
-        sight = replace(sight, space=sight.trained.space(texts, shown))
+        texts = _texts_of_run(request, supports.classes, shown, opened.trained, told)
+        opened = replace(opened, space=opened.trained.space(texts, shown))
     if supports.imagined and texts is not None:
         say("warning: imagined pictures count as real ones, and text alone was better (docs/flier.md); drop them")
-    read = encode_photos(sight.encoder, supports.pictures, "read supports")
+    read = encode_photos(opened.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
         say(f"warning: support left out: {why} ({supports.pictures[row].origin})")
     if supports.pictures and not read.rows:
         raise InputError(f"none of the {len(supports.pictures)} supports can be read; the first: {read.broken[0]}")
     labels = np.array([supports.labels[row] for row in read.rows], np.int64)
-    predictor = fit(read.features, labels, supports.classes, sight.space, texts, request.settings)
+    predictor = fit(read.features, labels, supports.classes, opened.space, texts, request.settings)
     origins = tuple(supports.pictures[row].origin for row in read.rows)
     hashes = [supports.pictures[row].sha256 for row in read.rows]
     for warning in check_supports(unit(predictor.supports), labels, supports.classes, origins, hashes):
         say(f"warning: {warning}")
-    return Task(sight, texts, read.features, labels, origins, predictor, told.file)
+    return Task(opened, texts, read.features, labels, origins, predictor, told.file)
 
 
 def _first_line(request: TaskRequest, supports: Supports, query: str | None, told: _Told) -> str:
@@ -130,24 +130,24 @@ def _first_line(request: TaskRequest, supports: Supports, query: str | None, tol
     return "; ".join([*parts, f"descriptors: {told.file or 'none'} ({told.why})"])
 
 
-def _texts(request: TaskRequest, classes: Sequence[str], sight: Sight, told: _Told) -> ClassTexts | None:
+def _texts(request: TaskRequest, classes: Sequence[str], opened: OpenedEncoder, told: _Told) -> ClassTexts | None:
     """The classes in words, or None where no text is asked for or none can be read; says which and why."""
     if request.text == "none":
         say("text: none, as asked")
         return None
-    if sight.text_reader is None:
+    if opened.text_reader is None:
         if request.descriptors is not None or request.text == "names":
-            raise UsageError(f"no text leads to {sight.encoder.name}: no bridge is known for it; say --text none")
-        say(f"text: none, for no bridge from text is known for {sight.encoder.name}")
+            raise UsageError(f"no text leads to {opened.encoder.name}: no bridge is known for it; say --text none")
+        say(f"text: none, for no bridge from text is known for {opened.encoder.name}")
         return None
     try:
-        reader = sight.text_reader.open()
+        reader = opened.text_reader.open()
     except (ModelLoadError, EnvironmentProblem) as error:
         if request.descriptors is not None or request.text == "names" or request.support is None:
             raise
         say(f"text: none; {error}")
         return None
-    say(f"text: {_source(told, classes)}, read by {sight.text_reader.name}")
+    say(f"text: {_source(told, classes)}, read by {opened.text_reader.name}")
     return read_texts(classes, told.found, reader)
 
 
@@ -169,17 +169,17 @@ def _texts_of_run(
     return texts
 
 
-def _told(request: TaskRequest, classes: Sequence[str], sight: Sight) -> _Told:
+def _told(request: TaskRequest, classes: Sequence[str], opened: OpenedEncoder) -> _Told:
     """The descriptor file that is taken: the one that was named, else what the run says or the newest that fits."""
     named = request.descriptors
     if request.text == "none" or (request.text == "names" and named is None):
         return _Told(None, {}, f"--text {request.text}")
-    if sight.trained is not None:
-        path = None if request.text == "names" else sight.trained.descriptors(named, classes)
+    if opened.trained is not None:
+        path = None if request.text == "names" else opened.trained.descriptors(named, classes)
         why = "that of the run, or the newest that has all of these classes"
         return _Told(path, {}, "--descriptors" if named else why if path else "none has all of these classes")
-    if sight.text_reader is None:
-        return _Told(None, {}, f"no text leads to {sight.encoder.name}")
+    if opened.text_reader is None:
+        return _Told(None, {}, f"no text leads to {opened.encoder.name}")
     if named is not None:
         return _Told(named, find_descriptors(named, classes), "--descriptors")
     for kind in ("mine", "import"):

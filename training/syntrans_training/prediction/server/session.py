@@ -66,7 +66,7 @@ class Session:
     @property
     def encoder(self) -> str:
         """Name of the encoder."""
-        return self._task.sight.encoder.name
+        return self._task.opened.encoder.name
 
     def terms(self) -> list[str]:
         """What the answers promise, in lines."""
@@ -78,7 +78,7 @@ class Session:
         """One answer an upload, in order; a broken one with its error."""
         with self._lock:
             task = self._task
-            encoded = encode_photos(task.sight.encoder, uploads, "read pictures")
+            encoded = encode_photos(task.opened.encoder, uploads, "read pictures")
             predictions = task.predictor.predict(encoded.features)
             reasons = explain(task.predictor, predictions)
             return answers(uploads, encoded, task.predictor, predictions, reasons, task.origins)
@@ -92,7 +92,7 @@ class Session:
         if name not in self.classes:
             raise InputError(f"class {plain_text(name)!r} is not known; give one of the {len(self.classes)} classes")
         with self._lock:
-            encoded = encode_photos(self._task.sight.encoder, [picture], "read a correction")
+            encoded = encode_photos(self._task.opened.encoder, [picture], "read a correction")
             if encoded.broken:
                 raise InputError(encoded.broken[0])
             path = (
@@ -116,5 +116,5 @@ class Session:
         labels = np.append(task.labels[kept], label)
         origins = (*(known for known in task.origins if known not in instead_of), origin)
         old = task.predictor
-        predictor = fit(rows, labels, old.classes, task.sight.space, task.texts, old.settings)
+        predictor = fit(rows, labels, old.classes, task.opened.space, task.texts, old.settings)
         self._task = replace(task, features=rows, labels=labels, origins=origins, predictor=predictor)
