@@ -107,10 +107,10 @@ def test_kept_features_that_were_damaged_are_read_again(tmp_path, capsys):
     kept = journal.FeatureJournal(tmp_path / "kept", ColourEncoder())
     kept.add(["a", "b"], np.arange(18, dtype=np.float32).reshape(2, 9))
     kept.save()
-    assert [*journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known] == ["a", "b"]
+    assert [*journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).features] == ["a", "b"]
     (path,) = (tmp_path / "kept").iterdir()
     data = path.read_bytes()
     for place in (-1, data.index(b'"pictures"') + 14):  # a number, and a name
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 or len(data) :])
-        assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known == {}
+        assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).features == {}
         assert "passed over" in capsys.readouterr().err

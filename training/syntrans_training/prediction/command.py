@@ -62,8 +62,8 @@ def predict(request: Request) -> str:
     for line in terms(task.predictor, predictions):
         say(line)
     reasons = explain(task.predictor, predictions)
-    found = answers(queries, encoded, task.predictor, predictions, reasons, task.origins)
-    printed = _written(request, task, found, began)
+    results = answers(queries, encoded, task.predictor, predictions, reasons, task.origins)
+    printed = _written(request, task, results, began)
     if journal is not None:
         journal.remove()
     return printed
@@ -80,8 +80,8 @@ def _encoded(request: Request, encoder: ImageEncoder, pictures: Sequence[Picture
     )
 
 
-def _written(request: Request, task: Task, found: list[Answer], began: float) -> str:
-    head = counts(found)
+def _written(request: Request, task: Task, results: list[Answer], began: float) -> str:
+    head = counts(results)
     seconds = time.monotonic() - began
     words = [_pictures(head["pictures"]), f"{head['named']} named", f"{head['unsure']} unsure"]
     words += [f"{head['none_of_these']} none of these", f"{head['broken']} broken", f"{seconds:.1f} s"]
@@ -89,13 +89,13 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
     for name, n in list(head["classes"].items())[:20]:
         say(f"{n} {name}")
     if request.sort_into is not None:
-        copied = sort_into(request.sort_into, found)
+        copied = sort_into(request.sort_into, results)
         left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"
         say(f"sorted {_pictures(copied)} into {request.sort_into}{left if head['broken'] else ''}")
     if request.out is None:
-        return as_csv(found)
+        return as_csv(results)
     facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
-    write_answers(request.out, found, ", ".join(words), facts)
+    write_answers(request.out, results, ", ".join(words), facts)
     say(f"written to {request.out}")
     return ""
 
@@ -103,7 +103,7 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
 def _facts(request: Request, task: Task) -> Facts:
     """How the answers were made."""
     asked, descriptors = request.task, task.descriptors
-    found = [
+    entries = [
         ("pictures", request.query),
         ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
         ("class list", asked.classes),
@@ -115,7 +115,7 @@ def _facts(request: Request, task: Task) -> Facts:
         ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
         *facts_of(made_by()),
     ]
-    return [(label, str(text)) for label, text in found if text]
+    return [(label, str(text)) for label, text in entries if text]
 
 
 def _pictures(n: int) -> str:

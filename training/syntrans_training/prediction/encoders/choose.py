@@ -14,7 +14,8 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder
 from syntrans_training.prediction.inputs.knowledge import TextReader
-from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
+from syntrans_training.prediction.shapes import Float
+from syntrans_training.prediction.space import Space, load_space, weights_sha256
 
 if TYPE_CHECKING:
     from syntrans_training.prediction.encoders.trained import RunKnowledge
@@ -49,8 +50,8 @@ class LazyText:
 
     def open(self) -> TextReader:
         """Raises `EnvironmentProblem` where it is not installed."""
-        found: TextReader = self._open()
-        return found
+        reader: TextReader = self._open()
+        return reader
 
 
 def require_packages(ref: str | None) -> None:
@@ -149,7 +150,7 @@ def _run(folder: Path) -> OpenedEncoder:
     return OpenedEncoder(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
 
 
-def _same_space(vectors: Array) -> Array:
+def _same_space(vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n s"]:
     """A CLIP's texts lie in the space of its pictures."""
     return vectors
 
@@ -169,15 +170,15 @@ class TorchEncoder:
         self.dim, self.size = self._module.feature_dim, self._module.size or 224
         self.at_least = 2 * self.size  # enough for the resampling
 
-    def prepare(self, picture: Image.Image) -> Array:
-        """[3, side, side] in [0, 1]."""
+    def prepare(self, picture: Image.Image) -> Float[np.ndarray, "3 s s"]:
+        """Colours in [0, 1]."""
         square = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=3.0)
         return np.asarray(square, np.float32).transpose(2, 0, 1) / np.float32(255)
 
-    def forward(self, batch: Array) -> Array:
-        """Features [n, dim]."""
+    def forward(self, batch: Float[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+        """Features of prepared pictures."""
         import torch
 
         with torch.inference_mode():
-            found: Array = self._module(torch.from_numpy(batch)).float().numpy()
-        return found
+            features = self._module(torch.from_numpy(batch)).float()
+        return np.asarray(features.numpy())
