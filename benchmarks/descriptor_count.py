@@ -64,7 +64,7 @@ def accuracies(
 ) -> dict[str, NDArray[np.float64]]:
     """Accuracy [E] of the trained bridge, and of the text alone, with these class vectors."""
     features = subject.features
-    asked = SplitFeatures(features.raw, features.bridge, vectors, heads=features.heads)
+    asked = SplitFeatures(features.raw, features.ridge, vectors, bridges=features.bridges)
     rows = build_rows(asked, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)
     tasks = open_episodes(subject, config, shots).episodes
     wanted = {name: rows[name] for name in (ROW, "semantic_only")}

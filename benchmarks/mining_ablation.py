@@ -25,12 +25,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from quick import EVALUATE, TRAIN, add_quick
 
-from syntrans.classes.entries import read_classes
 from syntrans.cli.inputs import export_world
 from syntrans.config import load_config
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow
 from syntrans.contract.writing import write_descriptors
+from syntrans.images.class_lists import read_classes
 from syntrans.images.image_set import open_images
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
 from syntrans_mining.config import MiningConfig
@@ -49,7 +49,7 @@ WEIGHTS = "package:syntrans_world/weights"
 # The row that is compared is `fused`, the ridge map. The methods of others are not the question here, nor is the
 # trained bridge, which takes ten times as long as all the rest.
 ONLY_OURS = [
-    "methods.names=[]",
+    "baselines.names=[]",
     "vsbird.steps=0",
     "vsbird.seeds=1",
     "vsbird.controls=false",

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from syntrans.cli.app import run
@@ -66,7 +67,7 @@ def write_task(root: Path, shots: int, queries: int = 4) -> tuple[Path, Path]:
     return root / "support", root / "query"
 
 
-def predict(capsys, *arguments):
+def predict(capsys: pytest.CaptureFixture[str], *arguments):
     """Exit code, rows of the CSV on stdout, what stderr says."""
     code = run(["predict", *map(str, arguments)])
     out, err = capsys.readouterr()

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.entries import ClassEntry, read_classes
-from syntrans.classes.identity import CLASSES
+from syntrans.classes.entries import ClassEntry, read_class_file
 from syntrans.config import load_saved
+from syntrans.contract.identity import CLASSES
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.edits import EDITS, Edit, apply_edits, records_of
 from syntrans.descriptors.run_facts import read_report
@@ -48,7 +48,7 @@ def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
         raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
     require_finished(run)
     config = load_saved(MiningConfig, run / "config.yaml")
-    entries = read_classes(run / CLASSES)
+    entries = read_class_file(run / CLASSES)
     rows, meta = read_descriptors(run / "descriptors.parquet")
     past, now = records_of(meta.notes), datetime.now().astimezone().isoformat(timespec="seconds")
     edited, records = apply_edits(rows, edits, past, at=now, where=run)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.entries import ClassEntry, require_clean
+from syntrans.classes.lint import require_clean
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Progress, Shown
 from syntrans.runs.file_names import JOURNAL
@@ -27,6 +27,7 @@ from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
+    from syntrans.classes.entries import ClassEntry
     from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture as PictureOfClass

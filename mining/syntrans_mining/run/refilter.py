@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes.entries import ClassEntry, read_classes
-from syntrans.classes.identity import CLASSES
+from syntrans.classes.entries import ClassEntry, read_class_file
 from syntrans.config import from_values, load_saved
+from syntrans.contract.identity import CLASSES
 from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
 from syntrans.descriptors.run_facts import read_report
@@ -145,7 +145,7 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
         )
     rows, meta = read_descriptors(run / "descriptors.parquet")
     before = undo(rows, records_of(meta.notes))
-    return config, read_classes(run / CLASSES), [from_row(row) for row in before], meta
+    return config, read_class_file(run / CLASSES), [from_row(row) for row in before], meta
 
 
 def cache_of(run: Path, out: Path) -> Path:

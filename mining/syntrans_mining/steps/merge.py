@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
+from syntrans.descriptors.mentions import mention_pattern, name_pattern
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:

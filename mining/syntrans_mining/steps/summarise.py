@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
+from syntrans.descriptors.mentions import mention_pattern, name_pattern
 from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Candidate, by_class, kept

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.files.scratch import scratch_folder
+from syntrans.images.class_lists import read_classes
 from syntrans.images.image_set import open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes.entries import read_classes
 from syntrans.cli.app import run as command
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
 from syntrans.contract.rows import DescriptorRow
+from syntrans.images.class_lists import read_classes
 from syntrans.paths import resolve_model
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.engines.chat import Chat

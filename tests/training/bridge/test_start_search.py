@@ -15,7 +15,10 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 
 BASE, VAL, M, D, S = 10, 6, 8, 6, 5
-GRID = make_grid((1.0, 0.5), (0.3, 1.0), (1.0, 2.0), (0.3, 1.0), (0.01, 1.0), (0.0,), (0.5,))
+GRID = make_grid(
+    powers=(1.0, 0.5), shrinkages=(0.3, 1.0), noises=(1.0, 2.0), prior_shrinkages=(0.3, 1.0), lambdas=(0.01, 1.0),
+    name_shares=(0.0,), alphas=(0.5,),
+)  # fmt: skip
 
 
 class Texts:
@@ -49,7 +52,7 @@ def head_accuracy(raw, tasks, space, start):
     )
 
 
-def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
+def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
     """Against a loop over heads, by turns as `best_per_noise` says."""
     search = StartSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
     found = search.best_per_noise("kept")
@@ -62,7 +65,7 @@ def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks):
         assert known[space, start] == pytest.approx(known[best, expected], abs=1e-3)
 
 
-def test_no_setting_is_tried_twice(raw, tasks, monkeypatch):
+def test_no_setting_is_tried_twice(raw, tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     tried, score = [], start_search.closed_form_accuracies
 
     def counted(forms, *rest):

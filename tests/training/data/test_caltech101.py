@@ -14,7 +14,7 @@ NAMES = [name for part in SPLIT.values() for name in part]
 
 
 @pytest.fixture
-def archive(tmp_path):
+def archive(tmp_path: Path) -> Path:
     """The folders of the archive, empty."""
     folder_of = {name: folder for folder, name in make_caltech101.CLASSES.items()}
     for folder in [*(folder_of.get(name, name.replace(" ", "_")) for name in NAMES), *make_caltech101.LEFT_OUT]:
@@ -22,7 +22,7 @@ def archive(tmp_path):
     return tmp_path / "archive"
 
 
-def published(tmp_path, sentences):
+def published(tmp_path: Path, sentences):
     """A file with CuPL's keys."""
     keys = {make_caltech101.SENTENCES.get(name, name): texts for name, texts in sentences.items()}
     file = tmp_path / "cal_prompts_full.json"
@@ -30,7 +30,9 @@ def published(tmp_path, sentences):
     return file
 
 
-def test_every_class_of_the_split_has_its_folder_and_its_sentences(archive, tmp_path, monkeypatch):
+def test_every_class_of_the_split_has_its_folder_and_its_sentences(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = published(tmp_path, {name: [f"A {name}."] for name in NAMES})
     text = make_caltech101.sentences_of([*make_caltech101.class_folders(archive)], file)
     monkeypatch.setattr(make_caltech101, "SENTENCES_SHA256", hashlib.sha256(text.encode()).hexdigest())
@@ -41,14 +43,14 @@ def test_every_class_of_the_split_has_its_folder_and_its_sentences(archive, tmp_
     assert written == {name: [f"A {name}."] for name in NAMES}
 
 
-def test_other_sentences_than_those_of_our_numbers_are_refused(archive, tmp_path):
+def test_other_sentences_than_those_of_our_numbers_are_refused(archive: Path, tmp_path: Path) -> None:
     file = published(tmp_path, {name: [f"A {name}."] for name in NAMES})
     with pytest.raises(SystemExit, match="do not compare"):
         make_caltech101.main(archive, file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_the_sentences_here_are_what_it_writes(archive, tmp_path, shared_data):
+def test_the_sentences_here_are_what_it_writes(archive: Path, tmp_path: Path, shared_data: Path) -> None:
     ours = json.loads((shared_data / "caltech101" / "cupl_descriptions.json").read_text())
     make_caltech101.main(archive, published(tmp_path, ours), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "cupl_descriptions.json").read_text()) == ours

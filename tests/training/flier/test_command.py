@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ CLIP = "package:syntrans_world/weights/clip"
 
 
 @pytest.fixture(scope="module")
-def inputs(toy_data, toy_classes, tmp_path_factory):
+def inputs(toy_data: Path, toy_classes: list[str], tmp_path_factory: pytest.TempPathFactory):
     """A descriptor file, imagined pictures of all classes, and the config's overrides."""
     pytest.importorskip("diffusers")
     folder = tmp_path_factory.mktemp("flier")
@@ -68,7 +69,9 @@ def train(inputs, out, *more: str) -> int:
     return cli(["train", str(folder / "descriptors.parquet"), "--config", "flier", *settings, "--out", str(out), *more])
 
 
-def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(inputs, tmp_path, capsys, monkeypatch):
+def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(
+    inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, out = tmp_path / "run", tmp_path / "evaluation"
     assert train(inputs, run) == 0
     report = json.loads((run / "flier.json").read_text())
@@ -104,7 +107,9 @@ def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(input
     assert cli(["evaluate", str(run), "--out", str(out)]) == 0
 
 
-def test_variations_of_a_run_are_measured_on_val_and_not_twice(inputs, repository, tmp_path, capsys, monkeypatch):
+def test_variations_of_a_run_are_measured_on_val_and_not_twice(
+    inputs, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert train(inputs, tmp_path / "run") == 0
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     benchmark = importlib.import_module("flier_variations")
@@ -118,15 +123,17 @@ def test_variations_of_a_run_are_measured_on_val_and_not_twice(inputs, repositor
     benchmark.main()
 
 
-def test_an_evaluation_takes_nothing_that_the_training_has_settled(inputs, tmp_path, capsys):
+def test_an_evaluation_takes_nothing_that_the_training_has_settled(
+    inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "flier.json").write_text("{}")
     assert cli(["evaluate", str(tmp_path), "--limit", "3"]) == 2
     assert "--limit is not for FLIER's runs" in capsys.readouterr().err
 
 
 def test_a_class_that_was_not_imagined_is_named_and_one_without_a_kept_picture_has_its_shots(
-    inputs, toy_data, tmp_path, capsys
-):
+    inputs, toy_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows, meta = read_imagined(inputs[0] / "imagined.parquet")
     lost = pq.read_table(toy_data / "val.parquet")["class"][0].as_py()
     write_imagined(tmp_path / "imagined.parquet", [row for row in rows if row.class_name != lost], meta)
@@ -143,12 +150,14 @@ def test_a_class_that_was_not_imagined_is_named_and_one_without_a_kept_picture_h
     ("setting", "told"),
     [("support_pool=30", "1 shots and a test picture need more than 30"), ("data.path=none", "is not a folder")],
 )
-def test_a_dry_run_refuses_what_the_training_would(setting, told, inputs, tmp_path, capsys):
+def test_a_dry_run_refuses_what_the_training_would(
+    setting: str, told: str, inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert train(inputs, tmp_path / "run", "--set", "shots=[1]", "--set", setting, "--dry-run") == 3
     assert told in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_dry_run_refuses_a_file_without_a_class(inputs, tmp_path, capsys):
+def test_a_dry_run_refuses_a_file_without_a_class(inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
     write_descriptors(tmp_path / "descriptors.parquet", [described("another")], meta)
     settings = inputs[1]
@@ -157,14 +166,14 @@ def test_a_dry_run_refuses_a_file_without_a_class(inputs, tmp_path, capsys):
     assert "has no descriptors for 5 of 5 classes" in capsys.readouterr().err
 
 
-def test_latents_of_another_model_are_refused(inputs, tmp_path, capsys):
+def test_latents_of_another_model_are_refused(inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, meta = read_imagined(inputs[0] / "imagined.parquet")
     write_imagined(tmp_path / "imagined.parquet", rows, meta | {"revision": "0" * 16})
     assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
     assert "its latents would be scaled otherwise" in capsys.readouterr().err
 
 
-def test_latents_of_several_shapes_are_refused(inputs, tmp_path, capsys):
+def test_latents_of_several_shapes_are_refused(inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, meta = read_imagined(inputs[0] / "imagined.parquet")
     odd = replace(rows[-1], latent=np.zeros((4, 4, 4), np.float16))
     write_imagined(tmp_path / "imagined.parquet", [*rows[:-1], odd], meta)
@@ -173,7 +182,9 @@ def test_latents_of_several_shapes_are_refused(inputs, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_without_imagined_pictures_it_says_what_to_run(inputs, tmp_path, capsys, monkeypatch):
+def test_without_imagined_pictures_it_says_what_to_run(
+    inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path))
     assert train(inputs, tmp_path / "run", "--set", "imagined=null") == 2
     assert "run `syntrans imagine` first" in capsys.readouterr().err

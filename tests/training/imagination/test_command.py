@@ -3,12 +3,14 @@
 import errno
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from syntrans.cli.app import run as cli
 from syntrans.contract.imagined import read_imagined
-from syntrans.contract.rows import FileMetadata
+from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion
 
@@ -16,7 +18,7 @@ CLIP = "package:syntrans_world/weights/clip"
 
 
 @pytest.fixture
-def mined(descriptor, tmp_path):
+def mined(descriptor: Callable[..., DescriptorRow], tmp_path: Path) -> Path:
     rows = [descriptor(c, text) for c in ("w001", "w002") for text in ("a red body", "a star shape", f"mark {c}")]
     meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
     write_descriptors(tmp_path / "descriptors.parquet", rows, meta)
@@ -24,7 +26,7 @@ def mined(descriptor, tmp_path):
 
 
 @pytest.fixture
-def command(mined, pipeline_folder):
+def command(mined: Path, pipeline_folder: Path) -> Callable[..., int]:
     told = {
         "model": pipeline_folder,
         "clip": CLIP,
@@ -38,8 +40,8 @@ def command(mined, pipeline_folder):
 
 @pytest.mark.slow
 def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_twice(
-    command, tmp_path, capsys, monkeypatch
-):
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     assert command("--out", str(out)) == 0
     rows, meta = read_imagined(out / "imagined.parquet")
@@ -61,7 +63,9 @@ def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_tw
 
 
 @pytest.mark.slow
-def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(command, tmp_path, capsys):
+def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("--dry-run", "--out", str(tmp_path / "out")) == 0
     printed = capsys.readouterr().out
     for word in ("StableDiffusionPipeline", "licence    not stated", "a local folder", "6 (2 classes", "16x16", "time"):
@@ -70,9 +74,9 @@ def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(co
 
 
 def test_a_disk_that_fills_leaves_no_half_file_and_the_same_command_ends_the_run(
-    command, tmp_path, capsys, monkeypatch
-):
-    def full(*_args, **_named):
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args, **_named) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     out = tmp_path / "out"
@@ -90,8 +94,13 @@ def test_a_disk_that_fills_leaves_no_half_file_and_the_same_command_ends_the_run
     ("part", "told"), [("unet", "has no unet"), ("vae", "has no vae"), ("pickle", "no *.safetensors")]
 )
 def test_a_folder_that_is_no_latent_diffusion_model_ends_with_5_and_one_line(
-    part, told, command, pipeline_folder, tmp_path, capsys
-):
+    part: str,
+    told: str,
+    command: Callable[..., int],
+    pipeline_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     copy = shutil.copytree(pipeline_folder, tmp_path / "copy")
     if part == "pickle":
         weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
@@ -105,14 +114,20 @@ def test_a_folder_that_is_no_latent_diffusion_model_ends_with_5_and_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_model_it_says_how_to_name_one(command, capsys):
+def test_without_a_model_it_says_how_to_name_one(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("--set", "model=null") == 2
     assert "no diffusion model is named" in capsys.readouterr().err
 
 
 def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
-    command, descriptor, mined, tmp_path, capsys
-):
+    command: Callable[..., int],
+    descriptor: Callable[..., DescriptorRow],
+    mined: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     rows = [descriptor("w001", "a red body"), descriptor("w002", "a blue body", kept=False)]
     write_descriptors(mined / "descriptors.parquet", rows, FileMetadata(run_id="r", class_list_sha256="0" * 64))
     assert command("--out", str(tmp_path / "out")) == 3
@@ -120,14 +135,21 @@ def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
-def test_some_classes_can_be_named_and_an_unknown_one_is_told(command, tmp_path, capsys):
+def test_some_classes_can_be_named_and_an_unknown_one_is_told(
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("--set", "classes=['class w002']", "--dry-run") == 0
     assert "3 (1 classes" in capsys.readouterr().out
     assert command("--set", "classes=[w009]", "--dry-run") == 3
     assert "does not know w009" in capsys.readouterr().err
 
 
-def test_a_name_that_two_classes_share_is_an_error_that_gives_their_ids(command, descriptor, mined, capsys):
+def test_a_name_that_two_classes_share_is_an_error_that_gives_their_ids(
+    command: Callable[..., int],
+    descriptor: Callable[..., DescriptorRow],
+    mined: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     ids = ("n02012849", "n03126707")
     rows = [descriptor(class_id, "a red body").model_copy(update={"class_name": "crane"}) for class_id in ids]
     write_descriptors(mined / "descriptors.parquet", rows, FileMetadata(run_id="r", class_list_sha256="0" * 64))
@@ -135,6 +157,8 @@ def test_a_name_that_two_classes_share_is_an_error_that_gives_their_ids(command,
     assert "n02012849 or n03126707" in capsys.readouterr().err.replace("'", "")
 
 
-def test_an_unknown_key_is_told_with_its_neighbour(command, capsys):
+def test_an_unknown_key_is_told_with_its_neighbour(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("--set", "guidence=3") == 2
     assert "did you mean guidance" in capsys.readouterr().err

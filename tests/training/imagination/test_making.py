@@ -61,8 +61,8 @@ def keys() -> list[str]:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(0, 4), max_size=4), batch=st.integers(1, 12), before_keeping=st.booleans())
 def test_a_killed_run_makes_no_finished_picture_twice_and_ends_the_same(
-    tmp_path_factory, deaths, batch, before_keeping
-):
+    tmp_path_factory: pytest.TempPathFactory, deaths, batch, before_keeping
+) -> None:
     path = tmp_path_factory.mktemp("kill") / "journal.sqlite"
     finished: list[str] = []
     for at in deaths:
@@ -87,7 +87,7 @@ def die(_made) -> None:
     raise Killed
 
 
-def test_several_devices_share_the_pictures_and_the_rows_are_those_of_one(tmp_path):
+def test_several_devices_share_the_pictures_and_the_rows_are_those_of_one(tmp_path: Path) -> None:
     both = Barrier(2, timeout=10)
 
     class Paired(FakeMaker):
@@ -110,7 +110,7 @@ def test_several_devices_share_the_pictures_and_the_rows_are_those_of_one(tmp_pa
         assert rows(journal) == found
 
 
-def test_a_device_that_fails_ends_the_run_which_goes_on_without_what_was_kept(tmp_path):
+def test_a_device_that_fails_ends_the_run_which_goes_on_without_what_was_kept(tmp_path: Path) -> None:
     with closing(PictureJournal(tmp_path / "journal.sqlite")) as journal:
         with pytest.raises(Killed):
             make_missing([FakeMaker(), FakeMaker(at=0)], WANTED, SAMPLING, journal, batch=2)
@@ -122,7 +122,7 @@ def test_a_device_that_fails_ends_the_run_which_goes_on_without_what_was_kept(tm
 @pytest.mark.parametrize(
     "damage", ["latent = zeroblob(36)", "image = 'no bytes'", "latent = 'no bytes'", "shape = x'01'"]
 )
-def test_a_damaged_picture_is_made_again(damage, tmp_path):
+def test_a_damaged_picture_is_made_again(damage: str, tmp_path: Path) -> None:
     import sqlite3
 
     path = tmp_path / "journal.sqlite"
@@ -135,13 +135,13 @@ def test_a_damaged_picture_is_made_again(damage, tmp_path):
         assert make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=5) == 1
 
 
-def test_a_file_that_is_no_journal_is_said_in_one_line(tmp_path):
+def test_a_file_that_is_no_journal_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(InputError, match="is damaged .*remove it"):
         PictureJournal(tmp_path / "journal.sqlite")
 
 
-def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path):
+def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(InputError, match="is damaged"):
@@ -149,7 +149,7 @@ def test_a_file_that_is_no_journal_leaves_no_connection_open(tmp_path):
     assert path.resolve() not in {Path(os.path.realpath(link)) for link in Path("/proc/self/fd").iterdir()}
 
 
-def test_a_disk_that_is_full_ends_with_what_to_do_and_keeps_what_was_made(tmp_path):
+def test_a_disk_that_is_full_ends_with_what_to_do_and_keeps_what_was_made(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with closing(PictureJournal(path)) as journal:
         make_missing([FakeMaker()], WANTED[:5], SAMPLING, journal, batch=5)

@@ -1,5 +1,8 @@
 """Baselines: each against a naive loop, on a separable problem, and under a change of the classes' order."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +70,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_permuting_the_classes_permutes_the_scores(name):
+def test_permuting_the_classes_permutes_the_scores(name) -> None:
     support, query, classes = draw(1.0)
     order = torch.tensor([3, 0, 4, 1, 2])
     found = METHODS[name]().scores(support, query, classes)
@@ -76,12 +79,12 @@ def test_permuting_the_classes_permutes_the_scores(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_classes_that_lie_apart_are_told_apart(name):
+def test_classes_that_lie_apart_are_told_apart(name) -> None:
     assert accuracy(METHODS[name]().scores(*draw(0.15, episodes=20))).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_an_episode_is_answered_alike_alone_and_among_others(name):
+def test_an_episode_is_answered_alike_alone_and_among_others(name) -> None:
     task = draw(1.0)
     together = METHODS[name]().scores(*task)
     with torch.inference_mode():
@@ -89,7 +92,7 @@ def test_an_episode_is_answered_alike_alone_and_among_others(name):
     assert torch.allclose(together, alone, atol=2e-4, rtol=1e-4)
 
 
-def test_euclidean_ranks_as_the_distance_to_the_mean():
+def test_euclidean_ranks_as_the_distance_to_the_mean() -> None:
     support, query, classes = draw(1.0)
     distances = torch.cdist(query, support.mean(2)).square()
     found = Euclidean().scores(support, query, classes)
@@ -97,7 +100,7 @@ def test_euclidean_ranks_as_the_distance_to_the_mean():
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_ridge_equals_scikit_learn_episode_by_episode():
+def test_ridge_equals_scikit_learn_episode_by_episode() -> None:
     from sklearn.linear_model import Ridge
 
     support, query, classes = draw(1.0)
@@ -109,7 +112,7 @@ def test_ridge_equals_scikit_learn_episode_by_episode():
         assert np.allclose(found[e].numpy(), expected, atol=1e-5)
 
 
-def test_a_cosine_classifier_equals_training_each_episode_alone():
+def test_a_cosine_classifier_equals_training_each_episode_alone() -> None:
     support, query, classes = draw(1.0)
     found = CosineClassifier(steps=7, lr=0.05).scores(support, query, classes)
     labels = torch.arange(N).repeat_interleave(K)
@@ -126,12 +129,12 @@ def test_a_cosine_classifier_equals_training_each_episode_alone():
         assert torch.allclose(found[e], expected, atol=1e-5)
 
 
-def test_no_steps_leave_the_prototypes():
+def test_no_steps_leave_the_prototypes() -> None:
     task = draw(1.0)
     assert torch.allclose(CosineClassifier(steps=0).scores(*task), Prototype().scores(*task), atol=1e-6)
 
 
-def test_tip_adapter_equals_its_formula_with_one_hot_values():
+def test_tip_adapter_equals_its_formula_with_one_hot_values() -> None:
     support, query, classes = draw(1.0)
     found = TipAdapter(CENTRES, alpha=2.0, beta=3.0).scores(support, query, classes)
     one_hot = torch.eye(N).repeat_interleave(K, 0)
@@ -142,14 +145,14 @@ def test_tip_adapter_equals_its_formula_with_one_hot_values():
         assert torch.allclose(found[e], expected, atol=1e-4)
 
 
-def test_tip_adapter_without_its_cache_is_zero_shot():
+def test_tip_adapter_without_its_cache_is_zero_shot() -> None:
     support, query, classes = draw(1.0)
     found = TipAdapter(CENTRES, alpha=0.0, beta=3.0).scores(support, query, classes)
     expected = 100 * F.normalize(query, dim=-1) @ F.normalize(CENTRES[classes], dim=-1).mT
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_steps_on_the_keys_lower_the_loss_on_the_supports():
+def test_steps_on_the_keys_lower_the_loss_on_the_supports() -> None:
     support, _, classes = draw(1.0)
     own = support.flatten(1, 2)
     frozen, tuned = (TipAdapter(CENTRES.flip(0), alpha=20.0, beta=3.0, steps=n, lr=0.02) for n in (0, 20))
@@ -158,7 +161,7 @@ def test_steps_on_the_keys_lower_the_loss_on_the_supports():
     assert after < before
 
 
-def test_am3_ranks_as_the_distance_to_the_mixed_prototypes():
+def test_am3_ranks_as_the_distance_to_the_mixed_prototypes() -> None:
     support, query, classes = draw(1.0)
     gate = module(AM3Gate, S, D, hidden=8).eval()
     found = AM3(gate, TEXT).scores(support, query, classes)
@@ -171,13 +174,13 @@ def test_am3_ranks_as_the_distance_to_the_mixed_prototypes():
         assert torch.allclose(found[e], expected, atol=2e-3)
 
 
-def test_semalign_with_all_weight_on_prototypes_is_visual():
+def test_semalign_with_all_weight_on_prototypes_is_visual() -> None:
     task = draw(1.0)
     found = SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=1.0).scores(*task)
     assert torch.allclose(found, Prototype().scores(*task), atol=1e-6)
 
 
-def test_fake_novel_classes_get_no_attention():
+def test_fake_novel_classes_get_no_attention() -> None:
     net = generator()
     support, _, _ = draw(1.0)
     held_out_mask = torch.zeros(E, 12, dtype=torch.bool)
@@ -191,7 +194,9 @@ def test_fake_novel_classes_get_no_attention():
 
 
 @pytest.mark.parametrize("i", range(3))
-def test_the_generator_gives_the_numbers_of_its_authors_code(reference, i):
+def test_the_generator_gives_the_numbers_of_its_authors_code(
+    reference: Callable[[str], dict[str, Any]], i: int
+) -> None:
     case = reference("gidaris")["cases"][i]
     arrays = {k: torch.from_numpy(v) for k, v in {**case["inputs"], **case["weights"]}.items()}
     dtype = arrays["support_features"].dtype
@@ -229,7 +234,9 @@ def test_the_generator_gives_the_numbers_of_its_authors_code(reference, i):
 
 
 @pytest.mark.parametrize("i", [0, 1])
-def test_the_rule_of_one_over_k_gives_the_numbers_of_its_authors_code(reference, i):
+def test_the_rule_of_one_over_k_gives_the_numbers_of_its_authors_code(
+    reference: Callable[[str], dict[str, Any]], i: int
+) -> None:
     case = reference("fsktn")["cases"][i]
     arrays = {k: torch.from_numpy(v) for k, v in {**case["inputs"], **case["weights"]}.items()}
     labels = arrays["support_labels"][0]
@@ -244,7 +251,7 @@ def test_the_rule_of_one_over_k_gives_the_numbers_of_its_authors_code(reference,
 
 
 @pytest.mark.parametrize("i", [0, 1])
-def test_simpleshot_gives_the_numbers_of_easyfsl(reference, i):
+def test_simpleshot_gives_the_numbers_of_easyfsl(reference: Callable[[str], dict[str, Any]], i: int) -> None:
     case = reference("easyfsl")["cases"][i]
     arrays = {name: torch.from_numpy(value) for name, value in case["inputs"].items()}
     order = arrays["support_labels"].argsort(stable=True)

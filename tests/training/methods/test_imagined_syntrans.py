@@ -38,20 +38,20 @@ def tasks(features):
     return features.val[torch.arange(12).view(2, 3, 2)], features.val[torch.arange(12, 30).view(2, 9)]
 
 
-def test_pictures_that_are_worth_nothing_change_nothing(features, tasks):
+def test_pictures_that_are_worth_nothing_change_nothing(features, tasks) -> None:
     ours = syntrans(features)
     joined = ImaginedSynTrans(ours, rand(N, D, seed=4), torch.zeros(N))
     torch.testing.assert_close(joined.scores(*tasks, CLASSES), ours.scores(*tasks, CLASSES))
 
 
-def test_a_picture_that_is_worth_a_real_one_is_one_more_support(features, tasks):
+def test_a_picture_that_is_worth_a_real_one_is_one_more_support(features, tasks) -> None:
     ours, mean = syntrans(features), rand(N, D, seed=4)
     (support, query), joined = tasks, ImaginedSynTrans(ours, mean, torch.ones(N))
     more = torch.cat([support, mean[CLASSES].unsqueeze(2)], 2)
     torch.testing.assert_close(joined.scores(support, query, CLASSES), ours.scores(more, query, CLASSES))
 
 
-def test_a_class_without_imagined_pictures_keeps_the_mean_of_its_supports(features, tasks):
+def test_a_class_without_imagined_pictures_keeps_the_mean_of_its_supports(features, tasks) -> None:
     ours = syntrans(features)
     worth, other = torch.tensor([0.0, 1.0, 1.0]), rand(N, D, seed=5)
     found = [ImaginedSynTrans(ours, mean, worth).classifiers(tasks[0], CLASSES) for mean in (other, -other)]
@@ -60,6 +60,6 @@ def test_a_class_without_imagined_pictures_keeps_the_mean_of_its_supports(featur
     assert not torch.allclose(found[0].weight[~own], found[1].weight[~own])
 
 
-def test_only_the_evidence_fusion_weighs_supports_by_their_number(features):
+def test_only_the_evidence_fusion_weighs_supports_by_their_number(features) -> None:
     with pytest.raises(ValueError, match="only where fusion is `evidence`"):
         ImaginedSynTrans(syntrans(features, "convex"), rand(N, D, seed=4), torch.ones(N))

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,12 +21,14 @@ def task():
 
 
 @pytest.fixture
-def weights():
+def weights() -> torch.Tensor:
     return torch.randn(C, D, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("i", [0, 1])
-def test_prototypes_equal_easyfsls_simpleshot_on_centred_unit_features(reference, i):
+def test_prototypes_equal_easyfsls_simpleshot_on_centred_unit_features(
+    reference: Callable[[str], dict[str, Any]], i: int
+) -> None:
     case = reference("easyfsl")["cases"][i]
     arrays = {name: torch.from_numpy(value) for name, value in case["inputs"].items()}
     order = arrays["support_labels"].argsort(stable=True)
@@ -34,7 +39,9 @@ def test_prototypes_equal_easyfsls_simpleshot_on_centred_unit_features(reference
     assert np.allclose(found.numpy(), expected, atol=2e-6)
 
 
-def test_prototypes_count_as_many_hits_as_easyfsl_on_twenty_episodes(reference):
+def test_prototypes_count_as_many_hits_as_easyfsl_on_twenty_episodes(
+    reference: Callable[[str], dict[str, Any]],
+) -> None:
     case = reference("easyfsl")["cases"][2]
     arrays = {name: torch.from_numpy(value) for name, value in case["inputs"].items()}
     by_class = arrays["support_labels"].argsort(dim=1, stable=True)
@@ -46,11 +53,11 @@ def test_prototypes_count_as_many_hits_as_easyfsl_on_twenty_episodes(reference):
     assert (found * 15).round().int().tolist() == case["simpleshot_correct_per_episode"]
 
 
-def test_alpha_0_scores_as_visual_only(task, weights):
+def test_alpha_0_scores_as_visual_only(task, weights: torch.Tensor) -> None:
     assert torch.allclose(Fused(weights, alpha=0.0).scores(*task), Prototype().scores(*task), atol=1e-6)
 
 
-def test_alpha_1_ignores_the_supports(task, weights):
+def test_alpha_1_ignores_the_supports(task, weights: torch.Tensor) -> None:
     support, query, classes = task
     fused = Fused(weights, alpha=1.0)
     assert torch.equal(fused.scores(support, query, classes), fused.scores(support.flip(0), query, classes))
@@ -58,7 +65,7 @@ def test_alpha_1_ignores_the_supports(task, weights):
 
 
 @pytest.mark.parametrize("method", [Prototype(), "semantic", "fused"])
-def test_permuting_the_classes_permutes_the_scores(task, weights, method):
+def test_permuting_the_classes_permutes_the_scores(task, weights: torch.Tensor, method) -> None:
     method = {"semantic": Semantic(weights), "fused": Fused(weights, alpha=0.4)}.get(method, method)
     support, query, classes = task
     order = torch.tensor([3, 0, 4, 1, 2])
@@ -66,18 +73,18 @@ def test_permuting_the_classes_permutes_the_scores(task, weights, method):
     assert torch.allclose(permuted, method.scores(*task)[..., order], atol=1e-6)
 
 
-def test_chunks_score_as_the_whole(task, weights):
+def test_chunks_score_as_the_whole(task, weights: torch.Tensor) -> None:
     method = Fused(weights, alpha=0.4)
     parts = [method.scores(*(x[i : i + 2] for x in task)) for i in range(0, E, 2)]
     assert torch.allclose(torch.cat(parts), method.scores(*task), atol=1e-6)
 
 
-def test_accuracy_counts_queries_in_the_order_of_their_classes():
+def test_accuracy_counts_queries_in_the_order_of_their_classes() -> None:
     scores = torch.zeros(1, 4, 2)
     scores[0, :, 0] = torch.tensor([1.0, 1.0, 1.0, -1.0])  # two queries of class 0, then two of class 1
     assert accuracy(scores).tolist() == [0.75]
 
 
-def test_alpha_outside_0_to_1_is_refused(weights):
+def test_alpha_outside_0_to_1_is_refused(weights: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="alpha"):
         Fused(weights, alpha=1.2)

@@ -19,14 +19,14 @@ def relative(s, lam):
 
 
 @pytest.mark.parametrize("lam", [0.1, 1.0, 10.0])
-def test_dual_ridge_equals_the_primal_solve(lam):
+def test_dual_ridge_equals_the_primal_solve(lam: float) -> None:
     s, w = (x.double() for x in pairs())
     s0, w0 = s - s.mean(0), w - w.mean(0)
     naive = torch.linalg.inv(s0.T @ s0 + relative(s, lam) * torch.eye(14, dtype=s.dtype)) @ s0.T @ w0
     assert torch.allclose(fit_ridge(s, w, lam=lam).weight.double(), naive, atol=1e-6)
 
 
-def test_ridge_equals_scikit_learn():
+def test_ridge_equals_scikit_learn() -> None:
     from sklearn.linear_model import Ridge
 
     s, w = pairs()
@@ -34,26 +34,26 @@ def test_ridge_equals_scikit_learn():
     assert np.allclose(fit_ridge(s, w, lam=0.5)(s).numpy(), expected, atol=1e-5)
 
 
-def test_ridge_without_a_penalty_is_refused():
+def test_ridge_without_a_penalty_is_refused() -> None:
     with pytest.raises(ValueError, match="positive"):
         fit_ridge(*pairs(), lam=0.0)
 
 
-def test_ridge_of_equal_class_vectors_predicts_the_mean_class():
+def test_ridge_of_equal_class_vectors_predicts_the_mean_class() -> None:
     _, w = pairs()
     flat = torch.ones(9, 14)
     assert torch.allclose(fit_ridge(flat, w, lam=1.0)(flat), w.mean(0).expand(9, -1), atol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.7, 1.0])
-def test_cosines_from_inner_products_equal_cosines_with_the_fused_weights(alpha):
+def test_cosines_from_inner_products_equal_cosines_with_the_fused_weights(alpha: float) -> None:
     generator = torch.Generator().manual_seed(1)
     q, p, s = (F.normalize(torch.randn(4, n, 8, generator=generator), dim=-1) for n in (7, 5, 5))
     naive = q @ fuse(p, s, alpha=alpha).mT
     assert torch.allclose(fused_cosine(q @ p.mT, q @ s.mT, (p * s).sum(-1), alpha=alpha), naive, atol=1e-6)
 
 
-def test_alpha_0_is_visual_and_alpha_1_is_semantic():
+def test_alpha_0_is_visual_and_alpha_1_is_semantic() -> None:
     p, s = pairs(d=14)
     assert torch.allclose(fuse(s, p, alpha=0.0), F.normalize(s, dim=-1))
     assert torch.allclose(fuse(s, p, alpha=1.0), F.normalize(p, dim=-1))
@@ -68,13 +68,13 @@ def clouds(seed=0):
     return torch.from_numpy(values.astype(np.float32)), torch.from_numpy(labels)
 
 
-def test_class_means_equal_the_naive_loop():
+def test_class_means_equal_the_naive_loop() -> None:
     values, labels = clouds()
     naive = torch.stack([values[labels == c].mean(0) for c in range(3)])
     assert torch.allclose(class_means(values, labels), naive, atol=1e-6)
 
 
-def test_whitening_makes_the_spread_within_classes_round():
+def test_whitening_makes_the_spread_within_classes_round() -> None:
     values, labels = clouds()
     whitening = fit_whitening(values, labels, shrinkage=1e-6)
     moved = (F.normalize(values, dim=-1) - whitening.mean) @ whitening.matrix
@@ -83,12 +83,12 @@ def test_whitening_makes_the_spread_within_classes_round():
     assert torch.allclose(within, torch.eye(5), atol=1e-3)
 
 
-def test_without_shrinkage_features_are_only_made_unit():
+def test_without_shrinkage_features_are_only_made_unit() -> None:
     values, labels = clouds()
     assert torch.allclose(fit_whitening(values, labels, shrinkage=None)(values), F.normalize(values, dim=-1))
 
 
-def test_the_mean_centre_is_the_mean_of_the_centres():
+def test_the_mean_centre_is_the_mean_of_the_centres() -> None:
     torch.manual_seed(0)
     network, text, features = SemAlign(4, 6, hidden=16), torch.randn(2, 3, 4), torch.randn(2, 3, 5, 6)
     centres = network(text.unsqueeze(2).expand(2, 3, 5, 4), features)

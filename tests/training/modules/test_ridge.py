@@ -10,7 +10,7 @@ def rand(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_map_without_some_classes_is_the_map_of_the_others():
+def test_a_map_without_some_classes_is_the_map_of_the_others() -> None:
     s, w = rand(C, S), rand(C, D, seed=1)
     held_out_mask = torch.zeros(2, C, dtype=torch.bool).scatter(1, torch.tensor([[0, 3], [5, 11]]), value=True)
     found = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
@@ -19,7 +19,7 @@ def test_a_map_without_some_classes_is_the_map_of_the_others():
         assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
 
 
-def test_leaving_one_out_predicts_each_class_from_the_others():
+def test_leaving_one_out_predicts_each_class_from_the_others() -> None:
     s, w = rand(C, S), rand(C, D, seed=1)
     found = leave_one_out(s, w, lam=0.3)
     keep = torch.arange(C) != 4
@@ -28,7 +28,7 @@ def test_leaving_one_out_predicts_each_class_from_the_others():
 
 @pytest.mark.parametrize(("n", "size"), [(12, 6), (9, 20), (3, 5), (2, 4)])
 @pytest.mark.parametrize("lam", [0.003, 0.3, 10.0])
-def test_leaving_one_out_in_closed_form_is_the_loop_over_the_classes(n, size, lam):
+def test_leaving_one_out_in_closed_form_is_the_loop_over_the_classes(n: int, size: int, lam: float) -> None:
     """With fewer and with more classes than numbers, and where one class is left; texts that say nothing too."""
     w = rand(n, D, seed=1).double()
     for s in (rand(n, size).double(), torch.zeros(n, size, dtype=torch.float64)):
@@ -37,7 +37,7 @@ def test_leaving_one_out_in_closed_form_is_the_loop_over_the_classes(n, size, la
         assert torch.allclose(leave_one_out(s, w, lam=lam), expected, atol=1e-8)
 
 
-def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class():
+def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class() -> None:
     w = rand(C, D)
     assert torch.allclose(
         fit_ridge(torch.zeros(C, S), w, lam=1.0)(torch.zeros(3, S)), w.mean(0).expand(3, D), atol=1e-6

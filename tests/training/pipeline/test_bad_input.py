@@ -1,11 +1,15 @@
 """Bad input of train and evaluate: said before the long work, in one line, with the documented exit code."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from syntrans.config import load_config
+from syntrans.contract.rows import DescriptorRow
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.images.image_set import class_keys
 from syntrans_training.config import EvaluateConfig, TrainConfig
@@ -16,13 +20,13 @@ from syntrans_training.pipeline.train import train
 from syntrans_training.text.encoders import open_text_encoder
 
 
-def small(toy_data, tiny_text_encoder, **more) -> TrainConfig:
+def small(toy_data: Path, tiny_text_encoder, **more) -> TrainConfig:
     plain = {"data": {"path": str(toy_data), "size": 16}, "text": {"encoder": str(tiny_text_encoder)}}
     return TrainConfig.model_validate({"device": "cpu", "episodes": {"shots": [1], "queries": 5}, **plain, **more})
 
 
 @pytest.fixture
-def no_training(monkeypatch):
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "syntrans_training.encoder.training.fit", lambda *_, **__: pytest.fail("trained before the check")
     )
@@ -30,8 +34,8 @@ def no_training(monkeypatch):
 
 @pytest.mark.usefixtures("no_training")
 def test_descriptors_of_other_classes_end_a_run_before_the_encoder(
-    toy_data, tiny_text_encoder, descriptor_row, tmp_path
-):
+    toy_data: Path, tiny_text_encoder: Path, descriptor_row: Callable[..., DescriptorRow], tmp_path: Path
+) -> None:
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
 
@@ -43,20 +47,22 @@ def test_descriptors_of_other_classes_end_a_run_before_the_encoder(
 
 
 @pytest.mark.usefixtures("no_training")
-def test_a_missing_text_encoder_ends_a_run_before_the_encoder(toy_data, tmp_path):
+def test_a_missing_text_encoder_ends_a_run_before_the_encoder(toy_data: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError):
         train(small(toy_data, tmp_path / "nothing"), out=tmp_path / "out")
 
 
 @pytest.mark.usefixtures("no_training")
-def test_classes_too_small_for_the_episodes_end_a_run_before_the_encoder(toy_data, tiny_text_encoder, tmp_path):
+def test_classes_too_small_for_the_episodes_end_a_run_before_the_encoder(
+    toy_data: Path, tiny_text_encoder: Path, tmp_path: Path
+) -> None:
     config = small(toy_data, tiny_text_encoder, episodes={"shots": [1], "queries": 15})
     with pytest.raises(InputError, match=r"has 14 pictures.*--set episodes\.queries=13"):
         train(config, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["toaster", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(name):
+def test_a_device_that_is_not_there_is_named(name: str) -> None:
     with pytest.raises(EnvironmentProblem, match=rf"device '{name}'"):
         pick_device(name)
     assert pick_device("cpu") == torch.device("cpu")
@@ -68,9 +74,9 @@ def test_a_device_that_is_not_there_is_named(name):
         "episodes.episodes=1",
         "episodes.ways=1",
         "episodes.shots=[]",
-        "bridge.lambdas=[]",
-        "bridge.shrinkages=[]",
-        "bridge.name_shares=[1.5]",
+        "ridge.lambdas=[]",
+        "ridge.shrinkages=[]",
+        "ridge.name_shares=[1.5]",
         "encoder.train_size=8",
         "encoder.test_size=8",
         "encoder.augment.crop_area=[0.0, 1.0]",
@@ -79,17 +85,17 @@ def test_a_device_that_is_not_there_is_named(name):
         'text.descriptor_template="{"',
     ],
 )
-def test_a_value_that_cannot_work_is_refused_with_its_key(setting):
+def test_a_value_that_cannot_work_is_refused_with_its_key(setting: str) -> None:
     with pytest.raises(UsageError, match=setting.partition("=")[0].replace(".", r"\.")):
         load_config(TrainConfig, "smoke", kind="training/configs", overrides=[setting])
 
 
-def test_one_episode_has_no_interval_and_is_refused():
+def test_one_episode_has_no_interval_and_is_refused() -> None:
     with pytest.raises(UsageError, match=r"episodes\.episodes"):
         load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=["episodes.episodes=1"])
 
 
-def test_a_damaged_text_encoder_ends_with_exit_code_5(tiny_text_encoder, tmp_path):
+def test_a_damaged_text_encoder_ends_with_exit_code_5(tiny_text_encoder: Path, tmp_path: Path) -> None:
     for file in tiny_text_encoder.glob("*.json"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"garbage")
@@ -97,7 +103,7 @@ def test_a_damaged_text_encoder_ends_with_exit_code_5(tiny_text_encoder, tmp_pat
         open_text_encoder(str(tmp_path))
 
 
-def test_a_picture_without_a_class_is_said_when_classes_are_listed(tmp_path, png):
+def test_a_picture_without_a_class_is_said_when_classes_are_listed(tmp_path: Path, png: Callable[..., bytes]) -> None:
     pictures = pa.array([{"bytes": png(i), "path": ""} for i in range(2)])
     pq.write_table(pa.table({"image": pictures, "class": ["fox", None]}), tmp_path / "val.parquet")
     with pytest.raises(InputError, match=r"val\.parquet, row 1 lacks a class"):
@@ -115,14 +121,14 @@ def test_a_picture_without_a_class_is_said_when_classes_are_listed(tmp_path, png
         (16, 100, "uncertain by about 5 points"),
     ],
 )
-def test_a_val_part_too_small_to_choose_on_is_said(classes, pictures, said):
+def test_a_val_part_too_small_to_choose_on_is_said(classes: int, pictures: int, said: str) -> None:
     assert said in small_val(classes, pictures, 5)
 
 
-def test_a_val_part_of_the_usual_size_is_no_matter():
+def test_a_val_part_of_the_usual_size_is_no_matter() -> None:
     assert small_val(16, 960, 5) is None
 
 
-def test_an_unfinished_run_cannot_be_evaluated(tmp_path):
+def test_an_unfinished_run_cannot_be_evaluated(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no encoder\.safetensors"):
         evaluate(tmp_path, EvaluateConfig(), out=tmp_path / "out")

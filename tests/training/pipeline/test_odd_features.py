@@ -1,12 +1,15 @@
 """Features of unusual size: the right answer, or one line before the long work."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from syntrans.errors import InputError
-from syntrans_training.config import EvaluateConfig
+from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
@@ -14,7 +17,7 @@ EPISODES = {"shots": [1], "queries": 2, "episodes": 20}
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Writes features whose classes lie far apart; returns the data section of a config."""
 
     def make(*, base=8, numbers=16, few=""):
@@ -31,7 +34,7 @@ def write(tmp_path):
 
 
 def settings(data):
-    return {"data": data, "encoder": {"method": "precomputed"}, "methods": {"names": []}, "episodes": EPISODES}
+    return {"data": data, "encoder": {"method": "precomputed"}, "baselines": {"names": []}, "episodes": EPISODES}
 
 
 @pytest.mark.parametrize(
@@ -43,14 +46,18 @@ def settings(data):
         pytest.param({"numbers": 4096}, id="4,096 numbers", marks=pytest.mark.slow),
     ],
 )
-def test_classes_that_lie_far_apart_are_told_apart(size, write, tiny_config, tmp_path):
+def test_classes_that_lie_far_apart_are_told_apart(
+    size, write: Callable[..., dict[str, str]], tiny_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
     run = train(tiny_config(**settings(write(**size))), out=tmp_path / "run", stage="bridge")
     summary = evaluate(run.folder, EvaluateConfig.model_validate({"episodes": EPISODES}), out=tmp_path / "e")
     assert summary["results"]["1"]["syntrans"]["mean"] > 95
 
 
 @pytest.mark.parametrize("part", ["base", "val", "novel"])
-def test_a_class_with_one_picture_is_named_before_the_long_work(part, write, tiny_config, tmp_path):
+def test_a_class_with_one_picture_is_named_before_the_long_work(
+    part: str, write: Callable[..., dict[str, str]], tiny_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
     data = write(few=part)
     with pytest.raises(InputError, match=f"class {part} 0 has 1 pictures"):
         train(tiny_config(**settings(data)), out=tmp_path / "run", stage="bridge")

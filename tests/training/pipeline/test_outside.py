@@ -45,11 +45,11 @@ device: cpu
 data: {path: FEATURES}
 encoder: {method: precomputed}
 text: {encoder: ENCODER}
-bridge: {episodes: 20, shrinkages: [null, 1.0], lambdas: [1.0], alpha_step: 0.5}
+ridge: {episodes: 20, shrinkages: [null, 1.0], lambdas: [1.0], alpha_step: 0.5}
 vsbird:
   {seeds: 1, steps: 2, feature_powers: [1.0], spread_factors: [1.0], prior_shrinkages: [1.0], shrinkages: [1.0],
    lambdas: [1.0]}
-methods: {names: [simpleshot], episodes: 10}
+baselines: {names: [simpleshot], episodes: 10}
 episodes: {shots: [1], queries: 4, episodes: 20}
 """
 

@@ -1,5 +1,7 @@
 """The shipped recipes of the published data sets, end to end on toy copies in the published formats."""
 
+from pathlib import Path
+
 import archives
 import pytest
 
@@ -19,17 +21,19 @@ MAKE = {
 # the smallest copy alone: a thousand pictures take minutes through it.
 SMALL = [
     "device=cpu", "data.size=16", "encoder.train_size=16", "encoder.test_size=16", "encoder.epochs=1",
-    "encoder.generation1.epochs=1", "encoder.val_every=1", "bridge.episodes=10", "bridge.lambdas=[1.0]",
+    "encoder.generation1.epochs=1", "encoder.val_every=1", "ridge.episodes=10", "ridge.lambdas=[1.0]",
     "vsbird.seeds=1", "vsbird.steps=2", "vsbird.feature_powers=[1.0]", "vsbird.shrinkages=[1.0]",
     "vsbird.spread_factors=[1.0]", "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]",
-    "methods.names=[simpleshot, logistic]",
-    "methods.episodes=10", "methods.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
+    "baselines.names=[simpleshot, logistic]",
+    "baselines.episodes=10", "baselines.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
 ]  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKE)
-def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(name, tmp_path, monkeypatch):
+def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(
+    name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     data = MAKE[name](tmp_path / "data", PER_CLASS)
     assert load_config(TrainConfig, name, kind="training/configs").encoder.backbone == "resnet12"

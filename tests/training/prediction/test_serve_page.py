@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from chromium import ABSENT, BROWSER, browser
@@ -43,7 +44,9 @@ def served(support):
             thread.join()
 
 
-def test_pictures_are_named_and_corrected_with_the_keyboard_at_phone_width(tmp_path, monkeypatch):
+def test_pictures_are_named_and_corrected_with_the_keyboard_at_phone_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     support, query = write_task(tmp_path, shots=2, queries=1)
     (query / HOSTILE).write_bytes(b"hello")

@@ -1,5 +1,7 @@
 """`syntrans predict` that is stopped, or finds no room on the disk."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from prediction_world import ColourEncoder, Words, opened, predict, write_task
@@ -11,16 +13,18 @@ from syntrans_training.prediction.inputs.photos import open_queries
 
 
 @pytest.fixture(autouse=True)
-def colours(monkeypatch):
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
     monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
 
-    def full(*_):
+    def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("syntrans.paths.os.replace", full)
@@ -30,10 +34,12 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
     assert list((tmp_path / "o").iterdir()) == []
 
 
-def test_a_disk_that_fills_while_pictures_are_sorted_leaves_no_half_copy(tmp_path, capsys, monkeypatch):
+def test_a_disk_that_fills_while_pictures_are_sorted_leaves_no_half_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
 
-    def full(_source, target):
+    def full(_source, target) -> None:
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -44,11 +50,13 @@ def test_a_disk_that_fills_while_pictures_are_sorted_leaves_no_half_copy(tmp_pat
     assert [path for path in (tmp_path / "sorted").rglob("*") if path.is_file()] == []
 
 
-def test_features_that_find_no_room_are_one_line_and_leave_nothing(tmp_path, capsys, monkeypatch):
+def test_features_that_find_no_room_are_one_line_and_leave_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     support, query = write_task(tmp_path, shots=1)
     monkeypatch.setattr(journal, "EVERY", 1)
 
-    def full(*_):
+    def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("syntrans.paths.os.replace", full)
@@ -58,7 +66,9 @@ def test_features_that_find_no_room_are_one_line_and_leave_nothing(tmp_path, cap
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path, capsys, monkeypatch):
+def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     support, query = write_task(tmp_path, shots=2, queries=20)
     monkeypatch.setattr(journal, "EVERY", 16)
     (query / "blue_torn.png").write_bytes(b"no picture")
@@ -91,7 +101,7 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(tmp_path,
     assert not (tmp_path / ".out.csv.partial").exists()
 
 
-def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
+def test_what_another_encoder_kept_is_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     support, query = write_task(tmp_path, shots=1)
     kept = journal.FeatureJournal(tmp_path / ".out.csv.partial", ColourEncoder())
     kept._encoder = "another"
@@ -103,7 +113,7 @@ def test_what_another_encoder_kept_is_read_again(tmp_path, capsys):
     assert "before the last stop" not in err
 
 
-def test_kept_features_that_were_damaged_are_read_again(tmp_path, capsys):
+def test_kept_features_that_were_damaged_are_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = journal.FeatureJournal(tmp_path / "kept", ColourEncoder())
     kept.add(["a", "b"], np.arange(18, dtype=np.float32).reshape(2, 9))
     kept.save()

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,7 +13,7 @@ import torch
 
 from syntrans import FewShotClassifier
 from syntrans.cli.app import run as syntrans
-from syntrans.contract.rows import FileMetadata
+from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
@@ -28,7 +30,13 @@ FEW = EvaluateConfig.model_validate({"device": "cpu", "episodes": {**SHAPE, "epi
 
 
 @pytest.fixture(scope="module")
-def made(toy_data, tiny_text_encoder, tmp_path_factory, descriptor_row, toy_classes):
+def made(
+    toy_data: Path,
+    tiny_text_encoder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    descriptor_row: Callable[..., DescriptorRow],
+    toy_classes: list[str],
+):
     """A training with descriptors, small enough for every test here, and its descriptor file."""
     root = tmp_path_factory.mktemp("run")
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
@@ -43,9 +51,9 @@ def made(toy_data, tiny_text_encoder, tmp_path_factory, descriptor_row, toy_clas
                 "precision": "fp32", "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1},
             },
             "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
+            "ridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.25},
             "vsbird": {"seeds": 1, "steps": 4, "feature_powers": [0.5], "shrinkages": [1.0], "lambdas": [1.0]},
-            "methods": {"names": [], "episodes": 10, "steps": 2},
+            "baselines": {"names": [], "episodes": 10, "steps": 2},
             "episodes": {"shots": [1, 3], "queries": 4},
         }
     )  # fmt: skip
@@ -56,7 +64,7 @@ def made(toy_data, tiny_text_encoder, tmp_path_factory, descriptor_row, toy_clas
 
 
 @pytest.fixture(scope="module")
-def subject(made, tmp_path_factory):
+def subject(made, tmp_path_factory: pytest.TempPathFactory):
     """The run on its novel classes, as `evaluate` opens it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
@@ -85,7 +93,7 @@ def predictor_of(subject, episode, *, inductive=True, text=True):
     return fit(features, labels, names, trained.space(told, labels), told, Settings(inductive=inductive))
 
 
-def write_pictures(toy_data, subject, episode, root):
+def write_pictures(toy_data: Path, subject, episode, root):
     """The episode as folders: supports by class, queries by their number in the split."""
     table = pq.read_table(toy_data / "novel.parquet").to_pylist()
     by_hash = {hashlib.sha256(row["image"]["bytes"]).hexdigest(): row["image"]["bytes"] for row in table}
@@ -101,7 +109,9 @@ def write_pictures(toy_data, subject, episode, root):
 
 
 @pytest.mark.parametrize("shots", [1, 3])
-def test_the_command_gives_the_classes_that_an_evaluation_gives(shots, made, subject, toy_data, tmp_path, capsys):
+def test_the_command_gives_the_classes_that_an_evaluation_gives(
+    shots: int, made, subject, toy_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, descriptors = made
     episode, expected = evaluated(subject, shots, 0)
     support, query = write_pictures(toy_data, subject, episode, tmp_path)
@@ -115,14 +125,14 @@ def test_the_command_gives_the_classes_that_an_evaluation_gives(shots, made, sub
 
 
 @pytest.mark.parametrize("shots", [1, 3])
-def test_every_episode_has_the_classes_of_the_evaluation(shots, subject, artifacts):
+def test_every_episode_has_the_classes_of_the_evaluation(shots: int, subject, artifacts: Path) -> None:
     for number in range(5):
         episode, expected = evaluated(subject, shots, number)
         found = predictor_of(subject, episode).predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
         assert (episode.classes[found.labels] == expected).all()
 
 
-def test_the_estimator_takes_a_run_its_descriptors_and_others(made, subject, toy_data, tmp_path):
+def test_the_estimator_takes_a_run_its_descriptors_and_others(made, subject, toy_data: Path, tmp_path: Path) -> None:
     episode, expected = evaluated(subject, 3, 0)
     support, query = write_pictures(toy_data, subject, episode, tmp_path)
     files = sorted(support.glob("*/*.png"))
@@ -137,7 +147,7 @@ def test_the_estimator_takes_a_run_its_descriptors_and_others(made, subject, toy
     assert np.allclose(again.predict_proba(queries), model.predict_proba(queries), atol=1e-5)
 
 
-def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(subject, artifacts):
+def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 1, 0)
     queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
     alone, together = (predictor_of(subject, episode, inductive=one).predict(queries) for one in (True, False))
@@ -147,7 +157,7 @@ def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(sub
     assert not np.allclose(*scores, rtol=1e-3)
 
 
-def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, artifacts):
+def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 1, 0)
     queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
     found = predictor_of(subject, episode, inductive=False).predict(queries).directions
@@ -158,7 +168,7 @@ def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, ar
     assert not np.allclose(weight, other, rtol=1e-3)
 
 
-def test_a_left_out_support_is_scored_by_the_class_that_the_others_make(subject, artifacts):
+def test_a_left_out_support_is_scored_by_the_class_that_the_others_make(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 3, 0)
     whole = predictor_of(subject, episode)
     directions = whole.predict(subject.features.raw.numpy()[:1]).directions
@@ -169,7 +179,7 @@ def test_a_left_out_support_is_scored_by_the_class_that_the_others_make(subject,
     assert scores[0, 0] == pytest.approx(float(whole.supports[0] @ weight[0] + bias[0]), rel=1e-3, abs=1e-4)
 
 
-def test_reasons_say_what_text_did_and_which_descriptors_spoke(subject, artifacts):
+def test_reasons_say_what_text_did_and_which_descriptors_spoke(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 1, 0)
     queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
     with_text, without = (predictor_of(subject, episode, text=text) for text in (True, False))
@@ -180,7 +190,7 @@ def test_reasons_say_what_text_did_and_which_descriptors_spoke(subject, artifact
     assert all(abs(cosine) <= 1.001 for why in told for _, cosine in why.nearest)
 
 
-def test_a_class_without_a_picture_has_its_text_in_their_place(subject, artifacts):
+def test_a_class_without_a_picture_has_its_text_in_their_place(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 1, 0)
     names = tuple(subject.split.classes[c] for c in episode.classes)
     trained, labels = RunKnowledge(subject.run), np.arange(4)
@@ -196,7 +206,9 @@ def test_a_class_without_a_picture_has_its_text_in_their_place(subject, artifact
     ("encoder", "code", "message"),
     [("run:{nothing}", 3, "holds no encoder.safetensors"), ("run:", 2, "run:<folder>")],
 )
-def test_what_is_no_finished_training_is_one_line(encoder, code, message, tmp_path, capsys):
+def test_what_is_no_finished_training_is_one_line(
+    encoder: str, code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "s" / "a").mkdir(parents=True)
     (tmp_path / "s" / "b").mkdir()
     (tmp_path / "q.png").write_bytes(b"")

@@ -4,7 +4,7 @@ import pytest
 from syntrans_training.text.class_vectors import EmbeddedTexts
 
 
-def test_the_product_with_a_mean_is_the_mean_of_the_cosines_with_a_class_s_descriptors():
+def test_the_product_with_a_mean_is_the_mean_of_the_cosines_with_a_class_s_descriptors() -> None:
     """DCLIP's score, which the renormalised mean does not give: a class whose texts disagree scores lower."""
     rng = np.random.default_rng(0)
     texts = rng.normal(size=(2, 3, 5)).astype(np.float32)

@@ -1,4 +1,4 @@
 """The bridge from text to pictures (VSBird), and its ridge baseline.
 
-`stage.py` chooses and fits it, `closed_form_start.py` begins in closed form, `head_training.py` trains.
+`train_bridge.py` chooses and fits it, `closed_form_start.py` begins in closed form, `head_training.py` trains.
 """

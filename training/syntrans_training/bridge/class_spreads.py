@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from syntrans_training.bridge.closed_form_start import ClassVectorSource
-from syntrans_training.bridge.stage import SPREAD, load
+from syntrans_training.bridge.trained_bridges import SPREAD, read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.text.class_vectors import NONE
@@ -19,7 +19,7 @@ from syntrans_training.text.task_alpha import measure_spread
 @torch.no_grad()
 def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None:
     """Add to the heads of `path` what they lack; heads without a text have nothing to weigh."""
-    bridges, (tensors, note) = load(path), checkpoint.load(path)
+    bridges, (tensors, note) = read_bridges(path), checkpoint.load(path)
     pictures = bridges.phi(val.values)
     found: dict[str, Tensor] = {}
     for (variant, shots), heads in bridges.heads.items():

@@ -58,6 +58,7 @@ class Grid:
 
 
 def make_grid(
+    *,
     powers: Sequence[float],
     shrinkages: Sequence[float],
     noises: Sequence[float],

@@ -178,13 +178,13 @@ def alpha_curve(
     return [float(total) / len(tasks) for total in totals]
 
 
-def pack(bridge: RidgeBaseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack(baseline: RidgeBaseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON note of a checkpoint."""
-    tensors = {"whitening.mean": bridge.whitening.mean, "whitening.matrix": bridge.whitening.matrix}
-    for (variant, shots), ridge in bridge.ridges.items():
+    tensors = {"whitening.mean": baseline.whitening.mean, "whitening.matrix": baseline.whitening.matrix}
+    for (variant, shots), ridge in baseline.ridges.items():
         tensors |= {f"{variant}.{shots}.{name}": getattr(ridge, name) for name in _RIDGE}
-    choices = [asdict(choice) for choice in bridge.choices.values()]
-    return tensors, {"shrinkage": bridge.shrinkage, "choices": choices}
+    choices = [asdict(choice) for choice in baseline.choices.values()]
+    return tensors, {"shrinkage": baseline.shrinkage, "choices": choices}
 
 
 def unpack(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> RidgeBaseline:

@@ -32,7 +32,7 @@ from syntrans_training.data import Split
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
@@ -208,10 +208,10 @@ def open_evaluated_split(
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
-    methods = trained.methods.model_dump(include={"names", "views", "seed"})
-    of_views = view_stage(*of_split, **methods) if views else None
+    baselines = trained.baselines.model_dump(include={"names", "views", "seed"})
+    of_views = view_stage(*of_split, **baselines) if views else None
     vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
-    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=of_views, in_clip=in_clip(trained))
+    features = SplitFeatures(values, run.ridge, vectors, bridges=run.bridges, views=of_views, in_clip=in_clip(trained))
     foreign = data is not None and data.data.path != trained.data.path
     return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path, foreign)
 
@@ -277,7 +277,7 @@ def _numbers(
         "contrasts": {str(shots): contrasts(found, kind=config.interval) for shots, found in accuracies.items()},
         "per_class": {str(shots): per_class_accuracy(found, names) for shots, found in confusions(outcomes).items()},
         "chosen": {
-            "shrinkage": run.bridge.shrinkage,
+            "shrinkage": run.ridge.shrinkage,
             "choices": run.report["bridge"]["choices"],
             "bridge": run.report["vsbird"]["choices"],
             "methods": run.report["methods"]["choices"],

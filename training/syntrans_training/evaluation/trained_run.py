@@ -11,15 +11,13 @@ from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.provenance import file_sha256
 from syntrans.runs.file_names import TRAIN_REPORT
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines
+from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
-from syntrans_training.bridge.stage import VSBIRD, TrainedBridges
-from syntrans_training.bridge.stage import load as load_heads
+from syntrans_training.bridge.trained_bridges import TrainedBridges, read_bridges
 from syntrans_training.config import TrainConfig
-from syntrans_training.encoder.clip_distillation import encoder_file
-from syntrans_training.encoder.generations import ENCODER
+from syntrans_training.encoder.open_encoder import encoder_file
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE, SPLIT
+from syntrans_training.engine.run_files import BRIDGE, ENCODER, RIDGE, SELECTED_BASELINES, SPLIT
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
 
 
@@ -29,8 +27,8 @@ class TrainedRun:
 
     folder: Path
     config: TrainConfig
-    bridge: RidgeBaseline
-    heads: TrainedBridges
+    ridge: RidgeBaseline
+    bridges: TrainedBridges
     chosen: SelectedBaselines
     report: dict[str, Any]
 
@@ -79,7 +77,7 @@ class TrainedRun:
 
     def check_shots(self, asked: tuple[int, ...]) -> None:
         """`UsageError` when the bridge was not trained for these numbers of shots."""
-        known = sorted({shots for _, shots in self.bridge.choices})
+        known = sorted({shots for _, shots in self.ridge.choices})
         unknown = sorted(set(asked) - set(known))
         if unknown:
             raise UsageError(
@@ -100,7 +98,7 @@ class TrainedRun:
 
     def check_features(self, name: str, size: int) -> None:
         """`InputError` when features from elsewhere are of another length than those that were trained on."""
-        known = self.bridge.whitening.mean.numel()
+        known = self.ridge.whitening.mean.numel()
         if size != known:
             raise InputError(
                 f"{name} features have {size} numbers, those of the training {known}; all must come from one encoder"
@@ -109,7 +107,7 @@ class TrainedRun:
 
 def read_run(folder: Path) -> TrainedRun:
     """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
-    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, TRAIN_REPORT):
+    for name in (ENCODER, RIDGE, BRIDGE, SELECTED_BASELINES, TRAIN_REPORT):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
@@ -125,8 +123,8 @@ def read_run(folder: Path) -> TrainedRun:
             f"{folder / TRAIN_REPORT} is not the report of a training that this program reads "
             f"({type(error).__name__}); run `syntrans train` again"
         ) from error
-    bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
-    notes: list[Mapping[str, Any]] = [bridge[1], checkpoint.read_note(folder / VSBIRD), methods[1]]
+    ridge, baselines = checkpoint.load(folder / RIDGE), checkpoint.load(folder / SELECTED_BASELINES)
+    notes: list[Mapping[str, Any]] = [ridge[1], checkpoint.read_note(folder / BRIDGE), baselines[1]]
     if not (folder / last).is_file():
         raise InputError(f"{folder} holds no {last}; give the folder that `syntrans train` finished")
     if weights != checkpoint.read_note(folder / last).get("weights") or made != [
@@ -134,6 +132,5 @@ def read_run(folder: Path) -> TrainedRun:
         *(note.get("identity") for note in notes),
     ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
-    return TrainedRun(
-        folder, config, unpack(*bridge), load_heads(folder / VSBIRD), SelectedBaselines(methods[1], methods[0]), report
-    )
+    selected = SelectedBaselines(note=baselines[1], tensors=baselines[0])
+    return TrainedRun(folder, config, unpack(*ridge), read_bridges(folder / BRIDGE), selected, report)

@@ -62,13 +62,13 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
 def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
     features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
-    shape, bridge = run.config.episodes.model_dump(include={"ways", "shots", "queries"}), run.config.bridge
+    shape, bridge = run.config.episodes.model_dump(include={"ways", "shots", "queries"}), run.config.ridge
     return val_episodes(ValSplit(features, val.seen), **shape, episodes=bridge.episodes, seed=bridge.seed)
 
 
 def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
     features = subject.features
-    choice, heads = subject.run.heads.choices[features.main, shots], subject.run.heads.heads[features.main, shots]
+    choice, heads = subject.run.bridges.choices[features.main, shots], subject.run.bridges.heads[features.main, shots]
     alphas = tuple(sorted({*alpha_grid(STEP), choice["alpha"]}))
     text = features.vectors(features.main, choice["name_share"], 0)
     found = torch.stack([alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()

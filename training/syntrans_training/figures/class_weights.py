@@ -36,7 +36,7 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
     features, numbers, points = novel.features, [], {}
     for shots in config.episodes.shots:
         supports = torch.from_numpy(draw_supports(novel.split, shots, seed=config.episodes.seed))
-        choice, heads = run.heads.choices[features.main, shots], run.heads.heads[features.main, shots]
+        choice, heads = run.bridges.choices[features.main, shots], run.bridges.heads[features.main, shots]
         text = features.vectors(features.main, choice["name_share"], 0)
         for kind, alpha in (("visual", 0.0), ("multimodal", choice["alpha"])):
             weights = [weights_of(head, features.shared, supports, text, alpha=alpha) for head in heads]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from syntrans.classes.entries import read_classes
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans.paths import newest
 from syntrans.progress import say
 from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages

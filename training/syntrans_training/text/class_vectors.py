@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
-from syntrans.classes.mentions import name_pattern, without_names
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id, normalise_text
+from syntrans.descriptors.mentions import name_pattern, without_names
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
+from syntrans.images.class_lists import read_classes
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import Message, Request, Sampling

@@ -14,7 +14,7 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import newest
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
@@ -43,7 +43,7 @@ class TrainedEncoder:
         self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)
         self._module.eval()
         self._precision, self._shown = note["precision"], trained.test_size
-        self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.heads.phi.mean)
+        self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.bridges.phi.mean)
         self.size = run.config.data.size
         self.at_least = GAP * self.size
 
@@ -67,7 +67,7 @@ class RunKnowledge:
     @property
     def reads_descriptors(self) -> bool:
         """Whether it was trained with descriptors."""
-        return self.run.bridge.main != NAME
+        return self.run.ridge.main != NAME
 
     def descriptors(self, given: Path | None, classes: Sequence[str]) -> Path | None:
         """The `given` file, else the training's, else the newest one: the first that knows every class; None: names.
@@ -96,7 +96,7 @@ class RunKnowledge:
         described: Mapping[str, Sequence[str]] | None = None,
     ) -> ClassTexts:
         """The classes in words, as the run's heads read them: `described` by class, descriptors of `path`, or names."""
-        variant = self.run.bridge.main if path is not None or described else NAME
+        variant = self.run.ridge.main if path is not None or described else NAME
         text, share = self.run.config.text, self._choice(variant, labels)["name_share"]
         bank = embed_texts(
             knowledge_of(described, classes) if described else self._knowledge(path, classes),
@@ -112,17 +112,17 @@ class RunKnowledge:
 
     def space(self, texts: ClassTexts | None, labels: Int[np.ndarray, " n"]) -> Space:
         """The shared space of the heads for such texts; without texts, of those that were trained without."""
-        variant = NONE if texts is None else self.run.bridge.main if any(texts.descriptors) else NAME
+        variant = NONE if texts is None else self.run.ridge.main if any(texts.descriptors) else NAME
         choice = self._choice(variant, labels)
-        head = self.run.heads.heads[choice["variant"], choice["shots"]][0]
+        head = self.run.bridges.heads[choice["variant"], choice["shots"]][0]
         mute = texts is None and choice["variant"] != NONE
-        is_main = choice["variant"] == self.run.heads.variants[0]
+        is_main = choice["variant"] == self.run.bridges.variants[0]
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
-        spreads = self.run.heads.spreads.get((choice["variant"], choice["shots"]))
+        spreads = self.run.bridges.spreads.get((choice["variant"], choice["shots"]))
         worth = None if mute or spreads is None else TextWorth(spreads[0])
         alpha = 0.0 if mute else choice["alpha"]
-        bridge = TrainedBridge(self.run.heads.phi, head, alpha, temperature, worth)
+        bridge = TrainedBridge(self.run.bridges.phi, head, alpha, temperature, worth)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
@@ -130,8 +130,8 @@ class RunKnowledge:
 
     def _choice(self, variant: str, labels: Int[np.ndarray, " n"]) -> dict[str, Any]:
         """Of the trained heads those of this kind of text, else the main ones; of their shots the nearest."""
-        choices = self.run.heads.choices
-        kind = variant if variant in self.run.heads.variants else self.run.heads.variants[0]
+        choices = self.run.bridges.choices
+        kind = variant if variant in self.run.bridges.variants else self.run.bridges.variants[0]
         shots = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 1
         trained = (k for name, k in choices if name == kind)
         return choices[kind, min(trained, key=lambda k: (abs(k - shots), k))]

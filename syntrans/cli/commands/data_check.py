@@ -1,34 +1,61 @@
-"""What `syntrans classes check` and `syntrans data check` do."""
+"""`syntrans data check`: whether a data set is complete, or where to get it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from syntrans.classes.entries import lint, read_classes
+import typer
+
+from syntrans.cli import completion
 from syntrans.cli.inputs import images_seen_with
-from syntrans.config import from_values
+from syntrans.cli.options import Json, Set
+from syntrans.console import print_json
 from syntrans.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from syntrans_training.config import DataConfig
 
 
-def check_classes(source: str) -> tuple[dict[str, Any], str]:
-    """The findings about a class list, as plain values and as text."""
-    from syntrans.classes.lint import empty_lines
+def data_check(
+    path: Annotated[
+        str | None,
+        typer.Argument(help="A folder, an archive, Parquet (or a glob), or hf://NAME.", show_default=False),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="mini, tiered, cifar-fs, fc100, cub, cub-feat or cub-easyfsl.",
+            metavar="NAME",
+            autocompletion=completion.datasets,
+        ),
+    ] = None,
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Check that a data set is complete, or show where to get it.
 
-    entries = read_classes(source)
-    findings = [finding._asdict() for finding in [*lint(entries), *empty_lines(source)]]
-    errors = sum(finding["level"] == "error" for finding in findings)
-    counts = {"classes": len(entries), "errors": errors, "warnings": len(findings) - errors}
-    lines = [f"{finding['level']:<8} {finding['rule']:<15} {finding['message']}" for finding in findings]
-    total = f"{source}: {counts['classes']} classes, {errors} errors, {counts['warnings']} warnings"
-    return {"file": source, **counts, "findings": findings}, "\n".join([*lines, total])
+    \b
+    syntrans data check --dataset cifar-fs
+    syntrans data check downloads/cifar-100-python.tar.gz --dataset cifar-fs
+    syntrans data check photos/ --set split_file=split.json --set size=84
+
+    Counts pictures and classes, finds broken pictures and pictures or classes that are in two splits (also near
+    duplicates), and names the published split that it equals. --set takes the keys of a training config's `data`.
+    Without PATH it shows where to get the data. Exits with 3 if there is an error.
+    """
+    report, text = check_data(path, dataset, set_ or ())
+    if json_:
+        print_json(report)
+    else:
+        typer.echo(text)
+    if report.get("errors"):
+        raise typer.Exit(InputError.exit_code)
 
 
 def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -> tuple[dict[str, Any], str]:
     """The report about the data at `path`, as plain values and as text; without a path, where to get it."""
+    from syntrans.config import from_values
     from syntrans_training.config import DataConfig
     from syntrans_training.data.check import check, where
     from syntrans_training.data.check_table import render, where_text

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syntrans.cli import completion
-from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Out
+from syntrans.cli.options import Out
 
 if TYPE_CHECKING:
     from syntrans.descriptors.edits import Edit
 
-app = App()
 Texts = list[str] | None
 
 
-@app.command(context_settings=CONTEXT)
 def edit(
     run: Annotated[Path, typer.Argument(help="Folder of a run of mine or import.", metavar="RUN")],
     edits: Annotated[

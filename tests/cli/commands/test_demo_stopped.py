@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syntrans.cli import demo
+from syntrans.cli.commands import demo
 from syntrans.config import load_config
 from syntrans.runs.legs import LEGS
 from tests.cli.conftest import MINING
@@ -23,7 +23,7 @@ def fake_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert kind == "mining/configs"
         return load_config(model, str(tmp_path / "fake.yaml"), kind=kind, overrides=overrides)
 
-    monkeypatch.setattr(demo, "load_config", load)
+    monkeypatch.setattr("syntrans.config.load_config", load)
 
 
 def stop(*_: object) -> None:

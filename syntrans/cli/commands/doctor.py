@@ -1,16 +1,42 @@
-"""What `syntrans doctor` does: the machine's checks, and with a config those of mining."""
+"""`syntrans doctor`: the machine's checks, and with a config those of mining."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from syntrans.config import load_config
-from syntrans.console import say
-from syntrans.errors import UsageError
+import typer
+
+from syntrans.cli.options import Config, Json, Set
+from syntrans.console import print_json, say
+from syntrans.errors import EnvironmentProblem, UsageError
 from syntrans.machine import check_machine, facts
 from syntrans.paths import artifacts_root
 from syntrans.views.checks import render_checks
+
+
+def doctor(
+    config: Config = None,
+    set_: Set = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Start every model and ask it one question.")] = False,
+    json_: Json = False,
+) -> None:
+    """Check this machine, or whether it can run a mining config.
+
+    \b
+    syntrans doctor
+    syntrans doctor --config gpu24 --probe
+
+    With --config it checks that the models are here and safe, that their chat templates render the prompts, that
+    yes and no are single tokens, and that they fit into memory. Exits with 4 if something needed is missing.
+    """
+    found, text, healthy = examine(config, set_ or [], probe=probe)
+    if json_:
+        print_json(found)
+    else:
+        typer.echo(text)
+    if not healthy:
+        raise typer.Exit(EnvironmentProblem.exit_code)
 
 
 def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tuple[dict[str, Any], str, bool]:
@@ -20,6 +46,7 @@ def examine(config: str | None, settings: Sequence[str], *, probe: bool) -> tupl
     machine = facts(artifacts_root())
     settled = None
     if config is not None:
+        from syntrans.config import load_config
         from syntrans_mining.config import MiningConfig
 
         settled = load_config(MiningConfig, config, kind="mining/configs", overrides=settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syntrans.cli import demo
+from syntrans.cli.commands import demo
 
 
 def test_the_seed_of_a_demo_is_that_of_its_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

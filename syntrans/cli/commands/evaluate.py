@@ -1,4 +1,4 @@
-"""What `syntrans evaluate` and `syntrans compare` do."""
+"""`syntrans evaluate`: few-shot accuracy of a training, FLIER's included."""
 
 from __future__ import annotations
 
@@ -6,21 +6,62 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from syntrans.cli import flier as cli_flier
 from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, images_named
-from syntrans.config import dump_config, load_config
+from syntrans.cli.options import Config, Device, DryRun, Images, Json, Out, Set, overrides
 from syntrans.console import say
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.paths import artifacts_root, run_path
 from syntrans.runs.file_names import TRAIN_REPORT
-from syntrans.runs.folder import removed_if_refused
 from syntrans.runs.past_runs import is_json_object, newest_readable
 
 if TYPE_CHECKING:
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.evaluation.trained_run import TrainedRun
+
+
+def evaluate(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a training; default: the newest.", metavar="[DIR]"),
+    ] = None,
+    images: Images = None,
+    descriptors: Annotated[
+        Path | None, typer.Option(help="Use these descriptors instead of the training's.", metavar="FILE")
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    device: Device = None,
+    limit: Annotated[int | None, typer.Option(help="Score only N episodes.", metavar="N", min=1)] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Also print published numbers on the same data set.")
+    ] = False,
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Evaluate few-shot accuracy against baselines and controls.
+
+    \b
+    syntrans evaluate
+    syntrans evaluate --set episodes.seed=1 --json > summary.json
+    syntrans evaluate --images sketches/
+
+    Takes the newest training and its novel classes. --images evaluates on other pictures, of classes that the
+    training has not seen. Prints the table, or the summary with --json.
+    """
+    if (of_flier := cli_flier.flier_run(checkpoint)) is not None:
+        cli_flier.refuse_other_options(images, descriptors, config, set_, limit)
+        typer.echo(cli_flier.evaluate(of_flier, out, device=device, dry_run=dry_run, as_json=json_))
+        return
+    settings = overrides(set_, device=device, **{"episodes.episodes": limit})
+    inputs = choose_inputs(checkpoint, config, settings, images, descriptors)
+    typer.echo(run(inputs, out, published=published, dry_run=dry_run, as_json=json_))
 
 
 @dataclass(frozen=True)
@@ -36,10 +77,12 @@ class Inputs:
     images: str | None
 
 
-def evaluate(inputs: Inputs, out: Path | None, *, published: bool = False, dry_run: bool, as_json: bool) -> str:
+def run(inputs: Inputs, out: Path | None, *, published: bool = False, dry_run: bool, as_json: bool) -> str:
     """Evaluate; returns the table or the summary as JSON, or the plan of a dry run."""
+    from syntrans.config import dump_config
+    from syntrans.runs.folder import removed_if_refused
     from syntrans_training.evaluation.evaluate import check_evaluation
-    from syntrans_training.evaluation.evaluate import evaluate as run
+    from syntrans_training.evaluation.evaluate import evaluate as evaluate_run
     from syntrans_training.evaluation.published import against
     from syntrans_training.evaluation.table import render
 
@@ -50,7 +93,7 @@ def evaluate(inputs: Inputs, out: Path | None, *, published: bool = False, dry_r
         return f"# checkpoint {checkpoint}\n{dump_config(inputs.config)}".rstrip()
     target = out or run_path("evaluate")
     with removed_if_refused(target):
-        summary = run(checkpoint, inputs.config, out=target, descriptors=inputs.file, images=inputs.images)
+        summary = evaluate_run(checkpoint, inputs.config, out=target, descriptors=inputs.file, images=inputs.images)
     say(f"written: {target / 'summary.json'}")
     if as_json:
         return json.dumps(summary, indent=2, ensure_ascii=False)
@@ -65,6 +108,7 @@ def choose_inputs(
     Other pictures are given the newest descriptors that fit them.
     """
     require("evaluate", "train")
+    from syntrans.config import load_config
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.evaluation.evaluate import with_tasks_of
     from syntrans_training.evaluation.novel_pictures import novel_pictures
@@ -84,15 +128,6 @@ def choose_inputs(
     of_training = Chosen(trained.config.data.path, "the novel classes of the training")
     settled = with_tasks_of(trained, settled)
     return Inputs(taken, trained, settled, pictures or of_training, text, file, pictures and pictures.what)
-
-
-def compare(a: str, b: str) -> tuple[dict[str, Any], str]:
-    """The paired comparison of two evaluations, as plain values and as text."""
-    from syntrans_training.evaluation.compare import compare as pair
-    from syntrans_training.evaluation.compare import render
-
-    found = pair(a, b)
-    return found, render(found)
 
 
 def _newest_training() -> Chosen:

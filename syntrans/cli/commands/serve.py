@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Set, Text
-
-app = App()
+from syntrans.cli.options import Set, Text
 
 
-@app.command(context_settings=CONTEXT)
 def serve(
     support: Annotated[
         Path, typer.Option(help="Known pictures, one folder per class; corrections go there.", metavar="DIR")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.cli.inputs import WORLD, export_world
-from syntrans.config import load_config
+from syntrans.cli.options import Out, Seed
 from syntrans.console import say
-from syntrans.files.sealed_json import read_sealed_json, sealed_json
-from syntrans.paths import atomic_write_text, make_dir
+from syntrans.extras import require
+from syntrans.paths import artifacts_root, atomic_write_text, make_dir
 from syntrans.runs.file_names import SUMMARY
 from syntrans.runs.legs import Clock, Legs
 from syntrans.tables import add_row, console, heading, line, number, print_parts, side_by_side, table, width_of
@@ -30,8 +30,22 @@ CONTROLS = ("no_text", "raw", "name_only", "random_words", "shuffled")
 FEW_SHOT_ROWS = {name: LABELS[name] for name in METHODS} | {name: f"SynTrans, {LABELS[name]}" for name in CONTROLS}
 
 
+def demo(out: Out = None, seed: Seed = None) -> None:
+    """Run the whole pipeline once on the embedded world.
+
+    \b
+    syntrans demo
+
+    Prints two tables; the same numbers are in artifacts/demo/summary.json.
+    """
+    require("demo", "cpu")
+    run(out or artifacts_root() / "demo", seed=seed or 0)
+
+
 def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     """Run everything into `out` and print the tables; finished parts of an earlier run there are taken up again."""
+    from syntrans.files.sealed_json import sealed_json
+
     make_dir(out)
     clock = Clock(Legs(out))
     with clock.clock("pictures"):
@@ -66,7 +80,8 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
 
 def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
     """Mine all classes of the world, or take the finished run of this folder."""
-    from syntrans.classes.entries import read_classes
+    from syntrans.config import load_config
+    from syntrans.images.class_lists import read_classes
     from syntrans.images.image_set import match_classes, open_images
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.run.mine import mine
@@ -81,6 +96,7 @@ def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
 def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     """Precision and recall per stage and split; also written into run.json under "truth"."""
     from syntrans.contract.reading import read_descriptors
+    from syntrans.files.sealed_json import read_sealed_json, sealed_json
     from syntrans_world.score import all_stage_scores
 
     report = read_sealed_json(run_json, "start the demo again")
@@ -93,6 +109,7 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
 
 
 def _train(descriptors: Path, target: Path, seed: int) -> None:
+    from syntrans.config import load_config
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline.train import train
 

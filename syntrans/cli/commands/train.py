@@ -1,12 +1,15 @@
-"""What `syntrans train` does: choose pictures, descriptors and config where they were not named, then one call."""
+"""`syntrans train`: choose pictures, descriptors and config where they were not named, then one call."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import typer
+
+from syntrans.cli import completion
 from syntrans.cli import flier as cli_flier
 from syntrans.cli.inputs import (
     WORLD,
@@ -18,13 +21,11 @@ from syntrans.cli.inputs import (
     pictures_of,
     unfinished_mining,
 )
-from syntrans.config import dump_config, load_config, read_config
+from syntrans.cli.options import Config, Device, DryRun, Images, Out, Resume, Seed, Set, overrides
 from syntrans.console import say
-from syntrans.contract.reading import check_file, read_metadata
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.runs.file_names import TRAIN_REPORT
-from syntrans.runs.folder import removed_if_refused, run_dir
 
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata
@@ -32,6 +33,47 @@ if TYPE_CHECKING:
 
 PHOTOS, FEATURES = "photos", "features"
 STAGES = ("encoder", "distill", "bridge")
+
+
+def train(
+    descriptors: Annotated[
+        Path | None, typer.Argument(help="descriptors.parquet; default: the newest.", metavar="[FILE]")
+    ] = None,
+    images: Images = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="How to split the classes: a JSON file, shares, or auto.", metavar="FILE|0.6/0.2/0.2|auto"),
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    out: Out = None,
+    seed: Seed = None,
+    device: Device = None,
+    resume: Resume = True,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            help="encoder or distill: stop after it; bridge: train no encoder.",
+            metavar="NAME",
+            autocompletion=completion.one_of(*STAGES),
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train an encoder and a bridge from text to pictures.
+
+    \b
+    syntrans train
+    syntrans train --images photos/ --split 0.6/0.2/0.2
+    syntrans train artifacts/import/cupl/descriptors.parquet --config caltech101
+
+    Uses the newest descriptors and the pictures they were mined with; after an import, name them with --images.
+    --config world, or having nothing else, uses the embedded world. Classes without a split into base, val and
+    novel are split at random (--split auto). Prints the folder of the checkpoint.
+    """
+    divided = None if split is None else json.dumps(split)  # a YAML string, whatever is in it
+    settings = overrides(set_, seed=seed, device=device, **{"data.split_file": divided})
+    typer.echo(run(descriptors, config, settings, out, images=images, resume=resume, stage=stage, dry_run=dry_run))
 
 
 class Inputs(NamedTuple):
@@ -54,6 +96,7 @@ class Inputs(NamedTuple):
 
     def check(self) -> None:
         """InputError or UsageError for what a training would refuse at its end: the file, and a text encoder for it."""
+        from syntrans.contract.reading import check_file
         from syntrans_training.text.encoders import text_encoder_ref
 
         if self.file is not None:
@@ -61,7 +104,7 @@ class Inputs(NamedTuple):
         text_encoder_ref(self.config)
 
 
-def train(
+def run(
     descriptors: Path | None,
     config: str | None,
     settings: Sequence[str],
@@ -84,7 +127,7 @@ def train(
     inputs.check()
     if dry_run:
         return _plan(inputs)
-    folder = _run(inputs, out, resume=resume, stage=stage)
+    folder = _train_into_folder(inputs, out, resume=resume, stage=stage)
     if stage in ("encoder", "distill"):
         say(f"the rest: the same command without --stage, with --out {folder}")
     else:
@@ -94,6 +137,8 @@ def train(
 
 def choose_inputs(descriptors: Path | None, images: str | None, config: str | None, settings: Sequence[str]) -> Inputs:
     """Pictures: those of --images, else of the config that was named, else of the descriptor file, else the world's."""
+    from syntrans.config import load_config
+    from syntrans.contract.reading import read_metadata
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline.preparation import absolute
 
@@ -125,6 +170,8 @@ def choose_inputs(descriptors: Path | None, images: str | None, config: str | No
 
 def _says_where(config: str | None) -> bool:
     """Whether a config names the pictures; one that does not leaves them to --images and the descriptor file."""
+    from syntrans.config import read_config
+
     data = None if config is None else read_config(config, kind="training/configs").get("data")
     return isinstance(data, dict) and "path" in data
 
@@ -136,14 +183,16 @@ def _check_stage(stage: str | None) -> None:
 
 def _plan(inputs: Inputs) -> str:
     """The config that a training would have, with what it would be given."""
+    from syntrans.config import dump_config
     from syntrans_training.pipeline.preparation import prepare
 
     planned = prepare(inputs.config, inputs.file, dry=True).config
     return f"# pictures {inputs.pictures.what}, descriptors {inputs.file}\n{dump_config(planned)}".rstrip()
 
 
-def _run(inputs: Inputs, out: Path | None, *, resume: bool, stage: str | None) -> Path:
+def _train_into_folder(inputs: Inputs, out: Path | None, *, resume: bool, stage: str | None) -> Path:
     """Train into the folder of this request, or into ``out``; a refused request leaves nothing behind."""
+    from syntrans.runs.folder import removed_if_refused, run_dir
     from syntrans_training.engine.devices import pick_device
     from syntrans_training.engine.distributed import join
     from syntrans_training.pipeline.train import train as train_stages

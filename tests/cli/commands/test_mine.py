@@ -160,16 +160,6 @@ def test_a_folder_is_a_class_list_and_its_pictures_are_taken(
     assert json.loads((written.parent / "run.json").read_text())["images_seen"] == 6
 
 
-def test_a_folder_without_pictures_is_a_class_list_alone(tmp_path: Path) -> None:
-    from syntrans.classes.entries import read_classes
-
-    for name in ("house_finch", "house finch", ".hidden", "crane"):
-        (tmp_path / "list" / name).mkdir(parents=True)
-    assert [entry.name for entry in read_classes(tmp_path / "list")] == ["crane", "house finch", "house_finch"]
-    (tmp_path / "list" / "house finch").rmdir()
-    assert [entry.name for entry in read_classes(tmp_path / "list")] == ["crane", "house finch"]
-
-
 def test_a_crash_ends_with_6_and_the_same_command_goes_on(
     config: Path, classes: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

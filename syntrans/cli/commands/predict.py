@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.on_demand import App
-from syntrans.cli.options import CONTEXT, Classes, Set, Text
-
-app = App()
+from syntrans.cli.options import Classes, Set, Text
 
 
-@app.command(context_settings=CONTEXT)
 def predict(
     query: Annotated[
         str, typer.Option(help="Pictures to name: a file, folder, quoted glob or Parquet.", metavar="PATH")
