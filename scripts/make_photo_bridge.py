@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from jaxtyping import Float
 
 from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
@@ -23,7 +24,6 @@ from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import NAME_TEMPLATE
 from syntrans_training.prediction.space import (
     SHIPPED,
-    Array,
     fit_space,
     fit_text_map,
     save_space,
@@ -72,8 +72,8 @@ def _photos(folder: Path) -> tuple[list[ImageRef], list[str]]:
     return photos, names
 
 
-def _class_vectors(classes: list[str], folder: Path) -> list[Array]:
-    """Unit class vectors [c, s] by kind: the name, DCLIP's texts, CuPL's texts, and CuPL's beside the name."""
+def _class_vectors(classes: list[str], folder: Path) -> list[Float[np.ndarray, "c s"]]:
+    """Unit class vectors by kind: the name, DCLIP's texts, CuPL's texts, and CuPL's beside the name."""
     encoder = SentenceEncoder()
     names = encoder.encode([NAME_TEMPLATE.format(name=name) for name in classes])
     means = []
