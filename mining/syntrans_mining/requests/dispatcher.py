@@ -138,8 +138,8 @@ class Dispatcher:
 
     def _known(self, step: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
         """What the cache answers, and what it answers to the requests that follow from that."""
-        while known := self.cache.get(chain.open):
-            for response in known.values():
+        while kept := self.cache.get(chain.open):
+            for response in kept.values():
                 request = chain.open[response.id][1]
                 counts = self.counts[request.step or step, request.model]
                 counts.from_journal += 1

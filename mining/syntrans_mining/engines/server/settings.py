@@ -34,5 +34,5 @@ class ServerSettings(StrictModel):
         try:
             return cls.model_validate(dict(args))
         except ValidationError as error:
-            known = ", ".join(cls.model_fields)
-            raise UsageError(f"args of model {model!r}: {first_problem(error)}; the keys are {known}") from error
+            names = ", ".join(cls.model_fields)
+            raise UsageError(f"args of model {model!r}: {first_problem(error)}; the keys are {names}") from error
