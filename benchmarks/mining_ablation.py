@@ -49,7 +49,7 @@ WEIGHTS = "package:syntrans_world/weights"
 # The row that is compared is `fused`, the ridge map. The methods of others are not the question here, nor is the
 # trained bridge, which takes ten times as long as all the rest.
 ONLY_OURS = [
-    "methods.names=[]",
+    "baselines.names=[]",
     "vsbird.steps=0",
     "vsbird.seeds=1",
     "vsbird.controls=false",

@@ -136,8 +136,9 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     said: Said = {}
     for source in sources:
         described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
-        require_clean(list(described))  # two classes of one source are never the same one of another
-        matched = match(list(described), said, str(source.path)).found
+        if len(sources) > 1:
+            require_clean(list(described))  # two classes of one source are never the same one of another
+        matched = match(list(described), said, str(source.path)).found if said else {}
         there = {entry.id: entry for entry in said}
         for entry, lines in described.items():
             same = there[matched[entry.id]] if entry.id in matched else entry

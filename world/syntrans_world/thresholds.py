@@ -65,7 +65,10 @@ def evidence(rows: Sequence[DescriptorRow]) -> NDArray[np.float64]:
 
 
 def fit_fuse(values: NDArray[np.float64], true: NDArray[np.bool_]) -> dict[str, float]:
-    """Weights for the config; evidence that no row has gets weight 0, rows that lack some are left out."""
+    """Weights for the config of evidence [n, 5] of rows that are `true` [n] or not.
+
+    Evidence that no row has gets weight 0, rows that lack some are left out.
+    """
     present = ~np.isnan(values).all(axis=0)
     whole = ~np.isnan(values[:, present]).any(axis=1)
     weights = np.zeros(len(EVIDENCE))

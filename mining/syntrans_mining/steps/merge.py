@@ -51,7 +51,7 @@ def describes(text: str) -> bool:
 
 
 def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], *, similarity: float) -> None:
-    """Unite statements of one class whose unit ``vectors`` (one per kept candidate) are ``similarity`` close.
+    """Unite statements of one class whose unit ``vectors`` [n, d], one per kept candidate, are ``similarity`` close.
 
     The statement with most authors stays; it gains the authors of those that go as duplicate_of it.
     Greedy, from the most to the least supported, so that the result does not depend on the order of answers.

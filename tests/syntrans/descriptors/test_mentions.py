@@ -12,16 +12,16 @@ from syntrans.descriptors.mentions import mention_pattern, name_pattern, without
         ("bat", "a combat helmet", "combat helmet"),
     ],
 )
-def test_a_name_its_plural_and_its_last_word_become_it(name, text, expected):
+def test_a_name_its_plural_and_its_last_word_become_it(name: str, text: str, expected: str) -> None:
     assert without_names(text, [name]) == expected
 
 
-def test_a_name_is_found_as_a_word_and_not_within_one():
+def test_a_name_is_found_as_a_word_and_not_within_one() -> None:
     assert name_pattern(["bat"]).search("two bats hang there")
     assert not name_pattern(["bat"]).search("combat")
 
 
-def test_another_classs_one_word_name_counts_only_where_it_is_compared_or_alone():
+def test_another_classs_one_word_name_counts_only_where_it_is_compared_or_alone() -> None:
     pattern = mention_pattern(["orange", "house finch"])
     assert not pattern.search("an orange beak")
     assert pattern.search("round like an orange")

@@ -1,5 +1,8 @@
 """What a text is worth in a task: seen in its supports alone, anchored at val."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -30,24 +33,24 @@ def judged(shots, **domain):
     return WORTH.judge(0.5, Supports.of(supports, text))
 
 
-def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more():
+def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more() -> None:
     home, mixed_up, better = (judged(5, slope=slope, spread=0.7, classes=20).slope.mean() for slope in (1.0, 0.0, 1.4))
     assert mixed_up < 0.05
     assert home == pytest.approx(1, abs=0.15)
     assert better > home + 0.05
 
 
-def test_text_counts_more_where_classes_lie_closer_together_and_where_pictures_scatter_more():
+def test_text_counts_more_where_classes_lie_closer_together_and_where_pictures_scatter_more() -> None:
     home = judged(5, classes=20).alpha.mean()
     assert judged(5, classes=20, spread=0.32).alpha.mean() > home + 0.05
     assert judged(5, classes=20, noise=1.7).alpha.mean() > home + 0.05
 
 
-def test_in_the_domain_of_val_alpha_stays_near_val_s():
+def test_in_the_domain_of_val_alpha_stays_near_val_s() -> None:
     assert judged(5, classes=20).alpha.mean() == pytest.approx(0.5, abs=0.06)
 
 
-def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior():
+def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior() -> None:
     moved = [
         abs(judged(*size, slope=0.0, classes=classes).slope.mean() - WORTH.prior(0.5).slope).item()
         for *size, classes in ((1, 5), (5, 5), (5, 20))
@@ -55,33 +58,33 @@ def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior():
     assert moved == sorted(moved)
 
 
-def test_of_two_classes_the_slope_is_judged_too():
+def test_of_two_classes_the_slope_is_judged_too() -> None:
     right, wrong = (judged(5, classes=2, slope=slope).slope.mean() for slope in (1.0, -1.0))
     assert wrong < WORTH.prior(0.5).slope < right
 
 
-def test_texts_that_are_all_alike_are_no_number_that_is_not_finite():
+def test_texts_that_are_all_alike_are_no_number_that_is_not_finite() -> None:
     _, supports, _ = tasks(1)
     found = WORTH.judge(0.5, Supports.of(supports, torch.ones(E, N, D)))
     assert all(part.isfinite().all() for part in vars(found).values())
 
 
-def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are():
+def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are() -> None:
     """Each direction twenty times over tells nothing more: the other assignments of the texts know that."""
     text, supports, _ = tasks(1, slope=0.0)
-    spread = ClassSpread(*(part.repeat(20) for part in (SPREAD.within, SPREAD.between, SPREAD.text)), SPREAD.slope)
+    spread = replace(SPREAD, **{name: getattr(SPREAD, name).repeat(20) for name in ("within", "between", "text")})
     repeated = TextWorth(spread).judge(0.5, Supports.of(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20)))
     torch.testing.assert_close(repeated.slope, judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
 
 
-def test_texts_that_told_nearly_all_of_a_class_leave_a_weak_guess_where_they_are_mixed_up():
+def test_texts_that_told_nearly_all_of_a_class_leave_a_weak_guess_where_they_are_mixed_up() -> None:
     told = TextWorth(ClassSpread(SPREAD.within, SPREAD.between, 0.95 * SPREAD.between, SPREAD.slope))
     text, supports, _ = tasks(5, slope=0.0, classes=20)
     little, much = (worth.judge(0.5, Supports.of(supports, text)).alpha.mean() for worth in (WORTH, told))
     assert much < little - 0.1
 
 
-def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it():
+def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it() -> None:
     text, supports, _ = tasks(1)
     far = 5 * torch.randn(D, generator=torch.Generator().manual_seed(9))
     here, there = (WORTH.judge(0.5, Supports.of(supports + moved, text)) for moved in (0, far))
@@ -90,7 +93,7 @@ def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it():
     assert there.alpha.mean() < here.alpha.mean()  # there classes lie further apart
 
 
-def test_how_a_task_is_judged_depends_on_no_other_task():
+def test_how_a_task_is_judged_depends_on_no_other_task() -> None:
     text, supports, _ = tasks(2)
     whole = WORTH.judge(0.5, Supports.of(supports, text))
     for i in range(3):
@@ -100,13 +103,13 @@ def test_how_a_task_is_judged_depends_on_no_other_task():
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
-def test_a_multiple_of_one_leaves_alpha_and_a_larger_one_moves_it_to_the_text(alpha):
+def test_a_multiple_of_one_leaves_alpha_and_a_larger_one_moves_it_to_the_text(alpha: float) -> None:
     assert float(move_alpha(alpha, 1.0)) == pytest.approx(alpha, abs=1e-4)
     assert 0 <= float(move_alpha(alpha, 0.1)) <= alpha + 1e-4
     assert alpha - 1e-4 <= float(move_alpha(alpha, 10.0)) <= 1
 
 
-def test_moments_of_many_pictures_are_those_they_were_drawn_with():
+def test_moments_of_many_pictures_are_those_they_were_drawn_with() -> None:
     text, _, queries = tasks(1, slope=0.8, classes=400, episodes=1, queries=20)
     labels = torch.arange(400).repeat_interleave(20)
     found = measure_spread(queries[0].reshape(-1, D), labels, text[0], torch.arange(1.0, D + 1))
@@ -117,7 +120,7 @@ def test_moments_of_many_pictures_are_those_they_were_drawn_with():
 
 
 @pytest.fixture(scope="module")
-def method():
+def method() -> Callable[..., SynTrans]:
     """A head whose space is that of the tasks and whose map is the identity; and all texts of the tasks in a row."""
     g = torch.Generator().manual_seed(1)
     base = torch.randn(30, D, generator=g) * 0.6**0.5
@@ -136,7 +139,7 @@ def shown(method, shots=1, **domain):
     return method(text), supports, queries.flatten(1, 2), classes
 
 
-def test_no_query_enters_the_weights_of_the_first_two_levels(method):
+def test_no_query_enters_the_weights_of_the_first_two_levels(method: Callable[..., SynTrans]) -> None:
     """Other queries, or the same in another order, leave the classifier as it is; scores follow the queries."""
     inductive, supports, queries, classes = shown(method)
     order = torch.randperm(queries.shape[1], generator=torch.Generator().manual_seed(3))
@@ -148,7 +151,7 @@ def test_no_query_enters_the_weights_of_the_first_two_levels(method):
         torch.testing.assert_close(alone, before[:, :1], rtol=1e-4, atol=1e-4)
 
 
-def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method):
+def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method: Callable[..., SynTrans]) -> None:
     inductive, supports, queries, classes = shown(method)
     transductive = TransductiveSynTrans(inductive)
     alone = accuracy(inductive.scores(supports, queries, classes)).mean()
@@ -158,7 +161,7 @@ def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(met
     assert not torch.allclose(found, transductive.scores(supports, queries, classes)[:, ::2], atol=1e-2)
 
 
-def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method):
+def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method: Callable[..., SynTrans]) -> None:
     text, supports, queries = tasks(5, episodes=80)
     queries, classes = queries.flatten(1, 2), torch.arange(text.shape[0] * N).view(-1, N)
     adapted = method(text.roll(1, 1))
