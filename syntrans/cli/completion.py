@@ -1,4 +1,4 @@
-"""What the shell offers at TAB: names of configs, keys, data sets, class lists and classes.
+"""Shell completion, what TAB offers: names of configs, keys, data sets, class lists and classes.
 
 Set up by `syntrans --install-completion`.
 

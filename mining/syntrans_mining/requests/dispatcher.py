@@ -1,4 +1,4 @@
-"""Asking models: what the cache knows is not asked again, what is answered goes there at once, and it is counted.
+"""The dispatcher asks models: what the cache knows not again, what is answered is kept at once, and it counts.
 
 Requests are rendered, answered and read in windows: while one is being answered, the next one is rendered and the one
 before is read, so that the engines never wait and memory does not grow with the number of classes.

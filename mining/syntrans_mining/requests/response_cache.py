@@ -1,4 +1,4 @@
-"""Every answer and every CLIP vector, kept from the moment it arrives: sqlite, keyed by what makes it what it is.
+"""The response cache: every answer and CLIP vector, in sqlite as it arrives, keyed by what makes it what it is.
 
 A key is a hash of model, engine, prompt, rendered messages, sampling, seed and picture, never of paths or of how many
 workers there are. An answer is in the file before it counts as given: killing a run at any moment loses the calls

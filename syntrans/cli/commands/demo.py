@@ -1,4 +1,4 @@
-"""`syntrans demo`: the whole way once, on the embedded world, where the truth is known.
+"""`syntrans demo`: the whole pipeline once, on the embedded world, where the truth is known.
 
 It draws the world's pictures, mines them with the world's models on the real engines, scores every step of mining
 against the truth, trains an encoder and a bridge on the base classes, evaluates on the novel ones, and prints two

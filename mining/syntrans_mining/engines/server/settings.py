@@ -1,4 +1,4 @@
-"""How a server is asked: the keys of ``engine.args`` and of a model's ``args`` for engine kind openai."""
+"""Settings of the server engine: the keys of ``engine.args`` and of a model's ``args`` for engine kind openai."""
 
 from __future__ import annotations
 
