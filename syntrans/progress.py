@@ -96,7 +96,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """No progress at all."""
+    """A `Progress` that shows nothing."""
 
     def step(self, name: str) -> None:
         """Nothing."""

@@ -126,7 +126,7 @@ class MergedPool:
 
     @property
     def keys(self) -> Sequence[str]:
-        """The keys of all."""
+        """The class keys of all pools."""
         return sorted({key for pool in self._pools for key in pool.keys})
 
     @property

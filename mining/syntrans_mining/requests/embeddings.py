@@ -79,7 +79,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class PictureVectors:
-    """Vectors under way."""
+    """Vectors of pictures that are being encoded."""
 
     cache: ResponseCache
     order: list[str]
