@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from jaxtyping import Float
 
 from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
@@ -22,6 +21,7 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import NAME_TEMPLATE
+from syntrans_training.prediction.shapes import Float
 from syntrans_training.prediction.space import (
     SHIPPED,
     fit_space,
@@ -73,7 +73,7 @@ def _photos(folder: Path) -> tuple[list[ImageRef], list[str]]:
 
 
 def _class_vectors(classes: list[str], folder: Path) -> list[Float[np.ndarray, "c s"]]:
-    """Unit class vectors by kind: the name, DCLIP's texts, CuPL's texts, and CuPL's beside the name."""
+    """Unit class vectors [c, s] by kind: the name, DCLIP's texts, CuPL's texts, and CuPL's beside the name."""
     encoder = SentenceEncoder()
     names = encoder.encode([NAME_TEMPLATE.format(name=name) for name in classes])
     means = []

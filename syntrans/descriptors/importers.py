@@ -115,16 +115,16 @@ Said = dict[ClassEntry, list[Line]]
 def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Imported) -> Said:
     """The lines of listed classes; InputError naming those that no source has."""
     said: Said = {entry: [] for entry in classes}
-    known: set[str] = set()
+    matched: set[str] = set()
     for source in sources:
         by_key = {entry.id: lines for entry, lines in source.described.items()}
         matches = match(classes, source.described, str(source.path))
-        known.update(matches.found)
+        matched.update(matches.found)
         for entry in classes:
             said[entry] += by_key.get(matches.found.get(entry.id, ""), [])
         done.left_out = list(dict.fromkeys([*done.left_out, *matches.left_over]))
         done.n_left_out += sum(len(by_key[key]) for key in matches.left_over)
-    if missing := [entry for entry in classes if entry.id not in known]:
+    if missing := [entry for entry in classes if entry.id not in matched]:
         names = [entry.name for source in sources for entry in source.described]
         where, rule = " and ".join(str(source.path) for source in sources), "spelled as in the source, or off the list"
         raise InputError(f"{where} does not describe {len(missing)} listed classes: {nearest(missing, names)}; {rule}")
