@@ -24,7 +24,7 @@ from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
-from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
@@ -223,12 +223,12 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
 def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch) -> None:
     out = artifacts / "train" / "whole"
     train(config, out=out)
-    given, fit = [], distill.fit
+    given, fit = [], loop.fit
     monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
-    (out / distill.STATE).write_bytes(b"left by a death at the very end")
+    (out / DISTILL_STATE).write_bytes(b"left by a death at the very end")
     train(config, out=out)
     assert not given
-    assert not (out / distill.STATE).exists()
+    assert not (out / DISTILL_STATE).exists()
     train(config, out=out, resume=False)
     assert given
 

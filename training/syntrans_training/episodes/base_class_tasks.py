@@ -34,8 +34,8 @@ class PseudoNovelSampler:
 
     def __init__(
         self,
-        features: Tensor,
-        labels: Tensor,
+        features: Float[Tensor, "n d"],
+        labels: Int[Tensor, " n"],
         *,
         ways: int,
         shots: int,

@@ -146,7 +146,7 @@ def _check(spec: EpisodeSpec, table: NDArray[np.int64], barred: NDArray[np.bool_
 
 
 def episodes_key(spec: EpisodeSpec, labels: NDArray[np.int64], barred: NDArray[np.bool_]) -> str:
-    """16 hex over everything the draw depends on."""
+    """16 hex over everything the draw depends on; labels and what is barred [n]."""
     import hashlib
 
     data = hashlib.sha256(labels.astype("<i8").tobytes() + np.packbits(barred).tobytes()).hexdigest()
@@ -161,7 +161,10 @@ def frozen(
     barred: NDArray[np.bool_] | None = None,
     names: Sequence[str] | None = None,
 ) -> Episodes:
-    """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
+    """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once.
+
+    Class numbers `labels` and `barred` [n]: see `draw`.
+    """
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
     path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
     if os.path.lexists(path):  # False also where one may not look

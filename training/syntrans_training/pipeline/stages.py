@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Bool
 from torch import Tensor
 
 from syntrans.errors import InputError
@@ -71,7 +71,7 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     return Texts(knowledge, encoder, of_base, class_vectors(of_base), class_vectors(of_val), file)
 
 
-def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
+def check_val(config: TrainConfig, val: Split, seen: Bool[np.ndarray, " n"]) -> None:
     """`InputError` when the val split is too small for the episodes that choices are made on."""
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)

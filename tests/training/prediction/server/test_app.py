@@ -5,10 +5,11 @@ import io
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from prediction_world import Words, photo, sight, write_task
+from prediction_world import Words, opened, photo, write_task
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
@@ -33,7 +34,7 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_a_taken_port_is_one_line(support: Path, capsys: pytest.CaptureFixture[s
 def test_the_command_listens_on_this_machine_alone(
     support: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = []
+    seen: list[Any] = []
 
     def started(_server, sockets) -> None:
         seen.extend(one.getsockname() for one in sockets)

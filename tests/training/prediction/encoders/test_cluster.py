@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +30,7 @@ def write_parquet(path, n=40):
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch):
     """A worker, in this process."""
-    monkeypatch.setattr(choose, "open_sight", lambda _ref: type("Sight", (), {"encoder": ColourEncoder()}))
+    monkeypatch.setattr(choose, "open_image_encoder", lambda _ref: SimpleNamespace(encoder=ColourEncoder()))
     return cluster.Reader(None, fingerprint(ColourEncoder()))
 
 
@@ -43,7 +45,7 @@ def there(reader, pictures, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(cluster, "_read_there", read)
     monkeypatch.setattr(cluster, "join_cluster", lambda *_: None)
-    kept = []
+    kept: list[Any] = []
     found = cluster.encode_on_cluster(
         ColourEncoder(), None, pictures, "read", lambda rows, _: kept.extend(rows), workers=1, address=None
     )
