@@ -21,9 +21,9 @@ from syntrans_training.encoder.clip_teacher import open_teacher
 from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE
+from syntrans_training.engine.trainer import fit
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
@@ -171,21 +171,11 @@ def test_another_distillation_is_given(stage, change, monkeypatch) -> None:
     stage("one", val_every=2)  # other looks change no weight
 
 
-def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, monkeypatch) -> None:
+def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, stop_after) -> None:
     _, straight = stage("straight")
     (straight / DISTILL).rename(straight / "kept.safetensors")
-    step, calls = loop._Run._step, []
-
-    def stopped(self, items):
-        calls.append(1)
-        if len(calls) == 9:
-            raise KeyboardInterrupt
-        return step(self, items)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "_step", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            stage("stopped")
+    with stop_after("train", 8):
+        stage("stopped")
     note, again = stage("stopped")
     assert same(part(straight, file="kept.safetensors"), part(again))
     assert list(note["val_1_shot"]) == ["0", "1", "2"]
@@ -222,7 +212,7 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
 def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch) -> None:
     out = artifacts / "train" / "whole"
     train(config, out=out)
-    given, fit = [], loop.fit
+    given = []
     monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
     (out / DISTILL_STATE).write_bytes(b"left by a death at the very end")
     train(config, out=out)
