@@ -42,7 +42,7 @@ def test_mining_turns_noisy_proposals_into_precise_descriptors_on_novel_classes(
     assert stage(summary, "filter")["recall"] >= 0.60
 
 
-def test_no_stage_of_mining_lowers_precision(summary: dict[str, Any]) -> None:
+def test_no_step_of_mining_lowers_precision(summary: dict[str, Any]) -> None:
     precisions = [stage(summary, name)["precision"] for name in ("propose", "merge", "crosscheck", "ground", "filter")]
     assert precisions == sorted(precisions)
 

@@ -63,7 +63,7 @@ def test_a_refused_run_leaves_no_folder_and_one_that_asked_something_does(
     assert len(list((artifacts / "mine").glob("*"))) == 1
 
 
-def test_stages_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
+def test_steps_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
     assert mine("--config", config, "--classes", classes, "--out", tmp_path / "out") == 0
     _, meta = read_descriptors(tmp_path / "out" / "descriptors.parquet")
     assert set(meta.notes["skipped"]) == {"ground", "filter"}

@@ -76,7 +76,7 @@ def test_the_files_keep_the_contract(whole: Path) -> None:
     assert len(read_semantics(whole / "semantics.parquet")[0]) == 3
 
 
-def test_every_stage_ran_and_every_model_answered(whole: Path) -> None:
+def test_every_step_ran_and_every_model_answered(whole: Path) -> None:
     report = report_of(whole)
     assert report["skipped"] == {}
     assert report["failures"] == []

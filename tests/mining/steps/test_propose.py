@@ -131,12 +131,3 @@ def test_what_is_cut_off_or_not_json_is_no_answer_and_is_not_repaired(response: 
 def test_any_text_at_all_is_parsed_or_refused(text: str) -> None:
     found = propose.parse_answer(Response("id", text))
     assert found is None or all(facet in FACETS for facet, _ in found[0])
-
-
-@given(st.text())
-def test_clean_text_is_one_line_without_unseen_characters(text: str) -> None:
-    cleaned = propose.clean_text(text)
-    assert cleaned.isprintable()
-    assert cleaned == cleaned.strip()
-    assert len(cleaned) <= propose.RAW_LIMIT
-    assert propose.clean_text(cleaned) == cleaned

@@ -7,7 +7,7 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import COLOURS, Words, photo, predict, sight, write_task
+from prediction_world import COLOURS, Words, opened, photo, predict, write_task
 
 from syntrans.cli.app import run
 from syntrans.contract.rows import FileMetadata
@@ -21,7 +21,7 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 
@@ -65,7 +65,7 @@ def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_
     text, code, tmp_path, capsys, monkeypatch
 ) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("MiniLM", SentenceEncoder)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("MiniLM", SentenceEncoder)))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
     found, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)

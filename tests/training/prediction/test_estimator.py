@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from prediction_world import COLOURS, Words, photo, sight
+from prediction_world import COLOURS, Words, opened, photo
 
 import syntrans
 from syntrans.errors import InputError
@@ -23,7 +23,7 @@ def pictures(shots, start=0):
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimator, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(estimator, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
 
 
 @pytest.mark.usefixtures("colours")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ def write_parquet(path, n=40):
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch):
     """A worker, in this process."""
-    monkeypatch.setattr(choose, "open_sight", lambda _ref: type("Sight", (), {"encoder": ColourEncoder()}))
+    monkeypatch.setattr(choose, "open_image_encoder", lambda _ref: SimpleNamespace(encoder=ColourEncoder()))
     return cluster.Reader(None, fingerprint(ColourEncoder()))
 
 

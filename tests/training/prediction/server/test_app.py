@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from prediction_world import Words, photo, sight, write_task
+from prediction_world import Words, opened, photo, write_task
 
 from syntrans.cli.app import run
 from syntrans.images import decode as image_decode
@@ -34,7 +34,7 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
 
 
 @pytest.fixture

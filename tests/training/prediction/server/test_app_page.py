@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chromium import ABSENT, BROWSER, browser
 from PIL import Image
-from prediction_world import Words, sight, write_task
+from prediction_world import Words, opened, write_task
 
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders.choose import LazyText
@@ -47,7 +47,7 @@ def served(support):
 def test_pictures_are_named_and_corrected_with_the_keyboard_at_phone_width(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     support, query = write_task(tmp_path, shots=2, queries=1)
     (query / HOSTILE).write_bytes(b"hello")
     (support / HOSTILE_CLASS).mkdir()
