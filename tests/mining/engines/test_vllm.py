@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_senses_contrasts_and_summaries_are_asked_on_the_real_engine(
 ) -> None:
     """These models never saw such prompts: their answers are of no use, but every kind of request gets one."""
     values = config.model_dump(mode="json") | {
+        "vlm": None,
         "lint": {"ask_senses": True, "ambiguous": "first"},
         "contrast": {"prompt": "contrast.v1"},
         "compose": {"llm": "llm-a", "max_tokens": 32},
@@ -133,15 +135,12 @@ def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path
             Request(f"{name} judged", model.name, doubt, Sampling(1), yes_no=True),
         ]
 
-    def answers(requests: list[Request], logs: Path) -> dict[str, tuple[str, float | None]]:
-        pool = Pool([[WorkerPlan((model,))]], logs, settings=PoolSettings(exact=True))
-        try:
-            return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
-        finally:
-            pool.close()
+    def answers(pool: Pool, requests: list[Request]) -> dict[str, tuple[str, float | None]]:
+        return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
 
-    few = answers(asked(names[0]), tmp_path / "few")
-    many = answers([r for name in reversed(names[:20]) for r in reversed(asked(name))], tmp_path / "many")
+    with closing(Pool([[WorkerPlan((model,))]], tmp_path, settings=PoolSettings(exact=True))) as pool:
+        few = answers(pool, asked(names[0]))
+        many = answers(pool, [r for name in reversed(names[:20]) for r in reversed(asked(name))])
     assert len(many) == 60
     assert {key: many[key] for key in few} == few
 
