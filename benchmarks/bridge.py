@@ -36,7 +36,7 @@ from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
-from syntrans_training.text.encoders import MINILM
+from syntrans_training.config.text_encoder import MINILM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

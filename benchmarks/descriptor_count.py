@@ -78,7 +78,7 @@ def measure(folder: Path, counts: list[int], draws: int, config: EvaluateConfig)
     config = with_tasks_of(run, config)
     subject = open_evaluated_split(run, device=config.device, views=False)
     classes, text = subject.split.classes, run.config.text
-    texts = texts_of_variant(read_knowledge(subject.descriptors, classes), classes, run.text_encoder(), text)
+    texts = texts_of_variant(read_knowledge(subject.descriptors, classes), classes, run.text_encoder(), **text.reading)
     main = subject.features.main
     lines = []
     for shots in config.episodes.shots:

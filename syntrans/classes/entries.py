@@ -15,6 +15,8 @@ from syntrans.classes.files import ID_FIELDS, NAME_FIELDS, read_records
 from syntrans.errors import InputError
 
 BUILTIN = ("mini", "tiered", "cifar-fs", "fc100", "cub", "world")
+WNID = re.compile(r"n\d{8}")
+ARTICLE = re.compile(r"^(a|an|the)\s+")
 _LISTS = Path(__file__).resolve().parent / "lists"
 
 

@@ -14,12 +14,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from syntrans.classes.entries import ClassEntry, blank_lines, slug
+from syntrans.classes.entries import ARTICLE, WNID, ClassEntry, blank_lines, slug
 from syntrans.errors import InputError
 
-_WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
-_ARTICLE = re.compile(r"^(a|an|the) ")
 _IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman", "children": "child"}
 _ENDINGS = ((r"(?<=[^aeiou])y$", "ies"), (r"fe?$", "ves"))
 _ALTERNATIVES = re.compile(r"\s*(?:[,;/]|\bor\b)\s*")
@@ -51,7 +49,7 @@ def is_settled(entry: ClassEntry) -> bool:
 def normalised(name: str) -> str:
     """The form in which two names are the same: case, spaces, '_', '-' and a leading article do not count."""
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
-    return _ARTICLE.sub("", words)
+    return ARTICLE.sub("", words)
 
 
 def plurals(name: str) -> set[str]:
@@ -166,7 +164,7 @@ def ambiguous_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 def wnids_as_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """A WordNet id where a language model needs words."""
     for entry in entries:
-        if _WNID.fullmatch(entry.name):
+        if WNID.fullmatch(entry.name):
             text = f"{entry.name!r} is a WordNet id, no name; write {entry.name}<TAB>name"
             yield LintFinding("warning", "wnid_as_name", text, (entry.id,))
 
@@ -267,7 +265,7 @@ def _has_default_id(entry: ClassEntry) -> bool:
 
 
 def _has_wnid(entry: ClassEntry) -> bool:
-    return _WNID.fullmatch(entry.id) is not None
+    return WNID.fullmatch(entry.id) is not None
 
 
 def _is_odd(character: str) -> bool:

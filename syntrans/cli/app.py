@@ -5,7 +5,6 @@ Data goes to stdout, everything else to stderr. The commands are in `commands/`.
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -104,9 +103,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the `syntrans` program."""
+    """Run the program's own command line, and end with its exit code."""
     stop_like_ctrl_c()
-    gc.set_threshold(50_000)  # nearly all that a start makes stays: looking for garbage in it took 5 % of short runs
     raise SystemExit(run())
 
 

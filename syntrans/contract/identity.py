@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syntrans.classes.entries import ClassEntry, composed, read_class_file
+from syntrans.classes.entries import WNID, ClassEntry, composed, read_class_file
 from syntrans.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ CLASSES = "classes.jsonl"
 """The class list in the folder of a mining run."""
 DEFINITIONS = "definitions"
 """Key of the files' notes: class id -> definition, of classes that share their name with another one."""
-_WNID = re.compile(r"n\d{8}")
 
 
 def definition_notes(entries: Sequence[ClassEntry]) -> dict[str, dict[str, str]]:
@@ -49,7 +47,7 @@ def one_identity(path: Path, rows: Iterable[Row], notes: dict[str, Any]) -> Iter
             both = f"{known!r} and {row.class_name!r}"
             raise InputError(f"{path}: class id {row.class_id!r} has the names {both}; give each its own id")
         other = ids.setdefault(composed(row.class_name), row.class_id)
-        if other != row.class_id and not all(_WNID.fullmatch(one) or one in settled for one in (other, row.class_id)):
+        if other != row.class_id and not all(WNID.fullmatch(one) or one in settled for one in (other, row.class_id)):
             both = f"{other!r} and {row.class_id!r}"
             rule = "give both a definition in the class list, or names that differ"
             raise InputError(f"{path}: {row.class_name!r} is the name of the classes {both}; {rule}")

@@ -25,7 +25,7 @@ NEED_NOTHING = [
 ]
 RUN_ELSEWHERE = {
     "descriptor_count": "tests/training/test_benchmarks.py",
-    "flier_variations": "tests/training/flier/test_command.py",
+    "flier_variations": "tests/training/flier/test_training.py",
     "fusion": "tests/training/test_benchmarks.py",
     "predict_run": "tests/training/test_benchmarks.py",
     "prediction_sets": "tests/training/test_benchmarks.py",
@@ -152,6 +152,7 @@ def test_the_worth_of_a_veto_is_measured(call: Callable[..., None], artifacts: P
 
 
 @pytest.mark.vllm
+@pytest.mark.usefixtures("vllm_imported")
 def test_minings_throughput_is_measured_beside_bare_vllm(
     call: Callable[..., None], artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ def settings(given):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("world_in_cache")
 def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["mine", "--classes", "world", "--config", "world", *settings(FAKE)]) == 0
     assert run(["train", "--config", "smoke", *settings(SMALL)]) == 0, capsys.readouterr().err

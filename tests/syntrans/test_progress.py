@@ -82,14 +82,14 @@ def test_on_a_terminal_one_bar_may_lie_within_another(monkeypatch: pytest.Monkey
     assert "a line above the bars" in screen.getvalue()
 
 
-def test_stages_begin_to_count_with_their_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_begin_to_count_with_their_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Listener("crosscheck: 3/5 answers")
     monkeypatch.setattr("sys.stderr", heard)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
     with Shown() as shown:
-        shown.stage("merge")
+        shown.step("merge")
         shown.advance(1)  # nobody was asked
-        shown.stage("crosscheck")
+        shown.step("crosscheck")
         shown.expect(5)
         shown.advance(3)
         assert heard.heard.wait(60)

@@ -75,7 +75,7 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = [(c, s) for s in range(3) for c in range(6)]
     order = rng.permutation(len(pairs))
     for split, part in {"base": order[:8], "val": order[8:13], "novel": order[13:]}.items():
-        rows = [(pairs[i], toy_picture(*pairs[i], rng)) for i in part for _ in range(14)]
+        rows = [(pairs[i], toy_picture(pairs[i][0], pairs[i][1], rng)) for i in part for _ in range(14)]
         table = {
             "image": [{"bytes": data, "path": ""} for _, data in rows],
             "class": [f"{COLOURS[c]} {SHAPES[s]}" for (c, s), _ in rows],

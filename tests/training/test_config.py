@@ -9,9 +9,9 @@ from syntrans.cli.config_keys import model_of
 from syntrans.config import dotted, from_values, load_config, read_saved
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EncoderConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config.text_encoder import text_encoder_ref
 from syntrans_training.encoder.generations import plan
 from syntrans_training.engine.trainer import learning_rate
-from syntrans_training.text.encoders import text_encoder_ref
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 

@@ -96,12 +96,13 @@ def _left_by_mining(data: DataConfig) -> dict[str, str]:
     from syntrans_mining.images_config import ImagesConfig
     from syntrans_mining.run.pictures import shown
     from syntrans_training.config import EpisodesConfig
+    from syntrans_training.data.load_splits import origin_of
     from syntrans_training.data.part_check import count_parts
 
     shape = EpisodesConfig()
     need = max(shape.shots) + shape.queries
     mined = images_seen_with(data.path)
-    counts = count_parts(data, None, mined[1] if mined else ())
+    counts = count_parts(origin_of(data), mined[1] if mined else ())
     free = {(part, c): n.free for part in ("val", "novel") for c, n in counts.get(part, {}).items()}
     if mined is None:
         reserve, most = ImagesConfig().reserve, FilterConfig().images

@@ -1,6 +1,6 @@
 """`syntrans demo`: the whole way once, on the embedded world, where the truth is known.
 
-It draws the world's pictures, mines them with the world's models on the real engines, scores every stage of mining
+It draws the world's pictures, mines them with the world's models on the real engines, scores every step of mining
 against the truth, trains an encoder and a bridge on the base classes, evaluates on the novel ones, and prints two
 tables. The same figures go to summary.json; artifacts/README.md describes its keys.
 """
@@ -53,7 +53,7 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     with clock.clock("mine"):
         descriptors, run_json = _mine(pictures, out / "mine", seed)
     scores = _score(descriptors, run_json)
-    _print_stages(scores)
+    _print_steps(scores)
     with clock.clock("train"):
         _train(descriptors, out / "train", seed)
     with clock.clock("evaluate"):
@@ -94,15 +94,15 @@ def _mine(pictures: Path, target: Path, seed: int) -> tuple[Path, Path]:
 
 
 def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
-    """Precision and recall per stage and split; also written into run.json under "truth"."""
+    """Precision and recall per step and split; also written into run.json under "truth"."""
     from syntrans.contract.reading import read_descriptors
     from syntrans.files.sealed_json import read_sealed_json, sealed_json
-    from syntrans_world.score import all_stage_scores
+    from syntrans_world.score import all_step_scores
 
     report = read_sealed_json(run_json, "start the demo again")
     scores = [
         {**score.as_dict(), "seconds": report["stages"].get(score.stage, {}).get("seconds")}
-        for score in all_stage_scores(read_descriptors(descriptors)[0])
+        for score in all_step_scores(read_descriptors(descriptors)[0])
     ]
     atomic_write_text(run_json, sealed_json({**report, "truth": scores}))
     return scores
@@ -145,7 +145,7 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _print_stages(scores: list[dict[str, Any]]) -> None:
+def _print_steps(scores: list[dict[str, Any]]) -> None:
     made = table("after step", ">rows", ">precision", ">recall", ">seconds", whole=("after step",))
     for score in (score for score in scores if score["split"] == "novel"):
         values = (score["precision"], score["recall"])

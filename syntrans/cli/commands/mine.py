@@ -226,9 +226,9 @@ def _mine_into_folder(inputs: Inputs, opened: Pictures | None, out: Path | None)
 
 
 def _show(result: MineResult) -> None:
-    from syntrans_mining.run.report import stage_table
+    from syntrans_mining.run.report import step_table
 
-    print(stage_table(result.run), file=sys.stderr)  # noqa: T201 - see say
+    print(step_table(result.run), file=sys.stderr)  # noqa: T201 - see say
 
 
 def _preview(result: MineResult) -> Path:

@@ -9,14 +9,16 @@ import pytest
 from syntrans.cli.commands.demo import run
 from syntrans.contract.reading import read_metadata
 from syntrans.runs.file_names import SUMMARY
+from tests.conftest import put_into_cache
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One whole demo in an empty artifacts folder."""
+def folder(drawn_world: Path, vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whole demo in an artifacts folder that has the world's pictures and nothing else."""
     root = tmp_path_factory.mktemp("demo")
+    put_into_cache(drawn_world, root / "artifacts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
         run(root / "out")
@@ -40,7 +42,7 @@ def test_mining_turns_noisy_proposals_into_precise_descriptors_on_novel_classes(
     assert stage(summary, "filter")["recall"] >= 0.60
 
 
-def test_no_stage_of_mining_lowers_precision(summary: dict[str, Any]) -> None:
+def test_no_step_of_mining_lowers_precision(summary: dict[str, Any]) -> None:
     precisions = [stage(summary, name)["precision"] for name in ("propose", "merge", "crosscheck", "ground", "filter")]
     assert precisions == sorted(precisions)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -24,10 +26,17 @@ engine: {kind: fake, workers: 0}
 
 
 @pytest.fixture(autouse=True)
-def well_installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing vLLM takes ten seconds; only slow tests do."""
-    if not any(request.node.get_closest_marker(name) for name in ("slow", "vllm")):
-        monkeypatch.setattr("syntrans_mining.packages.import_problems", lambda _: {})
+def well_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing vLLM takes ten seconds; `probed` does, before this."""
+    monkeypatch.setattr("syntrans_mining.packages.import_problems", lambda _: {})
+
+
+@pytest.fixture(scope="module")
+def probed(vllm_imported: None) -> dict[str, dict[str, str]]:
+    """The checks of the world's config by their names: real imports, real engines, all well."""
+    with redirect_stdout(io.StringIO()) as page:
+        assert doctor("--config", "world", "--probe", "--json") == 0
+    return {check["name"]: check for check in json.loads(page.getvalue())["checks"]}
 
 
 @pytest.fixture
@@ -165,14 +174,14 @@ def test_another_vllm_than_the_tested_one_is_said(
     assert marks(check_machine({**found, build: version}))["vllm"] == mark
 
 
-@pytest.mark.slow
-def test_the_worlds_models_are_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor("--config", "world", "--json") == 0
-    found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+@pytest.mark.vllm
+@pytest.mark.timeout(600)
+def test_the_worlds_models_are_well(probed: dict[str, dict[str, str]]) -> None:
+    assert probed["imports of engine.kind vllm"]["mark"] == probed["imports of CLIP"]["mark"] == "ok"
     for name in ("llm-a", "llm-b", "llm-c", "vlm"):
-        assert found[f"{name}: chat template"]["mark"] == "ok"
-        assert found[f"{name}: yes/no tokens"]["mark"] == "ok"
-    assert "ground" in found["vlm: chat template"]["found"]
+        assert probed[f"{name}: chat template"]["mark"] == "ok"
+        assert probed[f"{name}: yes/no tokens"]["mark"] == "ok"
+    assert "ground" in probed["vlm: chat template"]["found"]
 
 
 @pytest.mark.slow
@@ -198,7 +207,6 @@ def test_a_chat_template_that_does_not_take_the_prompts_is_found(
 
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
-def test_a_probe_starts_the_worlds_models_and_they_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor("--config", "world", "--probe", "--json") == 0
-    found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert found["llm-a: answers in JSON"] == found["vlm: yes or no"] == found["clip: vectors"] == "ok"
+def test_a_probe_starts_the_worlds_models_and_they_answer(probed: dict[str, dict[str, str]]) -> None:
+    for name in ("llm-a: answers in JSON", "vlm: yes or no", "clip: vectors"):
+        assert probed[name]["mark"] == "ok"

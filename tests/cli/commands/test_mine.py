@@ -1,4 +1,4 @@
-"""`syntrans mine` as a user runs it, on the fake engine; the last test is the one on real vLLM."""
+"""`syntrans mine` as a user runs it, on the fake engine; tests/mining/engines/test_vllm_kill.py has it on real vLLM."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_refused_run_leaves_no_folder_and_one_that_asked_something_does(
     assert len(list((artifacts / "mine").glob("*"))) == 1
 
 
-def test_stages_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
+def test_steps_without_pictures_are_recorded_as_skipped(config: Path, classes: Path, tmp_path: Path) -> None:
     assert mine("--config", config, "--classes", classes, "--out", tmp_path / "out") == 0
     _, meta = read_descriptors(tmp_path / "out" / "descriptors.parquet")
     assert set(meta.notes["skipped"]) == {"ground", "filter"}
@@ -221,15 +221,3 @@ def test_the_world_knows_its_own_classes_only_with_pictures_and_without(
     assert mine("--config", "world", "--classes", classes, *given) == 3
     assert "not goldfinch, house finch; leave out --classes" in capsys.readouterr().err
     assert not (artifacts / "mine").exists()
-
-
-@pytest.mark.vllm
-@pytest.mark.timeout(600)
-def test_three_classes_of_the_world_are_mined_on_real_engines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert mine("--config", "world", "--limit", 3) == 0
-    rows, meta = read_descriptors(Path(capsys.readouterr().out.rstrip("\n")))
-    assert len({row.class_id for row in rows}) == 3
-    assert {model for row in rows for author in row.authors for model in [author.model]} == {"llm-a", "llm-b", "llm-c"}
-    assert any(row.kept and row.grounding and row.clip for row in rows)
-    assert len(meta.images_seen) > 0
-    assert "skipped" not in meta.notes

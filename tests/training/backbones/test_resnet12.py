@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ def test_the_full_net_has_three_convolutions_and_a_shortcut_per_block() -> None:
 
 
 def test_pooling_before_the_activation_changes_nothing() -> None:
-    block = ResNet12((4, 4, 4, 4)).blocks[0].eval()
+    block: Any = ResNet12((4, 4, 4, 4)).blocks[0].eval()
     x = torch.randn(2, 3, 8, 8)
     published = block.pool(block.activation(block.body(x) + block.shortcut(x)))
     assert torch.equal(block(x), published)

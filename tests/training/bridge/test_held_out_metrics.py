@@ -2,8 +2,8 @@
 
 import torch
 
-from syntrans_training.bridge.closed_form_start import MapInit, SpaceSettings, TransformedFeatures, fit_metric
 from syntrans_training.bridge.held_out_metrics import held_out_metrics
+from syntrans_training.bridge.initialisation import MapInit, SpaceSettings, TransformedFeatures, fit_metric
 from syntrans_training.modules.whiten import class_means
 
 C, D = 9, 5

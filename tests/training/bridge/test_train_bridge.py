@@ -9,7 +9,10 @@ import torch.nn.functional as F
 
 from syntrans_training.bridge import head_training
 from syntrans_training.bridge.alpha_curve import alpha_curve
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.episodic_loss import LossWeights
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
+from syntrans_training.bridge.held_out_metrics import held_out_metrics
+from syntrans_training.bridge.initialisation import (
     MapInit,
     RawFeatures,
     SpaceSettings,
@@ -17,9 +20,6 @@ from syntrans_training.bridge.closed_form_start import (
     make_grid,
     transform_features,
 )
-from syntrans_training.bridge.episodic_loss import LossWeights
-from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, train_head
-from syntrans_training.bridge.held_out_metrics import held_out_metrics
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.bridge.train_bridge import train_bridge

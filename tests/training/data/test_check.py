@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import archives
@@ -104,7 +105,7 @@ def saved(picture, kind="PNG", **more):
     return buffer.getvalue()
 
 
-COPIES = {
+COPIES: dict[str, Callable[[Image.Image], bytes]] = {
     "exact": saved,
     "recompressed": lambda p: saved(p, "JPEG", quality=30),
     "resized": lambda p: saved(p.resize((p.width // 2, p.height // 2))),

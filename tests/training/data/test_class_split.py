@@ -29,7 +29,7 @@ COUNTS = {
 
 def test_every_split_has_its_checksum() -> None:
     lines = (FOLDER / "SHA256SUMS").read_text().splitlines()
-    sums = dict(reversed(line.split()) for line in lines)
+    sums = {name: digest for digest, name in (line.split() for line in lines)}
     assert sums == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("*.json")}
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,12 +102,12 @@ def test_views_depend_on_the_generator_alone() -> None:
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_a_padded_crop_is_cut_from_the_picture_in_its_black_frame(flip: float) -> None:
-    view = {"size": 12, "crop_pad": 3, "flip": flip, "jitter": 0.0}
+    view: dict[str, Any] = {"size": 12, "crop_pad": 3, "flip": flip, "jitter": 0.0}
     views = random_views(PIXELS, torch.Generator().manual_seed(0), **view)
     framed = torch.nn.functional.pad(whole_views(PIXELS, size=12), (3, 3, 3, 3))
     places = set()
-    for view, frame in zip(views.flip(3) if flip else views, framed, strict=True):
-        found = [(y, x) for y in range(7) for x in range(7) if torch.equal(frame[:, y : y + 12, x : x + 12], view)]
+    for shown, frame in zip(views.flip(3) if flip else views, framed, strict=True):
+        found = [(y, x) for y in range(7) for x in range(7) if torch.equal(frame[:, y : y + 12, x : x + 12], shown)]
         assert len(found) == 1
         places |= set(found)
     assert len(places) > 1

@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import resolve_model
-from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.data.load_splits import Origin
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import clip_distillation as distill
 from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
@@ -23,7 +24,7 @@ from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
-from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
@@ -222,12 +223,12 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
 def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch) -> None:
     out = artifacts / "train" / "whole"
     train(config, out=out)
-    given, fit = [], distill.fit
+    given, fit = [], loop.fit
     monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
-    (out / distill.STATE).write_bytes(b"left by a death at the very end")
+    (out / DISTILL_STATE).write_bytes(b"left by a death at the very end")
     train(config, out=out)
     assert not given
-    assert not (out / distill.STATE).exists()
+    assert not (out / DISTILL_STATE).exists()
     train(config, out=out, resume=False)
     assert given
 
@@ -279,7 +280,7 @@ def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
 
 def test_names_of_novel_classes_are_known_without_opening_a_picture(toy_data, toy_classes, splits, monkeypatch) -> None:
     monkeypatch.setattr("syntrans.images.parquet.ImageRef", lambda *_, **__: pytest.fail("opened"), raising=False)
-    found = barred_names(DataConfig(path=str(toy_data)), read_knowledge(None, splits["base"].classes), (), None)
+    found = barred_names(Origin(str(toy_data)).open(), read_knowledge(None, splits["base"].classes), (), None)
     assert found == set(toy_classes) - set(splits["base"].classes)
 
 
@@ -289,5 +290,5 @@ def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
     for name in ("base", "val"):
         shutil.copyfile(toy_data / f"{name}.parquet", tmp_path / f"{name}.parquet")
     path, base = write_toy_descriptors(), splits["base"].classes
-    found = barred_names(DataConfig(path=str(tmp_path)), read_knowledge(path, base), base, path)
+    found = barred_names(Origin(str(tmp_path)).open(), read_knowledge(path, base), base, path)
     assert {name.replace("-", " ") for name in found} == set(toy_classes) - set(base)

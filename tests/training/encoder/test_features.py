@@ -9,6 +9,7 @@ from torch import nn
 
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import features
+from syntrans_training.engine import checkpoint
 
 SIZE, N = 16, 70
 
@@ -88,7 +89,7 @@ def test_another_torch_gives_another_file(
 ) -> None:
     views(1)
     with monkeypatch.context() as patch:
-        patch.setattr(features.checkpoint, "load", lambda _path: ({"features": torch.zeros(N, 12)}, {}))
+        patch.setattr(checkpoint, "load", lambda _path: ({"features": torch.zeros(N, 12)}, {}))
         patch.setattr(torch, "__version__", "99.0")
         views(1)
     assert len(list(tmp_path.iterdir())) == 2

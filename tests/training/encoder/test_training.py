@@ -8,9 +8,11 @@ from syntrans_training.data import load_splits
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
 from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.open_encoder import build_encoder
 from syntrans_training.encoder.training import encoder_stage
-from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import ENCODER_FILES
+from syntrans_training.engine import checkpoint, training_state
+from syntrans_training.engine.run_files import ENCODER_FILES, STATE
+from syntrans_training.engine.trainer import fit
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig.model_validate(
@@ -70,7 +72,6 @@ def test_generation_0_of_another_run_is_taken_over_as_teacher(
 ) -> None:
     train(with_method("skd-gen0"), splits, tmp_path / "train" / "zero")
     trained = []
-    fit = encoder.fit
     monkeypatch.setattr(encoder, "fit", lambda task, *a, **k: (trained.append(type(task).__name__), fit(task, *a, **k)))
     train(with_method("skd-gen1"), splits, tmp_path / "train" / "one")
     assert trained == ["SKDGen1"]
@@ -86,7 +87,6 @@ def test_a_stop_in_generation_1_does_not_cost_generation_0(
     splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight, _ = train(with_method("skd-gen1"), splits, tmp_path / "straight" / "run")
-    fit = encoder.fit
 
     def stop_in_the_second(task, *args, **kwargs) -> None:
         if type(task).__name__ == "SKDGen1":
@@ -110,9 +110,9 @@ def test_states_that_a_death_at_the_very_end_left_are_removed(
 ) -> None:
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(encoder.state, "remove", lambda _: None)
+        patch.setattr(training_state, "remove", lambda _: None)
         train(with_method("cross_entropy"), splits, out)
-    assert (out / encoder.STATE).is_file()
+    assert (out / STATE).is_file()
     train(with_method("cross_entropy"), splits, out)
     assert not list(out.glob("state*"))
 
@@ -149,6 +149,6 @@ def test_a_frozen_encoder_is_not_trained(
     monkeypatch.setattr(encoder, "fit", lambda *_, **__: pytest.fail("trained"))
     found, note = train(with_method("frozen"), splits, tmp_path / "train" / "a", seed=3)
     torch.manual_seed(3)
-    fresh = encoder.build_encoder(SMALL)
+    fresh = build_encoder(SMALL)
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), fresh.state_dict().values(), strict=True))
     assert note["val_1_shot"] == {}

@@ -2,6 +2,7 @@ import itertools
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,9 @@ def make_task(interrupt_at=()):
 def run(folder, epochs=3, *, identity="a", task=None, after_epoch=None, **recipe):
     task = task or make_task()
     folder.mkdir(exist_ok=True)
-    files = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
-    recipe = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
-    fit(task, recipe, device=CPU, identity=identity, after_epoch=after_epoch, **files)
+    files: dict[str, Any] = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
+    asked = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
+    fit(task, asked, device=CPU, identity=identity, after_epoch=after_epoch, **files)
     return task.module.state_dict()
 
 
@@ -189,7 +190,7 @@ def test_nan_stops_the_run_and_names_the_steps(tmp_path: Path) -> None:
     task = make_task()
     with torch.no_grad():
         task.head.weight[0, 0] = float("nan")
-    files = {"state_file": tmp_path / "s.safetensors", "metrics_file": tmp_path / "m.jsonl"}
+    files: dict[str, Any] = {"state_file": tmp_path / "s.safetensors", "metrics_file": tmp_path / "m.jsonl"}
     with pytest.raises(NanStop, match="between steps 0 and 2") as stopped:
         fit(task, Recipe(1, 8, 0.1), device=CPU, identity="a", **files)
     assert stopped.value.exit_code == 2

@@ -1,6 +1,7 @@
 """Frozen episodes of an evaluation: drawn without seen queries, refused, or dropped; or taken from a file."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def test_drop_that_leaves_nothing_is_said(split: Split) -> None:
 
 
 @pytest.mark.parametrize("seen_queries", ["exclude", "error"])
-def test_a_given_file_with_a_seen_query_is_refused(split: Split, tmp_path: Path, seen_queries: str) -> None:
+def test_a_given_file_with_a_seen_query_is_refused(
+    split: Split, tmp_path: Path, seen_queries: Literal["exclude", "error"]
+) -> None:
     write(draw(SPEC, split.labels), tmp_path / "e.parquet")
     with pytest.raises(InputError, match="mining looked at"):
         open_frozen_episodes(SPEC, split, some_seen(split), seen_queries=seen_queries, file=tmp_path / "e.parquet")

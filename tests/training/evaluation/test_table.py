@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from syntrans_training.evaluation.table import LABELS, render
+from syntrans.views.labels import LABELS
+from syntrans_training.evaluation.table import render
 
 VISUAL = {
     "plain_prototypes",
@@ -52,7 +53,8 @@ def test_every_row_stands_in_its_group_and_nothing_is_cut(summary: dict[str, Any
 def test_a_row_stands_below_the_heading_of_its_group_wherever_it_comes_in_the_summary(summary: dict[str, Any]) -> None:
     for k, rows in summary["results"].items():
         summary["results"][k] = dict(reversed(rows.items()))
-    place, headings = {}, ("pictures alone", "pictures and text", "SynTrans, with other text")
+    place: dict[str, str] = {}
+    headings = ("pictures alone", "pictures and text", "SynTrans, with other text")
     for line in map(str.strip, render(summary, width=110).splitlines()):
         label = line.partition("  ")[0]
         place |= {"heading": label} if label in headings else {label: place.get("heading")}

@@ -10,7 +10,7 @@ TRAINERS = "engine.trainer", "engine.head_trainer", "encoder.training", "baselin
 
 
 @pytest.mark.slow  # torch is imported in a process of its own
-def test_a_finished_run_is_read_without_what_trains():
+def test_a_finished_run_is_read_without_what_trains() -> None:
     imports = "; ".join(f"import syntrans_training.{name}" for name in READERS)
     code = f"import sys; {imports}; print(*[n for n in {TRAINERS!r} if f'syntrans_training.{{n}}' in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,12 @@ TEXTS = ("a red body", "a star shape", "a large size", "seen at night")
 
 
 def prompts(rows, **changed):
-    told = {"templates": ("a picture of {descriptors}",), "count": 4, "fits": lambda _: True, "seed": 0} | changed
+    told: dict[str, Any] = {
+        "templates": ("a picture of {descriptors}",),
+        "count": 4,
+        "fits": lambda _: True,
+        "seed": 0,
+    } | changed
     return class_prompts(rows, **told)
 
 

@@ -31,7 +31,7 @@ def test_promptkd_and_its_projector_are_the_authors_own(
     case, given = item["cases"][number], recorded(item["inputs_shared"], dtype)
     expected, weights = case["outputs"][str(dtype).removeprefix("torch.")], recorded(item["weights_shared"], dtype)
     projector = Projector(12, 16).to(dtype).train(case["hyper"]["bn_training"])
-    first, norm, _, second = projector.layers
+    first, norm, _, second = projector.layers.children()
     for module, part, name in [
         (first, "weight", "proj_w1"),
         (first, "bias", "proj_b1"),
@@ -52,8 +52,8 @@ def test_promptkd_and_its_projector_are_the_authors_own(
     assert loss.item() == pytest.approx(expected["loss"], rel=1e-6)
     if "grads" in expected:
         loss.backward()
-        for parameter, name in [(first.weight, "proj_w1"), (second.weight, "proj_w2"), (norm.weight, "bn_gamma")]:
-            np.testing.assert_allclose(parameter.grad.numpy(), expected["grads"][name], atol=1e-5)
+        for module, name in [(first, "proj_w1"), (second, "proj_w2"), (norm, "bn_gamma")]:
+            np.testing.assert_allclose(module.get_parameter("weight").grad.numpy(), expected["grads"][name], atol=1e-5)
 
 
 def test_over_class_vectors_ours_is_promptkd_up_to_its_weight() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.initialisation import (
     MapInit,
     RawFeatures,
     SpaceSettings,

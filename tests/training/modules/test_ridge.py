@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -42,3 +43,39 @@ def test_a_map_of_texts_that_say_nothing_predicts_the_mean_class() -> None:
     assert torch.allclose(
         fit_ridge(torch.zeros(C, S), w, lam=1.0)(torch.zeros(3, S)), w.mean(0).expand(3, D), atol=1e-6
     )
+
+
+def pairs(c=9, k=14, d=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(c, k, generator=generator), torch.randn(c, d, generator=generator)
+
+
+def relative(s, lam):
+    return lam * (s - s.mean(0)).square().sum(1).mean().item()
+
+
+@pytest.mark.parametrize("lam", [0.1, 1.0, 10.0])
+def test_dual_ridge_equals_the_primal_solve(lam: float) -> None:
+    s, w = (x.double() for x in pairs())
+    s0, w0 = s - s.mean(0), w - w.mean(0)
+    naive = torch.linalg.inv(s0.T @ s0 + relative(s, lam) * torch.eye(14, dtype=s.dtype)) @ s0.T @ w0
+    assert torch.allclose(fit_ridge(s, w, lam=lam).weight.double(), naive, atol=1e-6)
+
+
+def test_ridge_equals_scikit_learn() -> None:
+    from sklearn.linear_model import Ridge
+
+    s, w = pairs()
+    expected = Ridge(alpha=relative(s, 0.5)).fit(s.numpy(), w.numpy()).predict(s.numpy())
+    assert np.allclose(fit_ridge(s, w, lam=0.5)(s).numpy(), expected, atol=1e-5)
+
+
+def test_ridge_without_a_penalty_is_refused() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        fit_ridge(*pairs(), lam=0.0)
+
+
+def test_ridge_of_equal_class_vectors_predicts_the_mean_class() -> None:
+    _, w = pairs()
+    flat = torch.ones(9, 14)
+    assert torch.allclose(fit_ridge(flat, w, lam=1.0)(flat), w.mean(0).expand(9, -1), atol=1e-6)

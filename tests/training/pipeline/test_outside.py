@@ -137,7 +137,8 @@ def test_a_worker_starts_no_program_and_speaks_to_nobody_either(
 def test_the_list_of_commands_is_whole(commands: dict[str, list[str]]) -> None:
     # The demonstration is mine, train and evaluate, one after the other; to start a program that loads packages is
     # what install is for.
-    assert {*typer.main.get_command(app).commands} == {*commands, "demo", "install"}
+    program: Any = typer.main.get_command(app)
+    assert {*program.commands} == {*commands, "demo", "install"}
 
 
 def test_the_watch_sees_programs_and_connections(watch: Watch) -> None:

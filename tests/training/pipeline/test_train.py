@@ -12,6 +12,7 @@ from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.engine import checkpoint
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.table import render
 from syntrans_training.pipeline.train import TrainResult, train
@@ -177,7 +178,7 @@ def test_an_interrupted_train_goes_on_to_the_same_bits(
     with (out / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"epoch": 2, "lo\n')  # a full disk cuts a line short
     again = train(slow, out=out)
-    weights = [encoder.checkpoint.load(r.encoder)[0] for r in (trained, again)]
+    weights = [checkpoint.load(r.encoder)[0] for r in (trained, again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert list(again.report["encoder"]["val_1_shot"]) == ["1", "2", "3", "4"]  # the looks before the stop too
 

@@ -5,6 +5,7 @@ import json
 import struct
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -233,7 +234,9 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads: boo
 
 def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other() -> None:
     encoder = ColourEncoder()
-    photos = [ImageRef("", "", lambda i=i: photo("red", i) if i != 7 else b"no picture", str(i)) for i in range(30)]
+    photos = [
+        ImageRef("", "", partial(photo, "red", i) if i != 7 else lambda: b"no picture", str(i)) for i in range(30)
+    ]
     one = encode_photos(encoder, photos, "read")
     encoder.batch, encoder.in_threads = 3, True
     other = encode_photos(encoder, photos, "read")

@@ -8,7 +8,7 @@ import pytest
 from syntrans.errors import InputError, UsageError
 from syntrans_training.prediction import novelty
 from syntrans_training.prediction.calibration import calibrate
-from syntrans_training.prediction.class_means import class_directions
+from syntrans_training.prediction.class_means import Directions, class_directions
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.inputs.support_check import check_supports
 from syntrans_training.prediction.predictor import Settings, fit
@@ -143,7 +143,7 @@ def test_without_a_guarantee_the_likeliest_class_is_in_every_set() -> None:
 def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_together() -> None:
     from sklearn.metrics import roc_auc_score
 
-    found = {"alone": [], "together": []}
+    found: dict[str, list[float]] = {"alone": [], "together": []}
     space = Space(background=unit(np.random.default_rng(1).normal(size=(40, DIM))))
     for seed in range(8):
         supports, labels, pictures, _, _ = task(ways=8, shots=1, noise=0.3, seed=seed)
@@ -205,7 +205,9 @@ def test_reasons_name_the_nearest_support_the_descriptors_and_a_quarrel() -> Non
     assert reasons[0].speaks_for[0][0] == "looks like 0"
     assert 0 < reasons[0].text_share < 1
     wrong = fit(supports, labels, names, SAME, texts_of(np.roll(text, 1, 0)), Settings())
-    assert wrong.predict(pictures).directions.k0 < 0.1
+    directions = wrong.predict(pictures).directions
+    assert isinstance(directions, Directions)
+    assert directions.k0 < 0.1
 
 
 def test_one_class_and_a_class_of_which_nothing_is_known_are_refused() -> None:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
+from syntrans_training.methods.base import Method
 from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
@@ -84,7 +85,7 @@ def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(fe
 @pytest.mark.parametrize("chunk", [1, 7, 500])
 def test_every_row_scores_as_one_episode_at_a_time(features: torch.Tensor, tasks, chunk: int) -> None:
     weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
-    methods = {
+    methods: dict[str, Method] = {
         "cosine": Prototype(),
         "euclidean": Euclidean(),
         "fused": Fused(weights, alpha=0.3),

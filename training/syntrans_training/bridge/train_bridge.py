@@ -18,7 +18,9 @@ import numpy as np
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, TrainedHead, train_heads
+from syntrans_training.bridge.held_out_metrics import held_out_metrics
+from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
     FeaturesOfPower,
     Grid,
@@ -29,9 +31,7 @@ from syntrans_training.bridge.closed_form_start import (
     full_class_vectors,
     transform_features,
 )
-from syntrans_training.bridge.head_training import HeadProblem, HeadTrainingConfig, TrainedHead, train_heads
-from syntrans_training.bridge.held_out_metrics import held_out_metrics
-from syntrans_training.bridge.start_search import StartSearch
+from syntrans_training.bridge.initialisation_search import InitialisationSearch
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine import checkpoint
 from syntrans_training.episodes.sampler import Episodes
@@ -59,7 +59,7 @@ def train_bridge(
     for_space = noises * len(tasks) if noises > 1 and "space" not in note else 0
     n_heads = for_space + len(variants) * len(tasks) * len(seeds)
     features = cache(partial(transform_features, raw))
-    search = StartSearch(features, texts, tasks, grid, fusion=config.parts["fusion"])
+    search = InitialisationSearch(features, texts, tasks, grid, fusion=config.parts["fusion"])
     problems = _Problems(features, texts, tasks, config.ways)
     with selecting(), track("train bridge", n_heads, "heads", len(note["heads"])) as progress:
         if "space" not in note:

@@ -1,6 +1,6 @@
 """Configuration of `syntrans train` and `syntrans evaluate`: frozen, complete, no unknown keys; a file a section.
 
-A config ends at the builders in `pipeline/` and `evaluation/`; modules and methods take plain arguments.
+A config ends at the builders of the commands; what they build takes plain arguments.
 """
 
 from syntrans_training.config.baselines import BaselineName, BaselinesConfig

@@ -24,6 +24,7 @@ from syntrans_training.backbones import Encoder
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures, StoredCrops
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.encoder import features
 from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
 from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
@@ -63,8 +64,9 @@ def open_teacher_signal(
         return None
     build_encoder(config.encoder.model_copy(update={"method": "distilled"}))  # does it take views of train_size?
     teacher = open_teacher(config.distill.teacher)
-    barred = barred_names(config.data, knowledge, base.classes, descriptors)
-    anchors = anchor_texts(knowledge, base.classes, barred, config.text)
+    barred = barred_names(origin_of(config.data).open(), knowledge, base.classes, descriptors)
+    templates = config.text.model_dump(include={"name_template", "descriptor_template"})
+    anchors = anchor_texts(knowledge, base.classes, barred, **templates)
     if config.distill.loss_weights.text:
         say(f"anchors: {len(anchors.texts)} texts of base classes; {anchors.left_out} left out that name another class")
         if len(anchors.texts) < 2:
@@ -264,7 +266,7 @@ class _Stage:
         }
         tensors = nn.ModuleDict(kept).state_dict()
         anchors = {"texts": len(self.signal.anchors.texts), "left_out": self.signal.anchors.left_out}
-        found = {
+        saved = {
             "identity": self.identity,
             "gate": "passed" if passed else "failed",
             "val_began": began,
@@ -277,4 +279,4 @@ class _Stage:
             "precision": self.precision,
             "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
         }
-        checkpoint.save(self.out / DISTILL, tensors, found)
+        checkpoint.save(self.out / DISTILL, tensors, saved)

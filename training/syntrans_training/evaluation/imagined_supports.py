@@ -117,8 +117,8 @@ def choose_worth(features: SplitFeatures, seen: Seen, tasks: Mapping[int, Episod
         rows = {
             str(worth): _row(features, seen, shots=shots, worth=worth, level="val", orders=alone) for worth in WORTHS
         }
-        found = score_episodes(rows, episodes, n_classes=seen.n_classes, chunk=500)
-        curve = [float(found[str(worth)].accuracy.mean()) for worth in WORTHS]
+        scores = score_episodes(rows, episodes, n_classes=seen.n_classes, chunk=500)
+        curve = [float(scores[str(worth)].accuracy.mean()) for worth in WORTHS]
         best = int(np.argmax(curve))
         tried = [[worth, round(value, 6)] for worth, value in zip(WORTHS, curve, strict=True)]
         choices.append({"shots": shots, "worth": WORTHS[best], "val": round(curve[best], 6), "curve": tried})

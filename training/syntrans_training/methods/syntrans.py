@@ -59,8 +59,8 @@ class SynTrans(LinearMethod):
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         with torch.no_grad():
-            found = self.within.classifiers(self.space.project(support), classes)
-            return replace(found, weight=found.weight @ self.space.metric.transform)
+            within = self.within.classifiers(self.space.project(support), classes)
+            return replace(within, weight=within.weight @ self.space.metric.transform)
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,10 @@ class SynTransWithin(LinearMethod):
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, shots = self.method, support.shape[2]
-        made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
-        judged = self.judge(support, classes)
-        fused = {"alpha": of.alpha} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classifier(made, shots=shots, **fused))
+        of, judged = self.method, self.judge(support, classes)
+        fusion = {"alpha": of.alpha} if judged is None else vars(judged)
+        mean, semantic = support.mean(2), of.semantic[classes]
+        return LinearClassifiers(*of.head.classify(mean, semantic, of.space, shots=support.shape[2], **fusion))
 
 
 class TransductiveSynTrans:
@@ -139,24 +138,24 @@ class TransductiveWithin:
         """The scores, and how the tasks are fused in the end."""
         head, memory = self.inductive.head, self.inductive.space
         shown = Supports.of(support, self.inductive.semantic[classes])
-        made = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
+        weights = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
         squares = support.square().sum((1, 2)) + query.square().sum(1)
         counts = torch.full_like(shown.mean[..., :1], support.shape[2])
-        found, seen = shown, counts
+        supports, seen = shown, counts
         for _ in range(ROUNDS):
-            judged = self.worth.judge(self.inductive.alpha, found)
+            judged = self.worth.judge(self.inductive.alpha, supports)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
-            visual, semantic = made.visual + found.mean - shown.mean, judged.slope * made.semantic
-            of_task: dict[str, Any] = {"alpha": judged.alpha, "trust": made.trust, "offset": judged.offset}
-            fused, _ = fuse_evidence(visual, semantic, made.precision, shots=seen, **of_task)
+            visual, semantic = weights.visual + supports.mean - shown.mean, judged.slope * weights.semantic
+            of_task: dict[str, Any] = {"alpha": judged.alpha, "trust": weights.trust, "offset": judged.offset}
+            fused, _ = fuse_evidence(visual, semantic, weights.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, semantic, made.precision, shots=found.shots, alpha=judged.alpha)
+            _, variance = fuse_evidence(visual, semantic, weights.precision, shots=supports.shots, alpha=judged.alpha)
             scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
             average = (counts * shown.mean + belief.mT @ query) / seen
             scatter = squares - (seen * average.square()).sum(1)
-            found = replace(found, mean=average, shots=float(seen.mean()), scatter=scatter)
+            supports = replace(supports, mean=average, shots=float(seen.mean()), scatter=scatter)
         return head.log_scale.exp() * scores, judged
 
 
@@ -179,20 +178,20 @@ class ImaginedSynTrans(LinearMethod):
         """See `LinearMethod.classifiers`."""
         ours, shots = self.inductive, support.shape[2]
         mean = ours.space.project(support.mean(2))
-        made = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
+        weights = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
         worth = self.worth[classes].unsqueeze(-1)
         average = (shots * mean + worth * self.mean[classes]) / (shots + worth)
         # What the generator adds to the mean of the supports is added to the mean of all.
-        visual, judged = made.visual + average - mean, ours.judge(support, classes)
-        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": made.trust}
-        semantic = made.semantic
+        visual, judged = weights.visual + average - mean, ours.judge(support, classes)
+        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": weights.trust}
+        semantic = weights.semantic
         if judged is not None:
             semantic = judged.slope * semantic
             of_task |= {"alpha": judged.alpha, "offset": judged.offset}
-        fused, _ = fuse_evidence(visual, semantic, made.precision, shots=shots + worth, **of_task)
+        fused, _ = fuse_evidence(visual, semantic, weights.precision, shots=shots + worth, **of_task)
         # One variance for all classes of a task, also where some have no imagined picture.
         count = shots + worth.mean(1, keepdim=True).expand_as(worth)
-        _, variance = fuse_evidence(visual, semantic, made.precision, shots=count, alpha=of_task["alpha"])
+        _, variance = fuse_evidence(visual, semantic, weights.precision, shots=count, alpha=of_task["alpha"])
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

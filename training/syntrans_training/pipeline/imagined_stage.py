@@ -40,7 +40,6 @@ def imagined_stage(
     seen = see(imagined, val.features.classes, features_of, size=config.data.size, at_most=config.imagined_supports)
     ridge, bridges = unpack(*checkpoint.load(out / RIDGE)), read_bridges(out / BRIDGE)
     features = SplitFeatures(val.features.values, ridge, vectors, bridges=bridges)
-    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
-    tasks = val_episodes(val, **shape, episodes=config.baselines.episodes, seed=config.ridge.seed)
+    tasks = val_episodes(val, **config.episodes.shape, episodes=config.baselines.episodes, seed=config.ridge.seed)
     choices = choose_worth(features, seen, tasks)
     return {"path": str(imagined.path), "sha256": imagined.sha256, "choices": choices}

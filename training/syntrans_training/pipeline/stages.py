@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Bool
 from torch import Tensor
 
 from syntrans.errors import InputError
@@ -23,9 +23,9 @@ from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.class_spreads import measure_spreads
-from syntrans_training.bridge.closed_form_start import RawFeatures, make_grid
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
+from syntrans_training.bridge.initialisation import RawFeatures, make_grid
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.bridge.train_bridge import train_bridge
@@ -33,6 +33,7 @@ from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.bridge import VSBirdConfig
+from syntrans_training.config.text_encoder import in_clip, text_encoder_ref
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -42,7 +43,7 @@ from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
-from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 _VERSION = 8  # raise it when the same configuration would choose otherwise
 
@@ -65,11 +66,12 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     encoder = open_text_encoder(text_encoder_ref(config))
     say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
-    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    reading = config.text.reading
+    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, **reading) for split in (base, val))
     return Texts(knowledge, encoder, of_base, class_vectors(of_base), class_vectors(of_val), file)
 
 
-def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
+def check_val(config: TrainConfig, val: Split, seen: Bool[np.ndarray, " n"]) -> None:
     """`InputError` when the val split is too small for the episodes that choices are made on."""
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
@@ -157,13 +159,12 @@ def _ridge_identity(
 
 
 def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
-    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
-    return val_episodes(val, **shape, episodes=episodes, seed=config.ridge.seed)
+    return val_episodes(val, **config.episodes.shape, episodes=episodes, seed=config.ridge.seed)
 
 
 @dataclass(frozen=True)
 class _ClassTexts:
-    """The class vectors that the training of the bridge asks for (closed_form_start.ClassVectorSource)."""
+    """The class vectors that the training of the bridge asks for (initialisation.ClassVectorSource)."""
 
     texts: Texts
 

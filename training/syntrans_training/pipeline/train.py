@@ -1,4 +1,4 @@
-"""`syntrans train`: encoder, distill, features, bridge. Each stage leaves a file and is skipped when its file fits.
+"""`syntrans train`: encoder, distill, features, bridge, baselines. A stage leaves a file, and is skipped if that fits.
 
 A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies

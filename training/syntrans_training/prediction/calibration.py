@@ -2,7 +2,7 @@
 
 A support is left out of its own class and looked at as if it were to be named; what was learned from other domains
 (`SCALE`) counts as so many more supports. With one picture a class nothing can be left out: the probabilities rest on
-the other domains alone, and prediction sets carry no guarantee.
+the other domains alone, and prediction sets carry no guarantee. docs/method.md (57), (58).
 """
 
 import math

@@ -2,7 +2,8 @@
 
 All vectors are unit vectors of a space (space.py), centred on the task. A direction is a sum of three parts: supports,
 text (text_pictures.py) and, unless told otherwise, the unlabelled pictures themselves, each counted for the classes it
-probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few-shot classification", ICLR 2018).
+probably shows (soft k-means; Ren et al., "Meta-learning for semi-supervised few-shot classification", ICLR 2018);
+docs/method.md (51), (52).
 """
 
 from dataclasses import dataclass, replace

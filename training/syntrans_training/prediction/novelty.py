@@ -4,7 +4,7 @@ Familiarity is the log odds of the nearest class against the background's classe
 are named together are looked at twice: by what supports and texts alone make of the classes, and by the classes with
 those pictures counted in; and a picture takes half of its familiarity from the pictures that look like it, for those of
 one unknown class are alike (one step of label propagation; Zhou et al., "Learning with local and global consistency",
-NeurIPS 2003). Constants were chosen on Caltech-101's base and val classes.
+NeurIPS 2003). docs/method.md (53) to (56). Constants were chosen on Caltech-101's base and val classes.
 """
 
 import math

@@ -3,6 +3,7 @@
 A space is fitted once on labelled photographs (`fit_space`, linear discriminant analysis with shrinkage) and shipped
 for the embedded default, with a ridge map from sentence vectors to class means (the bridge) and the means of its own
 classes, a background that novelty is measured against. Other encoders get the plain space: unit features as they are.
+docs/method.md (49), (20).
 """
 
 import hashlib

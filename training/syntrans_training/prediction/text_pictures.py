@@ -8,7 +8,8 @@ Caltech-101's base and val classes, whose pictures and texts the bridge has not 
 A text may be wrong for this task (another language, mixed-up classes), so k0 is shrunk by what the supports say. For
 every support, d = cosine with its own class's text - mean cosine with the other classes' texts; were the texts
 useless, d would scatter around zero. The positive-part James-Stein factor max(0, 1 - 1/t^2) of its mean, with
-t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that do not. It needs one picture a class.
+t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that do not. It needs one picture a class;
+docs/method.md (50).
 """
 
 import numpy as np

@@ -225,7 +225,7 @@ def _centred(x: Float[Tensor, "e n d"]) -> Float[Tensor, "e n d"]:
     return x - x.mean(1, keepdim=True)
 
 
-def move_alpha(alpha: float, multiple: float | Tensor) -> Tensor:
+def move_alpha(alpha: float, multiple: float | Float[Tensor, " g"]) -> Float[Tensor, "*_g"]:
     """Alpha once the text's weight against the pictures', b : a of docs/method.md (23), is multiplied."""
     odds = min(1.0, 2 * alpha) / max(min(1.0, 2 - 2 * alpha), 1e-6) * torch.as_tensor(multiple)
     return torch.where(odds >= 1, 1 - 1 / (2 * odds.clamp(min=1e-6)), odds / 2)

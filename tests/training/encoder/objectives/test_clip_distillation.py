@@ -3,6 +3,7 @@
 import itertools
 import signal
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -31,13 +32,13 @@ def unit(*shape, seed=0):
 
 def test_a_linear_projector_turns_a_text_into_a_classifier_of_features() -> None:
     projector, features_, text = Projector(5, 8, kind="linear"), torch.randn(3, 5), unit(4, 8)
-    matrix = projector.layers.weight
+    matrix = projector.layers.get_parameter("weight")
     lengths = (features_ @ matrix.T).norm(dim=1, keepdim=True)
     assert torch.allclose(projector(features_) @ text.T, features_ @ (text @ matrix).T / lengths, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_projected_features_are_unit_and_in_single_precision(kind: str) -> None:
+def test_projected_features_are_unit_and_in_single_precision(kind: Literal["linear", "mlp"]) -> None:
     projector = Projector(5, 8, kind=kind)
     with torch.autocast("cpu", torch.bfloat16):
         found = projector(torch.randn(4, 5))
@@ -93,7 +94,8 @@ def test_the_teacher_sees_the_same_part_of_the_picture(view) -> None:
 def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path: Path) -> None:
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
     crops, view = StoredCrops(12, views=3, seed=0), {"size": 16, "crop_pad": 2, "flip": 0.5}
-    extraction, asked = features.Extraction("w", CPU, cache=tmp_path), {"view": view, "shown": 16}
+    extraction = features.Extraction("w", CPU, cache=tmp_path)
+    asked: dict[str, Any] = {"view": view, "shown": 16}
     taught = features.extract_crops(Colours(), split, crops, extraction, **asked)
     assert (taught.shape, taught.dtype) == ((12, 3, 12), torch.float16)
     pictures = Pictures(PIXELS, split.labels, device=CPU, view={**view, "jitter": 0.0})
@@ -110,7 +112,8 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path: P
 
 def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path: Path) -> None:
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
-    crops, view, seen = StoredCrops(12, views=1, seed=0), {"size": 8, "crop_area": (0.4, 0.9)}, []
+    crops, seen = StoredCrops(12, views=1, seed=0), []
+    view: dict[str, Any] = {"size": 8, "crop_area": (0.4, 0.9)}
     teacher = Colours()
     teacher.register_forward_pre_hook(lambda _, args: seen.append(args[0].float()))
     extraction = features.Extraction("w", CPU, precision="bf16", cache=tmp_path)

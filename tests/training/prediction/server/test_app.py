@@ -5,6 +5,7 @@ import io
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -241,7 +242,7 @@ def test_a_taken_port_is_one_line(support: Path, capsys: pytest.CaptureFixture[s
 def test_the_command_listens_on_this_machine_alone(
     support: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = []
+    seen: list[Any] = []
 
     def started(_server, sockets) -> None:
         seen.extend(one.getsockname() for one in sockets)

@@ -19,8 +19,8 @@ from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.fake import FakeEngine
 from syntrans_mining.requests.prompts import load_prompt
 from syntrans_mining.run.output_files import MineResult
+from syntrans_mining.steps.failures import RAW_LIMIT, clean_text
 from syntrans_mining.steps.merge import describes
-from syntrans_mining.steps.propose import RAW_LIMIT, clean_text
 
 Run = Callable[..., MineResult]
 ONCE = {"samples": 1, "tries": 1}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,7 +45,7 @@ def there(reader, pictures, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(cluster, "_read_there", read)
     monkeypatch.setattr(cluster, "join_cluster", lambda *_: None)
-    kept = []
+    kept: list[Any] = []
     found = cluster.encode_on_cluster(
         ColourEncoder(), None, pictures, "read", lambda rows, _: kept.extend(rows), workers=1, address=None
     )

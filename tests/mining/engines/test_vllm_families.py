@@ -191,7 +191,7 @@ def picture() -> Picture:
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Response]:
+def answers(vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Response]:
     """All families side by side in one worker process; ids are ``<family> <question>``."""
     root = tmp_path_factory.mktemp("families")
     specs, asked = [], []

@@ -74,7 +74,8 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(
     (query / "blue_torn.png").write_bytes(b"no picture")
     asked = ("--support", support, "--query", query, "--out")
     predict(capsys, *asked, tmp_path / "whole.csv")
-    looked_at, forward = [], ColourEncoder.forward
+    looked_at: list[int] = []
+    forward = ColourEncoder.forward
     before = 3 + 6 + 1  # swatches, supports and a grey picture
 
     def stopping(self, batch):

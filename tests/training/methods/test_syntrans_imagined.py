@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.initialisation import (
     MapInit,
     RawFeatures,
     SpaceSettings,
@@ -33,7 +33,7 @@ def syntrans(features, fusion: str = "evidence") -> SynTrans:
 
 
 @pytest.fixture(scope="module")
-def tasks(features):
+def tasks(features) -> tuple[torch.Tensor, torch.Tensor]:
     """Supports [2, 3, 2, D] and queries [2, 9, D] of two tasks."""
     return features.val[torch.arange(12).view(2, 3, 2)], features.val[torch.arange(12, 30).view(2, 9)]
 
@@ -41,7 +41,8 @@ def tasks(features):
 def test_pictures_that_are_worth_nothing_change_nothing(features, tasks) -> None:
     ours = syntrans(features)
     joined = ImaginedSynTrans(ours, rand(N, D, seed=4), torch.zeros(N))
-    torch.testing.assert_close(joined.scores(*tasks, CLASSES), ours.scores(*tasks, CLASSES))
+    supports, queries = tasks
+    torch.testing.assert_close(joined.scores(supports, queries, CLASSES), ours.scores(supports, queries, CLASSES))
 
 
 def test_a_picture_that_is_worth_a_real_one_is_one_more_support(features, tasks) -> None:

@@ -6,11 +6,12 @@ from itertools import product
 import pytest
 import torch
 
-from syntrans_training.bridge import start_search
-from syntrans_training.bridge.closed_form_start import RawFeatures, closed_form, make_grid, transform_features
-from syntrans_training.bridge.start_search import StartSearch
+from syntrans_training.bridge import initialisation_search
+from syntrans_training.bridge.initialisation import RawFeatures, closed_form, make_grid, transform_features
+from syntrans_training.bridge.initialisation_search import InitialisationSearch
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import SynTrans
+from syntrans_training.scoring.closed_form_accuracy import closed_form_accuracies
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 
@@ -54,7 +55,7 @@ def head_accuracy(raw, tasks, space, start):
 
 def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
     """Against a loop over heads, by turns as `best_per_noise` says."""
-    search = StartSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
+    search = InitialisationSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
     found = search.best_per_noise("kept")
     known = {one: head_accuracy(raw, tasks, *one) for one in product(GRID.spaces, GRID.starts)}
     for (space, start), noise in zip(found, (1.0, 2.0), strict=True):
@@ -66,15 +67,15 @@ def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
 
 
 def test_no_setting_is_tried_twice(raw, tasks, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried, score = [], start_search.closed_form_accuracies
+    tried = []
 
     def counted(forms, *rest):
-        found = score(forms, *rest)
+        found = closed_form_accuracies(forms, *rest)
         tried.append(len(found))
         return found
 
-    monkeypatch.setattr(start_search, "closed_form_accuracies", counted)
-    search = StartSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
+    monkeypatch.setattr(initialisation_search, "closed_form_accuracies", counted)
+    search = InitialisationSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
     search.best_per_noise("kept")
     first = sum(tried)
     assert first <= len(GRID.spaces) * len(GRID.starts)

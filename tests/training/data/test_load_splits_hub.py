@@ -34,7 +34,7 @@ def test_its_own_splits_are_parts(toy_data: Path, tmp_path: Path) -> None:
 
 
 def class_columns():
-    from syntrans.images.parquet import Columns
+    from syntrans.images.columns import Columns
 
     return Columns(image="image", label="class")
 

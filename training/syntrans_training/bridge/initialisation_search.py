@@ -1,4 +1,4 @@
-"""The search for where the bridge starts, on val, by its closed form, docs/method.md (23a): no head is trained here.
+"""Grid search of the bridge's initialisation on val, by its closed form, docs/method.md (23a): no head is trained here.
 
 The shared space (power, shrinkage, noise) is chosen once for all kinds of text, with the maps' start by turns; then
 each kind of text gets the start of its own maps.
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syntrans.progress import Tracker, track
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
     FeaturesOfPower,
     Grid,
@@ -32,7 +32,7 @@ BATCH = 32  # settings that are tried at once
 TURNS = 2  # of choosing space and start by the other
 
 
-class StartSearch:
+class InitialisationSearch:
     """Accuracies of settings on val, each computed once.
 
     Args: tasks: val episodes by number of shots; fusion: of the heads.
@@ -59,7 +59,7 @@ class StartSearch:
         Space and start are chosen by turns, twice: each is good for the other's choice.
         """
         noises = dict.fromkeys(space.noise for space in self.grid.spaces)
-        found = []
+        best = []
         total = TURNS * (len(self.grid.spaces) + len(noises) * len(self._starts(variant)))
         with track("try spaces and maps", total, "settings") as progress:
             for noise in noises:
@@ -67,8 +67,8 @@ class StartSearch:
                 for _ in range(TURNS):
                     space = self._best(variant, [(space, start) for space in spaces], progress)[0]
                     start = self._best(variant, [(space, start) for start in self._starts(variant)], progress)[1]
-                found.append((space, start))
-        return found
+                best.append((space, start))
+        return best
 
     def start(self, variant: str, space: SpaceSettings) -> MapInit:
         """The start of a variant's maps in a given space."""
@@ -90,8 +90,8 @@ class StartSearch:
             of_power = list(group)
             for i in range(0, len(of_power), BATCH):
                 part = of_power[i : i + BATCH]
-                found = self._accuracies(power, [self._closed_form(variant, *one) for one in part])
-                self._known |= {(variant, one): value for one, value in zip(part, found, strict=True)}
+                accuracies = self._accuracies(power, [self._closed_form(variant, *one) for one in part])
+                self._known |= {(variant, one): value for one, value in zip(part, accuracies, strict=True)}
                 progress.advance(len(part))
         return max(settings, key=lambda one: self._known[variant, one])
 

@@ -153,8 +153,8 @@ def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(sub
     alone, together = (predictor_of(subject, episode, inductive=one).predict(queries) for one in (True, False))
     assert (alone.directions.worth == 0).all()
     assert 0 < together.directions.worth.max() <= 1.5
-    scores = [found.directions.scores(found.placed) for found in (alone, together)]
-    assert not np.allclose(*scores, rtol=1e-3)
+    one, other = (found.directions.scores(found.placed) for found in (alone, together))
+    assert not np.allclose(one, other, rtol=1e-3)
 
 
 def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, artifacts: Path) -> None:

@@ -30,7 +30,8 @@ class FakeMaker:
     """A picture is a function of its seed; dies before or after call `at`."""
 
     def __init__(self, at: int | None = None) -> None:
-        self.at, self.calls, self.finished = at, 0, []
+        self.at, self.calls = at, 0
+        self.finished: list[str] = []
 
     def make(self, jobs, sampling):
         self.calls += 1
@@ -69,7 +70,7 @@ def test_a_killed_run_makes_no_finished_picture_twice_and_ends_the_same(
         maker = FakeMaker(at)
         with closing(PictureJournal(path)) as journal:
             if before_keeping:  # dies when a batch is made and not yet kept: that batch alone is made again
-                journal.put = die
+                journal.put = die  # type: ignore[assignment]
             with suppress(Killed):
                 make_missing([maker], WANTED, SAMPLING, journal, batch=batch)
             finished += [key for key in maker.finished if journal.get(key) is not None]
