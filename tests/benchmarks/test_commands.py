@@ -41,6 +41,7 @@ def test_the_commands_are_found():
         "ladder",
         "cmkd",
         "fusion",
+        "fusion_prior",
         "descriptor_count",
         "prediction_sets",
         "predict",

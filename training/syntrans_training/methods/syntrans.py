@@ -75,8 +75,8 @@ class SynTransWithin(LinearMethod):
         if of.worth is None:
             return None
         if of.blind:
-            return of.worth.prior(of.alpha, tasks=len(classes))
-        return of.worth.judge(of.alpha, Supports.of(support, of.semantic[classes]))
+            return of.worth.prior(of.alpha, support.shape[2], tasks=len(classes))
+        return of.worth.judge(of.alpha, Supports(support.mean(2), of.semantic[classes], support.shape[2]))
 
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
@@ -84,8 +84,8 @@ class SynTransWithin(LinearMethod):
         of, shots = self.method, support.shape[2]
         made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
         judged = self.judge(support, classes)
-        fused = {"alpha": of.alpha} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classifier(made, shots=shots, **fused))
+        fused = {} if judged is None else vars(judged)
+        return LinearClassifiers(*of.head.classifier(made, shots=shots, alpha=of.alpha, **fused))
 
 
 class TransductiveSynTrans:
@@ -137,26 +137,25 @@ class TransductiveWithin:
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> tuple[Float[Tensor, "e m n"], Judged]:
         """The scores, and how the tasks are fused in the end."""
-        head, memory = self.inductive.head, self.inductive.space
-        shown = Supports.of(support, self.inductive.semantic[classes])
-        made = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
-        squares = support.square().sum((1, 2)) + query.square().sum(1)
-        counts = torch.full_like(shown.mean[..., :1], support.shape[2])
+        head, memory, alpha = self.inductive.head, self.inductive.space, self.inductive.alpha
+        shots = support.shape[2]
+        shown = Supports(support.mean(2), self.inductive.semantic[classes], shots)
+        made = head.weights(shown.mean, shown.semantic, memory, shots=shots)
+        counts = torch.full_like(shown.mean[..., :1], shots)
         found, seen = shown, counts
         for _ in range(ROUNDS):
-            judged = self.worth.judge(self.inductive.alpha, found)
+            judged = self.worth.judge(alpha, found)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             visual, semantic = made.visual + found.mean - shown.mean, judged.slope * made.semantic
-            of_task: dict[str, Any] = {"alpha": judged.alpha, "trust": made.trust, "offset": judged.offset}
-            fused, _ = fuse_evidence(visual, semantic, made.precision, shots=seen, **of_task)
+            of_task: dict[str, Any] = {"alpha": alpha, "trust": made.trust, "offset": judged.offset}
+            fused, _ = fuse_evidence(visual, semantic, judged.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, semantic, made.precision, shots=found.shots, alpha=judged.alpha)
+            _, variance = fuse_evidence(visual, semantic, judged.precision, shots=found.shots, alpha=alpha)
             scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
             average = (counts * shown.mean + belief.mT @ query) / seen
-            scatter = squares - (seen * average.square()).sum(1)
-            found = replace(found, mean=average, shots=float(seen.mean()), scatter=scatter)
+            found = replace(found, mean=average, shots=float(seen.mean()))
         return head.log_scale.exp() * scores, judged
 
 
@@ -185,14 +184,14 @@ class ImaginedSynTrans(LinearMethod):
         # What the generator adds to the mean of the supports is added to the mean of all.
         visual, judged = made.visual + average - mean, ours.judge(support, classes)
         of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": made.trust}
-        semantic = made.semantic
+        semantic, precision = made.semantic, made.precision
         if judged is not None:
-            semantic = judged.slope * semantic
-            of_task |= {"alpha": judged.alpha, "offset": judged.offset}
-        fused, _ = fuse_evidence(visual, semantic, made.precision, shots=shots + worth, **of_task)
+            semantic, precision = judged.slope * semantic, judged.precision
+            of_task["offset"] = judged.offset
+        fused, _ = fuse_evidence(visual, semantic, precision, shots=shots + worth, **of_task)
         # One variance for all classes of a task, also where some have no imagined picture.
         count = shots + worth.mean(1, keepdim=True).expand_as(worth)
-        _, variance = fuse_evidence(visual, semantic, made.precision, shots=count, alpha=of_task["alpha"])
+        _, variance = fuse_evidence(visual, semantic, precision, shots=count, alpha=ours.alpha)
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

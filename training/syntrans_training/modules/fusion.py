@@ -45,7 +45,7 @@ def add(
 def fuse_evidence(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
-    precision: Float[Tensor, " d"],
+    precision: Float[Tensor, "*p d"],
     *,
     shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Tensor,

@@ -170,21 +170,23 @@ class VSBird(nn.Module):
         *,
         shots: float,
         alpha: float | Float[Tensor, "e 1 1"],
-        slope: float | Float[Tensor, "e 1 1"] = 1.0,
+        slope: float | Float[Tensor, "e 1 d"] = 1.0,
+        precision: Float[Tensor, "e 1 d"] | None = None,
         offset: float | Float[Tensor, "e 1 d"] = 0.0,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`.
 
-        `slope` multiplies what the texts say, and `offset` is where the task's pictures lie (text/task_alpha.py).
+        `slope` multiplies what the texts say, `precision` stands in for that of the head, and `offset` is where the
+        task's pictures lie (text/task_alpha.py).
         """
-        trust = made.trust * slope
         if self.fusion == "evidence":
             mean, variance = fuse_evidence(
-                made.visual, slope * made.semantic, made.precision,
+                made.visual, slope * made.semantic, made.precision if precision is None else precision,
                 shots=shots, alpha=alpha, trust=made.trust, offset=offset,
             )  # fmt: skip
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
+            trust = made.trust * torch.as_tensor(slope).mean(-1, keepdim=True)  # one for all directions
             if self.fusion == "convex":
                 unit = fuse(made.visual, made.semantic, alpha=believe(alpha, trust))
             else:

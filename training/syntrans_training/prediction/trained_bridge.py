@@ -17,27 +17,32 @@ from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.space import Array, Labels
-from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
+from syntrans_training.text.task_alpha import ClassSpread, Judged, Supports, TextWorth
 
 
 @dataclass(frozen=True)
 class TrainedBridge:
     """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
 
-    With `worth` the fusion is what the task's pictures say of it (text/task_alpha.py).
+    With val's `spread` the fusion is what the task's pictures say of it (text/task_alpha.py).
     """
 
     phi: Phi
     head: VSBird
     alpha: float
     temperature: float = 1.0
-    worth: TextWorth | None = None
+    spread: ClassSpread | None = None
 
     @cached_property
     def memory(self) -> BaseClassMemory:
         """What the head knows of the base classes."""
         with torch.inference_mode():
             return self.head.build_memory()
+
+    @cached_property
+    def worth(self) -> TextWorth | None:
+        """What judges the texts of a task."""
+        return None if self.spread is None else TextWorth(self.spread, self.memory.metric.precision)
 
     def project(self, features: Array) -> Array:
         """Raw features [n, d] in the shared space [n, r]."""
@@ -58,20 +63,18 @@ class TrainedBridge:
         text = self.semantic(silent) if texts is None else texts
         shots = round(float(np.median(counts[counts > 0]))) if counts.any() else 1
         nothing = np.zeros_like(sums)
-        squares = np.square(supports).sum(0)
-        judged = self.judge(sums, counts[:, None], squares, text)
+        judged = self.judge(sums, counts[:, None], text)
         return BridgeClasses(
-            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], squares, judged
+            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], judged
         )
 
-    def judge(self, sums: Array, counts: Array | Labels, squares: Array, text: Array) -> Judged | None:
-        """How pictures with these sums [C, r] and numbers [C, 1] by class, and this sum of squares [r], are fused."""
+    def judge(self, sums: Array, counts: Array | Labels, text: Array) -> Judged | None:
+        """How pictures with these sums [C, r] and numbers [C, 1] by class are fused."""
         seen = counts[:, 0] > 0
         if self.worth is None or seen.sum() < 2:
             return None
         means, shots = sums[seen] / counts[seen], float(counts[seen].mean())
-        scatter = _tensor(squares - (counts[seen] * np.square(means)).sum(0))[None] if shots > 1 else None
-        shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots, scatter)
+        shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots)
         with torch.inference_mode():
             return self.worth.judge(self.alpha, shown)
 
@@ -97,8 +100,9 @@ class TrainedBridge:
                 there = _tensor(seen)
                 visual = made.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
                 made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
-            fused = {"alpha": self.alpha} if judged is None else vars(judged)
-            weight, bias = self.head.classifier(made, shots=shots if pictures is None else pictures, **fused)
+            fused = {} if judged is None else vars(judged)
+            count = shots if pictures is None else pictures
+            weight, bias = self.head.classifier(made, shots=count, alpha=self.alpha, **fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -107,8 +111,8 @@ class TrainedBridge:
 class BridgeClasses:
     """A `class_means.ClassModel`: `sums` [C, r] of `counts` [C, 1] supports, and what `text` [C, r] says of them.
 
-    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports; `squares` [r] sums those of
-    the supports. How they are fused is `judged` by all supports, and by the unlabelled pictures where they count.
+    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports. How they are
+    fused is `judged` by all supports, and by the unlabelled pictures where they count.
     """
 
     bridge: TrainedBridge
@@ -119,7 +123,6 @@ class BridgeClasses:
     shots: int
     unlabelled: Array
     worth: Array
-    squares: Array
     judged: Judged | None
 
     @property
@@ -161,12 +164,11 @@ class BridgeClasses:
         for _ in range(ROUNDS):
             belief, worth = beliefs(moved.scores(z), known)
             mass, sums = belief.sum(0)[:, None], belief.T @ z
-            squares = self.squares + (belief.sum(1, keepdims=True) * np.square(z)).sum(0)
             moved = replace(
                 moved,
                 unlabelled=(sums / np.maximum(mass, 1e-12)).astype(np.float32),
                 worth=worth.astype(np.float32),
-                judged=self.bridge.judge(self.sums + sums, self.counts + mass, squares, self.text),
+                judged=self.bridge.judge(self.sums + sums, self.counts + mass, self.text),
             )
         return moved
 

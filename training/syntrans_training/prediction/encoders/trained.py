@@ -22,7 +22,6 @@ from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.space import Array, Labels, Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
 from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, knowledge_of, read_knowledge
-from syntrans_training.text.task_alpha import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
 
@@ -121,9 +120,9 @@ class RunKnowledge:
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
         spreads = self.run.heads.spreads.get((choice["variant"], choice["shots"]))
-        worth = None if mute or spreads is None else TextWorth(spreads[0])
+        spread = None if mute or spreads is None else spreads[0]
         alpha = 0.0 if mute else choice["alpha"]
-        bridge = TrainedBridge(self.run.heads.phi, head, alpha, temperature, worth)
+        bridge = TrainedBridge(self.run.heads.phi, head, alpha, temperature, spread)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
