@@ -36,10 +36,10 @@ from quick import add_quick, target
 
 from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
-from syntrans_training.text.encoders import MINILM
+from syntrans_training.config.text_encoder import MINILM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = (640, 64)  # numbers of a feature, base classes
@@ -48,30 +48,32 @@ SAME = [
     f"text.encoder=package:{MINILM}/model",
     "text.name_template=a photo of a {name}",
     'text.descriptor_template="{text}"',  # an older version reads it as a mapping without the quotes
-    "bridge.episodes=1000",
+    "ridge.episodes=1000",
     "vsbird.seeds=5",
     "vsbird.steps=200",
-    "methods.views=0",
-    'methods.names=["euclidean","simpleshot","logistic","ridge","cosine","gidaris","fsktn","am3","semalign"]',
+    "baselines.views=0",
+    'baselines.names=["euclidean","simpleshot","logistic","ridge","cosine","gidaris","fsktn","am3","semalign"]',
 ]
-ALONE = ["vsbird.controls=false", "methods.names=[]"]
+ALONE = ["vsbird.controls=false", "baselines.names=[]"]
 SMALL = {  # grids of a training that is only there to be evaluated
-    "bridge.shrinkages": [1.0], "bridge.lambdas": [1.0], "bridge.episodes": 40, "methods.episodes": 40,
+    "ridge.shrinkages": [1.0], "ridge.lambdas": [1.0], "ridge.episodes": 40, "baselines.episodes": 40,
     "vsbird.shrinkages": [1.0], "vsbird.prior_shrinkages": [1.0], "vsbird.lambdas": [1.0], "vsbird.steps": 1,
-    "methods.steps": 5,
+    "baselines.steps": 5,
 }  # fmt: skip
 QUICK = [
-    "bridge.episodes=4",
+    "ridge.episodes=4",
     "vsbird.steps=1",
     "vsbird.seeds=1",
-    "bridge.lambdas=[1.0]",
+    "ridge.lambdas=[1.0]",
     "vsbird.shrinkages=[1.0]",
     "vsbird.prior_shrinkages=[1.0]",
     "vsbird.lambdas=[1.0]",
     "vsbird.controls=false",
-    "methods.names=[]",
+    "baselines.names=[]",
     "episodes.queries=4",
 ]
+
+OLD_SECTIONS = {"ridge": "bridge", "baselines": "methods"}  # what an older version calls these sections
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ class Version:
     def has_new_keys(self) -> bool:
         """Whether its config keys have the names of today."""
         return (self.checkout / "syntrans" / "config" / "model.py").is_file()
+
+    def sets(self, settings: Iterable[str]) -> list[str]:
+        """Settings as arguments, their sections called as it calls them."""
+        config = self.checkout / "training" / "syntrans_training" / "config"
+        names = {} if (config / "ridge.py").is_file() else OLD_SECTIONS
+        sections = [setting.partition(".") for setting in settings]
+        return [part for section, *key in sections for part in ("--set", "".join((names.get(section, section), *key)))]
 
     def run(self, *arguments: str) -> float:
         """A command of it; returns its processor seconds."""
@@ -111,7 +120,7 @@ class Version:
         method = "precomputed" if self.has_new_keys else "given"
         given = [f"data.path={features}", f"encoder.method={method}", *SAME, *settings]
         first = [str(descriptors)] if descriptors else []
-        spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *_sets(given))
+        spent = self.run("train", *first, "--stage", "bridge", "--out", str(out), *self.sets(given))
         report = json.loads((out / "train.json").read_text())
         note = report["vsbird"]
         choices = [{k: v for k, v in one.items() if k != "curve"} for one in note["choices"]]
@@ -126,16 +135,12 @@ class Version:
     def evaluate(self, trained: str, *settings: str) -> dict[str, Any]:
         """The whole table: seconds of the command by itself, and its accuracies."""
         out = Path(tempfile.mkdtemp(dir=self.runs))
-        spent = self.run("evaluate", trained, "--out", str(out), *_sets(settings))
+        spent = self.run("evaluate", trained, "--out", str(out), *self.sets(settings))
         summary = json.loads((out / "summary.json").read_text())
         rows = {
             shots: {name: row["mean"] for name, row in found.items()} for shots, found in summary["results"].items()
         }
         return {"seconds": summary["seconds"], "processor_seconds": round(spent, 1), "accuracies": rows}
-
-
-def _sets(settings: list[str] | tuple[str, ...]) -> list[str]:
-    return [part for setting in settings for part in ("--set", setting)]
 
 
 def _processor_seconds() -> float:

@@ -48,8 +48,8 @@ ROW, EPISODES = "euclidean", ["episodes.shots=[1]"]
 QUICK = [
     "encoder.cmkd.teacher_epochs=1",
     "encoder.cmkd.steps_per_epoch=1",
-    f"methods.names=[{ROW}]",
-    "methods.episodes=4",
+    f"baselines.names=[{ROW}]",
+    "baselines.episodes=4",
 ]
 
 

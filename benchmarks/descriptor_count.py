@@ -64,7 +64,7 @@ def accuracies(
 ) -> dict[str, NDArray[np.float64]]:
     """Accuracy [E] of the trained bridge, and of the text alone, with these class vectors."""
     features = subject.features
-    asked = SplitFeatures(features.raw, features.bridge, vectors, heads=features.heads)
+    asked = SplitFeatures(features.raw, features.ridge, vectors, bridges=features.bridges)
     rows = build_rows(asked, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)
     tasks = open_episodes(subject, config, shots).episodes
     wanted = {name: rows[name] for name in (ROW, "semantic_only")}
@@ -78,7 +78,7 @@ def measure(folder: Path, counts: list[int], draws: int, config: EvaluateConfig)
     config = with_tasks_of(run, config)
     subject = open_evaluated_split(run, device=config.device, views=False)
     classes, text = subject.split.classes, run.config.text
-    texts = texts_of_variant(read_knowledge(subject.descriptors, classes), classes, run.text_encoder(), text)
+    texts = texts_of_variant(read_knowledge(subject.descriptors, classes), classes, run.text_encoder(), **text.reading)
     main = subject.features.main
     lines = []
     for shots in config.episodes.shots:

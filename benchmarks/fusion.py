@@ -52,7 +52,7 @@ class Domain:
 def domains(place: str, split: EvaluatedSplit, shots: int, seed: int = 0) -> list[Domain]:
     """The four kinds of domain that are made of a split; `seed`: of what is drawn."""
     features, labels = split.features, torch.from_numpy(split.split.labels)
-    choice, n = split.run.heads.choices[features.main, shots], len(split.split.classes)
+    choice, n = split.run.bridges.choices[features.main, shots], len(split.split.classes)
     text, phi = features.vectors(features.main, choice["name_share"], 0), features.shared
     rest = phi - class_means(phi, labels)[labels]
     noisy = phi + rest[torch.randint(len(phi), (len(phi),), generator=torch.Generator().manual_seed(seed))]
@@ -67,7 +67,7 @@ def domains(place: str, split: EvaluatedSplit, shots: int, seed: int = 0) -> lis
 
 def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[float, float, float]:
     """u, b and n of a domain, by all of its pictures."""
-    head, val = run.heads.heads[main, shots][0], run.heads.spreads[main, shots][0]
+    head, val = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
     memory = head.build_memory()
     with torch.no_grad():
         pictures, semantic = memory.project(domain.pictures), head.semantic(domain.text, memory)
@@ -78,8 +78,8 @@ def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[
 
 def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episodes) -> dict[str, float]:
     """Accuracies in percent by level and alpha, and the weight and slope of the text in those that look at tasks."""
-    heads, spreads = run.heads.heads[main, shots], run.heads.spreads[main, shots]
-    alpha = run.heads.choices[main, shots]["alpha"]
+    heads, spreads = run.bridges.heads[main, shots], run.bridges.spreads[main, shots]
+    alpha = run.bridges.choices[main, shots]["alpha"]
     rows: dict[str, ScoredClassifier] = {
         level: ScoredClassifier(
             tuple(bridge_method(h, domain.text, alpha, s, level) for h, s in zip(heads, spreads, strict=True)),
@@ -166,7 +166,7 @@ def main() -> int:
                     spec, domain.labels.numpy(), names=split.split.classes, barred=np.zeros(len(domain.labels), bool)
                 )
                 found = measure(run, split.features.main, shots, domain, tasks)
-                found["alpha of val"] = run.heads.choices[split.features.main, shots]["alpha"]
+                found["alpha of val"] = run.bridges.choices[split.features.main, shots]["alpha"]
                 best = max((found[f"at {a:g}"], a) for a in ALPHAS)
                 u, b, n = difference(run, split.features.main, shots, domain)
                 alone = f"{found['visual only']:13.2f}" if "visual only" in found else " " * 13

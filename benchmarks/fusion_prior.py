@@ -66,8 +66,8 @@ def kinds(run: TrainedRun, place: str, split: EvaluatedSplit, episodes: int, que
     """Every draw of the four kinds of domain that are made of a split, by every number of shots."""
     main = split.features.main
     for shots in run.config.episodes.shots:
-        head, spread = run.heads.heads[main, shots][0], run.heads.spreads[main, shots][0]
-        alpha, memory, rule = run.heads.choices[main, shots]["alpha"], head.build_memory(), BASELINES["fsktn"]
+        head, spread = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
+        alpha, memory, rule = run.bridges.choices[main, shots]["alpha"], head.build_memory(), BASELINES["fsktn"]
         others = (Prototype(), rule.build(split.features, shots, {}))
         for seed in range(DRAWS):
             for domain in domains(place, split, shots, seed):

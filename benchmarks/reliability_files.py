@@ -163,7 +163,7 @@ def _features(folder: Path) -> Path:
 
 
 def _known_pictures(path: Path) -> dict[str, Any]:
-    return FeatureJournal(path.parent, _Drawn()).known
+    return FeatureJournal(path.parent, _Drawn()).features
 
 
 def _imagined(folder: Path) -> Path:

@@ -64,7 +64,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "yaml_deep": b"[" * 900 + b"]" * 900,
         "yaml_keys": b"".join(b"k%d: 1\n" % i for i in range(20_000)),
         "yaml_self": b"a: &a {x: *a}\n",
-        "yaml_inf": b"bridge: {lambdas: [.inf]}\ncrosscheck: {threshold: .nan}\n",
+        "yaml_inf": b"ridge: {lambdas: [.inf]}\ncrosscheck: {threshold: .nan}\n",
         "yaml_python": b"!!python/object/apply:os.system ['true']\n",
         "not_parquet": b"PAR1 but not really PAR1",
         "half_parquet": parquet[:middle],
@@ -123,7 +123,7 @@ def command_lines(files: dict[str, Path], root: Path) -> Iterator[list[str]]:
             yield ["config", "show", "--config", str(config)]
     odd = ("&a {x: *a}", "[" * 900, ".inf", ".nan", "1" + "0" * 5000, "2020-13-45", "!!python/none", "\x00", "{" * 99)
     for value in odd:
-        yield ["train", "--dry-run", "--set", f"bridge.lambdas={value}"]
+        yield ["train", "--dry-run", "--set", f"ridge.lambdas={value}"]
         yield ["mine", "--config", "world", "--set", f"crosscheck.threshold={value}"]
     yield ["train", "--dry-run", "--set", ".".join(["a"] * 5000) + "=1"]
 

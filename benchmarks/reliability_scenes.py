@@ -43,7 +43,7 @@ TRAIN: dict[str, Any] = {
     "device": "cpu",
     "text": {"encoder": "package:syntrans_world/weights/clip"},  # small, and it knows colours and shapes
     "encoder": {"method": "precomputed"},
-    "bridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5, "name_shares": [0.0]},
+    "ridge": {"episodes": 10, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5, "name_shares": [0.0]},
     "vsbird": {
         "seeds": 1,
         "steps": 2,
@@ -56,7 +56,7 @@ TRAIN: dict[str, Any] = {
         "name_shares": [0.0],
         "controls": False,
     },
-    "methods": {"names": ["simpleshot"], "episodes": 10, "steps": 2},
+    "baselines": {"names": ["simpleshot"], "episodes": 10, "steps": 2},
     "episodes": {"shots": [1], "queries": 3},
 }
 _FEW = 8

@@ -30,7 +30,7 @@ from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction import text_pictures
 from syntrans_training.prediction.class_means import class_directions
-from syntrans_training.prediction.encoders.choose import open_sight
+from syntrans_training.prediction.encoders.choose import open_image_encoder
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import read_texts
@@ -83,7 +83,7 @@ def read(
             for row in np.flatnonzero(found == name)[:per_class].tolist():
                 photos.append(ImageRef("", "", partial(bytes, table["image"][row].as_py()["bytes"]), f"{file} {row}"))
                 names.append(str(name))
-    encoded = encode_photos(open_sight("photo").encoder, photos, "read pictures")
+    encoded = encode_photos(open_image_encoder("photo").encoder, photos, "read pictures")
     classes, labels = np.unique(np.array(names)[list(encoded.rows)], return_inverse=True)
     reader, vectors = SentenceEncoder(), {}
     for kind, told in {**described, "names": {}}.items():
@@ -95,7 +95,7 @@ def read(
 
 def domains(data: Path, *, quick: bool) -> Iterator[tuple[str, list[Domain]]]:
     """Each with the parts that have a bridge of their own; `quick`: the one that needs no file."""
-    shipped = open_sight("photo").space
+    shipped = open_image_encoder("photo").space
     yield "the world", [world(shipped, QUERIES + max(SHOTS) if quick else PER_CLASS)]
     if quick:
         return

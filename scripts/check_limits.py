@@ -1,4 +1,5 @@
-"""Sizes that keep the code readable, checked: lines, functions, parameters, modules a folder, shapes of tensors.
+"""Limits that keep the code readable, checked: lines, functions, parameters, modules a folder, shapes, circles,
+names, the places of tests.
 
 Run by `make lint`. What must break a limit stands in EXCEPTIONS with its reason; an exception that is no longer needed
 is an error too, so the list cannot grow old. How many lines of tests there are to a line of code is printed.
@@ -10,25 +11,57 @@ import ast
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("syntrans", "mining", "training", "world")
 FILE_LINES, FUNCTION_LINES, PARAMETERS, MODULES = 300, 40, 8, 15
+ARRAYS = ("Tensor", "NDArray", "ndarray", "Array", "Labels")  # types that say no shape
+
+# A folder -> what none of its strings may name: an import in other words. A path of the world's weights is none.
+STRANGERS = {
+    "mining": ("syntrans_training", "syntrans_world"),
+    "training": ("syntrans_mining", "syntrans_world"),
+    "world": ("syntrans_mining", "syntrans_training"),
+}
+WEIGHTS = "package:syntrans_world"
+
+# The tests of a package stand in its folder of tests as its modules stand in it; other folders look at more than one.
+MIRRORED = {
+    "syntrans": "syntrans", "cli": "syntrans/cli", "mining": "mining/syntrans_mining",
+    "training": "training/syntrans_training", "world": "world/syntrans_world",
+}  # fmt: skip
+WHOLE_RUNS = {
+    "cli": ("first_commands", "imports", "missing_packages", "output", "quickstart", "smoke", "too_little_to_train_on"),
+    "training": ("benchmarks",),
+    "training/data": ("layouts",),
+    "training/pipeline": ("class_identity", "outside"),
+    "world": ("weights", "world"),
+}
 
 OPTIONS = "an option of the command line is a parameter"
-# (place, limit) -> why the place may break it
+PREDICTION = "training/syntrans_training/prediction"
+PROTOCOLS = "its arrays are those of the protocols of predict, which need no torch and say their shapes"
+# (place or file, limit) -> why the place may break it
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("syntrans/cli", "modules"): "there are as many commands, and what they share stands beside them",
-    ("syntrans/cli/app.py:evaluate", "parameters"): OPTIONS,
-    ("syntrans/cli/app.py:train", "parameters"): OPTIONS,
-    ("syntrans/cli/edit.py:edit", "parameters"): OPTIONS,
-    ("syntrans/cli/report.py:report", "parameters"): OPTIONS,
-    ("syntrans/cli/report.py:report", "lines"): "its options are most of them",
-    ("syntrans/cli/predict.py:predict", "parameters"): OPTIONS,
-    ("syntrans/cli/predict.py:predict", "lines"): "its options are most of them",
+    ("syntrans/cli/commands", "modules"): "a file is a command, and there are as many",
+    ("syntrans/cli/commands/evaluate.py:evaluate", "parameters"): OPTIONS,
+    ("syntrans/cli/commands/train.py:train", "parameters"): OPTIONS,
+    ("syntrans/cli/commands/edit.py:edit", "parameters"): OPTIONS,
+    ("syntrans/cli/commands/report.py:report", "parameters"): OPTIONS,
+    ("syntrans/cli/commands/report.py:report", "lines"): "its options are most of them",
+    ("syntrans/cli/commands/predict.py:predict", "parameters"): OPTIONS,
+    ("syntrans/cli/commands/predict.py:predict", "lines"): "its options are most of them",
+    **{
+        (f"tests/{folder}/test_{name}.py", "mirror"): "whole runs, or all of the code at once"
+        for folder, names in WHOLE_RUNS.items()
+        for name in names
+    },
+    (f"{PREDICTION}/trained_bridge.py", "shapes"): PROTOCOLS,
+    (f"{PREDICTION}/encoders/trained.py", "shapes"): PROTOCOLS,
 }
 
 
@@ -54,15 +87,19 @@ def breaches(files: Mapping[Path, list[str]]) -> Iterator[Breach]:
         name = path.as_posix()
         if len(lines) > FILE_LINES:
             yield Breach(name, "lines", f"{len(lines)} lines, at most {FILE_LINES}")
-        if path.parts[0] in PACKAGES:
-            yield from _of_functions(ast.parse("\n".join(lines)), name)
+    trees = {path: ast.parse("\n".join(lines)) for path, lines in files.items() if path.parts[0] in PACKAGES}
+    for path, tree in trees.items():
+        yield from _of_functions(tree, path.as_posix())
+        yield from _of_strings(tree, path.as_posix(), STRANGERS.get(path.parts[0], ()))
+    yield from _circles({_module(path): tree for path, tree in trees.items()})
+    yield from _strays(files)
     folders = Counter(path.parent for path in files if path.name != "__init__.py")
     for folder, count in folders.items():
         if count > MODULES and folder.parts[0] in PACKAGES:
             yield Breach(folder.as_posix(), "modules", f"{count} modules, at most {MODULES}")
 
 
-def _of_functions(tree: ast.AST, name: str) -> Iterator[Breach]:
+def _of_functions(tree: ast.Module, name: str) -> Iterator[Breach]:
     outer = [child for parent in ast.walk(tree) if not isinstance(parent, ast.FunctionDef) for child in _body(parent)]
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -74,16 +111,88 @@ def _of_functions(tree: ast.AST, name: str) -> Iterator[Breach]:
         taken = sum(argument.arg not in ("self", "cls") for argument in arguments)
         if taken > PARAMETERS:
             yield Breach(place, "parameters", f"{taken} parameters, at most {PARAMETERS}")
-        if node in outer and not node.name.startswith("_") and _takes_bare_tensor(arguments):
-            yield Breach(place, "shapes", "a tensor without its shape (jaxtyping)")
+        public = node in outer and (node.name == "__init__" or not node.name.startswith("_"))
+        if public and any(_is_bare(a.annotation) for a in arguments) and not _says_shapes(tree, node):
+            yield Breach(place, "shapes", "an array without its shape (jaxtyping; without torch the docstring)")
 
 
 def _body(node: ast.AST) -> list[ast.stmt]:
     return getattr(node, "body", []) if isinstance(node, ast.Module | ast.ClassDef) else []
 
 
-def _takes_bare_tensor(arguments: list[ast.arg]) -> bool:
-    return any(isinstance(a.annotation, ast.Name) and a.annotation.id == "Tensor" for a in arguments)
+def _is_bare(annotation: ast.expr | None) -> bool:
+    """Whether an array without a shape is what an annotation names, or one of its alternatives."""
+    if isinstance(annotation, ast.BinOp):
+        return _is_bare(annotation.left) or _is_bare(annotation.right)
+    named = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return named is not None and ast.unparse(named).rpartition(".")[2] in ARRAYS
+
+
+def _says_shapes(tree: ast.Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether the docstring has shapes, as in "[n, d]", or names who does, in a module that needs no torch.
+
+    There jaxtyping may be missing too.
+    """
+    imports = (ast.unparse(child) for child in tree.body if isinstance(child, ast.Import | ast.ImportFrom))
+    said = ast.get_docstring(node) or ""
+    return ("[" in said or "See `" in said) and not any("torch" in line.split(".")[0] for line in imports)
+
+
+def _excuses(breach: Breach) -> set[tuple[str, str]]:
+    """The exceptions that would allow it: of its place, or of the whole file."""
+    return {(breach.place, breach.limit), (breach.place.partition(":")[0], breach.limit)}
+
+
+def _of_strings(tree: ast.AST, name: str, strangers: tuple[str, ...]) -> Iterator[Breach]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value.replace(WEIGHTS, "")
+            yield from (Breach(name, "strings", f"a string names {other}") for other in strangers if other in text)
+
+
+def _circles(trees: Mapping[str, ast.AST]) -> Iterator[Breach]:
+    """The first circle of modules that import each other, imports inside functions included."""
+    imports = {name: {found for found in _imported(tree, trees) if found != name} for name, tree in trees.items()}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        yield Breach(circle[0], "circle", f"imports itself: {' <- '.join(circle)}")
+
+
+def _imported(node: ast.AST, modules: Mapping[str, ast.AST]) -> Iterator[str]:
+    """Which of our modules are imported anywhere below a node; what is for types alone does not count."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names if alias.name in modules)
+        elif isinstance(child, ast.ImportFrom):
+            names = (f"{child.module}.{alias.name}" for alias in child.names)
+            yield from (name if name in modules else str(child.module) for name in names)
+        else:
+            yield from _imported(child, modules)
+
+
+def _module(path: Path) -> str:
+    """The name that a file is imported by."""
+    parts = path.with_suffix("").parts[path.parts[0] != "syntrans" :]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _strays(files: Iterable[Path]) -> Iterator[Breach]:
+    """Tests of no module: test_x.py and test_x_y.py are of a module or folder x of their place, or of a script."""
+    names: dict[Path, set[str]] = {}
+    for path in files:
+        names.setdefault(path.parent, set()).add(path.stem.strip("_"))
+        names.setdefault(path.parent.parent, set()).add(path.parent.name)
+    for path in files:
+        top, *inner = path.parts[1:-1] or ("",)
+        if path.parts[0] == "tests" and top in MIRRORED and path.name.startswith("test_"):
+            stem = path.stem.removeprefix("test_")
+            known = names.get(Path(MIRRORED[top], *inner), set()) | names.get(Path("scripts"), set())
+            if not any(f"{stem}_".startswith(f"{name}_") for name in known):
+                yield Breach(path.as_posix(), "mirror", "no module of that name stands where the test does")
 
 
 def tests_to_code(files: Mapping[Path, list[str]]) -> float:
@@ -98,8 +207,8 @@ def main() -> int:
     """Print what is wrong; 1 if anything is."""
     files = read()
     found = list(breaches(files))
-    broken = {(breach.place, breach.limit) for breach in found}
-    wrong = [f"{place}: {how}" for place, limit, how in found if (place, limit) not in EXCEPTIONS]
+    broken = set[tuple[str, str]]().union(*map(_excuses, found))
+    wrong = [f"{breach.place}: {breach.how}" for breach in found if not _excuses(breach) & EXCEPTIONS.keys()]
     wrong += [f"{place}: keeps its limit of {limit}; not an exception" for place, limit in EXCEPTIONS.keys() - broken]
     print(*sorted(wrong), f"limits: {len(wrong)} breaches, {len(EXCEPTIONS)} exceptions", sep="\n")
     print(f"tests/code: {tests_to_code(files):.3f} lines")

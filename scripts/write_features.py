@@ -23,9 +23,10 @@ from syntrans_training.data import Split
 from syntrans_training.data.feature_files import SUFFIX
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.features import run_encoder
-from syntrans_training.encoder.generations import ENCODER
-from syntrans_training.encoder.training import open_encoder, val_accuracy
+from syntrans_training.encoder.open_encoder import open_encoder
+from syntrans_training.encoder.training import val_accuracy
 from syntrans_training.engine.devices import pick_device, pick_precision
+from syntrans_training.engine.run_files import ENCODER
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Progress on stderr: bars on a terminal, elsewhere a line every 30 seconds, also while nothing moves.
 
-`track` is for a block of work whose size is known, `Shown` for stages whose size shows as they go; blocks may lie
+`track` is for a block of work whose size is known, `Shown` for steps whose size shows as they go; blocks may lie
 within one another. stdout stays for data, and of several processes that train together the first one speaks.
 """
 
@@ -76,14 +76,14 @@ def track(label: str, total: int, unit: str = "items", done: int = 0) -> Iterato
 
 
 class Progress(Protocol):
-    """What a pipeline of stages tells while it works."""
+    """What a pipeline of steps tells while it works."""
 
-    def stage(self, name: str) -> None:
-        """A stage begins."""
+    def step(self, name: str) -> None:
+        """A step begins."""
         ...
 
     def expect(self, n: int) -> None:
-        """The stage has so many answers more to wait for."""
+        """The step has so many answers more to wait for."""
         ...
 
     def advance(self, n: int) -> None:
@@ -98,7 +98,7 @@ class Progress(Protocol):
 class Silent:
     """No progress at all."""
 
-    def stage(self, name: str) -> None:
+    def step(self, name: str) -> None:
         """Nothing."""
 
     def expect(self, n: int) -> None:
@@ -112,7 +112,7 @@ class Silent:
 
 
 class Shown:
-    """A tracker for each stage that waits for answers. A context manager: it gives the terminal back."""
+    """A tracker for each step that waits for answers. A context manager: it gives the terminal back."""
 
     def __init__(self) -> None:
         self._name = ""
@@ -124,9 +124,9 @@ class Shown:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stage("")
+        self.step("")
 
-    def stage(self, name: str) -> None:
+    def step(self, name: str) -> None:
         """The tracker before it ends; a new one begins with the first question."""
         if self._tracker is not None:
             _display.close(self._tracker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +82,37 @@ def picture_tree(tmp_path: Path, png: Callable[[int], bytes]) -> Path:
         for i in range(3):
             (root / name / f"{i}.png").write_bytes(png(10 * n + i))
     return root
+
+
+@pytest.fixture(scope="session")
+def drawn_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world's pictures as a command draws them, which takes ten seconds: once for all processes of this session."""
+    from syntrans_world.export import export
+
+    own = tmp_path_factory.getbasetemp()
+    return export((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "world", per_class=60)
+
+
+@pytest.fixture
+def world_in_cache(drawn_world: Path, artifacts: Path) -> None:
+    """A command of this test finds the world's pictures where an earlier one would have left them."""
+    put_into_cache(drawn_world, artifacts)
+
+
+def put_into_cache(drawn_world: Path, artifacts: Path) -> None:
+    """As a link: nothing writes there."""
+    cache = artifacts / "cache" / "world"
+    cache.mkdir(parents=True)
+    (cache / "60").symlink_to(drawn_world)
+
+
+@pytest.fixture(scope="session")
+def vllm_imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The fork server of all runs in this process: importing vLLM takes ten seconds."""
+    from syntrans.files.scratch import scratch_folder
+    from syntrans_mining.engines.workers.environment import worker_environment
+    from syntrans_mining.engines.workers.handle import fork_server
+
+    log = tmp_path_factory.mktemp("fork_server") / "imports.log"
+    with scratch_folder() as scratch, fork_server(worker_environment(threads=1, scratch=scratch), log, scratch):
+        yield

@@ -52,15 +52,15 @@ def check_config(config: MiningConfig, *, probed: bool = False) -> list[Check]:
     checks = [_model(line) for line in lines]
     if config.engine.kind in {"vllm", "ray"}:
         prompts = {
-            stage: messages for stage, (_, messages) in count_requests(config, _EXAMPLE, pictures=True).first.items()
+            step: messages for step, (_, messages) in count_requests(config, _EXAMPLE, pictures=True).first.items()
         }
         here = {line["name"] for line in lines if line["state"] == "here"}
         for model in config.llms:
             if model.name in here:
-                shown = {stage: messages for stage, messages in prompts.items() if not _shows(messages)}
+                shown = {step: messages for step, messages in prompts.items() if not _shows(messages)}
                 checks += _chat(config, model, shown)
         if config.vlm and config.vlm.name in here:
-            shown = {stage: messages for stage, messages in prompts.items() if _shows(messages)}
+            shown = {step: messages for step, messages in prompts.items() if _shows(messages)}
             checks += _chat(config, config.vlm, shown)
     if config.engine.kind == "openai" and config.engine.base_url:
         checks.append(_server(config.engine.base_url, probed=probed))
@@ -134,7 +134,7 @@ def _chat(config: MiningConfig, model: ModelConfig, prompts: dict[str, tuple[Mes
         folder = resolve_model(model.path, download=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         chat = Chat(tokenizer, max_len=room, template_args=template_args)
-        requests = [Request(stage, model.name, messages, Sampling(1)) for stage, messages in prompts.items()]
+        requests = [Request(step, model.name, messages, Sampling(1)) for step, messages in prompts.items()]
         tokens = chat.tokens(requests)
     except Exception as error:  # noqa: BLE001 - a template is a program of the model's authors: it can raise anything
         what = f"{type(error).__name__}: {error}"

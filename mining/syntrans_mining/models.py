@@ -25,7 +25,7 @@ CLIP = "clip"
 _SAMPLE = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What changes how fast an answer comes, not what it says.
-_RESOURCE_ARGS = frozenset(
+RESOURCE_ARGS = frozenset(
     [
         "max_num_seqs",
         "max_num_batched_tokens",
@@ -35,7 +35,6 @@ _RESOURCE_ARGS = frozenset(
         "concurrency",
         "timeout",
         "retries",
-        "swap_space",
         "enable_prefix_caching",
         "disable_log_stats",
     ]
@@ -233,7 +232,7 @@ def _version(*distributions: str) -> str:
 
 
 def _identity(kind: str, revision: str, args: Mapping[str, Any]) -> str:
-    telling = {name: value for name, value in args.items() if name not in _RESOURCE_ARGS}
+    telling = {name: value for name, value in args.items() if name not in RESOURCE_ARGS}
     return json.dumps([kind, revision, telling], sort_keys=True, default=str)
 
 

@@ -1,20 +1,22 @@
-"""Class lists: what a class is called, which classes a list names, and finding what will hurt later."""
+"""Class lists: what a class is called, and which classes a file or a built-in list names."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from syntrans.classes import files as class_files
 from syntrans.classes.files import ID_FIELDS, NAME_FIELDS, read_records
 from syntrans.errors import InputError
 
 BUILTIN = ("mini", "tiered", "cifar-fs", "fc100", "cub", "world")
+WNID = re.compile(r"n\d{8}")
+ARTICLE = re.compile(r"^(a|an|the)\s+")
 _LISTS = Path(__file__).resolve().parent / "lists"
 
 
@@ -56,19 +58,15 @@ def _in_id(character: str) -> str:
     return character if character.isprintable() else f"~{ord(character):04x}~"
 
 
-def read_classes(source: str | Path) -> list[ClassEntry]:
-    """The classes of a file (txt, tsv, csv, json, jsonl, parquet), of a folder of class folders, or of a built-in list.
+def read_class_file(source: str | Path) -> list[ClassEntry]:
+    """The classes of a file (txt, tsv, csv, json, jsonl, parquet) or of a built-in list.
 
     Text lines are ``name`` or ``id<TAB>name[<TAB>definition]``, ``#`` starts a comment line; the other forms have
     these fields by name. InputError for a file that is missing, empty, binary, or has a line that says no name.
-    Duplicates are `lint`'s business.
+    Duplicates are the business of `syntrans.classes.lint`.
     """
-    if is_folder(source):
-        from syntrans.images.image_set import folder_names
-
-        return [_entry({"name": name}, f"{source}, folder {name}") for name in folder_names(Path(source))]
     path = _locate(source)
-    entries = [_entry(record, place) for place, record in read_records(path)]
+    entries = [entry_of(record, place) for place, record in read_records(path)]
     if not entries:
         raise InputError(f"{path} names no class; write one class per line")
     return entries
@@ -100,7 +98,9 @@ def _locate(source: str | Path) -> Path:
     return path
 
 
-def _entry(record: dict[str, Any], place: str) -> ClassEntry:
+def entry_of(record: dict[str, Any], place: str) -> ClassEntry:
+    """The class of one record; InputError naming ``place`` for one that says no name."""
+
     def field(*keys: str) -> str:
         value = next((record[key] for key in keys if record.get(key) is not None), "")
         if not isinstance(value, str | int):
@@ -127,30 +127,3 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-class LintFinding(NamedTuple):
-    """One thing that is wrong (error) or will probably hurt (warning), and the ids of its entries."""
-
-    level: Literal["error", "warning"]
-    rule: str
-    message: str
-    entries: tuple[str, ...]
-
-
-def lint(entries: Sequence[ClassEntry]) -> list[LintFinding]:
-    """Everything questionable about a class list, errors first; see `syntrans.classes.lint` for the rules."""
-    from syntrans.classes.lint import RULES
-
-    findings = [finding for rule in RULES for finding in rule(entries)]
-    return sorted(findings, key=lambda finding: finding.level != "error")
-
-
-def require_clean(entries: Sequence[ClassEntry]) -> list[LintFinding]:
-    """The warnings about a class list; InputError with the first error, if there is one."""
-    findings = lint(entries)
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        more = f" ({len(errors) - 1} more; see `syntrans classes check`)" if len(errors) > 1 else ""
-        raise InputError(f"class list: {errors[0].message}{more}")
-    return findings

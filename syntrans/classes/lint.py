@@ -8,19 +8,28 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from syntrans.classes.entries import ClassEntry, LintFinding, blank_lines, slug
+from syntrans.classes.entries import ARTICLE, WNID, ClassEntry, blank_lines, slug
+from syntrans.errors import InputError
 
-_WNID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d+[._-]\s*[A-Za-z]")
-_ARTICLE = re.compile(r"^(a|an|the) ")
 _IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman", "children": "child"}
 _ENDINGS = ((r"(?<=[^aeiou])y$", "ies"), (r"fe?$", "ves"))
 _ALTERNATIVES = re.compile(r"\s*(?:[,;/]|\bor\b)\s*")
+
+
+class LintFinding(NamedTuple):
+    """One thing that is wrong (error) or will probably hurt (warning), and the ids of its entries."""
+
+    level: Literal["error", "warning"]
+    rule: str
+    message: str
+    entries: tuple[str, ...]
 
 
 @cache
@@ -40,7 +49,7 @@ def is_settled(entry: ClassEntry) -> bool:
 def normalised(name: str) -> str:
     """The form in which two names are the same: case, spaces, '_', '-' and a leading article do not count."""
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
-    return _ARTICLE.sub("", words)
+    return ARTICLE.sub("", words)
 
 
 def plurals(name: str) -> set[str]:
@@ -100,10 +109,12 @@ def duplicate_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 
 def shared_synonyms(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """'missile' beside 'projectile, missile': one class under two lists of names, unless something settles it."""
+    counts = Counter(part for entry in entries for part in _alternatives(entry))
     by_synonym: dict[str, list[ClassEntry]] = defaultdict(list)
     for entry in entries:
-        for part in dict.fromkeys(_ALTERNATIVES.split(normalised(entry.name))):
-            by_synonym[part].append(entry)
+        for part in _alternatives(entry):
+            if counts[part] > 1:
+                by_synonym[part].append(entry)
     for part, group in by_synonym.items():
         whole = {normalised(entry.name) for entry in group}
         if part and len(whole) > 1 and not all(map(is_settled, group)):
@@ -128,14 +139,13 @@ def contained_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """
     by_name = {normalised(entry.name): entry for entry in entries}
     lengths = sorted({name.count(" ") + 1 for name in by_name})
-    longer_names: dict[str, list[ClassEntry]] = {name: [] for name, entry in by_name.items() if not is_settled(entry)}
+    longer_names: dict[str, list[ClassEntry]] = defaultdict(list)
     for name, entry in by_name.items():
         for part in _runs_of_words(name, lengths):
-            if part in longer_names:
+            if part in by_name and not is_settled(by_name[part]):
                 longer_names[part].append(entry)
-    for name, longer in longer_names.items():
-        if longer:
-            entry = by_name[name]
+    for name, entry in by_name.items():
+        if longer := longer_names.get(name):
             listed = ", ".join(repr(other.name) for other in longer[:3]) + (" ..." if len(longer) > 3 else "")
             text = f"{entry.name!r} is part of {listed}; descriptors of one may be drawn from the other"
             yield LintFinding("warning", "name_in_name", text, (entry.id, *(other.id for other in longer)))
@@ -154,7 +164,7 @@ def ambiguous_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
 def wnids_as_names(entries: Sequence[ClassEntry]) -> Iterator[LintFinding]:
     """A WordNet id where a language model needs words."""
     for entry in entries:
-        if _WNID.fullmatch(entry.name):
+        if WNID.fullmatch(entry.name):
             text = f"{entry.name!r} is a WordNet id, no name; write {entry.name}<TAB>name"
             yield LintFinding("warning", "wnid_as_name", text, (entry.id,))
 
@@ -208,6 +218,27 @@ RULES: tuple[Callable[[Sequence[ClassEntry]], Iterable[LintFinding]], ...] = (
 )
 
 
+def lint(entries: Sequence[ClassEntry]) -> list[LintFinding]:
+    """Everything questionable about a class list, errors first."""
+    findings = [finding for rule in RULES for finding in rule(entries)]
+    return sorted(findings, key=lambda finding: finding.level != "error")
+
+
+def require_clean(entries: Sequence[ClassEntry]) -> list[LintFinding]:
+    """The warnings about a class list; InputError with the first error, if there is one."""
+    findings = lint(entries)
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more; see `syntrans classes check`)" if len(errors) > 1 else ""
+        raise InputError(f"class list: {errors[0].message}{more}")
+    return findings
+
+
+def _alternatives(entry: ClassEntry) -> Iterable[str]:
+    """The names that one name lists: 'projectile, missile' is two."""
+    return dict.fromkeys(_ALTERNATIVES.split(normalised(entry.name)))
+
+
 def _runs_of_words(name: str, lengths: Sequence[int]) -> set[str]:
     """Every run of words inside ``name`` that is of one of ``lengths`` (ascending), apart from all of it."""
     words = name.split(" ")
@@ -219,10 +250,14 @@ def _runs_of_words(name: str, lengths: Sequence[int]) -> set[str]:
 
 
 def _groups(entries: Sequence[ClassEntry], key: Callable[[ClassEntry], str]) -> Iterator[tuple[str, list[ClassEntry]]]:
+    """Entries that share a key, by key. Few do: a list for each of a million keys would take more than the entries."""
+    keys = [key(entry) for entry in entries]
+    counts = Counter(keys)
     groups: dict[str, list[ClassEntry]] = defaultdict(list)
-    for entry in entries:
-        groups[key(entry)].append(entry)
-    return ((value, group) for value, group in groups.items() if len(group) > 1)
+    for value, entry in zip(keys, entries, strict=True):
+        if counts[value] > 1:
+            groups[value].append(entry)
+    return iter(groups.items())
 
 
 def _has_default_id(entry: ClassEntry) -> bool:
@@ -230,7 +265,7 @@ def _has_default_id(entry: ClassEntry) -> bool:
 
 
 def _has_wnid(entry: ClassEntry) -> bool:
-    return _WNID.fullmatch(entry.id) is not None
+    return WNID.fullmatch(entry.id) is not None
 
 
 def _is_odd(character: str) -> bool:

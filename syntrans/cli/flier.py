@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, images_named
-from syntrans.config import dump_config, load_config, read_config
 from syntrans.console import say
-from syntrans.contract.reading import check_file
 from syntrans.errors import UsageError
 from syntrans.extras import require
 from syntrans.paths import files_of_runs, run_path
 from syntrans.runs.file_names import FLIER_REPORT, TRAIN_REPORT
-from syntrans.runs.folder import removed_if_refused, run_dir
+
+if TYPE_CHECKING:
+    from syntrans_training.config.flier import FlierConfig
 
 NEWEST = "the newest"
 
 
 def names_flier(config: str) -> bool:
     """Whether a config says `system: flier`."""
+    from syntrans.config import read_config
+
     return read_config(config, kind="training/configs").get("system") == "flier"
 
 
@@ -36,9 +39,10 @@ def train(
 ) -> str:
     """Choose FLIER's settings on val; returns the folder, or the config of a dry run."""
     require("train --config flier", "imagine")
+    from syntrans.config import dump_config, load_config
+    from syntrans.contract.reading import check_file
     from syntrans_training.config.flier import FlierConfig
     from syntrans_training.flier.check import check_inputs
-    from syntrans_training.flier.train import train as run
     from syntrans_training.imagination.imagined_file import open_imagined
     from syntrans_training.pipeline.preparation import with_absolute_paths
 
@@ -57,13 +61,22 @@ def train(
     check_inputs(settled, file, "val")
     if dry_run:
         return dump_config(settled).rstrip()
-    target = run_dir("train", out, {"config": settled.model_dump(mode="json"), "descriptors": str(file)}, FLIER_REPORT,
-                     resume=resume)  # fmt: skip
-    say(f"training into {target}")
-    with removed_if_refused(target):
-        run(settled, out=target, descriptors=file, resume=resume)
+    target = _train_into_folder(settled, file, out, resume=resume)
     say(f"what it is worth: syntrans evaluate {target}")
     return str(target)
+
+
+def _train_into_folder(config: FlierConfig, file: Path | None, out: Path | None, *, resume: bool) -> Path:
+    """Train into the folder of this request, or into ``out``; a refused request leaves nothing behind."""
+    from syntrans.runs.folder import removed_if_refused, run_dir
+    from syntrans_training.flier.train import train as train_run
+
+    request = {"config": config.model_dump(mode="json"), "descriptors": str(file)}
+    target = run_dir("train", out, request, FLIER_REPORT, resume=resume)
+    say(f"training into {target}")
+    with removed_if_refused(target):
+        train_run(config, out=target, descriptors=file, resume=resume)
+    return target
 
 
 def _sets_pictures(settings: Sequence[str]) -> bool:
@@ -94,6 +107,8 @@ def refuse_other_options(
 def evaluate(folder: Path, out: Path | None, *, device: str | None, dry_run: bool, as_json: bool) -> str:
     """Evaluate a FLIER run; returns the table, the summary as JSON, or the config of a dry run."""
     require("evaluate", "imagine")
+    from syntrans.config import dump_config
+    from syntrans.runs.folder import removed_if_refused
     from syntrans_training.flier.check import check_inputs
     from syntrans_training.flier.evaluate import evaluate as run
     from syntrans_training.flier.evaluate import read_report

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import pair
 from syntrans.console import say
-from syntrans.contract.reading import read_descriptor_table, read_metadata
 from syntrans.errors import InputError, SyntransError, UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans.paths import artifacts_root, files_of_runs
 from syntrans.runs.past_runs import newest_readable
 
@@ -69,6 +69,8 @@ def descriptor_files() -> Iterator[Path]:
 
 def newest_descriptor_file() -> Path | None:
     """The newest of `descriptor_files` that can be read; None without one."""
+    from syntrans.contract.reading import read_metadata
+
     return newest_readable(("mine", "import"), "descriptors.parquet", lambda path: bool(read_metadata(path)))
 
 
@@ -123,11 +125,15 @@ def class_keys(data: DataConfig) -> list[str]:
 
 def images_seen_with(path: str) -> tuple[Path, Collection[str]] | None:
     """The newest file that was mined with the pictures at ``path``, and what it saw; None without one."""
+    from syntrans.contract.reading import read_metadata
+
     mined = next((file for file in descriptor_files() if _mined_with(file, path)), None)
     return (mined, read_metadata(mined).images_seen) if mined else None
 
 
 def _mined_with(file: Path, path: str) -> bool:
+    from syntrans.contract.reading import read_metadata
+
     try:
         used = read_metadata(file).pictures
     except SyntransError:  # of a file that is passed over anyway nothing need be said
@@ -136,6 +142,8 @@ def _mined_with(file: Path, path: str) -> bool:
 
 
 def _knows(path: Path, keys: Sequence[str]) -> bool:
+    from syntrans.contract.reading import read_descriptor_table
+
     try:
         table = read_descriptor_table(path)
     except InputError as error:  # an old wreck

@@ -1,51 +1,44 @@
-"""Commands whose options are read when they are needed: a list of commands needs their names and first lines alone."""
+"""Commands that are imported when they are needed: a list of commands takes their names and first lines alone."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any
 
-import typer
-from typer.core import TyperCommand
-from typer.main import get_command_from_info, get_command_name
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-F = TypeVar("F", bound=Callable[..., Any])
+from syntrans.cli.commands import COMMANDS, GROUPS, function_of
 
 
-class App(typer.Typer):
-    """Typer, which inspects every option of every command at each start, without that: a fifth of `--help`'s time."""
+class Commands(TyperGroup):
+    """The commands of `syntrans.cli.commands`, and their groups."""
 
-    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
-        """Make a function a command, as Typer does."""
-
-        def add(function: F) -> F:
-            command = name or get_command_name(function.__name__)
-            info = CommandInfo(command, callback=function, **options)
-            help_ = options.pop("help", None) or inspect.getdoc(function)
-            add_to_typer = super(App, self).command(command, cls=partial(_Command, info), help=help_, **options)  # type: ignore[arg-type]
-            add_to_typer(_not_read_yet)
-            return function
-
-        return add
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for name, line in COMMANDS.items():
+            parent: TyperGroup = self
+            *groups, last = name.split()
+            for group in groups:
+                made = TyperGroup(name=group, help=GROUPS[group], rich_markup_mode=None)
+                parent = self.commands.setdefault(group, made)  # type: ignore[assignment]  # a group is a command
+            parent.add_command(_Command(function_of(name), name=last, help=line, rich_markup_mode=None))
 
 
 class _Command(TyperCommand):
-    """A command that reads its function's options when they are first asked for."""
+    """A command that reads its function when its options are first asked for."""
 
-    def __init__(self, info: CommandInfo, **given: Any) -> None:
+    def __init__(self, function: str, **given: Any) -> None:
         super().__init__(**given)
-        self._info: CommandInfo | None = info
+        self._function: str | None = function
 
     def get_params(self, ctx: Any) -> list[Any]:
         """All options: what parsing, help, usage and completion begin with."""
-        if self._info is not None:
-            command = get_command_from_info(self._info, pretty_exceptions_short=False, rich_markup_mode=None)
-            self.params, self.callback, self._info = command.params, command.callback, None
+        if self._function is not None:
+            function = getattr(import_module(f"syntrans.cli.commands.{self._function}"), self._function)
+            info = CommandInfo(self.name, callback=function)
+            command = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+            self.params, self.callback, self.help = command.params, command.callback, command.help
+            self._function = None
         return super().get_params(ctx)
-
-
-def _not_read_yet() -> None:
-    """What Typer sees in place of the function."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,3 +67,8 @@ def with_new_name(error: typer.TyperException, command_help: str) -> str:
     old = getattr(error, "option_name", None)
     new = RENAMED.get(f"{command_help.removesuffix('--help')}{old}")
     return f"{old} was renamed to {new}" if new else error.format_message()
+
+
+def overrides(given: Sequence[str] | None, **options: Any) -> list[str]:
+    """Options as config overrides, after those of --set so that the options win."""
+    return [*(given or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 _SAVED = {"saved": True}
@@ -39,13 +39,13 @@ class StrictModel(BaseModel):
     old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {}
     old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")  # around all others, which then see the names of today
     @classmethod
-    def _of_earlier_versions(cls, values: Any, info: ValidationInfo) -> Any:
+    def _of_earlier_versions(cls, values: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         if not isinstance(values, dict):
-            return values
+            return read(values)
         if info.context == _SAVED:
-            return _current(values, cls.old_keys, cls.old_values)
+            return read(_current(values, cls.old_keys, cls.old_values))
         for key, now in cls.old_keys.items():
             if key in values:
                 became = f"was renamed to {now.to}" if isinstance(now, Renamed) else f"is gone: {now.why}"
@@ -56,7 +56,7 @@ class StrictModel(BaseModel):
                 raise PydanticCustomError(
                     OLD_VALUE, "{key}: {old} was renamed to {new}", {"key": key, "old": old, "new": names[old]}
                 )
-        return values
+        return read(values)
 
 
 def _current(

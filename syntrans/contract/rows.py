@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from syntrans.classes.entries import ARTICLE
 from syntrans.config import StrictModel
 from syntrans.contract.scalars import (
     Cosine,
@@ -49,8 +49,6 @@ REASONS = (
     "not_scored",  # thresholds were applied again: it would pass, but the next stage never looked at it
     "vetoed",  # a person took it out (`syntrans edit`)
 )
-
-_ARTICLE = re.compile(r"^(a|an|the)\s+")
 
 
 Facet = Annotated[str, AfterValidator(one_of(FACETS))]
@@ -184,7 +182,7 @@ class FileMetadata(StrictModel):
 def normalise_text(text: str) -> str:
     """The form in which two descriptors are the same: casefolded, no leading article, no final stop."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".!?;:, ")
-    return _ARTICLE.sub("", plain)
+    return ARTICLE.sub("", plain)
 
 
 def descriptor_id(class_id: str, text: str) -> str:

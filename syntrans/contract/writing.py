@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.identity import one_identity
+from syntrans.contract.identity import one_identity
 from syntrans.contract.parquet import in_class_order, to_pairs, write_rows
 from syntrans.contract.schemas import DESCRIPTOR_SCHEMA, semantics_schema
 from syntrans.errors import InputError

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syntrans import __version__
-from syntrans.classes.entries import ClassEntry, class_list_sha256, require_clean, slug
-from syntrans.classes.identity import definition_notes
+from syntrans.classes.entries import ClassEntry, class_list_sha256, slug
+from syntrans.classes.lint import require_clean
 from syntrans.classes.match import match, nearest
+from syntrans.contract.identity import definition_notes
 from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id, normalise_text
 from syntrans.contract.writing import write_descriptors
 from syntrans.descriptors.import_formats import CITATIONS, Line, Source, read_source
@@ -135,8 +136,9 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     said: Said = {}
     for source in sources:
         described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
-        require_clean(list(described))  # two classes of one source are never the same one of another
-        matched = match(list(described), said, str(source.path)).found
+        if len(sources) > 1:
+            require_clean(list(described))  # two classes of one source are never the same one of another
+        matched = match(list(described), said, str(source.path)).found if said else {}
         there = {entry.id: entry for entry in said}
         for entry, lines in described.items():
             same = there[matched[entry.id]] if entry.id in matched else entry

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from syntrans import __version__
-from syntrans.classes.identity import notes_of_run
 from syntrans.config import dotted
+from syntrans.contract.identity import notes_of_run
 from syntrans.contract.parquet import rows_to_table, to_pairs, write_table
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.contract.writing import write_descriptors, write_semantics

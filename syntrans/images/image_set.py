@@ -12,13 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.entries import composed
 from syntrans.classes.match import match, nearest
 from syntrans.errors import InputError
 from syntrans.images.columns import ANY, Columns
 from syntrans.images.decode import decode, read_file
-from syntrans.images.files import visible_folders
-from syntrans.images.folders import FilePool, class_folders
+from syntrans.images.folders import FilePool
 from syntrans.images.hub import PREFIX
 from syntrans.images.layouts import loose_pool, named_parts, whole_pool
 from syntrans.images.reference import ImageRef, PassedOver, Picture, Pool
@@ -34,7 +32,6 @@ __all__ = [
     "class_keys",
     "decode",
     "decode_each",
-    "folder_names",
     "match_classes",
     "open_images",
     "read_file",
@@ -141,18 +138,6 @@ def open_images(
 def class_keys(path: str | Path, columns: Columns = ANY) -> list[str]:
     """The class keys below ``path``, sorted, without reading a picture; same forms and errors as `open_images`."""
     return sorted(whole_pool(_expanded(path), columns, stay=True).keys)
-
-
-def folder_names(folder: Path) -> list[str]:
-    """The names of the classes whose folders lie in ``folder``, for a class list; also where no picture is in them.
-
-    A ``_`` is read as a blank, unless two names would be one. InputError where there is none.
-    """
-    keys = list(class_folders(folder).keys) or [below.name for below in visible_folders(folder)]
-    if not keys:
-        raise InputError(f"{folder} has no class folders; give a class list, or one folder a class")
-    names = [key.replace("_", " ") for key in keys]
-    return names if len({composed(name) for name in names}) == len(keys) else keys
 
 
 def match_classes(images: Mapping[str, Sequence[Picture]], entries: Sequence[ClassEntry]) -> dict[str, list[Picture]]:

@@ -36,15 +36,15 @@ def _parts(summary: dict[str, Any], width: int) -> Iterable[RenderableType]:
     yield line(f"kept by facet: {facets or 'none'}")
     yield line(f"{summary['images_seen']:,} pictures were seen")
     for why in dict.fromkeys(summary["skipped"].values()):
-        stages = [stage for stage in summary["skipped"] if summary["skipped"][stage] == why]
-        yield line(f"skipped: {', '.join(stages)} ({why})")
+        steps = [step for step in summary["skipped"] if summary["skipped"][step] == why]
+        yield line(f"skipped: {', '.join(steps)} ({why})")
     yield from heading("where rows ended", _reasons_table(summary), width)
     yield from heading("who said it", _authors_table(summary), width)
     yield from _class_tables(summary["class"], width)
 
 
 def _reasons_table(summary: dict[str, Any]) -> Table:
-    made = table("stage", "reason", ">rows", ">share", whole=("stage", "reason"))
+    made = table("step", "reason", ">rows", ">share", whole=("step", "reason"))
     for dropped in summary["dropped"]:
         part = share(dropped["rows"], summary["rows"])
         add_row(made, dropped["stage"], dropped["reason"], f"{dropped['rows']:,}", part)
@@ -81,12 +81,13 @@ def _class_tables(one: dict[str, Any], width: int) -> Iterable[RenderableType]:
 def _class_table(
     rows: Sequence[dict[str, Any]], first: tuple[str, str], shown: Sequence[str], texts: Mapping[str, str] | None = None
 ) -> Table:
-    """``texts`` by descriptor id: what a row says again that another one says."""
+    """``first``: two keys of a row. ``texts`` by descriptor id: what a row says again that another one says."""
+    titles = tuple("step" if key == "stage" else key for key in first)
     mark = ">" if first[0] == "rank" else ""
     words = {"told from", "said by", "votes", "contrast", "nearest"}
     heads = [name if name in words else f">{name}" for name in shown]
     again = ["duplicate of"] if texts and any(row["duplicate_of"] for row in rows) else []
-    made = table(f"{mark}{first[0]}", f"{mark}{first[1]}", "text", *again, *heads, whole=first)
+    made = table(*(f"{mark}{title}" for title in titles), "text", *again, *heads, whole=titles)
     for row in rows:
         evidence, other = _evidence(row), row["duplicate_of"]
         same = [(texts or {}).get(other, other) or "-" for _ in again]

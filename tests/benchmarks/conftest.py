@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.benchmarks.pages import REPOSITORY
 
 
 @pytest.fixture
-def call(monkeypatch):
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Calls main() of a file of benchmarks/ with the arguments of a command."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
 

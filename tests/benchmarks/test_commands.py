@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import shlex
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Read(Exception):
     """The arguments were read; what follows is of no interest."""
 
 
-def test_the_commands_are_found():
+def test_the_commands_are_found() -> None:
     scripts = {Path(command.split()[0]).stem for command in BENCHMARKS}
     assert {
         "beside_earlier",
@@ -56,10 +57,12 @@ def test_the_commands_are_found():
 
 
 @pytest.mark.parametrize("command", BENCHMARKS)
-def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(command, call, monkeypatch):
+def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(
+    command, call: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = argparse.ArgumentParser.parse_args
 
-    def parse(self, *args, **kwargs):
+    def parse(self, *args, **kwargs) -> None:
         real(self, *args, **kwargs)
         raise Read
 
@@ -68,7 +71,7 @@ def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(command, call, mon
         call(command)
 
 
-def test_the_mining_runs_that_are_timed_have_options_that_exist(call):
+def test_the_mining_runs_that_are_timed_have_options_that_exist(call: Callable[..., None]) -> None:
     mine = get_group(app).commands["mine"]
     runs = [arguments for name, *arguments in importlib.import_module("run").COMMANDS.values() if name == "mine"]
     assert [mine.make_context("mine", [*arguments]).params["config"] for arguments in runs] == ["world", "world"]
@@ -79,7 +82,7 @@ def _command(group, name):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_a_page_has_options_and_settings_that_exist(command):
+def test_a_command_of_a_page_has_options_and_settings_that_exist(command) -> None:
     name, *arguments = shlex.split(command)
     of_command = _command(get_group(app), name)
     if name in ("classes", "config", "data"):

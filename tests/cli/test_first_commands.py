@@ -26,11 +26,11 @@ SMALL = (
     "encoder.test_size=16",
     "encoder.epochs=1",
     "encoder.precision=fp32",
-    "bridge={episodes: 20, lambdas: [1.0], shrinkages: [1.0], alpha_step: 0.5, name_shares: [0.0]}",
+    "ridge={episodes: 20, lambdas: [1.0], shrinkages: [1.0], alpha_step: 0.5, name_shares: [0.0]}",
     "vsbird={seeds: 1, steps: 0, controls: false, feature_powers: [1.0], shrinkages: [1.0], spread_factors: [1.0]}",
     "vsbird.prior_shrinkages=[1.0]",
     "vsbird.lambdas=[1.0]",
-    "methods={names: [simpleshot], episodes: 10, views: 0}",
+    "baselines={names: [simpleshot], episodes: 10, views: 0}",
 )
 
 

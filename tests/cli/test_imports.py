@@ -9,6 +9,7 @@ from pkgutil import walk_packages
 import pytest
 
 import syntrans
+from syntrans.cli.commands import COMMANDS
 
 HEAVY = ("torch", "vllm", "transformers", "open_clip", "datasets", "pyarrow", "pydantic", "numpy", "PIL", "sklearn")
 
@@ -19,19 +20,38 @@ def loaded_by(module: str, names: tuple[str, ...]) -> list[str]:
     return done.stdout.split()
 
 
+def loaded_by_help_of(*commands: str) -> list[str]:
+    """What of HEAVY the help of these commands loads, in one process."""
+    code = (
+        f"import sys; from syntrans.cli.app import run; ended = [run([*c.split(), '--help']) for c in {commands!r}]; "
+        f"print(*set(ended), *set({HEAVY!r}) & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: ")
+    code, *loaded = done.stdout.splitlines()[-1].split()
+    assert code == "0"
+    return loaded
+
+
 def test_the_command_line_imports_nothing_heavy() -> None:
     assert loaded_by("syntrans.cli.app", HEAVY) == []
 
 
 def test_help_imports_nothing_heavy() -> None:
     """What makes `syntrans --help` quick; how quick it is on this machine, benchmarks/run.py measures."""
-    code = (
-        "import sys; from syntrans.cli.app import run; ended = run(['--help']); "
-        f"print(ended, *set({HEAVY!r}) & set(sys.modules))"
-    )
+    assert loaded_by_help_of("") == []
+
+
+def test_the_help_of_a_command_imports_nothing_heavy() -> None:
+    """Completion begins as help does. Typer itself takes pydantic for numbers with bounds."""
+    assert loaded_by_help_of(*COMMANDS) in ([], ["pydantic"])
+
+
+def test_a_list_of_commands_imports_no_command() -> None:
+    code = "import sys; from syntrans.cli.app import run; run(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Usage: ")
-    assert done.stdout.splitlines()[-1] == "0"
+    loaded = done.stdout.splitlines()[-1].split()
+    assert [name for name in loaded if name.startswith("syntrans.cli.commands.")] == []
 
 
 @pytest.mark.parametrize("module", ["syntrans_mining", "syntrans_training"])

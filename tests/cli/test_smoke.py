@@ -11,11 +11,11 @@ FAKE = [
 ]  # fmt: skip
 # Of every grid one setting, of every training next to nothing; pictures, classes and tasks are those of the config.
 SMALL = [
-    "device=cpu", "encoder.epochs=1", "bridge.episodes=10", "bridge.lambdas=[1.0]", "bridge.shrinkages=[1.0]",
-    "bridge.alpha_step=0.5", "bridge.name_shares=[0.0]", "vsbird.steps=1", "vsbird.val_checks=1",
+    "device=cpu", "encoder.epochs=1", "ridge.episodes=10", "ridge.lambdas=[1.0]", "ridge.shrinkages=[1.0]",
+    "ridge.alpha_step=0.5", "ridge.name_shares=[0.0]", "vsbird.steps=1", "vsbird.val_checks=1",
     "vsbird.feature_powers=[1.0]", "vsbird.shrinkages=[1.0]", "vsbird.spread_factors=[1.0]",
-    "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]", "vsbird.name_shares=[0.0]", "methods.names=[simpleshot]",
-    "methods.episodes=10",
+    "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]", "vsbird.name_shares=[0.0]", "baselines.names=[simpleshot]",
+    "baselines.episodes=10",
 ]  # fmt: skip
 
 
@@ -24,7 +24,8 @@ def settings(given):
 
 
 @pytest.mark.slow
-def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys):
+@pytest.mark.usefixtures("world_in_cache")
+def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["mine", "--classes", "world", "--config", "world", *settings(FAKE)]) == 0
     assert run(["train", "--config", "smoke", *settings(SMALL)]) == 0, capsys.readouterr().err
     assert "descriptors: " in (said := capsys.readouterr().err)
@@ -32,7 +33,7 @@ def test_a_full_mine_of_the_world_leaves_what_the_smoke_config_needs(capsys):
     assert run(["evaluate", "--limit", "20"]) == 0
 
 
-def test_smoke_needs_no_more_pictures_than_a_mine_of_the_world_leaves():
+def test_smoke_needs_no_more_pictures_than_a_mine_of_the_world_leaves() -> None:
     from syntrans.config import load_config
     from syntrans_mining.config import MiningConfig
     from syntrans_training.config import TrainConfig

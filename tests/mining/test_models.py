@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from syntrans.config import load_config
 from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.models import check_chat_template, check_model_dir, resolve_models, revision_of
+from syntrans_mining.models import RESOURCE_ARGS, check_chat_template, check_model_dir, resolve_models, revision_of
 
 
 def weights(size: int) -> bytes:
@@ -120,3 +121,13 @@ def test_cuda_where_there_is_none_ends_with_4(monkeypatch: pytest.MonkeyPatch) -
     config = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.device=cuda"])
     with pytest.raises(EnvironmentProblem, match=r"engine\.device=cpu"):
         resolve_models(config)
+
+
+@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
+def test_every_argument_of_an_engine_that_is_named_here_is_one_that_vllm_takes() -> None:
+    """An argument that vLLM has dropped ends a run as its engine starts."""
+    declared = Path(*find_spec("vllm").submodule_search_locations, "engine", "arg_utils.py").read_text()
+    configs = [load_config(MiningConfig, name, kind="mining/configs") for name in ("cpu", "gpu24", "gpu80", "world")]
+    named = {name for config in configs for one in (config.engine, *config.llms, config.vlm) for name in one.args}
+    ours = {"concurrency", "timeout", "retries"}  # of a server
+    assert [name for name in sorted(named | RESOURCE_ARGS - ours) if f"\n    {name}: " not in declared] == []

@@ -1,9 +1,11 @@
-"""Commands as real processes: what of one lives, and what it left in shared memory."""
+"""Commands as real processes: how far one is, what of it lives, and what it left in shared memory."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 SOON = 60
@@ -24,6 +26,15 @@ def in_session(session: int) -> list[str]:
             except OSError:
                 continue  # it has just ended
     return found
+
+
+def answers_kept(out: Path) -> int:
+    """How many answers a mining run has kept in its folder until now; it may be writing."""
+    try:
+        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
+    except sqlite3.Error:
+        return 0
 
 
 def until(happens: Callable[[], bool], seconds: float = 60) -> bool:

@@ -6,6 +6,8 @@ import io
 import threading
 import time
 
+import pytest
+
 from syntrans import progress
 from syntrans.progress import Shown, Tracker, say, track
 
@@ -26,7 +28,7 @@ class Listener(io.StringIO):
         return super().write(text)
 
 
-def test_a_line_says_how_fast_it_goes_and_how_long_the_rest_takes(monkeypatch):
+def test_a_line_says_how_fast_it_goes_and_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 10.0, 10.0, 10.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(times, 10.0))
     tracker = Tracker("features of val", 400, "images")
@@ -34,7 +36,7 @@ def test_a_line_says_how_fast_it_goes_and_how_long_the_rest_takes(monkeypatch):
     assert tracker.line() == "features of val: 100/400 images, 10 images/s, about 30 s left"
 
 
-def test_what_an_earlier_process_did_takes_no_part_in_the_speed(monkeypatch):
+def test_what_an_earlier_process_did_takes_no_part_in_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(times, 10.0))
     tracker = Tracker("train", 1000, "images", done=900)
@@ -43,7 +45,7 @@ def test_what_an_earlier_process_did_takes_no_part_in_the_speed(monkeypatch):
     assert tracker.line() == "train: 910/1,000 images, 1 images/s, about 2 min left"
 
 
-def test_without_a_terminal_a_line_comes_while_nothing_moves(monkeypatch):
+def test_without_a_terminal_a_line_comes_while_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Listener("heads: 0/8 heads")
     monkeypatch.setattr("sys.stderr", heard)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
@@ -51,7 +53,7 @@ def test_without_a_terminal_a_line_comes_while_nothing_moves(monkeypatch):
         assert heard.heard.wait(60)
 
 
-def test_a_line_names_the_whole_and_the_part_that_is_under_way(monkeypatch):
+def test_a_line_names_the_whole_and_the_part_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Listener("; 5-shot episodes: 0/1,000 episodes")
     monkeypatch.setattr("sys.stderr", heard)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
@@ -60,14 +62,14 @@ def test_a_line_names_the_whole_and_the_part_that_is_under_way(monkeypatch):
     assert "bridge: 0/4 steps; 5-shot episodes: 0/1,000 episodes\n" in heard.getvalue()
 
 
-def test_nothing_is_left_running_when_the_work_is_over(monkeypatch):
+def test_nothing_is_left_running_when_the_work_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", Listener("x"))
     with track("outer", 1), track("inner", 1):
         assert any(thread.name == "progress" for thread in threading.enumerate())
     assert not any(thread.name == "progress" for thread in threading.enumerate())
 
 
-def test_on_a_terminal_one_bar_may_lie_within_another(monkeypatch):
+def test_on_a_terminal_one_bar_may_lie_within_another(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Listener("x", terminal=True)
     monkeypatch.setattr("sys.stderr", screen)
     with track("bridge", 2, "steps") as outer:
@@ -80,21 +82,23 @@ def test_on_a_terminal_one_bar_may_lie_within_another(monkeypatch):
     assert "a line above the bars" in screen.getvalue()
 
 
-def test_stages_begin_to_count_with_their_first_question(monkeypatch):
+def test_steps_begin_to_count_with_their_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Listener("crosscheck: 3/5 answers")
     monkeypatch.setattr("sys.stderr", heard)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
     with Shown() as shown:
-        shown.stage("merge")
+        shown.step("merge")
         shown.advance(1)  # nobody was asked
-        shown.stage("crosscheck")
+        shown.step("crosscheck")
         shown.expect(5)
         shown.advance(3)
         assert heard.heard.wait(60)
     assert "merge" not in heard.getvalue()
 
 
-def test_of_several_processes_the_first_one_speaks(monkeypatch, capsys):
+def test_of_several_processes_the_first_one_speaks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("RANK", "1")
     with track("train", 3) as tracker:
         tracker.advance(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ def page(width: int, *, spare=("note", "place")) -> str:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 130])
-def test_no_line_is_wider_than_the_terminal(width):
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, page(width).splitlines())) <= width
 
 
-def test_columns_that_had_to_go_are_named_in_the_order_of_going():
+def test_columns_that_had_to_go_are_named_in_the_order_of_going() -> None:
     found = page(80)
     assert "not shown in 80 columns: note, place (a wider terminal or a pipe shows them)" in found
     assert "xxx" not in found
@@ -31,14 +32,14 @@ def test_columns_that_had_to_go_are_named_in_the_order_of_going():
     assert "3456" in found
 
 
-def test_without_columns_to_spare_words_are_folded_and_nothing_is_lost():
+def test_without_columns_to_spare_words_are_folded_and_nothing_is_lost() -> None:
     found = page(60, spare=())
     assert "not shown" not in found
     assert "…" not in found
     assert found.count("x") == 31  # of the note, and of the head "text"
 
 
-def test_a_pipe_gets_every_column_and_each_row_on_one_line():
+def test_a_pipe_gets_every_column_and_each_row_on_one_line() -> None:
     lines = page(PIPED).splitlines()
     assert len(lines) == 4
     assert lines[2].split("   ")[0] == "goldfinch"
@@ -46,12 +47,12 @@ def test_a_pipe_gets_every_column_and_each_row_on_one_line():
     assert lines[3].endswith("package:syntrans_world/weights/llm-a")
 
 
-def test_what_is_no_terminal_has_room_for_everything(tmp_path):
+def test_what_is_no_terminal_has_room_for_everything(tmp_path: Path) -> None:
     with (tmp_path / "out.txt").open("w") as file:
         assert width_of(file) == PIPED
 
 
-def test_a_terminal_has_the_columns_that_it_says(monkeypatch):
+def test_a_terminal_has_the_columns_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "72")
     leader, follower = os.openpty()
     with os.fdopen(follower, "w") as terminal:

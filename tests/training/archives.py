@@ -16,6 +16,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,13 +105,13 @@ def cifar_rows(per_class: int) -> Iterator[tuple[str, np.ndarray, list[int]]]:
     for name, numbers in (("train", range(per_class - n_test)), ("test", range(per_class - n_test, per_class))):
         pairs = [(c, i) for c in range(100) for i in numbers]
         order = np.random.default_rng(0).permutation(len(pairs))
-        data = np.stack([pixels(*pairs[k], 32).transpose(2, 0, 1).reshape(-1) for k in order])
+        data = np.stack([pixels(pairs[k][0], pairs[k][1], 32).transpose(2, 0, 1).reshape(-1) for k in order])
         yield name, data, [pairs[k][0] for k in order]
 
 
 def cifar(out: Path, per_class: int = 20) -> Path:
     """cifar-100-python.tar.gz with train, test and meta, byte for byte as Python 2's cPickle writes them."""
-    files = {"meta": {"fine_label_names": cifar_names(), "coarse_label_names": ["a", "b"]}}
+    files: dict[str, dict[str, Any]] = {"meta": {"fine_label_names": cifar_names(), "coarse_label_names": ["a", "b"]}}
     for name, data, fine in cifar_rows(per_class):
         files[name] = {
             "filenames": [f"picture_s_{k:06d}.png" for k in range(len(fine))],

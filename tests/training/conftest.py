@@ -1,10 +1,14 @@
 """Shape checks for the tensor code, a toy data set, its descriptors, and a tiny real text encoder."""
 
+from __future__ import annotations
+
 import io
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +19,10 @@ from PIL import Image
 from shape_checker import check_new_shapes
 
 import syntrans_training
+
+if TYPE_CHECKING:
+    from syntrans.contract.rows import DescriptorRow
+    from syntrans_training.config import TrainConfig
 
 
 def pytest_configure() -> None:
@@ -30,7 +38,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread():
+def one_thread() -> None:
     """Tensors here are tiny: threads only fight over them, and one thread makes every sum the same."""
     import torch
 
@@ -38,7 +46,7 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def reference():
+def reference() -> Callable[[str], dict[str, Any]]:
     """Numbers recorded from the authors' own code: `reference("ci")`, its arrays as numpy arrays."""
 
     def as_array(value):
@@ -60,14 +68,14 @@ def toy_picture(colour: int, shape: int, rng: np.random.Generator) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def toy_data(tmp_path_factory) -> Path:
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """18 classes (6 colours x 3 shapes) as base 8, val 5, novel 5; 14 pictures each, in Parquet."""
     folder = tmp_path_factory.mktemp("toy")
     rng = np.random.default_rng(0)
     pairs = [(c, s) for s in range(3) for c in range(6)]
     order = rng.permutation(len(pairs))
     for split, part in {"base": order[:8], "val": order[8:13], "novel": order[13:]}.items():
-        rows = [(pairs[i], toy_picture(*pairs[i], rng)) for i in part for _ in range(14)]
+        rows = [(pairs[i], toy_picture(pairs[i][0], pairs[i][1], rng)) for i in part for _ in range(14)]
         table = {
             "image": [{"bytes": data, "path": ""} for _, data in rows],
             "class": [f"{COLOURS[c]} {SHAPES[s]}" for (c, s), _ in rows],
@@ -77,12 +85,12 @@ def toy_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_classes(toy_data) -> list[str]:
+def toy_classes(toy_data: Path) -> list[str]:
     return sorted({c for f in toy_data.glob("*.parquet") for c in pq.read_table(f)["class"].to_pylist()})
 
 
 @pytest.fixture(scope="session")
-def tiny_text_encoder(tmp_path_factory) -> Path:
+def tiny_text_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random one-layer BERT in the sentence-transformers form: real code path, no download."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
@@ -101,9 +109,8 @@ def tiny_text_encoder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_config(toy_data, tiny_text_encoder):
+def tiny_config(toy_data: Path, tiny_text_encoder: Path) -> Callable[..., TrainConfig]:
     """Makes the config of the smallest training on the toy data, one setting a grid; sections are merged into it."""
-    from syntrans_training.config import TrainConfig
 
     grids = ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")
     values = {
@@ -118,9 +125,9 @@ def tiny_config(toy_data, tiny_text_encoder):
             "precision": "fp32",
         },
         "text": {"encoder": str(tiny_text_encoder)},
-        "bridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5},
+        "ridge": {"episodes": 20, "lambdas": [1.0], "shrinkages": [1.0], "alpha_step": 0.5},
         "vsbird": {"seeds": 1, "steps": 2, "name_shares": [0.0], **{grid: [1.0] for grid in grids}},
-        "methods": {"names": ["simpleshot"], "episodes": 20},
+        "baselines": {"names": ["simpleshot"], "episodes": 20},
         "episodes": {"shots": [1], "queries": 5},
     }
 
@@ -132,7 +139,7 @@ def tiny_config(toy_data, tiny_text_encoder):
 
 
 @pytest.fixture
-def features(tmp_path, toy_classes):
+def features(tmp_path: Path, toy_classes: list[str]) -> Path:
     """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
     rng = np.random.default_rng(0)
     words = {w: rng.normal(size=16) for c in toy_classes for w in c.split()}
@@ -147,7 +154,7 @@ def features(tmp_path, toy_classes):
 
 
 @pytest.fixture(scope="session")
-def descriptor_row():
+def descriptor_row() -> Callable[..., DescriptorRow]:
     """Makes a row of the contract from a class name and a text."""
     from syntrans.contract.rows import DescriptorRow, descriptor_id
 
@@ -169,7 +176,9 @@ def descriptor_row():
 
 
 @pytest.fixture(scope="session")
-def write_descriptors_of_toys(toy_classes, descriptor_row):
+def write_descriptors_of_toys(
+    toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow]
+) -> Callable[..., Path]:
     """Writes a descriptor file of all toy classes into a folder; returns its path."""
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
@@ -190,13 +199,13 @@ def write_descriptors_of_toys(toy_classes, descriptor_row):
 
 
 @pytest.fixture
-def write_toy_descriptors(write_descriptors_of_toys, tmp_path):
+def write_toy_descriptors(write_descriptors_of_toys: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """Writes them into this test's folder."""
     return partial(write_descriptors_of_toys, tmp_path)
 
 
 @pytest.fixture(scope="session")
-def write_imagined_of():
+def write_imagined_of() -> Callable[..., Path]:
     """Writes a file of imagined pictures into a folder, from pictures (PNG) by class; returns its path."""
     from syntrans.contract.imagined import IMAGINED, ImaginedRow, write_imagined
 

@@ -6,7 +6,8 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from syntrans.classes.entries import composed, is_unicode, lint, slug
+from syntrans.classes.entries import composed, is_unicode, slug
+from syntrans.classes.lint import lint
 
 LOOKALIKES = [
     *("Bär", "Bar", "bar", "C", "C++", "C#", "dưa", "dừa", "dứa", "ハス", "バス", "パス", "Maße", "Masse", "ﬁn", "fin"),

@@ -5,10 +5,11 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from syntrans.cli.app import run
-from syntrans_training.prediction.encoders.choose import Sight
+from syntrans_training.prediction.encoders.choose import OpenedEncoder
 from syntrans_training.prediction.space import Space
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
@@ -40,11 +41,11 @@ class Words:
         return found
 
 
-def sight(text_reader=None) -> Sight:
+def opened(text_reader=None) -> OpenedEncoder:
     encoder = ColourEncoder()
     swatches = np.stack([np.full((3, 8, 8), 0.0) + np.array(c)[:, None, None] / 255 for c in COLOURS.values()])
     directions = encoder.forward(swatches.astype(np.float32))
-    return Sight(encoder, Space(text=lambda vectors: vectors @ directions), text_reader, "as the test says")
+    return OpenedEncoder(encoder, Space(text=lambda vectors: vectors @ directions), text_reader, "as the test says")
 
 
 def photo(colour: str, number: int, side: int = 12) -> bytes:
@@ -66,7 +67,7 @@ def write_task(root: Path, shots: int, queries: int = 4) -> tuple[Path, Path]:
     return root / "support", root / "query"
 
 
-def predict(capsys, *arguments):
+def predict(capsys: pytest.CaptureFixture[str], *arguments):
     """Exit code, rows of the CSV on stdout, what stderr says."""
     code = run(["predict", *map(str, arguments)])
     out, err = capsys.readouterr()

@@ -27,7 +27,7 @@ def check_new_shapes() -> None:
 
         return decorate
 
-    jaxtyping.jaxtyped = jaxtyped
+    jaxtyping.jaxtyped = jaxtyped  # type: ignore[assignment]
 
 
 def _once_per_kind(fn, whole):

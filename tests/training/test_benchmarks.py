@@ -3,6 +3,9 @@
 import importlib
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -11,7 +14,7 @@ import pytest
 import yaml
 
 from syntrans.contract.reading import read_descriptors
-from syntrans.contract.rows import FileMetadata
+from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.config import TrainConfig
 from syntrans_training.pipeline.train import train
@@ -35,14 +38,14 @@ LADDER = [
 
 
 @pytest.fixture
-def benchmark(repository, monkeypatch):
+def benchmark(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Imports one of the files of benchmarks/ by its name."""
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     return importlib.import_module
 
 
 @pytest.fixture
-def ledger(toy_classes, descriptor_row, tmp_path):
+def ledger(toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow], tmp_path: Path) -> Path:
     """A descriptor file of all toy classes with a row that every stage dropped."""
     rows = []
     for name in toy_classes:
@@ -56,7 +59,14 @@ def ledger(toy_classes, descriptor_row, tmp_path):
 
 
 @pytest.fixture
-def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeypatch):
+def run_ladder(
+    benchmark: Callable[[str], Any],
+    ledger: Path,
+    features: Path,
+    tiny_text_encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], Any]:
     """Runs the whole of benchmarks/ladder.py on toy features; returns the module and the folder of its results."""
     grids = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
     config, ladder = tmp_path / "tiny.yaml", benchmark("ladder")
@@ -67,7 +77,7 @@ def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeyp
                 "data": {"path": str(features)},
                 "encoder": {"method": "precomputed"},
                 "text": {"encoder": str(tiny_text_encoder)},
-                "bridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
+                "ridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
                 "vsbird": {"seeds": 2, "steps": 4, **grids},
                 "episodes": {"shots": [1, 2], "queries": 4},
             }
@@ -85,7 +95,9 @@ def run_ladder(benchmark, ledger, features, tiny_text_encoder, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder, monkeypatch):
+def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(
+    run_ladder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ladder, out = run_ladder()
     record = json.loads((out / "ladder.json").read_text())
     assert set(record["results"]) == {"1", "2"}
@@ -121,7 +133,9 @@ def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(run_ladder,
 
 
 @pytest.fixture
-def trained_on_features(features, tiny_config, write_toy_descriptors, tmp_path):
+def trained_on_features(
+    features: Path, tiny_config: Callable[..., TrainConfig], write_toy_descriptors: Callable[..., Path], tmp_path: Path
+) -> Path:
     """A training on toy features with two descriptors per class."""
     config = tiny_config(data={"path": str(features)}, encoder={"method": "precomputed"}, vsbird={"controls": False})
     out = tmp_path / "artifacts" / "train" / "toy"
@@ -130,8 +144,8 @@ def trained_on_features(features, tiny_config, write_toy_descriptors, tmp_path):
 
 
 def test_fewer_descriptors_say_less_and_as_many_as_there_are_say_what_all_do(
-    benchmark, trained_on_features, tmp_path, monkeypatch
-):
+    benchmark: Callable[[str], Any], trained_on_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counted, path = benchmark("descriptor_count"), tmp_path / "counts.json"
     given = [str(trained_on_features), "--counts", "1", "2", "--draws", "2", "--quick", "--out", str(path)]
     monkeypatch.setattr(sys, "argv", ["descriptor_count.py", *given])
@@ -143,7 +157,9 @@ def test_fewer_descriptors_say_less_and_as_many_as_there_are_say_what_all_do(
     assert lines[1]["minus all"]["mean"] == 0
 
 
-def test_prediction_sets_grow_with_the_level(benchmark, trained_on_features, tmp_path, monkeypatch):
+def test_prediction_sets_grow_with_the_level(
+    benchmark: Callable[[str], Any], trained_on_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sets, sizes = benchmark("prediction_sets"), {}
     for level in (0.5, 0.99):
         path = tmp_path / "sets.json"
@@ -157,7 +173,9 @@ def test_prediction_sets_grow_with_the_level(benchmark, trained_on_features, tmp
 
 
 @pytest.mark.slow
-def test_predict_gives_the_classes_of_an_evaluation(benchmark, trained_on_features, tmp_path, monkeypatch):
+def test_predict_gives_the_classes_of_an_evaluation(
+    benchmark: Callable[[str], Any], trained_on_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "predict.json"
     given = [str(trained_on_features), "--shots", "1", "--quick", "--out", str(path)]
     monkeypatch.setattr(sys, "argv", ["predict_run.py", *given])
@@ -167,8 +185,13 @@ def test_predict_gives_the_classes_of_an_evaluation(benchmark, trained_on_featur
 
 @pytest.mark.slow
 def test_the_levels_of_the_texts_weight_are_compared_at_home_and_away(
-    benchmark, trained_on_features, features, tmp_path, monkeypatch, capsys
-):
+    benchmark: Callable[[str], Any],
+    trained_on_features: Path,
+    features: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     away = ["--away", str(features), str(tmp_path / "descriptors.parquet")]
     given = [str(trained_on_features), *away, "--quick", "--plot", str(tmp_path / "fusion.png")]
     monkeypatch.setattr(sys, "argv", ["fusion.py", *given])
@@ -182,8 +205,13 @@ def test_the_levels_of_the_texts_weight_are_compared_at_home_and_away(
 
 @pytest.mark.slow
 def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_more_than_before(
-    benchmark, trained_on_features, features, tmp_path, monkeypatch, capsys
-):
+    benchmark: Callable[[str], Any],
+    trained_on_features: Path,
+    features: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     away = ["--away", str(trained_on_features), str(features), str(tmp_path / "descriptors.parquet")]
     monkeypatch.setattr(sys, "argv", ["fusion_prior.py", "--home", str(trained_on_features), *away, "--quick"])
     assert benchmark("fusion_prior").main() == 0
@@ -194,7 +222,9 @@ def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_mo
     assert losses == sorted(losses, reverse=True)
 
 
-def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(benchmark):
+def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(
+    benchmark: Callable[[str], Any],
+) -> None:
     threshold = benchmark("prediction_sets").threshold
     chances = np.array([[[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]]], np.float32)
     assert threshold(chances, np.array([0, 0, 1]), 0.5) == pytest.approx(0.3)  # second of 0.2, 0.3, 0.4
@@ -205,8 +235,8 @@ def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much
 
 
 def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_truth(
-    benchmark, descriptor_row, tmp_path
-):
+    benchmark: Callable[[str], Any], descriptor_row: Callable[..., DescriptorRow], tmp_path: Path
+) -> None:
     ladder, known = benchmark("ladder"), CLASSES[0]
     row = descriptor_row(known.name, "it is red", class_id=known.id)
     mined = write_descriptors(tmp_path / "m.parquet", [row], FileMetadata(run_id="t", class_list_sha256="0" * 64))
@@ -223,7 +253,7 @@ def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_
     assert all(judge(row.class_id, row.text) for row in told)
 
 
-def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(benchmark):
+def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(benchmark: Callable[[str], Any]) -> None:
     cmkd = benchmark("cmkd")
     rng = np.random.default_rng(0)
     students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]

@@ -58,4 +58,4 @@ def test_the_licence_and_the_program_are_declared(wheel: zipfile.ZipFile) -> Non
     metadata = Parser().parsestr(wheel.read(name).decode())
     assert metadata["License-Expression"] == "Apache-2.0"
     entry_points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
-    assert "syntrans = syntrans.cli.app:main" in entry_points
+    assert "syntrans = syntrans.__main__:main" in entry_points

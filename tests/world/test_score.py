@@ -3,7 +3,7 @@
 import pytest
 
 from syntrans.contract.rows import Author, Clip, DescriptorRow, Grounding, descriptor_id
-from syntrans_world.score import stage_scores
+from syntrans_world.score import step_scores
 from syntrans_world.spec import CLASSES, PHRASES
 from syntrans_world.thresholds import EVIDENCE, choose, evidence
 
@@ -34,21 +34,21 @@ def true_text(entry) -> str:
     return PHRASES["fill"][entry.truth()["fill"]][0]
 
 
-def test_a_row_counts_until_the_stage_that_dropped_it() -> None:
+def test_a_row_counts_until_the_step_that_dropped_it() -> None:
     entry = VAL[0]
     rows = [
         row(entry.id, true_text(entry)),
         row(entry.id, "many variations", stage="ground", reason="not_seen"),
         row(entry.id, "visible details", stage="merge", reason="duplicate_of"),
     ]
-    assert [(line.stage, line.rows) for line in stage_scores(rows, "val")] == [
+    assert [(line.stage, line.rows) for line in step_scores(rows, "val")] == [
         ("propose", 3),
         ("merge", 2),
         ("crosscheck", 2),
         ("ground", 1),
         ("filter", 1),
     ]
-    assert stage_scores(rows, "val")[-1].precision == 1.0
+    assert step_scores(rows, "val")[-1].precision == 1.0
 
 
 def test_thresholds_that_are_chosen_separate_true_from_false() -> None:
@@ -89,7 +89,7 @@ def test_the_evidence_is_that_of_the_filter() -> None:
     assert found["everywhere"] == pytest.approx(0.72**2)
 
 
-def test_thresholds_of_a_stage_that_did_not_run_are_not_chosen() -> None:
+def test_thresholds_of_a_step_that_did_not_run_are_not_chosen() -> None:
     rows = [row(c.id, true_text(c), score=0.8) for c in VAL] + [row(c.id, "many variations", score=0.3) for c in VAL]
     chosen = choose([r.model_copy(update={"grounding": None}) for r in rows])
     assert set(chosen.thresholds) == {"crosscheck.threshold", "filter.threshold"}

@@ -1,6 +1,7 @@
 """The embedded world: its classes, its pictures, its truth."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -88,7 +89,7 @@ def test_pictures_show_attributes_typically() -> None:
     assert np.mean(shown) == pytest.approx(1 - 0.35 + 0.35 / 8, abs=0.03)
 
 
-def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path) -> None:
+def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path: Path) -> None:
     small, large = export(tmp_path / "a", per_class=1), export(tmp_path / "b", per_class=2)
     first = pq.read_table(small / "val.parquet").to_pylist()
     second = pq.read_table(large / "val.parquet").to_pylist()
@@ -96,7 +97,7 @@ def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path) -> None:
     assert len(first) == 16
 
 
-def test_a_part_that_is_damaged_is_written_anew(tmp_path) -> None:
+def test_a_part_that_is_damaged_is_written_anew(tmp_path: Path) -> None:
     file = export(tmp_path, per_class=1) / "val.parquet"
     whole = file.read_bytes()
     file.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
@@ -105,6 +106,6 @@ def test_a_part_that_is_damaged_is_written_anew(tmp_path) -> None:
 
 
 def test_the_class_list_named_world_is_the_worlds() -> None:
-    from syntrans.classes.entries import read_classes
+    from syntrans.images.class_lists import read_classes
 
     assert [(e.id, e.name) for e in read_classes("world")] == [(c.id, c.name) for c in CLASSES]

@@ -1,4 +1,4 @@
-"""Precision and recall of a mining run after each stage, against the truth of the world."""
+"""Precision and recall of a mining run after each step, against the truth of the world."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 from syntrans_world.spec import CLASSES, SPLIT_SIZES
 from syntrans_world.truth import score
 
-# The order in which a row can be dropped. A row that survived a stage is alive in its line of the table.
-STAGE_ORDER = ("merge", "crosscheck", "ground", "filter")
+# The order in which a row can be dropped. A row that survived a step is alive in its line of the table.
+STEP_ORDER = ("merge", "crosscheck", "ground", "filter")
 
 
 @runtime_checkable
@@ -37,8 +37,8 @@ class Row(Protocol):
 
 
 @dataclass(frozen=True)
-class StageScore:
-    """Rows alive after a stage, their precision, and the recall of the classes' true attributes."""
+class StepScore:
+    """Rows alive after a step, their precision, and the recall of the classes' true attributes."""
 
     stage: str
     split: str
@@ -51,14 +51,14 @@ class StageScore:
         return asdict(self)
 
 
-def alive_after(rows: Sequence[Row], stage: str) -> list[Row]:
-    """Rows that were kept, or dropped only later than `stage`."""
-    position = STAGE_ORDER.index(stage)
-    return [r for r in rows if r.kept or (r.stage in STAGE_ORDER and STAGE_ORDER.index(r.stage) > position)]
+def alive_after(rows: Sequence[Row], step: str) -> list[Row]:
+    """Rows that were kept, or dropped only later than `step`."""
+    position = STEP_ORDER.index(step)
+    return [r for r in rows if r.kept or (r.stage in STEP_ORDER and STEP_ORDER.index(r.stage) > position)]
 
 
-def stage_scores(rows: Sequence[Row], split: str) -> list[StageScore]:
-    """One line per stage for the classes of one split that occur in `rows`; "propose" is everything written down.
+def step_scores(rows: Sequence[Row], split: str) -> list[StepScore]:
+    """One line per step for the classes of one split that occur in `rows`; "propose" is everything written down.
 
     Requests that no model answered are rows dropped at propose, and nothing written down.
     """
@@ -66,15 +66,15 @@ def stage_scores(rows: Sequence[Row], split: str) -> list[StageScore]:
     present = {r.class_id for r in rows}
     ids = [c.id for c in CLASSES if c.split == split and c.id in present]
     lines = []
-    for stage in ("propose", *STAGE_ORDER):
-        alive = list(rows) if stage == "propose" else alive_after(rows, stage)
+    for step in ("propose", *STEP_ORDER):
+        alive = list(rows) if step == "propose" else alive_after(rows, step)
         scored = score(((r.class_id, r.text) for r in alive), ids)
-        lines.append(StageScore(stage, split, scored.rows, scored.precision, scored.recall))
+        lines.append(StepScore(step, split, scored.rows, scored.precision, scored.recall))
     return lines
 
 
-def all_stage_scores(rows: Sequence[Row]) -> list[StageScore]:
-    """Stage scores of every split that occurs in `rows`."""
+def all_step_scores(rows: Sequence[Row]) -> list[StepScore]:
+    """Step scores of every split that occurs in `rows`."""
     present = {r.class_id for r in rows}
     splits = {c.split for c in CLASSES if c.id in present}
-    return [line for split in SPLIT_SIZES if split in splits for line in stage_scores(rows, split)]
+    return [line for split in SPLIT_SIZES if split in splits for line in step_scores(rows, split)]

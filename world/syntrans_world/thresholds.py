@@ -6,7 +6,7 @@ FILE is the descriptors.parquet of a run whose thresholds drop nothing, so that 
         --set filter.threshold=0 --set filter.budget=1000 --out artifacts/mine/world-open
 
 First the weights of `filter.fuse` are fitted, a ridge-penalised logistic model of the truth. Then the threshold of
-each stage before the filter is the strictest of the grid that leaves its FLOORS' share of the recall: what these drop,
+each step before the filter is the strictest of the grid that leaves its FLOORS' share of the recall: what these drop,
 no later evidence can bring back. That of the filter, which sees all the evidence, is the loosest whose rows, and those
 of every stricter one, are true as often as PRECISION says: two standard errors of a hundred rows above the 0.97 that is
 wanted of other classes. All on base and val classes (16 classes alone are too few to tell 0.97 from 1); novel classes
@@ -52,7 +52,7 @@ class Chosen:
 
 
 def evidence(rows: Sequence[DescriptorRow]) -> NDArray[np.float64]:
-    """The values of EVIDENCE of every row, [rows, 5], as the filter takes them; NaN where a stage did not look."""
+    """The values of EVIDENCE of every row, [rows, 5], as the filter takes them; NaN where a step did not look."""
 
     def of(row: DescriptorRow) -> tuple[float | None, ...]:
         seen, margin = row.grounding, row.clip.margin if row.clip else None
@@ -65,7 +65,10 @@ def evidence(rows: Sequence[DescriptorRow]) -> NDArray[np.float64]:
 
 
 def fit_fuse(values: NDArray[np.float64], true: NDArray[np.bool_]) -> dict[str, float]:
-    """Weights for the config; evidence that no row has gets weight 0, rows that lack some are left out."""
+    """Weights for the config of evidence [n, 5] of rows that are `true` [n] or not.
+
+    Evidence that no row has gets weight 0, rows that lack some are left out.
+    """
     present = ~np.isnan(values).all(axis=0)
     whole = ~np.isnan(values[:, present]).any(axis=1)
     weights = np.zeros(len(EVIDENCE))
@@ -95,7 +98,7 @@ def choose(
     for key, floor in floors.items():
         scores = values[:, EVIDENCE.index(MEASURED[key])]
         if np.isnan(scores).all():
-            continue  # that stage did not run
+            continue  # that step did not run
         passing = [(t, kept & (scores >= t)) for t in GRID]
         enough = [(t, rest) for t, rest in passing if _recall(pairs, rest & true, len(ids)) >= floor * most]
         threshold, kept = enough[-1] if enough else passing[0]

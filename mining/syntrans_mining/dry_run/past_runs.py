@@ -20,21 +20,21 @@ _DECIDING = (
     "llms", "vlm", "clip", "engine", "lint", "propose", "contrast", "merge", "crosscheck.prompt", "ground.prompt",
     "ground.images", "ground.max_pixels", "compose.llm", "compose.prompt", "compose.support", "compose.encoders",
 )  # fmt: skip
-_MOSTLY_ASKED = 0.9  # of the answers; a run that took more from its journal was faster than it would be again
+_MOSTLY_ASKED = 0.9  # of the answers; a run that took more from its cache was faster than it would be again
 
 
 @dataclass(frozen=True)
 class PastRun:
     """What one class cost in the run ``source``; ``fixed_seconds`` is what does not grow with the classes.
 
-    ``calls``: (requests, prompt tokens, completion tokens) by (stage, model). ``differs``: settings that are not
+    ``calls``: (requests, prompt tokens, completion tokens) by (step, model). ``differs``: settings that are not
     those planned for, but do not change what is asked, only how much.
     """
 
     source: str
     classes: int
     fixed_seconds: float
-    stage_seconds: Mapping[str, float]
+    step_seconds: Mapping[str, float]
     calls: Mapping[tuple[str, str], tuple[float, float, float]]
     disk_bytes: float
     differs: tuple[str, ...]
@@ -44,7 +44,7 @@ class PastRun:
 def latest_past_run(config: MiningConfig, root: Path, *, pictures: bool) -> PastRun | None:
     """The newest run below ``root`` with these models and prompts, on this machine if there is one; None without."""
     fitting = list(_all(config, root, pictures=pictures))
-    return next((figures for figures in fitting if not figures.other_hardware), fitting[0] if fitting else None)
+    return next((run for run in fitting if not run.other_hardware), fitting[0] if fitting else None)
 
 
 def _all(config: MiningConfig, root: Path, *, pictures: bool) -> Iterator[PastRun]:
@@ -71,23 +71,23 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _asked_share(run: Mapping[str, Any]) -> float:
-    counts = [counts for stage in run["stages"].values() for counts in stage["models"].values()]
+    counts = [counts for step in run["stages"].values() for counts in step["models"].values()]
     asked, known = (sum(count[key] for count in counts) for key in ("asked", "from_journal"))
     return asked / (asked + known) if asked else 0.0
 
 
 def _past_run(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> PastRun:
     classes = int(run["classes"])
-    stages = run["stages"]
-    seconds = {name: float(stage["seconds"]) for name, stage in stages.items()}
-    # The first stage waits for its models: what they took to load is in its seconds, and does not grow.
+    steps = run["stages"]
+    seconds = {name: float(step["seconds"]) for name, step in steps.items()}
+    # The first step waits for its models: what they took to load is in its seconds, and does not grow.
     first = next(iter(seconds))
-    waited = min(seconds[first], sum(run["load_seconds"].get(model, 0.0) for model in stages[first]["models"]))
+    waited = min(seconds[first], sum(run["load_seconds"].get(model, 0.0) for model in steps[first]["models"]))
     fixed = max(0.0, float(run["wall_seconds"]) - sum(seconds.values())) + waited
     seconds[first] -= waited
     calls = {
-        (stage, model): _per_class(counts, classes)
-        for stage, values in stages.items()
+        (step, model): _per_class(counts, classes)
+        for step, values in steps.items()
         for model, counts in values["models"].items()
     }
     size = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
@@ -95,7 +95,7 @@ def _past_run(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> P
         source=str(path.parent),
         classes=classes,
         fixed_seconds=fixed,
-        stage_seconds={name: value / classes for name, value in seconds.items()},
+        step_seconds={name: value / classes for name, value in seconds.items()},
         calls=calls,
         disk_bytes=size / classes,
         differs=differs,

@@ -1,6 +1,6 @@
 """What a run would do, before it does it: models, licences, downloads, requests, tokens, time, memory, disk.
 
-Nothing is loaded or fetched. Counts come from a dry run of the real steps, seconds from an earlier run's figures.
+Nothing is loaded or fetched. Counts come from a dry run of the real steps, seconds from an earlier run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def make_plan(
 ) -> dict[str, Any]:
     """Everything that a plan's page shows, as plain values."""
     models = [model_line(config, model, role) for model, role in configured_models(config)]
-    figures = latest_past_run(config, artifacts, pictures=pictures)
+    past = latest_past_run(config, artifacts, pictures=pictures)
     counts = count_requests(config, entries, pictures=pictures)
     n_classes = len(entries)
     return {
@@ -43,11 +43,11 @@ def make_plan(
         "models": models,
         "download_bytes": sum(model["bytes"] or 0 for model in models if model["state"] == "to download"),
         "memory": _memory(config, models, model_uses_of(config, entries, pictures=pictures)),
-        "calls": _calls(counts, figures, n_classes),
-        "prediction": figures and _prediction(figures, n_classes),
+        "calls": _calls(counts, past, n_classes),
+        "prediction": past and _prediction(past, n_classes),
         "prompts": [
-            {"stage": stage, "model": model, "messages": [_message(message) for message in messages]}
-            for stage, (model, messages) in counts.first.items()
+            {"stage": step, "model": model, "messages": [_message(message) for message in messages]}
+            for step, (model, messages) in counts.first.items()
         ],
     }
 
@@ -134,15 +134,15 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], uses: Mod
         return [str(error)]
 
 
-def _calls(counts: RequestCounts, figures: PastRun | None, n_classes: int) -> list[dict[str, Any]]:
-    """Requests and tokens by stage and model. ``most``: nothing measured them, so they are an upper bound."""
+def _calls(counts: RequestCounts, past: PastRun | None, n_classes: int) -> list[dict[str, Any]]:
+    """Requests and tokens by step and model. ``most``: nothing measured them, so they are an upper bound."""
     scale = n_classes / counts.classes if counts.classes else 0.0
     rows = []
-    stages = list(dict.fromkeys(stage for stage, _ in counts.tallies))
-    for (stage, model), tally in sorted(counts.tallies.items(), key=lambda item: stages.index(item[0][0])):
-        known = figures.calls.get((stage, model)) if figures else None
+    steps = list(dict.fromkeys(step for step, _ in counts.tallies))
+    for (step, model), tally in sorted(counts.tallies.items(), key=lambda item: steps.index(item[0][0])):
+        known = past.calls.get((step, model)) if past else None
         row = _measured(known, n_classes) if known else _bound(tally, scale)
-        rows.append({"stage": stage, "model": model, **row})
+        rows.append({"stage": step, "model": model, **row})
     return rows
 
 
@@ -160,17 +160,17 @@ def _bound(tally: Tally, scale: float) -> dict[str, Any]:
     }
 
 
-def _prediction(figures: PastRun, n_classes: int) -> dict[str, Any]:
-    stages = {stage: seconds * n_classes for stage, seconds in figures.stage_seconds.items()}
+def _prediction(past: PastRun, n_classes: int) -> dict[str, Any]:
+    steps = {step: seconds * n_classes for step, seconds in past.step_seconds.items()}
     return {
-        "seconds": figures.fixed_seconds + sum(stages.values()),
-        "fixed_seconds": figures.fixed_seconds,
-        "stage_seconds": stages,
-        "disk_bytes": figures.disk_bytes * n_classes,
-        "source": figures.source,
-        "classes": figures.classes,
-        "differs": list(figures.differs),
-        "other_hardware": figures.other_hardware,
+        "seconds": past.fixed_seconds + sum(steps.values()),
+        "fixed_seconds": past.fixed_seconds,
+        "stage_seconds": steps,
+        "disk_bytes": past.disk_bytes * n_classes,
+        "source": past.source,
+        "classes": past.classes,
+        "differs": list(past.differs),
+        "other_hardware": past.other_hardware,
     }
 
 

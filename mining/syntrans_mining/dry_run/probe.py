@@ -40,7 +40,7 @@ def probe(
 ) -> MineResult:
     """Mine the first classes in turns for about ``seconds``; the last turn's files go to ``out``.
 
-    The first turn loads the models and is not measured. Every turn begins with an empty journal, and takes twice the
+    The first turn loads the models and is not measured. Every turn begins with an empty cache, and takes twice the
     classes of the one before: the last one, whose figures count, has the largest batches that the time allows.
     Raises what `syntrans_mining.run.mine.mine` raises.
     """

@@ -42,7 +42,7 @@ SENTENCES = 5
 
 @dataclass
 class Tally:
-    """What one model is asked in one stage."""
+    """What one model is asked in one step."""
 
     requests: int = 0
     characters: int = 0
@@ -51,7 +51,7 @@ class Tally:
 
 @dataclass
 class RequestCounts:
-    """What would be asked about ``classes`` classes, by (stage, model), and each stage's first request."""
+    """What would be asked about ``classes`` classes, by (step, model), and each step's first request."""
 
     classes: int
     tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -98,31 +98,31 @@ def _count_of_few(config: MiningConfig, entries: Sequence[ClassEntry], *, pictur
 
 
 class _Recorder(Silent):
-    """The host that everything is asked of, and the progress that tells it the stage."""
+    """The host that everything is asked of, and the progress that tells it the step."""
 
     def __init__(self, counts: RequestCounts) -> None:
         self.counts = counts
         self.load_seconds: dict[str, float] = {}
         self.loads: dict[str, int] = {}
-        self._stage = ""
+        self._step = ""
         self._encoder = FakeEncoder()
         self._numbers = itertools.count(1)
 
-    def stage(self, name: str) -> None:
+    def step(self, name: str) -> None:
         """Remember the step whose requests are counted."""
-        self._stage = name
+        self._step = name
 
     def generate(self, requests: Sequence[Request], next_request: NextRequest = no_next) -> Iterator[Response]:
         """Count them; a stand-in answers."""
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
-            stage = request.stage or self._stage
-            tally = self.counts.tallies[stage, request.model]
+            step = request.step or self._step
+            tally = self.counts.tallies[step, request.model]
             tally.requests += 1
             tally.characters += sum(len(message.text) for message in request.messages)
             tally.max_answer_tokens += request.sampling.max_tokens
-            self.counts.first.setdefault(stage, (request.model, request.messages))
+            self.counts.first.setdefault(step, (request.model, request.messages))
             text, p_yes = ("", 1.0) if request.yes_no else (self._answer(request), None)
             response = Response(request.id, text, p_yes=p_yes)
             if (following := next_request(response)) is not None:

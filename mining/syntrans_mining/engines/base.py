@@ -55,7 +55,7 @@ class Request:
     """One question to one model.
 
     Either ``schema`` (a JSON schema as JSON text) binds the answer, or ``yes_no`` asks for the probability of
-    yes against no as the first token, or the answer is free text. ``stage``: to which it counts, if it is asked in
+    yes against no as the first token, or the answer is free text. ``step``: to which it counts, if it is asked in
     the course of another.
     """
 
@@ -66,7 +66,7 @@ class Request:
     picture: Picture | None = None
     schema: str | None = None
     yes_no: bool = False
-    stage: str | None = None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Response:
     """One answer. ``error`` is set, and everything else empty, when there is none.
 
     ``p_yes`` is P(yes) / (P(yes) + P(no)), each summed over the spellings that are one token. ``transient`` marks an
-    error that another try may not meet (a server that was away): it is not journalled. ``reason`` is the ledger's
+    error that another try may not meet (a server that was away): it is not kept. ``reason`` is the ledger's
     word for an error (`syntrans.contract.rows.REASONS`).
     """
 
@@ -143,4 +143,4 @@ class Encoder(TextEncoder, Protocol):
 
 
 class EngineCrashed(PartialResult):
-    """A worker process died; what was answered until then is in the journal."""
+    """A worker process died; what was answered until then is in the cache."""

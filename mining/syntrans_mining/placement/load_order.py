@@ -3,24 +3,20 @@
 A run asks in steps, and a step waits for all of the one before: senses, proposals, votes, pictures, summaries, their
 readers. A model that is asked last in one step and first in the next is loaded once for both.
 
-The orders are searched, because no fixed one is as good. Tried for the models of the shipped configs, over memory from
-the largest model to all of them: the writer proposing last or first, before or after the VLM, neighbours together or
-packed from the end. The best of five such orders loads some model more often than the search does in one case of seven,
-or up to a quarter more bytes in one of five.
+One rule gives the order (`grouped`). With the shipped configs on the hardware that they are for, no division of the
+models and no order loads any model less often, or fewer bytes (tests/mining/placement/test_load_order.py tries all).
+Elsewhere it may take a load more than the best order: with random sizes in one case of a hundred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.config import MiningConfig
-
-MEANT_LOADS = 2  # of one model in a run, at most, wherever the questions allow it
 
 
 @dataclass(frozen=True)
@@ -102,62 +98,37 @@ def count_loads(load_groups: Sequence[Sequence[str]], sequence: Sequence[str]) -
     return loads
 
 
-def best_order(
-    divisions: Iterator[list[list[str]]], uses: ModelUses, sizes: Mapping[str, int]
-) -> tuple[list[list[str]], LoadOrder]:
-    """The division of the models into load groups, and the order of asking, with the fewest loads of any one model.
+def grouped(sizes: Mapping[str, int], room: int, uses: ModelUses) -> tuple[list[list[str]], LoadOrder]:
+    """The load groups, in the order in which they are first asked, and the order of asking.
 
-    Among equals the one with the fewest loads above MEANT_LOADS, then of the fewest bytes, then the first. Every order
-    is tried that begins or ends a step with another group: what stands between decides nothing.
+    What is asked last (writer, VLM, readers) goes together as far as it fits, and so does the rest; a model larger than
+    ``room`` is alone. LLMs vote in the opposite order of proposing, so that the last to propose stays. The writer
+    proposes first: it votes last and is there for the summary, and its reader proposes last. But if the VLM does not
+    fit beside the writer, neither of the two can stay for the summary: then the larger of them proposes last.
     """
-    best: tuple[tuple[int, int, int], list[list[str]], LoadOrder] | None = None
-    for division in divisions:
-        for load_order in _orders(division, uses):
-            sequence = load_order.sequence(uses)
-            load_groups = sorted(division, key=partial(_first_asked, sequence))
-            loads = count_loads(load_groups, sequence)
-            often = sum(max(0, times - MEANT_LOADS) for times in loads.values())
-            cost = max(loads.values()), often, sum(sizes[name] * times for name, times in loads.items())
-            if best is None or cost < best[0]:
-                best = cost, load_groups, load_order
-    if best is None:
-        raise ValueError("there is no division to choose from")
-    return best[1:]
+    ends = dict.fromkeys((uses.writer, uses.vlm, *uses.readers))
+    asked_last = [name for name in ends if name and name in sizes]
+    groups = _packed_in_order(asked_last, sizes, room)
+    groups += _packed_in_order([name for name in sizes if name not in asked_last], sizes, room)
+    of_llms = [llms for names in groups if (llms := [name for name in names if name in uses.llms])]
+    first, last = uses.writer or uses.decider, next(iter(uses.readers), "")
+    of_llms.sort(key=lambda llms: -1 if first in llms else 1 if last in llms else 0)
+    apart = uses.writer and uses.vlm and not any({uses.writer, uses.vlm} <= set(names) for names in groups)
+    if apart and (last not in of_llms[-1] or sizes[last] <= sizes[str(uses.writer)]):
+        of_llms.reverse()
+    propose = tuple(name for llms in of_llms for name in llms)
+    load_order = LoadOrder(propose, tuple(reversed(propose)), uses.readers)
+    sequence = load_order.sequence(uses)
+    return sorted(groups, key=lambda names: min(map(sequence.index, names))), load_order
 
 
-def _first_asked(sequence: Sequence[str], names: Sequence[str]) -> int:
-    return next((place for place, name in enumerate(sequence) if name in names), len(sequence))
-
-
-def divisions(sizes: Mapping[str, int], room: int) -> Iterator[list[list[str]]]:
-    """All ways to divide models into groups that fit, neighbours together first. They grow fast: 52 for five models."""
-    names = list(sizes)
-
-    def place(number: int, groups: list[list[str]]) -> Iterator[list[list[str]]]:
-        if number == len(names):
-            yield groups
-            return
-        name = names[number]
-        for at in reversed(range(len(groups))):
-            if sum(sizes[other] for other in groups[at]) + sizes[name] <= room:
-                yield from place(number + 1, [*groups[:at], [*groups[at], name], *groups[at + 1 :]])
-        yield from place(number + 1, [*groups, [name]])
-
-    yield from place(0, [])
-
-
-def _orders(division: Sequence[Sequence[str]], uses: ModelUses) -> Iterator[LoadOrder]:
-    """The orders that begin with one group and end with another, votes from that one on to any other."""
-    groups = [llms for group in division if (llms := [name for name in group if name in uses.llms])]
-    at_hand = next((group for group in groups if uses.writer in group), [])
-    read = tuple(sorted(uses.readers, key=lambda name: name not in at_hand))
-    if len(groups) == 1:
-        yield LoadOrder(tuple(groups[0]), tuple(reversed(groups[0])), read)
-    numbers = range(len(groups))
-    for first, last in ((a, b) for a in numbers for b in reversed(numbers) if a != b):
-        between = [n for n in numbers if n not in (first, last)]
-        for end in (first, *between):
-            back = [last, *(n for n in reversed([first, *between]) if n != end), end]
-            propose = [name for n in (first, *between, last) for name in groups[n]]
-            vote = [name for n in back for name in reversed(groups[n])]
-            yield LoadOrder(tuple(propose), tuple(vote), read)
+def _packed_in_order(names: Sequence[str], sizes: Mapping[str, int], room: int) -> list[list[str]]:
+    """Each in the first group that it fits into."""
+    groups: list[list[str]] = []
+    for name in names:
+        group = next((g for g in groups if sum(sizes[other] for other in g) + sizes[name] <= room), None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return groups

@@ -8,17 +8,14 @@ from typing import Literal
 
 from syntrans.errors import EnvironmentProblem
 from syntrans_mining.placement.load_order import (
-    MEANT_LOADS,
     LoadOrder,
     ModelUses,
-    best_order,
     count_loads,
-    divisions,
+    grouped,
     plain_order,
 )
 
 USABLE = 0.95  # of the free memory; the rest is for what no plan knows
-MOST_DIVIDED = 6  # models whose divisions into load groups are all tried (203); of more only neighbours go together
 _TENSOR_PARALLEL = (2, 4, 8)
 
 
@@ -95,12 +92,8 @@ class MemoryPlan:
             lines.append(f"load group {number}: {', '.join(names)}")
         loads = self.loads()
         lines.append(f"order of asking: {', '.join(self.load_order.propose)}; votes: {', '.join(self.load_order.vote)}")
-        # The writer comes after the VLM, its reader after it, and both vote after the last proposal: where no two fit
-        # together, one only can stay from proposing to voting, and the other's third load cannot be avoided. Nor can a
-        # third model's where all senses must be known first: it is last or first in senses, proposals or votes.
-        often = " (no order of these questions needs fewer)" if max(loads.values()) > MEANT_LOADS else ""
         counts = ", ".join(f"{name} {n}x" for name, n in loads.items())
-        return [*lines, f"the models do not fit together and take turns; loads: {counts}{often}"]
+        return [*lines, f"the models do not fit together and take turns; loads: {counts}"]
 
 
 def plan_memory(
@@ -150,7 +143,7 @@ def _on_cpu(
     for need in needs:
         if need.total > room:
             raise _too_large(need, room, "engine.kv_gib or args.max_model_len lower")
-    groups, load_order = _by_groups(needs, [], room, uses)
+    groups, load_order = grouped({need.name: need.total for need in needs}, room, uses)
     return [spread(group, {}, workers) for group in groups], load_order
 
 
@@ -159,7 +152,6 @@ def _on_gpus(
 ) -> tuple[list[tuple[WorkerSlot, ...]], LoadOrder]:
     least = min(room)
     large = [need for need in needs if need.total > least]
-    small = [need for need in needs if need.total <= least]
     if not large and sum(need.total for need in needs) <= least:
         return [tuple(WorkerSlot(tuple(need.name for need in needs), (gpu,)) for gpu in range(len(room)))], plain_order(
             uses
@@ -167,34 +159,13 @@ def _on_gpus(
     if not large and (slots := _packed(needs, room)):
         return [slots], plain_order(uses)
     spans = {need.name: _tensor_parallel(need, len(room), least) for need in large}
-    groups, load_order = _by_groups(small, large, least, uses)
+    groups, load_order = grouped({need.name: need.total for need in needs}, least, uses)
     load_groups = []
     for group in groups:
         n_gpus = spans.get(group[0], 1)
         starts = range(0, len(room) - n_gpus + 1, n_gpus)
         load_groups.append(tuple(WorkerSlot(tuple(group), tuple(range(start, start + n_gpus))) for start in starts))
     return load_groups, load_order
-
-
-def _by_groups(
-    small: Sequence[MemoryNeed], alone: Sequence[MemoryNeed], room: int, uses: ModelUses
-) -> tuple[list[list[str]], LoadOrder]:
-    """The load groups, and the order of asking. Those of ``alone`` share no group with others."""
-    sizes = {need.name: need.total for need in small}
-    ways = divisions(sizes, room) if len(small) <= MOST_DIVIDED else iter([_neighbours(small, room)])
-    divided = ([*groups, *([need.name] for need in alone)] for groups in ways)
-    return best_order(divided, uses, {need.name: need.total for need in (*small, *alone)})
-
-
-def _neighbours(needs: Sequence[MemoryNeed], room: int) -> list[list[str]]:
-    """Neighbours together, as many as fit."""
-    groups: list[list[MemoryNeed]] = []
-    for need in needs:
-        if groups and sum(other.total for other in groups[-1]) + need.total <= room:
-            groups[-1].append(need)
-        else:
-            groups.append([need])
-    return [[need.name for need in group] for group in groups]
 
 
 def _packed(needs: Sequence[MemoryNeed], room: Sequence[int]) -> tuple[WorkerSlot, ...] | None:

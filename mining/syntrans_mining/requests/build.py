@@ -21,9 +21,9 @@ def build_request(
     sampling: Sampling = ONE_TOKEN,
     *,
     picture: Picture | None = None,
-    stage: str | None = None,
+    step: str | None = None,
 ) -> Request:
-    """``messages`` are the rendered ``prompt``, whose kind of answer binds the request; ``stage``: see `Request`."""
+    """``messages`` are the rendered ``prompt``, whose kind of answer binds the request; ``step``: see `Request`."""
     schema, yes_no = prompt.answer_schema, prompt.answer == "yes_no"
     key = request_key(
         identity=f"{model.name}\n{model.identity}",
@@ -34,4 +34,4 @@ def build_request(
         schema=schema,
         yes_no=yes_no,
     )
-    return Request(key, model.name, messages, sampling, picture=picture, schema=schema, yes_no=yes_no, stage=stage)
+    return Request(key, model.name, messages, sampling, picture=picture, schema=schema, yes_no=yes_no, step=step)

@@ -1,4 +1,4 @@
-"""Asking models: what the journal knows is not asked again, what is answered goes there at once, and it is counted.
+"""Asking models: what the cache knows is not asked again, what is answered goes there at once, and it is counted.
 
 Requests are rendered, answered and read in windows: while one is being answered, the next one is rendered and the one
 before is read, so that the engines never wait and memory does not grow with the number of classes.
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Counts:
-    """What one model did in one stage. ``asked`` went to the engine, ``from_journal`` did not; tokens are of both."""
+    """What one model did in one step. ``asked`` went to the engine, ``from_journal`` did not; tokens are of both."""
 
     asked: int = 0
     from_journal: int = 0
@@ -66,24 +66,24 @@ class _RetryChain(Generic[T]):
 
 @dataclass
 class Dispatcher:
-    """Gives requests to the host, through the journal. ``counts`` is by (stage, model).
+    """Gives requests to the host, through the cache. ``counts`` is by (step, model).
 
-    ``note`` is told every request with its answer and stage.
+    ``note`` is told every request with its answer and step.
     """
 
     host: Host
-    journal: ResponseCache
+    cache: ResponseCache
     progress: Progress
     counts: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(Counts))
     failures: list[dict[str, str]] = field(default_factory=list)
-    note: Callable[[str, Request, Response], None] = lambda _stage, _request, _response: None
+    note: Callable[[str, Request, Response], None] = lambda _step, _request, _response: None
 
-    def ask(self, stage: str, requests: Sequence[Request]) -> dict[str, Response]:
-        """The answer to every request, by id; for stages that need all of them at once. Otherwise as `stream`."""
-        return {response.id: response for _, response in self.stream(stage, ((r, r) for r in requests))}
+    def ask(self, step: str, requests: Sequence[Request]) -> dict[str, Response]:
+        """The answer to every request, by id; for steps that need all of them at once. Otherwise as `stream`."""
+        return {response.id: response for _, response in self.stream(step, ((r, r) for r in requests))}
 
     def stream(
-        self, stage: str, requests: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
+        self, step: str, requests: Iterable[tuple[T, Request]], retry: Retry[T] | None = None
     ) -> Iterator[tuple[T, Response]]:
         """The answer to every request, beside what it was handed in with, in the order of the requests.
 
@@ -99,7 +99,7 @@ class Dispatcher:
             answers: dict[str, Response] = {}
             following: list[tuple[T, Request]] = []
             chain = _RetryChain(window, retry)
-            for key, response in self._answers(stage, chain):
+            for key, response in self._answers(step, chain):
                 answers[key] = response
                 following.extend(islice(source, min(2, WINDOW - len(following))))
                 for _ in range(min(2, len(done))):
@@ -111,21 +111,21 @@ class Dispatcher:
         yield from done
         if transient:
             raise PartialResult(
-                f"{stage}: {len(transient)} requests got no answer ({transient[0].error}); what was answered is kept, "
+                f"{step}: {len(transient)} requests got no answer ({transient[0].error}); what was answered is kept, "
                 f"the same command asks the rest again"
             )
 
-    def _answers(self, stage: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
-        """One answer for each id: those of the journal, then the engines', each kept before it is handed on."""
+    def _answers(self, step: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
+        """One answer for each id: those of the cache, then the engines', each kept before it is handed on."""
         self.progress.expect(len(chain.open))
-        for key, response in self._known(stage, chain):
+        for key, response in self._known(step, chain):
             yield key, response
 
         def next_request(response: Response) -> Request | None:
             request = chain.open[response.id][1]
-            self.journal.put(request.stage or stage, request.model, response)
-            self._count(request.stage or stage, request.model, response)
-            self.note(request.stage or stage, request, response)
+            self.cache.put(request.step or step, request.model, response)
+            self._count(request.step or step, request.model, response)
+            self.note(request.step or step, request, response)
             self.progress.advance(1)
             following = chain.next_request(response)
             self.progress.expect(1 if following else 0)
@@ -136,34 +136,34 @@ class Dispatcher:
             if response.id in chain.answered:
                 yield chain.answered.pop(response.id), response
 
-    def _known(self, stage: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
-        """What the journal answers, and what it answers to the requests that follow from that."""
-        while known := self.journal.get(chain.open):
+    def _known(self, step: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
+        """What the cache answers, and what it answers to the requests that follow from that."""
+        while known := self.cache.get(chain.open):
             for response in known.values():
                 request = chain.open[response.id][1]
-                counts = self.counts[request.stage or stage, request.model]
+                counts = self.counts[request.step or step, request.model]
                 counts.from_journal += 1
                 counts.prompt_tokens += response.prompt_tokens  # an earlier leg's, and the run's all the same
                 counts.completion_tokens += response.completion_tokens
-                self._note_failure(request.stage or stage, request.model, response)
-                self.note(request.stage or stage, request, response)
+                self._note_failure(request.step or step, request.model, response)
+                self.note(request.step or step, request, response)
                 self.progress.advance(1)
                 if chain.next_request(response) is not None:
                     self.progress.expect(1)
                 else:
                     yield chain.answered.pop(response.id), response
 
-    def _count(self, stage: str, model: str, response: Response) -> None:
-        counts = self.counts[stage, model]
+    def _count(self, step: str, model: str, response: Response) -> None:
+        counts = self.counts[step, model]
         counts.asked += 1
         counts.prompt_tokens += response.prompt_tokens
         counts.completion_tokens += response.completion_tokens
-        self._note_failure(stage, model, response)
+        self._note_failure(step, model, response)
 
-    def _note_failure(self, stage: str, model: str, response: Response) -> None:
+    def _note_failure(self, step: str, model: str, response: Response) -> None:
         if response.error:
-            self.counts[stage, model].failed += 1
-            self.failures.append({"stage": stage, "model": model, "error": response.error})
+            self.counts[step, model].failed += 1
+            self.failures.append({"stage": step, "model": model, "error": response.error})
 
 
 def total(counts: Iterable[Counts]) -> Counts:

@@ -1,4 +1,4 @@
-"""CLIP's vectors of texts and pictures, through the journal: each is computed once, however often it is needed.
+"""CLIP's vectors of texts and pictures, through the cache: each is computed once, however often it is needed.
 
 Texts are encoded in blocks of a fixed size, each kept whole or not at all. So a run that goes on encodes in the same
 batches as one that was never stopped, and gets the same vectors to the last bit.
@@ -33,23 +33,23 @@ class Vectors:
     """What one encoder says. ``windowed``: how many texts of each block it read in windows, in this process."""
 
     host: Host
-    journal: ResponseCache
+    cache: ResponseCache
     model: Model
     progress: Progress = field(default_factory=Silent)
     windowed: list[int] = field(default_factory=list)
 
     @classmethod
     def of(
-        cls, host: Host, journal: ResponseCache, model: Model | None, progress: Progress | None = None
+        cls, host: Host, cache: ResponseCache, model: Model | None, progress: Progress | None = None
     ) -> Vectors | None:
         """None without a model: the configuration does without CLIP."""
-        return None if model is None else cls(host, journal, model, progress or Silent())
+        return None if model is None else cls(host, cache, model, progress or Silent())
 
     def of_texts(self, texts: Sequence[str]) -> TextVectors:
         """One unit vector for each of ``texts``, in their order."""
         keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}
         # A vector of an earlier version that read the beginning of its text alone is made again.
-        known = {key: v for key, v in self.journal.get_vectors(keys.values()).items() if not v.truncated}
+        known = {key: v for key, v in self.cache.get_vectors(keys.values()).items() if not v.truncated}
         missing = [text for text, key in keys.items() if key not in known]
         self.progress.expect(len(missing))
         for start in range(0, len(missing), BLOCK):
@@ -57,7 +57,7 @@ class Vectors:
             embedded: TextVectors = self.host.embed(self.model.name, "embed_texts", block).result()
             rows = zip(embedded.vectors, embedded.tokens, embedded.truncated, strict=True)
             fresh = {keys[text]: Vector(*row) for text, row in zip(block, rows, strict=True)}
-            self.journal.put_vectors(fresh.items())
+            self.cache.put_vectors(fresh.items())
             known |= fresh
             self.windowed.append(embedded.windowed)
             self.progress.advance(len(block))
@@ -65,13 +65,13 @@ class Vectors:
         return TextVectors(_stack(ordered), [v.tokens for v in ordered], [v.truncated for v in ordered])
 
     def start_pictures(self, pictures: Sequence[Picture]) -> PictureVectors:
-        """Begin to encode those of ``pictures`` that the journal does not know; their vectors come with `result`."""
+        """Begin to encode those of ``pictures`` that the cache does not know; their vectors come with `result`."""
         distinct = {self._key("picture", picture.sha256): picture for picture in pictures}
-        known = self.journal.get_vectors(distinct)
+        known = self.cache.get_vectors(distinct)
         missing = {key: picture for key, picture in distinct.items() if key not in known}
         work_item = self.host.embed(self.model.name, "embed_images", list(missing.values())) if missing else None
         order = [self._key("picture", picture.sha256) for picture in pictures]
-        return PictureVectors(self.journal, order, known, list(missing), work_item)
+        return PictureVectors(self.cache, order, known, list(missing), work_item)
 
     def _key(self, kind: str, content: str) -> str:
         return vector_key(identity=f"{self.model.identity}\n{kind}", content=content)
@@ -81,7 +81,7 @@ class Vectors:
 class PictureVectors:
     """Vectors under way."""
 
-    journal: ResponseCache
+    cache: ResponseCache
     order: list[str]
     known: dict[str, Vector]
     missing: list[str]
@@ -92,7 +92,7 @@ class PictureVectors:
         if self.work_item is not None and self.missing:
             rows: Any = self.work_item.result()
             fresh = {key: Vector(row) for key, row in zip(self.missing, rows, strict=True)}
-            self.journal.put_vectors(fresh.items())
+            self.cache.put_vectors(fresh.items())
             self.known.update(fresh)
             self.missing.clear()
         return _stack([self.known[key] for key in self.order])

@@ -73,8 +73,8 @@ def vector_key(*, identity: str, content: str) -> str:
 def forget_unasked(folder: Path) -> None:
     """Remove the folder of a run that was refused before anything was asked: it has nothing to go on from."""
     if (folder / JOURNAL).is_file():
-        with closing(ResponseCache(folder / JOURNAL)) as journal:
-            answers = journal.count()
+        with closing(ResponseCache(folder / JOURNAL)) as cache:
+            answers = cache.count()
         if not answers:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,11 +122,11 @@ class ResponseCache:
             rows = self._select("answer, digest", "answers", keys)
             return self._whole((key, _response(key, *cells)) for key, *cells in rows)
 
-    def put(self, stage: str, model: str, response: Response) -> None:
+    def put(self, step: str, model: str, response: Response) -> None:
         """Keep an answer, at once; an error that may pass is left out."""
         if not response.transient:
             answer = _dump(response)
-            row = (response.id, stage, model, answer, _digest(response.id, answer.encode()))
+            row = (response.id, step, model, answer, _digest(response.id, answer.encode()))
             self._write(
                 "INSERT OR REPLACE INTO answers (key, stage, model, answer, digest) VALUES (?, ?, ?, ?, ?)", [row]
             )

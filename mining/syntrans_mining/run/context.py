@@ -21,12 +21,13 @@ from syntrans_mining.requests.prompts import Prompts
 from syntrans_mining.requests.response_cache import ResponseCache
 from syntrans_mining.run.report import Report
 from syntrans_mining.steps.calibrate import AGREEMENT, check_calibration
+from syntrans_mining.steps.candidate import Candidate, kept
 from syntrans_mining.steps.senses import ambiguous_entries
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.config import MiningConfig
-    from syntrans_mining.engines.base import Picture
+    from syntrans_mining.engines.base import Picture, TextVectors
     from syntrans_mining.engines.workers.host import Host
     from syntrans_mining.placement.memory_plan import MemoryPlan
 
@@ -76,9 +77,16 @@ class RunContext:
         return self.dispatcher.host
 
     @property
-    def journal(self) -> ResponseCache:
+    def cache(self) -> ResponseCache:
         """The cache of responses."""
-        return self.dispatcher.journal
+        return self.dispatcher.cache
+
+    def embed(self, candidates: list[Candidate]) -> TextVectors | None:
+        """CLIP's text vectors of the kept candidates, in their order; None without CLIP."""
+        if self.vectors is None or self.config.clip is None:
+            return None
+        template = self.config.clip.template
+        return self.vectors.of_texts([template.format(name=c.class_name, descriptor=c.text) for c in kept(candidates)])
 
     @property
     def progress(self) -> Progress:
@@ -115,7 +123,7 @@ def open_host(setup: RunSetup, logs: Path, say: Callable[[str], None] = lambda _
 def open_run(
     setup: RunSetup,
     entries: Sequence[ClassEntry],
-    cache: Path,
+    file: Path,
     host: Host,
     *,
     report: Report | None = None,
@@ -124,13 +132,13 @@ def open_run(
 ) -> Iterator[RunContext]:
     """Bind a run's inputs to what answers them, for a `with` statement.
 
-    ``cache``: the file of responses, empty unless ``resume``. ``host``: where the models live, or who answers for
+    ``file``: that of the response cache, emptied unless ``resume``. ``host``: where the models live, or who answers for
     them; the caller closes it.
     """
     progress = progress or Silent()
-    with _open_cache(cache, resume=resume) as journal:
-        vectors = Vectors.of(host, journal, setup.models.clip, progress)
-        yield RunContext(setup, entries, Dispatcher(host, journal, progress), vectors, report or Report())
+    with _open_cache(file, resume=resume) as cache:
+        vectors = Vectors.of(host, cache, setup.models.clip, progress)
+        yield RunContext(setup, entries, Dispatcher(host, cache, progress), vectors, report or Report())
 
 
 @contextmanager
@@ -138,8 +146,8 @@ def _open_cache(path: Path, *, resume: bool) -> Iterator[ResponseCache]:
     if not resume:
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             file.unlink(missing_ok=True)
-    with closing(ResponseCache(path)) as journal:
-        yield journal
+    with closing(ResponseCache(path)) as cache:
+        yield cache
 
 
 def _calibration_of(config: MiningConfig, models: Models, prompts: Prompts) -> Calibration | None:

@@ -1,39 +1,36 @@
 """A person's corrections on a finished run: a new run beside it, with rows and class vectors that follow from them.
 
-No language model is asked. Vectors of texts that were there come from the run's journal; CLIP is loaded for a new one.
+No language model is asked. Vectors of texts that were there come from the run's cache; CLIP is loaded for a new one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.entries import ClassEntry, read_classes
-from syntrans.classes.identity import CLASSES
+from syntrans.classes.entries import ClassEntry, read_class_file
 from syntrans.config import load_saved
+from syntrans.contract.identity import CLASSES
 from syntrans.contract.reading import read_descriptors, read_semantics
 from syntrans.descriptors.edits import EDITS, Edit, apply_edits, records_of
 from syntrans.descriptors.run_facts import read_report
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
-from syntrans.paths import make_dir, remove_rests
+from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.progress import say
-from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.run.context import RunSetup, open_host, open_run
-from syntrans_mining.run.decisions import semantics_of
+from syntrans_mining.run.derived import both_folders, cache_of, check_finished, check_revisions
 from syntrans_mining.run.output_files import MineResult, write_files
-from syntrans_mining.run.refilter import cache_of, require_finished
 from syntrans_mining.run.report import Report
+from syntrans_mining.steps import compose
 from syntrans_mining.steps.candidate import Candidate, from_row
 
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata, SemanticsRow
-    from syntrans_mining.models import Models
 
 _COUNTED_ANEW = frozenset(["run_id", "classes", "images_seen", "rows", "kept", "nothing_kept"])
 
@@ -44,11 +41,9 @@ def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
     InputError for a row that is not there, or when ``run`` is no finished run. Where CLIP cannot be loaded and is
     needed, the semantics are left out, and that is said.
     """
-    if run.resolve() == out.resolve():
-        raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
-    require_finished(run)
+    check_finished(run, out)
     config = load_saved(MiningConfig, run / "config.yaml")
-    entries = read_classes(run / CLASSES)
+    entries = read_class_file(run / CLASSES)
     rows, meta = read_descriptors(run / "descriptors.parquet")
     past, now = records_of(meta.notes), datetime.now().astimezone().isoformat(timespec="seconds")
     edited, records = apply_edits(rows, edits, past, at=now, where=run)
@@ -57,11 +52,7 @@ def edit(run: Path, edits: Sequence[Edit], out: Path) -> MineResult:
     candidates = [from_row(row) for row in edited]
     made_of = read_report(run / "run.json")
     extra = {key: value for key, value in made_of.items() if key not in _COUNTED_ANEW}
-    with ExitStack() as stack:
-        make_dir(out)
-        for folder in (out, run):
-            stack.enter_context(lock(folder))
-        remove_rests(out)
+    with both_folders(run, out):
         changed = {str(record["class_id"]) for record in records}
         semantics = _semantics(run, out, config, entries, candidates, changed, meta)
         extra |= {"edit_of": notes["edit_of"], "made_of": str(run.absolute()), EDITS: len(records)}
@@ -86,27 +77,22 @@ def _semantics(
         return []
     rows = [row for path in files.values() for row in read_semantics(path)[0] if row.class_id not in changed]
     some = [entry for entry in entries if entry.id in changed]
+    wording = config.compose.model_dump(include={"summary", "separator"})
     try:
         models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
-        _require_same(models, meta, run)
+        check_revisions(run, models.embedding, meta)
         setup = RunSetup(config, models, models)
         cache = cache_of(run, out)
         with closing(open_host(setup, out / "logs")) as host, open_run(setup, entries, cache, host) as context:
             for encoder, model in zip(config.encoders, models.embedding, strict=True):
                 if encoder.path in files:
-                    vectors = Vectors(host, context.journal, model, context.dispatcher.progress)
+                    vectors = Vectors(host, context.cache, model, context.dispatcher.progress)
                     of_changed = [candidate for candidate in candidates if candidate.class_id in changed]
-                    rows += semantics_of(config, some, of_changed, vectors, encoder)
+                    rows += compose.semantics_of(some, of_changed, vectors, encoder, **wording)
     except (EnvironmentProblem, InputError, ModelLoadError) as error:
         say(f"semantics.parquet is left out, which neither train nor predict need: {error}")
         return []
     return rows
-
-
-def _require_same(models: Models, meta: FileMetadata, run: Path) -> None:
-    for model in models.embedding:
-        if meta.model_revisions.get(model.name) != model.revision:
-            raise InputError(f"{model.name} is at another revision than the one that {run} was mined with")
 
 
 def _files(run: Path, config: MiningConfig) -> dict[str, Path]:

@@ -1,6 +1,6 @@
-"""A mining run: what it stands on (lock, journal, engines, pictures), its steps, and the files at the end.
+"""A mining run: what it stands on (lock, cache, engines, pictures), its steps, and the files at the end.
 
-lint → propose → merge → crosscheck → ground → filter → compose. Every answer goes to the journal in the output
+lint → propose → merge → crosscheck → ground → filter → compose. Every answer goes to the response cache in the output
 folder; the same command in the same folder goes on where the last one stopped. Final files appear whole or not.
 """
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syntrans.classes.entries import ClassEntry, require_clean
+from syntrans.classes.lint import require_clean
 from syntrans.paths import make_dir, remove_rests
 from syntrans.progress import Progress, Shown
 from syntrans.runs.file_names import JOURNAL
@@ -27,6 +27,7 @@ from syntrans_mining.run.steps_in_order import Steps
 from syntrans_mining.steps.senses import classes_of
 
 if TYPE_CHECKING:
+    from syntrans.classes.entries import ClassEntry
     from syntrans.images.reference import Picture
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.engines.base import Picture as PictureOfClass
@@ -48,7 +49,7 @@ def mine(
 
     ``images`` by class id, name or folder name; without them nothing is grounded or filtered by CLIP, and the files
     say so. ``images_at``: where they lie, which the files tell `train`. ``limit`` takes the first classes only, and
-    keeps questions with their answers; ``resume=False`` forgets the folder's journal.
+    keeps questions with their answers; ``resume=False`` forgets the cache of the folder.
     Raises SyntransError of every kind; after PartialResult and Ctrl-C the same call goes on.
     """
     entries = list(classes)[:limit]
@@ -63,12 +64,12 @@ def mine(
             run = stack.enter_context(opened)
             stack.callback(lambda: report.loaded(host.load_seconds, host.loads))
             stack.enter_context(preview(run.dispatcher, out) if limit else nullcontext())
-            if run.journal.count() == 0:
+            if run.cache.count() == 0:
                 host.start()  # something will be asked for sure: models load while the pictures are read
             run.pictures = _pictures(run, images, out)
             candidates, semantics = Steps(run).run()
-            if damaged := len(run.journal.damaged):
-                progress.say(f"{damaged} answers in {run.journal.path} were damaged; they were asked again")
+            if damaged := len(run.cache.damaged):
+                progress.say(f"{damaged} answers in {run.cache.path} were damaged; they were asked again")
         loads, used = report.loaded(host.load_seconds, host.loads), pictures_used(images_at, images, entries)
         result = write_result(out, run, candidates, semantics, loads=loads, pictures=used)
         report.save()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry, class_list_sha256
-from syntrans.classes.identity import CLASSES, definition_notes
 from syntrans.config import dump_config
+from syntrans.contract.identity import CLASSES, definition_notes
 from syntrans.contract.rows import FileMetadata
 from syntrans.contract.writing import write_descriptors, write_semantics
 from syntrans.files.sealed_json import sealed_json

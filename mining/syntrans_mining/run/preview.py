@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 PROMPTS = "prompts.jsonl"
 EACH = 24
-"""Questions of one stage to one model that are kept: of the first classes, in the order of their answers."""
+"""Questions of one step to one model that are kept: of the first classes, in the order of their answers."""
 
 
 @contextmanager
 def preview(dispatcher: Dispatcher, folder: Path) -> Iterator[None]:
-    """Keep the first questions of every stage to every model, and write them into ``folder`` when the block ends well.
+    """Keep the first questions of every step to every model, and write them into ``folder`` when the block ends well.
 
-    One JSON line each: stage, model, messages (role, text, picture), answer, p_yes, error.
+    One JSON line each: step, model, messages (role, text, picture), answer, p_yes, error.
     """
     kept: Counter[tuple[str, str]] = Counter()
     lines: list[str] = []
 
-    def note(stage: str, request: Request, response: Response) -> None:
-        if kept[stage, request.model] < EACH:
-            kept[stage, request.model] += 1
+    def note(step: str, request: Request, response: Response) -> None:
+        if kept[step, request.model] < EACH:
+            kept[step, request.model] += 1
             messages = [{"role": m.role, "text": m.text, "picture": m.picture} for m in request.messages]
             answer = {"answer": response.text, "p_yes": response.p_yes, "error": response.error}
-            line = {"stage": stage, "model": request.model, "messages": messages, **answer}
+            line = {"stage": step, "model": request.model, "messages": messages, **answer}
             lines.append(json.dumps(line, ensure_ascii=False) + "\n")
 
     dispatcher.note = note

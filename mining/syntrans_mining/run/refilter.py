@@ -1,6 +1,6 @@
 """Other thresholds on the ledger of a finished run: no model is asked anything, and it takes seconds.
 
-What a stage measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
+What a step measured is in the ledger, so its decision can be taken again. What a threshold of the old run kept from
 being measured further stays out, as ``not_scored``; the old run's own folder can measure it. What a person has
 corrected (`syntrans edit`) is corrected again, after all decisions.
 """
@@ -12,29 +12,25 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syntrans.classes.entries import ClassEntry, read_classes
-from syntrans.classes.identity import CLASSES
+from syntrans.classes.entries import ClassEntry, read_class_file
 from syntrans.config import from_values, load_saved
+from syntrans.contract.identity import CLASSES
 from syntrans.contract.reading import read_descriptors
 from syntrans.descriptors.edits import EDITS, apply_again, records_of, undo
-from syntrans.descriptors.run_facts import read_report
-from syntrans.errors import InputError, UsageError
-from syntrans.paths import make_dir, remove_rests
+from syntrans.errors import UsageError
 from syntrans.provenance import git_commit, package_versions
-from syntrans.runs.file_names import JOURNAL
-from syntrans.runs.lock import lock
 from syntrans_mining.config import MiningConfig
-from syntrans_mining.models import CLIP, resolve_models
+from syntrans_mining.models import resolve_models
 from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
-from syntrans_mining.run.decisions import choose, embed, semantics_of
+from syntrans_mining.run.derived import both_folders, cache_of, check_finished, check_revisions
 from syntrans_mining.run.output_files import MineResult, write_files
-from syntrans_mining.steps import crosscheck, ground
+from syntrans_mining.steps import compose, crosscheck, ground
+from syntrans_mining.steps import filter as filtering
 from syntrans_mining.steps.candidate import Candidate, class_blocks, from_row, kept
 
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata, SemanticsRow
     from syntrans.descriptors.edits import Record
-    from syntrans_mining.models import Models
 
 AGAIN = ("crosscheck", "ground", "filter")
 UNANSWERED = "unanswered"
@@ -58,19 +54,15 @@ THRESHOLDS = (
 def refilter(run: Path, settings: Sequence[str], out: Path) -> MineResult:
     """Write into ``out`` what the finished run in the folder ``run`` finds with ``settings`` (KEY=VALUE).
 
-    Vectors come from the run's journal; CLIP alone is loaded if some are not there. UsageError for a setting that is
+    Vectors come from the run's cache; CLIP alone is loaded if some are not there. UsageError for a setting that is
     no threshold, InputError when ``run`` is no finished run.
     """
-    if run.resolve() == out.resolve():
-        raise UsageError(f"--out is the folder of the run itself; give another one, {run} stays as it is")
+    check_finished(run, out)
     config, entries, candidates, meta = _read(run, settings)
     models = resolve_models(config.model_copy(update={"llms": (), "vlm": None}))
-    _require_same_clip(run, models, meta)
+    check_revisions(run, [models.clip] if models.clip else [], meta)
     with ExitStack() as stack:
-        make_dir(out)
-        for folder in (out, run):
-            stack.enter_context(lock(folder))
-        remove_rests(out)
+        stack.enter_context(both_folders(run, out))
         cache = cache_of(run, out)
         setup = RunSetup(config, models, models)
         host = stack.enter_context(closing(open_host(setup, out / "logs")))
@@ -101,25 +93,26 @@ def _decide(run: RunContext, candidates: list[Candidate], unanswered: set[str], 
     if config.compose.llm or config.compose.encoders:
         report.skipped["compose"] = "no model is asked: summaries are filled in, further encoders left out"
     _reset(candidates)
-    with report.stage("crosscheck", candidates, run.dispatcher):
+    with report.step("crosscheck", candidates, run.dispatcher):
         if "crosscheck" not in skipped:
             crosscheck.drop_disagreed(candidates, threshold=config.crosscheck.threshold)
-    with report.stage("ground", candidates, run.dispatcher):
+    with report.step("ground", candidates, run.dispatcher):
         if "ground" not in skipped:
             _drop_unscored(candidates, "ground", unanswered)
             ground.drop_unseen(candidates, threshold=config.ground.threshold, gap=config.ground.gap)
-    with report.stage("filter", candidates, run.dispatcher):
+    with report.step("filter", candidates, run.dispatcher):
         if "filter" not in skipped:
             _drop_unscored(candidates, "filter", unanswered)
+        choice = config.filter.model_dump(exclude={"images", "neighbours"})
         for block in class_blocks(candidates):
-            choose(config, block, embed(config, block, run.vectors))
+            filtering.choose(block, run.embed(block), **choice)
 
 
 def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequence[Record]) -> list[Record]:
     """Make the corrections of people again; their records, with what is before now."""
     if not records:
         return []
-    with run.report.stage("edit", candidates, run.dispatcher):
+    with run.report.step("edit", candidates, run.dispatcher):
         rows, made = apply_again([candidate.row() for candidate in candidates], records)
         candidates[:] = map(from_row, rows)
     return made
@@ -127,14 +120,14 @@ def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequen
 
 def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]:
     """The rows of the classes."""
-    with run.report.stage("compose", candidates, run.dispatcher):
+    with run.report.step("compose", candidates, run.dispatcher):
         if run.vectors is None or run.config.clip is None:
             return []
-        return semantics_of(run.config, run.entries, candidates, run.vectors, run.config.clip)
+        wording = run.config.compose.model_dump(include={"summary", "separator"})
+        return compose.semantics_of(run.entries, candidates, run.vectors, run.config.clip, **wording)
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:
-    require_finished(run)
     old = load_saved(MiningConfig, run / "config.yaml")
     config = from_values(MiningConfig, old.model_dump(mode="json"), settings)
     others = [key for key in _differences(old.model_dump(), config.model_dump()) if not _is_threshold(key)]
@@ -145,28 +138,7 @@ def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassE
         )
     rows, meta = read_descriptors(run / "descriptors.parquet")
     before = undo(rows, records_of(meta.notes))
-    return config, read_classes(run / CLASSES), [from_row(row) for row in before], meta
-
-
-def cache_of(run: Path, out: Path) -> Path:
-    """The responses of ``run``, or of the run that it was made of; where these are gone, a new file in ``out``.
-
-    Without them CLIP is asked again.
-    """
-    folders = [run]
-    while not (folders[-1] / JOURNAL).is_file():
-        made_of = read_report(folders[-1] / "run.json").get("made_of")
-        if not isinstance(made_of, str) or Path(made_of) in folders:
-            return out / JOURNAL
-        folders.append(Path(made_of))
-    return folders[-1] / JOURNAL
-
-
-def require_finished(run: Path) -> None:
-    """InputError where a folder lacks what a finished run has beside its descriptors."""
-    missing = [name for name in ("run.json", "config.yaml", CLASSES) if not (run / name).is_file()]
-    if missing:
-        raise InputError(f"{run} is not the folder of a finished run (it has no {missing[0]}); finish it first")
+    return config, read_class_file(run / CLASSES), [from_row(row) for row in before], meta
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
@@ -182,15 +154,6 @@ def _is_threshold(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in THRESHOLDS)
 
 
-def _require_same_clip(run: Path, models: Models, meta: FileMetadata) -> None:
-    was = meta.model_revisions.get(CLIP)
-    if models.clip is not None and was != models.clip.revision:
-        raise InputError(
-            f"{run} was mined with CLIP at revision {was}, and {models.clip.spec.path} is at {models.clip.revision}; "
-            f"what was measured with one does not fit the other"
-        )
-
-
 def _reset(candidates: list[Candidate]) -> None:
     """Undo every decision from crosscheck on, so that it can be taken again."""
     for candidate in candidates:
@@ -199,12 +162,12 @@ def _reset(candidates: list[Candidate]) -> None:
             candidate.stage = candidate.reason = None
 
 
-def _drop_unscored(candidates: list[Candidate], stage: str, unanswered: set[str]) -> None:
-    """Drop what would pass now and was never measured by ``stage``, except what it was asked about in vain."""
+def _drop_unscored(candidates: list[Candidate], step: str, unanswered: set[str]) -> None:
+    """Drop what would pass now and was never measured by ``step``, except what it was asked about in vain."""
     for candidate in kept(candidates):
-        measured = candidate.grounding if stage == "ground" else candidate.clip
+        measured = candidate.grounding if step == "ground" else candidate.clip
         if measured is None and candidate.id not in unanswered:
-            candidate.drop(stage, "not_scored")
+            candidate.drop(step, "not_scored")
 
 
 def _skipped(meta: FileMetadata) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a run did, stage by stage: the data of ``run.json`` and the table for people."""
+"""What a run did, step by step: the data of ``run.json`` and the table for people."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NAMED = 8
 
 
 @dataclass
-class StageRecord:
-    """One stage: seconds, rows before and after, what it dropped and why, what its models did."""
+class StepRecord:
+    """One step: seconds, rows before and after, what it dropped and why, what its models did."""
 
     name: str
     seconds: float = 0.0
@@ -34,20 +34,20 @@ class StageRecord:
 
 @dataclass
 class Report:
-    """The stages of a run as they go by; seconds are sums over all ``legs`` of a run that was stopped."""
+    """The steps of a run as they go by; seconds are sums over all ``legs`` of a run that was stopped."""
 
-    stages: list[StageRecord] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What else a stage has to say, by stage: calibrations, chosen senses."""
+    """What else a step has to say, by step: calibrations, chosen senses."""
     _leg: dict[str, float] = field(default_factory=dict)
     start: float = field(default_factory=time.perf_counter)
     legs: Legs = field(default_factory=Legs)
 
     @contextmanager
-    def stage(self, name: str, candidates: list[Candidate], dispatcher: Dispatcher) -> Iterator[None]:
-        """Measure a stage that changes ``candidates`` in place."""
-        record = StageRecord(name, rows_in=len(kept(candidates)))
+    def step(self, name: str, candidates: list[Candidate], dispatcher: Dispatcher) -> Iterator[None]:
+        """Measure a step that changes ``candidates`` in place."""
+        record = StepRecord(name, rows_in=len(kept(candidates)))
         begin = time.perf_counter()
         try:
             yield
@@ -58,11 +58,9 @@ class Report:
         record.rows_out = len(kept(candidates))
         reasons = Counter(c.reason for c in candidates if c.stage == name and c.reason)
         record.dropped = dict(sorted(reasons.items()))
-        self.stages.append(record)
-        for known in self.stages:  # senses may also be asked for while models propose
-            known.models = {
-                model: counts for (stage, model), counts in dispatcher.counts.items() if stage == known.name
-            }
+        self.steps.append(record)
+        for known in self.steps:  # senses may also be asked for while models propose
+            known.models = {model: counts for (step, model), counts in dispatcher.counts.items() if step == known.name}
 
     def loaded(self, seconds: Mapping[str, float], loads: Mapping[str, int]) -> tuple[dict[str, float], dict[str, int]]:
         """What this leg's models took to load, and how often; returns the sums over all legs."""
@@ -81,9 +79,9 @@ class Report:
         self.legs.save({**self._leg, "wall": time.perf_counter() - self.start})
 
     def as_dict(self) -> dict[str, Any]:
-        """The part of ``run.json`` that is about stages."""
-        stages = {}
-        for record in self.stages:
+        """The part of ``run.json`` that is about steps."""
+        steps = {}
+        for record in self.steps:
             values = asdict(record)
             del values["name"]
             done = total(record.models.values())
@@ -91,27 +89,27 @@ class Report:
                 values["answers_per_second"] = round((done.asked + done.from_journal) / record.seconds, 1)
                 tokens = done.prompt_tokens + done.completion_tokens
                 values["tokens_per_second"] = round(tokens / record.seconds, 1)
-            stages[record.name] = values
+            steps[record.name] = values
         rejected = Counter[str]()
-        for record in self.stages:
+        for record in self.steps:
             rejected.update(record.dropped)
         return {
             "wall_seconds": round(self.legs.total("wall", time.perf_counter() - self.start), 3),
-            "stages": stages,
+            "stages": steps,
             "rejected": dict(sorted(rejected.items())),
             "skipped": self.skipped,
             "details": self.details,
         }
 
 
-def stage_table(run: dict[str, Any]) -> str:
+def step_table(run: dict[str, Any]) -> str:
     """The steps of a ``run.json`` as lines of text: rows in and out, what went and why, answers, seconds."""
     room = width_of(sys.stderr)
     lines = [f"{'step':<11}{'rows in':>8}{'rows out':>9}{'answers':>9}{'seconds':>9}  dropped"]
-    for name, stage in run["stages"].items():
-        answers = sum(model["asked"] + model["from_journal"] for model in stage["models"].values())
-        dropped = ", ".join(f"{reason} {count}" for reason, count in stage["dropped"].items())
-        numbers = f"{stage['rows_in']:>8}{stage['rows_out']:>9}{answers or '':>9}{stage['seconds']:>9.1f}"
+    for name, step in run["stages"].items():
+        answers = sum(model["asked"] + model["from_journal"] for model in step["models"].values())
+        dropped = ", ".join(f"{reason} {count}" for reason, count in step["dropped"].items())
+        numbers = f"{step['rows_in']:>8}{step['rows_out']:>9}{answers or '':>9}{step['seconds']:>9.1f}"
         head = f"{name:<11}{numbers}  "
         lines += wrap(dropped, room, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
     lines += [f"{name:<11} skipped: {why}" for name, why in run["skipped"].items()]

@@ -14,8 +14,7 @@ from syntrans.errors import ModelLoadError
 from syntrans_mining.models import CLIP
 from syntrans_mining.placement.load_order import decider, model_uses_of, plain_order
 from syntrans_mining.requests.embeddings import Vectors
-from syntrans_mining.run.decisions import choose, embed, semantics_of
-from syntrans_mining.steps import calibrate, crosscheck, ground, merge, propose, senses, summarise
+from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
 from syntrans_mining.steps import filter as filtering
 from syntrans_mining.steps.candidate import Candidate, class_blocks, kept
 
@@ -80,13 +79,13 @@ class Steps:
 
     @contextmanager
     def _step(self, name: str, candidates: list[Candidate]) -> Iterator[None]:
-        self.dispatcher.progress.stage(name)
-        with self.report.stage(name, candidates, self.dispatcher):
+        self.dispatcher.progress.step(name)
+        with self.report.step(name, candidates, self.dispatcher):
             yield
 
-    def _skip(self, stage: str, why: str) -> None:
-        self.report.skipped[stage] = why
-        self.dispatcher.progress.say(f"{stage} skipped: {why}")
+    def _skip(self, step: str, why: str) -> None:
+        self.report.skipped[step] = why
+        self.dispatcher.progress.say(f"{step} skipped: {why}")
 
     def _start_image_vectors(self) -> PictureVectors | None:
         """CLIP's image vectors, computed while the LLMs propose."""
@@ -193,7 +192,7 @@ class Steps:
             self.dispatcher.progress.say(f"only equal statements are merged: {NO_CLIP}")
         elif settings.similarity < 1.0:
             for block in class_blocks(candidates):
-                texts = embed(self.config, block, self.vectors)
+                texts = self._run.embed(block)
                 if texts is not None:
                     merge.merge_duplicates(block, texts.vectors, similarity=settings.similarity)
 
@@ -242,23 +241,25 @@ class Steps:
         if images is None:
             why = NO_CLIP if self.vectors is None else "no images were given"
             self._skip("filter", f"{why}; only the budget applies")
+        choice = self.config.filter.model_dump(exclude={"images", "neighbours"})
         for block in class_blocks(candidates):
-            texts = embed(self.config, block, self.vectors)
+            texts = self._run.embed(block)
             if images is not None and texts is not None:
                 filtering.measure(block, texts, images, model=CLIP)
-            choose(self.config, block, texts)
+            filtering.choose(block, texts, **choice)
 
     def _compose(self, candidates: list[Candidate]) -> list[SemanticsRow]:
         """One row per class and encoder, those of CLIP first."""
+        wording = self.config.compose.model_dump(include={"summary", "separator"})
         summaries = self._summaries(candidates)
         rows = []
         if self.vectors is None:
             self.dispatcher.progress.say(f"semantics.parquet is not written: {NO_CLIP}")
         for encoder, model in zip(self.config.encoders, self.models.embedding, strict=True):
             vectors = Vectors(
-                self.dispatcher.host, self.dispatcher.journal, model, self.dispatcher.progress, self.windowed
+                self.dispatcher.host, self.dispatcher.cache, model, self.dispatcher.progress, self.windowed
             )
-            rows += semantics_of(self.config, self.entries, candidates, vectors, encoder, summaries)
+            rows += compose.semantics_of(self.entries, candidates, vectors, encoder, summaries=summaries, **wording)
         return rows
 
     def _summaries(self, candidates: list[Candidate]) -> dict[str, str]:

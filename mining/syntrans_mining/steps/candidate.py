@@ -1,4 +1,4 @@
-"""A candidate on its way through the stages; at the end it is a row of the ledger.
+"""A candidate on its way through the steps; at the end it is a row of the ledger.
 
 The records mirror those of `syntrans.contract.rows`, without its checks: a run of ten thousand classes holds a
 million of them. Their probabilities are as wide as the file's, so that a threshold decides the same now and on the
@@ -77,7 +77,7 @@ class Clip:
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """One statement about one class. ``stage`` and ``reason`` are set when it is dropped.
+    """One statement about one class. ``stage`` (the step) and ``reason`` are set when it is dropped.
 
     ``contrast_with``: the class id from which it was asked to tell the class apart. ``duplicate_of``: the
     descriptor id of the candidate that says the same and took over its authors.
@@ -114,9 +114,9 @@ class Candidate:
         """The models that said it."""
         return {author.model for author in self.authors}
 
-    def drop(self, stage: str, reason: str) -> None:
+    def drop(self, step: str, reason: str) -> None:
         """Take it out; it stays in the ledger."""
-        self.stage, self.reason = stage, reason
+        self.stage, self.reason = step, reason
 
     def row(self) -> DescriptorRow:
         """The ledger's row."""

@@ -6,15 +6,48 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syntrans.contract.rows import SemanticsRow
-from syntrans_mining.steps.candidate import Candidate, by_class, kept
+from syntrans_mining.steps.candidate import BLOCK, Candidate, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from syntrans.classes.entries import ClassEntry
+    from syntrans_mining.models_config import ClipConfig, EncoderConfig
+    from syntrans_mining.requests.embeddings import Vectors
 
-STAGE = "compose"
+STEP = "compose"
+
+
+def semantics_of(
+    entries: Sequence[ClassEntry],
+    candidates: list[Candidate],
+    vectors: Vectors,
+    encoder: ClipConfig | EncoderConfig,
+    *,
+    summary: str,
+    separator: str,
+    summaries: Mapping[str, str] | None = None,
+) -> list[SemanticsRow]:
+    """One row per class, as `compose` makes it, a block of classes at a time; ``vectors`` are of ``encoder``."""
+    groups = by_class(kept(candidates))
+    rows: list[SemanticsRow] = []
+    for start in range(0, len(entries), BLOCK):
+        block = entries[start : start + BLOCK]
+        chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
+        names = [encoder.name_template.format(name=entry.name, descriptor="") for entry in block]
+        texts = [encoder.template.format(name=c.class_name, descriptor=c.text) for c in chosen]
+        rows += compose(
+            chosen,
+            block,
+            vectors.of_texts(texts).vectors,
+            vectors.of_texts(names).vectors,
+            encoder=(encoder.path, vectors.model.revision),
+            summaries=summaries or {},
+            summary=summary,
+            separator=separator,
+        )
+    return rows
 
 
 def compose(

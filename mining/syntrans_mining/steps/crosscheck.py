@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "crosscheck"
+STEP = "crosscheck"
 
 
 def crosscheck(
@@ -39,7 +39,7 @@ def crosscheck(
         for candidate in kept(candidates)
         if name not in candidate.author_models
     )
-    for (candidate, model), response in dispatcher.stream(STAGE, requests):
+    for (candidate, model), response in dispatcher.stream(STEP, requests):
         if response.p_yes is not None:
             candidate.votes.append(Vote(model=model.name, revision=model.revision, p_yes=response.p_yes))
     place = {name: number for number, name in enumerate(named)}
@@ -73,7 +73,7 @@ def drop_disagreed(candidates: list[Candidate], *, threshold: float) -> None:
     """Drop what the models do not agree on, and what was asked about without an answer."""
     for candidate in kept(candidates):
         if candidate.agreement is None or candidate.agreement < threshold:
-            candidate.drop(STAGE, "no_answer" if candidate.agreement is None else "no_agreement")
+            candidate.drop(STEP, "no_answer" if candidate.agreement is None else "no_agreement")
 
 
 def agreement(n_authors: int, votes: Sequence[float]) -> float:

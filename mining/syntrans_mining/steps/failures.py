@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
     from syntrans_mining.engines.base import Response
 
-RAW_LIMIT, READ_LIMIT = 500, 10_000  # characters that are kept, and looked at
+RAW_LIMIT = 500  # characters of a model's own words that the ledger keeps
+READ_LIMIT = 20 * RAW_LIMIT  # characters of them that are looked at: an answer may have ten million
 # How instruction-tuned models begin when they decline; only looked for where an answer could not be used anyway.
 _DECLINED = re.compile(
     r"^\W*(?:i['’]?m sorry|i am sorry|sorry\b|i apologi[sz]e|as an ai\b|"
     r"i(?:'m| am)? (?:can(?:['’]t|not)|unable|not able|won['’]?t|must decline))",
     re.IGNORECASE,
 )
+
+
+def clean_text(text: str) -> str:
+    """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
+    return plain_text(text[:READ_LIMIT])[:RAW_LIMIT].strip()
 
 
 def reason_of(response: Response) -> str:
@@ -30,13 +36,13 @@ def reason_of(response: Response) -> str:
     return "cut_off" if response.finish_reason == "length" else "no_answer"
 
 
-def failed_row(stage: str, entry: ClassEntry, author: Author, response: Response) -> Candidate:
+def failed_row(step: str, entry: ClassEntry, author: Author, response: Response) -> Candidate:
     """The dropped candidate for a request about ``entry`` that ``author`` was asked and did not answer.
 
     Its text says what was asked, and ``author.raw`` becomes what came instead: the error, or the model's own words.
     """
-    author.raw = plain_text((response.error or response.text)[:READ_LIMIT])[:RAW_LIMIT].strip()
+    author.raw = clean_text(response.error or response.text)
     text = f"(no answer of {author.model} to {author.prompt}, sample {author.sample})"
     row = Candidate(entry.id, entry.name, text, "other", [author])
-    row.drop(stage, reason_of(response))
+    row.drop(step, reason_of(response))
     return row

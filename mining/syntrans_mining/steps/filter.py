@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syntrans.calibration import sigmoid
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from syntrans_mining.engines.base import TextVectors
 
-STAGE = "filter"
+STEP = "filter"
 _BLOCK = 256  # rows of the class-by-class matrix that are in memory at a time
 
 
@@ -102,12 +103,37 @@ def _compared(candidate: Candidate, images: ClassImages) -> tuple[str | None, ND
     return nearest[0], images.means[[images.row_of[other] for other in nearest]].mean(axis=0)
 
 
+def choose(
+    candidates: list[Candidate],
+    texts: TextVectors | None,
+    *,
+    margin: float,
+    fuse: Mapping[str, float] | None,
+    threshold: float,
+    budget: int,
+    diversity: float,
+) -> None:
+    """Drop and rank by all that was measured: the last word on what is kept.
+
+    ``texts`` are CLIP's vectors of the kept candidates, in their order; without them the best are taken however alike
+    they are. ``fuse``: the weights of docs/method.md (7), if there are any.
+    """
+    ids = [candidate.id for candidate in kept(candidates)]
+    vectors = None if texts is None else dict(zip(ids, texts.vectors, strict=True))
+    score_of: Callable[[Candidate], float] = score
+    drop_indistinct(candidates, margin=margin)
+    if fuse is not None:
+        drop_unlikely(candidates, fuse, threshold=threshold)
+        score_of = partial(fused, weights=fuse)
+    rank(candidates, budget=budget, score=score_of, vectors=vectors, diversity=diversity)
+
+
 def drop_indistinct(candidates: list[Candidate], *, margin: float) -> None:
     """Drop what fits the neighbours' pictures as well."""
     for candidate in kept(candidates):
         clip = candidate.clip
         if clip is not None and clip.margin is not None and clip.margin < margin:
-            candidate.drop(STAGE, "not_distinctive")
+            candidate.drop(STEP, "not_distinctive")
 
 
 def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, threshold: float) -> None:
@@ -119,7 +145,7 @@ def drop_unlikely(candidates: list[Candidate], weights: Mapping[str, float], *, 
     weighted = {name for name, weight in weights.items() if weight and name != "bias"}
     for candidate in kept(candidates):
         if weighted <= evidence(candidate).keys() and fused(candidate, weights) < threshold:
-            candidate.drop(STAGE, "unlikely")
+            candidate.drop(STEP, "unlikely")
 
 
 def evidence(candidate: Candidate) -> dict[str, float]:
@@ -174,7 +200,7 @@ def rank(
         if diversity and vectors is not None:
             ordered = _by_marginal_relevance(ordered, [score(c) for c in ordered], vectors, diversity)
         for candidate in ordered[budget:]:
-            candidate.drop(STAGE, "over_budget")
+            candidate.drop(STEP, "over_budget")
         scores = [max(score(candidate), 1e-6) for candidate in ordered[:budget]]
         for place, (candidate, value) in enumerate(zip(ordered[:budget], scores, strict=True), start=1):
             candidate.rank, candidate.weight = place, value / sum(scores)

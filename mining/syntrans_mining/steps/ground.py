@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "ground"
+STEP = "ground"
 
 
 def ground(
@@ -32,7 +32,7 @@ def ground(
     was asked for to tell the class from another one is looked for in pictures of that one.
     """
     seen = {candidate: _Seen() for candidate in kept(candidates)}
-    for (class_id, asking), response in dispatcher.stream(STAGE, _asked(candidates, pictures, contrast, model, prompt)):
+    for (class_id, asking), response in dispatcher.stream(STEP, _asked(candidates, pictures, contrast, model, prompt)):
         if response.p_yes is not None:
             for candidate in asking:
                 seen[candidate].add(response.p_yes, of_class=candidate.class_id == class_id)
@@ -54,11 +54,11 @@ def drop_unseen(candidates: list[Candidate], *, threshold: float, gap: float | N
     for candidate in kept(candidates):
         seen = candidate.grounding
         if seen is None:
-            candidate.drop(STAGE, "no_answer")
+            candidate.drop(STEP, "no_answer")
             continue
         lead = None if seen.p_yes_contrast is None else seen.p_yes - seen.p_yes_contrast
         if seen.p_yes < threshold or (gap is not None and lead is not None and lead < gap):
-            candidate.drop(STAGE, "not_seen")
+            candidate.drop(STEP, "not_seen")
 
 
 def _asked(

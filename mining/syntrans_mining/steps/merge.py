@@ -7,15 +7,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
+from syntrans.descriptors.mentions import mention_pattern, name_pattern
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STAGE = "merge"
+STEP = "merge"
 # Marks that chat templates and markup are made of; a descriptor that holds them could leave its place in a prompt.
 _MARKUP = re.compile(r"<[|!?/]|\|>|<\w[^<>]*>|\[/?INST\]|\{\{|\}\}|\{%|\]\(|###|(?:https?|javascript|data|file):(?=\S)")
 # What speaks to a judge instead of describing: judges are language models, and some would obey.
@@ -39,9 +39,9 @@ def check_texts(candidates: list[Candidate], class_names: Iterable[str], *, max_
     for candidate in kept(candidates):
         text = candidate.text
         if not _LETTER.search(text) or len(text.split()) > max_words or not describes(text):
-            candidate.drop(STAGE, "malformed")
+            candidate.drop(STEP, "malformed")
         elif pattern_of[candidate.class_name].search(plain := normalise_text(text)) or others.search(plain):
-            candidate.drop(STAGE, "names_class")
+            candidate.drop(STEP, "names_class")
 
 
 def describes(text: str) -> bool:
@@ -51,7 +51,7 @@ def describes(text: str) -> bool:
 
 
 def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], *, similarity: float) -> None:
-    """Unite statements of one class whose unit ``vectors`` (one per kept candidate) are ``similarity`` close.
+    """Unite statements of one class whose unit ``vectors`` [n, d], one per kept candidate, are ``similarity`` close.
 
     The statement with most authors stays; it gains the authors of those that go as duplicate_of it.
     Greedy, from the most to the least supported, so that the result does not depend on the order of answers.
@@ -66,7 +66,7 @@ def merge_duplicates(candidates: list[Candidate], vectors: NDArray[np.float32], 
                 survivors.append(candidate)
             else:
                 same.authors.extend(candidate.authors)
-                candidate.drop(STAGE, "duplicate_of")
+                candidate.drop(STEP, "duplicate_of")
                 candidate.duplicate_of = same.id
 
 

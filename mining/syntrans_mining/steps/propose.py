@@ -10,11 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from syntrans.contract.rows import FACETS, descriptor_id
-from syntrans.text_safety import plain_text
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Author, Candidate
-from syntrans_mining.steps.failures import failed_row
+from syntrans_mining.steps.failures import clean_text, failed_row
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "propose"
-RAW_LIMIT = 500  # characters of an author's own words that the ledger keeps
-READ_LIMIT = 20 * RAW_LIMIT  # characters of them that are looked at: an answer may have ten million
+STEP = "propose"
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def propose(
                 yield call, _request(call, (paired if call.other else plain).draw)
 
     retry = partial(_retry, draw.tries, lambda call: (paired if call.other else plain).draw)
-    for call, response in dispatcher.stream(STAGE, asked(), retry):
+    for call, response in dispatcher.stream(STEP, asked(), retry):
         if isinstance(call, _Call):
             (paired if call.other else plain).hear(call, response)
         else:
@@ -191,7 +188,7 @@ def _retry(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Re
 
 
 def _failed(call: _Call, seed: int, response: Response) -> Candidate:
-    row = failed_row(STAGE, call.entry, _author(call, seed, raw=""), response)
+    row = failed_row(STEP, call.entry, _author(call, seed, raw=""), response)
     if call.other is not None:
         row.contrast_with = call.other.id
         row.text = f"{row.text[:-1]}, against {call.other.name})"
@@ -210,7 +207,7 @@ def _malformed(call: _Call, seed: int, number: int, item: str) -> Candidate:
         [_author(call, seed, item)],
         contrast_with=call.other.id if call.other else None,
     )
-    row.drop(STAGE, "malformed")
+    row.drop(STEP, "malformed")
     return row
 
 
@@ -243,11 +240,6 @@ def parse_answer(response: Response) -> Answer | None:
         else:
             parsed.statements.append(statement)
     return parsed if parsed.statements else None
-
-
-def clean_text(text: str) -> str:
-    """Model text as data: no control or unseen characters, spaces single, at most RAW_LIMIT characters."""
-    return plain_text(text[:READ_LIMIT])[:RAW_LIMIT].strip()
 
 
 def _statement(item: Any) -> tuple[str, str] | None:

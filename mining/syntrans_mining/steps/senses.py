@@ -15,14 +15,14 @@ from syntrans.contract.rows import normalise_text
 from syntrans.errors import InputError
 from syntrans_mining.engines.base import Request, Response, Sampling
 from syntrans_mining.requests.build import build_request
-from syntrans_mining.steps.propose import clean_text
+from syntrans_mining.steps.failures import clean_text
 
 if TYPE_CHECKING:
     from syntrans_mining.models import Model
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "lint"
+STEP = "lint"
 GREEDY = Sampling(max_tokens=300)
 BUILT_IN = "known homonyms"
 Choice = int | str
@@ -83,7 +83,7 @@ class SenseQuery:
     def ask(self, dispatcher: Dispatcher, models: Sequence[Model], entries: Sequence[ClassEntry] | None = None) -> None:
         """Ask ``models``, one after the other, and wait for their answers."""
         requests = (pair for model in models for pair in self.requests(model, entries))
-        for hear, response in dispatcher.stream(STAGE, requests):
+        for hear, response in dispatcher.stream(STEP, requests):
             hear(response)
 
     def first(self, entry: ClassEntry, model: Model) -> str | None:
@@ -213,4 +213,4 @@ def _choices(entries: Sequence[ClassEntry], chosen: Mapping[str, Choice]) -> dic
 
 
 def _request(entry: ClassEntry, model: Model, prompt: Prompt) -> Request:
-    return build_request(model, prompt, prompt.render({"name": entry.name}), GREEDY, stage=STAGE)
+    return build_request(model, prompt, prompt.render({"name": entry.name}), GREEDY, step=STEP)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from syntrans.classes.mentions import mention_pattern, name_pattern
 from syntrans.contract.rows import normalise_text
+from syntrans.descriptors.mentions import mention_pattern, name_pattern
 from syntrans_mining.engines.base import Response, Sampling
 from syntrans_mining.requests.build import build_request
 from syntrans_mining.steps.candidate import Candidate, by_class, kept
+from syntrans_mining.steps.failures import clean_text
 from syntrans_mining.steps.merge import describes
-from syntrans_mining.steps.propose import clean_text
 
 if TYPE_CHECKING:
     from syntrans.classes.entries import ClassEntry
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from syntrans_mining.requests.dispatcher import Dispatcher
     from syntrans_mining.requests.prompts import Prompt
 
-STAGE = "compose"
+STEP = "compose"
 _END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -71,7 +71,7 @@ def summarise(
         (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
         for entry in described
     ]
-    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STAGE, requests)}
+    written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STEP, requests)}
     opinions = _opinions(dispatcher, described, written, known, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
     summaries = {}
@@ -113,7 +113,7 @@ def _opinions(
                 values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
                     requests.append((said, build_request(judge, prompt, prompt.render(values))))
-    for said, response in dispatcher.stream(STAGE, requests):
+    for said, response in dispatcher.stream(STEP, requests):
         said.append(response.p_yes or 0.0)
     return opinions
 

@@ -47,7 +47,7 @@ EVERYTHING = {
 @pytest.mark.parametrize(
     "sections", [{}, EVERYTHING, {"clip": None}, {"vlm": None}], ids=["plain", "everything", "no CLIP", "no VLM"]
 )
-def test_a_rehearsal_asks_in_the_same_stages_and_at_least_as_much_as_the_run(
+def test_a_dry_run_asks_in_the_same_steps_and_at_least_as_much_as_the_run(
     sections: dict[str, object], configure: Configure, run: Run, entries: list[ClassEntry]
 ) -> None:
     config, chosen = configure(**sections), entries[:CLASSES]
@@ -60,7 +60,7 @@ def test_a_rehearsal_asks_in_the_same_stages_and_at_least_as_much_as_the_run(
     assert {key: counted[key] for key in proposals} == proposals
 
 
-def test_a_plan_goes_stage_by_stage(configure: Configure, entries: list[ClassEntry], tmp_path: Path) -> None:
+def test_a_plan_goes_step_by_step(configure: Configure, entries: list[ClassEntry], tmp_path: Path) -> None:
     """Senses may be asked while models propose, and still are one stage."""
     config = configure(**EVERYTHING)
     stages = [row["stage"] for row in make_plan(config, entries, tmp_path, pictures=True)["calls"]]
@@ -76,7 +76,7 @@ def test_a_plan_goes_stage_by_stage(configure: Configure, entries: list[ClassEnt
         {"ground": {"images": 20, "threshold": 0.3}, "propose": {"samples": 20}},
     ],
 )
-def test_many_samples_or_pictures_are_counted_as_if_all_had_been_rehearsed(
+def test_many_samples_or_pictures_are_counted_as_if_all_had_been_asked(
     sections: dict[str, object], configure: Configure, entries: list[ClassEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def counted() -> dict[tuple[str, str], int]:

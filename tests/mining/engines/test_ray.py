@@ -45,6 +45,7 @@ def ask(spec: EngineSpec, asked: list[Request], logs: Path) -> dict[str, Respons
 @needs_ray
 @pytest.mark.vllm
 @pytest.mark.slow
+@pytest.mark.usefixtures("vllm_imported")
 def test_a_local_cluster_answers_like_the_local_engine(tmp_path: Path) -> None:
     local = resolve_models(world()).llms[0].spec
     cluster = resolve_models(world("engine.kind=ray")).llms[0].spec

@@ -20,7 +20,7 @@ def ended(pid: int) -> bool:
         return True
 
 
-def test_an_engine_whose_worker_was_killed_ends():
+def test_an_engine_whose_worker_was_killed_ends() -> None:
     worker = subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE)
     assert worker.stdout
     assert worker.stdout.readline() == b"watching\n"

@@ -1,7 +1,4 @@
-"""One run on real vLLM with the world's models, and questions to a pool of two of them.
-
-Importing vLLM takes about 10 s, so that all engines here come from one fork server.
-"""
+"""One run on real vLLM with the world's models, and questions to a pool of two of them."""
 
 from __future__ import annotations
 
@@ -10,32 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.classes.entries import read_classes
 from syntrans.config import load_config
 from syntrans.contract.reading import check_file, read_descriptors, read_semantics
-from syntrans.files.scratch import scratch_folder
-from syntrans.images.image_set import open_images
+from syntrans.images.class_lists import read_classes
+from syntrans.images.image_set import ImageSet, open_images
 from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Message, Request, Sampling
-from syntrans_mining.engines.workers.environment import worker_environment
-from syntrans_mining.engines.workers.handle import fork_server
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.run.mine import mine
 from syntrans_mining.run.output_files import MineResult
-from syntrans_world.export import export
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.usefixtures("vllm_imported")]
 N_CLASSES = 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def imported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The fork server of every pool in this file."""
-    log = tmp_path_factory.mktemp("fork_server") / "imports.log"
-    with scratch_folder() as scratch, fork_server(worker_environment(threads=1, scratch=scratch), log, scratch):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +29,7 @@ def config() -> MiningConfig:
 
 
 @pytest.fixture(scope="module")
-def pool(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def pool(vllm_imported: None, config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """The first language model and the VLM, in a process each."""
     models = resolve_models(config)
     assert models.vlm is not None
@@ -55,10 +40,16 @@ def pool(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def mined(config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> MineResult:
-    folder = tmp_path_factory.mktemp("world")
-    images = open_images(export(folder / "pictures", per_class=config.filter.images))
-    return mine(config, read_classes("world"), images, folder / "run", limit=N_CLASSES, progress=Silent())
+def images(drawn_world: Path, config: MiningConfig) -> ImageSet:
+    return open_images(drawn_world, limit_per_class=config.filter.images)
+
+
+@pytest.fixture(scope="module")
+def mined(
+    vllm_imported: None, config: MiningConfig, images: ImageSet, tmp_path_factory: pytest.TempPathFactory
+) -> MineResult:
+    out = tmp_path_factory.mktemp("mined") / "run"
+    return mine(config, read_classes("world"), images, out, limit=N_CLASSES, progress=Silent())
 
 
 def test_the_files_keep_the_contract(mined: MineResult) -> None:
@@ -67,7 +58,7 @@ def test_the_files_keep_the_contract(mined: MineResult) -> None:
     assert len(read_semantics(mined.semantics)[0]) == N_CLASSES
 
 
-def test_every_stage_ran_and_every_model_answered(mined: MineResult) -> None:
+def test_every_step_ran_and_every_model_answered(mined: MineResult) -> None:
     assert mined.run["skipped"] == {}
     assert mined.run["failures"] == []
     stages = mined.run["stages"]
@@ -86,18 +77,17 @@ def test_the_models_say_what_they_know(mined: MineResult) -> None:
     assert {vote.p_yes < 0.5 for row in rows for vote in row.votes} == {True, False}
 
 
-def test_senses_contrasts_and_summaries_are_asked_on_the_real_engine(config: MiningConfig, mined: MineResult) -> None:
+def test_senses_contrasts_and_summaries_are_asked_on_the_real_engine(
+    config: MiningConfig, images: ImageSet, tmp_path: Path
+) -> None:
     """These models never saw such prompts: their answers are of no use, but every kind of request gets one."""
     values = config.model_dump(mode="json") | {
         "lint": {"ask_senses": True, "ambiguous": "first"},
         "contrast": {"prompt": "contrast.v1"},
         "compose": {"llm": "llm-a", "max_tokens": 32},
     }
-    images = open_images(mined.run_json.parent.parent / "pictures")
     asked = MiningConfig.model_validate(values)
-    result = mine(
-        asked, read_classes("world"), images, mined.run_json.parent.parent / "all", limit=2, progress=Silent()
-    )
+    result = mine(asked, read_classes("world"), images, tmp_path / "all", limit=2, progress=Silent())
     stages = result.run["stages"]
     assert {name: len(stages[name]["models"]) for name in ("lint", "propose")} == {"lint": 3, "propose": 3}
     assert "llm-a" in stages["compose"]["models"]  # the others are asked only if it wrote a sentence
@@ -114,8 +104,7 @@ def test_votes_are_calibrated_and_the_kept_are_likely(mined: MineResult) -> None
     assert all(row.clip and row.clip.margin is not None for row in rows if row.kept)
 
 
-def test_the_same_command_again_asks_nothing(mined: MineResult, config: MiningConfig) -> None:
-    images = open_images(mined.run_json.parent.parent / "pictures")
+def test_the_same_command_again_asks_nothing(mined: MineResult, config: MiningConfig, images: ImageSet) -> None:
     before = read_descriptors(mined.descriptors)
     out = mined.run_json.parent
     again = mine(config, read_classes("world"), images, out, limit=N_CLASSES, progress=Silent())

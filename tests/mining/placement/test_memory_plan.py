@@ -32,14 +32,14 @@ def names(plan: MemoryPlan) -> list[list[tuple[str, ...]]]:
     return [[slot.models for slot in slots] for slots in plan.load_groups]
 
 
-def test_models_that_fit_are_in_one_round_on_the_emptiest_workers() -> None:
+def test_models_that_fit_are_in_one_load_group_on_the_emptiest_workers() -> None:
     plan = plan_memory([need(n, 1) for n in "abcv"], [10 * GIB], workers=2, replicas={"v": 2})
     assert names(plan) == [[("a", "c", "v"), ("b", "v")]]
     assert plan.loads() == {"a": 1, "b": 1, "c": 1, "v": 1}
     assert plan.lines()[-1] == "all models fit together; each is loaded once"
 
 
-def test_models_that_do_not_fit_come_in_rounds_and_are_loaded_at_most_twice() -> None:
+def test_models_that_do_not_fit_come_in_load_groups_and_are_loaded_at_most_twice() -> None:
     plan = plan_memory([need(n, 4) for n in "abc"], [10 * GIB], resident=[need("clip", 3)])
     assert names(plan) == [[("a",)], [("b",)], [("c",)]]
     assert plan.loads() == {"a": 2, "b": 2, "c": 1}
@@ -110,7 +110,7 @@ def test_a_need_is_read_from_the_folder(tmp_path: Path) -> None:
     assert memory_need_of(models.vlm.spec).activations > llm.activations if models.vlm else False
 
 
-def test_the_world_fits_together_and_a_small_allowance_makes_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_world_fits_together_and_a_small_allowance_makes_load_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     del monkeypatch
     world = load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.memory_gib=16"])
     models = resolve_models(world)
@@ -153,7 +153,7 @@ def test_the_free_memory_of_this_machine_is_a_number() -> None:
     assert 0 < free < 2**50
 
 
-def test_models_in_rounds_answer_two_stages_with_one_reload_less_than_twice(tmp_path: Path) -> None:
+def test_models_in_load_groups_answer_two_steps_with_one_reload_less_than_twice(tmp_path: Path) -> None:
     """Three models, one at a time; each stage asks all of them, in real processes."""
     ended: list[int] = []
     load_groups = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob", "cleo")]
@@ -178,7 +178,7 @@ def test_models_in_rounds_answer_two_stages_with_one_reload_less_than_twice(tmp_
         pool.close()
 
 
-def test_a_round_that_must_not_start_ends_the_run_with_its_reason(tmp_path: Path) -> None:
+def test_a_load_group_that_must_not_start_ends_the_run_with_its_reason(tmp_path: Path) -> None:
     def refuse(_number: int) -> None:
         raise EnvironmentProblem("the memory did not come back")
 

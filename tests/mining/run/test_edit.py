@@ -88,7 +88,7 @@ def test_other_thresholds_keep_the_corrections(mined: Path, tmp_path: Path) -> N
 
 
 def test_without_its_models_a_run_is_corrected_but_for_the_class_vectors(
-    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def absent(_config: object) -> None:
         raise ModelLoadError("model 'fake' is not there")

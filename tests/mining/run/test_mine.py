@@ -21,7 +21,7 @@ from syntrans.progress import Silent
 from syntrans.runs.lock import lock
 from syntrans_mining.run import mine
 from syntrans_mining.run.output_files import MineResult, write_result
-from syntrans_mining.run.report import stage_table
+from syntrans_mining.run.report import step_table
 
 Run = Callable[..., MineResult]
 
@@ -39,7 +39,7 @@ def test_every_candidate_is_in_the_ledger_with_its_reason(run: Run, configure: C
     assert len(meta.images_seen) == 24
 
 
-def test_scores_are_kept_for_every_row_that_reached_a_stage(run: Run, configure: Callable) -> None:
+def test_scores_are_kept_for_every_row_that_reached_a_step(run: Run, configure: Callable) -> None:
     rows, _ = read_descriptors(run(configure()).descriptors)
     position = {name: place for place, name in enumerate(STAGES)}
     for row in rows:
@@ -149,12 +149,12 @@ def test_nothing_proposed_at_all_is_an_error(run: Run, configure: Callable) -> N
 def test_classes_of_which_nothing_is_kept_are_named(run: Run, configure: Callable) -> None:
     strict = run(configure(filter={"margin": 2.0})).run
     assert strict["nothing_kept"] == ["heron", "ibis", "kestrel", "linnet"]
-    table = " ".join(stage_table(strict).split())
+    table = " ".join(step_table(strict).split())
     assert "warning: nothing was kept of 4 of 4 classes" in table
     assert "heron, ibis, kestrel, linnet;" in table
     ordinary = run(configure()).run
     assert ordinary["nothing_kept"] == []
-    assert "nothing was kept" not in stage_table(ordinary)
+    assert "nothing was kept" not in step_table(ordinary)
 
 
 def test_a_folder_in_use_is_refused_with_the_pid(run: Run, configure: Callable, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_file_in_the_place_of_a_folder_ends_with_4(run: Run, configure: Callab
 
 
 def test_requests_without_an_answer_are_said(run: Run, configure: Callable) -> None:
-    table = stage_table(run(configure({"fail": ["recognise heron"]})).run)
+    table = step_table(run(configure({"fail": ["recognise heron"]})).run)
     assert "6 requests have no answer" in table
     assert "propose, ann: failed as told" in table
 
@@ -192,7 +192,7 @@ class Counted(Silent):
     def __init__(self) -> None:
         self.counts: dict[str, list[int]] = {}
 
-    def stage(self, name: str) -> None:
+    def step(self, name: str) -> None:
         self.now = self.counts.setdefault(name, [0, 0])
 
     def expect(self, n: int) -> None:
@@ -215,7 +215,7 @@ def test_run_json_holds_what_the_table_shows(run: Run, configure: Callable) -> N
     values = read_report(result.run_json)
     assert values == result.run
     assert list(values["stages"]) == ["propose", "merge", "crosscheck", "ground", "filter", "compose"]
-    table = stage_table(values)
+    table = step_table(values)
     for stage in values["stages"]:
         assert stage in table
 

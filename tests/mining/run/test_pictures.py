@@ -8,6 +8,7 @@ from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +22,10 @@ from syntrans_mining.engines.server.openai import _fitting
 from syntrans_mining.run.pictures import choose_pictures
 
 
-def encoded(width: int, height: int) -> bytes:
+def encoded(width: int, height: int, seed: int = 0) -> bytes:
+    """Noise, the same whatever ran before: which pictures are chosen hangs on what they show."""
     buffer = io.BytesIO()
-    Image.effect_noise((width, height), 90).save(buffer, format="PNG")
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -44,7 +46,7 @@ def test_chosen_pictures_hold_no_bytes_and_travel_as_references(tmp_path: Path) 
     folder = tmp_path / "heron"
     folder.mkdir()
     for number in range(3):
-        (folder / f"{number}.png").write_bytes(encoded(200, 200))
+        (folder / f"{number}.png").write_bytes(encoded(200, 200, seed=number))
     chosen = choose_pictures(open_images(tmp_path), per_class=2, seed=0)["heron"]
     assert len(chosen) == 2
     for picture in chosen:
@@ -61,7 +63,7 @@ def parquet(tmp_path: Path) -> Path:
     import pyarrow.parquet as pq
 
     names = [name for name in ("heron", "ibis", "kestrel", "linnet") for _ in range(6)]
-    rows = [{"bytes": encoded(120, 120), "path": f"{number}.png"} for number in range(len(names))]
+    rows = [{"bytes": encoded(120, 120, seed=number), "path": f"{number}.png"} for number in range(len(names))]
     path = tmp_path / "birds.parquet"
     pq.write_table(pa.table({"image": rows, "class": names}), path, row_group_size=5)
     return path
@@ -113,7 +115,7 @@ def twelve(tmp_path: Path) -> Path:
     """Twelve pictures of herons."""
     (tmp_path / "birds" / "heron").mkdir(parents=True)
     for number in range(12):
-        (tmp_path / "birds" / "heron" / f"{number:02d}.png").write_bytes(encoded(20, 20))
+        (tmp_path / "birds" / "heron" / f"{number:02d}.png").write_bytes(encoded(20, 20, seed=number + 1))
     return tmp_path / "birds"
 
 

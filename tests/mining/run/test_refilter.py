@@ -118,7 +118,7 @@ def test_a_refusal_leaves_no_folder(run: Run, configure: Callable, tmp_path: Pat
     assert not list(artifacts.glob("mine/*"))
 
 
-def test_stages_that_were_skipped_stay_skipped(run: Run, configure: Callable, tmp_path: Path) -> None:
+def test_steps_that_were_skipped_stay_skipped(run: Run, configure: Callable, tmp_path: Path) -> None:
     run(configure(), tmp_path / "old", images=None)
     again = refilter(tmp_path / "old", ["crosscheck.threshold=0.5"], tmp_path / "new")
     assert set(again.run["skipped"]) == {"ground", "filter"}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import check_file, read_descriptors
@@ -13,7 +15,7 @@ from syntrans.contract.rows import DescriptorRow
 from syntrans_mining.engines.base import Response
 from syntrans_mining.run.output_files import MineResult
 from syntrans_mining.steps.candidate import Author
-from syntrans_mining.steps.failures import failed_row, reason_of
+from syntrans_mining.steps.failures import RAW_LIMIT, clean_text, failed_row, reason_of
 
 Run = Callable[..., MineResult]
 HERON = "recognise heron"
@@ -87,3 +89,12 @@ def test_what_came_instead_of_an_answer_is_kept_and_harmless(run: Run, configure
 def test_reasons_are_those_of_the_contract(response: Response, reason: str) -> None:
     row = failed_row("propose", ClassEntry("heron", "heron"), Author("ann", "1", "p", 0, 0, ""), response)
     assert reason_of(response) == row.row().reason == reason
+
+
+@given(st.text())
+def test_clean_text_is_one_line_without_unseen_characters(text: str) -> None:
+    cleaned = clean_text(text)
+    assert cleaned.isprintable()
+    assert cleaned == cleaned.strip()
+    assert len(cleaned) <= RAW_LIMIT
+    assert clean_text(cleaned) == cleaned

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.contract.reading import read_descriptors
+from syntrans.contract.rows import FACETS
 from syntrans_mining.engines.base import Response
 from syntrans_mining.run.output_files import MineResult
-from syntrans_mining.steps import propose
+from syntrans_mining.steps import merge, propose
 from syntrans_mining.steps.candidate import Author, Candidate
 
 Run = Callable[..., MineResult]
@@ -79,9 +85,49 @@ def test_the_pair_is_part_of_the_seed() -> None:
 
 
 def test_answers_that_name_the_other_class_are_dropped(run: Run, configure: Callable) -> None:
-    from syntrans_mining.steps import merge
 
     rows = [said("a longer bill than an ibis", "ann", "ibis"), said("heron-like legs", "ann", "ibis")]
     merge.check_texts(rows, ["heron", "ibis"], max_words=8)
     assert [row.reason for row in rows] == ["names_class", "names_class"]
     assert propose.parse_answer(Response("id", '{"descriptors": []}')) is None
+
+
+def answer(**values: object) -> Response:
+    return Response("id", json.dumps(values))
+
+
+def test_an_answer_gives_facets_and_texts() -> None:
+    response = answer(descriptors=[{"facet": "colour", "text": " grey   wings\n"}, {"facet": "mood", "text": "proud"}])
+    assert propose.parse_answer(response) == ([("colour", "grey wings"), ("other", "proud")], [])
+
+
+def test_what_is_no_statement_among_others_is_told_from_them_by_its_place() -> None:
+    response = answer(descriptors=["grey wings", 7, {"facet": "colour"}, {"facet": "part", "text": "a bill"}, None])
+    statements, malformed = propose.parse_answer(response) or ([], [])
+    assert statements == [("other", "grey wings"), ("part", "a bill")]
+    assert malformed == [(2, "7"), (3, '{"facet": "colour"}'), (5, "null")]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response("id", '{"descriptors": [{"facet": "colour", "te', "length"),
+        Response("id", '{"descriptors": [{"facet": "colour", "text": "grey"}]}', "length"),
+        Response("id", '{"descriptors": [{"facet": "colour", "text": "grey"}', "stop"),
+        Response("id", '{"descriptors": []}'),
+        Response("id", '"grey"'),
+        Response("id", "I cannot help with that."),
+        Response("id", ""),
+        Response("id", error="too long", finish_reason="error"),
+        Response("id", '{"descriptors": [{"facet": "colour"}, 7]}'),
+        Response("id", "[" * 5000),
+    ],
+)
+def test_what_is_cut_off_or_not_json_is_no_answer_and_is_not_repaired(response: Response) -> None:
+    assert propose.parse_answer(response) is None
+
+
+@given(st.text())
+def test_any_text_at_all_is_parsed_or_refused(text: str) -> None:
+    found = propose.parse_answer(Response("id", text))
+    assert found is None or all(facet in FACETS for facet, _ in found[0])

@@ -57,7 +57,7 @@ def written(text: str, doubts: Mapping[str, str], folder: Path, threshold: float
     found = summarise.summarise(
         dispatcher, [kept], BIRDS, models[0], models[1:], prompts, max_tokens=99, threshold=threshold
     )
-    dispatcher.journal.close()
+    dispatcher.cache.close()
     return found["heron"], host.asked
 
 

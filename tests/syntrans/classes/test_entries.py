@@ -10,15 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans.classes.entries import (
-    BUILTIN,
-    ClassEntry,
-    blank_lines,
-    class_list_sha256,
-    lint,
-    read_classes,
-    slug,
-)
+from syntrans.classes.entries import BUILTIN, ClassEntry, blank_lines, class_list_sha256, read_class_file, slug
+from syntrans.classes.lint import lint
 from syntrans.errors import InputError
 
 FINCH = ClassEntry("n01531178", "goldfinch", "a small yellow bird")
@@ -54,13 +47,13 @@ def written(tmp_path: Path, name: str, text: str | bytes) -> Path:
     ],
 )
 def test_every_text_form_gives_the_same_classes(name: str, text: str | bytes, tmp_path: Path) -> None:
-    assert read_classes(written(tmp_path, name, text)) == [FINCH, CRANE]
+    assert read_class_file(written(tmp_path, name, text)) == [FINCH, CRANE]
 
 
 def test_a_parquet_list_gives_the_same_classes(tmp_path: Path) -> None:
     columns = {"id": ["n01531178", None], "name": ["goldfinch", "Crane"], "definition": [FINCH.definition, None]}
     pq.write_table(pa.table(columns), tmp_path / "classes.parquet")
-    assert read_classes(tmp_path / "classes.parquet") == [FINCH, CRANE]
+    assert read_class_file(tmp_path / "classes.parquet") == [FINCH, CRANE]
 
 
 @pytest.mark.parametrize(
@@ -95,19 +88,19 @@ def test_a_bad_list_is_refused_with_its_file_and_the_rule(
 ) -> None:
     path = written(tmp_path, name, text)
     with pytest.raises(InputError, match=words) as caught:
-        read_classes(path)
+        read_class_file(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_parquet_list_without_names_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "classes.parquet")
     with pytest.raises(InputError, match="no column 'name'"):
-        read_classes(tmp_path / "classes.parquet")
+        read_class_file(tmp_path / "classes.parquet")
 
 
 def test_a_list_that_is_not_there_names_the_built_in_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mini, tiered, cifar-fs, fc100, cub, world"):
-        read_classes(tmp_path / "none.txt")
+        read_class_file(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +108,7 @@ def test_a_list_that_is_not_there_names_the_built_in_ones(tmp_path: Path) -> Non
     [("mini", 100), ("tiered", 608), ("cifar-fs", 100), ("fc100", 100), ("cub", 200), ("world", 100)],
 )
 def test_a_built_in_list_has_its_classes_and_no_finding(name: str, size: int) -> None:
-    entries = read_classes(name)
+    entries = read_class_file(name)
     assert lint(entries) == []
     assert len(entries) == len({entry.id for entry in entries}) == size
 
@@ -127,7 +120,7 @@ def test_no_built_in_list_is_forgotten_here() -> None:
 def test_built_in_lists_are_those_that_the_splits_give(shared_data: Path) -> None:
     splits = json.loads((shared_data / "splits" / "miniimagenet.json").read_text())
     wnids = [item["wnid"] for split in ("train", "val", "test") for item in splits[split]]
-    assert [entry.id for entry in read_classes("mini")] == wnids
+    assert [entry.id for entry in read_class_file("mini")] == wnids
 
 
 @pytest.mark.parametrize(
@@ -156,7 +149,7 @@ def test_the_hash_of_a_list_knows_content_and_not_order() -> None:
 
 
 def test_empty_lines_between_classes_are_said(tmp_path: Path) -> None:
-    from syntrans.cli.checks import check_classes
+    from syntrans.cli.commands.classes_check import check_classes
 
     path = written(tmp_path, "a.txt", "wolf\n\nlamb\n   \nbear\n\n\n")
     assert blank_lines(path) == [2, 4]
@@ -170,7 +163,7 @@ def test_a_list_in_utf16_has_no_empty_lines(tmp_path: Path) -> None:
 
 
 def test_the_word_name_alone_in_a_plain_list_is_a_class(tmp_path: Path) -> None:
-    assert [entry.name for entry in read_classes(written(tmp_path, "a.txt", "name\nwolf\n"))] == ["name", "wolf"]
+    assert [entry.name for entry in read_class_file(written(tmp_path, "a.txt", "name\nwolf\n"))] == ["name", "wolf"]
 
 
 @pytest.mark.parametrize(
@@ -186,15 +179,15 @@ def test_the_word_name_alone_in_a_plain_list_is_a_class(tmp_path: Path) -> None:
     ],
 )
 def test_names_that_differ_by_marks_or_signs_alone_are_classes_of_their_own(text: str, tmp_path: Path) -> None:
-    entries = read_classes(written(tmp_path, "a.txt", text))
+    entries = read_class_file(written(tmp_path, "a.txt", text))
     assert len({entry.id for entry in entries}) == len(text.split())
     assert [finding for finding in lint(entries) if finding.level == "error"] == []
 
 
 def test_a_decomposed_name_is_read_composed(tmp_path: Path) -> None:
-    assert read_classes(written(tmp_path, "a.txt", "Ba\N{COMBINING DIAERESIS}r")) == [ClassEntry("bär", "Bär")]
+    assert read_class_file(written(tmp_path, "a.txt", "Ba\N{COMBINING DIAERESIS}r")) == [ClassEntry("bär", "Bär")]
 
 
 @pytest.mark.parametrize("name", ["cifar-fs", "fc100"])
 def test_the_built_in_lists_have_the_ids_that_their_names_give(name: str) -> None:
-    assert [entry.id for entry in read_classes(name)] == [slug(entry.name) for entry in read_classes(name)]
+    assert [entry.id for entry in read_class_file(name)] == [slug(entry.name) for entry in read_class_file(name)]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from syntrans.classes.entries import ClassEntry, lint, require_clean, slug
-from syntrans.classes.lint import homonyms, normalised
+from syntrans.classes.entries import ClassEntry, slug
+from syntrans.classes.lint import homonyms, lint, normalised, require_clean
 from syntrans.errors import InputError
 
 

@@ -1,6 +1,7 @@
 """imagined.parquet: what is written is read, by us and by others; what breaks the contract is said."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ NOTHING = replace(
 )
 
 
-def test_rows_come_back_as_they_were(tmp_path):
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     write_imagined(tmp_path / "i.parquet", [ROW, NOTHING], {"model": "folder"})
     (first, second), meta = read_imagined(tmp_path / "i.parquet")
     np.testing.assert_array_equal(first.latent, LATENT)
@@ -31,7 +32,7 @@ def test_rows_come_back_as_they_were(tmp_path):
     assert (meta["schema_version"], meta["model"]) == ("1", "folder")
 
 
-def test_others_read_it_with_the_declared_types(tmp_path):
+def test_others_read_it_with_the_declared_types(tmp_path: Path) -> None:
     write_imagined(tmp_path / "i.parquet", [ROW], {})
     table = pq.read_table(tmp_path / "i.parquet")
     assert table.schema.equals(IMAGINED_SCHEMA)
@@ -39,7 +40,7 @@ def test_others_read_it_with_the_declared_types(tmp_path):
     assert ROW.reason in IMAGINED_REASONS
 
 
-def test_a_latent_that_is_not_of_its_shape_is_said(tmp_path):
+def test_a_latent_that_is_not_of_its_shape_is_said(tmp_path: Path) -> None:
     write_imagined(tmp_path / "i.parquet", [ROW], {})
     table = pq.read_table(tmp_path / "i.parquet")
     column = table.schema.get_field_index("latent_shape")
@@ -49,7 +50,7 @@ def test_a_latent_that_is_not_of_its_shape_is_said(tmp_path):
         read_imagined(tmp_path / "wrong.parquet")
 
 
-def test_a_column_that_is_missing_is_named(tmp_path):
+def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     write_imagined(tmp_path / "i.parquet", [ROW], {})
     pq.write_table(pq.read_table(tmp_path / "i.parquet").drop_columns(["latent"]), tmp_path / "less.parquet")
     with pytest.raises(InputError, match="missing: latent"):

@@ -131,7 +131,9 @@ def imported(tmp_path: Path) -> Path:
     return write_descriptors(tmp_path / "old" / "descriptors.parquet", ROWS, meta)
 
 
-def test_an_import_is_corrected_with_a_file_of_the_page(imported: Path, tmp_path: Path, capsys) -> None:
+def test_an_import_is_corrected_with_a_file_of_the_page(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     edits = {"syntrans_edits": 1, "run_id": "old", "edits": [{"action": "veto", "class": "wren", "text": "brown"}]}
     (tmp_path / "edits.json").write_text(json.dumps(edits))
     new = tmp_path / "new"
@@ -147,7 +149,9 @@ def test_an_import_is_corrected_with_a_file_of_the_page(imported: Path, tmp_path
 
 
 @pytest.mark.parametrize(("options", "said"), [([], "nothing to correct"), (["--veto", "brown"], "--class NAME")])
-def test_a_correction_must_be_said_whole(imported: Path, capsys, options: list[str], said: str) -> None:
+def test_a_correction_must_be_said_whole(
+    imported: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
     assert run(["edit", str(imported.parent), *options]) == 2
     assert said in capsys.readouterr().err
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.classes.entries import ClassEntry, read_classes
+from syntrans.classes.entries import ClassEntry
 from syntrans.cli.app import run
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import descriptor_id, normalise_text
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError, UsageError
+from syntrans.images.class_lists import read_classes
 from syntrans.text_safety import plain_text
 
 

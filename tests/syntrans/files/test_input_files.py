@@ -66,7 +66,7 @@ def test_a_number_of_a_config_must_be_finite(value: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("value", ["&a {x: *a}", "[" * 900, "1" + "0" * 5000, "2020-13-45"])
 def test_a_setting_that_is_no_value_is_one_short_line(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "--dry-run", "--set", f"bridge.lambdas={value}"]) == 2
+    assert run(["train", "--dry-run", "--set", f"ridge.lambdas={value}"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert len(lines[0]) < 400

@@ -4,6 +4,8 @@ import contextlib
 import gzip
 import pickle  # noqa: TID251 - the crafted bytes
 import tarfile
+from pathlib import Path
+from typing import Literal
 
 import archives
 import numpy as np
@@ -19,7 +21,7 @@ from syntrans.images.cifar import CifarPool, _unpickle
 class Runs:
     """Whatever it is asked to call when it is unpickled."""
 
-    def __init__(self, function, *arguments):
+    def __init__(self, function, *arguments) -> None:
         self.call = (function, arguments)
 
     def __reduce__(self):
@@ -32,19 +34,19 @@ def files(data=None, fine=(0, 1), names=("ant", "bee")):
     return {"train": content, "test": content, "meta": {"fine_label_names": list(names)}}
 
 
-def pool(tmp_path, written):
+def pool(tmp_path: Path, written):
     root = archives.tar(tmp_path, written)
     return CifarPool(cifar.find_archive(root))
 
 
-def test_what_python_2_wrote_is_read(tmp_path):
+def test_what_python_2_wrote_is_read(tmp_path: Path) -> None:
     found = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files().items()})
     assert found.keys == ["ant", "bee"]
     assert found.pictures(["bee"], None)["bee"][0].planes.tolist() == files()["train"]["data"][1].tolist()
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_what_python_3_writes_in_protocol_2_is_read(order, tmp_path):
+def test_what_python_3_writes_in_protocol_2_is_read(order: Literal["C", "F"], tmp_path: Path) -> None:
     content = files(np.asarray(files()["train"]["data"], order=order))
     found = pool(tmp_path, {name: pickle.dumps(value, protocol=2) for name, value in content.items()})
     assert found.pictures(["ant"], None)["ant"][0].planes.tolist() == files()["train"]["data"][0].tolist()
@@ -69,7 +71,7 @@ def payloads(marker):
 
 
 @pytest.mark.parametrize("kind", payloads("x"))
-def test_a_crafted_archive_runs_nothing_and_is_refused(kind, tmp_path):
+def test_a_crafted_archive_runs_nothing_and_is_refused(kind, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     good = {name: archives.python2_pickle(value) for name, value in files().items()}
     found = pool(tmp_path / "a", {**good, "train": payloads(marker)[kind]})
@@ -79,7 +81,7 @@ def test_a_crafted_archive_runs_nothing_and_is_refused(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["os.system", "protocol 4", "eval", "inst", "below a key", "objects"])
-def test_the_same_bytes_run_in_an_ordinary_reader(kind, tmp_path):
+def test_the_same_bytes_run_in_an_ordinary_reader(kind: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     with contextlib.suppress(Exception):
         pickle.loads(payloads(marker)[kind])  # our own bytes: all they do is to make a file in the test's folder
@@ -88,7 +90,7 @@ def test_the_same_bytes_run_in_an_ordinary_reader(kind, tmp_path):
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_no_bytes_end_in_anything_but_an_input_error(data):
+def test_no_bytes_end_in_anything_but_an_input_error(data) -> None:
     whole = bytearray(archives.python2_pickle(files(np.zeros((2, 12), np.uint8))["train"]))
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
@@ -110,25 +112,25 @@ def test_no_bytes_end_in_anything_but_an_input_error(data):
         ({"names": ("ant", 3)}, "no list 'fine_label_names'"),
     ],
 )
-def test_an_archive_of_something_else_says_what_is_wrong(change, message, tmp_path):
+def test_an_archive_of_something_else_says_what_is_wrong(change, message: str, tmp_path: Path) -> None:
     found = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files(**change).items()})
     with pytest.raises(InputError, match=message):
         found.pictures(["ant"], None)
 
 
-def test_an_archive_without_meta_is_refused(tmp_path):
+def test_an_archive_without_meta_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no cifar-100-python/meta"):
         assert pool(tmp_path, {"train": b"x", "test": b"x"}).keys
 
 
-def test_a_truncated_archive_is_refused(tmp_path):
+def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     path = archives.cifar(tmp_path, 2) / "cifar-100-python.tar.gz"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="cannot be read .*; download it again"):
         assert CifarPool(path).keys
 
 
-def test_a_member_that_claims_to_be_enormous_is_not_unpacked(tmp_path):
+def test_a_member_that_claims_to_be_enormous_is_not_unpacked(tmp_path: Path) -> None:
     info = tarfile.TarInfo("cifar-100-python/train")
     info.size = 1 << 40
     (tmp_path / "cifar-100-python.tar.gz").write_bytes(gzip.compress(info.tobuf() + bytes(1024)))
@@ -136,7 +138,7 @@ def test_a_member_that_claims_to_be_enormous_is_not_unpacked(tmp_path):
         assert CifarPool(tmp_path / "cifar-100-python.tar.gz").keys
 
 
-def test_nothing_of_the_archive_is_written_to_disk(tmp_path):
+def test_nothing_of_the_archive_is_written_to_disk(tmp_path: Path) -> None:
     good = {name: archives.python2_pickle(value) for name, value in files().items()}
     found = pool(tmp_path / "a", {"../../evil": b"x", **good})
     assert found.keys == ["ant", "bee"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -12,7 +13,7 @@ from syntrans.images.reference import UNREADABLE
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> list[Path]:
     made = [tmp_path / f"{i}.png" for i in range(5)]
     for i, file in enumerate(made):
         file.write_bytes(bytes([i]) * 100)
@@ -20,7 +21,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def old(monkeypatch):
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as old enough to be remembered."""
     monkeypatch.setattr(hashes, "_FRESH_NS", 0)
 
@@ -29,24 +30,26 @@ def expected(files):
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
-def test_hashes_come_in_the_order_of_the_files(files):
+def test_hashes_come_in_the_order_of_the_files(files: list[Path]) -> None:
     assert sha256_of(files[::-1]) == expected(files)[::-1]
 
 
-def test_untouched_files_are_read_once(files, old, monkeypatch):
+def test_untouched_files_are_read_once(files: list[Path], old: None, monkeypatch: pytest.MonkeyPatch) -> None:
     first = sha256_of(files)
     monkeypatch.setattr(hashes, "_sha256", lambda _: pytest.fail("read again"))
     assert sha256_of(files) == first
 
 
-def test_where_nothing_is_to_be_read_no_bar_is_shown(files, old, monkeypatch):
+def test_where_nothing_is_to_be_read_no_bar_is_shown(
+    files: list[Path], old: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sha256_of(files)
     monkeypatch.setattr(hashes, "track", lambda *_: pytest.fail("a bar"))
     assert sha256_of(files) == expected(files)
     assert sha256_of([]) == []
 
 
-def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files, old):
+def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files: list[Path], old: None) -> None:
     sha256_of(files)
     stat = files[2].stat()
     files[2].write_bytes(b"x" * 100)
@@ -54,7 +57,7 @@ def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files, old
     assert sha256_of(files) == expected(files)
 
 
-def test_a_file_that_was_just_written_is_not_remembered(files, monkeypatch):
+def test_a_file_that_was_just_written_is_not_remembered(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     sha256_of(files)
     hashed = Mock(return_value=UNREADABLE)
     monkeypatch.setattr(hashes, "_sha256", hashed)
@@ -62,11 +65,11 @@ def test_a_file_that_was_just_written_is_not_remembered(files, monkeypatch):
     assert hashed.call_count == 5
 
 
-def test_a_file_that_is_not_there_has_the_hash_of_nothing(files, tmp_path):
+def test_a_file_that_is_not_there_has_the_hash_of_nothing(files: list[Path], tmp_path: Path) -> None:
     assert sha256_of([files[0], tmp_path / "none.png"]) == [*expected(files[:1]), UNREADABLE]
 
 
-def test_a_damaged_cache_only_costs_time(files, artifacts):
+def test_a_damaged_cache_only_costs_time(files: list[Path], artifacts: Path) -> None:
     (artifacts / "cache").mkdir(parents=True)
     (artifacts / "cache" / "hashes.sqlite").write_bytes(b"no database" * 100)
     assert sha256_of(files) == expected(files)

@@ -1,4 +1,7 @@
-"""The methods stage: everything chosen on val, each method kept as soon as it is done, rows rebuilt from the file."""
+"""Choosing the baselines: everything on val, each method kept as soon as it is done, rows rebuilt from the file."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,12 +9,14 @@ import torch.nn.functional as F
 
 from syntrans_training.baselines import selection as choose
 from syntrans_training.baselines.registry import BASELINES
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, fit_ridge_baseline
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import SELECTED_BASELINES
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
@@ -23,7 +28,7 @@ HOW = HeadTraining(ways=5, shots=1, queries=4, steps=4, batch=4, lr=1e-3, hidden
 
 @pytest.fixture(scope="module")
 def world():
-    """14 base and 6 val classes whose centres are a linear map of their texts; a bridge of the two."""
+    """14 base and 6 val classes whose centres are a linear map of their texts; a ridge map of the two."""
     generator = torch.Generator().manual_seed(0)
     text = F.normalize(torch.randn(C, S, generator=generator), dim=-1)
     centres = text @ torch.randn(S, D, generator=generator)
@@ -33,15 +38,19 @@ def world():
     val = Features(values[labels >= 14], labels[labels >= 14] - 14, tuple(map(str, range(14, 20))), "v")
     tasks = {shots: draw(EpisodeSpec(5, shots, 4, 30, 1), val.labels.numpy()) for shots in (1, 3)}
     grid = RidgeGrid((None,), (1.0,), (0.0, 0.5, 1.0), (0.0,))
-    bridge = fit_ridge_baseline(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
-    return base, val, text, tasks, bridge
+    ridge = fit_ridge_baseline(base, val, lambda *_: (text[:14], text[14:]), tasks, ("kept", "name"), grid)
+    return base, val, text, tasks, ridge
 
 
 def run(world, path, names, *, in_clip=False, identity="x"):
-    base, val, text, tasks, bridge = world
-    side = SplitFeatures(val.values, bridge, lambda *_: text[14:], in_clip=in_clip)
-    known = BaseClasses(base.values, bridge.whitening(base.values), base.labels, text[:14])
-    select_baselines(names, lambda _: known, side, tasks, HOW, n_classes=6, path=path, identity=identity)
+    base, val, text, tasks, ridge = world
+    side = SplitFeatures(val.values, ridge, lambda *_: text[14:], in_clip=in_clip)
+    known = BaseClasses(base.values, ridge.whitening(base.values), base.labels, text[:14])
+
+    def training(shots):
+        return replace(HOW, shots=shots)
+
+    select_baselines(names, lambda _: known, side, tasks, training, n_classes=6, path=path, identity=identity)
 
     def rows(chosen, shots):
         return build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2)
@@ -52,8 +61,8 @@ def run(world, path, names, *, in_clip=False, identity="x"):
 PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
 
 
-def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, PLAIN)
+def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path: Path) -> None:
+    note, side = run(world, tmp_path / SELECTED_BASELINES, PLAIN)
     chosen = [e for e in note["choices"] if e.get("row", e["method"]) == e["method"]]
     assert [(e["method"], e["shots"]) for e in chosen] == [(n, k) for k in (1, 3) for n in PLAIN]
     for entry in note["choices"]:
@@ -61,15 +70,17 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
         assert entry["val"] == max(trial["val"] for trial in entry["trials"])
         assert entry["setting"] in [{k: v for k, v in t.items() if k != "val"} for t in entry["trials"]]
     assert set(note["temperatures"]["1"]) >= {"fused", "semantic_only", "visual_only", *PLAIN}
-    tensors, read = checkpoint.load(tmp_path / METHODS)
+    tensors, read = checkpoint.load(tmp_path / SELECTED_BASELINES)
     rows = SelectedBaselines(read, tensors).rows(side, 3)
     found = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
     by_name = {e.get("row", e["method"]): e["val"] for e in note["choices"] if e["shots"] == 3}
     assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
 
 
-def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_path, monkeypatch):
-    names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / METHODS
+def test_an_interrupted_stage_goes_on_after_the_last_finished_method(
+    world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / SELECTED_BASELINES
     expected, _ = run(world, whole, names)
     begun, looked = [], choose._choose
 
@@ -90,13 +101,13 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_method(world, tmp_
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-def test_a_file_of_another_identity_is_begun_anew(world, tmp_path):
-    run(world, tmp_path / METHODS, ["ridge"])
-    note, _ = run(world, tmp_path / METHODS, ["simpleshot"], identity="other")
+def test_a_file_of_another_identity_is_begun_anew(world, tmp_path: Path) -> None:
+    run(world, tmp_path / SELECTED_BASELINES, ["ridge"])
+    note, _ = run(world, tmp_path / SELECTED_BASELINES, ["simpleshot"], identity="other")
     assert {e["method"] for e in note["choices"]} == {"simpleshot"}
 
 
-def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
+def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path: Path) -> None:
     names = ["ridge", "zero_shot_name", "tip_adapter"]
     outside, _ = run(world, tmp_path / "a", names)
     inside, side = run(world, tmp_path / "b", names, in_clip=True)
@@ -105,15 +116,17 @@ def test_methods_that_need_clip_are_chosen_only_inside_one(world, tmp_path):
     assert {row.group for row in SelectedBaselines(inside, {}).rows(side, 1).values()} == {"visual", "semantic"}
 
 
-def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, ["gidaris", "semalign", "am3"])
+def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_stands_beside_it(
+    world, tmp_path: Path
+) -> None:
+    note, side = run(world, tmp_path / SELECTED_BASELINES, ["gidaris", "semalign", "am3"])
     for shots in (1, 3):
         for method in ("gidaris", "semalign", "am3"):
             pair = [e for e in note["choices"] if (e["method"], e["shots"]) == (method, shots)]
             assert {e["recipe"] for e in pair} == {"ours", "published"}
             assert [e["row"] for e in pair] == [method, f"{method}_other"]
             assert pair[0]["val"] >= pair[1]["val"]
-    tensors, read = checkpoint.load(tmp_path / METHODS)
+    tensors, read = checkpoint.load(tmp_path / SELECTED_BASELINES)
     widths = {
         e["recipe"]: len(tensors[f"{e['row']}.1.layers.0.bias"])
         for e in read["choices"]
@@ -125,9 +138,9 @@ def test_of_two_recipes_the_row_is_by_the_one_that_val_prefers_and_the_other_sta
     }  # fmt: skip
 
 
-def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path):
-    note, side = run(world, tmp_path / METHODS, ["semalign"])
-    tensors, _ = checkpoint.load(tmp_path / METHODS)
+def test_choices_of_before_there_were_recipes_still_make_rows(world, tmp_path: Path) -> None:
+    note, side = run(world, tmp_path / SELECTED_BASELINES, ["semalign"])
+    tensors, _ = checkpoint.load(tmp_path / SELECTED_BASELINES)
     old = [
         {k: v for k, v in e.items() if k not in ("row", "recipe")} for e in note["choices"] if e["row"] == e["method"]
     ]

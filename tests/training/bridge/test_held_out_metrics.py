@@ -2,14 +2,14 @@
 
 import torch
 
-from syntrans_training.bridge.closed_form_start import MapInit, SpaceSettings, TransformedFeatures, fit_metric
 from syntrans_training.bridge.held_out_metrics import held_out_metrics
+from syntrans_training.bridge.initialisation import MapInit, SpaceSettings, TransformedFeatures, fit_metric
 from syntrans_training.modules.whiten import class_means
 
 C, D = 9, 5
 
 
-def test_each_is_the_metric_of_the_other_classes():
+def test_each_is_the_metric_of_the_other_classes() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(C).repeat_interleave(torch.arange(3, 3 + C))
     base, text = torch.randn(len(labels), D, generator=generator), torch.randn(C, 4, generator=generator)
@@ -24,7 +24,7 @@ def test_each_is_the_metric_of_the_other_classes():
         assert torch.allclose(one.metric.transform.abs(), alone.transform.abs(), atol=1e-3)
 
 
-def test_noise_only_scales_a_metric():
+def test_noise_only_scales_a_metric() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(C).repeat_interleave(4)
     base, text = torch.randn(len(labels), D, generator=generator), torch.randn(C, 4, generator=generator)

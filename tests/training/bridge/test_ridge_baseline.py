@@ -42,7 +42,7 @@ def fitted():
     return fit_ridge_baseline(base, val, vectors, tasks, ("kept", "name"), GRID), base, val, s, tasks
 
 
-def test_val_prefers_the_text_that_tells_something(fitted):
+def test_val_prefers_the_text_that_tells_something(fitted) -> None:
     bridge = fitted[0]
     for shots in (1, 5):
         kept, name = bridge.choices["kept", shots], bridge.choices["name", shots]
@@ -52,7 +52,7 @@ def test_val_prefers_the_text_that_tells_something(fitted):
     assert bridge.choices["kept", 1].alpha > bridge.choices["name", 1].alpha
 
 
-def test_only_the_text_that_val_prefers_is_left(fitted):
+def test_only_the_text_that_val_prefers_is_left(fitted) -> None:
     bridge = fitted[0]
     for order in (("kept", "name"), ("name", "kept")):
         better = bridge.better_of(order)
@@ -62,7 +62,7 @@ def test_only_the_text_that_val_prefers_is_left(fitted):
     assert bridge.better_of(("name",)).main == "name"
 
 
-def test_the_curve_equals_fused_weights_episode_by_episode(fitted):
+def test_the_curve_equals_fused_weights_episode_by_episode(fitted) -> None:
     bridge, _, val, s, tasks = fitted
     queries = bridge.whitening(val.values)
     semantic = F.normalize(bridge.ridges["kept", 1](s[26:]), dim=-1)
@@ -74,7 +74,7 @@ def test_the_curve_equals_fused_weights_episode_by_episode(fitted):
         assert found == pytest.approx(accuracy(scores).mean().item(), abs=2e-3)
 
 
-def test_a_bridge_survives_its_file(fitted):
+def test_a_bridge_survives_its_file(fitted) -> None:
     bridge, _, val, s, _ = fitted
     again = unpack(*pack(bridge))
     assert again.choices == bridge.choices
@@ -82,7 +82,7 @@ def test_a_bridge_survives_its_file(fitted):
     assert torch.equal(again.ridges["kept", 5](s), bridge.ridges["kept", 5](s))
 
 
-def test_the_map_is_fitted_on_base_classes_alone(fitted):
+def test_the_map_is_fitted_on_base_classes_alone(fitted) -> None:
     bridge, base, _, s, _ = fitted
     means = bridge.whitening(base.values)
     means = torch.stack([means[base.labels == c].mean(0) for c in range(26)])
@@ -91,7 +91,7 @@ def test_the_map_is_fitted_on_base_classes_alone(fitted):
 
 
 @pytest.mark.parametrize("step", [0.05, 0.25, 0.3, 1.0])
-def test_an_alpha_grid_begins_with_visual_and_ends_with_semantic(step):
+def test_an_alpha_grid_begins_with_visual_and_ends_with_semantic(step: float) -> None:
     grid = alpha_grid(step)
     assert (grid[0], grid[-1]) == (0.0, 1.0)
     assert list(grid) == sorted(set(grid))

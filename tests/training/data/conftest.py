@@ -1,11 +1,14 @@
 """Toy copies of the published data sets, each made once."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import archives
 import pytest
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory):
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The toy copy of a data set, made once."""
     made = {}
 

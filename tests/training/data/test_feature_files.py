@@ -1,5 +1,8 @@
 """Features that were made elsewhere, in place of pictures; and `--stage`."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,23 +30,25 @@ SMALL = {
 
 
 @pytest.fixture
-def config(features, tiny_text_encoder):
+def config(features: Path, tiny_text_encoder: Path) -> TrainConfig:
     return TrainConfig.model_validate(
         {
             "device": "cpu",
             "data": {"path": str(features)},
             "encoder": {"method": "precomputed"},
             "text": {"encoder": str(tiny_text_encoder)},
-            "bridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
+            "ridge": {"episodes": 20, "shrinkages": [None, 1.0], "lambdas": [1.0], "alpha_step": 0.5},
             "vsbird": {"seeds": 1, "steps": 2, **SMALL},
-            "methods": {"names": ["simpleshot", "logistic"], "episodes": 10},
+            "baselines": {"names": ["simpleshot", "logistic"], "episodes": 10},
             "episodes": {"shots": [1], "queries": 4, "episodes": 20},
         }
     )
 
 
 @pytest.mark.slow
-def test_a_bridge_is_trained_and_evaluated_on_features_alone(config, tmp_path, write_toy_descriptors):
+def test_a_bridge_is_trained_and_evaluated_on_features_alone(
+    config: TrainConfig, tmp_path: Path, write_toy_descriptors: Callable[..., Path]
+) -> None:
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
     assert run.report["encoder"]["method"] == "precomputed"
     asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
@@ -57,7 +62,9 @@ def without_controls(config):
     return config.model_copy(update={"vsbird": config.vsbird.model_copy(update={"controls": False})})
 
 
-def test_pictures_that_mining_saw_are_known_by_their_hash(config, tmp_path, write_toy_descriptors):
+def test_pictures_that_mining_saw_are_known_by_their_hash(
+    config: TrainConfig, tmp_path: Path, write_toy_descriptors: Callable[..., Path]
+) -> None:
     run = train(
         without_controls(config),
         out=tmp_path / "run",
@@ -67,7 +74,7 @@ def test_pictures_that_mining_saw_are_known_by_their_hash(config, tmp_path, writ
     assert evaluate(run.folder, asked, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
 
 
-def test_other_features_are_another_split(features):
+def test_other_features_are_another_split(features: Path) -> None:
     one = load_splits(str(features), size=8, names=("val",))["val"]
     table = pq.read_table(features / "val.features.parquet")
     pq.write_table(table.slice(1), features / "val.features.parquet")
@@ -76,19 +83,19 @@ def test_other_features_are_another_split(features):
     assert len(other) == len(one) - 1
 
 
-def test_a_limit_takes_the_first_of_each_class(features):
+def test_a_limit_takes_the_first_of_each_class(features: Path) -> None:
     split = given_split("base", feature_files(str(features)), limit_per_class=3)
     assert np.bincount(split.labels).tolist() == [3] * 8
 
 
 @pytest.mark.parametrize("method", ["cross_entropy", "frozen"])
-def test_features_and_an_encoder_to_run_are_refused(config, method, tmp_path):
+def test_features_and_an_encoder_to_run_are_refused(config: TrainConfig, method: str, tmp_path: Path) -> None:
     changed = config.model_copy(update={"encoder": config.encoder.model_copy(update={"method": method})})
     with pytest.raises(InputError, match="set encoder.method=precomputed"):
         train(changed, out=tmp_path / "run")
 
 
-def test_pictures_without_an_encoder_are_refused(config, toy_data, tmp_path):
+def test_pictures_without_an_encoder_are_refused(config: TrainConfig, toy_data: Path, tmp_path: Path) -> None:
     changed = config.model_copy(update={"data": config.data.model_copy(update={"path": str(toy_data), "size": 16})})
     with pytest.raises(InputError, match="holds pictures"):
         train(changed, out=tmp_path / "run")
@@ -115,14 +122,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("columns", "message"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_table_of_features_is_named(features, columns, message):
+def test_what_is_no_table_of_features_is_named(features: Path, columns, message) -> None:
     good = {"class": ["a", "a", "b"], "feature": [[1.0, 2.0], [1.0, 3.0], [3.0, 4.0]]}
     pq.write_table(pa.table(good | columns), features / "val.features.parquet")
     with pytest.raises(InputError, match=message):
         load_splits(str(features), size=8, names=("val",))
 
 
-def test_a_sealed_file_of_features_knows_when_a_byte_of_it_has_changed(features):
+def test_a_sealed_file_of_features_knows_when_a_byte_of_it_has_changed(features: Path) -> None:
     file = features / "val.features.parquet"
     write_sealed(file, pq.read_table(file))
     load_splits(str(features), size=8, names=("val",))
@@ -133,13 +140,13 @@ def test_a_sealed_file_of_features_knows_when_a_byte_of_it_has_changed(features)
         load_splits(str(features), size=8, names=("val",))
 
 
-def test_a_file_without_rows_is_named(features):
+def test_a_file_without_rows_is_named(features: Path) -> None:
     pq.write_table(pq.read_table(features / "val.features.parquet").slice(0, 0), features / "val.features.parquet")
     with pytest.raises(InputError, match="holds no rows"):
         load_splits(str(features), size=8, names=("val",))
 
 
-def test_whole_numbers_and_dictionaries_are_class_names(features):
+def test_whole_numbers_and_dictionaries_are_class_names(features: Path) -> None:
     table = pq.read_table(features / "val.features.parquet")
     numbers = pc.dictionary_encode(table["class"]).combine_chunks().indices
     for column in (numbers, table["class"].dictionary_encode()):
@@ -150,13 +157,15 @@ def test_whole_numbers_and_dictionaries_are_class_names(features):
         assert np.bincount(split.labels).tolist() == [12] * 5
 
 
-def test_two_files_of_one_part_are_both_named(features):
+def test_two_files_of_one_part_are_both_named(features: Path) -> None:
     (features / "train.features.parquet").write_bytes((features / "base.features.parquet").read_bytes())
     with pytest.raises(InputError, match=r"base\.features\.parquet and .*train\.features\.parquet are both base"):
         load_splits(str(features), size=8, names=("base",))
 
 
-def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(config, features, tmp_path, write_toy_descriptors):
+def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(
+    config: TrainConfig, features: Path, tmp_path: Path, write_toy_descriptors: Callable[..., Path]
+) -> None:
     table = pq.read_table(features / "base.features.parquet")
     three = pc.is_in(table["class"], value_set=pc.unique(table["class"])[:3])
     pq.write_table(table.filter(three), features / "base.features.parquet")
@@ -164,7 +173,9 @@ def test_too_few_base_classes_to_train_heads_on_are_refused_at_once(config, feat
         train(config, out=tmp_path / "run", descriptors=write_toy_descriptors())
 
 
-def test_novel_features_of_another_encoder_are_refused(config, features, tmp_path, write_toy_descriptors):
+def test_novel_features_of_another_encoder_are_refused(
+    config: TrainConfig, features: Path, tmp_path: Path, write_toy_descriptors: Callable[..., Path]
+) -> None:
     run = train(without_controls(config), out=tmp_path / "run", descriptors=write_toy_descriptors())
     table = pq.read_table(features / "novel.features.parquet")
     shorter = pa.array([values[:9] for values in table["feature"].to_pylist()], pa.list_(pa.float32()))
@@ -173,14 +184,16 @@ def test_novel_features_of_another_encoder_are_refused(config, features, tmp_pat
         evaluate(run.folder, EvaluateConfig.model_validate({"episodes": {"shots": [1]}}), out=tmp_path / "e")
 
 
-def test_a_file_without_classes_is_named(features):
+def test_a_file_without_classes_is_named(features: Path) -> None:
     pq.write_table(pa.table({"feature": [[1.0]]}), features / "val.features.parquet")
     with pytest.raises(InputError, match="'class'"):
         load_splits(str(features), size=8, names=("base",))
 
 
 @pytest.mark.slow
-def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, tmp_path, write_toy_descriptors):
+def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(
+    config: TrainConfig, toy_data: Path, tmp_path: Path, write_toy_descriptors: Callable[..., Path]
+) -> None:
     encoder = {"backbone": "resnet12-tiny", "epochs": 1, "batch_size": 32, "train_size": 16, "test_size": 16}
     changed = TrainConfig.model_validate(
         config.model_dump() | {"data": {"path": str(toy_data), "size": 16}, "encoder": {**encoder, "precision": "fp32"}}
@@ -196,21 +209,21 @@ def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(config, toy_data, 
     assert (out / "encoder.safetensors").read_bytes() == made
 
 
-def test_features_of_other_lengths_are_named(features):
+def test_features_of_other_lengths_are_named(features: Path) -> None:
     two = pa.table({"class": ["a", "b"], "feature": [[1.0, 2.0], [2.0, 1.0]]})
     pq.write_table(two, features / "val.features.parquet")
     with pytest.raises(InputError, match="base 16, val 2"):
         load_splits(str(features), size=8, names=("base", "val"))
 
 
-def test_features_cannot_be_taught_by_a_clip(config, tmp_path):
+def test_features_cannot_be_taught_by_a_clip(config: TrainConfig, tmp_path: Path) -> None:
     teacher = {"teacher": "package:syntrans_world/weights/clip"}
     changed = TrainConfig.model_validate(config.model_dump() | {"distill": teacher})
     with pytest.raises(InputError, match="distill.teacher looks at pictures; data.path holds features"):
         train(changed, out=tmp_path / "run")
 
 
-def test_features_of_a_published_split_are_known_by_their_classes(tmp_path):
+def test_features_of_a_published_split_are_known_by_their_classes(tmp_path: Path) -> None:
     for part, names in published("mini").parts.items():
         made = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
         table = pa.table({"class": [*names.values()] * 2, "feature": list(made)})
@@ -218,11 +231,11 @@ def test_features_of_a_published_split_are_known_by_their_classes(tmp_path):
     assert load_splits(str(tmp_path), size=1, names=("novel",))["novel"].dataset == "mini"
 
 
-def test_features_of_other_classes_are_of_no_published_split(features):
+def test_features_of_other_classes_are_of_no_published_split(features: Path) -> None:
     assert load_splits(str(features), size=1, names=("val",))["val"].dataset == ""
 
 
-def test_the_check_of_data_counts_features_and_names_what_is_none(features):
+def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path) -> None:
     report = check(DataConfig(path=str(features)))
     assert (report["errors"], report["dataset"]) == (0, "features")
     assert {name: (part["classes"], part["images"]) for name, part in report["parts"].items()} == {

@@ -1,6 +1,7 @@
 """Every layout means the same in every command: the same classes, and of each the same pictures."""
 
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -23,7 +24,9 @@ def rows(kind):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.title)
-def test_each_command_finds_the_same_pictures_of_the_same_classes_told_what_the_page_says(layout, tmp_path):
+def test_each_command_finds_the_same_pictures_of_the_same_classes_told_what_the_page_says(
+    layout, tmp_path: Path
+) -> None:
     if "hf://" in layout.title:
         config = pytest.importorskip("datasets").config
         with mock.patch.object(config, "HF_DATASETS_CACHE", tmp_path / "hub"):
@@ -35,18 +38,18 @@ def test_each_command_finds_the_same_pictures_of_the_same_classes_told_what_the_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("title", ODD)
-def test_each_command_makes_the_same_of_an_odd_file(title, tmp_path):
+def test_each_command_makes_the_same_of_an_odd_file(title, tmp_path: Path) -> None:
     found = odd_row(title, tmp_path)
     assert len(set(found)) == 1
     assert rows("odd files")[title] == found, "run tests/training/layout_tables.py"
 
 
-def test_the_page_has_no_rows_that_are_not_tried():
+def test_the_page_has_no_rows_that_are_not_tried() -> None:
     assert list(rows("layouts")) == [layout.title for layout in LAYOUTS]
     assert list(rows("odd files")) == list(ODD)
 
 
-def test_only_these_cells_are_no():
+def test_only_these_cells_are_no() -> None:
     table = rows("layouts").items()
     cells = {(title, door): cell for title, row in table for door, cell in zip(DOORS, row, strict=True)}
     assert {place for place, cell in cells.items() if cell == "no"} == {
@@ -60,7 +63,7 @@ def test_only_these_cells_are_no():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[2:12:6], ids=lambda layout: layout.title)
-def test_pictures_travel_to_minings_workers_as_references(layout, tmp_path):
+def test_pictures_travel_to_minings_workers_as_references(layout, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     entries = [ClassEntry(name, name) for name in CLASSES]
     matched = match_classes(open_images(layout.make(tmp_path / "data"), named=CLASSES), entries)

@@ -1,6 +1,7 @@
 """The novel split is closed to choices, and every look at it is on record."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,13 +22,13 @@ def world(noise=1.0, dim=8):
     return torch.from_numpy(values).float(), draw(EpisodeSpec(5, 1, 8, 60, 0), labels)
 
 
-def test_the_novel_split_cannot_be_opened_while_something_is_chosen(toy_data):
+def test_the_novel_split_cannot_be_opened_while_something_is_chosen(toy_data: Path) -> None:
     with selecting(), pytest.raises(ClosedSplit, match="novel"):
         load_splits(str(toy_data), size=20, names=("val", "novel"))
     assert load_splits(str(toy_data), size=20, names=("novel",))["novel"].name == "novel"
 
 
-def test_a_selection_that_opens_the_novel_split_fails(toy_data):
+def test_a_selection_that_opens_the_novel_split_fails(toy_data: Path) -> None:
     def build(lam):
         load_splits(str(toy_data), size=20, names=("novel",))
         return RidgeRegression(lam=lam)
@@ -36,7 +37,7 @@ def test_a_selection_that_opens_the_novel_split_fails(toy_data):
         grid_search(build, {"lam": (0.1, 1.0)}, *world(), n_classes=8)
 
 
-def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
+def test_all_of_training_is_a_selection(toy_data: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline import train, training_run
 
@@ -47,11 +48,11 @@ def test_all_of_training_is_a_selection(toy_data, artifacts, monkeypatch):
         train.train(config, out=artifacts / "run")
 
 
-def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kept():
+def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kept() -> None:
     class Half(Prototype):
         """Answers at random for `good=False`."""
 
-        def __init__(self, *, good):
+        def __init__(self, *, good) -> None:
             self.good = good
 
         def classifiers(self, support, classes):
@@ -63,11 +64,11 @@ def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kep
     assert found.accuracy == pytest.approx(max(trial["val"] for trial in found.trials), abs=1e-6)
 
 
-def test_an_empty_grid_is_one_setting():
+def test_an_empty_grid_is_one_setting() -> None:
     assert grid_search(Prototype, {}, *world(), n_classes=8).setting == {}
 
 
-def test_scores_that_are_twice_as_large_get_half_the_temperature():
+def test_scores_that_are_twice_as_large_get_half_the_temperature() -> None:
     values, tasks = world()
 
     class Twice(Prototype):
@@ -80,7 +81,7 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature():
     assert once / twice == pytest.approx(2, rel=0.35)  # the grid's step is a third
 
 
-def test_looks_are_counted_per_set_of_pictures(artifacts):
+def test_looks_are_counted_per_set_of_pictures(artifacts: Path) -> None:
     assert [record_touch("aa", command="x") for _ in range(3)] == [1, 2, 3]
     assert record_touch("bb", command="y") == 1
     with (artifacts / LOG).open("a") as log:
@@ -90,6 +91,6 @@ def test_looks_are_counted_per_set_of_pictures(artifacts):
     assert json.loads(lines[0])["command"] == "x"
 
 
-def test_the_same_pictures_have_one_key_in_any_order():
+def test_the_same_pictures_have_one_key_in_any_order() -> None:
     assert pictures_key(["b", "a"]) == pictures_key(["a", "b"])
     assert pictures_key(["a"]) != pictures_key(["a", "b"])

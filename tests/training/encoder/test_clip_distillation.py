@@ -2,6 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,15 +12,19 @@ from safetensors.torch import save_file
 
 from syntrans.errors import InputError, ModelLoadError, UsageError
 from syntrans.paths import resolve_model
-from syntrans_training.config import DataConfig, DistillConfig, EvaluateConfig
+from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.data.load_splits import Origin
+from syntrans_training.data.store import Split
 from syntrans_training.encoder import clip_distillation as distill
-from syntrans_training.encoder.clip_distillation import DISTILL, METRICS, distill_stage, open_teacher_signal
+from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.clip_teacher import open_teacher
-from syntrans_training.encoder.training import encoder_stage, open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
+from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import trainer as loop
 from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.anchor_texts import barred_names
@@ -29,7 +36,7 @@ CLIP = "package:syntrans_world/weights/clip"
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random CLIP of 32 px in open_clip's form, with the tokenizer of the world's."""
     import open_clip
 
@@ -49,7 +56,7 @@ def clip(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def config(tiny_config, clip):
+def config(tiny_config: Callable[..., TrainConfig], clip: Path) -> TrainConfig:
     return tiny_config(
         encoder={"epochs": 4, "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1}},
         distill={"teacher": str(clip), "views": 2, "epochs": 2, "batch_size": 16, "val_every": 1, "lr": 1e-4},
@@ -58,7 +65,7 @@ def config(tiny_config, clip):
 
 
 @pytest.fixture(scope="module")
-def encoder_once(config, toy_data, tmp_path_factory):
+def encoder_once(config: TrainConfig, toy_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained encoder in a run folder, and the caches, for this file."""
     root = tmp_path_factory.mktemp("once")
     with pytest.MonkeyPatch.context() as patch:
@@ -71,18 +78,20 @@ def encoder_once(config, toy_data, tmp_path_factory):
 
 
 @pytest.fixture
-def warm(encoder_once, artifacts):
+def warm(encoder_once: Path, artifacts: Path) -> Path:
     shutil.copytree(encoder_once, artifacts)
     return artifacts
 
 
 @pytest.fixture
-def splits(warm, toy_data):
+def splits(warm: Path, toy_data: Path) -> dict[str, Split]:
     return load_splits(str(toy_data), size=20, names=("base", "val"))
 
 
 @pytest.fixture
-def stage(config, splits, warm, write_toy_descriptors):
+def stage(
+    config: TrainConfig, splits: dict[str, Split], warm: Path, write_toy_descriptors: Callable[..., Path]
+) -> Callable[..., Any]:
     """Runs the stage after the encoder of this file; returns the note and the folder."""
     descriptors = write_toy_descriptors()
 
@@ -109,7 +118,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, capsys):
+def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, capsys) -> None:
     note, out = stage()
     assert note["gate"] == ("passed" if note["val_ended"] >= note["val_began"] else "failed") == "passed"
     assert not same(part(out), part(out, file="encoder.safetensors"))
@@ -118,7 +127,7 @@ def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, caps
     assert (note["val_1_shot"]["0"], note["val_1_shot"]["2"]) == (note["val_began"], note["val_ended"])
     assert {kind: len(found) for kind, found in note["teacher"]["zero_shot"].items()} == {"base": 2, "val": 2}
     assert [set(found) for found in note["zero_shot_val"].values()] == [{"name", "kept"}] * 2
-    rows = read_rows(out / METRICS)
+    rows = read_rows(out / DISTILL_METRICS)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert {"text", "relation", "feature", "loss", "zero_shot_val_kept", "val_accuracy_1_shot"} <= rows[-1].keys()
     assert (out / "tensorboard" / "distill.metrics").is_dir()
@@ -128,7 +137,7 @@ def test_the_stage_leaves_encoder_and_projector_and_says_how_it_went(stage, caps
     assert "teacher tiny: zero-shot" in said
 
 
-def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, capsys):
+def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, capsys) -> None:
     note, out = stage(lr=100.0, warmup_epochs=0, epochs=1)
     assert note["gate"] == "failed"
     assert note["val_ended"] < note["val_began"]
@@ -138,22 +147,22 @@ def test_the_gate_keeps_the_encoder_as_it_was_when_the_rate_is_absurd(stage, cap
     assert "acceptance check FAILED; features come from the encoder as it was" in capsys.readouterr().err
 
 
-def test_an_equal_distillation_is_neither_given_nor_asked_for_again(stage, monkeypatch):
+def test_an_equal_distillation_is_neither_given_nor_asked_for_again(stage, monkeypatch) -> None:
     first, one = stage("one")
     monkeypatch.setattr(distill, "fit", lambda *_, **__: pytest.fail("distilled again"))
     assert stage("one")[0] == first
     again, two = stage("two")
     assert again == first
     assert (two / DISTILL).read_bytes() == (one / DISTILL).read_bytes()
-    assert read_rows(two / METRICS) == read_rows(one / METRICS)
+    assert read_rows(two / DISTILL_METRICS) == read_rows(one / DISTILL_METRICS)
 
 
 @pytest.mark.parametrize("change", [{"lr": 1e-3}, {"tau": 2.0}, {"views": 1}, {"loss_weights": {"text": 2.0}}], ids=str)
-def test_another_distillation_is_given(stage, change, monkeypatch):
+def test_another_distillation_is_given(stage, change, monkeypatch) -> None:
     class Given(Exception):
         pass
 
-    def given(*_, **__):
+    def given(*_, **__) -> None:
         raise Given
 
     stage("one")
@@ -163,7 +172,7 @@ def test_another_distillation_is_given(stage, change, monkeypatch):
     stage("one", val_every=2)  # other looks change no weight
 
 
-def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, monkeypatch):
+def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, monkeypatch) -> None:
     _, straight = stage("straight")
     (straight / DISTILL).rename(straight / "kept.safetensors")
     step, calls = loop._Run._step, []
@@ -183,7 +192,7 @@ def test_a_stage_that_was_stopped_goes_on_and_ends_in_the_same_bits(stage, monke
     assert list(note["val_1_shot"]) == ["0", "1", "2"]
 
 
-def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, write_toy_descriptors):
+def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, write_toy_descriptors) -> None:
     descriptors = write_toy_descriptors()
     out = artifacts / "train" / "whole"
     report = train(config, out=out, descriptors=descriptors).report
@@ -211,20 +220,20 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
         evaluate(out, asked, out=artifacts / "evaluate" / "broken")
 
 
-def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch):
+def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch) -> None:
     out = artifacts / "train" / "whole"
     train(config, out=out)
-    given, fit = [], distill.fit
+    given, fit = [], loop.fit
     monkeypatch.setattr(distill, "fit", lambda *a, **k: (given.append(1), fit(*a, **k)))
-    (out / distill.STATE).write_bytes(b"left by a death at the very end")
+    (out / DISTILL_STATE).write_bytes(b"left by a death at the very end")
     train(config, out=out)
     assert not given
-    assert not (out / distill.STATE).exists()
+    assert not (out / DISTILL_STATE).exists()
     train(config, out=out, resume=False)
     assert given
 
 
-def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip):
+def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip) -> None:
     with pytest.raises(ModelLoadError, match="a teacher is a CLIP"):
         open_teacher(str(tiny_text_encoder))
     with pytest.raises(ModelLoadError):
@@ -233,12 +242,12 @@ def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip):
     assert open_teacher(str(clip)).size == 32
 
 
-def test_a_distillation_without_any_term_is_refused():
+def test_a_distillation_without_any_term_is_refused() -> None:
     with pytest.raises(ValueError, match="every weight is 0"):
         DistillConfig(loss_weights={"text": 0, "relation": 0, "feature": 0})
 
 
-def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, splits):
+def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, splits) -> None:
     asked = config.model_copy(
         update={"encoder": config.encoder.model_copy(update={"method": "frozen", "backbone": f"open_clip:{CLIP}"})}
     )
@@ -251,7 +260,7 @@ def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, sp
 
 def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
     config, splits, toy_classes, descriptor_row, tmp_path, capsys
-):
+) -> None:
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
 
@@ -269,17 +278,17 @@ def test_the_anchors_of_a_run_hold_no_val_and_no_novel_name(
     assert "16 texts of base classes; 10 left out that name another class" in capsys.readouterr().err
 
 
-def test_names_of_novel_classes_are_known_without_opening_a_picture(toy_data, toy_classes, splits, monkeypatch):
+def test_names_of_novel_classes_are_known_without_opening_a_picture(toy_data, toy_classes, splits, monkeypatch) -> None:
     monkeypatch.setattr("syntrans.images.parquet.ImageRef", lambda *_, **__: pytest.fail("opened"), raising=False)
-    found = barred_names(DataConfig(path=str(toy_data)), read_knowledge(None, splits["base"].classes), (), None)
+    found = barred_names(Origin(str(toy_data)).open(), read_knowledge(None, splits["base"].classes), (), None)
     assert found == set(toy_classes) - set(splits["base"].classes)
 
 
 def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
     toy_data, toy_classes, splits, tmp_path, write_toy_descriptors
-):
+) -> None:
     for name in ("base", "val"):
         shutil.copyfile(toy_data / f"{name}.parquet", tmp_path / f"{name}.parquet")
     path, base = write_toy_descriptors(), splits["base"].classes
-    found = barred_names(DataConfig(path=str(tmp_path)), read_knowledge(path, base), base, path)
+    found = barred_names(Origin(str(tmp_path)).open(), read_knowledge(path, base), base, path)
     assert {name.replace("-", " ") for name in found} == set(toy_classes) - set(base)

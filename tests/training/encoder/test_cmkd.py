@@ -1,5 +1,6 @@
 """CMKD as a method of the encoder stage: two generations, base knowledge alone, and a student without text."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,17 @@ import torch
 
 from syntrans.contract.rows import descriptor_id
 from syntrans.errors import InputError, UsageError
-from syntrans_training.config import EncoderConfig, EvaluateConfig
+from syntrans_training.config import EncoderConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split, split_path
+from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
 from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
-from syntrans_training.encoder.training import FILES, encoder_stage, plan
+from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import ENCODER_FILES
+from syntrans_training.engine.trainer import fit
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train as train_all
 from syntrans_world.fine import fine_classes
@@ -39,7 +44,7 @@ EVALUATE = EvaluateConfig.model_validate(
 
 
 @pytest.fixture
-def splits(toy_data):
+def splits(toy_data: Path) -> dict[str, Split]:
     return load_splits(str(toy_data), size=20, names=("base", "val"))
 
 
@@ -69,7 +74,7 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits, tmp_path):
+def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits: dict[str, Split], tmp_path: Path) -> None:
     _, note = train(small(), splits, tmp_path / "train" / "a", knowledge())
     teacher, teacher_note = checkpoint.load(tmp_path / "train" / "a" / "cmkd-teacher.safetensors")
     assert (teacher_note["method"], note["method"]) == ("cmkd-teacher", "cmkd")
@@ -79,10 +84,12 @@ def test_the_teacher_is_trained_first_and_says_how_good_it_is(splits, tmp_path):
     student, _ = checkpoint.load(tmp_path / "train" / "a" / "encoder.safetensors")
     assert {name.split(".")[0] for name in student} == {"encoder"}
     left = {path.name for path in (tmp_path / "train" / "a").iterdir()}
-    assert {"metrics.jsonl", "cmkd-teacher.metrics.jsonl"} < left <= {*FILES, "tensorboard"}
+    assert {"metrics.jsonl", "cmkd-teacher.metrics.jsonl"} < left <= {*ENCODER_FILES, "tensorboard"}
 
 
-def test_without_the_relation_loss_no_teacher_is_trained_and_no_setting_of_it_counts(splits, tmp_path):
+def test_without_the_relation_loss_no_teacher_is_trained_and_no_setting_of_it_counts(
+    splits: dict[str, Split], tmp_path: Path
+) -> None:
     alone, note = train(small(relation_weight=0), splits, tmp_path / "train" / "a", None)
     assert "teacher" not in note
     assert not (tmp_path / "train" / "a" / "cmkd-teacher.safetensors").exists()
@@ -94,7 +101,7 @@ def test_without_the_relation_loss_no_teacher_is_trained_and_no_setting_of_it_co
 
 
 @pytest.mark.slow
-def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
+def test_the_knowledge_of_val_classes_changes_no_weight(splits: dict[str, Split], tmp_path: Path) -> None:
     one, _ = train(small(), splits, tmp_path / "one" / "a", knowledge(val=1))
     two, _ = train(small(), splits, tmp_path / "two" / "a", knowledge(val=2))
     other, _ = train(small(), splits, tmp_path / "three" / "a", knowledge(base=3))
@@ -112,12 +119,12 @@ def test_the_knowledge_of_val_classes_changes_no_weight(splits, tmp_path):
         {"queries_told": True},
     ],
 )
-def test_what_changes_the_teaching_changes_the_student(change):
+def test_what_changes_the_teaching_changes_the_student(change) -> None:
     assert identity(small()) != identity(small(**change))
     assert identity(small()) != identity(small(), key="other knowledge")
 
 
-def test_a_relation_loss_changes_no_teacher():
+def test_a_relation_loss_changes_no_teacher() -> None:
     of = [
         plan(small(**more), base_key="b", device=CPU, seed=0).teacher.identity
         for more in ({}, {"relation_weight": 3.0})
@@ -126,11 +133,13 @@ def test_a_relation_loss_changes_no_teacher():
 
 
 @pytest.mark.slow
-def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monkeypatch):
+def test_a_stop_in_the_student_does_not_cost_the_teacher(
+    splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     straight, _ = train(small(), splits, tmp_path / "straight" / "run", knowledge())
-    fit, trained = encoder.fit, []
+    trained = []
 
-    def stop_in_the_student(task, *args, **kwargs):
+    def stop_in_the_student(task, *args, **kwargs) -> None:
         trained.append(type(task).__name__)
         if trained == ["CMKDTeacher", "CMKDStudent"]:
             raise KeyboardInterrupt
@@ -146,7 +155,9 @@ def test_a_stop_in_the_student_does_not_cost_the_teacher(splits, tmp_path, monke
 
 
 @pytest.mark.slow
-def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, artifacts):
+def test_the_teacher_may_look_through_the_encoder_of_another_run(
+    tiny_config: Callable[..., TrainConfig], artifacts: Path
+) -> None:
     config = whole(tiny_config)
     teacher = train_all(
         config.model_copy(update={"encoder": small(relation_weight=0)}), out=artifacts / "train" / "teacher"
@@ -162,12 +173,14 @@ def test_the_teacher_may_look_through_the_encoder_of_another_run(tiny_config, ar
 
 def whole(tiny_config):
     return tiny_config(
-        encoder=small().model_dump(), bridge={"shrinkages": [None]}, methods={"names": ["euclidean"], "episodes": 10}
+        encoder=small().model_dump(), ridge={"shrinkages": [None]}, baselines={"names": ["euclidean"], "episodes": 10}
     )
 
 
 @pytest.mark.slow
-def test_the_student_is_evaluated_on_pictures_alone(tiny_config, write_toy_descriptors, artifacts):
+def test_the_student_is_evaluated_on_pictures_alone(
+    tiny_config: Callable[..., TrainConfig], write_toy_descriptors: Callable[..., Path], artifacts: Path
+) -> None:
     descriptors = write_toy_descriptors()
     run = train_all(whole(tiny_config), out=artifacts / "train" / "a", descriptors=descriptors)
     told = evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "told")
@@ -186,7 +199,7 @@ def test_the_student_is_evaluated_on_pictures_alone(tiny_config, write_toy_descr
     assert told["results"]["1"]["semantic_only"] != untold["results"]["1"]["semantic_only"]
 
 
-def test_controls_of_the_knowledge_say_nothing_or_something_wrong():
+def test_controls_of_the_knowledge_say_nothing_or_something_wrong() -> None:
     asked = []
 
     def of(count):
@@ -213,12 +226,12 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong():
     assert class_knowledge(EncoderConfig(), of(8), of(5), described=True) is None
 
 
-def test_base_classes_too_small_for_a_task_are_said_before_the_work(splits, tmp_path):
+def test_base_classes_too_small_for_a_task_are_said_before_the_work(splits: dict[str, Split], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"encoder\.cmkd\.queries"):
         train(small(queries=20), splits, tmp_path / "train" / "a", knowledge())
 
 
-def test_the_animals_of_caltech_stay_in_their_parts():
+def test_the_animals_of_caltech_stay_in_their_parts() -> None:
     animals = read_split(split_path("caltech101-animals"))
     assert {part: len(names) for part, names in animals.parts.items()} == {"base": 64, "val": 9, "novel": 6}
     published = Path(__file__).parents[4] / "shared" / "data" / "caltech101" / "splits.json"
@@ -229,7 +242,7 @@ def test_the_animals_of_caltech_stay_in_their_parts():
 
 
 @pytest.mark.parametrize("slot", ["shape", "fill", "pattern"])
-def test_fine_grained_classes_of_a_split_differ_in_exactly_one_attribute(slot):
+def test_fine_grained_classes_of_a_split_differ_in_exactly_one_attribute(slot: str) -> None:
     classes = fine_classes(slot)
     for split in ("val", "novel"):
         family = [np.array(entry.attributes) for entry in classes if entry.split == split]

@@ -1,3 +1,7 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +9,7 @@ from torch import nn
 
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import features
+from syntrans_training.engine import checkpoint
 
 SIZE, N = 16, 70
 
@@ -17,13 +22,13 @@ class Pooled(nn.Module):
 
 
 @pytest.fixture
-def split():
+def split() -> Split:
     pixels = np.random.default_rng(0).integers(0, 256, (N, SIZE, SIZE, 3), dtype=np.uint8)
     return Split("toy", pixels, np.zeros(N, np.int64), ("a",), tuple(map(str, range(N))), (), "key")
 
 
 @pytest.fixture
-def views(split, tmp_path, monkeypatch):
+def views(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Views of the toy split, cached in a folder of the test."""
 
     def make(n_views=3, seed=0, pad=2, size=SIZE):
@@ -34,7 +39,7 @@ def views(split, tmp_path, monkeypatch):
     return make
 
 
-def test_views_differ_from_each_other_and_depend_on_the_seed(views):
+def test_views_differ_from_each_other_and_depend_on_the_seed(views: Callable[..., Any]) -> None:
     found = views()
     assert found.shape == (N, 3, 12)
     assert not torch.allclose(found[:, 0], found[:, 1])
@@ -42,7 +47,7 @@ def test_views_differ_from_each_other_and_depend_on_the_seed(views):
     assert torch.equal(found, views())
 
 
-def test_more_views_compute_only_the_new_ones(views, tmp_path):
+def test_more_views_compute_only_the_new_ones(views: Callable[..., Any], tmp_path: Path) -> None:
     few = views(2)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     many = views(4)
@@ -51,7 +56,7 @@ def test_more_views_compute_only_the_new_ones(views, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
 
 
-def test_without_padding_a_view_is_the_picture_or_its_mirror_image(views, split):
+def test_without_padding_a_view_is_the_picture_or_its_mirror_image(views: Callable[..., Any], split: Split) -> None:
     whole = split.pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255
     upright, mirrored = (Pooled()(torch.from_numpy(x.copy())) for x in (whole, whole[..., ::-1]))
     found = views(1, pad=0)[:, 0]
@@ -60,7 +65,9 @@ def test_without_padding_a_view_is_the_picture_or_its_mirror_image(views, split)
     assert 0.2 < as_is.float().mean() < 0.8
 
 
-def test_a_view_does_not_depend_on_the_batch(views, split, tmp_path, monkeypatch):
+def test_a_view_does_not_depend_on_the_batch(
+    views: Callable[..., Any], split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = views(1)
 
     def alone(encoder, pictures, encode, *rest):
@@ -73,23 +80,25 @@ def test_a_view_does_not_depend_on_the_batch(views, split, tmp_path, monkeypatch
     assert torch.allclose(views(1), found, atol=1e-6)
 
 
-def test_stored_pictures_of_another_size_are_resized_first(views):
+def test_stored_pictures_of_another_size_are_resized_first(views: Callable[..., Any]) -> None:
     assert views(1, size=8, pad=0).shape == (N, 1, 12)
 
 
-def test_another_torch_gives_another_file(views, tmp_path, monkeypatch):
+def test_another_torch_gives_another_file(
+    views: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     views(1)
     with monkeypatch.context() as patch:
-        patch.setattr(features.checkpoint, "load", lambda _path: ({"features": torch.zeros(N, 12)}, {}))
+        patch.setattr(checkpoint, "load", lambda _path: ({"features": torch.zeros(N, 12)}, {}))
         patch.setattr(torch, "__version__", "99.0")
         views(1)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_no_views_are_refused(views):
+def test_no_views_are_refused(views: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         views(0)
 
 
-def test_padding_is_skds_at_its_sizes():
+def test_padding_is_skds_at_its_sizes() -> None:
     assert (features.view_pad(84), features.view_pad(32)) == (8, 4)

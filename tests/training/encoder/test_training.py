@@ -1,11 +1,18 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from syntrans_training.config import EncoderConfig
 from syntrans_training.data import load_splits
+from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
-from syntrans_training.encoder.training import FILES, encoder_stage, plan
-from syntrans_training.engine import checkpoint
+from syntrans_training.encoder.generations import plan
+from syntrans_training.encoder.open_encoder import build_encoder
+from syntrans_training.encoder.training import encoder_stage
+from syntrans_training.engine import checkpoint, training_state
+from syntrans_training.engine.run_files import ENCODER_FILES, STATE
+from syntrans_training.engine.trainer import fit
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig.model_validate(
@@ -22,7 +29,7 @@ SMALL = EncoderConfig.model_validate(
 
 
 @pytest.fixture
-def splits(toy_data):
+def splits(toy_data: Path) -> dict[str, Split]:
     return load_splits(str(toy_data), size=20, names=("base", "val"))
 
 
@@ -40,7 +47,7 @@ def identity(config, **more):
 
 
 @pytest.mark.slow
-def test_generation_1_trains_its_teacher_first_and_keeps_both(splits, tmp_path):
+def test_generation_1_trains_its_teacher_first_and_keeps_both(splits: dict[str, Split], tmp_path: Path) -> None:
     out = tmp_path / "train" / "a"
     _, note = train(with_method("skd-gen1"), splits, out)
     teacher, teacher_note = checkpoint.load(out / "skd-gen0.safetensors")
@@ -60,10 +67,11 @@ def test_generation_1_trains_its_teacher_first_and_keeps_both(splits, tmp_path):
 
 
 @pytest.mark.slow
-def test_generation_0_of_another_run_is_taken_over_as_teacher(splits, tmp_path, monkeypatch):
+def test_generation_0_of_another_run_is_taken_over_as_teacher(
+    splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(with_method("skd-gen0"), splits, tmp_path / "train" / "zero")
     trained = []
-    fit = encoder.fit
     monkeypatch.setattr(encoder, "fit", lambda task, *a, **k: (trained.append(type(task).__name__), fit(task, *a, **k)))
     train(with_method("skd-gen1"), splits, tmp_path / "train" / "one")
     assert trained == ["SKDGen1"]
@@ -75,11 +83,12 @@ def test_generation_0_of_another_run_is_taken_over_as_teacher(splits, tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_stop_in_generation_1_does_not_cost_generation_0(splits, tmp_path, monkeypatch):
+def test_a_stop_in_generation_1_does_not_cost_generation_0(
+    splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     straight, _ = train(with_method("skd-gen1"), splits, tmp_path / "straight" / "run")
-    fit = encoder.fit
 
-    def stop_in_the_second(task, *args, **kwargs):
+    def stop_in_the_second(task, *args, **kwargs) -> None:
         if type(task).__name__ == "SKDGen1":
             raise KeyboardInterrupt
         fit(task, *args, **kwargs)
@@ -96,29 +105,31 @@ def test_a_stop_in_generation_1_does_not_cost_generation_0(splits, tmp_path, mon
     )
 
 
-def test_states_that_a_death_at_the_very_end_left_are_removed(splits, tmp_path, monkeypatch):
+def test_states_that_a_death_at_the_very_end_left_are_removed(
+    splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(encoder.state, "remove", lambda _: None)
+        patch.setattr(training_state, "remove", lambda _: None)
         train(with_method("cross_entropy"), splits, out)
-    assert (out / encoder.STATE).is_file()
+    assert (out / STATE).is_file()
     train(with_method("cross_entropy"), splits, out)
     assert not list(out.glob("state*"))
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.04}, {"epochs": 3}, {"rotation_gamma": 1.0}, {"drop_rate": 0.1}])
-def test_what_changes_generation_0_changes_generation_1(change):
+def test_what_changes_generation_0_changes_generation_1(change) -> None:
     for method in ("skd-gen0", "skd-gen1"):
         assert identity(with_method(method)) != identity(with_method(method, **change))
 
 
 @pytest.mark.parametrize("change", [{"test_size": 32}, {"val_every": 1}])
-def test_what_changes_no_weight_changes_no_identity(change):
+def test_what_changes_no_weight_changes_no_identity(change) -> None:
     for method in ("cross_entropy", "skd-gen1"):
         assert identity(with_method(method)) == identity(with_method(method, **change))
 
 
-def test_an_identity_holds_what_its_method_reads():
+def test_an_identity_holds_what_its_method_reads() -> None:
     other = with_method(
         "cross_entropy", rotation_gamma=1.0, generation1=SMALL.generation1.model_copy(update={"gamma": 1.0})
     )
@@ -128,14 +139,16 @@ def test_an_identity_holds_what_its_method_reads():
     assert identity(SMALL, seed=1) != identity(SMALL) != identity(SMALL, base_key="other")
 
 
-def test_every_file_of_the_stage_is_known_to_no_resume():
-    assert {"encoder.safetensors", "skd-gen0.safetensors", "state.safetensors", "metrics.jsonl"} < set(FILES)
+def test_every_file_of_the_stage_is_known_to_no_resume() -> None:
+    assert {"encoder.safetensors", "skd-gen0.safetensors", "state.safetensors", "metrics.jsonl"} < set(ENCODER_FILES)
 
 
-def test_a_frozen_encoder_is_not_trained(splits, tmp_path, monkeypatch):
+def test_a_frozen_encoder_is_not_trained(
+    splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(encoder, "fit", lambda *_, **__: pytest.fail("trained"))
     found, note = train(with_method("frozen"), splits, tmp_path / "train" / "a", seed=3)
     torch.manual_seed(3)
-    fresh = encoder.build_encoder(SMALL)
+    fresh = build_encoder(SMALL)
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), fresh.state_dict().values(), strict=True))
     assert note["val_1_shot"] == {}

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def command(toy_data, tiny_text_encoder):
+def command(toy_data: Path, tiny_text_encoder: Path) -> list[str]:
     """`syntrans train` of a tiny encoder on the toy data, as arguments."""
     settings = {
         "device": "cpu",
@@ -35,7 +36,7 @@ def command(toy_data, tiny_text_encoder):
         "distill.epochs": 2,
         "distill.batch_size": 16,
         "text.encoder": tiny_text_encoder,
-        "bridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
+        "ridge": "{episodes: 20, lambdas: [1.0], shrinkages: [null], alpha_step: 0.5}",
         "episodes": "{shots: [1], queries: 5}",
     }
     return [
@@ -46,16 +47,16 @@ def command(toy_data, tiny_text_encoder):
     ]
 
 
-def environment(artifacts):
+def environment(artifacts: Path):
     return {**os.environ, "SYNTRANS_ARTIFACTS": str(artifacts), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def run_one(command, artifacts, out):
+def run_one(command, artifacts: Path, out) -> None:
     arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--out", str(out)]
     subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
 
 
-def test_two_processes_draw_the_curve_of_one(command, tmp_path):
+def test_two_processes_draw_the_curve_of_one(command: list[str], tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -83,7 +84,7 @@ def test_two_processes_draw_the_curve_of_one(command, tmp_path):
     assert report["distill"]["teacher"]["name"] == "clip"
 
 
-def test_a_killed_training_ends_in_the_same_bits(command, tmp_path):
+def test_a_killed_training_ends_in_the_same_bits(command: list[str], tmp_path: Path) -> None:
     run_one(command, tmp_path / "a", tmp_path / "a" / "run")
     out = tmp_path / "b" / "run"
     arguments = [

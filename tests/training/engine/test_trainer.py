@@ -1,6 +1,8 @@
 import itertools
 import json
 import signal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,13 +38,13 @@ def make_task(interrupt_at=()):
 def run(folder, epochs=3, *, identity="a", task=None, after_epoch=None, **recipe):
     task = task or make_task()
     folder.mkdir(exist_ok=True)
-    files = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
-    recipe = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
-    fit(task, recipe, device=CPU, identity=identity, after_epoch=after_epoch, **files)
+    files: dict[str, Any] = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
+    asked = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
+    fit(task, asked, device=CPU, identity=identity, after_epoch=after_epoch, **files)
     return task.module.state_dict()
 
 
-def stop(folder, *steps, **more):
+def stop(folder, *steps, **more) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(folder, task=make_task(interrupt_at=steps), **more)
 
@@ -61,14 +63,14 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_a_run_stopped_in_an_epoch_ends_in_the_same_bits(tmp_path, recipe):
+def test_a_run_stopped_in_an_epoch_ends_in_the_same_bits(tmp_path: Path, recipe) -> None:
     straight = run(tmp_path / "straight", **recipe)
     stop(tmp_path / "stopped", 4, **recipe)
     assert same(straight, run(tmp_path / "stopped", **recipe))
 
 
 @pytest.mark.parametrize("step", range(9))
-def test_a_run_stopped_at_any_step_goes_on_with_the_next(tmp_path, step):
+def test_a_run_stopped_at_any_step_goes_on_with_the_next(tmp_path: Path, step: int) -> None:
     straight = run(tmp_path / "straight")
     stop(tmp_path / "stopped", step)
     task, taken = make_task(), []
@@ -78,7 +80,7 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_next(tmp_path, step):
     assert len(taken) == 8 - step
 
 
-def test_a_run_stopped_again_and_again_leaves_the_same_numbers(tmp_path):
+def test_a_run_stopped_again_and_again_leaves_the_same_numbers(tmp_path: Path) -> None:
     run(tmp_path / "straight")
     for _ in range(4):
         stop(tmp_path / "stopped", 1)  # its second step
@@ -88,10 +90,10 @@ def test_a_run_stopped_again_and_again_leaves_the_same_numbers(tmp_path):
     assert [[row[name] for name in names] for row in straight] == [[row[name] for name in names] for row in stopped]
 
 
-def test_a_second_signal_does_not_wait_for_the_step(tmp_path):
+def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
     task = make_task()
 
-    def twice(*_):
+    def twice(*_) -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         pytest.fail("went on")
@@ -102,8 +104,8 @@ def test_a_second_signal_does_not_wait_for_the_step(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_states_are_saved_within_an_epoch_when_it_is_time(tmp_path):
-    def crash(*_):
+def test_states_are_saved_within_an_epoch_when_it_is_time(tmp_path: Path) -> None:
+    def crash(*_) -> None:
         raise RuntimeError
 
     task = make_task()
@@ -117,7 +119,9 @@ def test_states_are_saved_within_an_epoch_when_it_is_time(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit"])
-def test_a_damaged_state_is_named_and_the_one_before_taken_up(tmp_path, capsys, damage):
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
     stop(tmp_path / "a", 4)
     state = tmp_path / "a" / "state.safetensors"
     data = bytearray(state.read_bytes())
@@ -130,7 +134,7 @@ def test_a_damaged_state_is_named_and_the_one_before_taken_up(tmp_path, capsys, 
     assert same(found, run(tmp_path / "straight"))
 
 
-def test_without_a_whole_state_the_run_starts_again(tmp_path, capsys):
+def test_without_a_whole_state_the_run_starts_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "state.safetensors").write_bytes(b"garbage")
     found = run(tmp_path / "a")
@@ -138,7 +142,7 @@ def test_without_a_whole_state_the_run_starts_again(tmp_path, capsys):
     assert same(found, run(tmp_path / "straight"))
 
 
-def test_the_average_is_what_is_looked_at_and_kept(tmp_path):
+def test_the_average_is_what_is_looked_at_and_kept(tmp_path: Path) -> None:
     looked = {}
     kept = run(tmp_path / "a", ema=0.9, after_epoch=lambda e, module: looked.update(module.state_dict()) or {})
     plain = run(tmp_path / "b")
@@ -146,7 +150,7 @@ def test_the_average_is_what_is_looked_at_and_kept(tmp_path):
     assert not torch.equal(kept["head.weight"], plain["head.weight"])
 
 
-def test_the_average_follows_its_decay(tmp_path):
+def test_the_average_follows_its_decay(tmp_path: Path) -> None:
     weights = []
     task = make_task()
     losses = task.losses
@@ -159,7 +163,7 @@ def test_the_average_follows_its_decay(tmp_path):
     assert torch.allclose(kept["head.bias"], first, atol=1e-6)
 
 
-def test_curves_are_written_for_tensorboard(tmp_path):
+def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run(tmp_path, 2)
@@ -168,31 +172,31 @@ def test_curves_are_written_for_tensorboard(tmp_path):
     assert [(e.step, e.value) for e in curves.Scalars("loss")] == [(r["epoch"], pytest.approx(r["loss"])) for r in rows]
 
 
-def test_state_of_another_configuration_is_not_taken_up(tmp_path, capsys):
+def test_state_of_another_configuration_is_not_taken_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, 1, identity="a")
     run(tmp_path, 1, identity="b")
     assert "starting from scratch" in capsys.readouterr().err
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1  # nothing of the other one's
 
 
-def test_every_epoch_leaves_a_line(tmp_path):
+def test_every_epoch_leaves_a_line(tmp_path: Path) -> None:
     run(tmp_path, 2)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert {"cross_entropy", "loss", "lr", "images_per_s"} <= rows[0].keys()
 
 
-def test_nan_stops_the_run_and_names_the_steps(tmp_path):
+def test_nan_stops_the_run_and_names_the_steps(tmp_path: Path) -> None:
     task = make_task()
     with torch.no_grad():
         task.head.weight[0, 0] = float("nan")
-    files = {"state_file": tmp_path / "s.safetensors", "metrics_file": tmp_path / "m.jsonl"}
+    files: dict[str, Any] = {"state_file": tmp_path / "s.safetensors", "metrics_file": tmp_path / "m.jsonl"}
     with pytest.raises(NanStop, match="between steps 0 and 2") as stopped:
         fit(task, Recipe(1, 8, 0.1), device=CPU, identity="a", **files)
     assert stopped.value.exit_code == 2
 
 
-def test_the_rate_warms_up_and_falls_to_nothing():
+def test_the_rate_warms_up_and_falls_to_nothing() -> None:
     recipe = Recipe(epochs=10, batch_size=1, lr=1.0, warmup_epochs=2)
     rates = [learning_rate(recipe, step, 5) for step in range(50)]
     assert rates[:10] == pytest.approx([i / 10 for i in range(1, 11)])
@@ -200,12 +204,12 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     assert rates[-1] < 0.01
 
 
-def test_published_steps_fall_after_the_listed_epochs():
+def test_published_steps_fall_after_the_listed_epochs() -> None:
     recipe = Recipe(epochs=5, batch_size=1, lr=1.0, warmup_epochs=0, schedule="steps", decay_epochs=(2, 4))
     assert [learning_rate(recipe, step, 2) for step in range(10)] == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 2)
 
 
-def test_a_checkpoint_keeps_tensors_and_note(tmp_path):
+def test_a_checkpoint_keeps_tensors_and_note(tmp_path: Path) -> None:
     tensors = {"a": torch.arange(3.0), "b": torch.zeros((), dtype=torch.int64)}
     checkpoint.save(tmp_path / "x.safetensors", tensors, {"epoch": 3})
     found, note = checkpoint.load(tmp_path / "x.safetensors")
@@ -224,7 +228,7 @@ class Line:
 
     n_items = 16
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.module = torch.nn.ModuleDict({"encoder": Doubled(4, 2)})
 
     def losses(self, items, _generator):
@@ -232,7 +236,7 @@ class Line:
 
 
 @pytest.mark.slow
-def test_a_look_at_val_runs_what_was_compiled_eagerly(tmp_path, monkeypatch):
+def test_a_look_at_val_runs_what_was_compiled_eagerly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
     def backend(graph, _inputs):

@@ -31,14 +31,14 @@ def tasks(base, **changes):
     return PseudoNovelSampler(*base[:2], **{"ways": 5, "shots": 2, "queries": 4, "batch": 8, "seed": 0, **changes})
 
 
-def test_a_batch_is_the_same_whenever_it_is_drawn(base):
+def test_a_batch_is_the_same_whenever_it_is_drawn(base) -> None:
     one, again, other = tasks(base).draw(3), tasks(base).draw(3), tasks(base).draw(4)
     assert torch.equal(one.support, again.support)
     assert torch.equal(one.classes, again.classes)
     assert not torch.equal(one.classes, other.classes)
 
 
-def test_supports_and_queries_are_of_their_classes_and_share_no_picture(base):
+def test_supports_and_queries_are_of_their_classes_and_share_no_picture(base) -> None:
     labels = base[1]
     numbered = torch.cat([torch.arange(len(labels))[:, None], labels[:, None]], 1).float()
     batch = PseudoNovelSampler(numbered, labels, ways=5, shots=2, queries=4, batch=8, seed=0).draw(1)
@@ -50,17 +50,17 @@ def test_supports_and_queries_are_of_their_classes_and_share_no_picture(base):
         assert len(taken.unique()) == len(taken)
 
 
-def test_the_other_queries_are_of_classes_left_in_memory(base):
+def test_the_other_queries_are_of_classes_left_in_memory(base) -> None:
     batch = tasks(base).draw(1)
     assert not (batch.other_classes[:, :, None] == batch.classes[:, None, :]).any()
 
 
-def test_a_class_with_too_few_images_is_said(base):
+def test_a_class_with_too_few_images_is_said(base) -> None:
     with pytest.raises(ValueError, match="12 images"):
         tasks(base, shots=12)
 
 
-def test_the_weights_of_the_best_look_are_kept():
+def test_the_weights_of_the_best_look_are_kept() -> None:
     module = torch.nn.Linear(1, 1)
     seen = []
 
@@ -78,7 +78,7 @@ def later():
     return itertools.count(0.0).__next__
 
 
-def test_a_head_that_training_makes_worse_stays_as_it_began():
+def test_a_head_that_training_makes_worse_stays_as_it_began() -> None:
     module = torch.nn.Linear(1, 1)
     before = module.weight.item()
     best = fit_head(
@@ -92,7 +92,7 @@ def scored(method, batch):
     return accuracy(method.scores(batch.support, batch.query, batch.classes)).mean().item()
 
 
-def test_the_generator_learns_on_fake_novel_classes(base):
+def test_the_generator_learns_on_fake_novel_classes(base) -> None:
     features, labels, _ = base
     torch.manual_seed(0)
     net = AttentionGenerator(class_means(features, labels))
@@ -103,7 +103,7 @@ def test_the_generator_learns_on_fake_novel_classes(base):
     assert scored(AttentionWeights(net), draws.draw(1000)) > 0.4  # chance is 0.2
 
 
-def test_the_gate_learns_what_the_text_says(base):
+def test_the_gate_learns_what_the_text_says(base) -> None:
     torch.manual_seed(0)
     gate, draws = AM3Gate(S, D, hidden=32), tasks(base, shots=1)
     fit_head(
@@ -113,7 +113,7 @@ def test_the_gate_learns_what_the_text_says(base):
     assert scored(AM3(gate, base[2]), batch) > scored(Prototype(), batch) + 0.1
 
 
-def test_semalign_learns_the_centres(base):
+def test_semalign_learns_the_centres(base) -> None:
     features, labels, text = base
     torch.manual_seed(0)
     net, centres = SemAlign(S, D, hidden=64), class_means(features, labels)

@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def cases(draw_from):
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_every_episode_is_a_fair_task(case):
+def test_every_episode_is_a_fair_task(case) -> None:
     spec, labels = case
     drawn = draw(spec, labels)
     assert drawn.support.shape == (6, spec.ways, spec.shots)
@@ -39,7 +40,7 @@ def test_every_episode_is_a_fair_task(case):
 
 @given(cases(), st.integers(0, 2**31))
 @settings(max_examples=60, deadline=None)
-def test_barred_images_are_never_queries(case, seed):
+def test_barred_images_are_never_queries(case, seed) -> None:
     spec, labels = case
     barred = np.zeros(len(labels), dtype=bool)
     rng = np.random.default_rng(seed)
@@ -49,20 +50,20 @@ def test_barred_images_are_never_queries(case, seed):
     assert not barred[draw(spec, labels, barred=barred).query].any()
 
 
-def test_episode_i_depends_on_seed_and_i_alone():
+def test_episode_i_depends_on_seed_and_i_alone() -> None:
     few, many = draw(EpisodeSpec(episodes=4, queries=3), LABELS), draw(EpisodeSpec(episodes=9, queries=3), LABELS)
     assert np.array_equal(few.support, many.support[:4])
     assert np.array_equal(few.query, many.query[:4])
     assert not np.array_equal(few.query, draw(EpisodeSpec(episodes=4, queries=3, seed=1), LABELS).query)
 
 
-def test_the_supports_of_one_shot_are_among_those_of_five():
+def test_the_supports_of_one_shot_are_among_those_of_five() -> None:
     one, five = (draw(EpisodeSpec(shots=k, queries=3, episodes=8), LABELS) for k in (1, 5))
     assert np.array_equal(one.classes, five.classes)
     assert np.array_equal(one.support[..., 0], five.support[..., 0])
 
 
-def test_a_frozen_file_is_written_once_and_read_back(tmp_path):
+def test_a_frozen_file_is_written_once_and_read_back(tmp_path: Path) -> None:
     spec = EpisodeSpec(queries=3, episodes=5)
     first = frozen(spec, LABELS, tmp_path)
     (file,) = tmp_path.glob("episodes-*.parquet")
@@ -73,7 +74,7 @@ def test_a_frozen_file_is_written_once_and_read_back(tmp_path):
     assert first.key == again.key == draw(spec, LABELS).key
 
 
-def test_other_data_or_barred_images_get_another_file(tmp_path):
+def test_other_data_or_barred_images_get_another_file(tmp_path: Path) -> None:
     spec = EpisodeSpec(queries=3, episodes=2)
     barred = np.zeros(len(LABELS), dtype=bool)
     barred[20] = True
@@ -83,17 +84,17 @@ def test_other_data_or_barred_images_get_another_file(tmp_path):
     assert len(list(tmp_path.glob("*.parquet"))) == 3
 
 
-def test_a_class_with_too_few_free_images_is_named():
+def test_a_class_with_too_few_free_images_is_named() -> None:
     with pytest.raises(InputError, match="class number 3 has 8 images, 8 of them"):
         draw(EpisodeSpec(queries=8), LABELS)
 
 
-def test_a_split_with_too_few_classes_is_refused():
+def test_a_split_with_too_few_classes_is_refused() -> None:
     with pytest.raises(InputError, match="the split has 4"):
         draw(EpisodeSpec(), np.repeat(np.arange(4), 30))
 
 
-def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
+def test_a_file_that_holds_no_episodes_is_refused(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -109,7 +110,7 @@ def test_a_file_that_holds_no_episodes_is_refused(tmp_path):
 
 @given(cases())
 @settings(max_examples=30, deadline=None)
-def test_fewer_shots_take_the_first_of_the_supports(case):
+def test_fewer_shots_take_the_first_of_the_supports(case) -> None:
     spec, labels = case
     one = EpisodeSpec(spec.ways, 1, spec.queries, spec.episodes, spec.seed)
     few, many = draw(one, labels), draw(spec, labels)
@@ -119,7 +120,7 @@ def test_fewer_shots_take_the_first_of_the_supports(case):
 
 @given(cases())
 @settings(max_examples=20, deadline=None)
-def test_a_file_gives_back_what_was_written(tmp_path_factory, case):
+def test_a_file_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, case) -> None:
     spec, labels = case
     drawn = draw(spec, labels)
     path = tmp_path_factory.mktemp("episodes") / "episodes.parquet"
@@ -131,7 +132,7 @@ def test_a_file_gives_back_what_was_written(tmp_path_factory, case):
         assert getattr(again, name).dtype == np.int64
 
 
-def test_the_draws_never_change():
+def test_the_draws_never_change() -> None:
     """Frozen files of other machines and papers must stay the same tasks; the hash is that of the first draws."""
     barred = np.zeros(len(LABELS), dtype=bool)
     barred[::11] = True
@@ -140,7 +141,7 @@ def test_the_draws_never_change():
     assert hashlib.sha256(data).hexdigest()[:16] == "4f1a6d8d426303e3"
 
 
-def test_episodes_of_different_shapes_are_refused(tmp_path):
+def test_episodes_of_different_shapes_are_refused(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

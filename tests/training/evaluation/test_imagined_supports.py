@@ -1,5 +1,7 @@
 """Imagined pictures as supports: what is seen in them, and what is said where they do not fit."""
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -16,7 +18,7 @@ from syntrans_training.imagination.imagined_file import open_imagined
 
 
 @pytest.fixture
-def file(write_imagined_of, tmp_path):
+def file(write_imagined_of: Callable[..., Path], tmp_path: Path) -> Path:
     return write_imagined_of(tmp_path, {name: [photo(name, n) for n in range(3)] for name in ("red", "green")})
 
 
@@ -24,14 +26,14 @@ def brightness(split) -> torch.Tensor:
     return torch.from_numpy(split.pixels).float().mean((1, 2))
 
 
-def test_class_means_have_no_mean_of_their_own_and_a_class_without_pictures_has_none():
+def test_class_means_have_no_mean_of_their_own_and_a_class_without_pictures_has_none() -> None:
     seen = Seen(torch.tensor([[1.0, 0.0], [3.0, 0.0], [8.0, 6.0]]), torch.tensor([0, 0, 2]), 3)
     mean, count = seen.means(lambda values: values)
     assert count.tolist() == [2, 0, 1]
     assert mean.tolist() == [[-3, -3], [0, 0], [3, 3]]
 
 
-def test_at_most_so_many_kept_pictures_of_each_class_are_seen_at_the_side_that_is_asked_for(file):
+def test_at_most_so_many_kept_pictures_of_each_class_are_seen_at_the_side_that_is_asked_for(file: Path) -> None:
     sides = []
     seen = see(
         open_imagined(str(file)), ["green", "red"], lambda split: sides.append(split.pixels.shape) or brightness(split),
@@ -43,7 +45,7 @@ def test_at_most_so_many_kept_pictures_of_each_class_are_seen_at_the_side_that_i
 
 
 @pytest.fixture
-def run(file, monkeypatch):
+def run(file: Path, monkeypatch: pytest.MonkeyPatch):
     """A finished training with imagined supports, as far as it is asked."""
     monkeypatch.setattr(imagined_supports, "open_encoder", lambda *_: (None, {}))
     monkeypatch.setattr(
@@ -57,7 +59,9 @@ def run(file, monkeypatch):
     )  # fmt: skip
 
 
-def test_a_run_sees_its_own_file_and_says_why_it_has_no_row_for_classes_that_are_not_there(run, capsys):
+def test_a_run_sees_its_own_file_and_says_why_it_has_no_row_for_classes_that_are_not_there(
+    run, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert see_for_run(run, ["red", "green"], "cpu").labels.tolist() == [0, 0, 1, 1]
     assert see_for_run(run, ["red", "blue"], "cpu") is None
     assert "no row with imagined supports" in capsys.readouterr().err
@@ -65,7 +69,7 @@ def test_a_run_sees_its_own_file_and_says_why_it_has_no_row_for_classes_that_are
     assert see_for_run(run, ["red", "green"], "cpu") is None
 
 
-def test_a_file_that_has_changed_since_the_training_is_refused(run):
+def test_a_file_that_has_changed_since_the_training_is_refused(run) -> None:
     run.report["imagined"]["sha256"] = "0" * 64
     with pytest.raises(InputError, match="has changed since run was trained with it"):
         see_for_run(run, ["red", "green"], "cpu")

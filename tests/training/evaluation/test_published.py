@@ -6,7 +6,7 @@ from syntrans_training.evaluation.published import DATASETS, against, page, publ
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_every_result_has_a_known_source_and_a_plausible_accuracy(dataset):
+def test_every_result_has_a_known_source_and_a_plausible_accuracy(dataset) -> None:
     entries = published(dataset)
     assert entries
     for entry in entries:
@@ -16,7 +16,7 @@ def test_every_result_has_a_known_source_and_a_plausible_accuracy(dataset):
             assert value is None or value[1] is None or 0 < value[1] < 1
 
 
-def test_numbers_are_those_of_their_source():
+def test_numbers_are_those_of_their_source() -> None:
     skd = {e.method: e.accuracy for e in published("mini") if e.source == "skd"}
     assert skd["SKD-GEN1"] == {1: (67.04, 0.85), 5: (83.54, 0.54)}
     assert {e.method: e.accuracy[5] for e in published("mini")}["ECER"] is None
@@ -32,7 +32,7 @@ def summary(dataset):
     }
 
 
-def test_ours_stand_beside_the_published_ones():
+def test_ours_stand_beside_the_published_ones() -> None:
     text = against(summary("mini"))
     assert "SKD-GEN1" in text
     assert "61.23 ±0.50" in text
@@ -40,7 +40,9 @@ def test_ours_stand_beside_the_published_ones():
     assert "SUITED" not in text  # of CUB
 
 
-def test_a_method_whose_large_model_sees_the_query_stands_below_ours_in_a_block_of_its_own(monkeypatch):
+def test_a_method_whose_large_model_sees_the_query_stands_below_ours_in_a_block_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("COLUMNS", "140")
     lines = against(summary("mini")).splitlines()
     ours, head, pmce = (
@@ -51,15 +53,15 @@ def test_a_method_whose_large_model_sees_the_query_stands_below_ours_in_a_block_
     assert not any(entry.method == "PMCE" for entry in published("mini"))
 
 
-def test_given_features_are_not_called_by_a_backbone():
+def test_given_features_are_not_called_by_a_backbone() -> None:
     ours = summary("mini") | {"encoder": {"method": "precomputed", "numbers": 640}}
     assert "features of 640 numbers" in against(ours)
 
 
-def test_other_data_has_nothing_beside_it():
+def test_other_data_has_nothing_beside_it() -> None:
     assert against(summary("")).startswith("no published numbers for this data; there are some for miniImageNet")
 
 
-def test_syntrans_has_no_number_on_the_page():
+def test_syntrans_has_no_number_on_the_page() -> None:
     assert "SynTrans: not available" in page()
     assert "| SynTrans" not in page()

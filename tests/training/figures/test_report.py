@@ -1,6 +1,8 @@
 """`syntrans report --figure`: the figures of a finished training on toy data."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,7 +10,8 @@ import pytest
 import torch
 
 from syntrans.cli import app as cli
-from syntrans_training.config import EvaluateConfig
+from syntrans.contract.rows import DescriptorRow
+from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.figures.class_weights import DRAWS, draw, draw_supports, separation
@@ -24,7 +27,12 @@ SHOTS = (1, 3)
 
 
 @pytest.fixture(scope="module")
-def made(tiny_config, toy_classes, descriptor_row, tmp_path_factory):
+def made(
+    tiny_config: Callable[..., TrainConfig],
+    toy_classes: list[str],
+    descriptor_row: Callable[..., DescriptorRow],
+    tmp_path_factory: pytest.TempPathFactory,
+):
     """A training, its folder of figures, and what the report says; made once."""
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
@@ -33,9 +41,9 @@ def made(tiny_config, toy_classes, descriptor_row, tmp_path_factory):
     rows = [descriptor_row(name, f"it is {word}") for name in toy_classes for word in name.split()]
     meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
     config = tiny_config(
-        bridge={"episodes": 40, "alpha_step": 0.25},
+        ridge={"episodes": 40, "alpha_step": 0.25},
         vsbird={"seeds": 2, "steps": 4, "controls": False},
-        methods={"names": []},
+        baselines={"names": []},
         episodes={"shots": list(SHOTS)},
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -47,7 +55,7 @@ def made(tiny_config, toy_classes, descriptor_row, tmp_path_factory):
     return folder, root / "report", found, touches
 
 
-def test_every_figure_leaves_a_picture_points_and_numbers(made):
+def test_every_figure_leaves_a_picture_points_and_numbers(made) -> None:
     _, out, found, touches = made
     for name in ("alpha", "weights"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -56,7 +64,9 @@ def test_every_figure_leaves_a_picture_points_and_numbers(made):
     assert [json.loads(line)["figure"] for line in touches] == ["alpha", "weights"]
 
 
-def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, monkeypatch):
+def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
+    made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, out, _, _ = made
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
     run = read_run(folder)
@@ -64,8 +74,8 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, 
     curves = pq.read_table(out / "alpha.parquet").to_pandas()
     for shots in SHOTS:
         tasks = open_episodes(novel, EVALUATE, shots).episodes
-        text = novel.features.vectors("kept", run.heads.choices["kept", shots]["name_share"], 0)
-        heads = run.heads.heads["kept", shots]
+        text = novel.features.vectors("kept", run.bridges.choices["kept", shots]["name_share"], 0)
+        heads = run.bridges.heads["kept", shots]
         of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")
         for alpha in (0.0, 0.5, 1.0):
             row = ScoredClassifier(tuple(SynTrans(head, text, alpha=alpha) for head in heads), novel.features.shared)
@@ -74,9 +84,9 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(made, 
         assert (of_shots.episodes == 30).all()
 
 
-def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made):
+def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made) -> None:
     folder, _, found, _ = made
-    choices = read_run(folder).heads.choices
+    choices = read_run(folder).bridges.choices
     for curve in found["alpha"]["curves"]:
         choice = choices["kept", curve["shots"]]
         assert curve["chosen"]["alpha"] == choice["alpha"]
@@ -84,7 +94,7 @@ def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made):
             assert curve["chosen"]["mean"] == pytest.approx(100 * choice["val"], abs=1e-2)
 
 
-def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made):
+def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made) -> None:
     _, out, found, _ = made
     points = pq.read_table(out / "weights.parquet").to_pandas()
     assert (points.groupby(["shots", "weights", "class"]).size() == DRAWS).all()
@@ -94,7 +104,7 @@ def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made):
     ]
 
 
-def test_supports_are_different_pictures_of_their_class(made, monkeypatch):
+def test_supports_are_different_pictures_of_their_class(made, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out, _, _ = made
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
     novel = open_evaluated_split(read_run(folder), device="cpu").split
@@ -103,32 +113,34 @@ def test_supports_are_different_pictures_of_their_class(made, monkeypatch):
     assert all(len(set(support)) == 3 for support in drawn.reshape(-1, 3).tolist())
 
 
-def test_separation_is_one_for_classes_that_point_in_directions_of_their_own():
+def test_separation_is_one_for_classes_that_point_in_directions_of_their_own() -> None:
     weights = torch.eye(4).expand(6, 4, 4).contiguous()
     assert separation(weights) == {"silhouette": pytest.approx(1), "intra": pytest.approx(1), "inter": 0}
     mixed = torch.nn.functional.normalize(torch.randn(6, 4, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
     assert separation(mixed)["silhouette"] < 0.2
 
 
-def test_figures_of_a_folder_that_holds_no_training_end_with_3(tmp_path, artifacts, capsys):
+def test_figures_of_a_folder_that_holds_no_training_end_with_3(
+    tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.run(["report", str(tmp_path), "--figure", "all"]) == 3
     assert "train.json" in capsys.readouterr().err
     assert not (artifacts / "report").exists()
 
 
-def test_figures_are_on_the_page_of_their_folder(made, tmp_path, capsys):
+def test_figures_are_on_the_page_of_their_folder(made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["report", str(made[0]), str(made[1]), "--out", str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [part["kind"] for part in found["parts"]] == ["training", "figures"]
     assert '"alpha":[{' in (tmp_path / "report.html").read_text()
 
 
-def test_a_figure_that_is_not_known_ends_with_2(made, capsys):
+def test_a_figure_that_is_not_known_ends_with_2(made, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["report", str(made[0]), "--figure", "gamma"]) == 2
     assert "alpha, weights" in capsys.readouterr().err
 
 
-def test_a_class_name_with_dollar_signs_is_no_formula(tmp_path):
+def test_a_class_name_with_dollar_signs_is_no_formula(tmp_path: Path) -> None:
     numbers = [{"shots": 1, "weights": kind, "alpha": 0.0, "silhouette": 0.5} for kind in ("visual", "multimodal")]
     points = {(1, kind): np.zeros((2, 2, 2), np.float32) for kind in ("visual", "multimodal")}
     draw(points, numbers, ("$x^{ $", "wren"), tmp_path / "weights.png")

@@ -1,5 +1,7 @@
 """The table of a FLIER evaluation: whole on a terminal of 80 columns and in a pipe."""
 
+from typing import Any
+
 import pytest
 
 from syntrans.views.labels import FLIER_LABELS
@@ -10,7 +12,7 @@ SHOTS = ("1", "2", "4", "8", "16")
 
 
 @pytest.fixture
-def summary():
+def summary() -> dict[str, Any]:
     value, lead = {"mean": 72.31, "half_width": 1.25}, {"mean": 12.31, "half_width": 1.25, "verdict": "better"}
     pairs = [f"{FLIER} - {row}" for row in FLIER_LABELS if row != FLIER]
     assert f"{FLIER} - {PIXELS}" in pairs
@@ -22,7 +24,7 @@ def summary():
     }
 
 
-def test_every_cell_is_there_on_80_columns_and_in_a_pipe(summary):
+def test_every_cell_is_there_on_80_columns_and_in_a_pipe(summary: dict[str, Any]) -> None:
     narrow, piped = render(summary, width=80), render(summary)
     assert max(map(len, narrow.splitlines())) <= 80
     for text in (narrow, piped):
@@ -34,7 +36,7 @@ def test_every_cell_is_there_on_80_columns_and_in_a_pipe(summary):
     assert [word for word in head if word.endswith("-shot")] == [f"{k}-shot" for k in SHOTS]
 
 
-def test_a_lead_over_pixels_that_the_image_branch_has_alone_is_not_called_the_latents(summary):
+def test_a_lead_over_pixels_that_the_image_branch_has_alone_is_not_called_the_latents(summary: dict[str, Any]) -> None:
     assert verdict(summary).startswith("Latents add something over the same pictures as pixels at 1, 2, 4, 8, 16 shots")
     level = {"mean": 0.1, "half_width": 0.7, "verdict": "not distinguishable at 95 %"}
     for k in SHOTS:

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from tiny_diffusion import make_pipeline
 
@@ -6,14 +9,14 @@ from syntrans.paths import make_dir
 
 
 @pytest.fixture(scope="session")
-def pipeline_folder(tmp_path_factory):
+def pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy pipeline of Stable Diffusion's own classes."""
     pytest.importorskip("diffusers")
     return make_pipeline(make_dir(tmp_path_factory.mktemp("diffusion") / "toy"))
 
 
 @pytest.fixture(scope="session")
-def descriptor():
+def descriptor() -> Callable[..., DescriptorRow]:
     """Makes a row: `descriptor("w001", "a red body", kept=True)`."""
 
     def make(class_id: str, text: str, *, kept: bool = True, weight: float = 0.5) -> DescriptorRow:

@@ -11,11 +11,11 @@ CLIP = "package:syntrans_world/weights/clip"
 
 
 @pytest.fixture
-def shown():
+def shown() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
 
 
-def test_a_resnet_without_its_last_block_and_that_block_are_the_whole(shown):
+def test_a_resnet_without_its_last_block_and_that_block_are_the_whole(shown: np.ndarray) -> None:
     whole, parts = (open_clip_space(CLIP, torch.device("cpu"), last_block=apart) for apart in (False, True))
     before = parts.before_projection(shown)
     assert before.ndim == 4
@@ -23,7 +23,7 @@ def test_a_resnet_without_its_last_block_and_that_block_are_the_whole(shown):
     torch.testing.assert_close(parts.project(before), whole.project(whole.before_projection(shown)))
 
 
-def test_so_are_those_of_a_vision_transformer():
+def test_so_are_those_of_a_vision_transformer() -> None:
     open_clip = pytest.importorskip("open_clip")
     torch.manual_seed(0)
     tower = open_clip.transformer.VisionTransformer(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ JOBS = [Job(Prompt("a", "a", text), seed, f"key {seed}") for seed, text in enume
 
 
 @pytest.fixture(scope="module")
-def diffusion(pipeline_folder):
+def diffusion(pipeline_folder: Path) -> LatentDiffusion:
     return LatentDiffusion(open_folder(str(pipeline_folder)), torch.device("cpu"))
 
 
-def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion):
+def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion: LatentDiffusion) -> None:
     made = diffusion.make(JOBS, SAMPLING)
     assert [one.latent.shape for one in made] == [(4, 8, 8)] * 3
     assert pixels([one.image for one in made]).shape == (3, 16, 16, 3)
@@ -31,13 +32,13 @@ def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion):
     assert np.abs(again[0].permute(1, 2, 0).clamp(-1, 1).numpy() - shown).max() < 0.02
 
 
-def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(diffusion):
+def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(diffusion: LatentDiffusion) -> None:
     together = diffusion.make(JOBS, SAMPLING)
     alone = diffusion.make([JOBS[2]], SAMPLING)[0]
     np.testing.assert_allclose(together[2].latent, alone.latent, atol=2e-3)
 
 
-def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion):
+def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: LatentDiffusion) -> None:
     shown = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
     first, second = diffusion.encode(shown), diffusion.encode(shown, batch=2)
     torch.testing.assert_close(first, second)
@@ -46,7 +47,7 @@ def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion):
     torch.testing.assert_close(first, (inner * vae.config.scaling_factor).detach())
 
 
-def test_a_shift_of_the_vae_is_respected_both_ways(diffusion, monkeypatch):
+def test_a_shift_of_the_vae_is_respected_both_ways(diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     plain = diffusion.decode(latents)
     diffusion._vae.register_to_config(shift_factor=0.5)
@@ -57,13 +58,17 @@ def test_a_shift_of_the_vae_is_respected_both_ways(diffusion, monkeypatch):
         diffusion._vae.register_to_config(shift_factor=None)
 
 
-def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(diffusion, monkeypatch):
+def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(
+    diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(diffusion, "decode", lambda latents: torch.full((1, 3, 16, 16), torch.nan))
     made = diffusion.make(JOBS[:1], SAMPLING)[0]
     assert (made.image, made.latent, made.reason) == (None, None, "not_a_number")
 
 
-def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(diffusion, monkeypatch):
+def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(
+    diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(diffusion._pipeline, "safety_checker", object())
     monkeypatch.setattr(diffusion._pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
     made = diffusion.make(JOBS[:1], SAMPLING)[0]
@@ -72,12 +77,12 @@ def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason
 
 
 @pytest.fixture
-def copy(pipeline_folder, tmp_path):
+def copy(pipeline_folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pipeline_folder, tmp_path / "copy")
 
 
 @pytest.mark.parametrize("part", ["unet", "vae"])
-def test_a_folder_without_a_part_says_which(copy, part):
+def test_a_folder_without_a_part_says_which(copy: Path, part: str) -> None:
     index = json.loads((copy / "model_index.json").read_text())
     del index[part]
     (copy / "model_index.json").write_text(json.dumps(index))
@@ -85,13 +90,13 @@ def test_a_folder_without_a_part_says_which(copy, part):
         open_folder(str(copy))
 
 
-def test_pickled_weights_are_not_loaded(copy):
+def test_pickled_weights_are_not_loaded(copy: Path) -> None:
     (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(ModelLoadError, match=r"no \*\.safetensors in unet/"):
         open_folder(str(copy))
 
 
-def test_code_of_the_folder_is_not_run(copy):
+def test_code_of_the_folder_is_not_run(copy: Path) -> None:
     index = json.loads((copy / "model_index.json").read_text())
     index["unet"] = ["my_unet", "Evil"]
     (copy / "model_index.json").write_text(json.dumps(index))
@@ -99,13 +104,13 @@ def test_code_of_the_folder_is_not_run(copy):
         open_folder(str(copy))
 
 
-def test_a_folder_of_something_else_is_said_in_one_line(tmp_path):
+def test_a_folder_of_something_else_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelLoadError, match="no diffusers pipeline"):
         open_folder(str(tmp_path))
 
 
-def test_weights_of_another_shape_are_said_in_one_line(copy):
+def test_weights_of_another_shape_are_said_in_one_line(copy: Path) -> None:
     config = json.loads((copy / "unet" / "config.json").read_text())
     (copy / "unet" / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 12}))
     with pytest.raises(ModelLoadError, match="does not load as a StableDiffusionPipeline") as error:
@@ -113,7 +118,7 @@ def test_weights_of_another_shape_are_said_in_one_line(copy):
     assert "\n" not in str(error.value)
 
 
-def test_the_licence_is_that_of_the_card(copy):
+def test_the_licence_is_that_of_the_card(copy: Path) -> None:
     assert open_folder(str(copy)).licence == "not stated in the folder"
     (copy / "README.md").write_text("---\nlicense: openrail++\n---\n# A model\n")
     assert open_folder(str(copy)).licence == "openrail++"

@@ -1,5 +1,8 @@
 """Losses of distillation from CLIP: PromptKD as its authors compute it, ours over anchors, relations and features."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -21,12 +24,14 @@ def recorded(values, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("number", range(4))  # T = 1 and 2, BatchNorm in evaluation and in training
-def test_promptkd_and_its_projector_are_the_authors_own(reference, number, dtype):
+def test_promptkd_and_its_projector_are_the_authors_own(
+    reference: Callable[[str], dict[str, Any]], number: int, dtype
+) -> None:
     item = reference("promptkd")
     case, given = item["cases"][number], recorded(item["inputs_shared"], dtype)
     expected, weights = case["outputs"][str(dtype).removeprefix("torch.")], recorded(item["weights_shared"], dtype)
     projector = Projector(12, 16).to(dtype).train(case["hyper"]["bn_training"])
-    first, norm, _, second = projector.layers
+    first, norm, _, second = projector.layers.children()
     for module, part, name in [
         (first, "weight", "proj_w1"),
         (first, "bias", "proj_b1"),
@@ -47,11 +52,11 @@ def test_promptkd_and_its_projector_are_the_authors_own(reference, number, dtype
     assert loss.item() == pytest.approx(expected["loss"], rel=1e-6)
     if "grads" in expected:
         loss.backward()
-        for parameter, name in [(first.weight, "proj_w1"), (second.weight, "proj_w2"), (norm.weight, "bn_gamma")]:
-            np.testing.assert_allclose(parameter.grad.numpy(), expected["grads"][name], atol=1e-5)
+        for module, name in [(first, "proj_w1"), (second, "proj_w2"), (norm, "bn_gamma")]:
+            np.testing.assert_allclose(module.get_parameter("weight").grad.numpy(), expected["grads"][name], atol=1e-5)
 
 
-def test_over_class_vectors_ours_is_promptkd_up_to_its_weight():
+def test_over_class_vectors_ours_is_promptkd_up_to_its_weight() -> None:
     student, teacher, text = unit(6, 8), unit(6, 8, seed=1), unit(5, 8, seed=2)
     logits = {"student": 100 * student @ text.T, "teacher": 100 * teacher @ text.T}
     ours = assignment_loss(student=student, teacher=teacher, anchors=text, temperature=4.0)
@@ -59,7 +64,7 @@ def test_over_class_vectors_ours_is_promptkd_up_to_its_weight():
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn():
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn() -> None:
     rows, anchors = unit(6, 8).requires_grad_(), unit(20, 8, seed=1)
     losses = [
         assignment_loss(student=rows, teacher=rows.detach(), anchors=anchors),
@@ -73,7 +78,7 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn():
     assert feature_loss(student=other, teacher=rows) > 0.1
 
 
-def test_relations_are_those_of_the_softmax_over_the_others():
+def test_relations_are_those_of_the_softmax_over_the_others() -> None:
     student, teacher = unit(4, 3), unit(4, 5, seed=1)
     expected = 0.0
     for i in range(4):
@@ -83,14 +88,14 @@ def test_relations_are_those_of_the_softmax_over_the_others():
     assert relation_loss(student=student, teacher=teacher).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_relations_do_not_care_how_the_space_is_turned():
+def test_relations_do_not_care_how_the_space_is_turned() -> None:
     student, teacher = unit(6, 8), unit(6, 8, seed=1)
     turn, _ = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(3)))
     found = [relation_loss(student=rows, teacher=teacher).item() for rows in (student, student @ turn)]
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
-def test_relations_of_the_parts_of_a_batch_are_those_of_the_whole():
+def test_relations_of_the_parts_of_a_batch_are_those_of_the_whole() -> None:
     student, teacher = unit(6, 8), unit(6, 8, seed=1)
     whole = {"student_all": student, "teacher_all": teacher}
     parts = [relation_loss(student=student[i : i + 3], teacher=teacher[i : i + 3], first=i, **whole) for i in (0, 3)]

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,18 +21,18 @@ def outputs(case, dtype):
     return case["outputs"][str(dtype).removeprefix("torch.")]
 
 
-def close(found, expected):
+def close(found, expected) -> None:
     np.testing.assert_allclose(found.detach().numpy(), expected, atol=1e-5, rtol=0)
 
 
-def test_rotations_are_the_authors_own(reference):
+def test_rotations_are_the_authors_own(reference: Callable[[str], dict[str, Any]]) -> None:
     case = reference("skd_gen0")["cases"][1]
     found = four_rotations(torch.from_numpy(case["inputs"]["images"]))
     assert np.array_equal(found.numpy(), case["outputs"]["float32"]["generated_data"])
 
 
 @DTYPES
-def test_generation_0_and_its_gradients_are_the_authors_own(reference, dtype):
+def test_generation_0_and_its_gradients_are_the_authors_own(reference: Callable[[str], dict[str, Any]], dtype) -> None:
     case = reference("skd_gen0")["cases"][0]
     given, expected = tensors(case["inputs"], dtype), outputs(case, dtype)
     logits, rotation_logits = (given[name].requires_grad_() for name in ("logits", "rot_logits"))
@@ -44,7 +47,7 @@ def test_generation_0_and_its_gradients_are_the_authors_own(reference, dtype):
 
 
 @DTYPES
-def test_the_rotation_head_reads_the_class_logits(reference, dtype):
+def test_the_rotation_head_reads_the_class_logits(reference: Callable[[str], dict[str, Any]], dtype) -> None:
     case = reference("skd_gen0")["cases"][2]
     given, weights = tensors(case["inputs"], dtype), tensors(case["weights"], dtype)
     head = [weights[f"classifier_{part}"].requires_grad_() for part in ("weight", "bias")]
@@ -61,7 +64,9 @@ def test_the_rotation_head_reads_the_class_logits(reference, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("number", [0, 2])  # the single twin, as published, with T = 2 and T = 4
-def test_generation_1_and_its_gradient_are_the_authors_own(reference, number, dtype):
+def test_generation_1_and_its_gradient_are_the_authors_own(
+    reference: Callable[[str], dict[str, Any]], number: int, dtype
+) -> None:
     case = reference("skd_gen1")["cases"][number]
     given, expected = tensors(case["inputs"], dtype), outputs(case, dtype)
     logits = given["student_logits_4B"].requires_grad_()
@@ -81,7 +86,7 @@ def test_generation_1_and_its_gradient_are_the_authors_own(reference, number, dt
     close(logits.grad, expected["grad_student_logits"])
 
 
-def test_equal_twins_have_a_gradient():
+def test_equal_twins_have_a_gradient() -> None:
     logits = torch.ones(2, 3, requires_grad=True)
     found = gen1_loss(student=logits, twin=logits * 1.0, teacher=torch.ones(2, 3))
     sum(found.values()).backward()

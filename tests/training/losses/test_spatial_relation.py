@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +22,9 @@ def rotation(d, seed=3):
 
 @DTYPES
 @pytest.mark.parametrize("number", [0, 1, 2], ids=["batch", "duplicates", "feature maps"])
-def test_the_distance_form_and_its_gradient_are_the_published_ones(reference, number, dtype):
+def test_the_distance_form_and_its_gradient_are_the_published_ones(
+    reference: Callable[[str], dict[str, Any]], number: int, dtype
+) -> None:
     case = reference("rkd")["cases"][number]
     student, teacher = (
         torch.from_numpy(case["inputs"][side]).to(dtype).flatten(1).clone() for side in ("student", "teacher")
@@ -34,14 +39,14 @@ def test_the_distance_form_and_its_gradient_are_the_published_ones(reference, nu
 
 
 @LOSSES
-def test_a_student_that_is_its_teacher_loses_nothing(loss):
+def test_a_student_that_is_its_teacher_loses_nothing(loss) -> None:
     x, y = sets((8, 5), (8, 5))
     assert loss(student=x, teacher=x.clone()).item() == pytest.approx(0, abs=1e-12)
     assert loss(student=x, teacher=y).item() > 1e-3
 
 
 @LOSSES
-def test_neither_rotation_nor_scale_of_either_space_counts(loss):
+def test_neither_rotation_nor_scale_of_either_space_counts(loss) -> None:
     student, teacher = sets((3, 8, 5), (3, 8, 7))
     expected = loss(student=student, teacher=teacher)
     turned = loss(student=4 * student @ rotation(5) + 2, teacher=0.1 * teacher @ rotation(7) - 1)
@@ -49,14 +54,14 @@ def test_neither_rotation_nor_scale_of_either_space_counts(loss):
 
 
 @LOSSES
-def test_tasks_are_compared_one_by_one(loss):
+def test_tasks_are_compared_one_by_one(loss) -> None:
     student, teacher = sets((3, 8, 5), (3, 8, 7))
     alone = [loss(student=s, teacher=t) for s, t in zip(student, teacher, strict=True)]
     torch.testing.assert_close(loss(student=student, teacher=teacher), torch.stack(alone).mean())
 
 
 @LOSSES
-def test_only_the_student_is_taught(loss):
+def test_only_the_student_is_taught(loss) -> None:
     student, teacher = (x.requires_grad_() for x in sets((8, 5), (8, 7)))
     loss(student=student, teacher=teacher).backward()
     assert teacher.grad is None
@@ -64,14 +69,14 @@ def test_only_the_student_is_taught(loss):
 
 
 @LOSSES
-def test_equal_samples_have_a_gradient(loss):
+def test_equal_samples_have_a_gradient(loss) -> None:
     student, teacher = sets((6, 5), (6, 7))
     student[1] = student[0]
     loss(student=student.requires_grad_(), teacher=teacher).backward()
     assert student.grad.isfinite().all()
 
 
-def test_the_soft_target_is_the_formula():
+def test_the_soft_target_is_the_formula() -> None:
     student, teacher = (x.numpy() for x in sets((5, 3), (5, 4)))
 
     def rows(x):
@@ -87,7 +92,7 @@ def test_the_soft_target_is_the_formula():
     assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_queries_and_prototypes_keep_their_relation_whatever_the_space():
+def test_queries_and_prototypes_keep_their_relation_whatever_the_space() -> None:
     queries, prototypes, of_teacher, its_prototypes = sets((2, 6, 4), (2, 3, 4), (2, 6, 9), (2, 3, 9))
     teacher = (of_teacher, its_prototypes)
     found = prototype_relation(student=(queries, prototypes), teacher=teacher)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.initialisation import (
     MapInit,
     RawFeatures,
     SpaceSettings,
@@ -25,7 +25,7 @@ def rand(*shape, seed=0, dtype=torch.float64):
 
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize("n_base", [4, 9])
-def test_weights_and_biases_are_those_of_two_gaussians(shots, n_base):
+def test_weights_and_biases_are_those_of_two_gaussians(shots: int, n_base: int) -> None:
     """Mean m of the posterior, variance V of a picture around it: w = V^-1 m and b = -m V^-1 m / 2."""
     within, missed, semantic = rand(D).exp(), rand(n_base, D, seed=1), rand(N, D, seed=2)
     mean, classes = rand(E, N, D, seed=3), torch.stack([torch.randperm(N) for _ in range(E)])
@@ -41,7 +41,7 @@ def test_weights_and_biases_are_those_of_two_gaussians(shots, n_base):
 
 
 @pytest.mark.parametrize("fusion", ["evidence", "convex", "additive"])
-def test_scores_are_those_of_an_untrained_head(fusion):
+def test_scores_are_those_of_an_untrained_head(fusion: str) -> None:
     labels = torch.arange(8).repeat_interleave(5)
     base, val = 1 + rand(40, D, dtype=torch.float32), 1 + rand(30, D, seed=1, dtype=torch.float32)
     text, of_val = rand(8, 5, seed=2, dtype=torch.float32), rand(N, 5, seed=3, dtype=torch.float32)
@@ -62,6 +62,6 @@ def test_scores_are_those_of_an_untrained_head(fusion):
     assert torch.allclose(scale * found, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_right_answers_count_as_accuracy_does_ties_included():
+def test_right_answers_count_as_accuracy_does_ties_included() -> None:
     scores = rand(7, 8, 4).round()
     assert torch.allclose(right_answers(scores.mT).double().mean(-1), accuracy(scores))

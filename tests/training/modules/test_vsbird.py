@@ -30,7 +30,7 @@ def without(*classes):
 
 
 @pytest.fixture
-def head():
+def head() -> VSBird:
     """A head whose every part has been trained away from where it begins."""
     made = VSBird(metric(), rand(C, D, seed=2), rand(C, S, seed=3), lam=0.5)
     with torch.no_grad():
@@ -40,7 +40,7 @@ def head():
 
 
 @pytest.fixture
-def batch():
+def batch() -> PseudoNovelTasks:
     classes = torch.stack([torch.randperm(N + 1, generator=torch.Generator().manual_seed(i))[:N] for i in range(2)])
     return PseudoNovelTasks(
         rand(2, N, K, D, seed=4), rand(2, N * Q, D, seed=5), classes, torch.zeros(2, 0, D), torch.zeros(2, 0).long()
@@ -52,14 +52,14 @@ def scores(head, *, alpha, text, support, query, classes=None):
     return SynTrans(head, text, alpha=alpha).scores(support, query, classes)
 
 
-def test_at_alpha_0_no_text_enters(head):
+def test_at_alpha_0_no_text_enters(head: VSBird) -> None:
     support, query = rand(2, N, K, D), rand(2, N * Q, D, seed=1)
     one, other = (scores(head, alpha=0.0, text=rand(N, S, seed=i), support=support, query=query) for i in (7, 8))
     assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("fusion", ["evidence", "convex"])
-def test_at_alpha_1_no_picture_enters(head, fusion):
+def test_at_alpha_1_no_picture_enters(head: VSBird, fusion: str) -> None:
     head.fusion = fusion
     query, text = rand(2, N * Q, D, seed=1), rand(N, S, seed=7)
     one, other = (scores(head, alpha=1.0, text=text, support=rand(2, N, K, D, seed=i), query=query) for i in (7, 8))
@@ -67,7 +67,7 @@ def test_at_alpha_1_no_picture_enters(head, fusion):
 
 
 @pytest.mark.parametrize("fusion", ["convex", "additive"])
-def test_a_gate_that_shuts_leaves_the_pictures_alone(head, fusion):
+def test_a_gate_that_shuts_leaves_the_pictures_alone(head: VSBird, fusion: str) -> None:
     head.fusion = fusion
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     pictures = scores(head, alpha=0.0, **task)
@@ -77,7 +77,7 @@ def test_a_gate_that_shuts_leaves_the_pictures_alone(head, fusion):
     assert torch.allclose(shut, pictures, rtol=0.05, atol=0.05)
 
 
-def test_doubting_the_texts_that_are_wrong_is_better_than_believing_all():
+def test_doubting_the_texts_that_are_wrong_is_better_than_believing_all() -> None:
     """And no worse than the pictures alone; the gate here knows which texts are of other classes."""
     episodes, precision = 400, torch.linspace(4.0, 0.5, D)
     semantic = rand(episodes, N, D)
@@ -97,7 +97,7 @@ def test_doubting_the_texts_that_are_wrong_is_better_than_believing_all():
     assert doubting > accuracy(alpha=0.0) + 0.01
 
 
-def test_networks_say_the_same_whatever_signs_the_directions_have(head):
+def test_networks_say_the_same_whatever_signs_the_directions_have(head: VSBird) -> None:
     """The sign of an eigenvector means nothing, and another metric's directions have others."""
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     before = scores(head, alpha=0.5, **task)
@@ -106,7 +106,7 @@ def test_networks_say_the_same_whatever_signs_the_directions_have(head):
     assert torch.allclose(before, scores(head, alpha=0.5, **task), rtol=1e-3, atol=1e-3)
 
 
-def test_classes_in_another_order_get_the_same_scores_in_that_order(head):
+def test_classes_in_another_order_get_the_same_scores_in_that_order(head: VSBird) -> None:
     support, query, text = rand(2, N, K, D), rand(2, N * Q, D, seed=1), rand(N, S, seed=2)
     order = torch.tensor([3, 0, 4, 2, 1])
     found = scores(head, alpha=0.4, text=text, support=support, query=query)
@@ -114,7 +114,7 @@ def test_classes_in_another_order_get_the_same_scores_in_that_order(head):
     assert torch.allclose(found[..., order], turned, atol=1e-4)
 
 
-def test_parts_begin_as_if_they_were_not_there():
+def test_parts_begin_as_if_they_were_not_there() -> None:
     made = [metric(), rand(C, D, seed=2), rand(C, S, seed=3)]
     whole = VSBird(*made)
     plain = VSBird(*made, generator=False, residual=False, gate=False)
@@ -124,7 +124,7 @@ def test_parts_begin_as_if_they_were_not_there():
     assert torch.allclose(scores(whole, alpha=0.5, **task), scores(plain, alpha=0.5, **task), atol=1e-5)
 
 
-def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head):
+def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head: VSBird) -> None:
     """Other features and texts of the absent classes, and another metric of all classes, change nothing."""
     text, support, away = rand(2, N, S, seed=9), rand(2, N, D, seed=4), without(0, 3, 4, 7, 9)
 
@@ -140,7 +140,7 @@ def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head):
     assert torch.allclose(before, run(), atol=1e-3)
 
 
-def test_the_closed_form_is_the_posterior_mean_of_two_gaussians():
+def test_the_closed_form_is_the_posterior_mean_of_two_gaussians() -> None:
     """Against the textbook formula in the original space."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(D, D)), rng.normal(size=(D, D))
@@ -159,13 +159,13 @@ def test_the_closed_form_is_the_posterior_mean_of_two_gaussians():
     assert np.allclose(predictive, np.diag(variance.numpy()), atol=1e-3)
 
 
-def test_text_counts_less_with_every_support():
+def test_text_counts_less_with_every_support() -> None:
     visual, semantic, precision = torch.zeros(1, D), torch.ones(1, D), torch.full((D,), 2.0)
     shares = [fuse_evidence(visual, semantic, precision, shots=k, alpha=0.5)[0][0, 0].item() for k in (1, 5, 25)]
     assert shares == pytest.approx([2 / 3, 2 / 7, 2 / 27])
 
 
-def test_the_shared_space_makes_pictures_round():
+def test_the_shared_space_makes_pictures_round() -> None:
     x, labels = rand(200, D) * torch.arange(1.0, D + 1), torch.arange(10).repeat(20)
     phi = fit_phi(x, labels, power=0.5)(x)
     within, between = within_covariance(phi, labels), shrink(torch.cov(rand(50, D).T), 0.1)
@@ -176,7 +176,7 @@ def test_the_shared_space_makes_pictures_round():
     assert (found.precision.diff() <= 0).all()
 
 
-def test_phi_is_centred_on_the_mean_class():
+def test_phi_is_centred_on_the_mean_class() -> None:
     x, labels = rand(60, D).abs(), torch.arange(6).repeat(10)
     phi = fit_phi(x, labels, power=0.75)
     means = torch.stack([phi(x)[labels == c].mean(0) for c in range(6)])
@@ -185,7 +185,7 @@ def test_phi_is_centred_on_the_mean_class():
     assert torch.allclose(phi(3 * x), phi(x), atol=1e-6)
 
 
-def test_long_features_are_taken_along_their_leading_directions():
+def test_long_features_are_taken_along_their_leading_directions() -> None:
     x, labels = rand(60, D) * torch.arange(1.0, D + 1), torch.arange(6).repeat(10)
     whole, phi = fit_phi(x, labels, power=1.0), fit_phi(x, labels, power=1.0, most=D - 2)
     kept, all_of_it = phi(x), whole(x)
@@ -195,7 +195,7 @@ def test_long_features_are_taken_along_their_leading_directions():
     assert torch.allclose(lost, least, atol=1e-5)
 
 
-def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
+def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures() -> None:
     true = 3 * rand(1, N, D)
     pictures = true + 0.3 * rand(1, N, D, seed=1)
     trust, precision = TextGate(), torch.full((D,), 2.0)
@@ -205,7 +205,7 @@ def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures():
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_every_fusion_tells_classes_apart_and_learns(fusion, batch):
+def test_every_fusion_tells_classes_apart_and_learns(fusion, batch: PseudoNovelTasks) -> None:
     made = VSBird(Metric(torch.eye(D), torch.ones(D)), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
     shown = show(batch.classes, made.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
     away = HeldOutClasses(without(*range(N + 1)).held_out_mask, Metric(torch.eye(D), torch.ones(D)))
@@ -221,19 +221,19 @@ def test_every_fusion_tells_classes_apart_and_learns(fusion, batch):
     assert (found.argmax(-1) == torch.arange(N)).all()
 
 
-def test_an_unknown_fusion_is_refused():
+def test_an_unknown_fusion_is_refused() -> None:
     with pytest.raises(ValueError, match="evidence, convex, additive"):
         VSBird(metric(), rand(C, D), rand(C, S), fusion="sum")
 
 
-def test_a_loss_of_weight_0_is_left_out(batch, head):
+def test_a_loss_of_weight_0_is_left_out(batch: PseudoNovelTasks, head: VSBird) -> None:
     shown = Shown(head.base_text, batch.classes)
     away, none = without(*range(N + 1)), LossWeights(0.0, 0.0, 0.0, 0.0)
     terms = bridge_loss(head, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=none)
     assert set(terms) == {"fused"}
 
 
-def test_a_share_of_the_places_is_shown_a_wrong_text():
+def test_a_share_of_the_places_is_shown_a_wrong_text() -> None:
     classes, text = torch.arange(N).expand(400, N), rand(100, S)
     generator = torch.Generator().manual_seed(0)
     assert (show(classes, text, wrong=0.0, generator=generator).classes == classes).all()
@@ -241,7 +241,7 @@ def test_a_share_of_the_places_is_shown_a_wrong_text():
     assert 0.15 < swapped < 0.25
 
 
-def test_scatter_moves_pictures_by_the_spread_of_others():
+def test_scatter_moves_pictures_by_the_spread_of_others() -> None:
     x, residuals = rand(500, D), 2 * rand(300, D, seed=1)
     generator = torch.Generator().manual_seed(0)
     assert scatter(x, residuals, amount=0.0, generator=generator) is x
@@ -249,7 +249,7 @@ def test_scatter_moves_pictures_by_the_spread_of_others():
     assert moved.std().item() == pytest.approx(residuals.std().item(), rel=0.05)
 
 
-def test_fusions_at_their_ends():
+def test_fusions_at_their_ends() -> None:
     v, s = rand(1, N, D), rand(1, N, D, seed=1)
     assert torch.allclose(fuse(v, s, alpha=0.0), F.normalize(v, dim=-1), atol=1e-6)
     assert torch.allclose(add(v, s, shots=K, alpha=0.0), F.normalize(v, dim=-1), atol=1e-6)
@@ -257,7 +257,7 @@ def test_fusions_at_their_ends():
     assert torch.allclose(fuse_evidence(v, s, torch.ones(D), shots=K, alpha=0.0)[0], v, atol=1e-6)
 
 
-def test_where_all_pictures_lie_elsewhere_the_classes_are_drawn_to_where_they_lie():
+def test_where_all_pictures_lie_elsewhere_the_classes_are_drawn_to_where_they_lie() -> None:
     v, s = torch.randn(2, 4, 5, D, generator=torch.Generator().manual_seed(0))
     here, there = (
         fuse_evidence(v + far, s, torch.ones(D), shots=K, alpha=0.5, offset=torch.full((4, 1, D), far))[0]
@@ -266,12 +266,12 @@ def test_where_all_pictures_lie_elsewhere_the_classes_are_drawn_to_where_they_li
     torch.testing.assert_close(there, here + 3)
 
 
-def test_a_share_outside_0_to_1_is_refused(head):
+def test_a_share_outside_0_to_1_is_refused(head: VSBird) -> None:
     with pytest.raises(ValueError, match=r"alpha must lie between"):
         SynTrans(head, rand(N, S), alpha=1.2)
 
 
-def test_a_gate_that_is_shut_leaves_numbers(head):
+def test_a_gate_that_is_shut_leaves_numbers(head: VSBird) -> None:
     with torch.no_grad():
         head.trust.bias.fill_(-1000.0)
     for alpha in (0.0, 0.5, 1.0):

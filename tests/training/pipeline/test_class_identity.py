@@ -8,6 +8,7 @@ import unicodedata
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from lookalikes import LOOKALIKES, collide, kept_apart, name_lists, named
 from PIL import Image
 
-from syntrans.classes.entries import ClassEntry, read_classes, require_clean, slug
+from syntrans.classes.entries import ClassEntry, slug
+from syntrans.classes.lint import require_clean
 from syntrans.contract.reading import read_descriptors, read_metadata
 from syntrans.descriptors.importers import import_descriptions
 from syntrans.errors import InputError
+from syntrans.images.class_lists import read_classes
 from syntrans.images.folders import FilePool
 from syntrans.images.image_set import ImageRef, match_classes, open_images
 from syntrans.progress import Silent
@@ -73,7 +76,7 @@ many = settings(max_examples=500, suppress_health_check=list(HealthCheck))
 @pytest.mark.slow
 @many
 @given(names=name_lists().filter(bool), data=st.data())
-def test_lists_folders_and_splits_give_every_class_its_own_pictures_or_an_error_that_names_two(names, data):
+def test_lists_folders_and_splits_give_every_class_its_own_pictures_or_an_error_that_names_two(names, data) -> None:
     with tempfile.TemporaryDirectory() as folder:
         entries = as_list(names, folder)
     assert [entry.name for entry in entries] == names
@@ -98,10 +101,10 @@ def test_lists_folders_and_splits_give_every_class_its_own_pictures_or_an_error_
 
 
 @pytest.mark.parametrize("examples", [25, pytest.param(500, marks=pytest.mark.slow)])
-def test_imports_and_training_give_every_class_its_own_descriptions_and_features(examples):
+def test_imports_and_training_give_every_class_its_own_descriptions_and_features(examples: int) -> None:
     @settings(many, max_examples=examples)
     @given(names=name_lists(size=20).filter(bool), listed=st.booleans())
-    def walk(names, listed):
+    def walk(names, listed) -> None:
         with tempfile.TemporaryDirectory() as folder:
             entries = kept_apart(as_list(names, folder))
             assume(len(entries) > 1)
@@ -161,7 +164,7 @@ def mined(entries, root, out):
     return mine(config, entries, open_images(root), out, progress=Silent()).descriptors
 
 
-def features(root, parts, shas):
+def features(root, parts, shas) -> None:
     """Class by class, as training reads them."""
     rng = np.random.default_rng(0)
     for part, own in parts.items():
@@ -182,7 +185,7 @@ def pictures_of(split):
     return {name: {split.sha256[row] for row in own} for name, own in zip(split.classes, rows, strict=True)}
 
 
-def own_rows_and_pictures(path, shas):
+def own_rows_and_pictures(path, shas) -> None:
     """That mining gave every class rows, and showed its own pictures for them, and those of its contrast."""
     rows, _ = read_descriptors(path)
     assert {row.class_id for row in rows} == set(shas)
@@ -193,21 +196,23 @@ def own_rows_and_pictures(path, shas):
 
 
 @pytest.fixture
-def small(tiny_text_encoder):
+def small(tiny_text_encoder: Path) -> dict[str, Any]:
     one = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
     return {
         "device": "cpu",
         "encoder": {"method": "precomputed"},
         "text": {"encoder": str(tiny_text_encoder)},
-        "bridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
+        "ridge": {"episodes": 4, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 1.0},
         "vsbird": {"seeds": 1, "steps": 1, **one},
-        "methods": {"names": ["simpleshot"], "episodes": 4},
+        "baselines": {"names": ["simpleshot"], "episodes": 4},
         "episodes": {"shots": [1], "queries": 2, "episodes": 4},
     }
 
 
 @pytest.mark.slow
-def test_names_that_look_alike_keep_their_rows_and_pictures_from_mining_to_evaluation(tmp_path, small):
+def test_names_that_look_alike_keep_their_rows_and_pictures_from_mining_to_evaluation(
+    tmp_path: Path, small: dict[str, Any]
+) -> None:
     names = [name for name in LOOKALIKES if "/" not in name]
     entries = kept_apart(as_list(names, tmp_path))
     shas = photos(tmp_path / "photos", entries)
@@ -234,7 +239,7 @@ def test_names_that_look_alike_keep_their_rows_and_pictures_from_mining_to_evalu
 
 
 @pytest.fixture
-def trained(tmp_path, small):
+def trained(tmp_path: Path, small: dict[str, Any]):
     """A training whose classes have names that no drawn list has."""
     entries = [ClassEntry(f"plain-{n}", f"plain {n}") for n in range(13)]
     shas = {entry.id: [f"{entry.id} {i}" for i in range(6)] for entry in entries}
@@ -246,10 +251,10 @@ def trained(tmp_path, small):
 
 
 @pytest.mark.slow
-def test_mining_training_and_evaluation_give_every_class_of_any_list_its_own_rows_and_pictures(trained):
+def test_mining_training_and_evaluation_give_every_class_of_any_list_its_own_rows_and_pictures(trained) -> None:
     @settings(many, max_examples=60)
     @given(names=name_lists().filter(bool))
-    def walk(names):
+    def walk(names) -> None:
         with tempfile.TemporaryDirectory() as folder:
             entries = kept_apart(as_list(names, folder))
             assume(len(entries) > 1)

@@ -45,11 +45,11 @@ device: cpu
 data: {path: FEATURES}
 encoder: {method: precomputed}
 text: {encoder: ENCODER}
-bridge: {episodes: 20, shrinkages: [null, 1.0], lambdas: [1.0], alpha_step: 0.5}
+ridge: {episodes: 20, shrinkages: [null, 1.0], lambdas: [1.0], alpha_step: 0.5}
 vsbird:
   {seeds: 1, steps: 2, feature_powers: [1.0], spread_factors: [1.0], prior_shrinkages: [1.0], shrinkages: [1.0],
    lambdas: [1.0]}
-methods: {names: [simpleshot], episodes: 10}
+baselines: {names: [simpleshot], episodes: 10}
 episodes: {shots: [1], queries: 4, episodes: 20}
 """
 
@@ -137,7 +137,8 @@ def test_a_worker_starts_no_program_and_speaks_to_nobody_either(
 def test_the_list_of_commands_is_whole(commands: dict[str, list[str]]) -> None:
     # The demonstration is mine, train and evaluate, one after the other; to start a program that loads packages is
     # what install is for.
-    assert {*typer.main.get_command(app).commands} == {*commands, "demo", "install"}
+    program: Any = typer.main.get_command(app)
+    assert {*program.commands} == {*commands, "demo", "install"}
 
 
 def test_the_watch_sees_programs_and_connections(watch: Watch) -> None:

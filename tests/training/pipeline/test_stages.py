@@ -1,7 +1,11 @@
 """Which text the rows without a text's name use, and that it goes with the run."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from syntrans.contract.rows import DescriptorRow
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.trained_run import read_run
@@ -11,7 +15,7 @@ from syntrans_training.text.class_vectors import Knowledge
 
 
 @pytest.fixture
-def knowledge(descriptor_row):
+def knowledge(descriptor_row: Callable[..., DescriptorRow]) -> Callable[..., Knowledge]:
     def of(*texts):
         return Knowledge({"fox": [descriptor_row("fox", text) for text in texts]}, {"fox": "fox"}, None)
 
@@ -20,43 +24,47 @@ def knowledge(descriptor_row):
 
 def config(class_names="auto", template="{text}"):
     return TrainConfig.model_validate(
-        {"bridge": {"class_names": class_names}, "text": {"descriptor_template": template}}
+        {"ridge": {"class_names": class_names}, "text": {"descriptor_template": template}}
     )
 
 
-def test_val_is_asked_about_class_names_only_where_descriptors_say_one(knowledge):
+def test_val_is_asked_about_class_names_only_where_descriptors_say_one(knowledge: Callable[..., Knowledge]) -> None:
     assert main_variants(knowledge("a fox is red"), config()) == ("kept", "unnamed")
     assert main_variants(knowledge("it is red"), config()) == ("kept",)
     assert main_variants(knowledge("it is red"), config(template="{name}, {which}")) == ("kept", "unnamed")
 
 
-def test_class_names_are_kept_or_dropped_where_the_config_says_so(knowledge):
+def test_class_names_are_kept_or_dropped_where_the_config_says_so(knowledge: Callable[..., Knowledge]) -> None:
     assert main_variants(knowledge("a fox is red"), config("keep")) == ("kept",)
     assert main_variants(knowledge("a fox is red"), config("drop")) == ("unnamed",)
 
 
-def test_without_descriptors_there_are_names(knowledge):
+def test_without_descriptors_there_are_names(knowledge: Callable[..., Knowledge]) -> None:
     assert main_variants(knowledge(), config("drop")) == ("name",)
 
 
 @pytest.mark.slow
 def test_a_run_without_class_names_is_evaluated_without_them_and_beside_them(
-    features, tiny_config, write_toy_descriptors, tmp_path, monkeypatch
-):
+    features: Path,
+    tiny_config: Callable[..., TrainConfig],
+    write_toy_descriptors: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     asked = tiny_config(
         data={"path": str(features)},
         encoder={"method": "precomputed"},
         text={"descriptor_template": "{name}: {text}"},
-        bridge={"class_names": "drop"},
+        ridge={"class_names": "drop"},
     )
     run = train(asked, out=tmp_path / "run", descriptors=write_toy_descriptors())
-    assert read_run(run.folder).bridge.main == "unnamed"
+    assert read_run(run.folder).ridge.main == "unnamed"
     few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 5, "episodes": 10}})
     rows = evaluate(run.folder, few, out=tmp_path / "evaluation")["results"]["1"]
     assert {"syntrans", "with_names", "name_only", "no_text"} <= rows.keys()
-    keeping = asked.model_copy(update={"bridge": asked.bridge.model_copy(update={"class_names": "keep"})})
+    keeping = asked.model_copy(update={"ridge": asked.ridge.model_copy(update={"class_names": "keep"})})
     other = train(keeping, out=tmp_path / "other", descriptors=write_toy_descriptors())
-    assert read_run(other.folder).bridge.main == "kept"
+    assert read_run(other.folder).ridge.main == "kept"
     rows = evaluate(other.folder, few, out=tmp_path / "other-evaluation")["results"]["1"]
     assert "with_names" not in rows

@@ -1,5 +1,7 @@
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,8 +10,9 @@ import torch
 
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
-from syntrans_training.config import EvaluateConfig
+from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
+from syntrans_training.engine import checkpoint
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.table import render
 from syntrans_training.pipeline.train import TrainResult, train
@@ -18,12 +21,12 @@ pytestmark = pytest.mark.slow  # whole trainings, which the tests share
 
 
 @pytest.fixture(scope="module")
-def config(tiny_config):
+def config(tiny_config: Callable[..., TrainConfig]) -> TrainConfig:
     return tiny_config(
         encoder={"epochs": 4, "augment": {"crop_area": [0.8, 1.0], "jitter": 0.1}},
-        bridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
+        ridge={"episodes": 40, "lambdas": [0.3, 3.0], "shrinkages": [None, 1.0], "alpha_step": 0.25},
         vsbird={"lambdas": [0.1, 1.0]},
-        methods={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4, "published_steps": 4},
+        baselines={"names": ["simpleshot", "ridge", "fsktn", "am3"], "steps": 4, "published_steps": 4},
         episodes={"shots": [1, 3]},
     )
 
@@ -34,7 +37,9 @@ EVALUATE = EvaluateConfig.model_validate(
 
 
 @pytest.fixture(scope="module")
-def trained_once(config, write_descriptors_of_toys, tmp_path_factory):
+def trained_once(
+    config: TrainConfig, write_descriptors_of_toys: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+):
     """A run on names, one on descriptors, and the caches of both, made once for this file; see `warm` and `trained`."""
     root = tmp_path_factory.mktemp("once")
     with pytest.MonkeyPatch.context() as patch:
@@ -45,14 +50,14 @@ def trained_once(config, write_descriptors_of_toys, tmp_path_factory):
 
 
 @pytest.fixture
-def warm(trained_once, artifacts):
+def warm(trained_once, artifacts: Path) -> Path:
     """This test's artifacts, with the run on names and the caches in them."""
     shutil.copytree(trained_once[0] / "artifacts", artifacts)
     return artifacts
 
 
 @pytest.fixture
-def trained(trained_once, warm, write_toy_descriptors):
+def trained(trained_once, warm: Path, write_toy_descriptors: Callable[..., Path]) -> TrainResult:
     """The run on descriptors as if it had been made here: its folder and its descriptor file are this test's own."""
     root, made = trained_once
     folder = shutil.copytree(made.folder, warm / "train" / "one")
@@ -61,22 +66,14 @@ def trained(trained_once, warm, write_toy_descriptors):
     return TrainResult(folder, folder / made.encoder.name, folder / made.bridge.name, made.report)
 
 
-def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
+def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts) -> None:
     out = artifacts / "evaluate" / "one"
     summary = evaluate(trained.folder, EVALUATE, out=out)
     visual = ["plain_prototypes", "simpleshot", "ridge", "visual_only"]
-    semantic = [
-        "fsktn",
-        "am3",
-        "am3_other",
-        "semantic_only",
-        "fused",
-        "syntrans",
-        "syntrans_prior",
-        "syntrans_inductive",
-    ]
+    semantic = ["fsktn", "am3", "am3_other", "semantic_only", "fused"]
+    syntrans = ["syntrans", "syntrans_prior", "syntrans_inductive", "syntrans_transductive"]
     controls = ["no_text", "name_only", "raw", "random_words", "shuffled", "half_shuffled"]
-    rows = [*visual, *semantic, "syntrans_transductive", *controls]
+    rows = [*visual, *semantic, *syntrans, *controls]
     assert list(summary["results"]["1"]) == rows
     assert summary == read_sealed_json(out / "summary.json", "evaluate again")
     visual = summary["results"]["1"]["visual_only"]
@@ -94,7 +91,7 @@ def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts):
 
 
 @pytest.fixture
-def imagined(toy_data, write_imagined_of, tmp_path):
+def imagined(toy_data: Path, write_imagined_of: Callable[..., Path], tmp_path: Path) -> Path:
     """A file with two pictures of every val and novel class, real ones that stand for imagined ones."""
     shown: dict[str, list[bytes]] = {}
     for part in ("val", "novel"):
@@ -105,7 +102,7 @@ def imagined(toy_data, write_imagined_of, tmp_path):
 
 def test_imagined_supports_are_a_row_beside_syntrans_whose_worth_val_chose(
     trained, config, imagined, artifacts, write_toy_descriptors
-):
+) -> None:
     asked = config.model_copy(update={"imagined_supports": 2, "imagined": str(imagined)})
     again = train(asked, out=trained.folder, descriptors=write_toy_descriptors())
     (one, _) = again.report["imagined"]["choices"]
@@ -119,7 +116,7 @@ def test_imagined_supports_are_a_row_beside_syntrans_whose_worth_val_chose(
 
 def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their_supports_move_it(
     trained, artifacts, toy_data, tmp_path
-):
+) -> None:
     elsewhere = shutil.copytree(toy_data, tmp_path / "elsewhere")
     own, other = (
         evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / name, images=images)["results"]["1"]
@@ -133,7 +130,7 @@ def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their
     )
 
 
-def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
+def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts) -> None:
     first, again = (evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / n) for n in ("a", "b"))
     assert first["results"] == again["results"]
     assert len(list((artifacts / "cache" / "episodes").glob("*.parquet"))) == 2  # one a shot, reused
@@ -141,7 +138,7 @@ def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts):
 
 def test_a_second_train_skips_the_encoder_and_the_features(
     trained, config, artifacts, write_toy_descriptors, monkeypatch
-):
+) -> None:
     monkeypatch.setattr("syntrans_training.encoder.training.fit", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(
         "syntrans_training.encoder.features.run_encoder", lambda *_, **__: pytest.fail("extracted again")
@@ -151,12 +148,14 @@ def test_a_second_train_skips_the_encoder_and_the_features(
     assert other.report["bridge"]["identity"] != trained.report["bridge"]["identity"]
 
 
-def test_another_seed_trains_another_encoder(trained, config, artifacts):
+def test_another_seed_trains_another_encoder(trained, config, artifacts) -> None:
     other = train(config.model_copy(update={"seed": 1}), out=artifacts / "train" / "two")
     assert other.encoder.read_bytes() != trained.encoder.read_bytes()
 
 
-def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifacts, write_toy_descriptors, monkeypatch):
+def test_an_interrupted_train_goes_on_to_the_same_bits(
+    trained, config, artifacts, write_toy_descriptors, monkeypatch
+) -> None:
     from syntrans_training.encoder import training as encoder
 
     peek = encoder._val_check
@@ -179,12 +178,12 @@ def test_an_interrupted_train_goes_on_to_the_same_bits(trained, config, artifact
     with (out / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"epoch": 2, "lo\n')  # a full disk cuts a line short
     again = train(slow, out=out)
-    weights = [encoder.checkpoint.load(r.encoder)[0] for r in (trained, again)]
+    weights = [checkpoint.load(r.encoder)[0] for r in (trained, again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert list(again.report["encoder"]["val_1_shot"]) == ["1", "2", "3", "4"]  # the looks before the stop too
 
 
-def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data, write_toy_descriptors):
+def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data, write_toy_descriptors) -> None:
     novel = load_splits(str(toy_data), size=20, names=("novel",))["novel"]
     shown = [novel.sha256[int(np.flatnonzero(novel.labels == c)[0])] for c in range(5)]
     run = train(config, out=artifacts / "train" / "one", descriptors=write_toy_descriptors(images_seen=shown))
@@ -196,14 +195,14 @@ def test_images_seen_by_mining_are_no_queries(config, warm, artifacts, toy_data,
         assert not np.isin(np.array(queries), seen).any()
 
 
-def test_without_descriptors_the_names_are_the_text(warm, artifacts):
+def test_without_descriptors_the_names_are_the_text(warm, artifacts) -> None:
     summary = evaluate(warm / "train" / "encoder", EVALUATE, out=artifacts / "evaluate" / "one")
     assert "shuffled" in summary["results"]["1"]
     assert not {"name_only", "raw", "random_words"} & summary["results"]["1"].keys()  # the names are the text
     assert summary["descriptors"] is None
 
 
-def test_training_never_opens_the_novel_split(config, warm, artifacts, toy_data, tmp_path):
+def test_training_never_opens_the_novel_split(config, warm, artifacts, toy_data, tmp_path) -> None:
     (folder := tmp_path / "without-novel").mkdir()
     for name in ("base", "val"):
         (folder / f"{name}.parquet").write_bytes((toy_data / f"{name}.parquet").read_bytes())
@@ -211,14 +210,14 @@ def test_training_never_opens_the_novel_split(config, warm, artifacts, toy_data,
     assert train(blind, out=artifacts / "train" / "one").bridge.exists()
 
 
-def test_shots_that_were_not_trained_are_refused(trained, artifacts):
+def test_shots_that_were_not_trained_are_refused(trained, artifacts) -> None:
     five = EVALUATE.model_copy(update={"episodes": EVALUATE.episodes.model_copy(update={"shots": (5,)})})
     with pytest.raises(UsageError, match=r"trained for \[1, 3\]"):
         evaluate(trained.folder, five, out=artifacts / "evaluate" / "one")
 
 
-def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, artifacts, monkeypatch):
-    def interrupt(*_):
+def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, artifacts, monkeypatch) -> None:
+    def interrupt(*_) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("syntrans_training.pipeline.training_run.TrainingRun.fit_ridge_baseline", interrupt)
@@ -230,13 +229,13 @@ def test_files_of_two_runs_in_one_folder_are_not_evaluated(trained, config, arti
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"config": {"epochs": 3}}'])
-def test_a_report_that_is_none_is_named(trained, artifacts, text):
+def test_a_report_that_is_none_is_named(trained, artifacts, text) -> None:
     (trained.folder / "train.json").write_text(text)
     with pytest.raises(InputError, match=r"train\.json is not (the report|JSON)"):
         evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
 
 
-def test_a_report_that_was_damaged_is_refused(trained_once, warm, artifacts):
+def test_a_report_that_was_damaged_is_refused(trained_once, warm, artifacts) -> None:
     folder = shutil.copytree(trained_once[1].folder, warm / "train" / "two")
     report = (folder / "train.json").read_text()
     (folder / "train.json").write_text(report.replace('"images": ', '"images": 1', 1))
@@ -246,13 +245,13 @@ def test_a_report_that_was_damaged_is_refused(trained_once, warm, artifacts):
 
 def test_descriptors_that_changed_since_training_are_not_taken_for_those_of_then(
     trained, artifacts, write_toy_descriptors
-):
+) -> None:
     write_toy_descriptors(rejected=False)
     with pytest.raises(InputError, match="has changed since"):
         evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
 
 
-def test_a_class_that_was_trained_on_is_not_novel(config, warm, artifacts, toy_data, tmp_path):
+def test_a_class_that_was_trained_on_is_not_novel(config, warm, artifacts, toy_data, tmp_path) -> None:
     folder = tmp_path / "leaky"
     folder.mkdir()
     for name in ("base", "val"):
@@ -264,13 +263,13 @@ def test_a_class_that_was_trained_on_is_not_novel(config, warm, artifacts, toy_d
         evaluate(run.folder, EVALUATE, out=artifacts / "evaluate" / "one")
 
 
-def test_a_damaged_encoder_of_another_run_is_passed_over(config, warm, artifacts):
+def test_a_damaged_encoder_of_another_run_is_passed_over(config, warm, artifacts) -> None:
     (artifacts / "train" / "zzz").mkdir()
     (artifacts / "train" / "zzz" / "encoder.safetensors").write_bytes(b"garbage")
     assert train(config, out=artifacts / "train" / "one").bridge.exists()
 
 
-def test_without_controls_only_the_main_text_has_heads(config, warm, artifacts, write_toy_descriptors):
+def test_without_controls_only_the_main_text_has_heads(config, warm, artifacts, write_toy_descriptors) -> None:
     bare = config.model_copy(update={"vsbird": config.vsbird.model_copy(update={"controls": False})})
     run = train(bare, out=artifacts / "train" / "bare", descriptors=write_toy_descriptors())
     assert {choice["variant"] for choice in run.report["vsbird"]["choices"]} == {"kept"}
@@ -279,12 +278,12 @@ def test_without_controls_only_the_main_text_has_heads(config, warm, artifacts, 
     assert not {"no_text", "name_only", "raw", "random_words"} & rows.keys()
 
 
-def test_descriptors_for_a_training_on_names_are_refused(warm, write_toy_descriptors):
+def test_descriptors_for_a_training_on_names_are_refused(warm, write_toy_descriptors) -> None:
     with pytest.raises(UsageError, match="was trained on class names alone"):
         evaluate(warm / "train" / "encoder", EVALUATE, out=warm / "evaluate", descriptors=write_toy_descriptors())
 
 
-def test_another_text_encoder_than_the_training_had_is_refused(warm, tiny_text_encoder):
+def test_another_text_encoder_than_the_training_had_is_refused(warm, tiny_text_encoder) -> None:
     from transformers import BertModel
 
     run = shutil.copytree(warm / "train" / "encoder", warm / "train" / "moved")

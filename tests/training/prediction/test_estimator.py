@@ -3,11 +3,12 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from prediction_world import COLOURS, Words, photo, sight
+from prediction_world import COLOURS, Words, opened, photo
 
 import syntrans
 from syntrans.errors import InputError
@@ -21,12 +22,12 @@ def pictures(shots, start=0):
 
 
 @pytest.fixture
-def colours(monkeypatch):
-    monkeypatch.setattr(estimator, "open_sight", lambda _ref: sight(LazyText("words", Words)))
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimator, "open_image_encoder", lambda _ref: opened(LazyText("words", Words)))
 
 
 @pytest.mark.usefixtures("colours")
-def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tmp_path):
+def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tmp_path: Path) -> None:
     x, y = pictures(2)
     classifier = syntrans.FewShotClassifier(coverage=0.9).fit(x, y)
     queries, truth = pictures(4, start=10)
@@ -44,14 +45,14 @@ def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tm
 
 
 @pytest.mark.usefixtures("colours")
-def test_the_estimator_keeps_the_whole_name_of_a_class_that_is_described_alone():
+def test_the_estimator_keeps_the_whole_name_of_a_class_that_is_described_alone() -> None:
     x, y = pictures(1)
     classifier = syntrans.FewShotClassifier().fit(x, y, {"green parrot": ["a green bird"]})
     assert classifier.classes_.tolist() == ["blue", "green", "green parrot", "red"]
 
 
 @pytest.mark.usefixtures("colours")
-def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_path):
+def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_path: Path) -> None:
     x, y = pictures(1)
     for picture, name in zip(x, y, strict=True):
         picture.save(tmp_path / f"{name}.png")
@@ -66,7 +67,7 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
 
 
 @pytest.mark.slow
-def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
+def test_the_estimator_passes_the_checks_of_scikit_learn_on_features() -> None:
     """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""
     pytest.importorskip("sklearn")
     program = (
@@ -82,7 +83,7 @@ def test_the_estimator_passes_the_checks_of_scikit_learn_on_features():
     assert done.stdout.split() == by_name
 
 
-def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
+def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline() -> None:
     pytest.importorskip("sklearn")
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
@@ -102,12 +103,12 @@ def test_the_estimator_is_one_of_scikit_learn_in_a_pipeline():
     assert np.allclose(whole, parts, atol=1e-5)
 
 
-def test_import_syntrans_stays_light_and_an_unknown_name_is_an_attribute_error():
+def test_import_syntrans_stays_light_and_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NoSuch"):
         _ = syntrans.NoSuch
 
 
-def test_the_command_and_the_estimator_import_neither_torch_nor_transformers_nor_vllm():
+def test_the_command_and_the_estimator_import_neither_torch_nor_transformers_nor_vllm() -> None:
     program = (
         "import sys, syntrans.cli.app, syntrans_training.prediction.command, syntrans_training.prediction.estimator\n"
         "print([m for m in ('torch', 'transformers', 'vllm', 'open_clip', 'sklearn') if m in sys.modules])"

@@ -1,12 +1,14 @@
 """The core of predict, on features whose truth is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from syntrans.errors import InputError, UsageError
 from syntrans_training.prediction import novelty
 from syntrans_training.prediction.calibration import calibrate
-from syntrans_training.prediction.class_means import class_directions
+from syntrans_training.prediction.class_means import Directions, class_directions
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.inputs.support_check import check_supports
 from syntrans_training.prediction.predictor import Settings, fit
@@ -45,14 +47,14 @@ def answer(supports, labels, pictures, text=None, space=SAME, **settings):
     return predictor, predictor.predict(pictures)
 
 
-def test_one_picture_a_class_is_enough_to_name_most_pictures():
+def test_one_picture_a_class_is_enough_to_name_most_pictures() -> None:
     supports, labels, pictures, truth, _ = task(shots=1)
     _, found = answer(supports, labels, pictures, inductive=True)
     assert (found.labels == truth).mean() > 0.6
     assert np.allclose(found.probabilities.sum(1), 1, atol=1e-5)
 
 
-def test_pictures_that_are_named_together_are_named_better():
+def test_pictures_that_are_named_together_are_named_better() -> None:
     alone, together = [], []
     for seed in range(8):
         supports, labels, pictures, truth, _ = task(shots=1, seed=seed)
@@ -61,14 +63,14 @@ def test_pictures_that_are_named_together_are_named_better():
     assert np.mean(together) > np.mean(alone) + 0.03
 
 
-def test_inductive_answers_do_not_depend_on_the_other_pictures():
+def test_inductive_answers_do_not_depend_on_the_other_pictures() -> None:
     supports, labels, pictures, _, text = task()
     _, whole = answer(supports, labels, pictures, text, inductive=True)
     _, one = answer(supports, labels, pictures[7:8], text, inductive=True)
     assert np.allclose(whole.probabilities[7], one.probabilities[0], atol=1e-5)
 
 
-def test_text_that_fits_helps_with_one_picture_and_text_of_other_classes_does_no_harm():
+def test_text_that_fits_helps_with_one_picture_and_text_of_other_classes_does_no_harm() -> None:
     gain, harm = [], []
     for seed in range(12):
         supports, labels, pictures, truth, text = task(ways=8, shots=1, noise=0.3, seed=seed)
@@ -80,7 +82,7 @@ def test_text_that_fits_helps_with_one_picture_and_text_of_other_classes_does_no
     assert np.mean(harm) < 0.01
 
 
-def test_text_is_worth_less_than_its_prior_the_less_the_supports_agree_with_it():
+def test_text_is_worth_less_than_its_prior_the_less_the_supports_agree_with_it() -> None:
     supports, labels, _, _, text = task(ways=8)
     fitting = text_pictures(unit(supports), labels, text)
     assert 0.9 * TEXT_PICTURES < fitting < TEXT_PICTURES
@@ -88,20 +90,20 @@ def test_text_is_worth_less_than_its_prior_the_less_the_supports_agree_with_it()
     assert text_pictures(supports[:0], labels[:0], text) == TEXT_PICTURES
 
 
-def test_a_class_with_text_and_no_picture_is_found():
+def test_a_class_with_text_and_no_picture_is_found() -> None:
     supports, labels, pictures, truth, text = task(shots=3)
     kept = labels != 4
     _, found = answer(supports[kept], labels[kept], pictures, text)
     assert (found.labels[truth == 4] == 4).mean() > 0.8
 
 
-def test_no_picture_at_all_and_texts_name_pictures_above_chance():
+def test_no_picture_at_all_and_texts_name_pictures_above_chance() -> None:
     _, _, pictures, truth, text = task()
     _, found = answer(np.zeros((0, DIM), np.float32), np.zeros(0, np.int64), pictures, text)
     assert (found.labels == truth).mean() > 0.6
 
 
-def test_prediction_sets_hold_the_class_as_often_as_they_promise():
+def test_prediction_sets_hold_the_class_as_often_as_they_promise() -> None:
     covered, promised = [], []
     for seed in range(30):
         supports, labels, pictures, truth, _ = task(ways=5, shots=6, noise=0.45, seed=seed)
@@ -112,7 +114,7 @@ def test_prediction_sets_hold_the_class_as_often_as_they_promise():
     assert np.mean(covered) == pytest.approx(0.9, abs=0.03)
 
 
-def test_few_supports_promise_what_they_can_and_one_a_class_nothing():
+def test_few_supports_promise_what_they_can_and_one_a_class_nothing() -> None:
     supports, labels, pictures, _, _ = task(ways=5, shots=3)
     assert answer(supports, labels, pictures)[1].calibration.promised == pytest.approx(15 / 16)
     supports, labels, pictures, _, _ = task(ways=2, shots=2)
@@ -121,7 +123,7 @@ def test_few_supports_promise_what_they_can_and_one_a_class_nothing():
     assert answer(supports, labels, pictures)[1].calibration.promised is None
 
 
-def test_sets_of_an_easy_task_cover_what_they_promise_and_no_more():
+def test_sets_of_an_easy_task_cover_what_they_promise_and_no_more() -> None:
     covered, right = [], []
     for seed in range(20):
         supports, labels, pictures, truth, _ = task(ways=5, shots=6, noise=0.2, seed=seed)
@@ -132,16 +134,16 @@ def test_sets_of_an_easy_task_cover_what_they_promise_and_no_more():
     assert np.mean(covered) == pytest.approx(25 / 31, abs=0.04)
 
 
-def test_without_a_guarantee_the_likeliest_class_is_in_every_set():
+def test_without_a_guarantee_the_likeliest_class_is_in_every_set() -> None:
     supports, labels, pictures, _, _ = task(shots=1, noise=0.5)
     _, found = answer(supports, labels, pictures)
     assert found.members[np.arange(len(pictures)), found.labels].all()
 
 
-def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_together():
+def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_together() -> None:
     from sklearn.metrics import roc_auc_score
 
-    found = {"alone": [], "together": []}
+    found: dict[str, list[float]] = {"alone": [], "together": []}
     space = Space(background=unit(np.random.default_rng(1).normal(size=(40, DIM))))
     for seed in range(8):
         supports, labels, pictures, _, _ = task(ways=8, shots=1, noise=0.3, seed=seed)
@@ -153,7 +155,9 @@ def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_toget
     assert np.mean(found["together"]) > np.mean(found["alone"]) + 0.02
 
 
-def test_like_pictures_share_their_familiarity_and_one_without_its_like_keeps_its_own(monkeypatch):
+def test_like_pictures_share_their_familiarity_and_one_without_its_like_keeps_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(novelty, "BLOCK", 4)
     likes = unit(np.eye(DIM)[[0] * 6] + 0.01 * np.random.default_rng(0).normal(size=(6, DIM)))
     placed = np.concatenate([likes, np.eye(DIM)[[1]]])
@@ -164,7 +168,7 @@ def test_like_pictures_share_their_familiarity_and_one_without_its_like_keeps_it
     assert novelty._shared(scores[:1], placed[:1]) == pytest.approx(1)
 
 
-def test_hard_tasks_get_flatter_probabilities_than_easy_ones():
+def test_hard_tasks_get_flatter_probabilities_than_easy_ones() -> None:
     scales = []
     for noise in (0.05, 0.6):
         supports, labels, _, _, _ = task(ways=8, shots=6, noise=noise)
@@ -173,7 +177,7 @@ def test_hard_tasks_get_flatter_probabilities_than_easy_ones():
     assert scales[0] > scales[1]
 
 
-def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual():
+def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual() -> None:
     supports, labels, pictures, _, _ = task(ways=5, shots=6, noise=0.1)
     strange = unit(np.random.default_rng(9).normal(size=(50, DIM)))
     _, found = answer(supports, labels, np.concatenate([pictures, strange]))
@@ -183,7 +187,7 @@ def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual():
     assert answer(supports, labels, pictures)[1].verdict.threshold is None
 
 
-def test_left_out_supports_are_compared_with_the_others_of_their_class():
+def test_left_out_supports_are_compared_with_the_others_of_their_class() -> None:
     z = unit(np.eye(4, dtype=np.float32)[[0, 1, 2, 3]])
     directions = class_directions(z, np.array([0, 0, 1, 1]), None, 2)
     cosines = directions.left_out_scores(z, np.array([0, 0, 1, 1]))
@@ -191,7 +195,7 @@ def test_left_out_supports_are_compared_with_the_others_of_their_class():
     assert cosines[0, 0] == pytest.approx(float(placed[0] @ unit(z[1] - directions.centre)), abs=1e-5)
 
 
-def test_reasons_name_the_nearest_support_the_descriptors_and_a_quarrel():
+def test_reasons_name_the_nearest_support_the_descriptors_and_a_quarrel() -> None:
     supports, labels, pictures, truth, text = task(shots=2, noise=0.1)
     names = tuple(f"class {i}" for i in range(5))
     told = texts_of(text, tuple((f"looks like {i}",) for i in range(5)))
@@ -201,10 +205,12 @@ def test_reasons_name_the_nearest_support_the_descriptors_and_a_quarrel():
     assert reasons[0].speaks_for[0][0] == "looks like 0"
     assert 0 < reasons[0].text_share < 1
     wrong = fit(supports, labels, names, SAME, texts_of(np.roll(text, 1, 0)), Settings())
-    assert wrong.predict(pictures).directions.k0 < 0.1
+    directions = wrong.predict(pictures).directions
+    assert isinstance(directions, Directions)
+    assert directions.k0 < 0.1
 
 
-def test_one_class_and_a_class_of_which_nothing_is_known_are_refused():
+def test_one_class_and_a_class_of_which_nothing_is_known_are_refused() -> None:
     supports, labels, _, _, _ = task(shots=1)
     with pytest.raises(InputError, match="at least two"):
         fit(supports[:1], labels[:1], ("only",), Space(), None, Settings())
@@ -214,7 +220,7 @@ def test_one_class_and_a_class_of_which_nothing_is_known_are_refused():
         Settings(coverage=1.0)
 
 
-def test_a_fitted_space_brings_unseen_classes_apart_and_survives_its_file(tmp_path):
+def test_a_fitted_space_brings_unseen_classes_apart_and_survives_its_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(size=(DIM, DIM)) * np.linspace(3, 0.2, DIM)  # variation that says nothing about classes
     means = 2 * rng.normal(size=(40, DIM))
@@ -238,7 +244,7 @@ def test_a_fitted_space_brings_unseen_classes_apart_and_survives_its_file(tmp_pa
     assert np.allclose(again.project(x[:5]), space.project(x[:5]), atol=5e-3)
 
 
-def test_the_shipped_bridge_fits_its_card():
+def test_the_shipped_bridge_fits_its_card() -> None:
     space = load_space()
     assert len(space.note["classes"]) == 100
     assert space.transform.shape == (576, 576)
@@ -246,7 +252,7 @@ def test_the_shipped_bridge_fits_its_card():
     assert np.allclose(np.linalg.norm(space.background, axis=1), 1, atol=1e-2)
 
 
-def test_queries_of_a_single_class_do_not_move_the_others():
+def test_queries_of_a_single_class_do_not_move_the_others() -> None:
     supports, labels, pictures, truth, _ = task(shots=1, noise=0.08)
     directions = class_directions(unit(supports), labels, None, 5)
     moved = directions.with_queries(unit(pictures[truth == 0]))
@@ -255,7 +261,7 @@ def test_queries_of_a_single_class_do_not_move_the_others():
     assert share[1:].max() < share[0] / 2
 
 
-def test_the_support_check_says_what_is_odd():
+def test_the_support_check_says_what_is_odd() -> None:
     supports, labels, _, _, _ = task(ways=4, shots=4, noise=0.05)
     z = unit(supports)
     labels = labels.copy()
@@ -271,7 +277,7 @@ def test_the_support_check_says_what_is_odd():
     assert "few pictures: x (1)" in "\n".join(check_supports(z[:2], np.array([0, 1]), ("x", "y"), origins, ["1", "2"]))
 
 
-def test_class_pairs_that_look_alike_are_said():
+def test_class_pairs_that_look_alike_are_said() -> None:
     rng = np.random.default_rng(0)
     means = unit(rng.normal(size=(4, DIM)))
     means[1] = unit(means[0] + 0.3 * means[1])

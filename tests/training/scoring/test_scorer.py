@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
+from syntrans_training.methods.base import Method
 from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
@@ -23,7 +24,7 @@ class NearestSupport:
 class Turned:
     """A space whose directions are others; it counts the pictures that it is given."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.axes, self.brought = torch.randn(D, D, generator=torch.Generator().manual_seed(2)), 0
 
     def project(self, features):
@@ -34,7 +35,7 @@ class Turned:
 class NearestInSpace(NearestSupport):
     """The nearest support in a space."""
 
-    def __init__(self, space):
+    def __init__(self, space) -> None:
         self.space, self.within = space, NearestSupport()
 
     def scores(self, support, query, classes):
@@ -42,7 +43,7 @@ class NearestInSpace(NearestSupport):
 
 
 @pytest.fixture(scope="module")
-def features():
+def features() -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(C, D, generator=generator)[LABELS] + 1.5 * torch.randn(len(LABELS), D, generator=generator)
 
@@ -64,7 +65,7 @@ def naive(method, features, tasks):
     return torch.stack(found).numpy()
 
 
-def test_pictures_are_brought_into_a_space_once_for_all_episodes_and_methods(features, tasks):
+def test_pictures_are_brought_into_a_space_once_for_all_episodes_and_methods(features: torch.Tensor, tasks) -> None:
     space = Turned()
     rows = {name: ScoredClassifier((NearestInSpace(space),) * 2, features) for name in ("one", "other")}
     found = score_episodes(rows, tasks, n_classes=C, chunk=7)
@@ -73,7 +74,7 @@ def test_pictures_are_brought_into_a_space_once_for_all_episodes_and_methods(fea
     assert all(np.array_equal(outcome.correct, hits) for outcome in found.values())
 
 
-def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(features):
+def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(features: torch.Tensor) -> None:
     few, space = draw(EpisodeSpec(5, 1, 6, 4, 3), LABELS), Turned()
     row = ScoredClassifier((NearestInSpace(space),), features)
     found = score_episodes({"row": row}, few, n_classes=C, chunk=7)["row"]
@@ -82,9 +83,9 @@ def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(fe
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])
-def test_every_row_scores_as_one_episode_at_a_time(features, tasks, chunk):
+def test_every_row_scores_as_one_episode_at_a_time(features: torch.Tensor, tasks, chunk: int) -> None:
     weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
-    methods = {
+    methods: dict[str, Method] = {
         "cosine": Prototype(),
         "euclidean": Euclidean(),
         "fused": Fused(weights, alpha=0.3),
@@ -100,7 +101,7 @@ def test_every_row_scores_as_one_episode_at_a_time(features, tasks, chunk):
         assert np.allclose(outcomes[name].accuracy, hits.mean(1))
 
 
-def test_rows_with_other_features_do_not_mix(features, tasks):
+def test_rows_with_other_features_do_not_mix(features: torch.Tensor, tasks) -> None:
     rows = {
         "a": ScoredClassifier((Prototype(),), features),
         "b": ScoredClassifier((Prototype(),), features.flip(1) * torch.arange(D)),
@@ -112,7 +113,7 @@ def test_rows_with_other_features_do_not_mix(features, tasks):
         )
 
 
-def test_a_row_of_several_methods_is_their_mean(features, tasks):
+def test_a_row_of_several_methods_is_their_mean(features: torch.Tensor, tasks) -> None:
     weights = torch.randn(C, D, generator=torch.Generator().manual_seed(1))
     methods = Prototype(), Semantic(weights), NearestSupport()
     outcomes = score_episodes({"mean": ScoredClassifier(methods, features)}, tasks, n_classes=C, chunk=16)
@@ -121,7 +122,7 @@ def test_a_row_of_several_methods_is_their_mean(features, tasks):
     assert outcomes["mean"].confusion.sum() == len(methods) * tasks.query.size
 
 
-def test_counts_per_class_and_image_agree_with_the_accuracy(features, tasks):
+def test_counts_per_class_and_image_agree_with_the_accuracy(features: torch.Tensor, tasks) -> None:
     outcome = score_episodes({"row": ScoredClassifier((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
     assert outcome.confusion.sum(1).tolist() == (np.bincount(tasks.classes.ravel(), minlength=C) * 6).tolist()
     assert outcome.confusion.trace() == outcome.image_correct.sum() == outcome.correct.sum()
@@ -129,7 +130,7 @@ def test_counts_per_class_and_image_agree_with_the_accuracy(features, tasks):
     assert per_class(outcome.confusion)[2] == pytest.approx(outcome.correct[tasks.classes.repeat(6, 1) == 2].mean())
 
 
-def test_views_stand_in_for_the_supports(features, tasks):
+def test_views_stand_in_for_the_supports(features: torch.Tensor, tasks) -> None:
     views = torch.stack([features, features + 0.5, features - 0.5], 1)
     found = score_episodes(
         {"row": ScoredClassifier((Euclidean(),), features, support_views=views)}, tasks, n_classes=C, chunk=16
@@ -140,21 +141,21 @@ def test_views_stand_in_for_the_supports(features, tasks):
     assert score_episodes({"row": shifted}, tasks, n_classes=C, chunk=16)["row"].accuracy.mean() == pytest.approx(0.2)
 
 
-def test_euclidean_prototypes_order_classes_as_the_distance_does():
+def test_euclidean_prototypes_order_classes_as_the_distance_does() -> None:
     support, query = torch.randn(3, 5, 4, D), torch.randn(3, 10, D)
     found = Euclidean().scores(support, query, torch.zeros(3, 5, dtype=torch.long))
     distance = torch.cdist(query, support.mean(2))
     assert torch.allclose(2 * found, query.square().sum(-1, keepdim=True) - distance.square(), atol=1e-4)
 
 
-def test_calibration_error_is_the_weighted_gap_of_the_bins():
+def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.35, 0.35])
     correct = np.array([True, True, True, False, False, True])
     assert ece(reliability(confidence, correct)) == pytest.approx((4 * 0.2 + 2 * 0.15) / 6)
     assert ece(reliability(np.array([1.0, 0.0]), np.array([True, False]))) == 0.0
 
 
-def test_temperature_sets_the_confidence_of_a_row(features, tasks):
+def test_temperature_sets_the_confidence_of_a_row(features: torch.Tensor, tasks) -> None:
     rows = {
         t: ScoredClassifier((Prototype(),), F.normalize(features, dim=-1), temperature=float(t))
         for t in ("0.01", "10", "1000")
@@ -165,14 +166,14 @@ def test_temperature_sets_the_confidence_of_a_row(features, tasks):
     assert found["1000"].ece == pytest.approx(1 - accuracy, abs=0.02)  # always sure
 
 
-def test_the_image_interval_contains_the_normal_one(features, tasks):
+def test_the_image_interval_contains_the_normal_one(features: torch.Tensor, tasks) -> None:
     outcome = score_episodes({"row": ScoredClassifier((Prototype(),), features)}, tasks, n_classes=C, chunk=16)["row"]
     wide, narrow = image_interval(outcome.correct, tasks), interval(outcome.accuracy)
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.half_width >= narrow.half_width
 
 
-def test_the_image_interval_covers_other_pictures_of_the_same_classes():
+def test_the_image_interval_covers_other_pictures_of_the_same_classes() -> None:
     """40 data sets of the same classes: a 95 % interval should contain their common mean about 38 times."""
     centres = 0.5 * torch.randn(C, D, generator=torch.Generator().manual_seed(5))
     found = []

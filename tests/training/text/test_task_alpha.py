@@ -1,5 +1,8 @@
 """What a text is worth in a task: seen in its supports alone, anchored at val."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,20 +37,20 @@ def judge(supports, text, worth=WORTH, alpha=0.5):
     return worth.judge(alpha, Supports(supports.mean(2), text, supports.shape[2]))
 
 
-def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more():
+def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more() -> None:
     home, mixed_up, better = (judged(5, slope=slope, spread=0.7, classes=20).slope.mean() for slope in (1.0, 0.0, 1.4))
     assert mixed_up < 0.05
     assert home == pytest.approx(1, abs=0.1)
     assert better > home + 0.05
 
 
-def test_in_the_domain_of_val_the_text_weighs_as_the_prior_has_it_for_right_texts():
+def test_in_the_domain_of_val_the_text_weighs_as_the_prior_has_it_for_right_texts() -> None:
     found = judged(5, classes=20)
     assert (found.precision / WORTH.precision).mean() == pytest.approx(DOMAINS.exact, rel=0.1)
     assert found.offset.abs().mean() < 0.1
 
 
-def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text():
+def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text() -> None:
     """However exactly right texts would tell a class."""
     for precision in (3.0, 300.0):
         worth = TextWorth(SPREAD, torch.full((D,), precision))
@@ -56,14 +59,14 @@ def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_cla
         torch.testing.assert_close(found.precision, torch.full_like(found.precision, 1 / 0.6), rtol=0.05, atol=0.0)
 
 
-def test_texts_that_tell_half_of_what_they_told_are_far_less_exact():
+def test_texts_that_tell_half_of_what_they_told_are_far_less_exact() -> None:
     exactly = TextWorth(SPREAD, torch.full((D,), 300.0))
     right, half = (judge(*tasks(5, slope=slope, classes=20)[1::-1], exactly).precision.mean() for slope in (1.0, 0.5))
     assert half < right / 50
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
-def test_one_slope_and_precision_make_of_a_task_what_all_slopes_make_on_average(alpha):
+def test_one_slope_and_precision_make_of_a_task_what_all_slopes_make_on_average(alpha: float) -> None:
     """Of one slope they are that slope and its precision; of all, between the least and the greatest; and finite."""
     worth = TextWorth(SPREAD, WORTH.precision, DomainPrior(mixed_up=1e-9, slope=1e-3, elsewhere=0.0, exact=1.0))
     text, supports, _ = tasks(1)
@@ -75,7 +78,7 @@ def test_one_slope_and_precision_make_of_a_task_what_all_slopes_make_on_average(
     assert ((mixed.slope >= 0) & (mixed.slope < 1.5)).all()
 
 
-def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior():
+def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior() -> None:
     moved = [
         abs(judged(*size, slope=0.0, classes=classes).slope.mean() - WORTH.prior(0.5, size[0]).slope.mean()).item()
         for *size, classes in ((1, 5), (5, 5), (5, 20))
@@ -83,26 +86,26 @@ def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior():
     assert moved == sorted(moved)
 
 
-def test_of_two_classes_the_slope_is_judged_too():
+def test_of_two_classes_the_slope_is_judged_too() -> None:
     right, wrong = (judged(5, classes=2, slope=slope).slope.mean() for slope in (1.0, -1.0))
     assert wrong < WORTH.prior(0.5, 5).slope.mean() < right
 
 
-def test_texts_that_are_all_alike_are_no_number_that_is_not_finite():
+def test_texts_that_are_all_alike_are_no_number_that_is_not_finite() -> None:
     _, supports, _ = tasks(1)
     for text in (torch.ones(E, N, D), torch.zeros(E, N, D)):
         assert all(part.isfinite().all() for part in vars(judge(supports, text)).values())
 
 
-def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are():
+def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are() -> None:
     """Each direction twenty times over tells nothing more: the other assignments of the texts know that."""
     text, supports, _ = tasks(1, slope=0.0)
-    spread = ClassSpread(*(part.repeat(20) for part in (SPREAD.within, SPREAD.between, SPREAD.text)), SPREAD.slope)
+    spread = replace(SPREAD, **{name: getattr(SPREAD, name).repeat(20) for name in ("within", "between", "text")})
     repeated = judge(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20), TextWorth(spread, WORTH.precision.repeat(20)))
     torch.testing.assert_close(repeated.slope[..., :D], judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
 
 
-def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it_and_texts_tell_less():
+def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it_and_texts_tell_less() -> None:
     text, supports, _ = tasks(1)
     far = 5 * torch.randn(D, generator=torch.Generator().manual_seed(9))
     here, there = (judge(supports + moved, text) for moved in (0, far))
@@ -111,12 +114,12 @@ def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it_an
     assert there.slope.mean() < here.slope.mean() - 0.1
 
 
-def test_noisier_pictures_do_not_seem_to_lie_elsewhere():
+def test_noisier_pictures_do_not_seem_to_lie_elsewhere() -> None:
     home, noisy = (judged(1, noise=noise, episodes=400).offset.square().mean() for noise in (1.0, 4.0))
     assert noisy < 3.5 * home  # the mean of five pictures scatters (4 + 0.6) / (1 + 0.6) times as much
 
 
-def test_how_a_task_is_judged_depends_on_no_other_task():
+def test_how_a_task_is_judged_depends_on_no_other_task() -> None:
     text, supports, _ = tasks(2)
     whole = judge(supports, text)
     for i in range(3):
@@ -125,7 +128,7 @@ def test_how_a_task_is_judged_depends_on_no_other_task():
             torch.testing.assert_close(getattr(whole, name)[i : i + 1], part, rtol=1e-4, atol=1e-5)
 
 
-def test_moments_of_many_pictures_are_those_they_were_drawn_with():
+def test_moments_of_many_pictures_are_those_they_were_drawn_with() -> None:
     text, _, queries = tasks(1, slope=0.8, classes=400, episodes=1, queries=20)
     labels = torch.arange(400).repeat_interleave(20)
     found = measure_spread(queries[0].reshape(-1, D), labels, text[0], torch.arange(1.0, D + 1))
@@ -136,7 +139,7 @@ def test_moments_of_many_pictures_are_those_they_were_drawn_with():
 
 
 @pytest.fixture(scope="module")
-def method():
+def method() -> Callable[..., SynTrans]:
     """A head whose space is that of the tasks and whose map is the identity; and all texts of the tasks in a row."""
     g = torch.Generator().manual_seed(1)
     base = torch.randn(30, D, generator=g) * 0.6**0.5
@@ -155,7 +158,7 @@ def shown(method, shots=1, **domain):
     return method(text), supports, queries.flatten(1, 2), classes
 
 
-def test_no_query_enters_the_weights_of_the_first_two_levels(method):
+def test_no_query_enters_the_weights_of_the_first_two_levels(method: Callable[..., SynTrans]) -> None:
     """Other queries, or the same in another order, leave the classifier as it is; scores follow the queries."""
     inductive, supports, queries, classes = shown(method)
     order = torch.randperm(queries.shape[1], generator=torch.Generator().manual_seed(3))
@@ -167,7 +170,7 @@ def test_no_query_enters_the_weights_of_the_first_two_levels(method):
         torch.testing.assert_close(alone, before[:, :1], rtol=1e-4, atol=1e-4)
 
 
-def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method):
+def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method: Callable[..., SynTrans]) -> None:
     inductive, supports, queries, classes = shown(method)
     transductive = TransductiveSynTrans(inductive)
     alone = accuracy(inductive.scores(supports, queries, classes)).mean()
@@ -177,7 +180,7 @@ def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(met
     assert not torch.allclose(found, transductive.scores(supports, queries, classes)[:, ::2], atol=1e-2)
 
 
-def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method):
+def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method: Callable[..., SynTrans]) -> None:
     text, supports, queries = tasks(5, episodes=80)
     queries, classes = queries.flatten(1, 2), torch.arange(text.shape[0] * N).view(-1, N)
     adapted = method(text.roll(1, 1))

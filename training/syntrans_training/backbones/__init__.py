@@ -60,8 +60,8 @@ def build(
     Raises `ValueError` listing the known names.
     """
     if is_tower(name):
-        found = open_tower(name)
-        return Encoder(found.model, feature_dim=found.feature_dim, mean=found.mean, std=found.std, size=found.size)
+        whole = open_tower(name)
+        return Encoder(whole.model, feature_dim=whole.feature_dim, mean=whole.mean, std=whole.std, size=whole.size)
     if name == "conv4":
         return Encoder(Conv4(), feature_dim=64 * (size // 16) ** 2, mean=mean, std=std)
     if name not in RESNETS:

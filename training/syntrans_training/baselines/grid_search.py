@@ -51,12 +51,12 @@ def grid_search(
         rows = {
             str(i): ScoredClassifier((build(**s),), val, support_views=support_views) for i, s in enumerate(settings)
         }
-        found = [
+        accuracies = [
             float(o.accuracy.mean()) for o in score_episodes(rows, tasks, n_classes=n_classes, chunk=chunk).values()
         ]
-    best = max(range(len(found)), key=found.__getitem__)
-    trials = [{**s, "val": round(a, 6)} for s, a in zip(settings, found, strict=True)]
-    return GridResult(settings[best], found[best], trials)
+    best = max(range(len(accuracies)), key=accuracies.__getitem__)
+    trials = [{**s, "val": round(a, 6)} for s, a in zip(settings, accuracies, strict=True)]
+    return GridResult(settings[best], accuracies[best], trials)
 
 
 def calibrate(rows: Mapping[str, ScoredClassifier], tasks: Episodes, *, chunk: int = 500) -> dict[str, float]:
@@ -70,10 +70,10 @@ def calibrate(rows: Mapping[str, ScoredClassifier], tasks: Episodes, *, chunk: i
     with selecting(), track(f"calibrate {tasks.support.shape[2]}-shot", total, "classifiers") as progress:
         for view in views:
             for episodes, of_chunk in view.each(tasks, chunk, _entropies):
-                for name, found in zip(view.rows, of_chunk, strict=True):
-                    losses[name] += found
+                for name, entropies in zip(view.rows, of_chunk, strict=True):
+                    losses[name] += entropies
                 progress.advance(episodes * len(of_chunk))
-    return {name: TEMPERATURES[int(found.argmin())] for name, found in losses.items()}
+    return {name: TEMPERATURES[int(entropies.argmin())] for name, entropies in losses.items()}
 
 
 def _entropies(part: Episodes, _: str, scores: Float[Tensor, "e m n"]) -> Float[Tensor, " t"]:
@@ -84,5 +84,5 @@ def _entropies(part: Episodes, _: str, scores: Float[Tensor, "e m n"]) -> Float[
     most = behind.amax(-1, keepdim=True)
     below, over = behind - most, most.double().sum()
     with no_denormals():
-        found = [(t * below).exp().sum(-1).log().double().sum() + t * over for t in TEMPERATURES]
-    return torch.stack(found).cpu()
+        sums = [(t * below).exp().sum(-1).log().double().sum() + t * over for t in TEMPERATURES]
+    return torch.stack(sums).cpu()

@@ -1,4 +1,6 @@
-"""The methods that a table shows beside ours: what each looks at, what val decides for it, what is trained for it.
+"""The methods that a table shows beside ours: what each looks at and what val decides for it.
+
+How those of them that have something to train are trained is in training.py (`RECIPES`).
 
 Visual baselines look at plain features, as they were published; methods with text look at the standardised features
 and class vectors that ours uses, so that a difference to it is one of method.
@@ -12,19 +14,6 @@ from typing import Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from syntrans_training.baselines.training import (
-    OURS,
-    PUBLISHED,
-    Tensors,
-    Train,
-    base_mean,
-    train_alignment,
-    train_alignment_published,
-    train_attention,
-    train_attention_published,
-    train_gate,
-    train_gate_published,
-)
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import (
     AM3,
@@ -45,6 +34,8 @@ from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.text.class_vectors import KEPT, NAME, SIMILARITIES
 
+Tensors = Mapping[str, Tensor]  # what was trained for a baseline
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -54,22 +45,14 @@ class Baseline:
     view: Literal["raw", "unit", "standard"]
     build: Callable[..., Method]
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    train: Train | None = None  # by our recipe
-    published: Train | None = None  # by its authors' recipe, where that can be run on frozen features
     needs_clip: bool = False
     on_views: bool = False  # supports are augmented views, where there are some
     on_tasks: bool = False  # trained on tasks of base classes
 
-    @property
-    def recipes(self) -> dict[str, Train]:
-        """The ways it is trained, of which val keeps the better; none where nothing is trained."""
-        known = {OURS: self.train, PUBLISHED: self.published}
-        return {name: train for name, train in known.items() if train is not None}
-
     def features(self, features: SplitFeatures) -> Float[Tensor, "n d"]:
         """The features that this baseline classifies by."""
-        found: Tensor = getattr(features, self.view)
-        return found
+        values: Tensor = getattr(features, self.view)
+        return values
 
 
 def _loaded(module: Any, tensors: Tensors) -> Any:
@@ -129,23 +112,14 @@ _TIP = {"alpha": (1.0, 3.0, 10.0, 30.0), "beta": (1.0, 3.0, 5.5)}
 
 BASELINES: dict[str, Baseline] = {
     "euclidean": Baseline("visual", "raw", partial(_plain, Euclidean)),
-    "simpleshot": Baseline("visual", "raw", _simpleshot, train=base_mean),
+    "simpleshot": Baseline("visual", "raw", _simpleshot),
     "logistic": Baseline("visual", "unit", partial(_plain, LogisticRegression), {"c": (0.1, 1.0, 10.0)}, on_views=True),
     "ridge": Baseline("visual", "unit", partial(_plain, RidgeRegression), {"lam": (0.01, 0.1, 1.0, 10.0)}),
     "cosine": Baseline("visual", "unit", partial(_plain, CosineClassifier), {"steps": (20, 60), "lr": (1e-3, 1e-2)}),
-    "gidaris": Baseline(
-        "visual", "standard", _attention, train=train_attention, published=train_attention_published, on_tasks=True
-    ),
+    "gidaris": Baseline("visual", "standard", _attention, on_tasks=True),
     "fsktn": Baseline("semantic", "standard", _knowledge_transfer),
-    "am3": Baseline("semantic", "standard", _am3, train=train_gate, published=train_gate_published, on_tasks=True),
-    "semalign": Baseline(
-        "semantic",
-        "standard",
-        _semalign,
-        {"k": tuple(i / 100 for i in range(101))},
-        train=train_alignment,
-        published=train_alignment_published,
-    ),
+    "am3": Baseline("semantic", "standard", _am3, on_tasks=True),
+    "semalign": Baseline("semantic", "standard", _semalign, {"k": tuple(i / 100 for i in range(101))}),
     "zero_shot_name": Baseline("semantic", "unit", partial(_zero_shot, variant="name"), needs_clip=True),
     "zero_shot_descriptors": Baseline("semantic", "unit", partial(_zero_shot, variant="descriptors"), needs_clip=True),
     "dclip": Baseline("semantic", "unit", _dclip, needs_clip=True),

@@ -1,4 +1,4 @@
-"""The methods stage of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
+"""Choosing the baselines of `syntrans train`: other methods' settings and heads, everything chosen on val episodes.
 
 methods.safetensors grows method by method, so an interrupted stage goes on after the last one that was finished. Its
 note lists, per method and number of shots, the setting that val chose and every one that was tried; a method that is
@@ -7,7 +7,6 @@ other's is `<method>_other`; and the temperature of every row of the table (cali
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,42 +15,14 @@ from torch import Tensor
 
 from syntrans.progress import track
 from syntrans_training.baselines.grid_search import GridResult, calibrate, grid_search
-from syntrans_training.baselines.registry import BASELINES, Baseline
-from syntrans_training.baselines.training import BaseClasses, HeadTraining, Tensors, Train
+from syntrans_training.baselines.registry import BASELINES, Tensors
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.training import RECIPES, BaseClasses, HeadTraining, Train
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.scoring.scored_classifier import UNCALIBRATED, ScoredClassifier
-
-METHODS = "methods.safetensors"
-
-
-@dataclass(frozen=True)
-class SelectedBaselines:
-    """What a methods file holds: settings by (method, shots), tensors by name, temperatures by (row, shots)."""
-
-    note: Mapping[str, Any]
-    tensors: Mapping[str, Tensor]
-
-    def rows(self, features: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
-        """The chosen methods as rows on a split."""
-        found = {}
-        for entry in self.note["choices"]:
-            name, baseline = entry.get("row", entry["method"]), BASELINES[entry["method"]]
-            if entry["shots"] == shots:
-                method = baseline.build(
-                    features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
-                )
-                views = features.views if baseline.on_views else None
-                found[name] = ScoredClassifier(
-                    (method,), baseline.features(features), support_views=views, group=baseline.group
-                )
-        return found
-
-    def temperature(self, row: str, shots: int) -> float:
-        """For the calibration of a row; `UNCALIBRATED` where val has not had it."""
-        return float(self.note["temperatures"][str(shots)].get(row, UNCALIBRATED))
+from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
 def select_baselines(
@@ -59,7 +30,7 @@ def select_baselines(
     base: Callable[[int], BaseClasses],
     val: SplitFeatures,
     tasks: Mapping[int, Episodes],
-    training: HeadTraining,
+    training: Callable[[int], HeadTraining],
     *,
     n_classes: int,
     path: Path,
@@ -67,9 +38,8 @@ def select_baselines(
 ) -> dict[str, Any]:
     """Choose and train what `path` does not hold yet; returns its note.
 
-    `base(shots)` are the base classes with the class vectors for that number of shots, `tasks` val episodes by shots.
-    `training` says how heads are trained; its shots are replaced. Methods that need CLIP are left out where
-    `val` is none.
+    `base(shots)` are the base classes with the class vectors for that number of shots, `training(shots)` says how heads
+    are trained for it; `tasks` are val episodes by shots. Methods that need CLIP are left out where `val` is none.
     """
     tensors, note = _load(path, identity)
     done = {(entry["method"], entry["shots"]) for entry in note["choices"]}
@@ -77,9 +47,9 @@ def select_baselines(
     missing = [(name, shots) for shots in tasks for name in fitting if (name, shots) not in done]
     with track("other methods", len(fitting) * len(tasks), "methods", len(done)) as progress:
         for name, shots in missing:
-            found = _choose(BASELINES[name], base(shots), val, tasks[shots], replace(training, shots=shots), n_classes)
-            for row, recipe, made, best in _named(name, found):
-                tensors |= {f"{row}.{shots}.{key}": value for key, value in made.items()}
+            by_recipe = _choose(name, base(shots), val, tasks[shots], training(shots), n_classes)
+            for row, recipe, weights, best in _named(name, by_recipe):
+                tensors |= {f"{row}.{shots}.{key}": value for key, value in weights.items()}
                 chosen = {"setting": best.setting, "val": round(best.accuracy, 6), "trials": best.trials}
                 of_recipe = {} if recipe is None else {"recipe": recipe, "row": row}
                 note["choices"].append({"method": name, "shots": shots, **of_recipe, **chosen})
@@ -117,16 +87,16 @@ Trained = tuple[dict[str, Tensor], GridResult]
 
 
 def _named(
-    name: str, found: Mapping[str | None, Trained]
+    name: str, by_recipe: Mapping[str | None, Trained]
 ) -> Iterator[tuple[str, str | None, dict[str, Tensor], GridResult]]:
     """Row, recipe, tensors and result of each recipe, the one that val prefers first, with the method's name."""
-    ordered = sorted(found.items(), key=lambda item: -item[1][1].accuracy)
+    ordered = sorted(by_recipe.items(), key=lambda item: -item[1][1].accuracy)
     for place, (recipe, trained) in enumerate(ordered):
-        yield f"{name}_other" if place else name, recipe if len(found) > 1 else None, *trained
+        yield f"{name}_other" if place else name, recipe if len(by_recipe) > 1 else None, *trained
 
 
 def _choose(
-    baseline: Baseline,
+    name: str,
     base: BaseClasses,
     val: SplitFeatures,
     episodes: Episodes,
@@ -134,6 +104,7 @@ def _choose(
     n_classes: int,
 ) -> dict[str | None, Trained]:
     """What each recipe of a method makes and what val chooses for it; recipe None where nothing is trained."""
+    baseline = BASELINES[name]
 
     def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
         return grid_search(
@@ -149,8 +120,9 @@ def _choose(
 
     def trained(train: Train) -> dict[str, Tensor]:
         with one_thread():
-            return train(base, training, lambda made: tried(made, middle).accuracy)
+            return train(base, training, lambda weights: tried(weights, middle).accuracy)
 
-    recipes = baseline.recipes.items()
-    made: dict[str | None, dict[str, Tensor]] = {name: trained(train) for name, train in recipes} or {None: {}}
-    return {name: (tensors, tried(tensors, baseline.grid)) for name, tensors in made.items()}
+    weights: dict[str | None, dict[str, Tensor]] = {
+        recipe: trained(train) for recipe, train in RECIPES.get(name, {}).items()
+    } or {None: {}}
+    return {recipe: (tensors, tried(tensors, baseline.grid)) for recipe, tensors in weights.items()}

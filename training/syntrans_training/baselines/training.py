@@ -12,7 +12,7 @@ Val keeps the better recipe (selection.py). A published recipe that is longer th
 steps, its schedule shortened with it; that is the only departure.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from syntrans_training.baselines.losses import alignment_loss, attention_loss, gate_loss
+from syntrans_training.baselines.registry import Tensors
 from syntrans_training.engine.head_trainer import fit, fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.modules.am3_gate import AM3Gate
@@ -28,7 +29,6 @@ from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.modules.whiten import class_means
 
-Tensors = Mapping[str, Tensor]
 OURS, PUBLISHED = "ours", "published"
 VAL_CHECKS = 5  # at val while a head is trained by our recipe
 PICTURES = 128  # of a step of the alignment, by both recipes
@@ -194,3 +194,14 @@ def _tasks(base: BaseClasses, training: HeadTraining) -> PseudoNovelSampler:
         batch=training.batch,
         seed=training.seed,
     )
+
+
+RECIPES: dict[str, dict[str, Train]] = {
+    "simpleshot": {OURS: base_mean},
+    "gidaris": {OURS: train_attention, PUBLISHED: train_attention_published},
+    "am3": {OURS: train_gate, PUBLISHED: train_gate_published},
+    "semalign": {OURS: train_alignment, PUBLISHED: train_alignment_published},
+}
+"""The ways each baseline of the registry is trained, of which val keeps the better; the others have nothing to train.
+
+Published: its authors' recipe, where that can be run on frozen features."""

@@ -1,4 +1,5 @@
 """The bridge from text to pictures (VSBird), and its ridge baseline.
 
-`stage.py` chooses and fits it, `closed_form_start.py` begins in closed form, `head_training.py` trains.
+`train_bridge.py` has all its steps in order: `initialisation_search.py` chooses where it begins, `initialisation.py` is
+that closed form, `head_training.py` trains, `trained_bridges.py` reads what is left.
 """

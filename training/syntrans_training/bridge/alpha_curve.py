@@ -24,16 +24,16 @@ def alpha_curve(
     """Accuracy of every episode at every alpha; phi `pictures` are projected and weights made once for all of them."""
     head.eval()
     memory = head.build_memory()
-    seen = memory.project(pictures)
+    projected = memory.project(pictures)
     semantic = head.semantic(text, memory)
     shots = tasks.support.shape[2]
-    found = []
+    accuracies = []
     for part in tasks.chunks(CHUNK):
         classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
-        made = head.weights(seen[support].mean(2), semantic[classes], memory, shots=shots)
-        linear = [head.classifier(made, shots=shots, alpha=alpha) for alpha in alphas]
+        weights = head.weights(projected[support].mean(2), semantic[classes], memory, shots=shots)
+        linear = [head.classifier(weights, shots=shots, alpha=alpha) for alpha in alphas]
         weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
-        scores = weight @ seen[query.flatten(1)].mT + bias.unsqueeze(-1)
+        scores = weight @ projected[query.flatten(1)].mT + bias.unsqueeze(-1)
         scores = scores.view(len(classes), len(alphas), -1, scores.shape[2])  # [e, a, n, m]
-        found.append(right_answers(scores).double().mean(-1))
-    return torch.cat(found)
+        accuracies.append(right_answers(scores).double().mean(-1))
+    return torch.cat(accuracies)

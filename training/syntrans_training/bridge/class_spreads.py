@@ -1,4 +1,4 @@
-"""How val's classes lie in the shared space of every trained head: what a task is compared with when alpha is moved.
+"""Spreads of val's classes in the shared space of every head, with which a task is compared when alpha is moved.
 
 Measured once the heads are trained (docs/method.md (30), text/task_alpha.py), and kept in vsbird.safetensors.
 """
@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from syntrans_training.bridge.closed_form_start import ClassVectorSource
-from syntrans_training.bridge.stage import SPREAD, load
+from syntrans_training.bridge.initialisation import ClassVectorSource
+from syntrans_training.bridge.trained_bridges import SPREAD, read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.text.class_vectors import NONE
@@ -19,9 +19,9 @@ from syntrans_training.text.task_alpha import measure_spread
 @torch.no_grad()
 def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None:
     """Add to the heads of `path` what they lack; heads without a text have nothing to weigh."""
-    bridges, (tensors, note) = load(path), checkpoint.load(path)
+    bridges, (tensors, note) = read_bridges(path), checkpoint.load(path)
     pictures = bridges.phi(val.values)
-    found: dict[str, Tensor] = {}
+    spreads: dict[str, Tensor] = {}
     for (variant, shots), heads in bridges.heads.items():
         text = texts.val(variant, bridges.choices[variant, shots]["name_share"])
         seeds = [log["seed"] for log in note["heads"] if (log["variant"], log["shots"]) == (variant, shots)]
@@ -32,6 +32,6 @@ def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None
             memory = head.build_memory()
             semantic, precision = head.semantic(text, memory), memory.metric.precision
             spread = measure_spread(memory.project(pictures), val.labels, semantic, precision)
-            found |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
-    if found:
-        checkpoint.save(path, tensors | found, note)
+            spreads |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
+    if spreads:
+        checkpoint.save(path, tensors | spreads, note)

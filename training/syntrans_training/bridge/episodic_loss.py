@@ -71,24 +71,24 @@ def bridge_loss(
     shots = batch.support.shape[2]
     mean = memory.project(batch.support.mean(2))
     semantic = head.semantic(shown.text[shown.classes], memory)
-    made = head.weights(mean, semantic, memory, shots=shots)
+    both = head.weights(mean, semantic, memory, shots=shots)
     fusions: dict[str, tuple[float | Tensor, Weights, float]] = {
-        "fused": (alpha, made, 1.0),
-        "visual": (0.0, made, weights.visual),
-        "semantic": (1.0, replace(made, visual=semantic), weights.semantic),
+        "fused": (alpha, both, 1.0),
+        "visual": (0.0, both, weights.visual),
+        "semantic": (1.0, replace(both, visual=semantic), weights.semantic),
     }
     used = {name: (share, of, weight) for name, (share, of, weight) in fusions.items() if weight}
     linear = [head.classifier(of, shots=shots, alpha=share) for share, of, _ in used.values()]
     entropies = _entropies(linear, memory, batch.query)
-    found = {name: weight * entropy for (name, (_, _, weight)), entropy in zip(used.items(), entropies, strict=True)}
+    terms = {name: weight * entropy for (name, (_, _, weight)), entropy in zip(used.items(), entropies, strict=True)}
     if weights.reconstruction:
         true = memory.weights[batch.classes]
-        told = (shown.classes == batch.classes).to(true.dtype)
+        true_text = (shown.classes == batch.classes).to(true.dtype)
         missed = 1 - F.cosine_similarity(semantic, true, dim=-1)
-        found["reconstruction"] = weights.reconstruction * (missed * told).sum() / told.sum().clamp(min=1)
+        terms["reconstruction"] = weights.reconstruction * (missed * true_text).sum() / true_text.sum().clamp(min=1)
     if weights.cycle:
-        found["cycle"] = weights.cycle * _cycle(head, made.visual, batch.classes, memory)
-    return found
+        terms["cycle"] = weights.cycle * _cycle(head, both.visual, batch.classes, memory)
+    return terms
 
 
 def _entropies(

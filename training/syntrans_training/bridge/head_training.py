@@ -11,13 +11,13 @@ from torch import Tensor
 
 from syntrans.progress import Tracker
 from syntrans_training.bridge.alpha_curve import alpha_curve
-from syntrans_training.bridge.closed_form_start import (
+from syntrans_training.bridge.episodic_loss import LossWeights, bridge_loss, scatter, show
+from syntrans_training.bridge.initialisation import (
     ClassVectorSource,
     MapInit,
     TransformedFeatures,
     full_class_vectors,
 )
-from syntrans_training.bridge.episodic_loss import LossWeights, bridge_loss, scatter, show
 from syntrans_training.engine.devices import no_denormals, thread_pool
 from syntrans_training.engine.head_trainer import fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
@@ -111,11 +111,11 @@ def train_heads(
         try:
             heads = pool.map(train, product(tasks, seeds))
             for _ in tasks:
-                found = []
+                of_task = []
                 for head in islice(heads, len(seeds)):
-                    found.append(head)
+                    of_task.append(head)
                     progress.advance()
-                yield found
+                yield of_task
         finally:  # also where the user has stopped it: what is under way ends at its next step
             stopped.set()
             pool.shutdown(cancel_futures=True)
@@ -140,7 +140,7 @@ def train_head(
             raise KeyboardInterrupt
         return loss(head, step)
 
-    begun, known = validate(), {} if tried else {"semantic_base_before": semantic_on_base(head, task, config, seed)}
+    begun, on_base = validate(), {} if tried else {"semantic_base_before": semantic_on_base(head, task, config, seed)}
     if config.steps:
         step, best = fit_head(
             head,
@@ -154,9 +154,9 @@ def train_head(
     else:
         step, best = 0, begun
     head.eval()
-    log = {"seed": seed, "step": step, "val_before": begun, "val": best, **known}
-    if known:  # what val leaves as it began is as it was
-        before = known["semantic_base_before"]
+    log = {"seed": seed, "step": step, "val_before": begun, "val": best, **on_base}
+    if on_base:  # what val leaves as it began is as it was
+        before = on_base["semantic_base_before"]
         log["semantic_base"] = semantic_on_base(head, task, config, seed) if step else before
     return head, {name: round(value, 6) for name, value in log.items()}
 
@@ -200,10 +200,10 @@ def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig
         batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
         memory = head.build_memory(without)
         semantic = head.semantic(head.base_text[batch.classes], memory)
-        made = Weights(semantic, semantic, memory.metric.precision)  # pictures have no part
-        weight, bias = head.classifier(made, shots=task.shots, alpha=1.0)
-        found = (batch.query @ (weight @ memory.metric.transform).mT + bias.unsqueeze(1)).argmax(-1)
+        weights = Weights(semantic, semantic, memory.metric.precision)  # pictures have no part
+        weight, bias = head.classifier(weights, shots=task.shots, alpha=1.0)
+        answers = (batch.query @ (weight @ memory.metric.transform).mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]
-        right += int((found == query_labels(n, found.shape[1] // n)).sum())
-        all_queries += found.numel()
+        right += int((answers == query_labels(n, answers.shape[1] // n)).sum())
+        all_queries += answers.numel()
     return right / all_queries

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from syntrans.progress import track
-from syntrans_training.bridge.closed_form_start import MapInit, SpaceSettings, TransformedFeatures, missed_covariance
+from syntrans_training.bridge.initialisation import MapInit, SpaceSettings, TransformedFeatures, missed_covariance
 from syntrans_training.engine.devices import thread_pool
 from syntrans_training.modules.shared_space import diagonalise, shrink, within_covariance
 from syntrans_training.modules.vsbird import HeldOutClasses
@@ -34,12 +34,12 @@ def held_out_metrics(
         between = missed_covariance(features.means[~held_out_mask], text[~held_out_mask], start)
         return HeldOutClasses(held_out_mask, diagonalise(within, between))
 
-    masks, found = _left_out(len(features.means), size, seed), []
+    masks, metrics = _left_out(len(features.means), size, seed), []
     with track("metrics without some classes", len(masks), "metrics") as progress, thread_pool() as pool:
         for one in pool.map(fit, masks):
-            found.append(one)
+            metrics.append(one)
             progress.advance()
-    return tuple(found)
+    return tuple(metrics)
 
 
 def _left_out(n: int, size: int, seed: int) -> list[Bool[Tensor, " c"]]:

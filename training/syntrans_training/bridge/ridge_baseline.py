@@ -117,16 +117,16 @@ def _build(
         shots: [prototype_cosines(queries, part) for part in tasks.chunks(CHUNK)] for shots, tasks in episodes.items()
     }
     for shots, variant in pairs:
-        found: list[Choice] = []
+        tried: list[Choice] = []
         for share in _shares(variant, grid):
             s_base, s_val = vectors(variant, share)
             for lam in grid.lambdas:
                 semantic = F.normalize(_fit(s_base, means, lam)(s_val), dim=-1)
                 curve = alpha_curve(queries, semantic, episodes[shots], visual[shots], grid.alphas)
                 top = int(np.argmax(curve))
-                found.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
+                tried.append(Choice(variant, shots, share, lam, grid.alphas[top], curve[top], curve[0], curve[-1]))
                 progress.advance()
-        best = max(found, key=lambda choice: choice.val_fused)
+        best = max(tried, key=lambda choice: choice.val_fused)
         choices[variant, shots] = best
         ridges[variant, shots] = _fit(vectors(variant, best.name_share)[0], means, best.lam)
     return RidgeBaseline(whitening, shrinkage, choices, ridges)
@@ -138,8 +138,8 @@ def _shares(variant: str, grid: RidgeGrid) -> tuple[float, ...]:
 
 def _fit(s: Tensor, means: Tensor, lam: float) -> Ridge:
     """In double precision: a small lambda makes an ill-conditioned system."""
-    found = fit_ridge(s.double(), means.double(), lam=lam)
-    return Ridge(found.weight.float(), found.mean_in.float(), found.mean_out.float())
+    ridge = fit_ridge(s.double(), means.double(), lam=lam)
+    return Ridge(ridge.weight.float(), ridge.mean_in.float(), ridge.mean_out.float())
 
 
 def _choose_whitening(
@@ -178,13 +178,13 @@ def alpha_curve(
     return [float(total) / len(tasks) for total in totals]
 
 
-def pack(bridge: RidgeBaseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack(baseline: RidgeBaseline) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON note of a checkpoint."""
-    tensors = {"whitening.mean": bridge.whitening.mean, "whitening.matrix": bridge.whitening.matrix}
-    for (variant, shots), ridge in bridge.ridges.items():
+    tensors = {"whitening.mean": baseline.whitening.mean, "whitening.matrix": baseline.whitening.matrix}
+    for (variant, shots), ridge in baseline.ridges.items():
         tensors |= {f"{variant}.{shots}.{name}": getattr(ridge, name) for name in _RIDGE}
-    choices = [asdict(choice) for choice in bridge.choices.values()]
-    return tensors, {"shrinkage": bridge.shrinkage, "choices": choices}
+    choices = [asdict(choice) for choice in baseline.choices.values()]
+    return tensors, {"shrinkage": baseline.shrinkage, "choices": choices}
 
 
 def unpack(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> RidgeBaseline:

@@ -1,4 +1,4 @@
-"""Pictures among the eigenvectors of their within-class covariance, where every shrinkage and noise is a diagonal.
+"""Eigendecomposition of the within-class covariance: in its basis every shrinkage and noise is a diagonal.
 
 One eigendecomposition for each power serves all settings of the shared space (methods/closed_form.py).
 """
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syntrans_training.bridge.closed_form_start import SpaceSettings, TransformedFeatures
+from syntrans_training.bridge.initialisation import SpaceSettings, TransformedFeatures
 from syntrans_training.modules.shared_space import within_covariance
 
 
@@ -22,7 +22,7 @@ class Spectrum:
     val: Float[Tensor, "m d"]
 
     def within(self, space: SpaceSettings) -> Float[Tensor, " d"]:
-        """The covariance of `closed_form_start.fit_metric`, which is a diagonal here."""
+        """The covariance of `initialisation.fit_metric`, which is a diagonal here."""
         amount = space.shrinkage
         return space.noise * (self.variances + amount * self.variances.mean()) / (1 + amount)
 

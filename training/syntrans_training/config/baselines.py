@@ -1,4 +1,4 @@
-"""The section `methods`: the few-shot baselines that stand in the table."""
+"""The section `baselines`: the few-shot baselines that stand in the table."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal, get_args
@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from syntrans.config import Gone, Renamed, StrictModel
 
-MethodName = Literal[
+BaselineName = Literal[
     "euclidean",
     "simpleshot",
     "logistic",
@@ -25,14 +25,14 @@ MethodName = Literal[
 ]
 
 
-class MethodsConfig(StrictModel):
+class BaselinesConfig(StrictModel):
     """Other methods that `train` chooses and trains on base and val, to stand in the table beside ours."""
 
     old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {"batch": Renamed("tasks_per_step")}
 
-    names: tuple[MethodName, ...] = Field(
-        get_args(MethodName),
-        description="Methods in the table; those of CLIP only where the encoder is CLIP's.",
+    names: tuple[BaselineName, ...] = Field(
+        get_args(BaselineName),
+        description="Baselines in the table; those of CLIP only where the encoder is CLIP's.",
     )
     episodes: PositiveInt = Field(600, description="Val episodes that settings are chosen on.")
     views: NonNegativeInt = Field(

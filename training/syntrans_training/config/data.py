@@ -1,4 +1,4 @@
-"""The sections `data`, and how its pictures are augmented and normalised."""
+"""The section `data`, and how its pictures are augmented and normalised."""
 
 from typing import Literal
 

@@ -1,7 +1,7 @@
 """`syntrans evaluate`: the few-shot tasks and how they are scored."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -18,6 +18,11 @@ class EpisodesConfig(StrictModel):
     queries: PositiveInt = Field(15, description="Queries of a class.")
     episodes: int = Field(2000, ge=2, description="Number of tasks; one alone has no interval.")
     seed: NonNegativeInt = Field(0, description="Seed of the tasks.")
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What tasks look like, of every number of shots: `ways`, `shots` and `queries`."""
+        return self.model_dump(include={"ways", "shots", "queries"})
 
 
 class FrozenEpisodesConfig(EpisodesConfig):

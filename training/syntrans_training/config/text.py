@@ -35,13 +35,18 @@ class TextConfig(StrictModel):
         ),
     )
 
+    @property
+    def reading(self) -> dict[str, str]:
+        """What class texts are made with, beside the encoder: both templates and the weighting."""
+        return self.model_dump(exclude={"encoder"})
+
     @field_validator("descriptor_template", "name_template")
     @classmethod
     def _can_be_filled_in(cls, template: str, info: ValidationInfo) -> str:
-        known = dict.fromkeys(("name",) if info.field_name == "name_template" else PLACES, "")
+        fields = dict.fromkeys(("name",) if info.field_name == "name_template" else PLACES, "")
         try:
-            template.format(**known)
+            template.format(**fields)
         except (LookupError, ValueError, AttributeError) as error:
-            places = ", ".join(f"{{{name}}}" for name in known)
+            places = ", ".join(f"{{{name}}}" for name in fields)
             raise ValueError(f"a template knows {places} and no other braces") from error
         return template

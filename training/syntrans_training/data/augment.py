@@ -12,7 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
-from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -50,8 +49,8 @@ class Pictures:
 
     def __init__(
         self,
-        pixels: NDArray[np.uint8],
-        labels: NDArray[np.int64],
+        pixels: UInt8[np.ndarray, "n s s 3"],
+        labels: Int[np.ndarray, " n"],
         *,
         device: torch.device,
         view: Mapping[str, Any],
@@ -60,7 +59,9 @@ class Pictures:
         self.device, self.view, self.shard = device, view, shard
         self.labels = torch.from_numpy(labels)
         fits = device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2
-        self._pixels: NDArray[np.uint8] | Tensor = torch.from_numpy(np.array(pixels)).to(device) if fits else pixels
+        self._pixels: UInt8[np.ndarray, "n s s 3"] | Tensor = (
+            torch.from_numpy(np.array(pixels)).to(device) if fits else pixels
+        )
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -44,7 +44,8 @@ def same_as(classes: Mapping[str, Collection[str]]) -> str:
     """The published split that these classes are, by part, whatever their spelling; "" for none."""
     parts = {part: Part(FolderPool({}), {key: key for key in keys}) for part, keys in classes.items()}
     sizes = {part: len(classes.get(part, ())) for part in PARTS}
-    alike = [name for name, known in DATASETS.items() if sizes == {p: len(of) for p, of in known.split.parts.items()}]
+    published = {name: {part: len(keys) for part, keys in one.split.parts.items()} for name, one in DATASETS.items()}
+    alike = [name for name, of_parts in published.items() if of_parts == sizes]
     return next((name for name in alike if difference(name, parts).equal), "")
 
 

@@ -81,7 +81,7 @@ def perceptual_bits(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def close(a: NDArray[np.uint64], b: NDArray[np.uint64], bits: int = MAX_BITS) -> Iterator[tuple[int, int, int]]:
-    """(i, j, distance) of every pair with at most that many different bits, in the order of i.
+    """(i, j, distance) of every pair of hashes [n] and [m] with at most `bits` different bits, in the order of i.
 
     Blocks are compared in threads, which numpy lets run side by side.
     """

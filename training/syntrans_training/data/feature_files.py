@@ -69,8 +69,8 @@ def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | 
     given = np.ascontiguousarray(values[rows])
     _check_spread(file, given, labels)
     digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in given]
-    known = "sha256" in column_names(file)
-    hashes = np.array(_names(file, "sha256"))[rows].tolist() if known else digests
+    has_hashes = "sha256" in column_names(file)
+    hashes = np.array(_names(file, "sha256"))[rows].tolist() if has_hashes else digests
     key = hashlib.sha256("".join([*classes, *map(str, labels), *digests, *hashes]).encode()).hexdigest()[:16]
     no_pixels = np.zeros((len(rows), 0, 0, 3), np.uint8)
     return Split(name, no_pixels, labels, classes, tuple(hashes), (), key, given=given)

@@ -14,27 +14,36 @@ from syntrans_training.data.class_split import ClassSplit
 from syntrans_training.data.compare import same_as
 from syntrans_training.data.feature_files import feature_files, given_classes, given_splits
 from syntrans_training.data.novel_split_guard import may_open
-from syntrans_training.data.open_splits import AUTO, open_source
+from syntrans_training.data.open_splits import AUTO, Source, open_source
 from syntrans_training.data.store import Split, load_split
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which pictures: where they are, what they are, what divides their classes (`DataConfig` says each)."""
+    """Which pictures: where they are, what they are, what divides their classes, the most of a class.
+
+    `DataConfig` says each.
+    """
 
     path: str
     dataset: str = AUTO
     split_file: str | ClassSplit | None = None
     columns: Columns = ANY
     per_class: int = 60
+    limit_per_class: int | None = None
+
+    def open(self) -> Source:
+        """The source; no picture is decoded."""
+        return open_source(
+            self.path, self.dataset, split_file=self.split_file, columns=self.columns, per_class=self.per_class
+        )
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How pictures are stored: side in pixels, the most of a class, the share of a part that may be broken."""
+    """How pictures are stored: side in pixels, the share of a part that may be broken."""
 
     size: int
-    limit_per_class: int | None = None
     max_broken_share: float = 0.05
 
 
@@ -54,31 +63,29 @@ def load_splits(
     Raises `InputError` when a split is missing, incomplete, empty, too broken, or shares a class with another split;
     `novel_split_guard.ClosedSplit` when the novel split is asked for while something is being chosen.
     """
-    origin = Origin(path, dataset, split_file, per_class=per_class)
-    return _load(origin, names, Decoding(size, limit_per_class, max_broken_share))
+    origin = Origin(path, dataset, split_file, per_class=per_class, limit_per_class=limit_per_class)
+    return _load(origin, names, Decoding(size, max_broken_share))
 
 
 def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
     """The named splits of a data config, as by `load_splits`; `split` divides its classes instead of its split file."""
-    origin = Origin(data.path, data.dataset, split or data.split_file, data.columns, data.per_class)
-    return _load(origin, names, Decoding(data.size, data.limit_per_class, data.max_broken_share))
+    return _load(origin_of(data, split), names, Decoding(data.size, data.max_broken_share))
+
+
+def origin_of(data: DataConfig, split: ClassSplit | None = None) -> Origin:
+    """The pictures of a data config; `split` divides its classes instead of its split file."""
+    return Origin(data.path, data.dataset, split or data.split_file, data.columns, data.per_class, data.limit_per_class)
 
 
 def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[str, Split]:
     may_open(names)
-    limit, broken_share = decoding.limit_per_class, decoding.max_broken_share
+    limit, broken_share = origin.limit_per_class, decoding.max_broken_share
     if files := feature_files(origin.path):
         classes = given_classes(files)
         check_disjoint(classes)
         dataset, given = same_as(classes), given_splits(names, files, limit_per_class=limit)
         return {name: replace(split, dataset=dataset) for name, split in given.items()}
-    source = open_source(
-        origin.path,
-        origin.dataset,
-        split_file=origin.split_file,
-        columns=origin.columns,
-        per_class=origin.per_class,
-    )
+    source = origin.open()
     check_disjoint({name: part.classes for name, part in source.parts.items()})
     splits = {}
     for name in names:

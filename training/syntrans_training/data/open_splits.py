@@ -144,7 +144,7 @@ def _detect(path: str, columns: Columns) -> Source:
         raise InputError(f"{path} is CIFAR-100, which two data sets divide; say data.dataset=cifar-fs or fc100")
     divided = named_parts(path, columns, lists=False)
     pool = class_folders(root) if root.is_dir() else FolderPool({})
-    within = [name for name, known in DATASETS.items() if known.split.keys <= set(pool.keys)]
+    within = [name for name, published in DATASETS.items() if published.split.keys <= set(pool.keys)]
     if divided and not (within and _overlap(divided)):  # ImageNet's train and val have the same classes
         return _own(path, divided)
     if not root.is_dir():
@@ -166,9 +166,9 @@ def _overlap(pools: Mapping[str, Pool]) -> bool:
 
 def _own(path: str, pools: Mapping[str, Pool]) -> Source:
     """A source that is divided already; if it is divided like a published data set, it is called that."""
-    for name, known in DATASETS.items():
-        if pools and all(set(pool.keys) == set(known.split.parts[part]) for part, pool in pools.items()):
-            parts = {part: Part(pool, known.split.parts[part]) for part, pool in pools.items()}
+    for name, published in DATASETS.items():
+        if pools and all(set(pool.keys) == set(published.split.parts[part]) for part, pool in pools.items()):
+            parts = {part: Part(pool, published.split.parts[part]) for part, pool in pools.items()}
             return Source(name, path, parts)
     return Source(
         "", path, {part: Part(pool, {key: composed(key) for key in pool.keys}) for part, pool in pools.items()}

@@ -51,8 +51,8 @@ class Split:
 
     def seen(self, hashes: Sequence[str]) -> NDArray[np.bool_]:
         """[n], true where the picture is one of `hashes`."""
-        known = frozenset(hashes)
-        return np.array([sha in known for sha in self.sha256], dtype=bool)
+        shown = frozenset(hashes)
+        return np.array([sha in shown for sha in self.sha256], dtype=bool)
 
 
 def load_split(

@@ -24,31 +24,24 @@ from syntrans_training.backbones import Encoder
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures, StoredCrops
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.encoder import features
 from syntrans_training.encoder.clip_teacher import Teacher, open_teacher, zero_shot
-from syntrans_training.encoder.generations import ENCODER
 from syntrans_training.encoder.objectives.clip_distillation import ClipDistill, TeacherTargets, Terms
-from syntrans_training.encoder.training import (
-    VAL_ACCURACY,
-    TrainedEncoder,
-    build_encoder,
-    open_encoder,
-    val_accuracy,
-    val_checks,
-)
+from syntrans_training.encoder.open_encoder import TrainedEncoder, build_encoder, open_encoder
+from syntrans_training.encoder.training import VAL_ACCURACY, val_accuracy, val_checks
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.devices import pick_compile, pick_precision
 from syntrans_training.engine.distributed import Processes, join
 from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE, ENCODER
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.modules.projector import Projector
 from syntrans_training.text.anchor_texts import AnchorTexts, anchor_texts, barred_names
 from syntrans_training.text.class_vectors import Knowledge
 
-DISTILL, STATE, METRICS = "distill.safetensors", "distill-state.safetensors", "distill.metrics.jsonl"
-FILES = (DISTILL, STATE, "distill-state-before.safetensors", METRICS)  # what the stage may leave in a run folder
 _ZERO_SHOT = "zero_shot_val_"
 _VERSION = 1  # raise it when the same configuration would train other weights
 
@@ -63,11 +56,6 @@ class TeacherSignal:
     val: dict[str, Tensor]
 
 
-def encoder_file(config: TrainConfig) -> str:
-    """The file of a run folder whose encoder the features come from."""
-    return DISTILL if config.distill.teacher else ENCODER
-
-
 def open_teacher_signal(
     config: TrainConfig, base: Split, val: Split, knowledge: Knowledge, descriptors: Path | None
 ) -> TeacherSignal | None:
@@ -76,8 +64,9 @@ def open_teacher_signal(
         return None
     build_encoder(config.encoder.model_copy(update={"method": "distilled"}))  # does it take views of train_size?
     teacher = open_teacher(config.distill.teacher)
-    barred = barred_names(config.data, knowledge, base.classes, descriptors)
-    anchors = anchor_texts(knowledge, base.classes, barred, config.text)
+    barred = barred_names(origin_of(config.data).open(), knowledge, base.classes, descriptors)
+    templates = config.text.model_dump(include={"name_template", "descriptor_template"})
+    anchors = anchor_texts(knowledge, base.classes, barred, **templates)
     if config.distill.loss_weights.text:
         say(f"anchors: {len(anchors.texts)} texts of base classes; {anchors.left_out} left out that name another class")
         if len(anchors.texts) < 2:
@@ -107,9 +96,9 @@ def distill_stage(
     if not equal:
         _Stage(config, signal, cast(Encoder, encoder), base, val, out, device, processes, identity).run(note)
     elif processes.first:
-        take_over(Path(equal), out / DISTILL, logs=(METRICS, METRICS), what="distill")
+        take_over(Path(equal), out / DISTILL, logs=(DISTILL_METRICS, DISTILL_METRICS), what="distill")
         if Path(equal) == out / DISTILL:
-            state.remove(out / STATE)  # of a run that died between writing the one and removing the other
+            state.remove(out / DISTILL_STATE)  # of a run that died between writing the one and removing the other
     processes.wait()
     return open_encoder(out, config.encoder, device, DISTILL)
 
@@ -166,15 +155,15 @@ class _Stage:
             task,
             self._recipe(),
             device=self.device,
-            state_file=self.out / STATE,
+            state_file=self.out / DISTILL_STATE,
             identity=self.identity,
-            metrics_file=self.out / METRICS,
+            metrics_file=self.out / DISTILL_METRICS,
             after_epoch=after_epoch,
             at_start=lambda _: {VAL_ACCURACY: self._accuracy(self.start)},
         )
         if self.processes.first:
             self._save(task, note, teacher_note)
-            state.remove(self.out / STATE)
+            state.remove(self.out / DISTILL_STATE)
 
     def _ask_teacher(self) -> tuple[Tensor, dict[str, Any]]:
         """What it says of every stored crop [n, V, e], and how well it does without a student."""
@@ -269,7 +258,7 @@ class _Stage:
         done = "features come from the distilled encoder" if passed else "features come from the encoder as it was"
         verdict = "passed" if passed else "FAILED"
         say(f"distill: val {100 * began:.2f} -> {100 * ended:.2f} %, acceptance check {verdict}; {done}")
-        rows = [row for row in read_rows(self.out / METRICS) if VAL_ACCURACY in row]
+        rows = [row for row in read_rows(self.out / DISTILL_METRICS) if VAL_ACCURACY in row]
         student = {
             str(row["epoch"]): {k.removeprefix(_ZERO_SHOT): v for k, v in row.items() if k.startswith(_ZERO_SHOT)}
             for row in rows
@@ -277,12 +266,12 @@ class _Stage:
         }
         tensors = nn.ModuleDict(kept).state_dict()
         anchors = {"texts": len(self.signal.anchors.texts), "left_out": self.signal.anchors.left_out}
-        found = {
+        saved = {
             "identity": self.identity,
             "gate": "passed" if passed else "failed",
             "val_began": began,
             "val_ended": ended,
-            "val_1_shot": val_checks(self.out / METRICS),
+            "val_1_shot": val_checks(self.out / DISTILL_METRICS),
             "zero_shot_val": student,
             "teacher": teacher,
             "anchors": anchors if self.config.distill.loss_weights.text else None,
@@ -290,4 +279,4 @@ class _Stage:
             "precision": self.precision,
             "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
         }
-        checkpoint.save(self.out / DISTILL, tensors, found)
+        checkpoint.save(self.out / DISTILL, tensors, saved)

@@ -14,10 +14,9 @@ from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
 from syntrans_training.encoder.cmkd import teacher_backbone_key
 from syntrans_training.engine.devices import pick_compile, pick_precision
+from syntrans_training.engine.run_files import ENCODER, METRICS
 from syntrans_training.engine.trainer import Recipe
 
-ENCODER, METRICS = "encoder.safetensors", "metrics.jsonl"
-TEACHERS = ("skd-gen0", "cmkd-teacher")  # methods that are only the first of two; their files are called after them
 _VERSION = 2  # raise it when the same configuration would train other weights
 
 

@@ -31,32 +31,24 @@ from syntrans_training.encoder.cmkd import (
     teacher_accuracy,
     teacher_task,
 )
-from syntrans_training.encoder.generations import ENCODER, METRICS, TEACHERS, Generation, plan
+from syntrans_training.encoder.generations import Generation, plan
 from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
 from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
 from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
+from syntrans_training.encoder.open_encoder import TrainedEncoder, build_encoder, open_encoder
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine import training_state as state
 from syntrans_training.engine.distributed import Processes, join
 from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
+from syntrans_training.engine.run_files import ENCODER, METRICS, STATE, TEACHERS
 from syntrans_training.engine.trainer import Objective, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.modules.whiten import fit_whitening
 from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
 
-STATE = "state.safetensors"
-FILES = (
-    ENCODER,
-    STATE,
-    METRICS,
-    "state-before.safetensors",
-    *(f"{teacher}.{kind}" for teacher in TEACHERS for kind in ("safetensors", "metrics.jsonl")),
-)  # what the stage may leave in a run folder
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 VAL_ACCURACY = "val_accuracy_1_shot"
-
-TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
 
 
 @dataclass(frozen=True)
@@ -141,39 +133,6 @@ def require_encoder(
             f"--stage bridge trains no encoder, and none of this config is in {out} or beside it; "
             "run `syntrans train --stage encoder`, leave --stage out, or give features (encoder.method=precomputed)"
         )
-
-
-def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:
-    """The encoder of a run folder (as `file` has it), on the device, and its note."""
-    tensors, note = checkpoint.load(folder / file)
-    if config.method == "precomputed":
-        return nn.Identity(), note
-    encoder = build_encoder(config)
-    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
-    return backbones.place(encoder, device), note
-
-
-def build_encoder(config: EncoderConfig, *, steps: int = 1) -> backbones.Encoder:
-    """The configured encoder with fresh weights, for a training of so many steps.
-
-    Raises `UsageError` when it does not take pictures of the configured sizes.
-    """
-    encoder = backbones.build(
-        config.backbone,
-        size=config.train_size,
-        drop_rate=config.drop_rate,
-        drop_block=config.drop_block,
-        drop_ramp_steps=config.drop_ramp_steps or max(1, steps // 2),
-        mean=config.normalise.mean,
-        std=config.normalise.std,
-    )
-    sizes = {config.test_size} if config.method == "frozen" else {config.train_size, config.test_size}
-    if encoder.size and sizes != {encoder.size}:
-        raise UsageError(
-            f"{config.backbone} takes pictures of {encoder.size} px; set encoder.train_size, encoder.test_size and "
-            f"data.size to {encoder.size}"
-        )
-    return encoder
 
 
 def _train(generation: Generation, context: _TrainingContext) -> None:

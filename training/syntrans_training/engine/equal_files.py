@@ -1,4 +1,4 @@
-"""A training that another run did already is taken over: its file is found by its identity, and copied."""
+"""Reuse of equal trainings: the file of another run is found by its identity, and copied."""
 
 import shutil
 from pathlib import Path

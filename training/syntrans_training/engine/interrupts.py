@@ -1,4 +1,4 @@
-"""Stop at a step boundary, not within a step."""
+"""Interrupts (SIGINT, SIGTERM) end a training at a step boundary, not within a step."""
 
 import signal
 import threading

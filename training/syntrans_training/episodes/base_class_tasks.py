@@ -1,4 +1,4 @@
-"""Heads that are trained on frozen base features: few-shot tasks of base classes that play novel ones.
+"""Pseudo-novel tasks: few-shot tasks of base classes, on frozen features, that heads are trained on.
 
 Task number i is drawn from (seed, i), so a head trained again ends in the same weights. Besides a task's queries come
 as many of the base classes that were left in memory, where a head asks for them (Gidaris and Komodakis, CVPR 2018).
@@ -34,8 +34,8 @@ class PseudoNovelSampler:
 
     def __init__(
         self,
-        features: Tensor,
-        labels: Tensor,
+        features: Float[Tensor, "n d"],
+        labels: Int[Tensor, " n"],
         *,
         ways: int,
         shots: int,

@@ -1,5 +1,6 @@
 """Drawing few-shot tasks from labels: which pictures a class has, and which query is of which class."""
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,12 +13,8 @@ class ClassIndex:
     """
 
     def __init__(self, labels: Int[Tensor, " n"]) -> None:
-        counts = torch.bincount(labels)
-        self.n_classes, self.fewest = len(counts), int(counts.min())
-        self._members = torch.full((len(counts), int(counts.max())), -1)  # rows are padded with -1
-        by_class = torch.split(labels.argsort(stable=True), counts.tolist())
-        for row, images in zip(self._members, by_class, strict=True):
-            row[: len(images)] = images
+        self._members = torch.from_numpy(member_table(labels.numpy()))
+        self.n_classes, self.fewest = len(self._members), int((self._members >= 0).sum(1).min())
 
     def draw_classes(
         self, tasks: int, generator: torch.Generator, *, first: Float[Tensor, " c"] | None = None
@@ -33,6 +30,15 @@ class ClassIndex:
         images = self._members[classes]
         lots = torch.rand(images.shape, generator=generator).masked_fill(images < 0, 2.0)
         return images.gather(-1, lots.argsort(-1)[..., :count])
+
+
+def member_table(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, "c m"]:
+    """The pictures of every class in rising order, padded with -1 where a class has fewer than the largest."""
+    counts = np.bincount(labels)
+    table = np.full((len(counts), counts.max(initial=0)), -1, dtype=np.int64)
+    for c, row in enumerate(table):
+        row[: counts[c]] = np.flatnonzero(labels == c)
+    return table
 
 
 def query_labels(n_way: int, n_query: int, *, device: torch.device | None = None) -> Int[Tensor, " m"]:

@@ -58,7 +58,10 @@ def episodes_name(shots: int) -> str:
 
 
 def without_seen_queries(episodes: Episodes, seen: NDArray[np.bool_], *, seen_queries: SeenQueries) -> FrozenEpisodes:
-    """`episodes`, all or (`drop_episode`) those without a seen query; raises `InputError` when none may be left out."""
+    """`episodes`, all or (`drop_episode`) those without a query of the `seen` pictures [n].
+
+    Raises `InputError` when none may be left out.
+    """
     leaking = seen[episodes.query].any((1, 2))
     count = int(leaking.sum())
     if not count:

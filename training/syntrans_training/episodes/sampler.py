@@ -20,6 +20,7 @@ from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
+from syntrans_training.episodes.class_index import member_table
 
 EPISODE_SCHEMA = pa.schema(
     [
@@ -89,13 +90,9 @@ def draw(
     the classes' names, for messages.
     Raises `InputError` when a class has too few images or the split too few classes.
     """
-    members = _members(labels)
+    table = member_table(labels)
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
-    _check(spec, members, barred, names or [f"number {c}" for c in range(len(members))])
-    # [C, M] table of image numbers; -1 pads the classes that have fewer than M images.
-    table = np.full((len(members), max(map(len, members))), -1, dtype=np.int64)
-    for row, images in zip(table, members, strict=True):
-        row[: len(images)] = images
+    _check(spec, table, barred, names or [f"number {c}" for c in range(len(table))])
     not_query = np.where(table >= 0, barred[table], True)
     blocks = range(0, spec.episodes, BLOCK)
     parts = [_draw_block(spec, i, min(i + BLOCK, spec.episodes), table, not_query) for i in blocks]
@@ -134,16 +131,11 @@ def _lowest(lots: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     return np.take_along_axis(places, order, -1)
 
 
-def _members(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [np.flatnonzero(labels == c) for c in range(int(labels.max(initial=-1)) + 1)]
-
-
-def _check(
-    spec: EpisodeSpec, members: Sequence[NDArray[np.int64]], barred: NDArray[np.bool_], names: Sequence[str]
-) -> None:
-    if len(members) < spec.ways:
-        raise InputError(f"{spec.ways}-way episodes need {spec.ways} classes, the split has {len(members)}")
-    for name, images in zip(names, members, strict=True):
+def _check(spec: EpisodeSpec, table: NDArray[np.int64], barred: NDArray[np.bool_], names: Sequence[str]) -> None:
+    if len(table) < spec.ways:
+        raise InputError(f"{spec.ways}-way episodes need {spec.ways} classes, the split has {len(table)}")
+    for name, row in zip(names, table, strict=True):
+        images = row[row >= 0]
         free = int((~barred[images]).sum())
         # In the worst draw every support is an image that could have been a query.
         if free < spec.shots + spec.queries:
@@ -154,7 +146,7 @@ def _check(
 
 
 def episodes_key(spec: EpisodeSpec, labels: NDArray[np.int64], barred: NDArray[np.bool_]) -> str:
-    """16 hex over everything the draw depends on."""
+    """16 hex over everything the draw depends on; labels and what is barred [n]."""
     import hashlib
 
     data = hashlib.sha256(labels.astype("<i8").tobytes() + np.packbits(barred).tobytes()).hexdigest()
@@ -169,7 +161,10 @@ def frozen(
     barred: NDArray[np.bool_] | None = None,
     names: Sequence[str] | None = None,
 ) -> Episodes:
-    """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once."""
+    """The episodes of `spec`, read from `folder` when they were drawn before, else drawn and written there once.
+
+    Class numbers `labels` and `barred` [n]: see `draw`.
+    """
     barred = np.zeros(len(labels), dtype=bool) if barred is None else barred
     path = folder / f"episodes-{episodes_key(spec, labels, barred)}.parquet"
     if os.path.lexists(path):  # False also where one may not look

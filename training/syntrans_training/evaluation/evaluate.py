@@ -28,11 +28,13 @@ from syntrans.runs.file_names import ACCURACIES, SUMMARY
 from syntrans_training.baselines.view_stage import view_stage
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import DataConfig, EvaluateConfig
+from syntrans_training.config.text_encoder import in_clip
 from syntrans_training.data import Split
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
@@ -53,7 +55,6 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
 from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
-from syntrans_training.text.encoders import in_clip
 
 CONFUSION = "confusion.parquet"
 
@@ -155,9 +156,10 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
     """What saw the pictures; of given features only their length is known."""
-    given = subject.run.config.encoder.method == "precomputed"
-    known = subject.run.config.encoder.model_dump(include={"method"} if given else {"backbone", "method", "test_size"})
-    return known | ({"numbers": subject.features.raw.shape[1]} if given else {})
+    encoder = subject.run.config.encoder
+    if encoder.method == "precomputed":
+        return {"method": encoder.method, "numbers": subject.features.raw.shape[1]}
+    return encoder.model_dump(include={"backbone", "method", "test_size"})
 
 
 def with_tasks_of(run: TrainedRun, config: EvaluateConfig) -> EvaluateConfig:
@@ -173,18 +175,15 @@ def check_evaluation(
     """Raise what `evaluate` would, of everything that can be known without decoding a picture."""
     run.check_shots(config.episodes.shots)
     pictures, path = novel_pictures(run.config.data, images), run.asked_with(descriptors)
-    seen = (
-        read_metadata(path).images_seen
-        if path and config.seen_queries == "exclude" and not config.episodes.file
-        else ()
-    )
-    counts = count_parts(pictures.data, pictures.split, seen, (NOVEL,))
+    free_queries = config.seen_queries == "exclude" and not config.episodes.file
+    seen = read_metadata(path).images_seen if path and free_queries else ()
+    counts = count_parts(origin_of(pictures.data, pictures.split), seen, (NOVEL,))
     classes = tuple(counts.get(NOVEL, ()))
     if not classes:
         raise InputError(f"{pictures.data.path} has no novel classes; --images names other pictures")
     run.check_novel(classes)
     read_knowledge(path, classes)
-    check_parts(counts, config.episodes)
+    check_parts(counts, **config.episodes.shape)
 
 
 def open_evaluated_split(
@@ -208,10 +207,10 @@ def open_evaluated_split(
     encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
-    methods = trained.methods.model_dump(include={"names", "views", "seed"})
-    of_views = view_stage(*of_split, **methods) if views else None
-    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, trained.text))
-    features = SplitFeatures(values, run.bridge, vectors, heads=run.heads, views=of_views, in_clip=in_clip(trained))
+    baselines = trained.baselines.model_dump(include={"names", "views", "seed"})
+    of_views = view_stage(*of_split, **baselines) if views else None
+    vectors = class_vectors(texts_of_variant(knowledge, pictures.classes, texts, **trained.text.reading))
+    features = SplitFeatures(values, run.ridge, vectors, bridges=run.bridges, views=of_views, in_clip=in_clip(trained))
     foreign = data is not None and data.data.path != trained.data.path
     return EvaluatedSplit(run, pictures, features, pictures.seen(knowledge.images_seen), path, foreign)
 
@@ -254,8 +253,8 @@ def _rows(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dict[s
     if subject.imagined is not None:
         choices = subject.run.report["imagined"]["choices"]
         rows |= imagined_rows(features, subject.imagined, choices, shots, level=level, draws=config.control_draws)
-    known = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
-    return {name: replace(row, temperature=known[name]) for name, row in rows.items()}
+    temperatures = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
+    return {name: replace(row, temperature=temperatures[name]) for name, row in rows.items()}
 
 
 def _numbers(
@@ -267,17 +266,17 @@ def _numbers(
 ) -> dict[str, Any]:
     """Everything of the summary that was measured, by shots."""
     run, names = subject.run, subject.split.classes
-    accuracies = {shots: {name: o.accuracy for name, o in found.items()} for shots, found in outcomes.items()}
+    accuracies = {shots: {name: o.accuracy for name, o in scores.items()} for shots, scores in outcomes.items()}
     return {
-        "groups": {name: row.group for found in rows.values() for name, row in found.items()},
+        "groups": {name: row.group for of_shots in rows.values() for name, row in of_shots.items()},
         "results": {
-            str(shots): row_results(rows[shots], found, tasks[shots].episodes, run, shots, kind=config.interval)
-            for shots, found in outcomes.items()
+            str(shots): row_results(rows[shots], scores, tasks[shots].episodes, run, shots, kind=config.interval)
+            for shots, scores in outcomes.items()
         },
-        "contrasts": {str(shots): contrasts(found, kind=config.interval) for shots, found in accuracies.items()},
-        "per_class": {str(shots): per_class_accuracy(found, names) for shots, found in confusions(outcomes).items()},
+        "contrasts": {str(shots): contrasts(of_rows, kind=config.interval) for shots, of_rows in accuracies.items()},
+        "per_class": {str(k): per_class_accuracy(of_rows, names) for k, of_rows in confusions(outcomes).items()},
         "chosen": {
-            "shrinkage": run.bridge.shrinkage,
+            "shrinkage": run.ridge.shrinkage,
             "choices": run.report["bridge"]["choices"],
             "bridge": run.report["vsbird"]["choices"],
             "methods": run.report["methods"]["choices"],

@@ -20,7 +20,7 @@ from syntrans.progress import say
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.data.store import Split, squeezed
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.evaluation.table_rows import Level, bridge_method
@@ -117,8 +117,8 @@ def choose_worth(features: SplitFeatures, seen: Seen, tasks: Mapping[int, Episod
         rows = {
             str(worth): _row(features, seen, shots=shots, worth=worth, level="val", orders=alone) for worth in WORTHS
         }
-        found = score_episodes(rows, episodes, n_classes=seen.n_classes, chunk=500)
-        curve = [float(found[str(worth)].accuracy.mean()) for worth in WORTHS]
+        scores = score_episodes(rows, episodes, n_classes=seen.n_classes, chunk=500)
+        curve = [float(scores[str(worth)].accuracy.mean()) for worth in WORTHS]
         best = int(np.argmax(curve))
         tried = [[worth, round(value, 6)] for worth, value in zip(WORTHS, curve, strict=True)]
         choices.append({"shots": shots, "worth": WORTHS[best], "val": round(curve[best], 6), "curve": tried})
@@ -129,10 +129,10 @@ def _row(
     features: SplitFeatures, seen: Seen, *, shots: int, worth: float, level: Level, orders: Sequence[Tensor]
 ) -> ScoredClassifier:
     """All seeds of the main heads; they and the orders take turns, as in table_rows.py."""
-    assert features.heads is not None
-    key = features.main, shots
-    heads, choice, spreads = features.heads.heads[key], features.heads.choices[key], features.heads.spreads.get(key)
-    text, (mean, count) = features.vectors(features.main, choice["name_share"], 0), seen.means(features.heads.phi)
+    assert features.bridges is not None
+    key, trained = (features.main, shots), features.bridges
+    heads, choice, spreads = trained.heads[key], trained.choices[key], trained.spreads.get(key)
+    text, (mean, count) = features.vectors(features.main, choice["name_share"], 0), seen.means(trained.phi)
     methods: list[Method] = []
     for i in range(max(len(heads), len(orders))):
         spread, order = None if spreads is None else spreads[i % len(spreads)], orders[i % len(orders)]

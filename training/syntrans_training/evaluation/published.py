@@ -67,8 +67,8 @@ def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototyp
         return f"published numbers are of 5-way episodes; these are {ways}-way"
     entries = published(dataset)
     if not entries:
-        known = ", ".join(DATASETS.values())
-        return f"no published numbers for {dataset or 'this data'}; there are some for {known}"
+        available = ", ".join(DATASETS.values())
+        return f"no published numbers for {dataset or 'this data'}; there are some for {available}"
     lines = [_cells(entry) for entry in entries]
     for row in rows:
         ours = [summary["results"].get(k, {}).get(row) for k in ("1", "5")]
@@ -95,11 +95,11 @@ def _cells(entry: Published) -> tuple[str, ...]:
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> str:
-    made = table("method", "backbone", "1-shot", "5-shot", "source", whole=("1-shot", "5-shot"))
+    aligned = table("method", "backbone", "1-shot", "5-shot", "source", whole=("1-shot", "5-shot"))
     for cells in lines:
-        add_row(made, *cells)
+        add_row(aligned, *cells)
     width = width_of()
-    return as_text(fitted(made, width, ("source", "backbone")), width)
+    return as_text(fitted(aligned, width, ("source", "backbone")), width)
 
 
 def text(value: tuple[float, float | None] | None) -> str:

@@ -46,31 +46,31 @@ def row_results(
 ) -> dict[str, dict[str, Any]]:
     """Accuracy with both intervals, calibration, and what val chose, of every row."""
     choices = {e.get("row", e["method"]): e for e in run.report["methods"]["choices"] if e["shots"] == shots}
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for name, row in rows.items():
         outcome = outcomes[name]
-        found[name] = interval(outcome.accuracy, kind=kind).percent()
-        found[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
-        found[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
-        found[name]["reliability"] = [
+        results[name] = interval(outcome.accuracy, kind=kind).percent()
+        results[name]["image_half_width"] = image_interval(outcome.correct, tasks).percent()["half_width"]
+        results[name] |= {"ece": round(outcome.ece, 5), "temperature": round(row.temperature, 4)}
+        results[name]["reliability"] = [
             [int(n), round(p, 4), round(share, 4)] for n, p, share in outcome.reliability.tolist()
         ]
         if row.settings:
-            found[name] |= row.settings
+            results[name] |= row.settings
         elif name in choices:
-            found[name] |= {key: choices[name][key] for key in ("setting", "recipe") if choices[name].get(key)}
-    return found
+            results[name] |= {key: choices[name][key] for key in ("setting", "recipe") if choices[name].get(key)}
+    return results
 
 
 def contrasts(accuracies: Mapping[str, NDArray[np.float64]], *, kind: Kind) -> dict[str, dict[str, Any]]:
     """Paired differences: every row minus visual only, SynTrans minus every row."""
     pairs = [(name, "visual_only") for name in accuracies if name != "visual_only"]
     pairs += [("syntrans", name) for name in accuracies if name not in ("syntrans", "visual_only")]
-    found: dict[str, dict[str, Any]] = {}
+    differences: dict[str, dict[str, Any]] = {}
     for a, b in pairs:
         difference = paired(accuracies[a], accuracies[b], kind=kind)
-        found[f"{a} - {b}"] = {**difference.percent(), "verdict": difference.verdict}
-    return found
+        differences[f"{a} - {b}"] = {**difference.percent(), "verdict": difference.verdict}
+    return differences
 
 
 def confusions(outcomes: Mapping[int, Mapping[str, EpisodeScores]]) -> dict[int, Confusions]:
@@ -99,10 +99,10 @@ def write_accuracies(
     _write(path, tables)
 
 
-def confusion_table(path: Path, found: Mapping[int, Confusions], classes: Sequence[str]) -> None:
+def confusion_table(path: Path, confusions_of_shots: Mapping[int, Confusions], classes: Sequence[str]) -> None:
     """How many queries of which class each row took for which class; pairs that never met are left out."""
     tables = []
-    for shots, rows in found.items():
+    for shots, rows in confusions_of_shots.items():
         for name, confusion in rows.items():
             true, predicted = np.nonzero(confusion)
             n = len(true)

@@ -81,12 +81,12 @@ def _caption(summary: Mapping[str, Any]) -> str:
 
 def _recipes(summary: Mapping[str, Any]) -> str:
     """Which recipe stands in each trained row, by shots: "attention (Gidaris) 1-shot ours, 5-shot published"."""
-    found: dict[str, list[str]] = {}
+    of_row: dict[str, list[str]] = {}
     for k, rows in summary["results"].items():
         for row, result in rows.items():
             if "recipe" in result and f"{row}_other" in rows:
-                found.setdefault(row, []).append(f"{k}-shot {result['recipe']}")
-    return "; ".join(f"{LABELS.get(row, row)} {', '.join(recipes)}" for row, recipes in found.items())
+                of_row.setdefault(row, []).append(f"{k}-shot {result['recipe']}")
+    return "; ".join(f"{LABELS.get(row, row)} {', '.join(recipes)}" for row, recipes in of_row.items())
 
 
 def _number(value: Mapping[str, float]) -> str:

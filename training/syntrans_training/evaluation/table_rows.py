@@ -44,17 +44,17 @@ def build_rows(
     rows |= {name: row for name, row in baselines.items() if row.group == "semantic"}
     main_text = Semantic(features.semantic(features.main, shots))
     rows["semantic_only"] = ScoredClassifier((main_text,), features.standard, {"alpha": 1.0}, group="semantic")
-    choice = features.bridge.choices[features.main, shots]
+    choice = features.ridge.choices[features.main, shots]
     rows["fused"] = ScoredClassifier(
         (Fused(features.semantic(features.main, shots), alpha=choice.alpha),),
         features.standard,
         {"alpha": choice.alpha, "lambda": choice.lam, "name_share": choice.name_share},
         group="semantic",
     )
-    if features.heads is not None:
+    if features.bridges is not None:
         ours = partial(_bridge_row, features, shots, features.main)
         rows["syntrans"] = ours(group="semantic", level=level)
-        if (features.main, shots) in features.heads.spreads:
+        if (features.main, shots) in features.bridges.spreads:
             others = [other for other in _LEVELS if other != level]
             rows |= {f"syntrans_{other}": ours(group="semantic", level=other) for other in others}
             rows["syntrans_transductive"] = ours(group="transductive", level="transductive")
@@ -69,10 +69,10 @@ def _controls(
 
     Each has heads of its own, trained on that kind of text, but for shuffled classes: those meet the heads of the row.
     """
-    assert features.heads is not None
+    assert features.bridges is not None
     rows = {}
     for name, variant in _CONTROLS.items():
-        if variant in features.heads.variants and variant != features.main:
+        if variant in features.bridges.variants and variant != features.main:
             number = range(draws) if variant == "random" else (0,)
             rows[name] = _bridge_row(features, shots, variant, level=level, draws=number)
     orders = [torch.from_numpy(derangement(n_classes, seed)) for seed in range(draws)]
@@ -104,9 +104,9 @@ def _bridge_row(
     orders: Sequence[Tensor | None] = (None,),
 ) -> ScoredClassifier:
     """All seeds of a variant's heads; they and the draws take turns until each has had one."""
-    assert features.heads is not None
-    heads, choice = features.heads.heads[variant, shots], features.heads.choices[variant, shots]
-    spreads = features.heads.spreads.get((variant, shots))
+    assert features.bridges is not None
+    heads, choice = features.bridges.heads[variant, shots], features.bridges.choices[variant, shots]
+    spreads = features.bridges.spreads.get((variant, shots))
     methods: list[Method] = []
     for i in range(max(len(heads), len(draws), len(orders))):
         text, order = features.vectors(variant, choice["name_share"], draws[i % len(draws)]), orders[i % len(orders)]

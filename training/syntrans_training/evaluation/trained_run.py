@@ -11,16 +11,15 @@ from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.provenance import file_sha256
 from syntrans.runs.file_names import TRAIN_REPORT
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines
+from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
-from syntrans_training.bridge.stage import VSBIRD, TrainedBridges
-from syntrans_training.bridge.stage import load as load_heads
+from syntrans_training.bridge.trained_bridges import TrainedBridges, read_bridges
 from syntrans_training.config import TrainConfig
-from syntrans_training.encoder.clip_distillation import encoder_file
-from syntrans_training.encoder.generations import ENCODER
+from syntrans_training.config.text_encoder import text_encoder_ref
+from syntrans_training.encoder.open_encoder import encoder_file
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE, SPLIT
-from syntrans_training.text.encoders import TextEncoder, open_text_encoder, text_encoder_ref
+from syntrans_training.engine.run_files import BRIDGE, ENCODER, RIDGE, SELECTED_BASELINES, SPLIT
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class TrainedRun:
 
     folder: Path
     config: TrainConfig
-    bridge: RidgeBaseline
-    heads: TrainedBridges
+    ridge: RidgeBaseline
+    bridges: TrainedBridges
     chosen: SelectedBaselines
     report: dict[str, Any]
 
@@ -77,13 +76,13 @@ class TrainedRun:
         note = self.report["distill"]
         return {"teacher": note["teacher"]["name"], "revision": note["teacher"]["revision"], "gate": note["gate"]}
 
-    def check_shots(self, asked: tuple[int, ...]) -> None:
+    def check_shots(self, wanted: tuple[int, ...]) -> None:
         """`UsageError` when the bridge was not trained for these numbers of shots."""
-        known = sorted({shots for _, shots in self.bridge.choices})
-        unknown = sorted(set(asked) - set(known))
+        trained = sorted({shots for _, shots in self.ridge.choices})
+        unknown = sorted(set(wanted) - set(trained))
         if unknown:
             raise UsageError(
-                f"episodes.shots {unknown}: the bridge was trained for {known}; train it for them or ask for those"
+                f"episodes.shots {unknown}: the bridge was trained for {trained}; train it for them or ask for those"
             )
 
     def check_novel(self, classes: tuple[str, ...]) -> None:
@@ -95,21 +94,21 @@ class TrainedRun:
 
     def classes_beside(self, classes: tuple[str, ...]) -> list[str]:
         """The classes that it was trained or chosen on, without these."""
-        known = (name for part in self.report["data"].values() for name in part.get("names", ()))
-        return [name for name in known if name not in set(classes)]
+        names = (name for part in self.report["data"].values() for name in part.get("names", ()))
+        return [name for name in names if name not in set(classes)]
 
     def check_features(self, name: str, size: int) -> None:
         """`InputError` when features from elsewhere are of another length than those that were trained on."""
-        known = self.bridge.whitening.mean.numel()
-        if size != known:
+        trained = self.ridge.whitening.mean.numel()
+        if size != trained:
             raise InputError(
-                f"{name} features have {size} numbers, those of the training {known}; all must come from one encoder"
+                f"{name} features have {size} numbers, those of the training {trained}; all must come from one encoder"
             )
 
 
 def read_run(folder: Path) -> TrainedRun:
     """The training in a folder; `InputError` when it is none, unfinished, or files of several runs lie there."""
-    for name in (ENCODER, BRIDGE, VSBIRD, METHODS, TRAIN_REPORT):
+    for name in (ENCODER, RIDGE, BRIDGE, SELECTED_BASELINES, TRAIN_REPORT):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give the folder that `syntrans train` finished")
     try:
@@ -117,7 +116,8 @@ def read_run(folder: Path) -> TrainedRun:
         config = read_saved(TrainConfig, report["config"])
         if (folder / SPLIT).is_file():  # the folder may have been moved since
             config = config.with_split(str(folder / SPLIT))
-        made = [report["encoder"]["weights"], *(report[part]["identity"] for part in ("bridge", "vsbird", "methods"))]
+        stages = [report[name]["identity"] for name in ("bridge", "vsbird", "methods")]
+        identities = [report["encoder"]["weights"], *stages]
         last = encoder_file(config)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]
     except (ValueError, LookupError, TypeError) as error:
@@ -125,15 +125,14 @@ def read_run(folder: Path) -> TrainedRun:
             f"{folder / TRAIN_REPORT} is not the report of a training that this program reads "
             f"({type(error).__name__}); run `syntrans train` again"
         ) from error
-    bridge, methods = checkpoint.load(folder / BRIDGE), checkpoint.load(folder / METHODS)
-    notes: list[Mapping[str, Any]] = [bridge[1], checkpoint.read_note(folder / VSBIRD), methods[1]]
+    ridge, baselines = checkpoint.load(folder / RIDGE), checkpoint.load(folder / SELECTED_BASELINES)
+    notes: list[Mapping[str, Any]] = [ridge[1], checkpoint.read_note(folder / BRIDGE), baselines[1]]
     if not (folder / last).is_file():
         raise InputError(f"{folder} holds no {last}; give the folder that `syntrans train` finished")
-    if weights != checkpoint.read_note(folder / last).get("weights") or made != [
+    if weights != checkpoint.read_note(folder / last).get("weights") or identities != [
         checkpoint.read_note(folder / ENCODER).get("weights"),
         *(note.get("identity") for note in notes),
     ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
-    return TrainedRun(
-        folder, config, unpack(*bridge), load_heads(folder / VSBIRD), SelectedBaselines(methods[1], methods[0]), report
-    )
+    selected = SelectedBaselines(note=baselines[1], tensors=baselines[0])
+    return TrainedRun(folder, config, unpack(*ridge), read_bridges(folder / BRIDGE), selected, report)

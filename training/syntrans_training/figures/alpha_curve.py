@@ -62,17 +62,20 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
 def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
     features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
-    shape, bridge = run.config.episodes.model_dump(include={"ways", "shots", "queries"}), run.config.bridge
-    return val_episodes(ValSplit(features, val.seen), **shape, episodes=bridge.episodes, seed=bridge.seed)
+    config = run.config
+    return val_episodes(
+        ValSplit(features, val.seen), **config.episodes.shape, episodes=config.ridge.episodes, seed=config.ridge.seed
+    )
 
 
 def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
     features = subject.features
-    choice, heads = subject.run.heads.choices[features.main, shots], subject.run.heads.heads[features.main, shots]
+    choice, heads = subject.run.bridges.choices[features.main, shots], subject.run.bridges.heads[features.main, shots]
     alphas = tuple(sorted({*alpha_grid(STEP), choice["alpha"]}))
     text = features.vectors(features.main, choice["name_share"], 0)
-    found = torch.stack([alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]).mean(0).numpy()
-    values = tuple(interval(found[:, i], kind=config.interval) for i in range(len(alphas)))
+    of_heads = [alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]
+    accuracies = torch.stack(of_heads).mean(0).numpy()
+    values = tuple(interval(accuracies[:, i], kind=config.interval) for i in range(len(alphas)))
     return Curve(split, shots, alphas, values, choice["alpha"])
 
 
@@ -141,10 +144,10 @@ def _panel(axes: "Axes", curves: list[Curve]) -> None:
     axes.legend(loc="lower center", frameon=False)
 
 
-def render(made: Mapping[str, Any]) -> str:
+def render(numbers: Mapping[str, Any]) -> str:
     """Ends, chosen and best alpha of every curve."""
     lines = [f"{'split':<7}{'shots':>5}  {'pictures':>13}  {'chosen':>20}  {'text':>13}  {'best':>20}"]
-    for curve in made["curves"]:
+    for curve in numbers["curves"]:
         ends = [f"{curve[name]['mean']:.2f} ±{curve[name]['half_width']:.2f}" for name in ("visual", "semantic")]
         inner = [
             f"{curve[name]['mean']:.2f} ±{curve[name]['half_width']:.2f} at {curve[name]['alpha']:.2f}"

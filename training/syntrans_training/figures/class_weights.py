@@ -36,11 +36,11 @@ def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Pa
     features, numbers, points = novel.features, [], {}
     for shots in config.episodes.shots:
         supports = torch.from_numpy(draw_supports(novel.split, shots, seed=config.episodes.seed))
-        choice, heads = run.heads.choices[features.main, shots], run.heads.heads[features.main, shots]
+        choice, heads = run.bridges.choices[features.main, shots], run.bridges.heads[features.main, shots]
         text = features.vectors(features.main, choice["name_share"], 0)
         for kind, alpha in (("visual", 0.0), ("multimodal", choice["alpha"])):
             weights = [weights_of(head, features.shared, supports, text, alpha=alpha) for head in heads]
-            apart = [separation(found) for found in weights]
+            apart = [separation(of_head) for of_head in weights]
             means = {name: round(float(np.mean([a[name] for a in apart])), 4) for name in apart[0]}
             numbers.append({"shots": shots, "weights": kind, "alpha": alpha, **means})
             points[shots, kind] = _flat(weights[0], seed=config.episodes.seed)
@@ -53,10 +53,10 @@ def draw_supports(split: Split, shots: int, *, seed: int) -> NDArray[np.int64]:
     """[DRAWS, C, K] pictures: K different ones of every class, drawn anew each time."""
     rng = np.random.default_rng((seed, shots))
     of_class = [np.flatnonzero(split.labels == c) for c in range(len(split.classes))]
-    few = int(np.argmin([len(found) for found in of_class]))
+    few = int(np.argmin([len(items) for items in of_class]))
     if len(of_class[few]) < shots:
         raise InputError(f"{split.classes[few]!r} has {len(of_class[few])} pictures; a support needs {shots}")
-    drawn = [[rng.choice(found, shots, replace=False) for found in of_class] for _ in range(DRAWS)]
+    drawn = [[rng.choice(items, shots, replace=False) for items in of_class] for _ in range(DRAWS)]
     return np.array(drawn, dtype=np.int64)
 
 
@@ -73,9 +73,8 @@ def weights_of(
     head.eval()
     memory = head.build_memory()
     semantic = head.semantic(text, memory).expand(len(supports), -1, -1)
-    shots = supports.shape[2]
-    made = head.weights(memory.project(pictures)[supports].mean(2), semantic, memory, shots=shots)
-    weight, _ = head.classifier(made, shots=shots, alpha=alpha)
+    means = memory.project(pictures)[supports].mean(2)
+    weight, _ = head.classify(means, semantic, memory, shots=supports.shape[2], alpha=alpha)
     return F.normalize(weight, dim=-1)
 
 
@@ -101,21 +100,21 @@ def _flat(weights: Float[Tensor, "e c d"], *, seed: int) -> NDArray[np.float32]:
 
     n_draws, n_classes, _ = weights.shape
     plane = TSNE(metric="cosine", perplexity=PERPLEXITY, init="pca", random_state=seed)
-    found: NDArray[np.float32] = plane.fit_transform(weights.flatten(0, 1).double().numpy())
-    return found.reshape(n_draws, n_classes, 2).astype(np.float32)
+    points: NDArray[np.float32] = plane.fit_transform(weights.flatten(0, 1).double().numpy())
+    return points.reshape(n_draws, n_classes, 2).astype(np.float32)
 
 
 def _write(points: Mapping[tuple[int, str], NDArray[np.float32]], classes: tuple[str, ...], path: Path) -> None:
     tables = []
-    for (shots, kind), found in points.items():
-        n_draws, n_classes, _ = found.shape
+    for (shots, kind), plane in points.items():
+        n_draws, n_classes, _ = plane.shape
         columns = {
             "shots": np.full(n_draws * n_classes, shots, np.int32),
             "weights": [kind] * (n_draws * n_classes),
             "draw": np.repeat(np.arange(n_draws, dtype=np.int32), n_classes),
             "class": list(classes) * n_draws,
-            "x": found[..., 0].ravel(),
-            "y": found[..., 1].ravel(),
+            "x": plane[..., 0].ravel(),
+            "y": plane[..., 1].ravel(),
         }
         tables.append(pa.table(columns))
     write_sealed(path, pa.concat_tables(tables))
@@ -160,13 +159,13 @@ def draw(
         plt.close(figure)
 
 
-def render(made: Mapping[str, Any]) -> str:
+def render(figure: Mapping[str, Any]) -> str:
     """The numbers of every panel."""
     lines = [f"{'shots':>5}  {'weights':<11}{'alpha':>6}{'silhouette':>12}{'intra':>8}{'inter':>8}"]
     lines += [
         f"{line['shots']:>5}  {line['weights']:<11}{line['alpha']:>6.2f}{line['silhouette']:>12.4f}"
         f"{line['intra']:>8.4f}{line['inter']:>8.4f}"
-        for line in made["numbers"]
+        for line in figure["numbers"]
     ]
-    how = f"Cosine between weights of {made['classes']} novel classes, {made['draws']} draws of supports each."
-    return "\n".join([*lines, how])
+    caption = f"Cosine between weights of {figure['classes']} novel classes, {figure['draws']} draws of supports each."
+    return "\n".join([*lines, caption])

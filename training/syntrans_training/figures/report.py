@@ -44,7 +44,7 @@ def report(
         update={"episodes": config.episodes.model_copy(update={"shots": run.config.episodes.shots})}
     )
     novel = open_evaluated_split(run, device=config.device, views=False)
-    found: dict[str, dict[str, Any]] = {}
+    written: dict[str, dict[str, Any]] = {}
     for name in figures:
         origin = made_by()
         touches = record_touch(
@@ -54,14 +54,14 @@ def report(
             figure=name,
             config=semantic_hash(config.model_dump(mode="json")),
         )
-        made = _FIGURES[name](run, novel, config, out)
-        found[name] = {**made, "checkpoint": str(folder), "looks_at_novel": touches, "made_by": origin}
-        atomic_write_text(out / f"{name}.json", json.dumps(found[name], indent=2))
+        numbers = _FIGURES[name](run, novel, config, out)
+        written[name] = {**numbers, "checkpoint": str(folder), "looks_at_novel": touches, "made_by": origin}
+        atomic_write_text(out / f"{name}.json", json.dumps(written[name], indent=2))
         say(f"written: {out / name}.png, .parquet, .json")
-    return found
+    return written
 
 
-def render(found: dict[str, dict[str, Any]]) -> str:
+def render(figures: dict[str, dict[str, Any]]) -> str:
     """The numbers of the figures, for people."""
     tables = {"alpha": figure_alpha.render, "weights": figure_weights.render}
-    return "\n\n".join(tables[name](made) for name, made in found.items())
+    return "\n\n".join(tables[name](numbers) for name, numbers in figures.items())

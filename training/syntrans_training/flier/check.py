@@ -5,6 +5,7 @@ from pathlib import Path
 
 from syntrans.errors import InputError
 from syntrans_training.config.flier import FlierConfig
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.data.part_check import count_parts, named_counts
 from syntrans_training.flier.task import shots_from
 from syntrans_training.imagination.imagined_file import open_imagined
@@ -16,8 +17,8 @@ def check_inputs(config: FlierConfig, descriptors: Path | None, part: str, *, ap
 
     A data set that is taken by name is not made: it is counted by what it would have.
     """
-    seen = read_knowledge(descriptors, ()).images_seen
-    counts = (named_counts(config.data) or count_parts(config.data, None, seen, (part,))).get(part)
+    origin, seen = origin_of(config.data), read_knowledge(descriptors, ()).images_seen
+    counts = (named_counts(origin) or count_parts(origin, seen, (part,))).get(part)
     if counts is None:
         raise InputError(f"{config.data.path} has no {part} classes; FLIER is evaluated on them")
     check_apart(counts, apart_from)

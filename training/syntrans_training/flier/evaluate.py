@@ -46,9 +46,9 @@ def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]
         raise InputError(
             f"{folder / FLIER_REPORT} is no report of a FLIER run ({type(error).__name__}); train again"
         ) from error
-    for told in files.values():
-        if told and (not Path(told["path"]).is_file() or file_sha256(Path(told["path"])) != told["sha256"]):
-            raise InputError(f"{told['path']} has changed or gone since {folder} was trained with it; train again")
+    for file in files.values():
+        if file and (not Path(file["path"]).is_file() or file_sha256(Path(file["path"])) != file["sha256"]):
+            raise InputError(f"{file['path']} has changed or gone since {folder} was trained with it; train again")
     config = config.model_copy(update={"imagined": files["imagined"]["path"], "shots": tuple(choices)})
     return config, report, Path(files["descriptors"]["path"]) if files["descriptors"] else None
 
@@ -93,9 +93,9 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
 
 def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     """What val chose for every row; FLIER's own model is also asked by one branch alone."""
-    found = {row: [dict(choices[row]["setting"])] for row in ROWS}
-    found[FLIER] += [{**found[FLIER][0], "fusion": share} for share in FIXED.values()]
-    return found
+    settings = {row: [dict(choices[row]["setting"])] for row in ROWS}
+    settings[FLIER] += [{**settings[FLIER][0], "fusion": share} for share in FIXED.values()]
+    return settings
 
 
 def _measured(
@@ -105,30 +105,30 @@ def _measured(
     out: Path,
 ) -> dict[str, Any]:
     """What the summary has by shots; which class was taken for which is a file in `out`."""
-    answers = {shots: _answers(found) for shots, found in scores.items()}
-    pairs = {shots: _confusions(found, truth, len(classes)) for shots, found in answers.items()}
+    answers = {shots: _answers(rows) for shots, rows in scores.items()}
+    pairs = {shots: _confusions(rows, truth, len(classes)) for shots, rows in answers.items()}
     confusion_table(out / CONFUSION, pairs, classes)
     return {
         "groups": GROUPS,
-        "results": {str(shots): _results(found, truth) for shots, found in answers.items()},
-        "contrasts": {str(shots): _contrasts(found, truth) for shots, found in answers.items()},
-        "per_class": {str(shots): per_class_accuracy(found, classes) for shots, found in pairs.items()},
+        "results": {str(shots): _results(rows, truth) for shots, rows in answers.items()},
+        "contrasts": {str(shots): _contrasts(rows, truth) for shots, rows in answers.items()},
+        "per_class": {str(shots): per_class_accuracy(counts, classes) for shots, counts in pairs.items()},
     }
 
 
 def _answers(scores: Mapping[str, list[NDArray[np.float32]]]) -> Answers:
     """Which class each test picture was taken for."""
-    found = {row: of_row[0].argmax(-1) for row, of_row in scores.items()}
+    answers = {row: of_row[0].argmax(-1) for row, of_row in scores.items()}
     fixed = zip(FIXED, scores[FLIER][1:], strict=True)
-    return found | {row: one.argmax(-1) for row, one in fixed}
+    return answers | {row: one.argmax(-1) for row, one in fixed}
 
 
 def _confusions(answers: Answers, truth: NDArray[np.int64], n_classes: int) -> dict[str, NDArray[np.int64]]:
     """Row -> how often pictures of a class (first axis) were taken for another one, over all seeds."""
-    found = {row: np.zeros((n_classes, n_classes), np.int64) for row in answers}
+    counts = {row: np.zeros((n_classes, n_classes), np.int64) for row in answers}
     for row, of_row in answers.items():
-        np.add.at(found[row], (np.broadcast_to(truth, of_row.shape), of_row), 1)
-    return found
+        np.add.at(counts[row], (np.broadcast_to(truth, of_row.shape), of_row), 1)
+    return counts
 
 
 def _results(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
@@ -143,9 +143,9 @@ def _results(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, 
 def _contrasts(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
     """FLIER minus every other row, paired by test picture; a picture counts by its mean over seeds."""
     right = {row: (of_row == truth).mean(0) for row, of_row in answers.items()}
-    found = {}
+    contrasts = {}
     for row, of_row in right.items():
         if row != FLIER:
             difference = paired(right[FLIER], of_row)
-            found[f"{FLIER} - {row}"] = {**difference.percent(), "verdict": difference.verdict}
-    return found
+            contrasts[f"{FLIER} - {row}"] = {**difference.percent(), "verdict": difference.verdict}
+    return contrasts

@@ -1,7 +1,7 @@
 """FLIER's latent encoder: "a flexible convolutional neural network with two convolutional layers".
 
 Published: the two convolutions. Derived: everything else (kernels, widths, normalisation, pooling, the last layer, and
-that there may be more convolutions).
+that there may be more convolutions). docs/method.md (40).
 """
 
 import torch.nn.functional as F

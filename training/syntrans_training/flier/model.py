@@ -1,5 +1,6 @@
 """FLIER's classifier: CLIP's last visual projection, a latent encoder, and one linear head for both.
 
+docs/method.md (41), (42) and (44):
     v_i = norm(P x + p),  v_l = LatEnc(z),  logits = (1 - b) s v_i W^T + b s v_l W^T
 
 x is what comes before CLIP's last projection P (its last block too, where that is tuned), z the scaled latent, W [C, d]

@@ -1,6 +1,7 @@
 """ProLIP: CLIP's last visual projection alone is tuned (Fahes et al., arXiv 2410.05270).
 
-Cross-entropy of s P x T^T on the shots plus lambda |P - P0|^2, P0 CLIP's own; text vectors T stay. Full batch, Adam.
+docs/method.md (46): cross-entropy of s P x T^T on the shots plus lambda |P - P0|^2, P0 CLIP's own; text vectors T
+stay. Full batch, Adam.
 Published: the loss, lambda = 1 / shots as the choice without validation. What we do differently: cached features, so
 its steps see no new crops; learning rate and steps are chosen on val.
 """

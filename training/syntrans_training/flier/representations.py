@@ -82,13 +82,13 @@ class Seer:
 
 def _cached(key: str, compute: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     path = artifacts_root() / "cache" / "flier" / f"{key}.safetensors"
-    found = checkpoint.load_matching(path, key)
-    if found is None:
+    kept = checkpoint.load_matching(path, key)
+    if kept is None:
         say(f"computing features and latents into {path}")
         before, latents = compute()
         checkpoint.save(path, {"before": before, "latents": latents}, {"identity": key})
         return before, latents
-    return found[0]["before"], found[0]["latents"]
+    return kept[0]["before"], kept[0]["latents"]
 
 
 def _key(*parts: str) -> str:

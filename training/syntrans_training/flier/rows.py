@@ -65,13 +65,13 @@ def _tip(steps: int, task: Task, _recipe: Recipe, settings: Sequence[Setting]) -
 
 
 def _prolip(task: Task, _recipe: Recipe, settings: Sequence[Setting]) -> tuple[list[Scores], None]:
-    found = []
+    scores = []
     for setting in settings:
         tuned = tune_projection(
             task.projection, task.text, task.real, lr=setting["lr"], steps=300, penalty=1 / task.shots
         )
-        found.append(SCALE * tuned(task.query.before) @ task.text.T)
-    return found, None
+        scores.append(SCALE * tuned(task.query.before) @ task.text.T)
+    return scores, None
 
 
 Change = Callable[[Task], Task]
@@ -80,15 +80,16 @@ Change = Callable[[Task], Task]
 def _flier(
     change: Change, task: Task, recipe: Recipe, settings: Sequence[Setting], *, latents: bool = True
 ) -> tuple[list[Scores], Flier | None]:
-    told = change(task)
+    changed = change(task)
     model = train_flier(
-        told.projection, told.text, told.real, told.imagined, recipe, seed=told.seed, with_latents=latents
-    )
+        changed.projection, changed.text, changed.real, changed.imagined,
+        recipe, seed=changed.seed, with_latents=latents,
+    )  # fmt: skip
     asked = [(setting["trained"], setting.get("fusion", 0.0)) for setting in settings]
-    said = {}
+    logits = {}
     for share in dict.fromkeys(share for share, _ in asked):
-        said[share] = branches(model.towards(told.projection, told.text, share), told.query)
-    return [(1 - b) * said[share][0] + b * said[share][1] for share, b in asked], model
+        logits[share] = branches(model.towards(changed.projection, changed.text, share), changed.query)
+    return [(1 - b) * logits[share][0] + b * logits[share][1] for share, b in asked], model
 
 
 def _as_it_is(task: Task) -> Task:
@@ -147,10 +148,10 @@ IMAGE_BRANCH, LATENT_BRANCH = "image_branch", "latent_branch"  # of FLIER's own 
 ROWS: dict[str, Row] = {
     "zero_shot": Row("peers", _zero_shot),
     "linear_probe": Row("peers", _linear_probe, {"c": (0.1, 1.0, 10.0, 100.0)}),
-    "tip_adapter": Row("peers", lambda *told: _tip(0, *told), _TIP),
-    "tip_adapter_f": Row("peers", lambda *told: _tip(20, *told), _TIP),
+    "tip_adapter": Row("peers", lambda *arguments: _tip(0, *arguments), _TIP),
+    "tip_adapter_f": Row("peers", lambda *arguments: _tip(20, *arguments), _TIP),
     "prolip": Row("peers", _prolip, {"lr": (1e-5, 1e-4, 1e-3)}),
-    FLIER: Row("flier", lambda *told: _flier(_as_it_is, *told), ours=_BOTH),
+    FLIER: Row("flier", lambda *arguments: _flier(_as_it_is, *arguments), ours=_BOTH),
     PIXELS: Row("controls", _pixels_only, ours=("trained",)),
     "no_imagined": Row("controls", _control(_no_imagined), ours=_BOTH),
     "latents_shuffled": Row("controls", _control(_shuffled), ours=_BOTH),

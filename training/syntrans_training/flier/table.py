@@ -53,14 +53,14 @@ def verdict(summary: Mapping[str, Any]) -> str:
     They do where FLIER is better than the same pictures as pixels, and than its own image branch: else the two may
     differ in nothing but the share of the training that val kept for each.
     """
-    leads = {k: found[f"{FLIER} - {PIXELS}"] for k, found in summary["contrasts"].items()}
-    told = ", ".join(f"{k}-shot {_signed(lead)}" for k, lead in leads.items())
-    alone = {k: found[f"{FLIER} - {IMAGE_BRANCH}"] for k, found in summary["contrasts"].items()}
+    leads = {k: of_shots[f"{FLIER} - {PIXELS}"] for k, of_shots in summary["contrasts"].items()}
+    by_shots = ", ".join(f"{k}-shot {_signed(lead)}" for k, lead in leads.items())
+    alone = {k: of_shots[f"{FLIER} - {IMAGE_BRANCH}"] for k, of_shots in summary["contrasts"].items()}
     better = [k for k, lead in leads.items() if lead["verdict"] == alone[k]["verdict"] == "better"]
     if not better:
-        return f"Latents add nothing over the same imagined pictures as pixels (FLIER − pixels only: {told})."
-    listed = ", ".join(better)
-    return f"Latents add something over the same pictures as pixels at {listed} shots (FLIER − pixels only: {told})."
+        return f"Latents add nothing over the same imagined pictures as pixels (FLIER − pixels only: {by_shots})."
+    where = ", ".join(better)
+    return f"Latents add something over the same pictures as pixels at {where} shots (FLIER − pixels only: {by_shots})."
 
 
 def _cells(summary: Mapping[str, Any], shots: str, row: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -37,8 +37,8 @@ class SplitTasks:
     @property
     def truth(self) -> NDArray[np.int64]:
         """Labels of the test pictures."""
-        found: NDArray[np.int64] = self.pictures.labels.numpy()[self.division.test]
-        return found
+        labels: NDArray[np.int64] = self.pictures.labels.numpy()[self.division.test]
+        return labels
 
 
 def split_tasks(
@@ -47,7 +47,7 @@ def split_tasks(
     imagined: Pictures | None,
     text: Float[Tensor, "c d"],
     projection: Projection,
-    seen: NDArray[np.bool_],
+    seen: Bool[np.ndarray, " n"],
     *,
     pool: int,
     most: int,
@@ -61,7 +61,7 @@ def run_tasks(
     tasks: SplitTasks, recipe: Recipe, settings: Mapping[int, Settings], seeds: Sequence[int], *, folder: Path, key: str
 ) -> dict[int, dict[str, list[NDArray[np.float32]]]]:
     """Shots -> row -> for every setting the scores [seeds, m, C]. A task that is in `folder` is not run again."""
-    found: dict[int, dict[str, list[NDArray[np.float32]]]] = {}
+    scores: dict[int, dict[str, list[NDArray[np.float32]]]] = {}
     total = len(settings) * len(seeds)
     with track(f"tasks of {tasks.split.name}", total, "tasks") as progress, one_thread():
         for shots, wanted in settings.items():
@@ -69,23 +69,23 @@ def run_tasks(
             for seed in seeds:
                 runs.append(_run(tasks, recipe, shots, wanted, seed, folder, key))
                 progress.advance(1, f"{shots}-shot")
-            found[shots] = {
+            scores[shots] = {
                 row: [np.stack([run[f"scores.{row}.{i}"].numpy() for run in runs]) for i in range(len(of_row))]
                 for row, of_row in wanted.items()
             }
-    return found
+    return scores
 
 
 def _run(
     tasks: SplitTasks, recipe: Recipe, shots: int, wanted: Settings, seed: int, folder: Path, key: str
 ) -> Mapping[str, Tensor]:
     """One task by all rows, from its file where that fits; the file keeps FLIER's model too."""
-    told = {row: [dict(one) for one in of_row] for row, of_row in wanted.items()}
-    identity = semantic_hash({"key": key, "shots": shots, "seed": seed, "settings": told})
+    listed = {row: [dict(one) for one in of_row] for row, of_row in wanted.items()}
+    identity = semantic_hash({"key": key, "shots": shots, "seed": seed, "settings": listed})
     path = folder / f"{tasks.split.name}-{shots}-shot-{seed}.safetensors"
-    known = checkpoint.load_matching(path, identity)
-    if known is not None:
-        return known[0]
+    kept = checkpoint.load_matching(path, identity)
+    if kept is not None:
+        return kept[0]
     real = tasks.pictures.at(draw_shots(tasks.division, shots, seed))
     query = tasks.pictures.at(torch.from_numpy(tasks.division.test))
     task = Task(shots, seed, real, tasks.imagined, query, tasks.text, tasks.projection)

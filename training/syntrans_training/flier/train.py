@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from syntrans.files.sealed_json import sealed_json
@@ -75,7 +76,7 @@ def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> O
     knowledge = read_knowledge(descriptors, split.classes)
     main = "kept" if "kept" in knowledge.variants else "name"
     encoder = open_text_encoder(config.clip)
-    text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, config.text))(main, 0.0, 0)
+    text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, **config.text.reading))(main, 0.0, 0)
     seen = split.seen(knowledge.images_seen)
     imagined_ones = seer.see_imagined(split.classes, config.imagined_per_class)
     tasks = split_tasks(
@@ -120,7 +121,7 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
                 folder=out, key=task_key(config, descriptors, split),
             )  # fmt: skip
         choices = {
-            str(shots): {row: _chosen(settings[row], found, opened.tasks.truth) for row, found in of_shots.items()}
+            str(shots): {row: _chosen(settings[row], of_row, opened.tasks.truth) for row, of_row in of_shots.items()}
             for shots, of_shots in scores.items()
         }
         report = {
@@ -137,10 +138,10 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
     return report
 
 
-def accuracy(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of right answers of every seed: scores [seeds, m, c] -> [seeds]."""
-    found: NDArray[np.float64] = (scores.argmax(-1) == truth).mean(-1)
-    return found
+def accuracy(scores: Float[np.ndarray, "seeds m c"], truth: Int[np.ndarray, " m"]) -> Float[np.ndarray, " seeds"]:
+    """Share of right answers of every seed."""
+    right: Float[np.ndarray, " seeds"] = (scores.argmax(-1) == truth).mean(-1)
+    return right
 
 
 def _chosen(
@@ -155,8 +156,8 @@ def _chosen(
 
 def _say(choices: dict[str, dict[str, Any]]) -> None:
     for shots, rows in choices.items():
-        told = ", ".join(f"{row} {entry['accuracy']:.1f}" for row, entry in rows.items())
-        say(f"val, {shots}-shot: {told}")
+        accuracies = ", ".join(f"{row} {entry['accuracy']:.1f}" for row, entry in rows.items())
+        say(f"val, {shots}-shot: {accuracies}")
 
 
 def _file(path: Path) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""The two phases: a linear head on real shots with CLIP frozen, then head, projection and latent encoder jointly."""
+"""The two phases: a linear head on real shots with CLIP frozen, then head, projection and latent encoder jointly.
+
+docs/method.md (43).
+"""
 
 from dataclasses import dataclass, replace
 

@@ -38,14 +38,14 @@ class ClipSpace:
     @torch.no_grad()
     def before_projection(self, pictures: UInt8[np.ndarray, "n s s 3"], batch: int = 64) -> Float[Tensor, "n ..."]:
         """What `trunk` gives of some pictures."""
-        found = []
+        features = []
         mean, std = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.std).view(3, 1, 1)
         for start in range(0, len(pictures), batch):
             part = torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 255
             if part.shape[-1] != self.size:
                 part = F.interpolate(part, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
-            found.append(self.trunk(((part - mean) / std).to(self.device)).float().cpu())
-        return torch.cat(found)
+            features.append(self.trunk(((part - mean) / std).to(self.device)).float().cpu())
+        return torch.cat(features)
 
     def project(self, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
         """Unit vectors in CLIP's space."""
@@ -112,8 +112,8 @@ class _Tokens(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n t p"]:
         """See the class."""
-        found: Tensor = self.tower.transformer(self.tower._embeds(x))  # noqa: SLF001 - its own first half
-        return found
+        tokens: Tensor = self.tower.transformer(self.tower._embeds(x))  # noqa: SLF001 - its own first half
+        return tokens
 
 
 class _Pool(nn.Module):
@@ -127,5 +127,5 @@ class _Pool(nn.Module):
 
     def forward(self, x: Float[Tensor, "n t p"]) -> Float[Tensor, "n p"]:
         """See the class."""
-        found: Tensor = self.tower._pool(x)[0]  # noqa: SLF001 - its own end
-        return found
+        pooled: Tensor = self.tower._pool(x)[0]  # noqa: SLF001 - its own end
+        return pooled

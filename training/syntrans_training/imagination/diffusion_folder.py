@@ -30,9 +30,9 @@ class DiffusionFolder:
     def licence(self) -> str:
         """What the folder says about it."""
         card = self.path / "README.md"
-        found = _LICENCE.search(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else None
-        if found:
-            return found.group(1)
+        stated = _LICENCE.search(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else None
+        if stated:
+            return stated.group(1)
         return "see LICENSE in the folder" if (self.path / "LICENSE").is_file() else "not stated in the folder"
 
     @property

@@ -84,7 +84,7 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
         wanted = planned(config, described, folder, makers[0])
         with closing(PictureJournal(out / JOURNAL)) as journal:
             with clock.clock("make"):
-                made = make_missing(makers, wanted, sampling_of(config), journal, batch=config.batch)
+                n_made = make_missing(makers, wanted, sampling_of(config), journal, batch=config.batch)
             with clock.clock("judge"):
                 judge = _judge(config, described, devices[0])
                 rows = list(_judged(wanted, journal, judge, folder))
@@ -95,7 +95,7 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
             "descriptors": {"path": str(descriptors), "sha256": file_sha256(descriptors)},
             "model": {"name": folder.ref, "revision": folder.revision, "licence": folder.licence},
             "pictures": len(rows),
-            "made_now": made,
+            "made_now": n_made,
             "kept": sum(row.kept for row in rows),
             "reasons": dict(Counter(row.reason for row in rows if row.reason)),
             "seconds": clock.totals(),
@@ -166,10 +166,10 @@ def make_missing(
     missing = journal.missing(by_key)
     with track("imagine", len(by_key), "pictures", done=len(by_key) - len(missing)) as progress:
         batches = [missing[start : start + batch] for start in range(0, len(missing), batch)]
-        for keys, made in _in_turn(
+        for keys, pictures in _in_turn(
             makers, batches, lambda maker, keys: maker.make([by_key[k] for k in keys], sampling)
         ):
-            journal.put(zip(keys, made, strict=True))
+            journal.put(zip(keys, pictures, strict=True))
             progress.advance(len(keys))
     return len(missing)
 
@@ -197,7 +197,7 @@ def _judge(config: ImagineConfig, described: Described, device: torch.device) ->
     encoder = open_text_encoder(config.clip)
     knowledge = read_knowledge(described.path, classes)
     main = "kept" if "kept" in knowledge.variants else "name"
-    text = class_vectors(texts_of_variant(knowledge, classes, encoder, config.text))(main, 0.0, 0)
+    text = class_vectors(texts_of_variant(knowledge, classes, encoder, **config.text.reading))(main, 0.0, 0)
     return Judge(open_clip_space(config.clip, device), text, classes, config.min_margin)
 
 
@@ -207,12 +207,12 @@ def _judged(
     for start in range(0, len(wanted), group):
         rows = []
         for job in wanted[start : start + group]:
-            made, prompt = journal.get(job.key) or Made(None, None, "not_a_number"), job.prompt
+            picture, prompt = journal.get(job.key) or Made(None, None, "not_a_number"), job.prompt
             rows.append(
                 ImaginedRow(
                     class_id=prompt.class_id, class_name=prompt.class_name, picture_id=job.key, prompt=prompt.text,
-                    descriptor_ids=prompt.descriptor_ids, seed=job.seed, image=made.image, latent=made.latent,
-                    similarity=None, margin=None, neighbour=None, reason=made.reason,
+                    descriptor_ids=prompt.descriptor_ids, seed=job.seed, image=picture.image, latent=picture.latent,
+                    similarity=None, margin=None, neighbour=None, reason=picture.reason,
                     model=folder.ref, revision=folder.revision,
                 )
             )  # fmt: skip

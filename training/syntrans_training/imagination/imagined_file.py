@@ -66,8 +66,8 @@ def open_imagined(given: str | None) -> Imagined:
     kept = tuple(row for row in rows if row.kept and row.latent is not None and row.image is not None)
     shapes = {row.latent.shape for row in kept if row.latent is not None}
     if len(shapes) != 1:
-        told = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none kept"
-        raise InputError(f"{path}: latents of one shape are needed, there are {told}; imagine again with one model")
+        sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none kept"
+        raise InputError(f"{path}: latents of one shape are needed, there are {sizes}; imagine again with one model")
     classes = {row.class_id: ClassEntry(row.class_id, row.class_name) for row in rows}
     return Imagined(
         path, file_sha256(path), kept, tuple(classes.values()), meta.get("model", ""), meta.get("revision", "")

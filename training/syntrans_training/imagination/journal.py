@@ -63,10 +63,10 @@ class PictureJournal:
             return Made(image, None, reason)
         return Made(image, np.frombuffer(latent, np.float16).reshape([int(n) for n in shape.split("x")]), reason)
 
-    def put(self, made: Iterable[tuple[str, Made]]) -> None:
+    def put(self, pictures: Iterable[tuple[str, Made]]) -> None:
         """Keep a batch, all of it or nothing."""
         rows = []
-        for key, one in made:
+        for key, one in pictures:
             latent = None if one.latent is None else np.ascontiguousarray(one.latent, np.float16).tobytes()
             shape = None if one.latent is None else "x".join(map(str, one.latent.shape))
             cells = (one.image, latent, shape, one.reason)

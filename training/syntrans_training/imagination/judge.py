@@ -1,4 +1,7 @@
-"""CLIP's verdict on imagined pictures: as mining's filter judges descriptors by real pictures, the other way round."""
+"""CLIP's verdict on imagined pictures: as mining's filter judges descriptors by real pictures, the other way round.
+
+docs/method.md (45).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +30,7 @@ class Judge:
         shown = [i for i, row in enumerate(rows) if row.image is not None]
         if not shown:
             return list(rows)
-        found = list(rows)
+        judged = list(rows)
         vectors = self.clip.project(self.clip.before_projection(pixels([rows[i].image or b"" for i in shown])))
         for i, scores in zip(shown, vectors @ self.text.T, strict=True):
             own = self.class_ids.index(rows[i].class_id)
@@ -37,14 +40,14 @@ class Judge:
             lonely = len(self.class_ids) == 1
             margin = None if lonely else float(scores[own] - others[nearest])
             bad = margin is not None and margin <= self.min_margin
-            found[i] = replace(
+            judged[i] = replace(
                 rows[i],
                 similarity=float(scores[own]),
                 margin=margin,
                 neighbour=None if lonely else self.class_ids[nearest],
                 reason=rows[i].reason or ("other_class" if bad else None),
             )
-        return found
+        return judged
 
 
 def pixels(images: Sequence[bytes]) -> UInt8[np.ndarray, "n s s 3"]:

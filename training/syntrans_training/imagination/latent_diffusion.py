@@ -1,7 +1,8 @@
 """A latent diffusion model through diffusers: texts to pictures and final latents, pictures to latents.
 
-Latents are *scaled* throughout, as the UNet sees them: (VAE latent - shift) * scaling factor. diffusers gives them so
-with `output_type="latent"`; `encode` does the same to a real picture, with the mean of the VAE's posterior.
+Latents are *scaled* throughout, as the UNet sees them: (VAE latent - shift) * scaling factor, docs/method.md (39).
+diffusers gives them so with `output_type="latent"`; `encode` does the same to a real picture, with the mean of the
+VAE's posterior.
 """
 
 import io
@@ -110,14 +111,14 @@ class LatentDiffusion:
     @torch.no_grad()
     def encode(self, pictures: UInt8[np.ndarray, "n s s 3"], batch: int = 32) -> Float[Tensor, "n c h w"]:
         """Scaled latents of real pictures, deterministic; other sizes are resized to the model's."""
-        found = []
+        parts = []
         for start in range(0, len(pictures), batch):
             part = torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
             if part.shape[-1] != self.size:
                 part = F.interpolate(part, (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
-            said = self._vae.encode(part.to(self.device, self._vae.dtype))
+            encoded = self._vae.encode(part.to(self.device, self._vae.dtype))
             # AutoencoderTiny (TAESD) gives latents without a distribution.
-            inner = said.latent_dist.mean if hasattr(said, "latent_dist") else said.latents
+            inner = encoded.latent_dist.mean if hasattr(encoded, "latent_dist") else encoded.latents
             shift = getattr(self._vae.config, "shift_factor", None) or 0
-            found.append(((inner - shift) * self._vae.config.scaling_factor).float().cpu())
-        return torch.cat(found)
+            parts.append(((inner - shift) * self._vae.config.scaling_factor).float().cpu())
+        return torch.cat(parts)

@@ -49,18 +49,18 @@ def class_prompts(
     kept = [row for row in rows if row.kept]
     class_id, name = rows[0].class_id, rows[0].class_name
     rng = random.Random(f"{seed}-{class_id}")
-    found: dict[str, Prompt] = {}
+    prompts: dict[str, Prompt] = {}
     if summary and fits(summary):
-        found[summary] = Prompt(class_id, name, summary, tuple(row.descriptor_id for row in kept))
+        prompts[summary] = Prompt(class_id, name, summary, tuple(row.descriptor_id for row in kept))
     for number in range(count * _TRIES):
-        if len(found) >= count:
+        if len(prompts) >= count:
             break
         template = templates[number % len(templates)]
-        text, told = _filled(template, name, _drawn(kept, rng), fits)
-        found.setdefault(text, Prompt(class_id, name, text, told))
+        text, used = _filled(template, name, _drawn(kept, rng), fits)
+        prompts.setdefault(text, Prompt(class_id, name, text, used))
         if not kept and number >= len(templates):
             break
-    return list(found.values())
+    return list(prompts.values())
 
 
 def _drawn(kept: Sequence[DescriptorRow], rng: random.Random) -> list[DescriptorRow]:
@@ -99,14 +99,14 @@ def jobs(prompts: Sequence[Prompt], *, per_class: int, seed: int, identity: str)
     of_class: dict[str, list[Prompt]] = {}
     for prompt in prompts:
         of_class.setdefault(prompt.class_id, []).append(prompt)
-    found = []
+    jobs = []
     for group in of_class.values():
         for i in range(per_class):
             prompt = group[i % len(group)]
             drawn = _hash(str(seed), prompt.class_id, prompt.text, str(i // len(group)))
             number = int(drawn[:15], 16)  # 60 bits: every generator takes them, and so does an int64 column
-            found.append(Job(prompt, number, _hash(identity, prompt.text, str(number))[:16]))
-    return found
+            jobs.append(Job(prompt, number, _hash(identity, prompt.text, str(number))[:16]))
+    return jobs
 
 
 def _hash(*parts: str) -> str:

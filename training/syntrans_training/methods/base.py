@@ -1,4 +1,4 @@
-"""What a method is, what a linear one adds, and how accuracy is taken.
+"""Interfaces of few-shot methods: `Method`, `LinearMethod`, `InSpace`; and their accuracy.
 
 Sizes: E episodes, N ways, K shots, Q queries per class, d feature dimensions, C classes of the split.
 Queries are ordered by class: query number c * Q + i belongs to class c of its episode.
@@ -101,5 +101,5 @@ def right_answers(scores: Float[Tensor, "*b n m"]) -> Bool[Tensor, "*b m"]:
     own = query_labels(n, m // n, device=scores.device)
     best = scores.gather(-2, own.expand(*scores.shape[:-2], 1, m))
     before = torch.arange(n, device=scores.device).unsqueeze(1) < own
-    found: Tensor = torch.where(before, scores < best, scores <= best).all(-2)
-    return found
+    right: Tensor = torch.where(before, scores < best, scores <= best).all(-2)
+    return right

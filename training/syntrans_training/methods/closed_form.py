@@ -83,13 +83,13 @@ class EvidenceForms:
         within, semantic = (
             torch.stack(of) for of in zip(*((one.within, one.semantic) for one in settings), strict=True)
         )
-        (h, factor, told), (h_less, factor_less, told_less) = (_inverses(settings, k) for k in (shots + 1, shots))
-        self.rank, self.classes = factor.shape[1], told.shape[1]
+        (h, factor, solved), (h_less, factor_less, solved_less) = (_inverses(settings, k) for k in (shots + 1, shots))
+        self.rank, self.classes = factor.shape[1], solved.shape[1]
         self.visual = self.share * (1 / within - h)  # [f, d]
-        self.lift = torch.cat([self.share * factor, told], 1)  # [f, r + s, d]
-        self.read = torch.cat([factor, factor_less, shots * (told - told_less)], 1)  # [f, 2 r + s, d]
+        self.lift = torch.cat([self.share * factor, solved], 1)  # [f, r + s, d]
+        self.read = torch.cat([factor, factor_less, shots * (solved - solved_less)], 1)  # [f, 2 r + s, d]
         self.own = self.share / within + shots * (self.share * h - h_less)
-        self.text = (semantic * ((shots + 1) * told - shots * told_less)).sum(-1)  # [f, s]
+        self.text = (semantic * ((shots + 1) * solved - shots * solved_less)).sum(-1)  # [f, s]
 
     def reading(self, pictures: Float[Tensor, "b d"]) -> Float[Tensor, "b f r"]:
         """See `ClosedForms`."""
@@ -112,16 +112,16 @@ class EvidenceForms:
         shown = F.one_hot(place, self.classes).to(v.dtype)
         weight = mean.new_empty(len(mean), f, *mean.shape[1:])
         for i in range(f):
-            made = torch.addmm(v * self.visual[i], torch.cat([upper[:, i], shown], 1), self.lift[i])
-            weight[:, i] = made.view(mean.shape)
+            part = torch.addmm(v * self.visual[i], torch.cat([upper[:, i], shown], 1), self.lift[i])
+            weight[:, i] = part.view(mean.shape)
         return weight, -square.view(*classes.shape, f).transpose(1, 2) / 2
 
 
 def _inverses(settings: Sequence[Setting], k: int) -> list[Float[Tensor, "f *x d"]]:
     """Of all settings: h_k [f, d], F_k [f, r, d], and A_k s of the split's classes [f, s, d]."""
-    found = [one.inverse(k) for one in settings]
-    solved = [inverse.solve(one.semantic) for inverse, one in zip(found, settings, strict=True)]
-    return [torch.stack(of) for of in ([a.diagonal for a in found], [a.factor for a in found], solved)]
+    inverses = [one.inverse(k) for one in settings]
+    solved = [inverse.solve(one.semantic) for inverse, one in zip(inverses, settings, strict=True)]
+    return [torch.stack(of) for of in ([a.diagonal for a in inverses], [a.factor for a in inverses], solved)]
 
 
 @dataclass(frozen=True)
@@ -145,5 +145,5 @@ class UnitForms:
             visual, semantic = scale * mean, (scale * one.semantic)[classes]
             mix = partial(add, shots=self.shots) if self.additive else fuse
             weights.append(scale * mix(visual, semantic, alpha=0.5))
-        found = torch.stack(weights, 1)
-        return found, found.new_zeros(found.shape[:-1])
+        stacked = torch.stack(weights, 1)
+        return stacked, stacked.new_zeros(stacked.shape[:-1])

@@ -59,8 +59,8 @@ class SynTrans(LinearMethod):
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         with torch.no_grad():
-            found = self.within.classifiers(self.space.project(support), classes)
-            return replace(found, weight=found.weight @ self.space.metric.transform)
+            within = self.within.classifiers(self.space.project(support), classes)
+            return replace(within, weight=within.weight @ self.space.metric.transform)
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,10 @@ class SynTransWithin(LinearMethod):
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, shots = self.method, support.shape[2]
-        made = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
-        judged = self.judge(support, classes)
-        fused = {} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classifier(made, shots=shots, alpha=of.alpha, **fused))
+        of, shots, judged = self.method, support.shape[2], self.judge(support, classes)
+        weights = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
+        moved = {} if judged is None else vars(judged)
+        return LinearClassifiers(*of.head.classifier(weights, shots=shots, alpha=of.alpha, **moved))
 
 
 class TransductiveSynTrans:
@@ -140,22 +139,22 @@ class TransductiveWithin:
         head, memory, alpha = self.inductive.head, self.inductive.space, self.inductive.alpha
         shots = support.shape[2]
         shown = Supports(support.mean(2), self.inductive.semantic[classes], shots)
-        made = head.weights(shown.mean, shown.semantic, memory, shots=shots)
+        weights = head.weights(shown.mean, shown.semantic, memory, shots=shots)
         counts = torch.full_like(shown.mean[..., :1], shots)
-        found, seen = shown, counts
+        supports, seen = shown, counts
         for _ in range(ROUNDS):
-            judged = self.worth.judge(alpha, found)
+            judged = self.worth.judge(alpha, supports)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
-            visual, semantic = made.visual + found.mean - shown.mean, judged.slope * made.semantic
-            of_task: dict[str, Any] = {"alpha": alpha, "trust": made.trust, "offset": judged.offset}
+            visual, semantic = weights.visual + supports.mean - shown.mean, judged.slope * weights.semantic
+            of_task: dict[str, Any] = {"alpha": alpha, "trust": weights.trust, "offset": judged.offset}
             fused, _ = fuse_evidence(visual, semantic, judged.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, semantic, judged.precision, shots=found.shots, alpha=alpha)
+            _, variance = fuse_evidence(visual, semantic, judged.precision, shots=supports.shots, alpha=alpha)
             scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
             average = (counts * shown.mean + belief.mT @ query) / seen
-            found = replace(found, mean=average, shots=float(seen.mean()))
+            supports = replace(supports, mean=average, shots=float(seen.mean()))
         return head.log_scale.exp() * scores, judged
 
 
@@ -178,13 +177,13 @@ class ImaginedSynTrans(LinearMethod):
         """See `LinearMethod.classifiers`."""
         ours, shots = self.inductive, support.shape[2]
         mean = ours.space.project(support.mean(2))
-        made = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
+        weights = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
         worth = self.worth[classes].unsqueeze(-1)
         average = (shots * mean + worth * self.mean[classes]) / (shots + worth)
         # What the generator adds to the mean of the supports is added to the mean of all.
-        visual, judged = made.visual + average - mean, ours.judge(support, classes)
-        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": made.trust}
-        semantic, precision = made.semantic, made.precision
+        visual, judged = weights.visual + average - mean, ours.judge(support, classes)
+        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": weights.trust}
+        semantic, precision = weights.semantic, weights.precision
         if judged is not None:
             semantic, precision = judged.slope * semantic, judged.precision
             of_task["offset"] = judged.offset

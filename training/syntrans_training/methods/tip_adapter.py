@@ -1,6 +1,7 @@
 """Tip-Adapter and Tip-Adapter-F: CLIP's zero-shot scores plus a cache of the supports.
 
-Zhang et al., "Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification" (ECCV 2022, arXiv 2207.09519):
+Zhang et al., "Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification" (ECCV 2022, arXiv 2207.09519),
+docs/method.md (47):
     scores = 100 * x T^T + alpha * exp(-beta * (1 - x F^T)) L
 with unit features x, unit text vectors T, the supports F [n*k, d] as keys and their one-hot labels L as values. The
 F form fine-tunes the keys on the supports (AdamW, 1e-3). What we do differently: the supports are cached features,

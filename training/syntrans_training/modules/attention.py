@@ -37,8 +37,8 @@ class AttentionGenerator(nn.Module):
         self, support: Float[Tensor, "e n k d"], held_out_mask: Bool[Tensor, "e c"] | None = None
     ) -> Float[Tensor, "e n k c"]:
         """Share of every base class in the answer to every support; zero where `held_out_mask`."""
-        asked = F.normalize(self.query(F.normalize(support, dim=-1)), dim=-1)
-        similarity = self.sharpness * (asked @ F.normalize(self.keys, dim=-1).T)
+        queries = F.normalize(self.query(F.normalize(support, dim=-1)), dim=-1)
+        similarity = self.sharpness * (queries @ F.normalize(self.keys, dim=-1).T)
         if held_out_mask is not None:
             similarity = similarity.masked_fill(held_out_mask[:, None, None, :], float("-inf"))
         return similarity.softmax(-1)

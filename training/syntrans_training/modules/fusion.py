@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def fuse(
-    visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float | Tensor
+    visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float | Float[Tensor, "*_b _n 1"]
 ) -> Float[Tensor, "*b n d"]:
     """Unit classifier weights of docs/method.md (24); the inputs need not be unit."""
     mixed = (1 - alpha) * F.normalize(visual, dim=-1) + alpha * F.normalize(semantic, dim=-1)
@@ -36,7 +36,11 @@ def fused_cosine(
 
 
 def add(
-    visual: Float[Tensor, "*e n d"], semantic: Float[Tensor, "*e n d"], *, shots: float, alpha: float | Tensor
+    visual: Float[Tensor, "*e n d"],
+    semantic: Float[Tensor, "*e n d"],
+    *,
+    shots: float,
+    alpha: float | Float[Tensor, "*_e _n 1"],
 ) -> Float[Tensor, "*e n d"]:
     """docs/method.md (25), FS-KTN's form: norm(w^v) + alpha / K * norm(w^s) at unit length; inputs need not be unit."""
     return F.normalize(F.normalize(visual, dim=-1) + alpha / shots * F.normalize(semantic, dim=-1), dim=-1)
@@ -48,7 +52,7 @@ def fuse_evidence(
     precision: Float[Tensor, "*p d"],
     *,
     shots: float | Float[Tensor, "*e n 1"],
-    alpha: float | Tensor,
+    alpha: float | Float[Tensor, "*_e 1 1"],
     trust: float | Float[Tensor, "*e n 1"] = 1.0,
     offset: float | Float[Tensor, "*e 1 d"] = 0.0,
 ) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
@@ -72,6 +76,8 @@ def fuse_evidence(
     return fused + offset, 1 + 1 / total
 
 
-def believe(alpha: float | Tensor, trust: float | Tensor) -> float | Tensor:
+def believe(
+    alpha: float | Float[Tensor, "*_e 1 1"], trust: float | Float[Tensor, "*e n 1"]
+) -> float | Float[Tensor, "*_e _n 1"]:
     """The share of a text in `fuse` or `add` once its odds alpha : 1 - alpha are multiplied by a class's gate."""
     return alpha * trust / (alpha * trust + 1 - alpha)

@@ -30,12 +30,12 @@ class VisualWeightGenerator(nn.Module):
 
     def attention(
         self,
-        asked: Float[Tensor, "e n w"],
-        known: Float[Tensor, "*e c w"],
+        queries: Float[Tensor, "e n w"],
+        keys: Float[Tensor, "*e c w"],
         held_out_mask: Bool[Tensor, " c"] | None = None,
     ) -> Float[Tensor, "e n c"]:
         """Share of every base class; zero where `held_out_mask`."""
-        similarity = self.sharpness * F.normalize(asked, dim=-1) @ F.normalize(known, dim=-1).mT
+        similarity = self.sharpness * F.normalize(queries, dim=-1) @ F.normalize(keys, dim=-1).mT
         if held_out_mask is not None:
             similarity = similarity.masked_fill(held_out_mask, float("-inf"))
         return similarity.softmax(-1)
@@ -51,5 +51,5 @@ class VisualWeightGenerator(nn.Module):
     ) -> Float[Tensor, "e n d"]:
         """w^v of every class; `read` is `among_features` in the space."""
         shown, again = read.chunk(2)
-        asked, known = visual @ shown.T + reread @ again.T, base @ shown.T + base_reread @ again.T
-        return self.own * visual + self.recalled * (self.attention(asked, known, held_out_mask) @ base)
+        queries, keys = visual @ shown.T + reread @ again.T, base @ shown.T + base_reread @ again.T
+        return self.own * visual + self.recalled * (self.attention(queries, keys, held_out_mask) @ base)

@@ -1,6 +1,7 @@
 """L2-regularised multinomial logistic regression of many small problems at once, by their Gram matrices.
 
-The objective of scikit-learn's `LogisticRegression(C=C)`: sum_i CE(softmax(W x_i + b), y_i) + |W|^2 / (2 C), b free.
+The objective of scikit-learn's `LogisticRegression(C=C)`: sum_i CE(softmax(W x_i + b), y_i) + |W|^2 / (2 C), b free;
+docs/method.md (48).
 With s samples in many more dimensions, W = A X for coefficients A [n, s] (representer theorem), so that all that is
 needed of X is its Gram matrix G = X X^T.
 

@@ -60,11 +60,11 @@ class SemanticWeightReconstructor(nn.Module):
 
         `layer` is `among_features` in its space.
         """
-        found = ridge(text)
+        predicted = ridge(text)
         if self.residual is None:
-            return found
+            return predicted
         hidden: Tensor = self.residual[:-1](text - ridge.mean_in.unsqueeze(-2))
-        return found + hidden @ layer[:-1] + layer[-1]
+        return predicted + hidden @ layer[:-1] + layer[-1]
 
     def draw_from(self, generator: torch.Generator) -> None:
         """Let dropout draw from it."""

@@ -56,8 +56,8 @@ def fit_ridge(
 
     `lam` > 0 is relative to the spread of `s`. Computes in the inputs' precision.
     """
-    found = fit_dual_ridge(s, w, lam=lam, held_out_mask=held_out_mask)
-    return Ridge(found.texts.mT @ found.coefficients, found.mean_in, found.mean_out)
+    dual = fit_dual_ridge(s, w, lam=lam, held_out_mask=held_out_mask)
+    return Ridge(dual.texts.mT @ dual.coefficients, dual.mean_in, dual.mean_out)
 
 
 def fit_dual_ridge(
@@ -104,10 +104,11 @@ class LeaveOneOut:
         w0 = w.double() - mean
         share = self._vectors * (self._values / (self._values + lam * self._spread.unsqueeze(1)))
         own = (share * self._vectors).sum(1, keepdim=True)
-        told = factor * (share @ (self._vectors.T @ w0) - factor * own * w0) / (1 - factor * own)
-        told = told.where(self._differ, 0.0)  # where the others have one text only, they tell nothing but their mean
-        found: Tensor = mean - w0 / (len(w) - 1) + told
-        return found.to(w.dtype)
+        deviation = factor * (share @ (self._vectors.T @ w0) - factor * own * w0) / (1 - factor * own)
+        # Where the others have one text only, they tell nothing but their mean.
+        deviation = deviation.where(self._differ, 0.0)
+        predictions: Tensor = mean - w0 / (len(w) - 1) + deviation
+        return predictions.to(w.dtype)
 
 
 def leave_one_out(s: Float[Tensor, "c k"], w: Float[Tensor, "c d"], *, lam: float) -> Float[Tensor, "c d"]:

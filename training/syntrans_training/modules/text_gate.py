@@ -1,4 +1,4 @@
-"""The adaptive gate: how far a class's text is believed, seen from its pictures.
+"""The text gate: how far a class's text is believed, seen from its pictures.
 
 If the text fits, the supports scatter around w^s_c; if it does not, around the mean of all classes, which is 0 in the
 shared space. The gate is the share of the first in the likelihood of the supports:

@@ -138,23 +138,40 @@ class VSBird(nn.Module):
         """
         of_networks = (part.among_features() for part in (self.reconstructor, self.generator) if part is not None)
         parts = [self.base, *of_networks]
-        found = torch.split(torch.cat(parts) @ transform.T, [len(part) for part in parts])
+        projected = torch.split(torch.cat(parts) @ transform.T, [len(part) for part in parts])
         length = torch.linalg.vector_norm(transform, dim=1).clamp(min=1e-12)
-        weights, layer, read = (*found, transform.new_zeros(0, len(transform)))[:3]
+        weights, layer, read = (*projected, transform.new_zeros(0, len(transform)))[:3]
         return weights, layer / length, read / length
 
     def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
-        found: Tensor = self.reconstructor(text, memory.to_visual, memory.layer)
-        return found
+        weights: Tensor = self.reconstructor(text, memory.to_visual, memory.layer)
+        return weights
 
     def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
         """Weights of classes from the mean of their supports, and from the base classes that it recalls."""
         if self.generator is None:
             return mean
-        reread, known = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
-        found: Tensor = self.generator(mean, reread, memory.weights, known, memory.read, memory.held_out_mask)
-        return found
+        reread, predicted = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
+        weights: Tensor = self.generator(mean, reread, memory.weights, predicted, memory.read, memory.held_out_mask)
+        return weights
+
+    def classify(
+        self,
+        mean: Float[Tensor, "e n d"],
+        semantic: Float[Tensor, "e n d"],
+        memory: BaseClassMemory,
+        *,
+        shots: int,
+        alpha: float,
+    ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
+        """Classifiers of new classes: `weights` of the means of their supports and of their texts, fused.
+
+        See `classifier` for what is returned. Who needs one of the two steps alone (several alphas, losses of one kind
+        of weights, a fusion that is judged in every task, unlabelled pictures) calls that.
+        """
+        weights = self.weights(mean, semantic, memory, shots=shots)
+        return self.classifier(weights, shots=shots, alpha=alpha)
 
     def weights(
         self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
@@ -166,7 +183,7 @@ class VSBird(nn.Module):
 
     def classifier(
         self,
-        made: Weights,
+        weights: Weights,
         *,
         shots: float,
         alpha: float | Float[Tensor, "e 1 1"],
@@ -181,16 +198,17 @@ class VSBird(nn.Module):
         """
         if self.fusion == "evidence":
             mean, variance = fuse_evidence(
-                made.visual, slope * made.semantic, made.precision if precision is None else precision,
-                shots=shots, alpha=alpha, trust=made.trust, offset=offset,
+                weights.visual, slope * weights.semantic, weights.precision if precision is None else precision,
+                shots=shots, alpha=alpha, trust=weights.trust, offset=offset,
             )  # fmt: skip
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
-            trust = made.trust * torch.as_tensor(slope).mean(-1, keepdim=True)  # one for all directions
+            # One for all directions.
+            trust = weights.trust * (slope if isinstance(slope, float) else slope.mean(-1, keepdim=True))
             if self.fusion == "convex":
-                unit = fuse(made.visual, made.semantic, alpha=believe(alpha, trust))
+                unit = fuse(weights.visual, weights.semantic, alpha=believe(alpha, trust))
             else:
-                unit = add(made.visual, made.semantic, shots=shots, alpha=alpha * trust)
+                unit = add(weights.visual, weights.semantic, shots=shots, alpha=alpha * trust)
             weight, bias = SHARPNESS * unit, unit.new_zeros(unit.shape[:-1])
         scale = self.log_scale.exp()
         return scale * weight, scale * bias

@@ -9,13 +9,12 @@ from torch import Tensor
 from syntrans.errors import UsageError
 from syntrans_training.bridge.ridge_baseline import unpack
 from syntrans_training.bridge.split_features import SplitFeatures
-from syntrans_training.bridge.stage import VSBIRD
-from syntrans_training.bridge.stage import load as load_heads
+from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.engine.run_files import BRIDGE, RIDGE
 from syntrans_training.evaluation.imagined_supports import choose_worth, see
 from syntrans_training.imagination.imagined_file import open_imagined
 from syntrans_training.text.class_texts import Vectors
@@ -39,9 +38,8 @@ def imagined_stage(
     """Choose on val; returns the note of the report, which names the file."""
     imagined = open_imagined(config.imagined)
     seen = see(imagined, val.features.classes, features_of, size=config.data.size, at_most=config.imagined_supports)
-    bridge, heads = unpack(*checkpoint.load(out / BRIDGE)), load_heads(out / VSBIRD)
-    features = SplitFeatures(val.features.values, bridge, vectors, heads=heads)
-    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
-    tasks = val_episodes(val, **shape, episodes=config.methods.episodes, seed=config.bridge.seed)
+    ridge, bridges = unpack(*checkpoint.load(out / RIDGE)), read_bridges(out / BRIDGE)
+    features = SplitFeatures(val.features.values, ridge, vectors, bridges=bridges)
+    tasks = val_episodes(val, **config.episodes.shape, episodes=config.baselines.episodes, seed=config.ridge.seed)
     choices = choose_worth(features, seen, tasks)
     return {"path": str(imagined.path), "sha256": imagined.sha256, "choices": choices}

@@ -1,4 +1,4 @@
-"""What happens to a training's config before anything is trained.
+"""Preparing a training's config before anything is trained: paths, the division of classes, and checks.
 
 Relative paths become absolute, so that the run can be evaluated from anywhere. Where the classes are divided by chance
 (`data.split_file: auto`, or shares), they are divided now; the run keeps the division in `split.json`.
@@ -17,15 +17,16 @@ from syntrans.named_data import named_data
 from syntrans.paths import atomic_write_text, hub_is_offline, is_hub_id, resolve_model
 from syntrans.progress import say
 from syntrans_training.config import DataConfig, TrainConfig
+from syntrans_training.config.text_encoder import text_encoder_ref
 from syntrans_training.data.auto_split import AUTO, by_chance, divide_classes
 from syntrans_training.data.class_split import SUBSETS, ClassSplit
 from syntrans_training.data.feature_files import feature_files
+from syntrans_training.data.load_splits import origin_of
 from syntrans_training.data.open_splits import open_source, undivided
 from syntrans_training.data.part_check import check_parts, count_parts, named_counts
 from syntrans_training.engine.run_files import SPLIT
 from syntrans_training.imagination.imagined_file import imagined_path
 from syntrans_training.text.class_vectors import read_knowledge
-from syntrans_training.text.encoders import text_encoder_ref
 
 _SHOWN = 12  # classes of a part that are named
 
@@ -62,12 +63,12 @@ def prepare(config: TrainConfig, descriptors: Path | None, *, dry: bool = False)
         config = _fitting_ways(config, split)
         _tell(config, split)
     _check_method(config)
-    counts = named_counts(config.data) if dry else None
+    counts = named_counts(origin_of(config.data)) if dry else None
     if counts is None:
         seen = read_descriptors(descriptors)[1].images_seen if descriptors else ()
-        counts = count_parts(config.data, split, seen)
+        counts = count_parts(origin_of(config.data, split), seen)
     read_knowledge(descriptors, [c for name in ("base", "val") for c in counts[name]])
-    check_parts(counts, config.episodes)
+    check_parts(counts, **config.episodes.shape)
     _check_models(config)
     return Prepared(config, split)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Bool
 from torch import Tensor
 
 from syntrans.errors import InputError
@@ -19,31 +19,32 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans.provenance import file_sha256
 from syntrans_training.baselines.registry import BASELINES
-from syntrans_training.baselines.selection import METHODS, SelectedBaselines, calibrate_rows, select_baselines
+from syntrans_training.baselines.selected import SelectedBaselines
+from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
-from syntrans_training.bridge import stage as vsbird
 from syntrans_training.bridge.class_spreads import measure_spreads
-from syntrans_training.bridge.closed_form_start import RawFeatures, make_grid
 from syntrans_training.bridge.episodic_loss import LossWeights
 from syntrans_training.bridge.head_training import HeadTrainingConfig
+from syntrans_training.bridge.initialisation import RawFeatures, make_grid
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.bridge.split_features import SplitFeatures
-from syntrans_training.bridge.stage import VSBIRD
+from syntrans_training.bridge.train_bridge import train_bridge
+from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.bridge import VSBirdConfig
+from syntrans_training.config.text_encoder import in_clip, text_encoder_ref
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.engine.run_files import BRIDGE, RIDGE, SELECTED_BASELINES
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
-from syntrans_training.text.encoders import TextEncoder, in_clip, open_text_encoder, text_encoder_ref
+from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
-HEAD_KEYS = {"steps", "lr", "hidden", "seed", "published_steps"}  # of `methods`, for the heads of its methods
 _VERSION = 8  # raise it when the same configuration would choose otherwise
 
 
@@ -65,11 +66,12 @@ def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path |
     encoder = open_text_encoder(text_encoder_ref(config))
     say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
-    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, config.text) for split in (base, val))
+    reading = config.text.reading
+    of_base, of_val = (texts_of_variant(knowledge, split.classes, encoder, **reading) for split in (base, val))
     return Texts(knowledge, encoder, of_base, class_vectors(of_base), class_vectors(of_val), file)
 
 
-def check_val(config: TrainConfig, val: Split, seen: NDArray[np.bool_]) -> None:
+def check_val(config: TrainConfig, val: Split, seen: Bool[np.ndarray, " n"]) -> None:
     """`InputError` when the val split is too small for the episodes that choices are made on."""
     shape = config.episodes
     most = EpisodeSpec(shape.ways, max(shape.shots), shape.queries, episodes=1)
@@ -99,7 +101,7 @@ def check_base(config: TrainConfig, base: Split) -> None:
     if len(base.classes) < 4:
         raise InputError(f"{len(base.classes)} base classes; heads are trained on tasks of half of them, and need 4")
     few, most = int(np.bincount(base.labels).min()), max(config.episodes.shots)
-    trained = ["SynTrans", *(name for name in config.methods.names if BASELINES[name].on_tasks)]
+    trained = ["SynTrans", *(name for name in config.baselines.names if BASELINES[name].on_tasks)]
     if few <= most:
         raise InputError(
             f"a base class has {few} images; {', '.join(trained)} are trained on tasks of {most} shots and a query: "
@@ -107,40 +109,26 @@ def check_base(config: TrainConfig, base: Split) -> None:
         )
 
 
-def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
-    """Choose and fit the bridge on val; returns its note."""
-    parts: dict[str, Any] = {"text": True, "bridge": True, "episodes": {"ways", "shots", "queries"}}
-    asked = config.model_dump(mode="json", include=parts, exclude={"bridge": {"class_names"}})
-    candidates = main_variants(texts.knowledge, config)  # in the identity only where old bridges had no such choice
-    identity = semantic_hash(
-        {
-            "version": _VERSION,
-            **({"texts": list(candidates)} if UNNAMED in candidates else {}),
-            "asked": asked,
-            "text": texts.encoder.revision,
-            "base": base.key,
-            "val": val.features.key,
-            "seen": hashlib.sha256(np.packbits(val.seen).tobytes()).hexdigest(),
-            "file": texts.file and texts.file["sha256"],
-        }
-    )
-    path = out / BRIDGE
+def ridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose the standardisation and the ridge baseline on val, and fit them; returns their note."""
+    candidates = main_variants(texts.knowledge, config)
+    path, identity = out / RIDGE, _ridge_identity(config, base, val, texts, candidates)
     if (begun := checkpoint.load_matching(path, identity)) is not None:
         return begun[1]
-    bridge = fit_ridge_baseline(
+    baseline = fit_ridge_baseline(
         base,
         val.features,
         lambda variant, share: (texts.base(variant, share, 0), texts.val(variant, share, 0)),
-        _val_tasks(config, val, config.bridge.episodes),
+        _val_tasks(config, val, config.ridge.episodes),
         candidates,
         RidgeGrid(
-            shrinkages=config.bridge.shrinkages,
-            lambdas=config.bridge.lambdas,
-            alphas=alpha_grid(config.bridge.alpha_step),
-            name_shares=config.bridge.name_shares,
+            shrinkages=config.ridge.shrinkages,
+            lambdas=config.ridge.lambdas,
+            alphas=alpha_grid(config.ridge.alpha_step),
+            name_shares=config.ridge.name_shares,
         ),
     )
-    tensors, note = pack(bridge.better_of(candidates))
+    tensors, note = pack(baseline.better_of(candidates))
     read_by = texts.encoder
     encoder = {"name": read_by.name, "revision": read_by.revision, "windowed": len(read_by.windowed)}
     note |= {"identity": identity, "descriptors": texts.file, "text_encoder": encoder}
@@ -148,14 +136,35 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     return note
 
 
+def _ridge_identity(
+    config: TrainConfig, base: Features, val: ValSplit, texts: Texts, candidates: tuple[str, ...]
+) -> str:
+    settings = {  # under the names that they first had: what was fitted then still fits
+        "text": config.text.model_dump(mode="json"),
+        "bridge": config.ridge.model_dump(mode="json", exclude={"class_names"}),
+        "episodes": config.episodes.model_dump(mode="json", include={"ways", "shots", "queries"}),
+    }
+    return semantic_hash(
+        {
+            "version": _VERSION,
+            **({"texts": list(candidates)} if UNNAMED in candidates else {}),  # older versions had no such choice
+            "asked": settings,
+            "text": texts.encoder.revision,
+            "base": base.key,
+            "val": val.features.key,
+            "seen": hashlib.sha256(np.packbits(val.seen).tobytes()).hexdigest(),
+            "file": texts.file and texts.file["sha256"],
+        }
+    )
+
+
 def _val_tasks(config: TrainConfig, val: ValSplit, episodes: int) -> dict[int, Episodes]:
-    shape = config.episodes.model_dump(include={"ways", "shots", "queries"})
-    return val_episodes(val, **shape, episodes=episodes, seed=config.bridge.seed)
+    return val_episodes(val, **config.episodes.shape, episodes=episodes, seed=config.ridge.seed)
 
 
 @dataclass(frozen=True)
 class _ClassTexts:
-    """The class vectors that the VSBird stage asks for (closed_form_start.ClassVectorSource)."""
+    """The class vectors that the training of the bridge asks for (initialisation.ClassVectorSource)."""
 
     texts: Texts
 
@@ -175,91 +184,100 @@ def main_variants(knowledge: Knowledge, config: TrainConfig) -> tuple[str, ...]:
     """What the rows without another text's name may use; between two of them val decides."""
     if KEPT not in knowledge.variants:
         return (NAME,)
-    asked, said = config.bridge.class_names, "{name}" in config.text.descriptor_template
-    if asked == "keep" or not (said or CLASSNAME_FREE in knowledge.variants):
+    class_names, in_template = config.ridge.class_names, "{name}" in config.text.descriptor_template
+    if class_names == "keep" or not (in_template or CLASSNAME_FREE in knowledge.variants):
         return (KEPT,)
-    return (UNNAMED,) if asked == "drop" else (KEPT, UNNAMED)
+    return (UNNAMED,) if class_names == "drop" else (KEPT, UNNAMED)
 
 
-def vsbird_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
-    """Choose and train the heads; returns their note."""
-    asked, shape = config.vsbird, config.episodes
-    tensors, ridge_note = checkpoint.load(out / BRIDGE)
-    bridge = ridge_note["identity"]  # of the features, the texts and the val tasks
+def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose and train the heads of the bridge; returns their note."""
+    settings = config.vsbird
+    tensors, ridge_note = checkpoint.load(out / RIDGE)
     # What is as it always was is left out, so that heads of before it could be chosen still fit.
-    usual = {name for name, value in (("controls", True), ("seed", 0)) if getattr(asked, name) == value}
-    usual.add("adapt_alpha")  # heads are trained the same
-    parts = asked.model_dump(mode="json", exclude=usual)
-    identity = semantic_hash({"version": _VERSION, "asked": parts, "bridge": bridge})
-    alphas = alpha_grid(config.bridge.alpha_step) if asked.alpha is None else (asked.alpha,)
+    left_out = {name for name, usual in (("controls", True), ("seed", 0)) if getattr(settings, name) == usual}
+    left_out.add("adapt_alpha")  # heads are trained the same
+    identity = semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": settings.model_dump(mode="json", exclude=left_out),
+            "bridge": ridge_note["identity"],  # of the features, the texts and the val tasks
+        }
+    )
     main = unpack(tensors, ridge_note).main
     class_texts = _ClassTexts(texts)
-    note = vsbird.run_stage(
+    note = train_bridge(
         RawFeatures(base.values, base.labels, val.features.values),
         class_texts,
-        _val_tasks(config, val, config.bridge.episodes),
-        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if asked.controls else (main,),
+        _val_tasks(config, val, config.ridge.episodes),
+        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if settings.controls else (main,),
         make_grid(
-            asked.feature_powers,
-            asked.shrinkages,
-            asked.spread_factors,
-            asked.prior_shrinkages,
-            asked.lambdas,
-            asked.name_shares,
-            alphas,
+            powers=settings.feature_powers,
+            shrinkages=settings.shrinkages,
+            noises=settings.spread_factors,
+            prior_shrinkages=settings.prior_shrinkages,
+            lambdas=settings.lambdas,
+            name_shares=settings.name_shares,
+            alphas=alpha_grid(config.ridge.alpha_step) if settings.alpha is None else (settings.alpha,),
         ),
-        _head_training(asked, shape.queries),
-        path=out / VSBIRD,
+        _head_training(settings, config.episodes.queries),
+        path=out / BRIDGE,
         identity=identity,
     )
-    if asked.adapt_alpha and asked.alpha is None and asked.fusion == "evidence":
-        measure_spreads(out / VSBIRD, val.features, class_texts)
+    if settings.adapt_alpha and settings.alpha is None and settings.fusion == "evidence":
+        measure_spreads(out / BRIDGE, val.features, class_texts)
     return note
 
 
-def _head_training(asked: VSBirdConfig, queries: int) -> HeadTrainingConfig:
+def _head_training(settings: VSBirdConfig, queries: int) -> HeadTrainingConfig:
     return HeadTrainingConfig(
-        **asked.model_dump(include={"seeds", "seed", "steps", "val_checks", "ways", "tasks_per_step", "lr"}),
+        **settings.model_dump(include={"seeds", "seed", "steps", "val_checks", "ways", "tasks_per_step", "lr"}),
         queries=queries,
-        noise_scale=asked.noise_scale,
-        text_swap_prob=asked.text_swap_prob,
-        descriptor_keep_prob=asked.descriptor_keep_prob,
-        losses=LossWeights(**asked.loss_weights.model_dump()),
-        parts={**asked.model_dump(include={"generator", "residual", "fusion"}), "gate": asked.text_gate},
+        noise_scale=settings.noise_scale,
+        text_swap_prob=settings.text_swap_prob,
+        descriptor_keep_prob=settings.descriptor_keep_prob,
+        losses=LossWeights(**settings.loss_weights.model_dump()),
+        parts={**settings.model_dump(include={"generator", "residual", "fusion"}), "gate": settings.text_gate},
     )
 
 
-def methods_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
-    """Choose and train the other methods on the bridge's features; returns their note."""
-    tensors, note = checkpoint.load(out / BRIDGE)
-    bridge, how = unpack(tensors, note), config.methods
-    heads = vsbird.load(out / VSBIRD)
-    features = SplitFeatures(
-        val.features.values, bridge, texts.val, heads=heads, views=val.views, in_clip=in_clip(config)
+def baselines_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
+    """Choose, train and calibrate the baselines on the features of the ridge baseline; returns their note."""
+    settings, ridge = config.baselines, unpack(*checkpoint.load(out / RIDGE))
+    bridges, of_clip = read_bridges(out / BRIDGE), in_clip(config)
+    features = SplitFeatures(val.features.values, ridge, texts.val, bridges=bridges, views=val.views, in_clip=of_clip)
+    n_classes, tasks = len(val.features.classes), _val_tasks(config, val, settings.episodes)
+    identity = semantic_hash(
+        {
+            "version": _VERSION,
+            "asked": settings.model_dump(mode="json"),
+            "vsbird": checkpoint.read_note(out / BRIDGE)["identity"],
+            "clip": features.in_clip,
+        }
     )
-    asked, parts = how.model_dump(mode="json"), how.model_dump(include=HEAD_KEYS)
-    shape = config.episodes
-    n_classes = len(val.features.classes)
-    tasks = _val_tasks(config, val, how.episodes)
-    vsbird_identity = checkpoint.read_note(out / VSBIRD)["identity"]
-    identity = semantic_hash({"version": _VERSION, "asked": asked, "vsbird": vsbird_identity, "clip": features.in_clip})
     select_baselines(
-        how.names,
+        settings.names,
         lambda shots: BaseClasses(
             base.values,
-            bridge.whitening(base.values),
+            ridge.whitening(base.values),
             base.labels,
-            texts.base(features.main, bridge.choices[features.main, shots].name_share, 0),
+            texts.base(features.main, ridge.choices[features.main, shots].name_share, 0),
         ),
         features,
         tasks,
-        HeadTraining(shape.ways, 1, shape.queries, batch=how.tasks_per_step, **parts),
+        lambda shots: HeadTraining(
+            **settings.model_dump(include={"steps", "lr", "hidden", "seed", "published_steps"}),
+            ways=config.episodes.ways,
+            shots=shots,
+            queries=config.episodes.queries,
+            batch=settings.tasks_per_step,
+        ),
         n_classes=n_classes,
-        path=out / METHODS,
+        path=out / SELECTED_BASELINES,
         identity=identity,
     )
 
     def rows(chosen: SelectedBaselines, shots: int) -> dict[str, ScoredClassifier]:
         return build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
 
-    return calibrate_rows(rows, tasks, path=out / METHODS, identity=identity)
+    return calibrate_rows(rows, tasks, path=out / SELECTED_BASELINES, identity=identity)

@@ -1,4 +1,4 @@
-"""`syntrans train`: encoder, distill, features, bridge. Each stage leaves a file and is skipped when its file fits.
+"""`syntrans train`: encoder, distill, features, bridge, baselines. A stage leaves a file, and is skipped if that fits.
 
 A run folder holds
     encoder.safetensors   weights of the encoder and its heads; note: identity, method, precision, val accuracies
@@ -30,16 +30,12 @@ from syntrans.provenance import made_by
 from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans.runs.legs import LEGS
 from syntrans.runs.lock import lock
-from syntrans_training.baselines.selection import METHODS
-from syntrans_training.bridge.stage import VSBIRD
 from syntrans_training.config import TrainConfig
 from syntrans_training.data.novel_split_guard import selecting
-from syntrans_training.encoder.clip_distillation import FILES as DISTILL_FILES
-from syntrans_training.encoder.clip_distillation import encoder_file
-from syntrans_training.encoder.training import FILES
+from syntrans_training.encoder.open_encoder import encoder_file
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.engine.distributed import join
-from syntrans_training.engine.run_files import BRIDGE
+from syntrans_training.engine.run_files import BRIDGE, DISTILL_FILES, ENCODER_FILES, RIDGE, SELECTED_BASELINES
 from syntrans_training.pipeline.preparation import prepare
 from syntrans_training.pipeline.training_run import TrainingRun
 
@@ -82,7 +78,7 @@ def train(
             stack.enter_context(lock(out))
             remove_rests(out)
         if not resume and processes.first:
-            for name in (BRIDGE, VSBIRD, METHODS, LEGS, *FILES, *DISTILL_FILES):
+            for name in (RIDGE, BRIDGE, SELECTED_BASELINES, LEGS, *ENCODER_FILES, *DISTILL_FILES):
                 (out / name).unlink(missing_ok=True)
         stack.enter_context(selecting())
         run = TrainingRun(config, out, descriptors, device, processes, resume=resume)

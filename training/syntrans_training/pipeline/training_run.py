@@ -14,22 +14,16 @@ from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.cmkd import class_knowledge
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import (
-    TrainedEncoder,
-    check_given,
-    encoder_stage,
-    given_stage,
-    require_encoder,
-)
+from syntrans_training.encoder.training import check_given, encoder_stage, given_stage, require_encoder
 from syntrans_training.engine.distributed import Processes
 from syntrans_training.pipeline.imagined_stage import check_imagined, imagined_stage
 from syntrans_training.pipeline.stages import (
+    baselines_stage,
     bridge_stage,
     check_base,
     check_val,
-    methods_stage,
     open_texts,
-    vsbird_stage,
+    ridge_stage,
 )
 
 
@@ -74,7 +68,7 @@ class TrainingRun:
         config, knowledge = self.config.encoder, self.class_knowledge
         with self._seconds.clock("encoder"):
             if config.method == "precomputed":
-                self.encoder: TrainedEncoder = given_stage(self.base, self.out)
+                self.encoder = given_stage(self.base, self.out)
                 return self.encoder[1]
             placing: dict[str, Any] = {"seed": self.config.seed, "device": self.device}
             if required:
@@ -102,24 +96,24 @@ class TrainingRun:
             self.base_features, val = (
                 feature_stage(*self.encoder, split, self.device, size) for split in (self.base, self.val)
             )
-            methods = self.config.methods.model_dump(include={"names", "views", "seed"})
-            views = view_stage(*self.encoder, self.val, self.device, size, **methods)
+            baselines = self.config.baselines.model_dump(include={"names", "views", "seed"})
+            views = view_stage(*self.encoder, self.val, self.device, size, **baselines)
         self.val_features = ValSplit(val, self.seen, views)
 
     def fit_ridge_baseline(self) -> dict[str, Any]:
-        """Standardise the features and fit the closed-form bridge."""
+        """Standardise the features and fit the ridge baseline."""
         with self._seconds.clock("bridge"), self.processes.first_alone():
-            return bridge_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
+            return ridge_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
 
     def train_bridge(self) -> dict[str, Any]:
-        """Train VSBird's heads."""
+        """Train the heads of the bridge."""
         with self._seconds.clock("vsbird"), self.processes.first_alone():
-            return vsbird_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
+            return bridge_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
 
     def choose_baselines(self) -> dict[str, Any]:
-        """Choose, train and calibrate the other methods of the table."""
+        """Choose, train and calibrate the baselines of the table."""
         with self._seconds.clock("methods"), self.processes.first_alone():
-            return methods_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
+            return baselines_stage(self.config, self.base_features, self.val_features, self.texts, self.out)
 
     def weigh_imagined(self) -> dict[str, Any]:
         """Choose what imagined pictures are worth as further supports."""

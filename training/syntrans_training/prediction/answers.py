@@ -50,14 +50,14 @@ def answers(
 ) -> list[Answer]:
     """One answer a photo, in order; a broken one with its error."""
     place = {row: i for i, row in enumerate(encoded.rows)}
-    found = []
+    rows = []
     for row, photo in enumerate(photos):
         if row in encoded.broken:
-            found.append(Answer(photo.origin, BROKEN, error=encoded.broken[row]))
+            rows.append(Answer(photo.origin, BROKEN, error=encoded.broken[row]))
         else:
             i = place[row]
-            found.append(_answer(photo.origin, predictor, predictions, i, reasons[i], support_origins))
-    return found
+            rows.append(_answer(photo.origin, predictor, predictions, i, reasons[i], support_origins))
+    return rows
 
 
 def _answer(
@@ -83,12 +83,12 @@ def _answer(
     )
 
 
-def counts(found: Sequence[Answer]) -> dict[str, Any]:
+def counts(given: Sequence[Answer]) -> dict[str, Any]:
     """Pictures by status, and the named ones by class, the largest first."""
-    named = Counter(answer.name for answer in found if answer.status == NAMED)
-    by_status = Counter(answer.status for answer in found)
+    named = Counter(answer.name for answer in given if answer.status == NAMED)
+    by_status = Counter(answer.status for answer in given)
     return {
-        "pictures": len(found),
+        "pictures": len(given),
         **{status.replace(" ", "_"): by_status[status] for status in (NAMED, UNSURE, NONE, BROKEN)},
         "classes": dict(named.most_common()),
     }

@@ -2,17 +2,17 @@
 
 A support is left out of its own class and looked at as if it were to be named; what was learned from other domains
 (`SCALE`) counts as so many more supports. With one picture a class nothing can be left out: the probabilities rest on
-the other domains alone, and prediction sets carry no guarantee.
+the other domains alone, and prediction sets carry no guarantee. docs/method.md (57), (58).
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from syntrans_training.prediction.class_means import SCALE, ClassModel, softmax, testable
-from syntrans_training.prediction.space import Array, Labels
+from syntrans_training.prediction.class_means import SCALE, softmax, testable
+from syntrans_training.prediction.class_model import ClassModel
+from syntrans_training.prediction.shapes import Bool, Float, Int
 
 SCALES = np.geomspace(8, 50, 40)
 TEXT_SCALE = 12.0  # where no class has a picture
@@ -32,12 +32,12 @@ class Calibration:
     promised: float | None
     left_out: int
 
-    def probabilities(self, cosines: Array) -> Array:
-        """[n, C], rows sum to 1."""
+    def probabilities(self, cosines: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+        """Rows sum to 1."""
         return softmax(self.scale * cosines)
 
-    def sets(self, probabilities: Array, coverage: float) -> NDArray[np.bool_]:
-        """[n, C] members of the prediction sets.
+    def sets(self, probabilities: Float[np.ndarray, "n c"], coverage: float) -> Bool[np.ndarray, "n c"]:
+        """Members of the prediction sets.
 
         With a threshold: every class whose probability reaches it (split conformal, leave-one-out; Vovk 2012). None
         may: were the likeliest class always put in, the sets would hold the right one more often than they promise.
@@ -53,8 +53,10 @@ class Calibration:
         return members
 
 
-def calibrate(directions: ClassModel, supports: Array, labels: Labels, coverage: float) -> Calibration:
-    """Learn from supports [n, r] of which another one of the same class remains."""
+def calibrate(
+    directions: ClassModel, supports: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"], coverage: float
+) -> Calibration:
+    """Learn from supports of which another one of the same class remains."""
     testing = testable(labels, len(directions.text))
     if not testing.any():
         return Calibration(SCALE if len(labels) else TEXT_SCALE, None, None, 0)
@@ -65,7 +67,7 @@ def calibrate(directions: ClassModel, supports: Array, labels: Labels, coverage:
     return Calibration(scale, threshold, promised, len(y))
 
 
-def _fit_scale(cosines: Array, labels: Labels) -> float:
+def _fit_scale(cosines: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:
     """The most probable scale: likelihood of the left-out supports, prior of other domains."""
     rows = np.arange(len(labels))
     fit = [float(np.log(softmax(s * cosines)[rows, labels] + 1e-12).sum()) for s in SCALES]
@@ -73,7 +75,7 @@ def _fit_scale(cosines: Array, labels: Labels) -> float:
     return float(SCALES[int(np.argmax(fit + prior))])
 
 
-def _conformal(p: Array, coverage: float) -> tuple[float | None, float | None]:
+def _conformal(p: Float[np.ndarray, " n"], coverage: float) -> tuple[float | None, float | None]:
     """The p that a share of exchangeable pictures reach, and that share: the first of 1 / (n + 1), 2 / (n + 1) ...
 
     n / (n + 1) that is `coverage` or more, else the last; less than `LEAST_PROMISE` is none.

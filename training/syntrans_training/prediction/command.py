@@ -54,7 +54,7 @@ def predict(request: Request) -> str:
     task = open_task(request.task, supports, request.query)
     if passed_over:
         say(passed_over)
-    encoder = task.sight.encoder
+    encoder = task.opened.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
     encode = partial(_encoded, request, encoder)
     encoded = encode(queries) if journal is None else encode_resumably(encode, queries, journal)
@@ -62,8 +62,8 @@ def predict(request: Request) -> str:
     for line in terms(task.predictor, predictions):
         say(line)
     reasons = explain(task.predictor, predictions)
-    found = answers(queries, encoded, task.predictor, predictions, reasons, task.origins)
-    printed = _written(request, task, found, began)
+    results = answers(queries, encoded, task.predictor, predictions, reasons, task.origins)
+    printed = _written(request, task, results, began)
     if journal is not None:
         journal.remove()
     return printed
@@ -80,8 +80,8 @@ def _encoded(request: Request, encoder: ImageEncoder, pictures: Sequence[Picture
     )
 
 
-def _written(request: Request, task: Task, found: list[Answer], began: float) -> str:
-    head = counts(found)
+def _written(request: Request, task: Task, results: list[Answer], began: float) -> str:
+    head = counts(results)
     seconds = time.monotonic() - began
     words = [_pictures(head["pictures"]), f"{head['named']} named", f"{head['unsure']} unsure"]
     words += [f"{head['none_of_these']} none of these", f"{head['broken']} broken", f"{seconds:.1f} s"]
@@ -89,13 +89,13 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
     for name, n in list(head["classes"].items())[:20]:
         say(f"{n} {name}")
     if request.sort_into is not None:
-        copied = sort_into(request.sort_into, found)
+        copied = sort_into(request.sort_into, results)
         left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"
         say(f"sorted {_pictures(copied)} into {request.sort_into}{left if head['broken'] else ''}")
     if request.out is None:
-        return as_csv(found)
+        return as_csv(results)
     facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
-    write_answers(request.out, found, ", ".join(words), facts)
+    write_answers(request.out, results, ", ".join(words), facts)
     say(f"written to {request.out}")
     return ""
 
@@ -103,19 +103,19 @@ def _written(request: Request, task: Task, found: list[Answer], began: float) ->
 def _facts(request: Request, task: Task) -> Facts:
     """How the answers were made."""
     asked, descriptors = request.task, task.descriptors
-    found = [
+    entries = [
         ("pictures", request.query),
         ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
         ("class list", asked.classes),
-        ("encoder", task.sight.encoder.name),
+        ("encoder", task.opened.encoder.name),
         ("text", "none" if task.texts is None else descriptors or "class names"),
         ("descriptors, sha256", descriptors and file_sha256(descriptors)),
-        ("licences", licences_of(None if descriptors is None else str(descriptors), task.sight.packages)),
+        ("licences", licences_of(None if descriptors is None else str(descriptors), task.opened.packages)),
         ("named", "one by one" if asked.settings.inductive else "together"),
         ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
         *facts_of(made_by()),
     ]
-    return [(label, str(text)) for label, text in found if text]
+    return [(label, str(text)) for label, text in entries if text]
 
 
 def _pictures(n: int) -> str:

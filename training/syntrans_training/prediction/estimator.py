@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
-from syntrans_training.prediction.encoders.choose import Sight, open_sight
+from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
 from syntrans_training.prediction.inputs.arrays import BadValue, feature_rows, labels_of
 from syntrans_training.prediction.inputs.knowledge import ClassTexts, read_texts
 from syntrans_training.prediction.predictor import Predictions, Predictor, Settings, fit
 from syntrans_training.prediction.reasons import Reasons, explain
-from syntrans_training.prediction.space import Array, Labels, Space
+from syntrans_training.prediction.shapes import Float, Int, Shaped
+from syntrans_training.prediction.space import Space
 
 FEATURES = "features"
 _MODEL, _SUPPORTS = "model.json", "supports.safetensors"
@@ -65,27 +65,26 @@ class FewShotClassifier:
         self._features = np.concatenate([self._features, self._read(images, y, self._width())])
         return self._learn(np.concatenate([self.classes_[self._predictor.labels], y]))
 
-    def predict(self, images: Any) -> NDArray[Any]:
-        """The likeliest class of each picture [n]."""
+    def predict(self, images: Any) -> Shaped[np.ndarray, " n"]:
+        """The likeliest class of each picture."""
         answer = self._answer(images)
         return np.asarray(self.classes_[answer.labels])
 
-    def predict_proba(self, images: Any) -> Array:
-        """Calibrated probabilities [n, C], in the order of `classes_`."""
+    def predict_proba(self, images: Any) -> Float[np.ndarray, "n c"]:
+        """Calibrated probabilities, in the order of `classes_`."""
         return self._answer(images).probabilities
 
     def predict_set(self, images: Any) -> list[tuple[Any, ...]]:
         """The prediction set of each picture; empty where no class is likely enough, or it shows none of them."""
-        found = self._answer(images)
+        predictions = self._answer(images)
         return [
             () if none else tuple(self.classes_[members].tolist())
-            for members, none in zip(found.members, found.none, strict=True)
+            for members, none in zip(predictions.members, predictions.none, strict=True)
         ]
 
     def explain(self, images: Any) -> list[Reasons]:
         """Why, picture by picture; `nearest` counts supports in the order in which they were given."""
-        found = self._answer(images)
-        return explain(self._predictor, found)
+        return explain(self._predictor, self._answer(images))
 
     def score(self, images: Any, labels: Any) -> float:
         """Accuracy in [0, 1]."""
@@ -153,17 +152,17 @@ class FewShotClassifier:
             input_tags=InputTags(two_d_array=not pictures, three_d_array=pictures),
         )
 
-    def _learn(self, y: NDArray[Any]) -> "FewShotClassifier":
+    def _learn(self, y: Shaped[np.ndarray, " n"]) -> "FewShotClassifier":
         # Letters without a width of their own: a name is never cut to the longest of the labels.
         form = y.dtype.kind if y.dtype.kind in "US" else y.dtype
-        told = [np.array([*self._descriptors], form)] if self._descriptors else []
-        self.classes_ = np.unique(np.concatenate([y, *told]))
+        described = [np.array([*self._descriptors], form)] if self._descriptors else []
+        self.classes_ = np.unique(np.concatenate([y, *described]))
         names = tuple(str(c) for c in self.classes_.tolist())
-        sight, shown = self._sight(), np.searchsorted(self.classes_, y)
+        opened, shown = self._opened_encoder(), np.searchsorted(self.classes_, y)
         space, texts = Space(), None
-        if sight is not None:
-            texts = self._texts(sight, names, shown) if self.text else None
-            space = sight.space if sight.trained is None else sight.trained.space(texts, shown)
+        if opened is not None:
+            texts = self._texts(opened, names, shown) if self.text else None
+            space = opened.space if opened.trained is None else opened.trained.space(texts, shown)
         settings = Settings(self.coverage, self.inductive)
         try:
             self._predictor = fit(self._features, shown, names, space, texts, settings)
@@ -173,15 +172,15 @@ class FewShotClassifier:
             self.n_features_in_ = self._features.shape[1]
         return self
 
-    def _texts(self, sight: Sight, names: tuple[str, ...], labels: Labels) -> ClassTexts | None:
+    def _texts(self, opened: OpenedEncoder, names: tuple[str, ...], labels: Int[np.ndarray, " n"]) -> ClassTexts | None:
         """The classes in words, where a text leads to the features and can be read."""
-        if sight.trained is not None:
-            file = None if self._descriptors else sight.trained.descriptors(None, names)
-            return sight.trained.texts(file, names, labels, self._descriptors)
-        if sight.text_reader is None:
+        if opened.trained is not None:
+            file = None if self._descriptors else opened.trained.descriptors(None, names)
+            return opened.trained.texts(file, names, labels, self._descriptors)
+        if opened.text_reader is None:
             return None
         try:
-            return read_texts(names, self._descriptors, sight.text_reader.open())
+            return read_texts(names, self._descriptors, opened.text_reader.open())
         except (ModelLoadError, EnvironmentProblem):
             if self._descriptors:
                 raise
@@ -194,32 +193,34 @@ class FewShotClassifier:
 
     def _answer(self, images: Any) -> Predictions:
         predictor = self._fitted()
-        return predictor.predict(self._read(images, known=self._width()))
+        return predictor.predict(self._read(images, width=self._width()))
 
     def _width(self) -> int | None:
         return getattr(self, "n_features_in_", None)
 
-    def _sight(self) -> Sight | None:
+    def _opened_encoder(self) -> OpenedEncoder | None:
         if self.encoder == FEATURES:
             return None
         if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
-            self._opened = ((self.encoder,), open_sight(self.encoder))
+            self._opened = ((self.encoder,), open_image_encoder(self.encoder))
         return self._opened[1]
 
-    def _read(self, images: Any, labels: NDArray[Any] | None = None, known: int | None = None) -> Array:
-        """Features [n, d] of pictures, or as they were given, then of `known` width; as many as `labels`."""
-        sight = self._sight()
-        rows = feature_rows(images, known) if sight is None else [_photo(i, image) for i, image in enumerate(images)]
+    def _read(
+        self, images: Any, labels: Shaped[np.ndarray, " n"] | None = None, width: int | None = None
+    ) -> Float[np.ndarray, "n d"]:
+        """Features of pictures, or as they were given, then of this `width`; as many as `labels`."""
+        opened = self._opened_encoder()
+        rows = feature_rows(images, width) if opened is None else [_photo(i, image) for i, image in enumerate(images)]
         if labels is not None and len(labels) != len(rows):
             raise BadValue(f"{len(rows)} pictures and {len(labels)} labels; give one label a picture")
         if labels is not None and not len(labels):
             raise BadValue("no support was given; give at least one picture of two classes")
-        if sight is None:
+        if opened is None:
             return np.asarray(rows, np.float32)
-        found = encode_photos(sight.encoder, list(rows), "read pictures")
-        if found.broken:
-            raise BadValue(next(iter(found.broken.values())))
-        return found.features
+        encoded = encode_photos(opened.encoder, list(rows), "read pictures")
+        if encoded.broken:
+            raise BadValue(next(iter(encoded.broken.values())))
+        return encoded.features
 
 
 def _parameters() -> list[str]:
@@ -255,5 +256,5 @@ def _not_fitted() -> Exception:
         from sklearn.exceptions import NotFittedError
     except ImportError:
         return InputError(message)
-    found: Exception = NotFittedError(message)
-    return found
+    error: Exception = NotFittedError(message)
+    return error

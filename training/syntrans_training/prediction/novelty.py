@@ -4,7 +4,7 @@ Familiarity is the log odds of the nearest class against the background's classe
 are named together are looked at twice: by what supports and texts alone make of the classes, and by the classes with
 those pictures counted in; and a picture takes half of its familiarity from the pictures that look like it, for those of
 one unknown class are alike (one step of label propagation; Zhou et al., "Learning with local and global consistency",
-NeurIPS 2003). Constants were chosen on Caltech-101's base and val classes.
+NeurIPS 2003). docs/method.md (53) to (56). Constants were chosen on Caltech-101's base and val classes.
 """
 
 import math
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from syntrans_training.prediction.class_means import ClassModel, testable
-from syntrans_training.prediction.space import Array, Labels, unit
+from syntrans_training.prediction.class_means import testable
+from syntrans_training.prediction.class_model import ClassModel
+from syntrans_training.prediction.shapes import Bool, Float, Int
+from syntrans_training.prediction.space import unit
 
 SHARPNESS = 10.0  # of cosines with classes
 PRIOR_N = 20  # supports that the knowledge of other domains is worth
@@ -33,18 +34,18 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Verdict:
-    """`familiarity` [n], high for a known class; below `threshold` it is none (None: nothing says what is usual).
+    """`familiarity` is high for a known class; below `threshold` it is none (None: nothing says what is usual).
 
     `classes` are those that the pictures are named by: with the pictures themselves counted in, where they may.
     """
 
-    familiarity: Array
+    familiarity: Float[np.ndarray, " n"]
     threshold: float | None
     classes: ClassModel
 
     @property
-    def none(self) -> NDArray[np.bool_]:
-        """[n], it shows none of the classes."""
+    def none(self) -> Bool[np.ndarray, " n"]:
+        """It shows none of the classes."""
         if self.threshold is None:
             return np.zeros(len(self.familiarity), bool)
         return np.asarray(self.familiarity < self.threshold)
@@ -52,25 +53,25 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known before a picture is looked at: supports [m, r], their `labels` [m], other classes [b, r]."""
+    """What is known before a picture is looked at: supports, their `labels`, and other classes."""
 
-    supports: Array
-    labels: Labels
-    background: Array | None
+    supports: Float[np.ndarray, "m r"]
+    labels: Int[np.ndarray, " m"]
+    background: Float[np.ndarray, "b r"] | None
 
-    def judge(self, alone: ClassModel, z: Array, *, together: bool) -> Verdict:
-        """Look at pictures [n, r] with classes made of supports and texts; `together`: they may say more of them."""
+    def judge(self, alone: ClassModel, z: Float[np.ndarray, "n r"], *, together: bool) -> Verdict:
+        """Look at pictures with classes made of supports and texts; `together`: they may say more of them."""
         first = familiarity(alone.scores(alone.place(z)).max(1), z, alone, self.background)
         threshold = self.threshold([alone], 0)
         if not together or not len(z):
             return Verdict(first, threshold, alone)
         shared = _shared(first, alone.place(z))
         # Pictures of no class would draw the classes to themselves.
-        known = 1.0 if threshold is None else 1 / (1 + np.exp(-SLOPE * (shared - threshold)))
-        moved = alone.with_queries(z, known)
+        weight = 1.0 if threshold is None else 1 / (1 + np.exp(-SLOPE * (shared - threshold)))
+        moved = alone.with_queries(z, weight)
         second = familiarity(moved.scores(moved.place(z)).max(1), z, moved, self.background)
-        found = _shared((first + second) / 2, alone.place(z))
-        return Verdict(found, self.threshold([alone, moved], len(z)), moved)
+        scores = _shared((first + second) / 2, alone.place(z))
+        return Verdict(scores, self.threshold([alone, moved], len(z)), moved)
 
     def threshold(self, models: Sequence[ClassModel], queries: int) -> float | None:
         """The familiarity that all but `SHARE_BELOW` of left-out supports reach, as the mean over `models` has it.
@@ -85,21 +86,25 @@ class Known:
         if n == 0:
             return prior
         rows, background = self.supports[testing], self.background
-        best = [model.left_out_scores(self.supports, self.labels)[testing].max(1) for model in models]
-        scores = [familiarity(found, rows, model, background) for found, model in zip(best, models, strict=True)]
+        nearest = [model.left_out_scores(self.supports, self.labels)[testing].max(1) for model in models]
+        scores = [familiarity(best, rows, model, background) for best, model in zip(nearest, models, strict=True)]
         measured = float(np.quantile(np.mean(scores, 0), SHARE_BELOW))
         return measured if background is None else (n * measured + PRIOR_N * prior) / (n + PRIOR_N)
 
 
-def familiarity(best: Array, z: Array, model: ClassModel, background: Array | None) -> Array:
-    """[n] of pictures [n, r] whose score with the nearest class is `best` [n]."""
+def familiarity(
+    best: Float[np.ndarray, " n"],
+    z: Float[np.ndarray, "n r"],
+    model: ClassModel,
+    background: Float[np.ndarray, "b r"] | None,
+) -> Float[np.ndarray, " n"]:
+    """Of pictures whose score with the nearest class is `best`."""
     near = SHARPNESS * best
     if background is None:
         return near
     far = SHARPNESS * model.place(z) @ model.place(background).T
     top = far.max(1)
-    found: Array = near - top - np.log(np.exp(far - top[:, None]).sum(1))
-    return found
+    return np.asarray(near - top - np.log(np.exp(far - top[:, None]).sum(1)))
 
 
 def elsewhere(ways: int, shots: float, queries: int = 0) -> float:
@@ -109,11 +114,11 @@ def elsewhere(ways: int, shots: float, queries: int = 0) -> float:
     return alone + float(np.interp(shots, SHOTS, TOGETHER)) * queries / (queries + 2)
 
 
-def _shared(scores: Array, placed: Array) -> Array:
-    """Scores [n], each mixed with those of the pictures that look like it; block by block, for n may be large."""
+def _shared(scores: Float[np.ndarray, " n"], placed: Float[np.ndarray, "n r"]) -> Float[np.ndarray, " n"]:
+    """Scores, each mixed with those of the pictures that look like it; block by block, for n may be large."""
     ways, n = unit(placed), len(scores)
     others = np.arange(0, n, -(-n // MOST_OTHERS))
-    found = np.empty(n, np.float32)
+    mixed = np.empty(n, np.float32)
     own = math.exp(NEAR * (ALONE - 1))
     for start in range(0, n, BLOCK):
         rows = np.arange(start, min(start + BLOCK, n))
@@ -121,5 +126,5 @@ def _shared(scores: Array, placed: Array) -> Array:
         weight = np.exp(NEAR * (cosines - 1))
         weight[(cosines < ALONE) | (rows[:, None] == others)] = 0
         mean = (weight @ scores[others] + own * scores[rows]) / (weight.sum(1) + own)
-        found[rows] = (1 - FROM_OTHERS) * scores[rows] + FROM_OTHERS * mean
-    return found
+        mixed[rows] = (1 - FROM_OTHERS) * scores[rows] + FROM_OTHERS * mean
+    return mixed

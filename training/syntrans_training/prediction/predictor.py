@@ -6,14 +6,15 @@ Everything here is numpy and takes no picture: `fit` on support features, `Predi
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from syntrans.errors import InputError, UsageError
 from syntrans_training.prediction.calibration import Calibration, calibrate
-from syntrans_training.prediction.class_means import ClassModel, class_directions
+from syntrans_training.prediction.class_means import class_directions
+from syntrans_training.prediction.class_model import ClassModel
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.novelty import Known, Verdict
-from syntrans_training.prediction.space import Array, Labels, Space
+from syntrans_training.prediction.shapes import Bool, Float, Int
+from syntrans_training.prediction.space import Space
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,19 @@ class Settings:
 class Predictions:
     """Answers for n pictures and C classes.
 
-    `probabilities` [n, C]; `members` [n, C] of the prediction sets; `verdict`: which show none of the classes, and the
-    classes that they were named by; `placed` [n, r] as those take pictures.
+    `members` of the prediction sets; `verdict`: which show none of the classes, and the classes that they were named
+    by; `placed` as those take pictures.
     """
 
-    probabilities: Array
-    members: NDArray[np.bool_]
+    probabilities: Float[np.ndarray, "n c"]
+    members: Bool[np.ndarray, "n c"]
     verdict: Verdict
-    placed: Array
+    placed: Float[np.ndarray, "n r"]
     calibration: Calibration
 
     @property
-    def none(self) -> NDArray[np.bool_]:
-        """[n], it shows none of the classes; always false where that was not learned."""
+    def none(self) -> Bool[np.ndarray, " n"]:
+        """It shows none of the classes; always false where that was not learned."""
         return self.verdict.none
 
     @property
@@ -53,30 +54,30 @@ class Predictions:
         return self.verdict.classes
 
     @property
-    def labels(self) -> Labels:
-        """[n], the likeliest class."""
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """The likeliest class."""
         return np.asarray(self.probabilities.argmax(1), np.int64)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Supports [n, r] in their space, `labels` [n] into `classes`, and what text says [C, r] (None without)."""
+    """Supports in their space, `labels` into `classes`, and what text says of them (None without)."""
 
     classes: tuple[str, ...]
-    supports: Array
-    labels: Labels
+    supports: Float[np.ndarray, "n r"]
+    labels: Int[np.ndarray, " n"]
     space: Space
     texts: ClassTexts | None
-    text_means: Array | None
+    text_means: Float[np.ndarray, "c r"] | None
     settings: Settings
 
     @property
-    def counts(self) -> Labels:
-        """Supports of every class [C]."""
+    def counts(self) -> Int[np.ndarray, " c"]:
+        """Supports of every class."""
         return np.bincount(self.labels, minlength=len(self.classes))
 
-    def predict(self, features: Array) -> Predictions:
-        """Answers for raw features [n, d]."""
+    def predict(self, features: Float[np.ndarray, "n d"]) -> Predictions:
+        """Answers for raw features."""
         z = self.space.project(features)
         make = class_directions if self.space.bridge is None else self.space.bridge.classes
         alone = make(self.supports, self.labels, self.text_means, len(self.classes))
@@ -90,14 +91,14 @@ class Predictor:
 
 
 def fit(
-    features: Array,
-    labels: Labels,
+    features: Float[np.ndarray, "n d"],
+    labels: Int[np.ndarray, " n"],
     classes: tuple[str, ...],
     space: Space,
     texts: ClassTexts | None,
     settings: Settings,
 ) -> Predictor:
-    """A predictor from support features [n, d]; a class without support needs a text.
+    """A predictor from support features; a class without support needs a text.
 
     Raises `InputError` with fewer than two classes, or a class of which nothing is known.
     """

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from syntrans_training.prediction.predictor import Predictions, Predictor
-from syntrans_training.prediction.space import Array, unit
+from syntrans_training.prediction.shapes import Float
+from syntrans_training.prediction.space import unit
 
 NEAREST, DESCRIPTORS = 3, 3
 QUARREL = 0.05  # lead in cosine that text and pictures must each have before their disagreement is worth a line
@@ -31,16 +32,16 @@ def explain(predictor: Predictor, predictions: Predictions) -> list[Reasons]:
     nearest = ways @ unit(directions.place(predictor.supports)).T
     by_text, by_pictures = ways @ unit(directions.text).T, ways @ unit(directions.pictures).T
     scores, text_scores = directions.scores(placed), directions.text_scores(placed)
-    told = _descriptor_directions(predictor)
-    found = []
+    descriptor_directions = _descriptor_directions(predictor)
+    reasons = []
     for i, z in enumerate(ways):
         first, second = np.argsort(-predictions.probabilities[i])[:2]
         text = text_scores[i, first] - text_scores[i, second]
         whole = scores[i, first] - scores[i, second]
         share = abs(text) / max(abs(text) + abs(whole - text), 1e-9)
-        for_, against = _descriptors(predictor, told, int(first), z)
+        for_, against = _descriptors(predictor, descriptor_directions, int(first), z)
         close = np.argsort(-nearest[i])[:NEAREST]
-        found.append(
+        reasons.append(
             Reasons(
                 tuple((int(row), float(nearest[i, row])) for row in close),
                 float(share),
@@ -49,11 +50,11 @@ def explain(predictor: Predictor, predictions: Predictions) -> list[Reasons]:
                 _disagreement(predictor, by_text[i], by_pictures[i]),
             )
         )
-    return found
+    return reasons
 
 
-def _descriptor_directions(predictor: Predictor) -> list[Array]:
-    """[m_c, r] of every class: where each descriptor points, against the mean of the classes."""
+def _descriptor_directions(predictor: Predictor) -> list[Float[np.ndarray, "_ r"]]:
+    """Of every class: where each descriptor points, against the mean of the classes."""
     if predictor.texts is None or predictor.text_means is None or predictor.space.text is None:
         return []
     centre = predictor.text_means.mean(0)
@@ -64,18 +65,18 @@ def _descriptor_directions(predictor: Predictor) -> list[Array]:
 
 
 def _descriptors(
-    predictor: Predictor, told: list[Array], c: int, z: Array
+    predictor: Predictor, directions: list[Float[np.ndarray, "_ r"]], c: int, z: Float[np.ndarray, " r"]
 ) -> tuple[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]]:
-    if not told or predictor.texts is None:
+    if not directions or predictor.texts is None:
         return (), ()
-    cosines = told[c] @ z
+    cosines = directions[c] @ z
     pairs = sorted(zip(predictor.texts.descriptors[c], map(float, cosines), strict=True), key=lambda pair: -pair[1])
     for_ = tuple(pair for pair in pairs if pair[1] > 0)[:DESCRIPTORS]
     against = tuple(pair for pair in reversed(pairs) if pair[1] < 0)[:DESCRIPTORS]
     return for_, against
 
 
-def _disagreement(predictor: Predictor, by_text: Array, by_pictures: Array) -> str:
+def _disagreement(predictor: Predictor, by_text: Float[np.ndarray, " c"], by_pictures: Float[np.ndarray, " c"]) -> str:
     """One line where text and pictures each prefer another class clearly; else nothing."""
     if predictor.text_means is None or not len(predictor.supports):
         return ""

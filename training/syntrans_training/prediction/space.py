@@ -3,6 +3,7 @@
 A space is fitted once on labelled photographs (`fit_space`, linear discriminant analysis with shrinkage) and shipped
 for the embedded default, with a ridge map from sentence vectors to class means (the bridge) and the means of its own
 classes, a background that novelty is measured against. Other encoders get the plain space: unit features as they are.
+docs/method.md (49), (20).
 """
 
 import hashlib
@@ -10,19 +11,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
-
-if TYPE_CHECKING:
-    from syntrans_training.prediction.class_means import ClassModel
-
-Array = NDArray[np.floating[Any]]
-Labels = NDArray[np.integer[Any]]
+from syntrans_training.prediction.class_model import ClassModel
+from syntrans_training.prediction.shapes import Float, Int
 
 SHIPPED = Path(__file__).with_name("photo_bridge.safetensors")
 SHRINKAGE = 0.3  # of the within-class covariance, towards its mean variance
@@ -32,13 +28,13 @@ RIDGE = 3.0  # of the text map, relative to the spread of the texts
 
 @dataclass(frozen=True)
 class TextMap:
-    """Ridge regression from sentence vectors [n, s] to class means [n, r] of the space."""
+    """Ridge regression from sentence vectors to class means of the space."""
 
-    weight: Array
-    mean_in: Array
-    mean_out: Array
+    weight: Float[np.ndarray, "s r"]
+    mean_in: Float[np.ndarray, " s"]
+    mean_out: Float[np.ndarray, " r"]
 
-    def __call__(self, vectors: Array) -> Array:
+    def __call__(self, vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n r"]:
         """Predicted class means."""
         return np.asarray((vectors - self.mean_in) @ self.weight + self.mean_out, np.float32)
 
@@ -47,32 +43,38 @@ class TextMap:
 class Bridge(Protocol):
     """A trained bridge: it has a space of its own, and makes classes of supports and texts in its own way."""
 
-    def project(self, features: Array) -> Array:
-        """Raw features [n, d] in its space [n, r]."""
+    def project(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n r"]:
+        """Raw features in its space."""
         ...
 
-    def classes(self, supports: Array, labels: Labels, texts: Array | None, n_classes: int) -> "ClassModel":
-        """The classes of supports [n, r] and of what text predicts [C, r], as `class_means.class_directions`."""
+    def classes(
+        self,
+        supports: Float[np.ndarray, "n r"],
+        labels: Int[np.ndarray, " n"],
+        texts: Float[np.ndarray, "c r"] | None,
+        n_classes: int,
+    ) -> ClassModel:
+        """The classes of supports and of what text predicts, as `class_means.class_directions`."""
         ...
 
 
 @dataclass(frozen=True)
 class Space:
-    """`project` takes raw features [n, d]; `background` [b, r] are unit means of the classes it was fitted on.
+    """`project` takes raw features; `background` are unit means of the classes it was fitted on.
 
     Without `transform` the space is that of the unit features. `text` is None where no text leads into it. With a
     trained `bridge` the space is the bridge's, whose vectors need not be unit.
     """
 
-    mean: Array | None = None
-    transform: Array | None = None
-    background: Array | None = None
-    text: Callable[[Array], Array] | None = None
+    mean: Float[np.ndarray, " d"] | None = None
+    transform: Float[np.ndarray, "r d"] | None = None
+    background: Float[np.ndarray, "b r"] | None = None
+    text: Callable[[Float[np.ndarray, "n s"]], Float[np.ndarray, "n r"]] | None = None
     note: dict[str, Any] = field(default_factory=dict)
     bridge: Bridge | None = None
 
-    def project(self, features: Array) -> Array:
-        """Vectors [n, r], of length one but in a trained bridge's space."""
+    def project(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n r"]:
+        """Vectors of length one but in a trained bridge's space."""
         if self.bridge is not None:
             return self.bridge.project(features)
         z = unit(features)
@@ -81,14 +83,16 @@ class Space:
         return z
 
 
-def unit(x: Array) -> Array:
+def unit(x: Float[np.ndarray, "*n r"]) -> Float[np.ndarray, "*n r"]:
     """Rows of length one in single precision; a row of zeros stays."""
-    found = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
-    return np.asarray(found, np.float32)
+    lengths = np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(x / lengths, np.float32)
 
 
-def fit_space(features: Array, labels: Labels) -> tuple[Space, Array]:
-    """The space of labelled features [n, d] without its text map, and the class means [c, r] in it.
+def fit_space(
+    features: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
+) -> tuple[Space, Float[np.ndarray, "c r"]]:
+    """The space of labelled features without its text map, and the class means in it.
 
     The within-class covariance is whitened, its axes turned to those of the class means, and every axis weighted by
     sqrt(b / (b + 1)) with b the between-class variance plus `FLOOR`: what one picture says about a class mean.
@@ -112,8 +116,8 @@ def fit_space(features: Array, labels: Labels) -> tuple[Space, Array]:
     return space, in_space.astype(np.float32)
 
 
-def fit_text_map(texts: Array, means: Array) -> TextMap:
-    """The ridge map from sentence vectors [n, s] to class means [n, r], one row a text; in the dual form."""
+def fit_text_map(texts: Float[np.ndarray, "n s"], means: Float[np.ndarray, "n r"]) -> TextMap:
+    """The ridge map from sentence vectors to class means, one row a text; in the dual form."""
     s, w = texts.astype(np.float64), means.astype(np.float64)
     mean_in, mean_out = s.mean(0), w.mean(0)
     gram = (s - mean_in) @ (s - mean_in).T

@@ -8,21 +8,25 @@ Caltech-101's base and val classes, whose pictures and texts the bridge has not 
 A text may be wrong for this task (another language, mixed-up classes), so k0 is shrunk by what the supports say. For
 every support, d = cosine with its own class's text - mean cosine with the other classes' texts; were the texts
 useless, d would scatter around zero. The positive-part James-Stein factor max(0, 1 - 1/t^2) of its mean, with
-t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that do not. It needs one picture a class.
+t = mean(d) / standard error, is near 1 for texts that fit and 0 for most that do not. It needs one picture a class;
+docs/method.md (50).
 """
 
 import numpy as np
 
-from syntrans_training.prediction.space import Array, Labels, unit
+from syntrans_training.prediction.shapes import Float, Int
+from syntrans_training.prediction.space import unit
 
 TEXT_PICTURES = 0.5
 PRIOR_SD, PRIOR_N = 0.1, 4  # spread of d elsewhere, and how many supports that knowledge is worth
 
 
-def text_pictures(supports: Array, labels: Labels, texts: Array) -> float:
+def text_pictures(
+    supports: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"], texts: Float[np.ndarray, "c r"]
+) -> float:
     """How many pictures a text is worth in this task, at most `TEXT_PICTURES`.
 
-    `supports` [n, r] and `texts` [c, r] are centred unit vectors of the space. With no supports it is the prior.
+    `supports` and `texts` are centred unit vectors of the space. With no supports it is the prior.
     """
     if len(supports) == 0:
         return TEXT_PICTURES

@@ -16,7 +16,7 @@ from torch import Tensor
 from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
-from syntrans_training.prediction.space import Array, Labels
+from syntrans_training.prediction.shapes import Float, Int, Real
 from syntrans_training.text.task_alpha import ClassSpread, Judged, Supports, TextWorth
 
 
@@ -44,17 +44,23 @@ class TrainedBridge:
         """What judges the texts of a task."""
         return None if self.spread is None else TextWorth(self.spread, self.memory.metric.precision)
 
-    def project(self, features: Array) -> Array:
-        """Raw features [n, d] in the shared space [n, r]."""
+    def project(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n r"]:
+        """Raw features in the shared space."""
         with torch.inference_mode():
             return _array(self.memory.project(self.phi(_tensor(features))))
 
-    def semantic(self, vectors: Array) -> Array:
-        """What class vectors [n, s] predict of class means [n, r]."""
+    def semantic(self, vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n r"]:
+        """What class vectors predict of class means."""
         with torch.inference_mode():
             return _array(self.head.semantic(_tensor(vectors), self.memory))
 
-    def classes(self, supports: Array, labels: Labels, texts: Array | None, n_classes: int) -> "BridgeClasses":
+    def classes(
+        self,
+        supports: Float[np.ndarray, "n r"],
+        labels: Int[np.ndarray, " n"],
+        texts: Float[np.ndarray, "c r"] | None,
+        n_classes: int,
+    ) -> "BridgeClasses":
         """See `space.Bridge`. The number of shots is the median of the classes' supports; at least 1."""
         counts = np.bincount(labels, minlength=n_classes)
         sums = np.zeros((n_classes, len(self.memory.metric.precision)), np.float32)
@@ -68,8 +74,13 @@ class TrainedBridge:
             self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], judged
         )
 
-    def judge(self, sums: Array, counts: Array | Labels, text: Array) -> Judged | None:
-        """How pictures with these sums [C, r] and numbers [C, 1] by class are fused."""
+    def judge(
+        self,
+        sums: Float[np.ndarray, "c r"],
+        counts: Real[np.ndarray, "c 1"],
+        text: Float[np.ndarray, "c r"],
+    ) -> Judged | None:
+        """How pictures with these sums and numbers by class are fused."""
         seen = counts[:, 0] > 0
         if self.worth is None or seen.sum() < 2:
             return None
@@ -80,89 +91,92 @@ class TrainedBridge:
 
     def classifier(
         self,
-        means: Array,
-        text: Array,
+        means: Float[np.ndarray, "n r"],
+        text: Float[np.ndarray, "n r"],
         shots: int,
-        seen: Array | None = None,
+        seen: Float[np.ndarray, "n 1"] | None = None,
         *,
         judged: Judged | None = None,
         pictures: float | None = None,
-    ) -> tuple[Array, Array]:
-        """Weights [n, r] and biases [n] of classes from means and texts [n, r], which give `ClassModel.scores`.
+    ) -> tuple[Float[np.ndarray, "n r"], Float[np.ndarray, " n"]]:
+        """Weights and biases of classes from means and texts, which give `ClassModel.scores`.
 
         The means are those of `pictures`, by default of `shots`: the more, the less the text weighs beside them. With
-        `seen` [n, 1] they are what remains without the text, whose place in a class that is not seen is empty too.
+        `seen` they are what remains without the text, whose place in a class that is not seen is empty too.
         """
         with torch.inference_mode():
             mean, semantic = _tensor(means)[None], _tensor(text)[None]
-            made = self.head.weights(mean, semantic, self.memory, shots=shots)
+            weights = self.head.weights(mean, semantic, self.memory, shots=shots)
             if seen is not None:
                 there = _tensor(seen)
-                visual = made.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
-                made = replace(made, visual=visual, semantic=torch.zeros_like(made.semantic))
+                visual = weights.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
+                weights = replace(weights, visual=visual, semantic=torch.zeros_like(weights.semantic))
             fused = {} if judged is None else vars(judged)
             count = shots if pictures is None else pictures
-            weight, bias = self.head.classifier(made, shots=count, alpha=self.alpha, **fused)
+            weight, bias = self.head.classifier(weights, shots=count, alpha=self.alpha, **fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
 
 @dataclass(frozen=True)
 class BridgeClasses:
-    """A `class_means.ClassModel`: `sums` [C, r] of `counts` [C, 1] supports, and what `text` [C, r] says of them.
+    """A `class_model.ClassModel`: `sums` of `counts` supports, and what `text` says of them.
 
-    `unlabelled` [C, r] are means of unlabelled pictures, `worth` [C, 1] so many supports. How they are
-    fused is `judged` by all supports, and by the unlabelled pictures where they count.
+    `unlabelled` are means of unlabelled pictures, `worth` so many supports. How they are fused is `judged` by all
+    supports, and by the unlabelled pictures where they count.
     """
 
     bridge: TrainedBridge
-    sums: Array
-    counts: Labels
-    text: Array
+    sums: Float[np.ndarray, "c r"]
+    counts: Int[np.ndarray, "c 1"]
+    text: Float[np.ndarray, "c r"]
     has_text: bool
     shots: int
-    unlabelled: Array
-    worth: Array
+    unlabelled: Float[np.ndarray, "c r"]
+    worth: Float[np.ndarray, "c 1"]
     judged: Judged | None
 
     @property
-    def pictures(self) -> Array:
-        """Means of the supports [C, r]; zero where there are none."""
-        found: Array = self.sums / np.maximum(self.counts, 1)
-        return found
+    def pictures(self) -> Float[np.ndarray, "c r"]:
+        """Means of the supports; zero where there are none."""
+        return np.asarray(self.sums / np.maximum(self.counts, 1))
 
-    def place(self, z: Array) -> Array:
+    def place(self, z: Float[np.ndarray, "n r"]) -> Float[np.ndarray, "n r"]:
         """The space is centred on the base classes already."""
         return z
 
-    def scores(self, placed: Array) -> Array:
+    def scores(self, placed: Float[np.ndarray, "n r"]) -> Float[np.ndarray, "n c"]:
         """See `ClassModel`."""
         return _linear(placed, *self._classifier)
 
-    def text_scores(self, placed: Array) -> Array:
+    def text_scores(self, placed: Float[np.ndarray, "n r"]) -> Float[np.ndarray, "n c"]:
         """The scores without those that remain when the text says nothing."""
         if not self.has_text:
             return np.zeros((len(placed), len(self.text)), np.float32)
         seen = (self.counts > 0).astype(np.float32)
         mute = self._make(self._means, self.text, seen)
-        found: Array = self.scores(placed) - _linear(placed, *mute)
-        return found
+        return np.asarray(self.scores(placed) - _linear(placed, *mute))
 
-    def left_out_scores(self, supports: Array, labels: Labels) -> Array:
+    def left_out_scores(
+        self, supports: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "n c"]:
         """See `ClassModel`."""
         scores = self.scores(supports)
         rest = self._pictures[labels] - 1
-        told, text = self._told[labels], self.text[labels]
-        means = np.where(rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), told)
-        weight, bias = self._make(means.astype(np.float32), text)
+        means = np.where(
+            rest > 0, (self._totals[labels] - supports) / np.maximum(rest, 1e-6), self._means_of_text[labels]
+        )
+        weight, bias = self._make(means.astype(np.float32), self.text[labels])
         scores[np.arange(len(labels)), labels] = (supports * weight).sum(1) + bias
         return scores
 
-    def with_queries(self, z: Array, known: Array | float = 1.0) -> "BridgeClasses":
+    def with_queries(
+        self, z: Float[np.ndarray, "n r"], weight: Float[np.ndarray, " n"] | float = 1.0
+    ) -> "BridgeClasses":
         """See `ClassModel`."""
         moved = self
         for _ in range(ROUNDS):
-            belief, worth = beliefs(moved.scores(z), known)
+            belief, worth = beliefs(moved.scores(z), weight)
             mass, sums = belief.sum(0)[:, None], belief.T @ z
             moved = replace(
                 moved,
@@ -173,45 +187,50 @@ class BridgeClasses:
         return moved
 
     @property
-    def _totals(self) -> Array:
+    def _totals(self) -> Float[np.ndarray, "c r"]:
         """Sums of the supports and of what the unlabelled pictures are worth; a class that is not seen has its text."""
-        found: Array = np.where(self.counts > 0, self.sums, self._told) + self.worth * self.unlabelled
-        return found
+        shown = np.where(self.counts > 0, self.sums, self._means_of_text)
+        return np.asarray(shown + self.worth * self.unlabelled)
 
     @property
-    def _told(self) -> Array:
-        """Where the text has the mean of every class among the pictures of this task [C, r]."""
+    def _means_of_text(self) -> Float[np.ndarray, "c r"]:
+        """Where the text has the mean of every class among the pictures of this task."""
         if self.judged is None:
             return self.text
         return _array(self.judged.slope[0] * _tensor(self.text) + self.judged.offset[0])
 
     @property
-    def _pictures(self) -> Array:
-        found: Array = np.maximum(self.counts, 1) + self.worth
-        return found
+    def _pictures(self) -> Float[np.ndarray, "c 1"]:
+        return np.asarray(np.maximum(self.counts, 1) + self.worth)
 
     @cached_property
-    def _classifier(self) -> tuple[Array, Array]:
+    def _classifier(self) -> tuple[Float[np.ndarray, "c r"], Float[np.ndarray, " c"]]:
         return self._make(self._means, self.text)
 
-    def _make(self, means: Array, text: Array, seen: Array | None = None) -> tuple[Array, Array]:
+    def _make(
+        self,
+        means: Float[np.ndarray, "n r"],
+        text: Float[np.ndarray, "n r"],
+        seen: Float[np.ndarray, "n 1"] | None = None,
+    ) -> tuple[Float[np.ndarray, "n r"], Float[np.ndarray, " n"]]:
         # One number for all classes: with its own, the largest class would draw all pictures to itself.
         count = self.shots + float(self.worth.mean())
         return self.bridge.classifier(means, text, self.shots, seen, judged=self.judged, pictures=count)
 
     @property
-    def _means(self) -> Array:
+    def _means(self) -> Float[np.ndarray, "c r"]:
         return np.asarray(self._totals / self._pictures, np.float32)
 
 
-def _linear(placed: Array, weight: Array, bias: Array) -> Array:
+def _linear(
+    placed: Float[np.ndarray, "n r"], weight: Float[np.ndarray, "c r"], bias: Float[np.ndarray, " c"]
+) -> Float[np.ndarray, "n c"]:
     return np.asarray(placed @ weight.T + bias, np.float32)
 
 
-def _tensor(x: Array) -> Tensor:
+def _tensor(x: Real[np.ndarray, "*n"]) -> Float[Tensor, "*n"]:
     return torch.from_numpy(np.ascontiguousarray(x, np.float32))
 
 
-def _array(x: Tensor) -> Array:
-    found: Array = x.numpy()
-    return found
+def _array(x: Float[Tensor, "*n"]) -> Float[np.ndarray, "*n"]:
+    return np.asarray(x.numpy())

@@ -75,10 +75,10 @@ class FeatureGather:
             block = images[i : i + step]
             queries = self._gather("query", self.features, block.reshape(-1)).view(*block.shape, d)
             torch.bmm(queries, weight[i : i + step].mT, out=products[i : i + step])
-        found = list(torch.split(products, classifiers[0].weight.shape[1], -1))
+        scores = list(torch.split(products, classifiers[0].weight.shape[1], -1))
         for j, linear in enumerate(classifiers):
             if linear.cosine:
-                found[j] = found[j] * self.inverse_length[images].unsqueeze(-1)
+                scores[j] = scores[j] * self.inverse_length[images].unsqueeze(-1)
             if linear.bias is not None:
-                found[j] = found[j] + linear.bias.unsqueeze(1)
-        return found
+                scores[j] = scores[j] + linear.bias.unsqueeze(1)
+        return scores

@@ -111,7 +111,7 @@ def reliability(confidence: NDArray[np.floating], correct: NDArray[np.bool_], *,
 
 
 def ece(bins: NDArray[np.float64]) -> float:
-    """Calibration error, docs/method.md (29): mean |confidence - accuracy| over the bins, weighted by counts."""
+    """Calibration error, docs/method.md (29): mean |confidence - accuracy| over `bins` [b, 3] by counts."""
     count, confidence, right = bins.T
     return float((count * np.abs(confidence - right)).sum() / max(count.sum(), 1))
 

@@ -1,4 +1,4 @@
-"""What the scorer scores: a classifier of every episode, and the features that it looks at."""
+"""`ScoredClassifier`, one row of a table: its methods, and the features that they look at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

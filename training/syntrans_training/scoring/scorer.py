@@ -48,7 +48,7 @@ def score_episodes(
     and query. Runs where the rows' features are.
     """
     views = views_of(rows)
-    found: dict[str, list[_Answers]] = {name: [] for name in rows}
+    answers_of: dict[str, list[_Answers]] = {name: [] for name in rows}
 
     def keep(part: Episodes, name: str, scores: Float[Tensor, "e m n"]) -> _Answers:
         return _answers(part, scores, n_classes, rows[name].temperature)
@@ -61,8 +61,8 @@ def score_episodes(
                 chunks.append(answers)
                 progress.advance(episodes * len(answers))
             for name, *of_method in zip(view.rows, *chunks, strict=True):
-                found[name].append(_joined(of_method))
-    return {name: _outcome(tasks, found[name], len(row.features)) for name, row in rows.items()}
+                answers_of[name].append(_joined(of_method))
+    return {name: _outcome(tasks, answers_of[name], len(row.features)) for name, row in rows.items()}
 
 
 @dataclass(frozen=True)

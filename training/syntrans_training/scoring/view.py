@@ -1,4 +1,4 @@
-"""What several classifiers look at together: features of a split, in the space of one bridge where they have one.
+"""Views: classifiers in groups that share features, and the space of one bridge where they have one.
 
 Linear methods of a view share the product with the queries (feature_gather.py). Pictures are brought into a space once
 for all episodes, and views are gone through one after another: what is made for one is as large as the features.
@@ -49,7 +49,7 @@ class View:
                 mine.gather = FeatureGather(seen, views)
             with torch.inference_mode():
                 scores = mine.gather.scores(part, methods)
-                return len(part), [keep(part, name, found) for name, found in zip(self.rows, scores, strict=True)]
+                return len(part), [keep(part, name, of_row) for name, of_row in zip(self.rows, scores, strict=True)]
 
         with _workers(1 if seen.is_cuda else torch.get_num_threads()) as (pool, workers):
             yield from pool.map(answer, tasks.chunks(max(1, chunk // workers)))
@@ -67,15 +67,15 @@ class View:
 
 def views_of(rows: Mapping[str, ScoredClassifier]) -> list[View]:
     """The methods of all rows, in groups that look at the same features through the same space."""
-    found: dict[tuple[int, int, int], View] = {}
+    views: dict[tuple[int, int, int], View] = {}
     for name, row in rows.items():
         for method in row.methods:
             space = method.space if isinstance(method, InSpace) else None
             key = id(row.features), id(row.support_views), id(space)
-            view = found.setdefault(key, View(row.features, row.support_views, space))
+            view = views.setdefault(key, View(row.features, row.support_views, space))
             view.rows.append(name)
             view.methods.append(method)
-    return list(found.values())
+    return list(views.values())
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""What is known of classes, as vectors."""
+"""Class texts: text encoders, class vectors, and the weight of text in a task."""

@@ -20,9 +20,8 @@ from syntrans.classes.entries import slug
 from syntrans.classes.lint import normalised, plurals
 from syntrans.contract.reading import read_descriptors
 from syntrans.sentences import fill
-from syntrans_training.config import DataConfig, TextConfig
 from syntrans_training.data.datasets import DATASETS
-from syntrans_training.data.open_splits import open_source
+from syntrans_training.data.open_splits import Source
 from syntrans_training.text.class_vectors import Knowledge
 
 
@@ -35,26 +34,23 @@ class AnchorTexts:
 
 
 def anchor_texts(
-    knowledge: Knowledge, base: Iterable[str], barred: Iterable[str], templates: TextConfig
+    knowledge: Knowledge, base: Iterable[str], barred: Iterable[str], *, name_template: str, descriptor_template: str
 ) -> AnchorTexts:
     """Names and kept descriptors of the base classes, each text once, without those that say a barred name."""
     texts: dict[str, None] = {}
     for c in base:
         name = knowledge.names[c]
-        texts[templates.name_template.format(name=name)] = None
+        texts[name_template.format(name=name)] = None
         for row in knowledge.rows.get(c, []):
             if row.kept:
-                texts[fill(templates.descriptor_template, text=row.text, name=name)] = None
+                texts[fill(descriptor_template, text=row.text, name=name)] = None
     says = _pattern(barred)
     fit = [text for text in texts if not (says and says.search(normalised(text)))]
     return AnchorTexts(tuple(fit), len(texts) - len(fit))
 
 
-def barred_names(data: DataConfig, knowledge: Knowledge, base: Iterable[str], descriptors: Path | None) -> set[str]:
+def barred_names(source: Source, knowledge: Knowledge, base: Iterable[str], descriptors: Path | None) -> set[str]:
     """The names of val and novel classes, as the head of this file says."""
-    source = open_source(
-        data.path, data.dataset, split_file=data.split_file, columns=data.columns, per_class=data.per_class
-    )
     barred: set[str] = set()
     for part in ("val", "novel"):
         if part in source.parts:
@@ -73,9 +69,9 @@ def _in_file(path: Path | None, knowledge: Knowledge, base: Iterable[str], barre
         return set()
     base_ids = {row.class_id for c in base for row in knowledge.rows.get(c, [])}
     classes = {row.class_id: row.class_name for row in read_descriptors(path)[0] if row.class_id not in base_ids}
-    known = None if barred is None else {slug(name) for name in barred}
+    slugs = None if barred is None else {slug(name) for name in barred}
     return {
-        name for pair in classes.items() if known is None or known & {slug(spelt) for spelt in pair} for name in pair
+        name for pair in classes.items() if slugs is None or slugs & {slug(spelt) for spelt in pair} for name in pair
     }
 
 

@@ -6,7 +6,6 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from syntrans_training.config import TextConfig
 from syntrans_training.text.class_vectors import NONE, SIMILARITIES, EmbeddedTexts, Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder
 
@@ -18,7 +17,13 @@ TextsOfVariant = Callable[[str, int], EmbeddedTexts]
 
 
 def texts_of_variant(
-    knowledge: Knowledge, classes: Sequence[str], encoder: TextEncoder, text: TextConfig
+    knowledge: Knowledge,
+    classes: Sequence[str],
+    encoder: TextEncoder,
+    *,
+    descriptor_template: str,
+    name_template: str,
+    weighting: str,
 ) -> TextsOfVariant:
     """The texts of these classes, each variant embedded once."""
 
@@ -29,10 +34,10 @@ def texts_of_variant(
             classes,
             encoder,
             variant,
-            descriptor_template=text.descriptor_template,
-            name_template=text.name_template,
+            descriptor_template=descriptor_template,
+            name_template=name_template,
             draw=draw,
-            weighting=text.weighting,
+            weighting=weighting,
         )
 
     return bank

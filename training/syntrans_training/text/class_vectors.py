@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match, nearest
-from syntrans.classes.mentions import name_pattern, without_names
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow, FileMetadata, descriptor_id, normalise_text
+from syntrans.descriptors.mentions import name_pattern, without_names
 from syntrans.errors import InputError
 from syntrans.progress import say
 from syntrans.sentences import fill
@@ -156,10 +156,10 @@ class EmbeddedTexts:
         """
         there = self.weights > 0
         sums = np.einsum("cm,cms->cs", there.astype(np.float32), self.texts)
-        found: NDArray[np.float32] = np.where(
+        means: NDArray[np.float32] = np.where(
             there.any(1, keepdims=True), sums / np.maximum(there.sum(1, keepdims=True), 1), self.names
         ).astype(np.float32)
-        return found
+        return means
 
     def vectors(self, name_share: float, present: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """One unit vector per class [C, s], of the `present` [C, m] descriptors; a class left with none keeps all."""
@@ -217,11 +217,11 @@ class _StatementIndex:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text."""
-        found = np.zeros((len(texts), len(self.places)), np.float32)
-        for row, text in zip(found, texts, strict=True):
+        vectors = np.zeros((len(texts), len(self.places)), np.float32)
+        for row, text in zip(vectors, texts, strict=True):
             if text in self.places:
                 row[self.places[text]] = 1
-        return found
+        return vectors
 
 
 def _weighted_texts(

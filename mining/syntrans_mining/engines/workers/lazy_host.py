@@ -1,4 +1,4 @@
-"""A host that starts when it is first needed: a run whose every answer is in the journal loads no model."""
+"""A host that starts when it is first needed: a run whose every answer is in the cache loads no model."""
 
 from __future__ import annotations
 

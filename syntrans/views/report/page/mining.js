@@ -69,7 +69,7 @@ function funnel(ledger, explorer) {
   });
   const why = (row) => element("ul", { className: "inline" }, row.reasons.map(([end, e]) => element("li", {}, button(`${end[1]} ${count(counts.get(e) || 0)}`, () => explorer.set({ ended: e }), "link"))));
   const columns = [
-    { label: "stage", value: (row) => row.name, plain: true },
+    { label: "step", value: (row) => row.name, plain: true },
     { label: "rows in", value: (row) => row.into, numeric: true, plain: true },
     { label: "dropped", value: (row) => row.dropped, numeric: true, plain: true },
     { label: "left", value: (row) => row.out, numeric: true, plain: true },
@@ -78,7 +78,7 @@ function funnel(ledger, explorer) {
   ];
   if (rows.some((row) => known(row.seconds))) columns.push({ label: "seconds", value: (row) => row.seconds, numeric: true, plain: true });
   const kept = button(`Show the ${count(left)} kept`, () => explorer.set({ ended: KEPT }), "small");
-  return element("div", {}, dataTable({ label: "Rows by stage; a reason shows its rows below", name: "funnel", columns, rows }).element, element("p", {}, kept));
+  return element("div", {}, dataTable({ label: "Rows by step; a reason shows its rows below", name: "funnel", columns, rows }).element, element("p", {}, kept));
 }
 
 function mean(values) {
@@ -192,7 +192,7 @@ function prompts(part) {
 
 const linesOf = (one) => [...new Set(String((one.messages || []).at(-1)?.text || "").split("\n").map((line) => line.trim()).filter(Boolean))];
 
-// Questions of a stage differ in few lines: the one that the fewest have says which it is.
+// Questions of a step differ in few lines: the one that the fewest have says which it is.
 function rarestLine(asked) {
   const counts = new Map();
   asked.flatMap(linesOf).forEach((line) => counts.set(line, (counts.get(line) || 0) + 1));

@@ -5,18 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import SOON, in_session, shared_memory, until
+from processes import SOON, answers_kept, in_session, shared_memory, until
 
 from syntrans.cli import app as cli
 from syntrans.errors import EnvironmentProblem
@@ -28,14 +27,6 @@ llms: [{name: a, path: a, args: {delay: 0.05}}, {name: b, path: b, args: {faults
 clip: {path: fake}
 engine: {kind: fake, workers: 2, chunk: 4}
 """
-
-
-def answers(out: Path) -> int:
-    try:
-        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-    except sqlite3.Error:
-        return 0
 
 
 # Short, since the path of a worker's socket must be; one a test, in which a second run finds what the first left.
@@ -98,7 +89,7 @@ def mining(start: Callable[..., Mining]) -> Mining:
 def test_sigterm_ends_a_run_with_130_and_leaves_no_process_and_no_temporary_file(
     mining: Mining, request: pytest.FixtureRequest
 ) -> None:
-    assert until(lambda: answers(mining.out) > 0)
+    assert until(lambda: answers_kept(mining.out) > 0)
     begin = time.monotonic()
     code, said = mining.kill(signal.SIGTERM)
     assert code == 130
@@ -114,7 +105,7 @@ def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(
     start: Callable[..., Mining], request: pytest.FixtureRequest
 ) -> None:
     mining = start()
-    assert until(lambda: answers(mining.out) > 0)
+    assert until(lambda: answers_kept(mining.out) > 0)
     begin = time.monotonic()
     mining.kill(signal.SIGKILL)
     assert until(mining.alone, SOON), in_session(mining.process.pid)
@@ -129,6 +120,7 @@ def test_after_sigkill_the_workers_end_and_the_next_start_clears_what_was_left(
 
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("world_in_cache")
 @pytest.mark.parametrize(("number", "code", "left"), [(signal.SIGTERM, 130, 0), (signal.SIGKILL, -9, 1)])
 def test_no_process_is_left_when_it_ends_while_the_fork_server_imports_vllm(
     number: int, code: int, left: int, start: Callable[..., Mining]

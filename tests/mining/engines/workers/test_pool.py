@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import answers_kept
 
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import ModelLoadError
@@ -91,11 +92,11 @@ def test_kill_minus_9_and_the_same_command_asks_nothing_twice(
     slow = configure({"delay": 0.02}, workers=1, engine={"kind": "fake", "workers": 1, "chunk": 4}, vlm=None)
     process = subprocess.Popen([sys.executable, str(script), slow.model_dump_json(), str(out)])
     deadline = time.monotonic() + 60
-    while _answers(out) < 12 and time.monotonic() < deadline:
+    while answers_kept(out) < 12 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    before = _answers(out)
+    before = answers_kept(out)
     assert before >= 12
     assert not (out / "descriptors.parquet").exists()
     finished = run(configure(vlm=None), out, images=None)
@@ -103,16 +104,6 @@ def test_kill_minus_9_and_the_same_command_asks_nothing_twice(
     assert sum(m["from_journal"] for m in models) == before
     undisturbed = run(configure(vlm=None), tmp_path / "other", images=None)
     assert read_descriptors(finished.descriptors)[0] == read_descriptors(undisturbed.descriptors)[0]
-
-
-def _answers(out: Path) -> int:
-    import sqlite3
-
-    try:
-        with closing(sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-    except sqlite3.Error:
-        return 0
 
 
 def test_p_of_yes_sums_over_spellings() -> None:

@@ -72,6 +72,6 @@ def test_what_is_no_run_is_not_followed(tmp_path: Path) -> None:
         Followed([tmp_path]).look()
 
 
-def test_live_and_a_file_exclude_each_other(working: Path, capsys) -> None:
+def test_live_and_a_file_exclude_each_other(working: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(working), "--live", "--json"]) == 2
     assert "--live" in capsys.readouterr().err

@@ -56,7 +56,9 @@ def test_the_page_names_no_address_but_the_one_that_svg_is_called_by(page: str) 
     assert not re.search(r"<(link|iframe|img|object|embed)\b", page)
 
 
-def test_numbers_that_json_does_not_know_are_never_written(evaluated: Path, artifacts: Path, capsys) -> None:
+def test_numbers_that_json_does_not_know_are_never_written(
+    evaluated: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     summary = evaluated / "summary.json"
     summary.write_text(summary.read_text().replace('"mean": 60.0', '"mean": NaN'))
     assert run(["report", str(evaluated)]) == 3
@@ -70,7 +72,9 @@ def test_a_title_is_text(mined: Path) -> None:
     assert unescape(re.search("<title>(.*?)</title>", page, flags=re.DOTALL)[1]) == HOSTILE
 
 
-def test_the_command_writes_one_page_of_several_runs(mined: Path, evaluated: Path, tmp_path: Path, capsys) -> None:
+def test_the_command_writes_one_page_of_several_runs(
+    mined: Path, evaluated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["report", str(mined), str(evaluated), "--out", str(tmp_path / "out"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [part["kind"] for part in found["parts"]] == ["mining", "evaluation"]
@@ -78,6 +82,8 @@ def test_the_command_writes_one_page_of_several_runs(mined: Path, evaluated: Pat
     assert "2 runs" in Path(found["page"]).read_text()
 
 
-def test_pictures_of_a_run_that_does_not_say_where_they_lie_are_left_out(mined: Path, tmp_path: Path, capsys) -> None:
+def test_pictures_of_a_run_that_does_not_say_where_they_lie_are_left_out(
+    mined: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["report", str(mined), "--pictures", "--out", str(tmp_path / "out")]) == 0
     assert "does not say where they lie" in capsys.readouterr().err

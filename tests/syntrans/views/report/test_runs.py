@@ -176,7 +176,7 @@ def break_it(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mine/descriptors.parquet", "evaluate/summary.json", "evaluate/confusion.parquet"])
 def test_a_half_written_file_is_one_line_and_no_page(
-    name: str, mined: Path, evaluated: Path, tmp_path: Path, artifacts: Path, capsys
+    name: str, mined: Path, evaluated: Path, tmp_path: Path, artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     break_it(tmp_path, name)
     assert run(["report", str(tmp_path / name.partition("/")[0])]) == 3

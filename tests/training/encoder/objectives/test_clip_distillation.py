@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -28,15 +30,15 @@ def unit(*shape, seed=0):
 # projector
 
 
-def test_a_linear_projector_turns_a_text_into_a_classifier_of_features():
+def test_a_linear_projector_turns_a_text_into_a_classifier_of_features() -> None:
     projector, features_, text = Projector(5, 8, kind="linear"), torch.randn(3, 5), unit(4, 8)
-    matrix = projector.layers.weight
+    matrix = projector.layers.get_parameter("weight")
     lengths = (features_ @ matrix.T).norm(dim=1, keepdim=True)
     assert torch.allclose(projector(features_) @ text.T, features_ @ (text @ matrix).T / lengths, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_projected_features_are_unit_and_in_single_precision(kind):
+def test_projected_features_are_unit_and_in_single_precision(kind: Literal["linear", "mlp"]) -> None:
     projector = Projector(5, 8, kind=kind)
     with torch.autocast("cpu", torch.bfloat16):
         found = projector(torch.randn(4, 5))
@@ -54,7 +56,7 @@ class Colours(nn.Module):
         return F.adaptive_avg_pool2d(x, 2).flatten(1)
 
 
-def test_a_crop_depends_on_seed_view_and_place_alone():
+def test_a_crop_depends_on_seed_view_and_place_alone() -> None:
     crops = StoredCrops(12, views=3, seed=5)
     items = torch.tensor([7, 2, 7])
     found = crops.numbers(items, torch.tensor([1, 0, 1]))
@@ -64,7 +66,7 @@ def test_a_crop_depends_on_seed_view_and_place_alone():
     assert not torch.equal(found, StoredCrops(12, views=3, seed=6).numbers(items, torch.tensor([1, 0, 1])))
 
 
-def test_random_views_are_cut_as_stored_ones_are():
+def test_random_views_are_cut_as_stored_ones_are() -> None:
     pixels = torch.from_numpy(PIXELS)
     for view in ({"size": 10, "crop_pad": 2}, {"size": 10, "crop_area": (0.4, 0.9)}):
         numbers = torch.rand(8, 12, generator=torch.Generator().manual_seed(1))
@@ -75,7 +77,7 @@ def test_random_views_are_cut_as_stored_ones_are():
 @pytest.mark.parametrize(
     "view", [{"size": 8, "crop_pad": 2}, {"size": 8, "crop_area": (0.4, 0.9)}], ids=["pad", "area"]
 )
-def test_the_teacher_sees_the_same_part_of_the_picture(view):
+def test_the_teacher_sees_the_same_part_of_the_picture(view) -> None:
     view = {"size": 8, **view}
     draws = torch.Generator().manual_seed(0)
     smooth = F.interpolate(torch.rand(6, 3, 3, 3, generator=draws), size=(16, 16), mode="bicubic").clamp(0, 1)
@@ -89,10 +91,11 @@ def test_the_teacher_sees_the_same_part_of_the_picture(view):
     assert (again.flip(3) - student)[inner].abs().mean() > 0.05
 
 
-def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
+def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path: Path) -> None:
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
     crops, view = StoredCrops(12, views=3, seed=0), {"size": 16, "crop_pad": 2, "flip": 0.5}
-    extraction, asked = features.Extraction("w", CPU, cache=tmp_path), {"view": view, "shown": 16}
+    extraction = features.Extraction("w", CPU, cache=tmp_path)
+    asked: dict[str, Any] = {"view": view, "shown": 16}
     taught = features.extract_crops(Colours(), split, crops, extraction, **asked)
     assert (taught.shape, taught.dtype) == ((12, 3, 12), torch.float16)
     pictures = Pictures(PIXELS, split.labels, device=CPU, view={**view, "jitter": 0.0})
@@ -107,9 +110,10 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
 
 
-def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path):
+def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path: Path) -> None:
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
-    crops, view, seen = StoredCrops(12, views=1, seed=0), {"size": 8, "crop_area": (0.4, 0.9)}, []
+    crops, seen = StoredCrops(12, views=1, seed=0), []
+    view: dict[str, Any] = {"size": 8, "crop_area": (0.4, 0.9)}
     teacher = Colours()
     teacher.register_forward_pre_hook(lambda _, args: seen.append(args[0].float()))
     extraction = features.Extraction("w", CPU, precision="bf16", cache=tmp_path)
@@ -118,7 +122,7 @@ def test_half_precision_is_for_the_teacher_not_for_where_it_looks(tmp_path):
     assert torch.allclose(seen[0], crop_views(torch.from_numpy(PIXELS), numbers, **view, shown=32), atol=1e-5)
 
 
-def test_colours_change_for_the_student_and_are_drawn_anew():
+def test_colours_change_for_the_student_and_are_drawn_anew() -> None:
     crops = StoredCrops(12, views=1, seed=0)
     still, wild = (
         Pictures(PIXELS, np.zeros(12, np.int64), device=CPU, view={"size": 16, "jitter": j}) for j in (0.0, 0.4)
@@ -168,7 +172,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("name", ["text", "relation", "feature", "cross_entropy"])
-def test_every_term_stands_on_its_own_weight(name):
+def test_every_term_stands_on_its_own_weight(name: str) -> None:
     off = {"text": 0.0, "relation": 0.0, "feature": 0.0, "cross_entropy": 0.0}
     found = [
         make_task(Terms(**{**off, name: weight})).losses(torch.arange(6), torch.Generator().manual_seed(0))
@@ -179,7 +183,7 @@ def test_every_term_stands_on_its_own_weight(name):
     assert found[0][name] > 0
 
 
-def test_no_label_is_used_unless_it_is_asked_for(tmp_path):
+def test_no_label_is_used_unless_it_is_asked_for(tmp_path: Path) -> None:
     mixed = np.random.default_rng(1).permutation(np.arange(12) % 3)
     assert same(run(tmp_path / "a", make_task()), run(tmp_path / "b", make_task(labels=mixed)))
     terms = Terms(cross_entropy=1.0)
@@ -187,14 +191,14 @@ def test_no_label_is_used_unless_it_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("step", range(9))
-def test_a_distillation_stopped_at_any_step_ends_in_the_same_bits(tmp_path, step):
+def test_a_distillation_stopped_at_any_step_ends_in_the_same_bits(tmp_path: Path, step: int) -> None:
     straight = run(tmp_path / "straight", make_task())
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped", make_task(interrupt_at=(step,)))
     assert same(straight, run(tmp_path / "stopped", make_task()))
 
 
-def test_processes_that_share_a_batch_have_its_losses():
+def test_processes_that_share_a_batch_have_its_losses() -> None:
     items, given = torch.tensor([5, 1, 8, 2, 0, 11, 3, 7]), []
 
     def losses(shard, gather=None):
@@ -210,7 +214,7 @@ def test_processes_that_share_a_batch_have_its_losses():
         assert sum(part[name].item() for part in parts) / 2 == pytest.approx(value.item(), rel=1e-4)
 
 
-def test_a_term_without_what_it_needs_is_refused():
+def test_a_term_without_what_it_needs_is_refused() -> None:
     task = make_task()
     given = (task.encoder, task.projector, task.pictures)
     with pytest.raises(ValueError, match="anchors"):

@@ -1,6 +1,8 @@
 """Supports by class: every class its own name and its own pictures."""
 
 import unicodedata
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from prediction_world import photo
@@ -13,7 +15,7 @@ BIRD, MACHINE = ClassEntry("n02012849", "crane", "a bird"), ClassEntry("n0312670
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path: Path) -> Callable[..., Path]:
     """Makes a folder with one picture for each name."""
 
     def made(*names):
@@ -36,23 +38,29 @@ def folders(tmp_path):
         (["Bär", unicodedata.normalize("NFD", "Bär")], [], r"'B\\xe4r' would both be the class"),
     ],
 )
-def test_two_classes_of_one_name_are_an_error_that_names_both(folders, names, listed, told):
+def test_two_classes_of_one_name_are_an_error_that_names_both(
+    folders: Callable[..., Path], names, listed, told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         open_supports(folders(*names), listed)
 
 
-def test_a_folder_takes_the_name_of_its_class_and_a_class_without_a_folder_is_kept(folders):
+def test_a_folder_takes_the_name_of_its_class_and_a_class_without_a_folder_is_kept(
+    folders: Callable[..., Path],
+) -> None:
     found = open_supports(folders("n02012849", "wren"), [BIRD, ClassEntry("owl", "owl")])
     assert found.classes == ("crane", "wren", "owl")
     assert found.labels == (0, 1)
 
 
-def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path):
+def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path: Path) -> None:
     (tmp_path / "wren").mkdir()
     assert open_supports(tmp_path, [BIRD, ClassEntry("wren", "wren")]).classes == ("wren", "crane")
 
 
-def test_the_pictures_of_all_classes_are_looked_up_at_once(folders, monkeypatch):
+def test_the_pictures_of_all_classes_are_looked_up_at_once(
+    folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     monkeypatch.setattr(
         "syntrans.images.folders.sha256_of", lambda files: asked.append(len(files)) or ["0"] * len(files)

@@ -1,6 +1,7 @@
 """The builder's loop: a training that was stopped gives the weights of one that was not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def trained(state, schedule=SCHEDULE, stop: int | None = None) -> dict[str, torc
     return {key: value.detach().clone() for key, value in net.state_dict().items()}
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path) -> None:
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole.safetensors")
     with pytest.raises(Stopped):
         trained(tmp_path / "part.safetensors", stop=17)
@@ -41,14 +42,14 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path) -> None:
     assert all(torch.equal(whole[key], again[key]) for key in whole)
 
 
-def test_the_state_of_another_recipe_is_not_taken_up(tmp_path) -> None:
+def test_the_state_of_another_recipe_is_not_taken_up(tmp_path: Path) -> None:
     state = tmp_path / "state.safetensors"
     trained(state)
     with pytest.raises(Stopped):
         trained(state, replace(SCHEDULE, lr=2e-2), stop=0)
 
 
-def test_a_loss_that_is_not_finite_ends_the_training(tmp_path) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
     net = model()
     with pytest.raises(FloatingPointError, match="toy: the loss is nan at step 0"):
         train("toy", net, lambda step, _: {"squares": net.weight.sum() * torch.nan}, SCHEDULE, tmp_path / "s")

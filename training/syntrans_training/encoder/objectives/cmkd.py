@@ -212,5 +212,5 @@ def teacher_backbone(
         return lambda views, _: encoder(views)
     if table is None:
         raise ValueError("a teacher needs an encoder or a table of features to see with")
-    known = table.to(device)
-    return lambda _, images: known[images.to(device)]
+    rows = table.to(device)
+    return lambda _, images: rows[images.to(device)]

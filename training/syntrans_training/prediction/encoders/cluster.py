@@ -43,9 +43,9 @@ class Reader:
     """A worker process: opens the encoder once. Raises `EnvironmentProblem` where it is another one than here."""
 
     def __init__(self, ref: str | None, expected: str) -> None:
-        from syntrans_training.prediction.encoders.choose import open_sight
+        from syntrans_training.prediction.encoders.choose import open_image_encoder
 
-        self._encoder = open_sight(ref).encoder
+        self._encoder = open_image_encoder(ref).encoder
         if fingerprint(self._encoder) != expected:
             raise EnvironmentProblem(
                 f"a machine of the cluster has another encoder ({self._encoder.name}); install the same files there, "
@@ -58,13 +58,13 @@ class Reader:
 
     def _read(self, part: dict[str, Any]) -> dict[str, Any]:
         places = zip(part["path"], part["row"], part["image"], part["origin"], strict=True)
-        found = encode_photos(self._encoder, [_picture(*place) for place in places], "read pictures")
+        encoded = encode_photos(self._encoder, [_picture(*place) for place in places], "read pictures")
         number = part["number"]
         return {
-            "number": [number[row] for row in found.rows],
-            "features": found.features.tolist(),
-            "broken": [number[row] for row in found.broken],
-            "why": list(found.broken.values()),
+            "number": [number[row] for row in encoded.rows],
+            "features": encoded.features.tolist(),
+            "broken": [number[row] for row in encoded.broken],
+            "why": list(encoded.broken.values()),
         }
 
 
@@ -152,9 +152,9 @@ def _read_there(
 
 def _cause(error: BaseException) -> str:
     """One line: our own error on the worker, else the last line that Ray tells."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, SyntransError):
-            return str(found)
-        found = getattr(found, "cause", None) or found.__cause__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SyntransError):
+            return str(cause)
+        cause = getattr(cause, "cause", None) or cause.__cause__
     return str(error).strip().splitlines()[-1][:300]

@@ -16,22 +16,22 @@ from syntrans.images.reference import Picture
 from syntrans.paths import atomic_path
 from syntrans.progress import say
 from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder, Keep, fingerprint
-from syntrans_training.prediction.space import Array
+from syntrans_training.prediction.shapes import Float
 
 EVERY = 1024
 
 
 class FeatureJournal:
-    """`known` are features by picture; `add` keeps more of them, `save` writes what is not yet on disk."""
+    """`features` are those it holds, by picture; `add` keeps more of them, `save` writes what is not yet on disk."""
 
     def __init__(self, folder: Path, encoder: ImageEncoder) -> None:
         self.folder, self._encoder = folder, fingerprint(encoder)
-        self.known = self._read()
-        self._kept = len(self.known)
-        self._new: dict[str, Array] = {}
+        self.features = self._read()
+        self._kept = len(self.features)
+        self._new: dict[str, Float[np.ndarray, " d"]] = {}
 
-    def add(self, names: Sequence[str], features: Array) -> None:
-        """Features [n, d] of pictures."""
+    def add(self, names: Sequence[str], features: Float[np.ndarray, "n d"]) -> None:
+        """More features of pictures."""
         self._new.update(zip(names, features, strict=True))
         if len(self._new) >= EVERY:
             self.save()
@@ -53,10 +53,10 @@ class FeatureJournal:
         """The results are written, so that nothing is left to go on with."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _read(self) -> dict[str, Array]:
+    def _read(self) -> dict[str, Float[np.ndarray, " d"]]:
         from safetensors import SafetensorError, safe_open
 
-        found: dict[str, Array] = {}
+        by_picture: dict[str, Float[np.ndarray, " d"]] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
             try:
                 with safe_open(str(path), framework="numpy") as file:
@@ -64,19 +64,19 @@ class FeatureJournal:
                     if note["encoder"] != self._encoder:
                         continue
                     features = _checked(file.get_tensor("features"), note)
-                    found.update(zip(json.loads(note["pictures"]), features, strict=True))
+                    by_picture.update(zip(json.loads(note["pictures"]), features, strict=True))
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 say(f"passed over: {path} ({error})")
-        return found
+        return by_picture
 
 
-def _checked(features: Array, note: dict[str, str]) -> Array:
+def _checked(features: Float[np.ndarray, "n d"], note: dict[str, str]) -> Float[np.ndarray, "n d"]:
     if note["sha256"] != _checksum(note["pictures"], features):
         raise ValueError("its features do not give their checksum")
     return features
 
 
-def _checksum(pictures: str, features: Array) -> str:
+def _checksum(pictures: str, features: Float[np.ndarray, "n d"]) -> str:
     return hashlib.sha256(
         pictures.encode() + f"{features.dtype}{features.shape}".encode() + features.tobytes()
     ).hexdigest()
@@ -91,22 +91,22 @@ def encode_resumably(
     encode: Callable[[Sequence[Picture], Keep], Encoded], pictures: Sequence[Picture], journal: FeatureJournal
 ) -> Encoded:
     """As `encode`, without those that the journal knows; what was read until a stop is kept in it."""
-    known = journal.known
-    missing = [row for row, picture in enumerate(pictures) if picture.sha256 not in known]
+    kept = journal.features
+    missing = [row for row, picture in enumerate(pictures) if picture.sha256 not in kept]
     if len(missing) < len(pictures):
         say(f"{len(pictures) - len(missing)} pictures were read before the last stop")
 
-    def keep(rows: Sequence[int], features: Array) -> None:
+    def keep(rows: Sequence[int], features: Float[np.ndarray, "n d"]) -> None:
         journal.add([pictures[missing[row]].sha256 for row in rows], features)
 
     try:
         read = encode([pictures[row] for row in missing], keep)
     except BaseException:
-        if kept := journal.save():
-            say(f"{kept} pictures are kept in {journal.folder}; the same command goes on from there")
+        if saved := journal.save():
+            say(f"{saved} pictures are kept in {journal.folder}; the same command goes on from there")
         raise
-    found = {missing[row]: features for row, features in zip(read.rows, read.features, strict=True)}
-    found |= {row: known[picture.sha256] for row, picture in enumerate(pictures) if picture.sha256 in known}
-    rows = tuple(sorted(found))
-    features = np.stack([found[row] for row in rows]) if rows else read.features
+    by_row = {missing[row]: features for row, features in zip(read.rows, read.features, strict=True)}
+    by_row |= {row: kept[picture.sha256] for row, picture in enumerate(pictures) if picture.sha256 in kept}
+    rows = tuple(sorted(by_row))
+    features = np.stack([by_row[row] for row in rows]) if rows else read.features
     return Encoded(features, rows, {missing[row]: why for row, why in read.broken.items()})

@@ -6,6 +6,7 @@ and deviation, as Hugging Face's exports carry it; ImageNet's where there is non
 
 import importlib.util
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from PIL import Image
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
-from syntrans_training.prediction.encoders.pipeline import Pixels
-from syntrans_training.prediction.space import Array
+from syntrans_training.prediction.shapes import Float, UInt8
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
 STD = (0.229, 0.224, 0.225)
@@ -41,8 +41,8 @@ class OnnxEncoder:
         taken = self._session.get_inputs()
         shape = list(taken[0].shape)
         if len(taken) != 1 or len(shape) != 4 or taken[0].type != "tensor(float)":
-            asked = ", ".join(f"{i.name} {i.shape} {i.type}" for i in taken)
-            raise ModelLoadError(f"{path} takes {asked}; an image encoder takes one float tensor [n, 3, side, side]")
+            inputs = ", ".join(f"{i.name} {i.shape} {i.type}" for i in taken)
+            raise ModelLoadError(f"{path} takes {inputs}; an image encoder takes one float tensor [n, 3, side, side]")
         self._input = taken[0].name
         self.size = shape[-1] if isinstance(shape[-1], int) else _DEFAULT_SIZE
         self.at_least = 2 * self.size  # enough for the resampling
@@ -50,28 +50,38 @@ class OnnxEncoder:
         mean, std = _normalisation(path.with_name("preprocessor_config.json"))
         self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)
         self._shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(3, 1, 1)
+        self._kept = threading.local()  # fresh memory for every batch takes as long as filling it
         self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.uint8)).shape[1])
 
-    def prepare(self, picture: Image.Image) -> Pixels:
-        """[3, side, side] uint8; Pillow takes the colours apart faster than numpy turns the axes."""
+    def prepare(self, picture: Image.Image) -> UInt8[np.ndarray, "3 s s"]:
+        """Pillow takes the colours apart faster than numpy turns the axes."""
         square = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return np.stack([np.asarray(plane) for plane in square.split()])
+        planes = b"".join(square.tobytes("raw", colour) for colour in "RGB")
+        return np.frombuffer(planes, np.uint8).reshape(3, self.size, self.size)
 
-    def forward(self, batch: Pixels) -> Array:
-        """Features [n, dim] of prepared pictures [n, 3, side, side]."""
+    def forward(self, batch: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+        """Features of prepared pictures."""
         if self._one_by_one and len(batch) > 1:
             return np.concatenate([self.forward(batch[i : i + 1]) for i in range(len(batch))])
-        given = np.multiply(batch, self._scale, dtype=np.float32)
-        given += self._shift
+        given = self._normalised(batch)
         try:
-            found: Array = np.asarray(self._session.run(None, {self._input: given})[0], np.float32)
+            output = np.asarray(self._session.run(None, {self._input: given})[0], np.float32)
         except Exception as error:  # onnxruntime has no public base of its errors
             raise ModelLoadError(f"{self.name} does not read pictures: {str(error).splitlines()[0][:200]}") from error
-        if found.ndim == 4:
-            return found.mean((2, 3)) if found.shape[2] > 1 else found[:, :, 0, 0]
-        if found.ndim not in (2, 3):
-            raise ModelLoadError(f"{self.name} gives an output of shape {found.shape}; features are [n, d]")
-        return found[:, 0] if found.ndim == 3 else found
+        if output.ndim == 4:
+            return output.mean((2, 3)) if output.shape[2] > 1 else output[:, :, 0, 0]
+        if output.ndim not in (2, 3):
+            raise ModelLoadError(f"{self.name} gives an output of shape {output.shape}; features are [n, d]")
+        return output[:, 0] if output.ndim == 3 else output
+
+    def _normalised(self, batch: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n 3 s s"]:
+        """As the file takes them; overwritten by the next batch of this thread."""
+        if len(getattr(self._kept, "given", ())) < len(batch):
+            self._kept.given = np.empty(batch.shape, np.float32)
+        given = np.asarray(self._kept.given)[: len(batch)]
+        np.multiply(batch, self._scale, out=given)
+        given += self._shift
+        return given
 
 
 def photo_file() -> Path | None:
@@ -106,8 +116,8 @@ def _normalisation(path: Path) -> tuple[Sequence[float], Sequence[float]]:
     if not path.is_file():
         return MEAN, STD
     try:
-        asked = json.loads(path.read_text(encoding="utf-8"))
-        mean, std = (tuple(map(float, asked[key])) for key in ("image_mean", "image_std"))
+        config = json.loads(path.read_text(encoding="utf-8"))
+        mean, std = (tuple(map(float, config[key])) for key in ("image_mean", "image_std"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(f"{path} does not say image_mean and image_std; correct or remove it") from error
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:

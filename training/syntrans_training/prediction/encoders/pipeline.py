@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from syntrans.errors import InputError
 from syntrans.images.parquet import streamed
 from syntrans.machine import cores
 from syntrans.progress import track
-from syntrans_training.prediction.space import Array
+from syntrans_training.prediction.shapes import Float, Shaped
 
 AHEAD = 2  # batches a thread that are under way before they are needed
 
-Pixels = NDArray[Any]
-Keep = Callable[[Sequence[int], Array], None]
+Pixels = Shaped[np.ndarray, "..."]
+"""A prepared picture, or a batch of them: each encoder has its own form."""
+Keep = Callable[[Sequence[int], Float[np.ndarray, "n d"]], None]
 """Is given the rows and the features of every batch."""
 
 
@@ -44,8 +44,8 @@ class ImageEncoder(Protocol):
         """A picture as `forward` takes it."""
         ...
 
-    def forward(self, batch: Pixels) -> Array:
-        """Features [n, dim] of prepared pictures."""
+    def forward(self, batch: Pixels) -> Float[np.ndarray, "n d"]:
+        """Features, d = `dim`, of prepared pictures."""
         ...
 
 
@@ -63,9 +63,9 @@ class Photo(Protocol):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Features [m, d] of the readable ones of n photos; `rows` [m] says which; `broken` maps the others to why."""
+    """Features of the readable ones of n photos; `rows` says which; `broken` maps the others to why."""
 
-    features: Array
+    features: Float[np.ndarray, "m d"]
     rows: tuple[int, ...]
     broken: dict[int, str]
 
@@ -75,7 +75,7 @@ class _Part:
     """A batch on its way: the rows that can be read, their pixels or already their features, and the broken ones."""
 
     rows: list[int]
-    seen: Array | Pixels
+    seen: Pixels
     broken: dict[int, str]
 
 

@@ -14,12 +14,12 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import newest
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
-from syntrans_training.encoder.training import open_encoder
+from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
-from syntrans_training.prediction.encoders.pipeline import Pixels
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
-from syntrans_training.prediction.space import Array, Labels, Space
+from syntrans_training.prediction.shapes import Float, Int, UInt8
+from syntrans_training.prediction.space import Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge
 from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, knowledge_of, read_knowledge
 
@@ -42,20 +42,19 @@ class TrainedEncoder:
         self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)
         self._module.eval()
         self._precision, self._shown = note["precision"], trained.test_size
-        self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.heads.phi.mean)
+        self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.bridges.phi.mean)
         self.size = run.config.data.size
         self.at_least = GAP * self.size
 
-    def prepare(self, picture: Image.Image) -> Pixels:
-        """[size, size, 3] uint8, as pictures are stored."""
+    def prepare(self, picture: Image.Image) -> UInt8[np.ndarray, "s s 3"]:
+        """As pictures are stored."""
         return squeezed(picture, self.size)
 
-    def forward(self, batch: Pixels) -> Array:
-        """Features [n, dim]."""
+    def forward(self, batch: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n d"]:
+        """Features of prepared pictures."""
         with torch.inference_mode(), autocast(self._device, self._precision):
-            found = encode_batch(self._module, torch.from_numpy(batch).to(self._device), self._shown)
-        numbers: Array = found.cpu().numpy()
-        return numbers
+            features = encode_batch(self._module, torch.from_numpy(batch).to(self._device), self._shown)
+        return np.asarray(features.cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class RunKnowledge:
     @property
     def reads_descriptors(self) -> bool:
         """Whether it was trained with descriptors."""
-        return self.run.bridge.main != NAME
+        return self.run.ridge.main != NAME
 
     def descriptors(self, given: Path | None, classes: Sequence[str]) -> Path | None:
         """The `given` file, else the training's, else the newest one: the first that knows every class; None: names.
@@ -92,11 +91,11 @@ class RunKnowledge:
         self,
         path: Path | None,
         classes: Sequence[str],
-        labels: Labels,
+        labels: Int[np.ndarray, " n"],
         described: Mapping[str, Sequence[str]] | None = None,
     ) -> ClassTexts:
         """The classes in words, as the run's heads read them: `described` by class, descriptors of `path`, or names."""
-        variant = self.run.bridge.main if path is not None or described else NAME
+        variant = self.run.ridge.main if path is not None or described else NAME
         text, share = self.run.config.text, self._choice(variant, labels)["name_share"]
         bank = embed_texts(
             knowledge_of(described, classes) if described else self._knowledge(path, classes),
@@ -107,34 +106,34 @@ class RunKnowledge:
             name_template=text.name_template,
             weighting=text.weighting,
         )
-        each = tuple(vectors[: len(told)] for vectors, told in zip(bank.texts, bank.sentences, strict=True))
+        each = tuple(vectors[: len(texts)] for vectors, texts in zip(bank.texts, bank.sentences, strict=True))
         return ClassTexts(tuple(classes), bank.sentences, bank.vectors(share), each)
 
-    def space(self, texts: ClassTexts | None, labels: Labels) -> Space:
+    def space(self, texts: ClassTexts | None, labels: Int[np.ndarray, " n"]) -> Space:
         """The shared space of the heads for such texts; without texts, of those that were trained without."""
-        variant = NONE if texts is None else self.run.bridge.main if any(texts.descriptors) else NAME
+        variant = NONE if texts is None else self.run.ridge.main if any(texts.descriptors) else NAME
         choice = self._choice(variant, labels)
-        head = self.run.heads.heads[choice["variant"], choice["shots"]][0]
+        head = self.run.bridges.heads[choice["variant"], choice["shots"]][0]
         mute = texts is None and choice["variant"] != NONE
-        is_main = choice["variant"] == self.run.heads.variants[0]
+        is_main = choice["variant"] == self.run.bridges.variants[0]
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
-        spreads = self.run.heads.spreads.get((choice["variant"], choice["shots"]))
+        spreads = self.run.bridges.spreads.get((choice["variant"], choice["shots"]))
         spread = None if mute or spreads is None else spreads[0]
         alpha = 0.0 if mute else choice["alpha"]
-        bridge = TrainedBridge(self.run.heads.phi, head, alpha, temperature, spread)
+        bridge = TrainedBridge(self.run.bridges.phi, head, alpha, temperature, spread)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
         return read_knowledge(path, classes, beside=self.run.classes_beside(tuple(classes)))
 
-    def _choice(self, variant: str, labels: Labels) -> dict[str, Any]:
+    def _choice(self, variant: str, labels: Int[np.ndarray, " n"]) -> dict[str, Any]:
         """Of the trained heads those of this kind of text, else the main ones; of their shots the nearest."""
-        choices = self.run.heads.choices
-        kind = variant if variant in self.run.heads.variants else self.run.heads.variants[0]
+        choices = self.run.bridges.choices
+        kind = variant if variant in self.run.bridges.variants else self.run.bridges.variants[0]
         shots = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 1
-        known = [(abs(k - shots), k) for name, k in choices if name == kind]
-        return choices[kind, min(known)[1]]
+        trained = (k for name, k in choices if name == kind)
+        return choices[kind, min(trained, key=lambda k: (abs(k - shots), k))]
 
 
 _CONTROLS = {NONE: "no_text", NAME: "name_only"}  # their rows of an evaluation

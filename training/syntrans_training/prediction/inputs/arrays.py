@@ -4,38 +4,37 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from syntrans.errors import InputError
-from syntrans_training.prediction.space import Array
+from syntrans_training.prediction.shapes import Float, Shaped
 
 
 class BadValue(InputError, ValueError):
     """What was given cannot be used; scikit-learn expects a `ValueError`."""
 
 
-def labels_of(labels: Any) -> NDArray[Any]:
-    """Class labels [n]; raises `BadValue` for what names no classes."""
+def labels_of(labels: Any) -> Shaped[np.ndarray, " n"]:
+    """Class labels; raises `BadValue` for what names no classes."""
     if labels is None:
         raise BadValue("requires y to be passed, but the target y is None; give one label a picture")
-    found = np.asarray(labels)
-    if found.ndim == 2 and found.shape[1] == 1:
+    y = np.asarray(labels)
+    if y.ndim == 2 and y.shape[1] == 1:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected; it is made flat", _warning(), stacklevel=2
         )
-        found = found[:, 0]
-    if found.ndim != 1:
-        raise BadValue(f"labels have shape {found.shape}; give one label a picture")
-    if np.issubdtype(found.dtype, np.floating):
-        if not np.isfinite(found).all():
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise BadValue(f"labels have shape {y.shape}; give one label a picture")
+    if np.issubdtype(y.dtype, np.floating):
+        if not np.isfinite(y).all():
             raise BadValue("Input y contains NaN or infinity; give every picture a label")
-        if (found != np.floor(found)).any():
+        if (y != np.floor(y)).any():
             raise BadValue("Unknown label type: continuous numbers; labels are names or whole numbers")
-    return found
+    return y
 
 
-def feature_rows(x: Any, known: int | None) -> Array:
-    """Finite features [n, d], d as `known` says; raises `BadValue`, or `TypeError` for what is no number."""
+def feature_rows(x: Any, width: int | None) -> Float[np.ndarray, "n d"]:
+    """Finite features, of this `width`; raises `BadValue`, or `TypeError` for what is no number."""
     if hasattr(x, "toarray"):
         raise BadValue("sparse input is not supported; give a dense array, as x.toarray() makes one")
     rows = np.asarray(x)
@@ -51,8 +50,8 @@ def feature_rows(x: Any, known: int | None) -> Array:
         raise BadValue(f"0 feature(s) (shape={rows.shape}) while a minimum of 1 is required.")
     if not np.isfinite(rows).all():
         raise BadValue("Input X contains NaN or infinity; leave those pictures out")
-    if known is not None and rows.shape[1] != known:
-        raise BadValue(f"X has {rows.shape[1]} features, but FewShotClassifier is expecting {known} features as input")
+    if width is not None and rows.shape[1] != width:
+        raise BadValue(f"X has {rows.shape[1]} features, but FewShotClassifier is expecting {width} features as input")
     return rows.astype(np.float32)
 
 
@@ -62,5 +61,5 @@ def _warning() -> type[Warning]:
         from sklearn.exceptions import DataConversionWarning
     except ImportError:
         return UserWarning
-    found: type[Warning] = DataConversionWarning
-    return found
+    warning: type[Warning] = DataConversionWarning
+    return warning

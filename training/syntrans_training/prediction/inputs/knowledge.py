@@ -14,7 +14,8 @@ from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
 from syntrans.contract.reading import read_descriptors
 from syntrans.errors import InputError
-from syntrans_training.prediction.space import Array, unit
+from syntrans_training.prediction.shapes import Float
+from syntrans_training.prediction.space import unit
 
 NAME_TEMPLATE = "a photo of a {name}"
 MOST = 30  # descriptors that are read of a class, by rank
@@ -22,21 +23,21 @@ MOST = 30  # descriptors that are read of a class, by rank
 
 @runtime_checkable
 class TextReader(Protocol):
-    """Unit vectors [n, s] of texts."""
+    """Unit vectors of texts."""
 
-    def encode(self, texts: Sequence[str]) -> Array:
+    def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "n s"]:
         """In the order of the texts."""
         ...
 
 
 @dataclass(frozen=True)
 class ClassTexts:
-    """C classes in words: `descriptors` of each, perhaps none; `vectors` [C, s]; `each` [m_c, s], one a descriptor."""
+    """C classes in words: `descriptors` of each, perhaps none; their `vectors`; in `each` one a descriptor."""
 
     names: tuple[str, ...]
     descriptors: tuple[tuple[str, ...], ...]
-    vectors: Array
-    each: tuple[Array, ...]
+    vectors: Float[np.ndarray, "c s"]
+    each: tuple[Float[np.ndarray, "_ s"], ...]
 
 
 def find_descriptors(path: Path, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -51,31 +52,31 @@ def find_descriptors(path: Path, classes: Sequence[str]) -> dict[str, tuple[str,
     for row in rows:
         if row.kept:
             kept.setdefault(row.class_id, []).append((row.rank if row.rank is not None else 10**9, row.text))
-    found = {}
+    by_class = {}
     for name in classes:
         class_id = matches.found.get(name, "")
         if class_id in kept:
-            found[name] = tuple(text for _, text in sorted(kept[class_id])[:MOST])
-    if not found:
+            by_class[name] = tuple(text for _, text in sorted(kept[class_id])[:MOST])
+    if not by_class:
         raise InputError(
             f"{path} has no descriptor of {', '.join(list(classes)[:3])}; mine or import them under these class names, "
             "or say --text names"
         )
-    return found
+    return by_class
 
 
 def read_texts(
     classes: Sequence[str], descriptors: Mapping[str, Sequence[str]], reader: TextReader, template: str = NAME_TEMPLATE
 ) -> ClassTexts:
     """Embed the classes: the mean of a class's descriptors, or its name where it has none."""
-    told = tuple(tuple(descriptors.get(name, ())) for name in classes)
-    flat = [text for texts in told for text in texts]
+    of_classes = tuple(tuple(descriptors.get(name, ())) for name in classes)
+    flat = [text for texts in of_classes for text in texts]
     vectors = reader.encode([*(template.format(name=_words(name)) for name in classes), *flat])
     names, rest = vectors[: len(classes)], vectors[len(classes) :]
-    ends = np.cumsum([len(texts) for texts in told])[:-1]
+    ends = np.cumsum([len(texts) for texts in of_classes])[:-1]
     each = tuple(np.split(rest, ends)) if len(classes) else ()
     means = [unit(own.mean(0)) if len(own) else name for own, name in zip(each, names, strict=True)]
-    return ClassTexts(tuple(classes), told, np.stack(means), each)
+    return ClassTexts(tuple(classes), of_classes, np.stack(means), each)
 
 
 def _words(name: str) -> str:

@@ -49,8 +49,8 @@ def open_supports(path: Path | None, listed: Sequence[ClassEntry] = ()) -> Suppo
     names = _named(keys, listed)
     classes = tuple(dict.fromkeys([*names, *(entry.name for entry in listed)]))
     by_class = zip(names, (images.get(key, []) for key in keys), strict=True)
-    found = [(classes.index(name), picture) for name, pictures in by_class for picture in pictures]
-    labels, pictures = tuple(label for label, _ in found), tuple(picture for _, picture in found)
+    labelled = [(classes.index(name), picture) for name, pictures in by_class for picture in pictures]
+    labels, pictures = tuple(label for label, _ in labelled), tuple(picture for _, picture in labelled)
     return Supports(classes, pictures, labels, _passed_over(images))
 
 
@@ -92,11 +92,11 @@ def open_queries(query: str) -> tuple[list[Picture], str]:
 
 def _named(keys: Sequence[str], listed: Sequence[ClassEntry]) -> list[str]:
     """The name of each class folder: that of its listed class, else its own."""
-    found = match(listed, keys, "--support").found
-    names = {found[entry.id]: entry.name for entry in listed if entry.id in found}
+    folders = match(listed, keys, "--support").found
+    names = {folders[entry.id]: entry.name for entry in listed if entry.id in folders}
     named = [names.get(key, key) for key in keys]
     _require_told_apart(
-        [*((found.get(entry.id, entry.id), entry.name) for entry in listed), *zip(keys, named, strict=True)]
+        [*((folders.get(entry.id, entry.id), entry.name) for entry in listed), *zip(keys, named, strict=True)]
     )
     return named
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from syntrans_training.prediction.class_means import class_directions, softmax
-from syntrans_training.prediction.space import Array, Labels, unit
+from syntrans_training.prediction.shapes import Float, Int
+from syntrans_training.prediction.space import unit
 
 SAME = 0.98  # cosine from which two pictures are nearly the same one
 ALIKE = 0.6  # cosine of two centred class directions from which they are hard to tell apart
@@ -18,9 +19,13 @@ FEW = 3
 
 
 def check_supports(
-    z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]
+    z: Float[np.ndarray, "n r"],
+    labels: Int[np.ndarray, " n"],
+    classes: Sequence[str],
+    origins: Sequence[str],
+    sha256: Sequence[str],
 ) -> list[str]:
-    """Warnings about supports [n, r] in their space."""
+    """Warnings about supports in their space."""
     return [
         *_same(labels, classes, origins, sha256),
         *_near_duplicates(z, labels, classes, origins, sha256),
@@ -30,46 +35,56 @@ def check_supports(
     ]
 
 
-def _same(labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]) -> list[str]:
+def _same(
+    labels: Int[np.ndarray, " n"], classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]
+) -> list[str]:
     first: dict[str, int] = {}
-    found = []
+    warnings = []
     for row, digest in enumerate(sha256):
         before = first.setdefault(digest, row)
         if before == row:
             continue
         where = f"{origins[before]} and {origins[row]}"
         if labels[before] != labels[row]:
-            found.append(f"the same picture in {classes[labels[before]]} and {classes[labels[row]]}: {where}; keep one")
+            warnings.append(
+                f"the same picture in {classes[labels[before]]} and {classes[labels[row]]}: {where}; keep one"
+            )
         else:
-            found.append(f"the same picture twice in {classes[labels[row]]}: {where}; one is enough")
-    return found
+            warnings.append(f"the same picture twice in {classes[labels[row]]}: {where}; one is enough")
+    return warnings
 
 
 def _near_duplicates(
-    z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str], sha256: Sequence[str]
+    z: Float[np.ndarray, "n r"],
+    labels: Int[np.ndarray, " n"],
+    classes: Sequence[str],
+    origins: Sequence[str],
+    sha256: Sequence[str],
 ) -> list[str]:
     cosines = np.triu(z @ z.T, 1)
-    found = []
+    warnings = []
     for a, b in np.argwhere(cosines > SAME):
         if sha256[a] != sha256[b]:
             both = dict.fromkeys((classes[labels[a]], classes[labels[b]]))
-            found.append(f"nearly the same picture in {' and '.join(both)}: {origins[a]} and {origins[b]}")
-    return found
+            warnings.append(f"nearly the same picture in {' and '.join(both)}: {origins[a]} and {origins[b]}")
+    return warnings
 
 
-def _odd_ones(z: Array, labels: Labels, classes: Sequence[str], origins: Sequence[str]) -> list[str]:
+def _odd_ones(
+    z: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"], classes: Sequence[str], origins: Sequence[str]
+) -> list[str]:
     """Of classes with three and more: the other ones would take it for another class."""
     counts = np.bincount(labels, minlength=len(classes))
     directions = class_directions(z, labels, None, len(classes))
     p = softmax(SCALE * directions.left_out_scores(z, labels))
-    found = []
+    warnings = []
     for row in np.flatnonzero((counts[labels] >= FEW) & (p.max(1) > ODD) & (p.argmax(1) != labels)):
         own, other = classes[labels[row]], classes[int(p[row].argmax())]
-        found.append(f"odd one out in {own}: {origins[row]} looks like {other} ({p[row].max():.0%})")
-    return found
+        warnings.append(f"odd one out in {own}: {origins[row]} looks like {other} ({p[row].max():.0%})")
+    return warnings
 
 
-def _alike(z: Array, labels: Labels, classes: Sequence[str]) -> list[str]:
+def _alike(z: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"], classes: Sequence[str]) -> list[str]:
     seen = np.unique(labels)
     if len(seen) < 3:  # centred, two classes are opposite whatever they show
         return []
@@ -81,7 +96,7 @@ def _alike(z: Array, labels: Labels, classes: Sequence[str]) -> list[str]:
     ]
 
 
-def _small(labels: Labels, classes: Sequence[str]) -> list[str]:
+def _small(labels: Int[np.ndarray, " n"], classes: Sequence[str]) -> list[str]:
     counts = np.bincount(labels, minlength=len(classes))
     small = [f"{name} ({n})" for name, n in zip(classes, counts, strict=True) if n < FEW]
     if not small:

@@ -68,8 +68,8 @@ def _add_calls(app: FastAPI, session: Session) -> None:
     def predict(files: Annotated[list[Sent], File()]) -> dict[str, Any]:
         if len(files) > MAX_FILES:
             raise HTTPException(413, f"{len(files)} pictures; at most {MAX_FILES} in one request: send fewer at once")
-        found = session.answer([upload(file.filename, file.file.read()) for file in files])
-        return {"answers": [answer.as_dict() for answer in found]}
+        rows = session.answer([upload(file.filename, file.file.read()) for file in files])
+        return {"answers": [answer.as_dict() for answer in rows]}
 
     @app.post("/correct", summary="Make a picture (field “file”) a support of a class (field “name”), and keep it.")
     def correct(file: Annotated[Sent, File()], name: Annotated[str, Form()]) -> dict[str, str]:

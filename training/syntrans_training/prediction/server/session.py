@@ -17,7 +17,7 @@ from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.photos import Supports
 from syntrans_training.prediction.predictor import fit
 from syntrans_training.prediction.reasons import explain
-from syntrans_training.prediction.space import Array
+from syntrans_training.prediction.shapes import Float
 from syntrans_training.prediction.task import Task
 
 _PREFIX = "correction-"  # of the files that the server writes; it removes no other
@@ -66,7 +66,7 @@ class Session:
     @property
     def encoder(self) -> str:
         """Name of the encoder."""
-        return self._task.sight.encoder.name
+        return self._task.opened.encoder.name
 
     def terms(self) -> list[str]:
         """What the answers promise, in lines."""
@@ -78,7 +78,7 @@ class Session:
         """One answer an upload, in order; a broken one with its error."""
         with self._lock:
             task = self._task
-            encoded = encode_photos(task.sight.encoder, uploads, "read pictures")
+            encoded = encode_photos(task.opened.encoder, uploads, "read pictures")
             predictions = task.predictor.predict(encoded.features)
             reasons = explain(task.predictor, predictions)
             return answers(uploads, encoded, task.predictor, predictions, reasons, task.origins)
@@ -92,7 +92,7 @@ class Session:
         if name not in self.classes:
             raise InputError(f"class {plain_text(name)!r} is not known; give one of the {len(self.classes)} classes")
         with self._lock:
-            encoded = encode_photos(self._task.sight.encoder, [picture], "read a correction")
+            encoded = encode_photos(self._task.opened.encoder, [picture], "read a correction")
             if encoded.broken:
                 raise InputError(encoded.broken[0])
             path = (
@@ -108,13 +108,13 @@ class Session:
             self._learn(encoded.features, self.classes.index(name), str(path), earlier)
             return path
 
-    def _learn(self, features: Array, label: int, origin: str, instead_of: set[str]) -> None:
-        """Fit anew with one more support [1, d], without those from the files `instead_of`."""
+    def _learn(self, features: Float[np.ndarray, "1 d"], label: int, origin: str, instead_of: set[str]) -> None:
+        """Fit anew with one more support, without those from the files `instead_of`."""
         task = self._task
-        kept = np.array([known not in instead_of for known in task.origins], bool)
+        kept = np.array([earlier not in instead_of for earlier in task.origins], bool)
         rows = np.concatenate([task.features[kept], features])
         labels = np.append(task.labels[kept], label)
-        origins = (*(known for known in task.origins if known not in instead_of), origin)
+        origins = (*(earlier for earlier in task.origins if earlier not in instead_of), origin)
         old = task.predictor
-        predictor = fit(rows, labels, old.classes, task.sight.space, task.texts, old.settings)
+        predictor = fit(rows, labels, old.classes, task.opened.space, task.texts, old.settings)
         self._task = replace(task, features=rows, labels=labels, origins=origins, predictor=predictor)

@@ -1,0 +1,44 @@
+"""The trained heads of the bridge, as a finished training left them; nothing is trained here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syntrans_training.engine import checkpoint
+from syntrans_training.modules.shared_space import Metric, Phi
+from syntrans_training.modules.vsbird import VSBird
+from syntrans_training.text.task_alpha import ClassSpread
+
+SPREAD = "spread"  # prefix of what class_spreads.py adds
+
+
+@dataclass(frozen=True)
+class TrainedBridges:
+    """What the training of the bridge leaves: phi, trained heads and the choice by (variant, shots)."""
+
+    phi: Phi
+    heads: dict[tuple[str, int], list[VSBird]]
+    choices: dict[tuple[str, int], dict[str, Any]]
+    spreads: dict[tuple[str, int], list[ClassSpread]] = field(default_factory=dict)  # of val, where they were measured
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The text variants that were trained, in order."""
+        return tuple(dict.fromkeys(variant for variant, _ in self.heads))
+
+
+def read_bridges(path: Path) -> TrainedBridges:
+    """The heads of a file that the bridge stage finished."""
+    tensors, note = checkpoint.load(path)
+    phi = Phi(note["space"]["power"], tensors["phi.mean"], tensors.get("phi.basis"))
+    heads: dict[tuple[str, int], list[VSBird]] = {}
+    spreads: dict[tuple[str, int], list[ClassSpread]] = {}
+    for log in note["heads"]:
+        of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
+        metric = Metric(of_head["transform"], of_head["precision"])
+        head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
+        head.load_state_dict(of_head)
+        heads.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
+        if spread := checkpoint.part(tensors, f"{SPREAD}.{log['variant']}.{log['shots']}.{log['seed']}"):
+            spreads.setdefault((log["variant"], log["shots"]), []).append(ClassSpread(**spread))
+    return TrainedBridges(phi, heads, {(c["variant"], c["shots"]): c for c in note["choices"]}, spreads)
