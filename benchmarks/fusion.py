@@ -4,10 +4,10 @@ python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--
 
 RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
 must be no novel classes of anybody: on such the prior is learned (fusion_prior.py). Kinds of domain: as it is; pictures
-that scatter twice as much; half or all texts those of other classes. Printed: how the domain differs from val (u, b, n
-of docs/method.md (30)), accuracy of visual only, of alpha of val, of the three levels and of the best single alpha, and
-the mean slope of a task and the alpha whose text weighs as much on average. --plot draws accuracy over alpha with the
-levels marked, each at that alpha.
+that scatter twice as much; half or all texts those of other classes. Printed: how the domain differs from val (u and n,
+mean logs of the variance between and within classes over val's; b, docs/method.md (30)), accuracy of visual only, of
+alpha of val, of the three levels and of the best single alpha, and the mean slope of a task and the alpha whose text
+weighs as much on average. --plot draws accuracy over alpha with the levels marked, each at that alpha.
 """
 
 import argparse
