@@ -1,4 +1,4 @@
-"""What a worker process finds in its environment, set before anything of vLLM or torch is imported there."""
+"""Environment variables of a worker process, set before anything of vLLM or torch is imported there."""
 
 from __future__ import annotations
 

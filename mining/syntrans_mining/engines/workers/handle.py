@@ -1,4 +1,4 @@
-"""The run's end of a worker process: how it is born, spoken to and ended."""
+"""The handle on a worker process: start it, speak to it, end it."""
 
 from __future__ import annotations
 
