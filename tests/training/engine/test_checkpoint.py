@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,8 +103,8 @@ def test_an_optimizer_goes_on_from_its_state_as_if_it_had_not_stopped(kind: type
     def start() -> tuple[torch.nn.Linear, torch.optim.Optimizer]:
         torch.manual_seed(0)
         layer = torch.nn.Linear(3, 2)
-        options = {"momentum": 0.9} if kind is torch.optim.SGD else {}
-        return layer, kind(layer.parameters(), lr=0.1, **options)
+        options: dict[str, Any] = {"lr": 0.1, "momentum": 0.9} if kind is torch.optim.SGD else {"lr": 0.1}
+        return layer, kind(layer.parameters(), **options)
 
     def step(layer: torch.nn.Linear, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
