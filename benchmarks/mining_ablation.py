@@ -204,7 +204,7 @@ def main() -> None:
     """Run everything and write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", action="store_true", help="the run with all steps, and what each step leaves; nothing left out")
+    parser.add_argument("--steps", action="store_true", help="all steps, and what each leaves; none is left out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--train", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
     add_quick(parser)
