@@ -10,12 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from syntrans.paths import atomic_path
-from syntrans_world.build.diffusion import autoencoder, denoiser
+from syntrans_world.build.diffusion import autoencoder, denoiser, patterns
 from syntrans_world.build.diffusion.text_tower import text_tower, tokenizer_of
 from syntrans_world.build.pictures import draw_pool
 from syntrans_world.build.schedule import say
 
 POOL, POOL_SEED = 8_000, 43
+PATTERN_POOL = 16_000  # of the second round; the same pictures first
 
 
 def build_diffusion(clip_folder: Path, out: Path, state: Path) -> None:
@@ -24,9 +25,8 @@ def build_diffusion(clip_folder: Path, out: Path, state: Path) -> None:
     No picture shows a held-out combination of attributes (build/pictures.py): those of the classes, and a tenth of
     all others.
     """
-    pictures, attributes = _pool(state / "pool.safetensors")
-    clip, _, _ = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
-    clip.eval().requires_grad_(requires_grad=False)
+    pictures, attributes = _pool(state / "pool.safetensors", POOL)
+    clip = _clip(clip_folder)
     vae = autoencoder.build(pictures, clip, state / "autoencoder.safetensors")
     latents = autoencoder.latents(vae, pictures, factor=vae.config.scaling_factor)
     text, tokenizer = text_tower(clip_folder), tokenizer_of(clip_folder)
@@ -34,10 +34,32 @@ def build_diffusion(clip_folder: Path, out: Path, state: Path) -> None:
     _write({"vae": vae, "text_encoder": text, "tokenizer": tokenizer, "unet": unet}, out)
 
 
-def _pool(path: Path) -> tuple[Tensor, Tensor]:
+def retrain_for_patterns(clip_folder: Path, out: Path, state: Path) -> None:
+    """The second round (patterns.py), from the folder `out` that `build_diffusion` wrote."""
+    from diffusers import StableDiffusionPipeline
+
+    state.mkdir(parents=True, exist_ok=True)
+    pictures, attributes = _pool(state / "pool.safetensors", PATTERN_POOL)
+    before = StableDiffusionPipeline.from_pretrained(out, use_safetensors=True, dtype=torch.float32)
+    vae = patterns.retrain(before.vae, pictures, attributes, _clip(clip_folder), state)
+    latents = autoencoder.latents(vae, pictures, factor=vae.config.scaling_factor)
+    text, tokenizer = text_tower(clip_folder), tokenizer_of(clip_folder)
+    unet = before.unet.train().requires_grad_(requires_grad=True)
+    denoiser.retrain(
+        unet, latents, attributes, text, tokenizer, state / "denoiser.safetensors", schedule=patterns.DENOISER
+    )
+    _write({"vae": vae, "text_encoder": text, "tokenizer": tokenizer, "unet": unet}, out)
+
+
+def _clip(folder: Path) -> Any:
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _pool(path: Path, size: int) -> tuple[Tensor, Tensor]:
     """The training pictures and their attributes, drawn once."""
     if not path.is_file():
-        pictures, attributes = draw_pool(POOL, seed=POOL_SEED, held_out=False)
+        pictures, attributes = draw_pool(size, seed=POOL_SEED, held_out=False)
         with atomic_path(path) as temporary:
             save_file({"pictures": pictures, "attributes": attributes}, temporary)
     kept = load_file(path)
