@@ -35,7 +35,12 @@ from syntrans_training.prediction.predictor import Settings, fit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS = {"one by one": (True, True), "together": (False, True), "together, no text": (False, False)}
+ROWS = {  # name -> one by one, with text
+    "one by one": (True, True),
+    "together": (False, True),
+    "one by one, no text": (True, False),
+    "together, no text": (False, False),
+}
 
 
 def measure(subject: Any, shots: int, settings: Sequence[str]) -> dict[str, Any]:

