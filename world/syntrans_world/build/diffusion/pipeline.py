@@ -1,5 +1,6 @@
 """Train the parts one after another and write them as one folder in diffusers' format."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -79,4 +80,8 @@ def _write(parts: dict[str, Any], out: Path) -> None:
     )
     shutil.rmtree(out, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(out, safe_serialization=True)
+    for path in out.glob("*/config.json"):  # a part that was loaded says from where
+        config = json.loads(path.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     say(f"diffusion written, {sum(p.stat().st_size for p in out.rglob('*.safetensors'))} bytes of weights")
