@@ -100,13 +100,7 @@ def test_the_measured_quality_is_what_the_manifest_states() -> None:
             assert accuracy == pytest.approx(stated[slot], abs=0.06), (name, slot)
 
 
-PATTERNS = "the autoencoder blurs patterns: 256 numbers a picture and a short training"
-
-
-@pytest.mark.parametrize(
-    "slot",
-    [pytest.param(slot, marks=pytest.mark.xfail(reason=PATTERNS)) if slot == "pattern" else slot for slot in SLOTS],
-)
+@pytest.mark.parametrize("slot", SLOTS)
 def test_imagined_pictures_show_what_they_were_asked_for(slot: str) -> None:
     assert MANIFEST["quality"]["diffusion"][f"imagined_{slot}"] >= 0.6
 

@@ -1,9 +1,10 @@
 """Build the world's weights: `python -m syntrans_world.build [NAME ...] [--out DIR]`.
 
-NAME is any of llm-a, llm-b, llm-c, vlm-vision, vlm-language, clip, diffusion, manifest (default: all, in this order).
-Each is written as soon as it is done; vlm-language starts from the vision tower that vlm-vision wrote, diffusion from
-the text tower of clip. Training of diffusion that was stopped goes on from artifacts/build/diffusion. The manifest
-holds every file's sha256, the version of these scripts and the measured quality.
+NAME is any of llm-a, llm-b, llm-c, vlm-vision, vlm-language, clip, diffusion, diffusion-patterns, manifest (default:
+all, in this order). Each is written as soon as it is done; vlm-language starts from the vision tower that vlm-vision
+wrote, diffusion from the text tower of clip, diffusion-patterns from what diffusion wrote. The training of these two
+goes on in artifacts/build where it was stopped. The manifest holds every file's sha256, the version of these scripts
+and the measured quality.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from syntrans_world.build.corpus import everything_said
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 VLM_STAGES = ("vlm-vision", "vlm-language")
-NAMES = ("llm-a", "llm-b", "llm-c", *VLM_STAGES, "clip", "diffusion")
+NAMES = ("llm-a", "llm-b", "llm-c", *VLM_STAGES, "clip", "diffusion", "diffusion-patterns")
 
 
 def build(name: str, out: Path) -> None:
@@ -31,6 +32,11 @@ def build(name: str, out: Path) -> None:
         from syntrans_world.build.diffusion.pipeline import build_diffusion
 
         build_diffusion(out / "clip", out / name, artifacts_root() / "build" / name)
+        return
+    if name == "diffusion-patterns":
+        from syntrans_world.build.diffusion.pipeline import retrain_for_patterns
+
+        retrain_for_patterns(out / "clip", out / "diffusion", artifacts_root() / "build" / name)
         return
     from syntrans_world.build import tokenizer as tokenizers
 

@@ -62,7 +62,7 @@ def perceptual_loss(clip: Any, made: Float[Tensor, "b 3 s s"], true: Float[Tenso
 
 
 def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
-    """Train the autoencoder; its `scaling_factor` makes the latents of `pictures` unit variance."""
+    """Train the autoencoder."""
     model = make()
 
     def losses(step: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -77,6 +77,11 @@ def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
         }
 
     train("autoencoder", model, losses, SCHEDULE, state)
+    return finished(model, pictures)
+
+
+def finished(model: Any, pictures: UInt8[Tensor, "n 3 64 64"]) -> Any:
+    """The trained model with the `scaling_factor` that makes the latents of `pictures` unit variance."""
     model.eval().requires_grad_(requires_grad=False)
     model.register_to_config(scaling_factor=1 / latents(model, pictures[:2000], factor=1.0).std().item())
     return model

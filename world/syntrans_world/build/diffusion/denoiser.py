@@ -55,8 +55,16 @@ def scheduler() -> Any:
 def build(
     latents: Float[Tensor, "n 4 8 8"], attributes: Int[Tensor, "n 6"], text: Any, tokenizer: Any, state: Path
 ) -> Any:
-    """Train the denoiser on scaled latents and captions of their pictures' attributes."""
-    model, noise, count = make(), scheduler(), phrase_lengths(tokenizer)
+    """Train a denoiser on scaled latents and captions of their pictures' attributes."""
+    return retrain(make(), latents, attributes, text, tokenizer, state, schedule=SCHEDULE)
+
+
+def retrain(
+    model: Any, latents: Float[Tensor, "n 4 8 8"], attributes: Int[Tensor, "n 6"],
+    text: Any, tokenizer: Any, state: Path, *, schedule: Schedule,
+) -> Any:  # fmt: skip
+    """Train `model` on such latents and captions."""
+    noise, count = scheduler(), phrase_lengths(tokenizer)
 
     def losses(_step: int, generator: torch.Generator) -> dict[str, Tensor]:
         index = torch.randint(len(latents), (BATCH,), generator=generator)
@@ -67,7 +75,7 @@ def build(
         said = model(noise.add_noise(latents[index], drawn, time), time, tokens(text, tokenizer, texts)).sample
         return {"velocity": functional.mse_loss(said, noise.get_velocity(latents[index], drawn, time))}
 
-    train("denoiser", model, losses, SCHEDULE, state)
+    train("denoiser", model, losses, schedule, state)
     return model.eval().requires_grad_(requires_grad=False)
 
 
