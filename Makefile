@@ -31,8 +31,7 @@ demo: $(STAMP) ## Mine, train and evaluate on the embedded world; prints two tab
 	$(BIN)/syntrans demo
 
 test: $(STAMP) | $(UV) ## Everything that CI runs
-	$(MAKE) --jobs 2 lint docs-site wheel-check
-	$(MAKE) test-fast
+	$(MAKE) --jobs 4 lint docs-site wheel-check test-fast
 	$(MAKE) test-engines
 
 test-fast: $(STAMP) ## The quick tests: no engine, no whole run

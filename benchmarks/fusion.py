@@ -3,11 +3,11 @@
 python benchmarks/fusion.py RUN [--away PICTURES DESCRIPTORS] [--episodes N] [--plot FILE.png] [--quick]
 
 RUN is a folder of `syntrans train`; everything is measured on its val classes, and on all classes of PICTURES, which
-must be no novel classes of anybody: the numbers of text/task_alpha.py (`DOMAINS`, `MIXED_UP`, `EVIDENCE`, `DECISION`)
-were set by such tables. Kinds of domain: as it is; pictures that scatter twice as much; half or all texts those of
-other classes. Printed: how the domain differs from val (u, b, n of docs/method.md (30)), accuracy of visual only, of
-alpha of val, of the three levels and of the best single alpha, and the mean alpha and slope of a task. --plot draws
-accuracy over alpha with the levels marked, each at its mean alpha.
+must be no novel classes of anybody: on such the prior is learned (fusion_prior.py). Kinds of domain: as it is; pictures
+that scatter twice as much; half or all texts those of other classes. Printed: how the domain differs from val (u and n,
+mean logs of the variance between and within classes over val's; b, docs/method.md (30)), accuracy of visual only, of
+alpha of val, of the three levels and of the best single alpha, and the mean slope of a task and the alpha whose text
+weighs as much on average. --plot draws accuracy over alpha with the levels marked, each at that alpha.
 """
 
 import argparse
@@ -49,14 +49,14 @@ class Domain:
     standard: Tensor | None
 
 
-def domains(place: str, split: EvaluatedSplit, shots: int) -> list[Domain]:
-    """The four kinds of domain that are made of a split."""
+def domains(place: str, split: EvaluatedSplit, shots: int, seed: int = 0) -> list[Domain]:
+    """The four kinds of domain that are made of a split; `seed`: of what is drawn."""
     features, labels = split.features, torch.from_numpy(split.split.labels)
     choice, n = split.run.bridges.choices[features.main, shots], len(split.split.classes)
     text, phi = features.vectors(features.main, choice["name_share"], 0), features.shared
     rest = phi - class_means(phi, labels)[labels]
-    noisy = phi + rest[torch.randint(len(phi), (len(phi),), generator=torch.Generator().manual_seed(0))]
-    half, all_of_them = (torch.from_numpy(order(n, 0)) for order in (half_deranged, derangement))
+    noisy = phi + rest[torch.randint(len(phi), (len(phi),), generator=torch.Generator().manual_seed(seed))]
+    half, all_of_them = (torch.from_numpy(order(n, seed)) for order in (half_deranged, derangement))
     return [
         Domain(place, phi, labels, text, features.standard),
         Domain(f"{place}, noisier", noisy, labels, text, None),
@@ -77,7 +77,7 @@ def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[
 
 
 def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episodes) -> dict[str, float]:
-    """Accuracies in percent by level and alpha, and mean alpha and slope of the two levels that look at tasks."""
+    """Accuracies in percent by level and alpha, and the weight and slope of the text in those that look at tasks."""
     heads, spreads = run.bridges.heads[main, shots], run.bridges.spreads[main, shots]
     alpha = run.bridges.choices[main, shots]["alpha"]
     rows: dict[str, ScoredClassifier] = {
@@ -105,8 +105,15 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
     }
     for level, judged in ends.items():
         assert judged is not None
-        found |= {f"α, {level}": float(judged.alpha.mean()), f"slope, {level}": float(judged.slope.mean())}
+        multiple = float((judged.slope * judged.precision / space.metric.precision).mean())
+        found |= {f"α, {level}": equal_alpha(alpha, multiple), f"slope, {level}": float(judged.slope.mean())}
     return found
+
+
+def equal_alpha(alpha: float, multiple: float) -> float:
+    """The alpha at which b : a of docs/method.md (23) is `multiple` times that at `alpha`."""
+    odds = min(1.0, 2 * alpha) / max(min(1.0, 2 - 2 * alpha), 1e-6) * multiple
+    return 1 - 1 / (2 * odds) if odds >= 1 else odds / 2
 
 
 def plot(panels: dict[str, dict[str, float]], path: Path) -> None:
@@ -149,7 +156,7 @@ def main() -> int:
     print(
         f"{'':<28}{'u':>6}{'b':>6}{'n':>6}{'visual only':>13}"
         + "".join(f"{level:>14}" for level in LEVELS)
-        + f"{'best α':>16}{'mean α':>8}{'slope':>7}"
+        + f"{'best α':>16}{'like α':>8}{'slope':>7}"
     )
     for shots in run.config.episodes.shots:
         for place, split in places.items():

@@ -43,8 +43,6 @@ WHOLE_RUNS = {
 }
 
 OPTIONS = "an option of the command line is a parameter"
-PREDICTION = "training/syntrans_training/prediction"
-PROTOCOLS = "its arrays are those of the protocols of predict, which need no torch and say their shapes"
 # (place or file, limit) -> why the place may break it
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("syntrans/cli/commands", "modules"): "a file is a command, and there are as many",
@@ -60,8 +58,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         for folder, names in WHOLE_RUNS.items()
         for name in names
     },
-    (f"{PREDICTION}/trained_bridge.py", "shapes"): PROTOCOLS,
-    (f"{PREDICTION}/encoders/trained.py", "shapes"): PROTOCOLS,
 }
 
 

@@ -8,19 +8,27 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 engine=${1:-cpu}
-python=.venv/bin/python
-"$python" scripts/check_installs.py --extras base openai predict photo serve
-"$python" scripts/check_installs.py --extras openai --how extra tool
-"$python" scripts/check_installs.py --extras "$engine" --constraints "requirements/$engine.txt"
-echo "the wheel works outside the checkout"
-
+python=$PWD/.venv/bin/python
 unpacked=$(mktemp -d)
-trap 'rm -rf "$unpacked"' EXIT
+trap 'kill "${installs:-}" 2>/dev/null || true; rm -rf "$unpacked"' EXIT
+
+use_the_wheel() {
+  "$python" scripts/check_installs.py --extras base openai predict photo serve
+  "$python" scripts/check_installs.py --extras openai --how extra tool
+  "$python" scripts/check_installs.py --extras "$engine" --constraints "requirements/$engine.txt"
+  echo "the wheel works outside the checkout"
+}
+
+# Beside the other: installing waits for the disk, tests for the processor.
+use_the_wheel &
+installs=$!
 tar --extract --gzip --file dist/syntrans-*.tar.gz --directory "$unpacked" --strip-components 1
-python=$PWD/$python
-cd "$unpacked"
-export PYTHONPATH=$PWD:$PWD/mining:$PWD/training:$PWD/world
-"$python" -c 'import os, syntrans, syntrans_world; assert syntrans.__file__.startswith(os.getcwd()), syntrans.__file__'
-"$python" -m pytest -q -p no:cacheprovider --collect-only tests | tail -n 1
-"$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" tests/docs tests/syntrans tests/world
+(
+  cd "$unpacked"
+  export PYTHONPATH=$PWD:$PWD/mining:$PWD/training:$PWD/world
+  "$python" -c 'import os, syntrans, syntrans_world; assert syntrans.__file__.startswith(os.getcwd()), syntrans.__file__'
+  "$python" -m pytest -q -p no:cacheprovider --collect-only tests | tail -n 1
+  "$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" tests/docs tests/syntrans tests/world
+)
 echo "the source distribution: all tests are found, and those of contract, pages, foundation and world pass"
+wait "$installs"

@@ -21,9 +21,9 @@ from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.knowledge import NAME_TEMPLATE
+from syntrans_training.prediction.shapes import Float
 from syntrans_training.prediction.space import (
     SHIPPED,
-    Array,
     fit_space,
     fit_text_map,
     save_space,
@@ -72,7 +72,7 @@ def _photos(folder: Path) -> tuple[list[ImageRef], list[str]]:
     return photos, names
 
 
-def _class_vectors(classes: list[str], folder: Path) -> list[Array]:
+def _class_vectors(classes: list[str], folder: Path) -> list[Float[np.ndarray, "c s"]]:
     """Unit class vectors [c, s] by kind: the name, DCLIP's texts, CuPL's texts, and CuPL's beside the name."""
     encoder = SentenceEncoder()
     names = encoder.encode([NAME_TEMPLATE.format(name=name) for name in classes])

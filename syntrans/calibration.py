@@ -1,4 +1,4 @@
-"""What a probability is worth: logistic regression of a few numbers, and Platt's calibration of one.
+"""Logistic regression of a few numbers, and Platt's calibration of one: what a probability is worth.
 
 Mining calibrates its judges with it; the embedded world, where the truth is known, fits what mining ships.
 """

@@ -1,4 +1,4 @@
-"""How the command line speaks: data on stdout, everything else on stderr."""
+"""Output of the command line: data on stdout, everything else on stderr."""
 
 from __future__ import annotations
 

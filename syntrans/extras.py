@@ -65,7 +65,7 @@ def not_here(what: str, missing: Sequence[str], extra: str, *, otherwise: str = 
 
 
 def install_command(extra: str) -> str:
-    """What to type."""
+    """The command line that installs it."""
     return f"syntrans install {extra}"
 
 

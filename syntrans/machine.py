@@ -99,8 +99,8 @@ def _vllm(machine: dict[str, object], *, has_gpu: bool) -> Check:
         return Check("vllm", "warn", f"{what}, and there is a GPU", f"in a new environment: {install_command('cuda')}")
     minor = ".".join(str(machine[build]).split(".")[:2])
     if minor not in KNOWN_VLLM:
-        known = " and ".join(KNOWN_VLLM)
-        return Check("vllm", "warn", f"{what}; known are {known}", "if an engine fails, install one of these")
+        versions = " and ".join(KNOWN_VLLM)
+        return Check("vllm", "warn", f"{what}; known are {versions}", "if an engine fails, install one of these")
     return Check("vllm", "ok", what)
 
 

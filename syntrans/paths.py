@@ -95,8 +95,8 @@ def shipped(kind: str, name: str) -> Path:
         path = folder / candidate
         if path.parent == folder and path.is_file():
             return path
-    known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
-    raise InputError(f"{name!r} is not among the shipped {kind}; give a path, or one of: {known}")
+    names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
+    raise InputError(f"{name!r} is not among the shipped {kind}; give a path, or one of: {names}")
 
 
 def is_hub_id(ref: str) -> bool:
@@ -234,10 +234,10 @@ def _is_alive(pid: int) -> bool:
 
 def disk_problem(path: Path, error: OSError) -> Exception:
     """EnvironmentProblem for what a user can cure; any other OSError is a bug and comes back unchanged."""
-    known = _DISK_ERRORS.get(error.errno or 0)
-    if known is None:
+    advice = _DISK_ERRORS.get(error.errno or 0)
+    if advice is None:
         return error
-    return EnvironmentProblem(f"cannot write {path}: {known[0]}; {known[1]} (--out, or SYNTRANS_ARTIFACTS)")
+    return EnvironmentProblem(f"cannot write {path}: {advice[0]}; {advice[1]} (--out, or SYNTRANS_ARTIFACTS)")
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> Path:

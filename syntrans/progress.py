@@ -1,6 +1,6 @@
 """Progress on stderr: bars on a terminal, elsewhere a line every 30 seconds, also while nothing moves.
 
-`track` is for a block of work whose size is known, `Shown` for steps whose size shows as they go; blocks may lie
+`track` is for a block of work whose size is known, `StepProgress` for steps whose size shows as they go; blocks may lie
 within one another. stdout stays for data, and of several processes that train together the first one speaks.
 """
 
@@ -96,7 +96,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """No progress at all."""
+    """A `Progress` that shows nothing."""
 
     def step(self, name: str) -> None:
         """Nothing."""
@@ -111,7 +111,7 @@ class Silent:
         """Nothing."""
 
 
-class Shown:
+class StepProgress:
     """A tracker for each step that waits for answers. A context manager: it gives the terminal back."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What made a result: command, commit, versions, hardware. Written beside every output, by all packages alike.
+"""Provenance of a result: command, commit, versions, hardware. Written beside every output, by all packages.
 
 Nothing heavy is imported: GPUs are read from the driver's files.
 """

@@ -77,13 +77,13 @@ def table(*columns: str, whole: Iterable[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    empty = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         right = column.startswith(">")
         name = column.lstrip(">")
         fixed = right or name in set(whole)
-        made.add_column(name, justify="right" if right else "left", no_wrap=fixed, overflow="fold")
-    return made
+        empty.add_column(name, justify="right" if right else "left", no_wrap=fixed, overflow="fold")
+    return empty
 
 
 def add_row(table: Table, *cells: object, style: str = "") -> None:
@@ -91,23 +91,23 @@ def add_row(table: Table, *cells: object, style: str = "") -> None:
     table.add_row(*(line(cell) for cell in cells), style=style)
 
 
-def fitted(made: Table, width: int, spare: Sequence[str] = ()) -> Iterator[RenderableType]:
+def fitted(full: Table, width: int, spare: Sequence[str] = ()) -> Iterator[RenderableType]:
     """The table as it fits into ``width`` columns, and a line that names the columns that had to go.
 
     Those of ``spare`` go first, in that order; what is still too wide is wrapped, also within words.
     """
     left = []
     for name in spare:
-        if sum(map(_least, made.columns)) + _GAP * (len(made.columns) - 1) <= width:
+        if sum(map(_least, full.columns)) + _GAP * (len(full.columns) - 1) <= width:
             break
-        if any(column.header == name for column in made.columns):
-            made = _without(made, name)
+        if any(column.header == name for column in full.columns):
+            full = _without(full, name)
             left.append(name)
-    too_wide = sum(map(_least, made.columns)) + _GAP * (len(made.columns) - 1) > width
-    for column in made.columns:
+    too_wide = sum(map(_least, full.columns)) + _GAP * (len(full.columns) - 1) > width
+    for column in full.columns:
         column.no_wrap = column.no_wrap and not (too_wide and column.justify == "left")
         column.min_width = None if too_wide else _least(column)
-    yield made
+    yield full
     if left:
         yield line(f"not shown in {width} columns: {', '.join(left)} (a wider terminal or a pipe shows them)", "dim")
 
@@ -134,12 +134,12 @@ def _least(column: Column) -> int:
     return min(longest, max(word, _TEXT), 2 * _TEXT)
 
 
-def _without(made: Table, name: str) -> Table:
-    kept = [column for column in made.columns if column.header != name]
+def _without(full: Table, name: str) -> Table:
+    kept = [column for column in full.columns if column.header != name]
     narrower = table()
     for column in kept:
         narrower.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow="fold")
-    for row, cells in zip(made.rows, zip(*(column.cells for column in kept), strict=True), strict=True):
+    for row, cells in zip(full.rows, zip(*(column.cells for column in kept), strict=True), strict=True):
         narrower.add_row(*cells, style=row.style)
     return narrower
 

@@ -1,4 +1,4 @@
-"""Text that others wrote, made harmless: what a model or a file says may be shown and kept, never obeyed.
+"""Sanitising text that others wrote: what a model or a file says may be shown and kept, never obeyed.
 
 One function at both doors: the contract's rows pass through it on their way in and out of the ledger, and every
 line on its way to the terminal.

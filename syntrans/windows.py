@@ -1,4 +1,4 @@
-"""Reading a text that is longer than its encoder reads: in windows, whose vectors are averaged.
+"""Windows over a text that is longer than its encoder reads: their vectors are averaged.
 
 Nothing of a text is left out: it is divided between words into as few parts of about equal length as fit, each is
 embedded by itself, and the mean of the unit vectors is made unit again. Where a part without blanks is still too long

@@ -113,9 +113,9 @@ def _model(line: dict[str, Any]) -> Check:
 def _server(base_url: str, *, probed: bool) -> Check:
     """Which way requests go, and whether any went."""
     proxy = proxy_notice(base_url)
-    found = f"{base_url}, {'through a proxy' if proxy else 'no proxy'}{'' if probed else '; not asked'}"
+    way = f"{base_url}, {'through a proxy' if proxy else 'no proxy'}{'' if probed else '; not asked'}"
     todo = "; ".join(filter(None, [proxy, "" if probed else "--probe asks it"]))
-    return Check("server", "warn" if todo else "ok", found, todo)
+    return Check("server", "warn" if todo else "ok", way, todo)
 
 
 def _shows(messages: Sequence[Message]) -> bool:
@@ -168,9 +168,9 @@ def _memory(config: MiningConfig, lines: Sequence[dict[str, Any]]) -> Check:
         return Check("memory", "ok", "the language models run elsewhere")
     absent = [line["name"] for line in lines if line["state"] != "here"]
     if absent:
-        known = sum(line["bytes"] or 0 for line in lines)
+        total = sum(line["bytes"] or 0 for line in lines)
         return Check(
-            "memory", "warn", f"not planned: {', '.join(absent)} not here; weights {known / 1e9:.1f} GB in all"
+            "memory", "warn", f"not planned: {', '.join(absent)} not here; weights {total / 1e9:.1f} GB in all"
         )
     try:
         plan = memory_plan_of(config, resolve_models(config)).lines()

@@ -35,6 +35,7 @@ RESOURCE_ARGS = frozenset(
         "concurrency",
         "timeout",
         "retries",
+        "deadline",
         "enable_prefix_caching",
         "disable_log_stats",
     ]

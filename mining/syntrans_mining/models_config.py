@@ -16,8 +16,8 @@ def check_template(template: str, *fields: str) -> None:
     try:
         template.format(**dict.fromkeys(fields, "x"))
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        known = " and ".join(f"{{{name}}}" for name in fields)
-        raise ValueError(f"template {template!r} may use {known} only") from error
+        placeholders = " and ".join(f"{{{name}}}" for name in fields)
+        raise ValueError(f"template {template!r} may use {placeholders} only") from error
 
 
 class ModelConfig(StrictModel):

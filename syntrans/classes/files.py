@@ -65,9 +65,9 @@ _Reader = Callable[[str, Path], Records]
 
 def _reader(path: Path, text: str) -> _Reader:
     """By the file's ending; a list of lines that is a JSON array is read as one."""
-    known = _READERS.get(path.suffix.lower())
-    if known:
-        return known
+    reader = _READERS.get(path.suffix.lower())
+    if reader:
+        return reader
     return _read_json if text.lstrip().startswith(("[", "{")) and _is_json(text) else _read_lines
 
 

@@ -1,4 +1,4 @@
-"""One matching of class names to whatever is called after them: folders, columns, splits, descriptions, descriptors.
+"""Matching class names to whatever is called after them: folders, columns, splits, descriptions, descriptors.
 
 Spellings are compared exactly first, then after Unicode composition (macOS writes names decomposed), then without case
 and separators. What fits several in one of these is nobody's: the caller is told, and never given one of them.

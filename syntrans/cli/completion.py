@@ -1,4 +1,4 @@
-"""What the shell offers at TAB: names of configs, keys, data sets, class lists and classes.
+"""Shell completion, what TAB offers: names of configs, keys, data sets, class lists and classes.
 
 Set up by `syntrans --install-completion`.
 
@@ -83,7 +83,7 @@ def classes(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def one_of(*names: str) -> Callable[[str], list[str]]:
-    """These names."""
+    """A completion that offers ``names``."""
 
     def fitting(incomplete: str) -> list[str]:
         return _fitting(names, incomplete)

@@ -46,8 +46,8 @@ def train(
     from syntrans_training.imagination.imagined_file import open_imagined
     from syntrans_training.pipeline.preparation import with_absolute_paths
 
-    told = [*settings, *([] if images is None else [f"data.path={json.dumps(images_named(images).what)}"])]
-    settled = load_config(FlierConfig, config, kind="training/configs", overrides=told)
+    overrides = [*settings, *([] if images is None else [f"data.path={json.dumps(images_named(images).what)}"])]
+    settled = load_config(FlierConfig, config, kind="training/configs", overrides=overrides)
     settled = settled.model_copy(update={"data": with_absolute_paths(settled.data)})
     taken = Chosen(str(descriptor_file(descriptors)), "as named") if descriptors else fitting_descriptors(settled.data)
     imagined = Chosen(str(open_imagined(settled.imagined).path.absolute()), "as named" if settled.imagined else NEWEST)

@@ -1,4 +1,4 @@
-"""Which pictures and which descriptor file a command takes when it is not told, and why: its first line says so.
+"""Default inputs: which pictures and descriptor file a command takes when it is not told, and why; it says so.
 
 The embedded world is taken where it is asked for, or where there is nothing else, and never besides.
 """

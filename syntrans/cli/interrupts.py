@@ -1,4 +1,4 @@
-"""What else ends a command as Ctrl-C does."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does."""
 
 from __future__ import annotations
 

@@ -46,27 +46,29 @@ def value_at(values: Any, name: str) -> str:
     return "; ".join(map(_yaml, reached))
 
 
-def _keys(section: Mapping[str, Any], known: Mapping[str, Any], prefix: str, told: Mapping[str, Any]) -> Iterator[Key]:
-    """Keys of a section; ``told`` are the defaults that the section around it gives."""
+def _keys(
+    section: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str, defaults: Mapping[str, Any]
+) -> Iterator[Key]:
+    """Keys of a section; ``defaults``: what the section around it gives."""
     for name, field in section["properties"].items():
         place, meaning = prefix + name, str(field.get("description", ""))
-        default = told.get(name, field.get("default", ...))
-        below, is_list = _section_of(field, known)
+        default = defaults.get(name, field.get("default", ...))
+        below, is_list = _section_of(field, definitions)
         if below is None:
             yield Key(place, meaning, _values(field), None if default is ... else _yaml(default))
             continue
         yield Key(place, meaning or str(below.get("description", "")), is_section=True)
         inner = f"{place}.{ITEM}." if is_list else f"{place}."
-        yield from _keys(below, known, inner, default if isinstance(default, dict) else {})
+        yield from _keys(below, definitions, inner, default if isinstance(default, dict) else {})
 
 
-def _section_of(field: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, bool]:
+def _section_of(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, bool]:
     """The section that a key holds, or a list of which; None where it holds values."""
     for part in (field, *field.get("anyOf", ())):
         if "$ref" in part:
-            return known[part["$ref"].rpartition("/")[2]], False
+            return definitions[part["$ref"].rpartition("/")[2]], False
         if "$ref" in part.get("items", {}):
-            return known[part["items"]["$ref"].rpartition("/")[2]], True
+            return definitions[part["items"]["$ref"].rpartition("/")[2]], True
     return None, False
 
 

@@ -42,9 +42,9 @@ def one_identity(path: Path, rows: Iterable[Row], notes: dict[str, Any]) -> Iter
     names: dict[str, str] = {}
     ids: dict[str, str] = {}
     for row in rows:
-        known = names.setdefault(row.class_id, row.class_name)
-        if known != row.class_name:
-            both = f"{known!r} and {row.class_name!r}"
+        name = names.setdefault(row.class_id, row.class_name)
+        if name != row.class_name:
+            both = f"{name!r} and {row.class_name!r}"
             raise InputError(f"{path}: class id {row.class_id!r} has the names {both}; give each its own id")
         other = ids.setdefault(composed(row.class_name), row.class_id)
         if other != row.class_id and not all(WNID.fullmatch(one) or one in settled for one in (other, row.class_id)):

@@ -85,8 +85,8 @@ class ImaginedRow:
 
 def write_imagined(path: Path, rows: Iterable[ImaginedRow], metadata: Mapping[str, str]) -> None:
     """Write rows as they come, completely or not at all."""
-    stream, told = iter(rows), {"schema_version": str(IMAGINED_VERSION), **metadata}
-    with sealed_writer(path, IMAGINED_SCHEMA, metadata=told) as writer:
+    stream, notes = iter(rows), {"schema_version": str(IMAGINED_VERSION), **metadata}
+    with sealed_writer(path, IMAGINED_SCHEMA, metadata=notes) as writer:
         while group := list(islice(stream, _GROUP)):
             writer.write_table(_table(group))
 

@@ -78,8 +78,8 @@ def _environment() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     # No autoescaping: this is Markdown, where `md` does it.
-    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
-    made.filters["md"] = markdown
-    made.filters["code"] = lambda text: plain_text(text).replace("`", "'")
-    made.filters["count_of"] = lambda n, one, many: f"{n:,} {one if n == 1 else many}"
-    return made
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    environment.filters["md"] = markdown
+    environment.filters["code"] = lambda text: plain_text(text).replace("`", "'")
+    environment.filters["count_of"] = lambda n, one, many: f"{n:,} {one if n == 1 else many}"
+    return environment

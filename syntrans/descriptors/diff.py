@@ -181,9 +181,9 @@ def _listing(
         yield line("")
         yield line(f"{title}: none")
         return
-    made = table(*heads, whole=("in A", "in B"))
+    listing = table(*heads, whole=("in A", "in B"))
     for row in rows[:limit]:
-        add_row(made, *("-" if cell is None else cell for cell in row))
-    yield from heading(title, made, width)
+        add_row(listing, *("-" if cell is None else cell for cell in row))
+    yield from heading(title, listing, width)
     if len(rows) > limit:
         yield line(f"... and {len(rows) - limit:,} more (--json has all; --class NAME shows one class)")

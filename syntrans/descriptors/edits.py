@@ -92,16 +92,16 @@ def apply_edits(
     InputError naming ``where`` for a class or a row that is not there, a veto of a dropped row, and a restored or new
     one that is kept already.
     """
-    found = {row.descriptor_id: row for row in rows}
+    by_id = {row.descriptor_id: row for row in rows}
     records: list[Record] = []
     ids: dict[str, str] = {}
     for edit in edits:
         if edit.class_ not in ids:
             ids[edit.class_] = find_class(where, rows, edit.class_)
-        _refuse(edit, found.get(descriptor_id(ids[edit.class_], edit.text)), where)
-        record = _apply(found, edit, ids[edit.class_], [*past, *records])
+        _refuse(edit, by_id.get(descriptor_id(ids[edit.class_], edit.text)), where)
+        record = _apply(by_id, edit, ids[edit.class_], [*past, *records])
         records.append({**record, "at": at})
-    return list(found.values()), records
+    return list(by_id.values()), records
 
 
 def apply_again(rows: Sequence[DescriptorRow], records: Sequence[Record]) -> tuple[list[DescriptorRow], list[Record]]:
@@ -109,20 +109,20 @@ def apply_again(rows: Sequence[DescriptorRow], records: Sequence[Record]) -> tup
 
     A restored row that is kept by now stays as it is; a vetoed one that was dropped anyway says that it is vetoed.
     """
-    found = {row.descriptor_id: row for row in rows}
-    made: list[Record] = []
+    by_id = {row.descriptor_id: row for row in rows}
+    done: list[Record] = []
     for record in records:
         keys = {key: record[key] for key in ("action", "text", "facet", "why")}
         edit = Edit.model_validate({"class": record["class_id"], **keys})
-        made.append({**_apply(found, edit, record["class_id"], made), "at": record["at"]})
-    return list(found.values()), made
+        done.append({**_apply(by_id, edit, record["class_id"], done), "at": record["at"]})
+    return list(by_id.values()), done
 
 
-def _apply(found: dict[str, DescriptorRow], edit: Edit, class_id: str, past: Sequence[Record]) -> Record:
-    """Change ``found``, rows by id, by one correction; its record, without the time."""
+def _apply(by_id: dict[str, DescriptorRow], edit: Edit, class_id: str, past: Sequence[Record]) -> Record:
+    """Change ``by_id``, rows by id, by one correction; its record, without the time."""
     key = descriptor_id(class_id, edit.text)
-    of_class = [row for row in found.values() if row.class_id == class_id and row.descriptor_id != key]
-    before = found.get(key)
+    of_class = [row for row in by_id.values() if row.class_id == class_id and row.descriptor_id != key]
+    before = by_id.get(key)
     row = before or _new(edit, class_id, of_class[0].class_name)
     after = row.model_copy(update={"authors": [*row.authors, _human(edit)]}) if edit.action == "add" else row
     if edit.action == "veto":
@@ -130,7 +130,7 @@ def _apply(found: dict[str, DescriptorRow], edit: Edit, class_id: str, past: Seq
         after = after.model_copy(update=gone)
     elif before is None or not before.kept:
         after = _kept(after, of_class, _before_veto(key, past))
-    found |= {row.descriptor_id: row for row in _ranked(of_class, after, before)}
+    by_id |= {row.descriptor_id: row for row in _ranked(of_class, after, before)}
     state = before.model_dump(include={*_State.model_fields}) if before else None
     said = {"action": edit.action, "author": HUMAN, "why": edit.why, "before": state}
     joined = edit.action == "add" and before is not None
@@ -140,28 +140,28 @@ def _apply(found: dict[str, DescriptorRow], edit: Edit, class_id: str, past: Seq
 
 def undo(rows: Sequence[DescriptorRow], records: Sequence[Record]) -> list[DescriptorRow]:
     """The rows as they were before all ``records``, but for the ranks and weights of the rows beside them."""
-    found = {row.descriptor_id: row for row in rows}
+    by_id = {row.descriptor_id: row for row in rows}
     for record in reversed(records):
-        row = found.get(record["descriptor_id"])
+        row = by_id.get(record["descriptor_id"])
         if row is None:
             continue
         if record["before"] is None:
-            del found[row.descriptor_id]
+            del by_id[row.descriptor_id]
             continue
         authors = [author for author in row.authors if author.model != HUMAN] if record["joined"] else row.authors
-        found[row.descriptor_id] = row.model_copy(update={**record["before"], "authors": authors})
-    return list(found.values())
+        by_id[row.descriptor_id] = row.model_copy(update={**record["before"], "authors": authors})
+    return list(by_id.values())
 
 
 def records_of(notes: Mapping[str, Any]) -> list[Record]:
     """The records in a file's notes; none where nobody has corrected it. InputError for one that is not ours."""
-    found = notes.get(EDITS) or []
+    records = notes.get(EDITS) or []
     try:
-        _RECORDS.validate_python(found)
+        _RECORDS.validate_python(records)
     except ValidationError as error:
         rule = "that `syntrans edit` did not write; mine or import it again"
         raise InputError(f"the notes of a descriptor file hold {EDITS} {rule} ({first_problem(error)})") from error
-    return list(found)
+    return list(records)
 
 
 def _refuse(edit: Edit, row: DescriptorRow | None, where: Path) -> None:

@@ -128,6 +128,7 @@ def _of_lines(path: Path) -> Source:
 def _lines(path: Path) -> Iterator[Line]:
     """The lines that are not empty, one of them in memory at a time."""
     rule = "write one object a line"
+    names: dict[str, str] = {}
     with open_plain(path) as file:
         # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
         for number, text in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), start=1):
@@ -139,7 +140,7 @@ def _lines(path: Path) -> Iterator[Line]:
                 value = parse_json(text)
             except ValueError as error:
                 raise InputError(f"{path}, line {number} is not JSON ({str(error)[:80]}); {rule}") from error
-            yield _line(value, f"{path}, line {number}")
+            yield _line(value, f"{path}, line {number}", names)
 
 
 def _sha256(path: Path) -> str:
@@ -169,7 +170,7 @@ def _of_object(path: Path, form: str | None) -> Source:
         about = {"class": shown, "author": f"gpt-3 ({_AUTHORS[form]})", "prompt": form}
         entry = ClassEntry(shown, shown)
         repeated += [shown] if entry in described else []
-        lines = [_line({"text": text, **about}, f"{path}: class {shown!r}") for text in texts]
+        lines = [_line({"text": text, **about}, f"{path}: class {shown!r}", {shown: shown}) for text in texts]
         described.setdefault(entry, []).extend(lines)
     return Source(path, form, _sha256(path), described, list(dict.fromkeys(repeated)))
 
@@ -187,12 +188,13 @@ def _told_from(lists: list[object]) -> str:
     return _CUPL if 2 * sum(text.rstrip().endswith(".") for text in texts) > len(texts) else _DCLIP
 
 
-def _line(value: object, place: str) -> Line:
+def _line(value: object, place: str, names: dict[str, str]) -> Line:
+    """A checked line; ``names`` keeps one object for a name, however many lines it has."""
     try:
         line = _LineModel.model_validate(value)
     except ValidationError as error:
         keys = ", ".join(field.alias or name for name, field in _LineModel.model_fields.items())
         raise InputError(f"{place}: {first_problem(error)}; the keys are {keys}") from error
     # One object for the words that every line repeats.
-    name, *repeated = map(sys.intern, (line.class_, line.facet, line.author, line.revision, line.prompt))
-    return Line(name, line.text, line.id, *repeated)
+    repeated = map(sys.intern, (line.facet, line.author, line.revision, line.prompt))
+    return Line(names.setdefault(line.class_, line.class_), line.text, line.id, *repeated)

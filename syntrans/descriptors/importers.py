@@ -80,13 +80,13 @@ def import_descriptions(
     """
     sources = [read_source(path, form) for path, form in zip(paths, _formats(paths, formats), strict=True)]
     done = Imported(out / "descriptors.parquet", [f"{source.path} ({source.form})" for source in sources])
+    done.twice = [name for source in sources for name in source.repeated]
+    done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
     said = _listed(sources, classes, done) if classes is not None else _united(sources, done)
     require_clean(list(said))
     if not any(normalise_text(line.text) for lines in said.values() for line in lines):
         raise InputError(f"{', '.join(map(str, paths))}: there is no description at all; add some")
     done.n_classes = len(said)
-    done.twice = [name for source in sources for name in source.repeated]
-    done.n_read = sum(len(lines) for source in sources for lines in source.described.values())
     remove_rests(make_dir(out))
     write_descriptors(done.descriptors, _in_order(said, done), _metadata(out.resolve().name, sources, list(said)))
     return done
@@ -115,16 +115,16 @@ Said = dict[ClassEntry, list[Line]]
 def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Imported) -> Said:
     """The lines of listed classes; InputError naming those that no source has."""
     said: Said = {entry: [] for entry in classes}
-    known: set[str] = set()
+    matched: set[str] = set()
     for source in sources:
         by_key = {entry.id: lines for entry, lines in source.described.items()}
         matches = match(classes, source.described, str(source.path))
-        known.update(matches.found)
+        matched.update(matches.found)
         for entry in classes:
             said[entry] += by_key.get(matches.found.get(entry.id, ""), [])
         done.left_out = list(dict.fromkeys([*done.left_out, *matches.left_over]))
         done.n_left_out += sum(len(by_key[key]) for key in matches.left_over)
-    if missing := [entry for entry in classes if entry.id not in known]:
+    if missing := [entry for entry in classes if entry.id not in matched]:
         names = [entry.name for source in sources for entry in source.described]
         where, rule = " and ".join(str(source.path) for source in sources), "spelled as in the source, or off the list"
         raise InputError(f"{where} does not describe {len(missing)} listed classes: {nearest(missing, names)}; {rule}")
@@ -132,13 +132,22 @@ def _listed(sources: Sequence[Source], classes: Sequence[ClassEntry], done: Impo
 
 
 def _united(sources: Sequence[Source], done: Imported) -> Said:
-    """The lines of all classes: a further source's are added to the same class, or are classes of their own."""
+    """The lines of all classes: a further source's are added to the same class, or are classes of their own.
+
+    The sources are emptied: a million classes would stand in memory twice.
+    """
     said: Said = {}
     for source in sources:
-        described = {_settled(entry, lines, source): lines for entry, lines in source.described.items()}
+        described: Said = {}
+        for entry in list(source.described):
+            lines = source.described.pop(entry)
+            described[_settled(entry, lines, source)] = lines
         if len(sources) > 1:
             require_clean(list(described))  # two classes of one source are never the same one of another
-        matched = match(list(described), said, str(source.path)).found if said else {}
+        if not said:
+            said = described
+            continue
+        matched = match(list(described), said, str(source.path)).found
         there = {entry.id: entry for entry in said}
         for entry, lines in described.items():
             same = there[matched[entry.id]] if entry.id in matched else entry

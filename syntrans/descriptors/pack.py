@@ -130,10 +130,10 @@ def _attach_prompts(meta: FileMetadata, out: Path) -> list[dict[str, Any]]:
     for prompt, sha256 in sorted(meta.prompt_sha256.items()):
         path = shipped_dir("prompts") / f"{prompt}.yaml"
         data = path.read_bytes() if path.is_file() else b""
-        known = hashlib.sha256(data).hexdigest() == sha256
-        if known:
+        unchanged = hashlib.sha256(data).hexdigest() == sha256
+        if unchanged:
             atomic_write_bytes(out / "prompts" / path.name, data)
-        attached.append({"id": prompt, "sha256": sha256, "file": f"prompts/{path.name}" if known else None})
+        attached.append({"id": prompt, "sha256": sha256, "file": f"prompts/{path.name}" if unchanged else None})
     return attached
 
 

@@ -1,4 +1,4 @@
-"""What sqlite raises about a journal, as the errors that a person meets."""
+"""Errors of sqlite about a journal, as the errors that a person meets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports as JSON that know when a byte of them has changed: a hash of all other keys is the last one."""
+"""JSON reports with a hash of all their keys as the last one: a changed byte is seen when they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet files that know when a byte of them has changed.
+"""Parquet files with a hash: a changed byte is seen when they are read.
 
 Pages carry Parquet's own checksums. These cover neither the footer nor the pages' headers, so a SHA-256 of all other
 bytes of the file stands between the last page and the footer, where no Parquet reader looks and no program that

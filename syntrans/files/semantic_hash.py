@@ -1,4 +1,4 @@
-"""What a set of values hashes to, whatever the order of its keys."""
+"""A hash of plain values, whatever the order of their keys."""
 
 from __future__ import annotations
 

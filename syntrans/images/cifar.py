@@ -194,10 +194,10 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in for a name of the published files."""
-        known = self._KNOWN.get((module, name))
-        if known is None:
+        stand_in = self._KNOWN.get((module, name))
+        if stand_in is None:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which CIFAR-100 never does")
-        return known
+        return stand_in
 
 
 def _unpickle(data: bytes, where: str) -> Mapping[str, Any]:

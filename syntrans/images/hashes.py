@@ -43,22 +43,22 @@ def sha256_of(files: Sequence[Path]) -> list[str]:
 
 def _sha256_of(files: list[Path], store: sqlite3.Connection) -> list[str]:
     stamps = [_stamp(file) for file in files]
-    known: dict[int, str] = {}
+    by_number: dict[int, str] = {}
     for i, (file, stamp) in enumerate(zip(files, stamps, strict=True)):
         row = store.execute("select stamp, sha256 from hashes where file = ?", (str(file),)).fetchone()
         if row and stamp is not None and row[0] == _checked(stamp, row[1]):
-            known[i] = row[1]
-    unknown = [i for i in range(len(files)) if i not in known]
+            by_number[i] = row[1]
+    unknown = [i for i in range(len(files)) if i not in by_number]
     if not unknown:
-        return [known[i] for i in range(len(files))]
+        return [by_number[i] for i in range(len(files))]
     with ThreadPoolExecutor(os.cpu_count()) as pool, track("hash", len(unknown), "images") as progress:
         for i, sha in zip(unknown, pool.map(lambda i: _sha256(files[i]), unknown), strict=True):
-            known[i] = sha
+            by_number[i] = sha
             progress.advance(1)
     stamped = [(i, stamp) for i in unknown if (stamp := stamps[i]) is not None]
-    rows = [(str(files[i]), _checked(stamp, known[i]), known[i]) for i, stamp in stamped]
+    rows = [(str(files[i]), _checked(stamp, by_number[i]), by_number[i]) for i, stamp in stamped]
     store.executemany("insert or replace into hashes values (?, ?, ?)", rows)
-    return [known[i] for i in range(len(files))]
+    return [by_number[i] for i in range(len(files))]
 
 
 def _checked(stamp: str, sha256: object) -> str:

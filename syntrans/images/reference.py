@@ -126,16 +126,16 @@ class MergedPool:
 
     @property
     def keys(self) -> Sequence[str]:
-        """The keys of all."""
+        """The class keys of all pools."""
         return sorted({key for pool in self._pools for key in pool.keys})
 
     @property
     def passed_over(self) -> PassedOver:
         """Of all, and the classes whose pictures in a later pool are left out."""
-        total, known = passed_over(self._pools), set[str]()
+        total, counted = passed_over(self._pools), set[str]()
         for pool in self._pools:
-            total.add_all("classes that are in two places", [key for key in pool.keys if key in known])
-            known.update(pool.keys)
+            total.add_all("classes that are in two places", [key for key in pool.keys if key in counted])
+            counted.update(pool.keys)
         return total
 
     def pictures(self, keys: Sequence[str], limit: int | None) -> dict[str, list[Picture]]:

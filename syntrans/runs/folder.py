@@ -43,16 +43,16 @@ def removed_if_refused(folder: Path) -> Iterator[None]:
 
     A folder of the user's stays, be it empty; so does one that another run has by now.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     if (folder / REQUEST).is_file():  # `run_dir` has made it
-        made = [folder]
+        new_folders = [folder]
     try:
         yield
     except _REFUSALS:
-        if made and folder.is_dir() and {path.name for path in folder.iterdir()} <= {REQUEST, ".lock"}:
+        if new_folders and folder.is_dir() and {path.name for path in folder.iterdir()} <= {REQUEST, ".lock"}:
             with suppress(EnvironmentProblem), lock(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-                for above in made[1:]:
+                for above in new_folders[1:]:
                     with suppress(OSError):
                         above.rmdir()
         raise

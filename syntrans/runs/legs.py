@@ -1,4 +1,4 @@
-"""What a run took in all, when it was stopped and went on: seconds by name, summed over its legs in ``legs.json``."""
+"""Seconds of a run that was stopped and went on: by name, summed over its legs in ``legs.json``."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ def _in_full(key: Mapping[str, Any], config: str | None) -> str:
 
 def _table(command: str, keys: Sequence[Mapping[str, Any]], config: str | None) -> str:
     value = "default" if config is None else f"in {config}"
-    made = table("key", value, "values", "meaning", whole=("key",))
+    rows = table("key", value, "values", "meaning", whole=("key",))
     for key in keys:
-        add_row(made, key["name"], _value(key, config), key["values"], key["meaning"])
+        add_row(rows, key["name"], _value(key, config), key["values"], key["meaning"])
     width = width_of()
-    return as_text(heading(f"syntrans {command}", made, width, spare=("values",)), width)
+    return as_text(heading(f"syntrans {command}", rows, width, spare=("values",)), width)
 
 
 def _value(key: Mapping[str, Any], config: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the rows of an evaluation are called, for people."""
+"""Labels of the rows of an evaluation, for people."""
 
 from __future__ import annotations
 

@@ -34,26 +34,26 @@ def _parts(plan: Mapping[str, Any], free_bytes: float, width: int) -> Iterable[R
 
 
 def _models(plan: Mapping[str, Any]) -> Any:
-    made = table("name", "role", "model", "revision", "licence", ">weights", "state", whole=("name", "state"))
+    rows = table("name", "role", "model", "revision", "licence", ">weights", "state", whole=("name", "state"))
     for model in plan["models"]:
         revision = (model["revision"] or "latest")[:18]
         size = "unknown" if model["bytes"] is None else size_of(model["bytes"])
         licence = model["licence"] or "not stated"
-        add_row(made, model["name"], model["role"], model["path"], revision, licence, size, model["state"])
-    return made
+        add_row(rows, model["name"], model["role"], model["path"], revision, licence, size, model["state"])
+    return rows
 
 
 def _calls(plan: Mapping[str, Any]) -> Any:
-    made = table("step", "model", ">requests", ">prompt tokens", ">answer tokens", ">seconds", whole=("step", "model"))
+    rows = table("step", "model", ">requests", ">prompt tokens", ">answer tokens", ">seconds", whole=("step", "model"))
     seconds = plan["prediction"]["stage_seconds"] if plan["prediction"] else {}
     said: set[str] = set()
     for call in plan["calls"]:
         mark = "≤ " if call["most"] else ""
         counts = [f"{mark}{call[key]:,}" for key in ("requests", "prompt_tokens", "completion_tokens")]
         took = "" if call["stage"] in said or call["stage"] not in seconds else f"{seconds[call['stage']]:,.0f}"
-        add_row(made, "" if call["stage"] in said else call["stage"], call["model"], *counts, took)
+        add_row(rows, "" if call["stage"] in said else call["stage"], call["model"], *counts, took)
         said.add(call["stage"])
-    return made
+    return rows
 
 
 def _time(plan: Mapping[str, Any]) -> Iterable[str]:

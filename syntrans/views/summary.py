@@ -44,20 +44,20 @@ def _parts(summary: dict[str, Any], width: int) -> Iterable[RenderableType]:
 
 
 def _reasons_table(summary: dict[str, Any]) -> Table:
-    made = table("step", "reason", ">rows", ">share", whole=("step", "reason"))
+    reasons = table("step", "reason", ">rows", ">share", whole=("step", "reason"))
     for dropped in summary["dropped"]:
         part = share(dropped["rows"], summary["rows"])
-        add_row(made, dropped["stage"], dropped["reason"], f"{dropped['rows']:,}", part)
-    add_row(made, "kept", "", f"{summary['kept']:,}", share(summary["kept"], summary["rows"]), style="green")
-    return made
+        add_row(reasons, dropped["stage"], dropped["reason"], f"{dropped['rows']:,}", part)
+    add_row(reasons, "kept", "", f"{summary['kept']:,}", share(summary["kept"], summary["rows"]), style="green")
+    return reasons
 
 
 def _authors_table(summary: dict[str, Any]) -> Table:
-    made = table("author", ">rows", ">kept", ">share kept")
+    authors = table("author", ">rows", ">kept", ">share kept")
     for author in summary["kept_by_author"]:
         part = share(author["kept"], author["rows"])
-        add_row(made, short(author["model"]), f"{author['rows']:,}", f"{author['kept']:,}", part)
-    return made
+        add_row(authors, short(author["model"]), f"{author['rows']:,}", f"{author['kept']:,}", part)
+    return authors
 
 
 def _class_tables(one: dict[str, Any], width: int) -> Iterable[RenderableType]:
@@ -87,13 +87,13 @@ def _class_table(
     words = {"told from", "said by", "votes", "contrast", "nearest"}
     heads = [name if name in words else f">{name}" for name in shown]
     again = ["duplicate of"] if texts and any(row["duplicate_of"] for row in rows) else []
-    made = table(*(f"{mark}{title}" for title in titles), "text", *again, *heads, whole=titles)
+    listing = table(*(f"{mark}{title}" for title in titles), "text", *again, *heads, whole=titles)
     for row in rows:
         evidence, other = _evidence(row), row["duplicate_of"]
         same = [(texts or {}).get(other, other) or "-" for _ in again]
         cells = (_cell(row[first[0]]), _cell(row[first[1]]), row["text"], *same, *(evidence[name] for name in shown))
-        add_row(made, *cells, style="" if row["kept"] else "dim")
-    return made
+        add_row(listing, *cells, style="" if row["kept"] else "dim")
+    return listing
 
 
 def _evidence(row: dict[str, Any]) -> dict[str, str]:

@@ -42,6 +42,7 @@ def test_the_commands_are_found() -> None:
         "ladder",
         "cmkd",
         "fusion",
+        "fusion_prior",
         "descriptor_count",
         "prediction_sets",
         "predict",

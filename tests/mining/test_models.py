@@ -128,6 +128,17 @@ def test_every_argument_of_an_engine_that_is_named_here_is_one_that_vllm_takes()
     """An argument that vLLM has dropped ends a run as its engine starts."""
     declared = Path(*find_spec("vllm").submodule_search_locations, "engine", "arg_utils.py").read_text()
     configs = [load_config(MiningConfig, name, kind="mining/configs") for name in ("cpu", "gpu24", "gpu80", "world")]
-    named = {name for config in configs for one in (config.engine, *config.llms, config.vlm) for name in one.args}
-    ours = {"concurrency", "timeout", "retries"}  # of a server
+    models = [model for config in configs for model in (*config.llms, config.vlm)]
+    given = [*(config.engine.args for config in configs), *(model.args for model in models)]
+    named = {name for args in given for name in args}
+    ours = {"concurrency", "timeout", "retries", "deadline"}  # of a server
     assert [name for name in sorted(named | RESOURCE_ARGS - ours) if f"\n    {name}: " not in declared] == []
+
+
+@pytest.mark.parametrize("name", ["concurrency", "timeout", "retries", "deadline"])
+def test_how_long_a_server_is_waited_for_changes_no_kept_answer(name: str) -> None:
+    def identities(*settings: str) -> list[str]:
+        config = load_config(MiningConfig, "server", kind="mining/configs", overrides=settings)
+        return [model.identity for model in resolve_models(config).llms]
+
+    assert identities(f"engine.args.{name}=7") == identities()

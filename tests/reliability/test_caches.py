@@ -137,7 +137,7 @@ def test_a_cache_that_may_not_be_read_is_done_without(closed: Path) -> None:
     assert encoder().encode(["a red breast"], cache=closed).shape == (1, 2)
     assert len(frozen(EpisodeSpec(queries=2, episodes=4), LABELS, closed)) == 4
     split = Split("base", np.zeros((1, 8, 8, 3), np.uint8), np.zeros(1, np.int64), ("a",), ("0" * 64,), (), "k")
-    values, _ = features._cached({"size": 8}, split, closed, lambda: torch.ones(2))
+    values, _ = features._cached({"size": 8}, split, closed, lambda: torch.ones(2))  # noqa: SLF001
     assert values.tolist() == [1, 1]
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from syntrans import progress
-from syntrans.progress import Shown, Tracker, say, track
+from syntrans.progress import StepProgress, Tracker, say, track
 
 
 class Listener(io.StringIO):
@@ -86,7 +86,7 @@ def test_steps_begin_to_count_with_their_first_question(monkeypatch: pytest.Monk
     heard = Listener("crosscheck: 3/5 answers")
     monkeypatch.setattr("sys.stderr", heard)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
-    with Shown() as shown:
+    with StepProgress() as shown:
         shown.step("merge")
         shown.advance(1)  # nobody was asked
         shown.step("crosscheck")

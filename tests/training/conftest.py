@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from pkgutil import iter_modules
@@ -19,10 +21,11 @@ from PIL import Image
 from shape_checker import check_new_shapes
 
 import syntrans_training
+from syntrans.progress import Tracker
+from syntrans_training.config import TrainConfig
 
 if TYPE_CHECKING:
     from syntrans.contract.rows import DescriptorRow
-    from syntrans_training.config import TrainConfig
 
 
 def pytest_configure() -> None:
@@ -43,6 +46,26 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], AbstractContextManager[None]]:
+    """Ctrl-C when a progress bar has moved so often: `with stop_after("train", 9): ...` is interrupted."""
+
+    @contextmanager
+    def stopping(label: str, moves: int) -> Iterator[None]:
+        left, advance = itertools.count(moves - 1, -1), Tracker.advance
+
+        def stop(tracker: Tracker, n: int = 1, status: str = "") -> None:
+            advance(tracker, n, status)
+            if tracker.label == label and next(left) == 0:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Tracker, "advance", stop)
+            yield
+
+    return stopping
 
 
 @pytest.fixture(scope="session")

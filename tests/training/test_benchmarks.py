@@ -203,6 +203,25 @@ def test_the_levels_of_the_texts_weight_are_compared_at_home_and_away(
     assert (tmp_path / "fusion.png").is_file()
 
 
+@pytest.mark.slow
+def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_more_than_before(
+    benchmark: Callable[[str], Any],
+    trained_on_features: Path,
+    features: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    away = ["--away", str(trained_on_features), str(features), str(tmp_path / "descriptors.parquet")]
+    monkeypatch.setattr(sys, "argv", ["fusion_prior.py", "--home", str(trained_on_features), *away, "--quick"])
+    assert benchmark("fusion_prior").main() == 0
+    printed = capsys.readouterr()
+    kinds = [line for line in printed.out.splitlines() if "-shot" in line]
+    assert len(kinds) == len(set(kinds)) >= 8
+    losses = [float(line.split()[0]) for line in printed.err.splitlines() if "DomainPrior" in line]
+    assert losses == sorted(losses, reverse=True)
+
+
 def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(
     benchmark: Callable[[str], Any],
 ) -> None:

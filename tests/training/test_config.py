@@ -142,3 +142,8 @@ def test_the_world_with_a_teacher_is_the_world_but_for_that() -> None:
     world, full = (load_config(TrainConfig, name, kind="training/configs") for name in ("world", "world-full"))
     assert (world.distill.teacher, full.distill.teacher) == (None, text_encoder_ref(world))
     assert full.model_copy(update={"distill": DistillConfig()}) == world
+
+
+def test_a_distillation_without_any_term_is_refused() -> None:
+    with pytest.raises(ValueError, match="every weight is 0"):
+        DistillConfig(loss_weights={"text": 0, "relation": 0, "feature": 0})

@@ -125,8 +125,8 @@ def _memory(config: MiningConfig, models: Sequence[Mapping[str, Any]], uses: Mod
         return ["the language models run elsewhere"]
     absent = [model["name"] for model in models if model["state"] != "here"]
     if absent:
-        known = sum(model["bytes"] or 0 for model in models)
-        return [f"planned once all models are here; their weights are {known / 1e9:.1f} GB as stored"]
+        total = sum(model["bytes"] or 0 for model in models)
+        return [f"planned once all models are here; their weights are {total / 1e9:.1f} GB as stored"]
     try:
         resolved = resolve_models(config)
         return memory_plan_of(config, resolved if uses.vlm else replace(resolved, vlm=None), uses).lines()
@@ -140,8 +140,8 @@ def _calls(counts: RequestCounts, past: PastRun | None, n_classes: int) -> list[
     rows = []
     steps = list(dict.fromkeys(step for step, _ in counts.tallies))
     for (step, model), tally in sorted(counts.tallies.items(), key=lambda item: steps.index(item[0][0])):
-        known = past.calls.get((step, model)) if past else None
-        row = _measured(known, n_classes) if known else _bound(tally, scale)
+        per_class = past.calls.get((step, model)) if past else None
+        row = _measured(per_class, n_classes) if per_class else _bound(tally, scale)
         rows.append({"stage": step, "model": model, **row})
     return rows
 

@@ -170,8 +170,8 @@ class _Ready:
 
 
 def _without_thresholds(config: MiningConfig, chosen: Sequence[ClassEntry]) -> MiningConfig:
-    known = config.lint.senses
-    senses = {key: 1 if isinstance(known[key], int) else known[key] for key in classes_of(known, chosen)}
+    choices = config.lint.senses
+    senses = {key: 1 if isinstance(choices[key], int) else choices[key] for key in classes_of(choices, chosen)}
     open_wide: dict[str, dict[str, Any]] = {
         "lint": {"ambiguous": "first", "senses": senses},
         "crosscheck": {"threshold": 0.0, "calibration": None},

@@ -1,4 +1,4 @@
-"""What every engine speaks: plain, frozen, picklable values, keyed by id and never by position."""
+"""The engine protocol: requests, answers and samplings as plain, frozen, picklable values, keyed by id."""
 
 from __future__ import annotations
 

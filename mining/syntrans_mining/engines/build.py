@@ -37,8 +37,8 @@ def build_engine(spec: EngineSpec) -> Engine | Encoder | TextEncoder:
 
     if spec.kind == "fake-clip":
         return FakeEncoder(**spec.args)
-    known = [name for name in inspect.signature(FakeEngine).parameters if name != "name"]
-    if unknown := [name for name in spec.args if name not in known]:
+    names = [name for name in inspect.signature(FakeEngine).parameters if name != "name"]
+    if unknown := [name for name in spec.args if name not in names]:
         problem = f"{unknown[0]} is nothing that a fake engine knows"
-        raise UsageError(f"args of model {spec.name!r}: {problem}; the keys are {', '.join(known)}")
+        raise UsageError(f"args of model {spec.name!r}: {problem}; the keys are {', '.join(names)}")
     return FakeEngine(spec.name, **spec.args)

@@ -1,4 +1,4 @@
-"""Pictures no larger than a model is to see them."""
+"""Pictures reduced to at most ``max_pixels`` before a model sees them."""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ def grouped(sizes: Mapping[str, int], room: int, uses: ModelUses) -> tuple[list[
     What is asked last (writer, VLM, readers) goes together as far as it fits, and so does the rest; a model larger than
     ``room`` is alone. LLMs vote in the opposite order of proposing, so that the last to propose stays. The writer
     proposes first: it votes last and is there for the summary, and its reader proposes last. But if the VLM does not
-    fit beside the writer, neither of the two can stay for the summary: then the larger of them proposes last.
+    fit beside the writer, neither of the two can stay for the summary: then the larger of them proposes last, unless
+    the writer has come first to decide on senses.
     """
     ends = dict.fromkeys((uses.writer, uses.vlm, *uses.readers))
     asked_last = [name for name in ends if name and name in sizes]
@@ -114,7 +115,7 @@ def grouped(sizes: Mapping[str, int], room: int, uses: ModelUses) -> tuple[list[
     first, last = uses.writer or uses.decider, next(iter(uses.readers), "")
     of_llms.sort(key=lambda llms: -1 if first in llms else 1 if last in llms else 0)
     apart = uses.writer and uses.vlm and not any({uses.writer, uses.vlm} <= set(names) for names in groups)
-    if apart and (last not in of_llms[-1] or sizes[last] <= sizes[str(uses.writer)]):
+    if apart and not uses.decider and (last not in of_llms[-1] or sizes[last] <= sizes[str(uses.writer)]):
         of_llms.reverse()
     propose = tuple(name for llms in of_llms for name in llms)
     load_order = LoadOrder(propose, tuple(reversed(propose)), uses.readers)

@@ -1,4 +1,4 @@
-"""Asking models: what the cache knows is not asked again, what is answered goes there at once, and it is counted.
+"""The dispatcher asks models: what the cache knows not again, what is answered is kept at once, and it counts.
 
 Requests are rendered, answered and read in windows: while one is being answered, the next one is rendered and the one
 before is read, so that the engines never wait and memory does not grow with the number of classes.
@@ -138,8 +138,8 @@ class Dispatcher:
 
     def _known(self, step: str, chain: _RetryChain[T]) -> Iterator[tuple[str, Response]]:
         """What the cache answers, and what it answers to the requests that follow from that."""
-        while known := self.cache.get(chain.open):
-            for response in known.values():
+        while kept := self.cache.get(chain.open):
+            for response in kept.values():
                 request = chain.open[response.id][1]
                 counts = self.counts[request.step or step, request.model]
                 counts.from_journal += 1

@@ -49,8 +49,8 @@ class Vectors:
         """One unit vector for each of ``texts``, in their order."""
         keys = {text: self._key("text", text) for text in dict.fromkeys(texts)}
         # A vector of an earlier version that read the beginning of its text alone is made again.
-        known = {key: v for key, v in self.cache.get_vectors(keys.values()).items() if not v.truncated}
-        missing = [text for text, key in keys.items() if key not in known]
+        vectors = {key: v for key, v in self.cache.get_vectors(keys.values()).items() if not v.truncated}
+        missing = [text for text, key in keys.items() if key not in vectors]
         self.progress.expect(len(missing))
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
@@ -58,20 +58,20 @@ class Vectors:
             rows = zip(embedded.vectors, embedded.tokens, embedded.truncated, strict=True)
             fresh = {keys[text]: Vector(*row) for text, row in zip(block, rows, strict=True)}
             self.cache.put_vectors(fresh.items())
-            known |= fresh
+            vectors |= fresh
             self.windowed.append(embedded.windowed)
             self.progress.advance(len(block))
-        ordered = [known[keys[text]] for text in texts]
+        ordered = [vectors[keys[text]] for text in texts]
         return TextVectors(_stack(ordered), [v.tokens for v in ordered], [v.truncated for v in ordered])
 
     def start_pictures(self, pictures: Sequence[Picture]) -> PictureVectors:
         """Begin to encode those of ``pictures`` that the cache does not know; their vectors come with `result`."""
         distinct = {self._key("picture", picture.sha256): picture for picture in pictures}
-        known = self.cache.get_vectors(distinct)
-        missing = {key: picture for key, picture in distinct.items() if key not in known}
+        kept = self.cache.get_vectors(distinct)
+        missing = {key: picture for key, picture in distinct.items() if key not in kept}
         work_item = self.host.embed(self.model.name, "embed_images", list(missing.values())) if missing else None
         order = [self._key("picture", picture.sha256) for picture in pictures]
-        return PictureVectors(self.cache, order, known, list(missing), work_item)
+        return PictureVectors(self.cache, order, kept, list(missing), work_item)
 
     def _key(self, kind: str, content: str) -> str:
         return vector_key(identity=f"{self.model.identity}\n{kind}", content=content)
@@ -79,7 +79,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class PictureVectors:
-    """Vectors under way."""
+    """Vectors of pictures that are being encoded."""
 
     cache: ResponseCache
     order: list[str]

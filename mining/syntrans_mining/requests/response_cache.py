@@ -1,4 +1,4 @@
-"""Every answer and every CLIP vector, kept from the moment it arrives: sqlite, keyed by what makes it what it is.
+"""The response cache: every answer and CLIP vector, in sqlite as it arrives, keyed by what makes it what it is.
 
 A key is a hash of model, engine, prompt, rendered messages, sampling, seed and picture, never of paths or of how many
 workers there are. An answer is in the file before it counts as given: killing a run at any moment loses the calls
@@ -193,11 +193,11 @@ def _response(key: str, answer: object, digest: object) -> Response | None:
     except (ValueError, TypeError):
         return None
     texts = isinstance(response.text, str) and isinstance(response.finish_reason, str)
-    known = response.reason in REASONS and response.transient is False
+    lasting = response.reason in REASONS and response.transient is False
     numbers = all(type(n) is int and n >= 0 for n in (response.prompt_tokens, response.completion_tokens))
     error = response.error is None or isinstance(response.error, str)
     p = response.p_yes is None or (type(response.p_yes) in (int, float) and 0 <= response.p_yes <= 1)
-    return response if texts and known and numbers and error and p else None
+    return response if texts and lasting and numbers and error and p else None
 
 
 def _vector(key: str, data: object, tokens: object, truncated: object, digest: object) -> Vector | None:

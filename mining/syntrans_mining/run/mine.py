@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.classes.lint import require_clean
 from syntrans.paths import make_dir, remove_rests
-from syntrans.progress import Progress, Shown
+from syntrans.progress import Progress, StepProgress
 from syntrans.runs.file_names import JOURNAL
 from syntrans.runs.legs import LEGS, Legs
 from syntrans.runs.lock import lock
@@ -54,7 +54,7 @@ def mine(
     """
     entries = list(classes)[:limit]
     with ExitStack() as folder_is_ours:  # until the last file is written
-        progress = progress or folder_is_ours.enter_context(Shown())
+        progress = progress or folder_is_ours.enter_context(StepProgress())
         require_clean(entries)
         setup = set_up(_without_others(config, classes, entries), entries, pictures=images is not None)
         report = _own_folder(folder_is_ours, out, resume=resume)

@@ -1,4 +1,4 @@
-"""Which pictures of each class are looked at; only references travel, the bytes are read where a model looks.
+"""Choosing the pictures of each class that models see; only references travel, bytes are read where one looks.
 
 A picture in a Parquet file is far to reach, since all before it in its row group must be unpacked: those that are
 looked at are copied out once, in one pass over each file, and the copies are removed when the run ends.

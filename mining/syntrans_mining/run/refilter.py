@@ -113,9 +113,9 @@ def _correct_again(run: RunContext, candidates: list[Candidate], records: Sequen
     if not records:
         return []
     with run.report.step("edit", candidates, run.dispatcher):
-        rows, made = apply_again([candidate.row() for candidate in candidates], records)
+        rows, done = apply_again([candidate.row() for candidate in candidates], records)
         candidates[:] = map(from_row, rows)
-    return made
+    return done
 
 
 def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]:

@@ -59,8 +59,10 @@ class Report:
         reasons = Counter(c.reason for c in candidates if c.stage == name and c.reason)
         record.dropped = dict(sorted(reasons.items()))
         self.steps.append(record)
-        for known in self.steps:  # senses may also be asked for while models propose
-            known.models = {model: counts for (step, model), counts in dispatcher.counts.items() if step == known.name}
+        for earlier in self.steps:  # senses may also be asked for while models propose
+            earlier.models = {
+                model: counts for (step, model), counts in dispatcher.counts.items() if step == earlier.name
+            }
 
     def loaded(self, seconds: Mapping[str, float], loads: Mapping[str, int]) -> tuple[dict[str, float], dict[str, int]]:
         """What this leg's models took to load, and how often; returns the sums over all legs."""

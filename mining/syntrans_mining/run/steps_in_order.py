@@ -104,7 +104,7 @@ class Steps:
 
         Returns the query if it decides nothing any more: then models are asked when they are there to propose.
         """
-        settings, known, first = self.config.lint, {}, None
+        settings, of_classes, first = self.config.lint, {}, None
         ambiguous = senses.ambiguous_entries(self.entries, settings.senses, ask_all=settings.ask_senses)
         along = senses.first_is_taken(ambiguous, settings.senses, first=settings.ambiguous == "first")
         query = None
@@ -117,18 +117,18 @@ class Steps:
                     query.ask(self.dispatcher, decides, senses.undecided(ambiguous))
                 else:
                     query.ask(self.dispatcher, self._named(reversed(self._load_order.propose)))
-                    known = self._show_senses(query)
+                    of_classes = self._show_senses(query)
             first = partial(query.first, model=decides[0]) if settings.ambiguous == "first" else None
-        self.entries, taken = senses.resolve_senses(self.entries, known, settings.senses, first)
+        self.entries, taken = senses.resolve_senses(self.entries, of_classes, settings.senses, first)
         if taken:
             self.report.details["lint"] = {"senses": taken}
         return query if along else None
 
     def _show_senses(self, query: senses.SenseQuery) -> dict[str, list[senses.Sense]]:
-        known = query.found()
-        for line in senses.listing(self.entries, known):
+        of_classes = query.by_class()
+        for line in senses.listing(self.entries, of_classes):
             self.dispatcher.progress.say(line)
-        return known
+        return of_classes
 
     @property
     def _load_order(self) -> LoadOrder:

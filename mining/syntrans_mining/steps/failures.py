@@ -1,4 +1,4 @@
-"""A request that nobody could answer is a row of the ledger too, with its reason and with what came instead."""
+"""Failed requests as rows of the ledger, with their reason and with what came instead of an answer."""
 
 from __future__ import annotations
 

@@ -118,10 +118,10 @@ def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candi
     """Both, with equal statements about a class made one: it has all authors, and the pair if one was asked about."""
     united: dict[tuple[str, str], Candidate] = {}
     for candidate in (*first, *second):
-        known = united.get((candidate.class_id, candidate.id)) if candidate.kept else None
-        if known is not None and known.kept:
-            known.authors.extend(candidate.authors)
-            known.contrast_with = known.contrast_with or candidate.contrast_with
+        same = united.get((candidate.class_id, candidate.id)) if candidate.kept else None
+        if same is not None and same.kept:
+            same.authors.extend(candidate.authors)
+            same.contrast_with = same.contrast_with or candidate.contrast_with
         else:
             key = candidate.id if candidate.kept else f"{candidate.id} {len(united)}"
             united[candidate.class_id, key] = candidate
@@ -168,15 +168,15 @@ class _Said:
         """
         for facet, text in statements:
             key = (call.entry.id, descriptor_id(call.entry.id, text))
-            known = self._said.get(key)
-            author = _author(call, seed, text if known is None or text != known.text else known.text)
-            if known is None:
+            same = self._said.get(key)
+            author = _author(call, seed, text if same is None or text != same.text else same.text)
+            if same is None:
                 pair = call.other.id if call.other else None
-                known = self._said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [], contrast_with=pair)
-            elif self._rank[call.model.name] < min(map(self._place, known.authors)):
+                same = self._said[key] = Candidate(call.entry.id, call.entry.name, text, facet, [], contrast_with=pair)
+            elif self._rank[call.model.name] < min(map(self._place, same.authors)):
                 self._said[key] = self._said.pop(key)  # to the end, where this model's come
-                known.text, known.facet = text, facet
-            known.authors.append(author)
+                same.text, same.facet = text, facet
+            same.authors.append(author)
 
 
 def _retry(tries: int, draw_of: Callable[[_Call], Draw], call: Any, response: Response) -> Request | None:

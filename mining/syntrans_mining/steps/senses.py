@@ -90,26 +90,26 @@ class SenseQuery:
         """The sense that stands first: the built-in list's, or else that of ``model`` if it knows several."""
         if entry.id not in self._said:
             return None
-        known = homonyms().get(normalised(entry.name), ()) or self._said[entry.id].get(model.name, [])
-        return known[0] if len(known) > 1 else None
+        of_name = homonyms().get(normalised(entry.name), ()) or self._said[entry.id].get(model.name, [])
+        return of_name[0] if len(of_name) > 1 else None
 
-    def found(self) -> dict[str, list[Sense]]:
+    def by_class(self) -> dict[str, list[Sense]]:
         """Every sense of the ambiguous names, by class id: those of the built-in list first, then model by model.
 
         A name that only the models were asked about counts as ambiguous, and is in the result, if at least half of
         those that answered know several senses.
         """
-        found = {}
+        by_class = {}
         for entry in self._entries:
             said = self._said[entry.id]
             answers = {model.name: said[model.name] for model in self._models if model.name in said}
             several = sum(len(senses) > 1 for senses in answers.values())
-            known = homonyms().get(normalised(entry.name), ())
-            if known or 2 * several >= max(len(answers), 1):
-                united = _unite({**({BUILT_IN: list(known)} if known else {}), **answers})
+            of_name = homonyms().get(normalised(entry.name), ())
+            if of_name or 2 * several >= max(len(answers), 1):
+                united = _unite({**({BUILT_IN: list(of_name)} if of_name else {}), **answers})
                 if len(united) > 1:
-                    found[entry.id] = united
-        return found
+                    by_class[entry.id] = united
+        return by_class
 
     def _hear(self, entry: ClassEntry, model: Model, response: Response) -> None:
         if senses := parse_senses(response):
@@ -131,14 +131,14 @@ def resolve_senses(
     choices = _choices(entries, chosen)
     settled, taken, open_names = [], {}, []
     for entry in entries:
-        choice, known = choices.get(entry.id), senses.get(entry.id, [])
+        choice, of_name = choices.get(entry.id), senses.get(entry.id, [])
         if choice is None and first:
             choice = first(entry)
         if choice is None:
             settled.append(entry)
-            open_names += [entry] if known else []
+            open_names += [entry] if of_name else []
             continue
-        definition = choice if isinstance(choice, str) else known[choice - 1].text
+        definition = choice if isinstance(choice, str) else of_name[choice - 1].text
         taken[entry.id] = definition
         settled.append(entry._replace(definition=definition))
     if open_names:
@@ -196,9 +196,9 @@ def _check_choices(
             rule = "which is no class of the list, or one that another key means; correct the name"
             raise InputError(f"lint.senses speaks of {key!r}, {rule}")
         entry = by_id[meant[key]]
-        known = senses.get(entry.id, [])
-        if isinstance(choice, int) and not 1 <= choice <= len(known):
-            have = f"has {len(known)} senses" if known else "is not ambiguous"
+        of_name = senses.get(entry.id, [])
+        if isinstance(choice, int) and not 1 <= choice <= len(of_name):
+            have = f"has {len(of_name)} senses" if of_name else "is not ambiguous"
             raise InputError(f"lint.senses.{key} is {choice}, but {entry.name!r} {have}; give a number or a definition")
 
 

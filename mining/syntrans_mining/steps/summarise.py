@@ -64,15 +64,15 @@ def summarise(
     A sentence stays if it names no other class and the ``judges``' mean P(yes) is at least ``threshold`` both for
     "this follows from the kept statements" and for "this is true of the class". No answer is no yes.
     """
-    known = {class_id: _statements(group) for class_id, group in by_class(kept(candidates)).items()}
-    described = [entry for entry in entries if entry.id in known]
+    statements = {class_id: _statements(group) for class_id, group in by_class(kept(candidates)).items()}
+    described = [entry for entry in entries if entry.id in statements]
     drawn = Sampling(max_tokens=max_tokens)
     requests = [
-        (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, known)), drawn))
+        (entry, build_request(writer, prompts.compose, prompts.compose.render(_values(entry, statements)), drawn))
         for entry in described
     ]
     written = {entry.id: sentences(response) for entry, response in dispatcher.stream(STEP, requests)}
-    opinions = _opinions(dispatcher, described, written, known, judges, prompts)
+    opinions = _opinions(dispatcher, described, written, statements, judges, prompts)
     names_any = mention_pattern(entry.name for entry in entries)
     summaries = {}
     for entry in described:
@@ -99,7 +99,7 @@ def _opinions(
     dispatcher: Dispatcher,
     entries: Sequence[ClassEntry],
     written: Mapping[str, list[str]],
-    known: Mapping[str, list[str]],
+    statements: Mapping[str, list[str]],
     judges: Sequence[Model],
     prompts: Reading,
 ) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
@@ -110,7 +110,7 @@ def _opinions(
         for entry in entries:
             for sentence in filter(describes, written[entry.id]):
                 both = opinions.setdefault((entry.id, sentence), ([], []))
-                values = {**_values(entry, known), "sentence": sentence, "descriptor": sentence}
+                values = {**_values(entry, statements), "sentence": sentence, "descriptor": sentence}
                 for said, prompt in zip(both, (prompts.support, prompts.crosscheck), strict=True):
                     requests.append((said, build_request(judge, prompt, prompt.render(values))))
     for said, response in dispatcher.stream(STEP, requests):
@@ -122,5 +122,5 @@ def _statements(group: Sequence[Candidate]) -> list[str]:
     return [candidate.text for candidate in sorted(group, key=lambda candidate: candidate.rank or 0)]
 
 
-def _values(entry: ClassEntry, known: Mapping[str, list[str]]) -> dict[str, object]:
-    return {"name": entry.name, "definition": entry.definition, "descriptors": known[entry.id]}
+def _values(entry: ClassEntry, statements: Mapping[str, list[str]]) -> dict[str, object]:
+    return {"name": entry.name, "definition": entry.definition, "descriptors": statements[entry.id]}

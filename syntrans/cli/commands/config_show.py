@@ -66,14 +66,14 @@ def explain(key: str | None, command: str | None, config: str | None) -> list[di
         raise UsageError(f"--command {command} has no config; give {', '.join(CONFIGS)}")
     commands = [command] if command else [*CONFIGS]
     whole: dict[str, Any] = _loaded(commands, config) if config else dict.fromkeys(commands)
-    known = [(name, one) for name in whole for one in keys_of(model_of(name))]
+    keys = [(name, one) for name in whole for one in keys_of(model_of(name))]
     chosen = [
         {"command": name, **vars(one)}
-        for name, one in known
+        for name, one in keys
         if key is None or one.name == key or one.name.startswith(f"{key}.")
     ]
     if not chosen:
-        raise UsageError(_unknown(str(key), [one.name for _, one in known]))
+        raise UsageError(_unknown(str(key), [one.name for _, one in keys]))
     if config:
         for line in chosen:
             line["value"] = None if line["is_section"] else value_at(whole[line["command"]], line["name"])

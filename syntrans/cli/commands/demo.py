@@ -1,4 +1,4 @@
-"""`syntrans demo`: the whole way once, on the embedded world, where the truth is known.
+"""`syntrans demo`: the whole pipeline once, on the embedded world, where the truth is known.
 
 It draws the world's pictures, mines them with the world's models on the real engines, scores every step of mining
 against the truth, trains an encoder and a bridge on the base classes, evaluates on the novel ones, and prints two
@@ -146,13 +146,13 @@ def _few_shot(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_steps(scores: list[dict[str, Any]]) -> None:
-    made = table("after step", ">rows", ">precision", ">recall", ">seconds", whole=("after step",))
+    steps = table("after step", ">rows", ">precision", ">recall", ">seconds", whole=("after step",))
     for score in (score for score in scores if score["split"] == "novel"):
         values = (score["precision"], score["recall"])
         spent = "" if score["seconds"] is None else number(score["seconds"], digits=1)
-        add_row(made, score["stage"], f"{score['rows']:,}", *(number(value, digits=3) for value in values), spent)
+        add_row(steps, score["stage"], f"{score['rows']:,}", *(number(value, digits=3) for value in values), spent)
     title = "Mining, against the truth of the world (novel classes; thresholds chosen on base and val)"
-    print_parts(heading(title, made), console())
+    print_parts(heading(title, steps), console())
 
 
 def _print_few_shot(evaluation: dict[str, Any]) -> None:
@@ -160,8 +160,8 @@ def _print_few_shot(evaluation: dict[str, Any]) -> None:
     shots = list(evaluation["results"])
     n = evaluation["episodes"]["episodes"]
     title = f"Accuracy on novel classes, 5-way, {n:,} frozen episodes, percent with 95 % intervals"
-    for made in side_by_side(lambda part: _few_shot_table(evaluation, part), shots, width_of()):
-        print_parts(heading(title, made), console())
+    for part in side_by_side(lambda part: _few_shot_table(evaluation, part), shots, width_of()):
+        print_parts(heading(title, part), console())
     for k in shots:
         for name in ("no_text", "raw", "name_only", "random_words", "shuffled"):
             paired = evaluation["contrasts"][k].get(f"syntrans - {name}")
@@ -172,7 +172,7 @@ def _print_few_shot(evaluation: dict[str, Any]) -> None:
 
 def _few_shot_table(evaluation: dict[str, Any], shots: Sequence[str]) -> Table:
     heads = [head for k in shots for head in (f">{k}-shot", ">minus visual only")]
-    made = table("classifier", *heads, whole=("classifier",))
+    rows = table("classifier", *heads, whole=("classifier",))
     for name, label in FEW_SHOT_ROWS.items():
         if name not in evaluation["results"][shots[0]]:
             continue
@@ -180,8 +180,8 @@ def _few_shot_table(evaluation: dict[str, Any], shots: Sequence[str]) -> Table:
         for k in shots:
             result, paired = evaluation["results"][k][name], evaluation["contrasts"][k].get(f"{name} - visual_only")
             cells += [f"{result['mean']:.2f} ± {result['half_width']:.2f}", _signed(paired) if paired else ""]
-        add_row(made, label, *cells)
-    return made
+        add_row(rows, label, *cells)
+    return rows
 
 
 def _signed(paired: Mapping[str, float]) -> str:

@@ -30,9 +30,9 @@ def doctor(
     With --config it checks that the models are here and safe, that their chat templates render the prompts, that
     yes and no are single tokens, and that they fit into memory. Exits with 4 if something needed is missing.
     """
-    found, text, healthy = examine(config, set_ or [], probe=probe)
+    values, text, healthy = examine(config, set_ or [], probe=probe)
     if json_:
-        print_json(found)
+        print_json(values)
     else:
         typer.echo(text)
     if not healthy:

@@ -67,8 +67,8 @@ def _asked(file: Path | None, class_: str | None, texts: dict[str, Texts], facet
             "nothing to correct: give --edits FILE (save one from the page of `syntrans report RUN`), or --class NAME "
             "with --veto, --restore or --add"
         )
-    found = read_edits(file) if file else []
-    return found + [
+    edits = read_edits(file) if file else []
+    return edits + [
         from_values(Edit, {"action": action, "class": class_, "text": text, "facet": facet, "why": why}, source="edit")
         for action, text in given
     ]

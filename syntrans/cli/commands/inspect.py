@@ -37,12 +37,12 @@ def inspect(
     from syntrans.views import summary as inspect_view
 
     if other is None:
-        found = summarise(descriptor_file(file), class_)
+        summary = summarise(descriptor_file(file), class_)
         show = inspect_view.render
     else:
-        found = diff.diff(descriptor_file(file), descriptor_file(other), class_)
+        summary = diff.diff(descriptor_file(file), descriptor_file(other), class_)
         show = diff.render
     if json_:
-        print_json(found)
+        print_json(summary)
     else:
-        show(found, console())
+        show(summary, console())

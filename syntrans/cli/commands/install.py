@@ -61,7 +61,7 @@ def install_extra(extra: str, run: Run | None = None) -> None:
     ``run``: what starts a command and gives its exit code.
     """
     if extra not in EXTRAS:
-        listed = "; ".join(f"{name}: {found.purpose}" for name, found in EXTRAS.items())
+        listed = "; ".join(f"{name}: {one.purpose}" for name, one in EXTRAS.items())
         raise UsageError(f"{extra!r} is not one of these: {listed}")
     other = _OTHER_BUILD.get(extra)
     if other and _installed(other):

@@ -282,9 +282,9 @@ def _probe(inputs: Inputs) -> None:
 
 def _require_world_classes(entries: Sequence[ClassEntry]) -> None:
     """InputError if the embedded world does not know one of the classes, which its models cannot read."""
-    known = read_classes(WORLD)
-    strangers = match(entries, known, "config world").missing
+    of_world = read_classes(WORLD)
+    strangers = match(entries, of_world, "config world").missing
     if strangers:
-        listed = nearest(strangers, [entry.name for entry in known])
+        listed = nearest(strangers, [entry.name for entry in of_world])
         rule = "leave out --classes, or take another --config"
         raise InputError(f"config world knows the classes of the embedded world only, not {listed}; {rule}")

@@ -64,13 +64,13 @@ def report(
 
         serve_live(runs, port, say)
         return
-    found = _written(runs, figure, (config, set_ or []), out, pictures=pictures)
+    written = _written(runs, figure, (config, set_ or []), out, pictures=pictures)
     if json_:
         from syntrans.console import print_json
 
-        print_json(found)
+        print_json(written)
     else:
-        typer.echo(found["page"])
+        typer.echo(written["page"])
 
 
 def _written(
@@ -118,9 +118,9 @@ def _figures(runs: list[Path], figure: str, settings: Settings, out: Path) -> di
             "or an evaluation of it"
         )
     settled = load_config(EvaluateConfig, settings[0] or "evaluate", kind="training/configs", overrides=settings[1])
-    found = make(trainings[0], settled, out=out, figures=FIGURES if figure == "all" else (figure,))
-    print(render(found), file=sys.stderr)  # noqa: T201 - data of the command is the page's path
-    return found
+    numbers = make(trainings[0], settled, out=out, figures=FIGURES if figure == "all" else (figure,))
+    print(render(numbers), file=sys.stderr)  # noqa: T201 - data of the command is the page's path
+    return numbers
 
 
 def _add_pictures(parts: list[dict[str, Any]]) -> None:

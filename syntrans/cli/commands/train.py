@@ -161,8 +161,8 @@ def choose_inputs(descriptors: Path | None, images: str | None, config: str | No
         pictures = Chosen(WORLD, "the embedded world: there is neither a descriptor file nor --images")
     path = next((s.removeprefix("data.path=") for s in reversed(settings) if s.startswith("data.path=")), None)
     name = Chosen(config, "as named") if config else _fitting_config(pictures.what if pictures else path or WORLD)
-    told = [] if pictures is None else [f"data.path={json.dumps(pictures.what)}"]
-    settled = absolute(load_config(TrainConfig, name.what, kind="training/configs", overrides=[*settings, *told]))
+    where = [] if pictures is None else [f"data.path={json.dumps(pictures.what)}"]
+    settled = absolute(load_config(TrainConfig, name.what, kind="training/configs", overrides=[*settings, *where]))
     if pictures is None:
         pictures = Chosen(settled.data.path, "--set data.path" if path else f"config {name.what}")
     return Inputs(settled, name, pictures, given or fitting_descriptors(settled.data))
@@ -207,9 +207,9 @@ def _train_into_folder(inputs: Inputs, out: Path | None, *, resume: bool, stage:
 
 def _columns(meta: FileMetadata) -> list[str]:
     """The Parquet columns that mining was told, as overrides of a training's config."""
-    told = meta.config.get("images") or {}
+    columns = meta.config.get("images") or {}
     names = ("image_column", "label_column")
-    return [f"data.{name}={json.dumps(told[name])}" for name in names if told.get(name)]
+    return [f"data.{name}={json.dumps(columns[name])}" for name in names if columns.get(name)]
 
 
 def _newest() -> Chosen | None:

@@ -98,12 +98,12 @@ def _accuracies(path: Path) -> dict[str, Any]:
         return {}
     columns = read_sealed(path).to_pydict()
     episodes, numbers = columns.pop("episode"), columns.pop("shots")
-    found = {}
+    accuracies = {}
     for shots in sorted(set(numbers)):
         places = [place for place, one in enumerate(numbers) if one == shots]
         rows = {name: [round(10_000 * values[place]) for place in places] for name, values in columns.items()}
-        found[str(shots)] = {"episode": [episodes[place] for place in places], "rows": rows}
-    return found
+        accuracies[str(shots)] = {"episode": [episodes[place] for place in places], "rows": rows}
+    return accuracies
 
 
 def _confusion(path: Path) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _confusion(path: Path) -> dict[str, Any]:
 def _facts(summary: Mapping[str, Any]) -> Facts:
     descriptors, encoder = summary.get("descriptors") or {}, summary.get("encoder") or {}
     text, data, distill = summary.get("text_encoder") or {}, summary["data"], summary.get("distill") or {}
-    found = [
+    facts = [
         ("training", summary.get("checkpoint")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
@@ -140,20 +140,20 @@ def _facts(summary: Mapping[str, Any]) -> Facts:
         ("seconds", summary.get("seconds")),
         *facts_of(summary.get("made_by") or {}),
     ]
-    return [(label, str(text)) for label, text in found if text not in (None, "")]
+    return [(label, str(text)) for label, text in facts if text not in (None, "")]
 
 
 def _limits(summary: Mapping[str, Any]) -> list[str]:
     data, episodes = summary["data"], summary["episodes"]
-    found = [
+    limits = [
         "Intervals cover the choice of episodes. Those with other pictures are wider; other classes are in neither.",
         "A row is better than another one only where the paired difference says so: overlapping intervals say little.",
     ]
     if data.get("seen_by_mining"):
         rule = episodes.get("seen_queries", episodes.get("leak"))  # of earlier versions
         rule = "none of them is a query" if rule in ("exclude", "bar") else f"rule for them: {rule}"
-        found.append(f"Mining has seen {data['seen_by_mining']} of these pictures; {rule}.")
-    return found
+        limits.append(f"Mining has seen {data['seen_by_mining']} of these pictures; {rule}.")
+    return limits
 
 
 def _looks(summary: Mapping[str, Any]) -> list[str]:

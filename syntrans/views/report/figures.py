@@ -41,8 +41,8 @@ def figures_part(file: Path) -> dict[str, Any]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_sealed(path).to_pylist() if path.is_file() else []
-    return found
+    rows: list[dict[str, Any]] = read_sealed(path).to_pylist() if path.is_file() else []
+    return rows
 
 
 def _points(path: Path) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def flier_limits(summary: Mapping[str, Any]) -> list[str]:
 
 def _facts(report: Mapping[str, Any], config: Mapping[str, Any]) -> Facts:
     descriptors, imagined = report.get("descriptors") or {}, report["imagined"]
-    found = [
+    facts = [
         ("pictures", (config.get("data") or {}).get("path")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
@@ -106,4 +106,4 @@ def _facts(report: Mapping[str, Any], config: Mapping[str, Any]) -> Facts:
         ("seconds", listed(report["seconds"])),
         *facts_of(report.get("made_by") or {}),
     ]
-    return [(label, str(text)) for label, text in found if text not in (None, "")]
+    return [(label, str(text)) for label, text in facts if text not in (None, "")]

@@ -55,15 +55,15 @@ class Followed:
             self.version = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
 
     def _stamps(self) -> list[tuple[str, int, int]]:
-        found = []
+        stamps = []
         for run in self._runs:
             for path in [run] if run.is_file() else sorted(run.glob("*")) + sorted(run.glob("*/*.*")):
                 try:
                     stat = path.stat()
                 except OSError:
                     continue
-                found.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return found
+                stamps.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return stamps
 
 
 def serve_live(runs: Sequence[Path], port: int, say: Callable[[str], None]) -> None:

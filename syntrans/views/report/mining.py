@@ -70,15 +70,15 @@ def read_prompts(path: Path) -> list[dict[str, Any]]:
     """The lines of a preview; none where there is no such file, and without lines that are none."""
     if not path.is_file():
         return []
-    found = []
+    prompts = []
     for line in read_text(path).splitlines():
         try:
             value = parse_json(line)
         except ValueError:
             continue
         if isinstance(value, dict):
-            found.append(value)
-    return found
+            prompts.append(value)
+    return prompts
 
 
 def _columns(rows: Sequence[DescriptorRow]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _stages(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def _facts(meta: FileMetadata, run: Mapping[str, Any]) -> Facts:
     pictures = meta.pictures
-    found = [
+    facts = [
         ("run", meta.run_id),
         ("edited from", meta.notes.get("edit_of")),
         ("decided again from", meta.notes.get("refilter_of")),
@@ -187,18 +187,18 @@ def _facts(meta: FileMetadata, run: Mapping[str, Any]) -> Facts:
         ("pictures that were looked at", len(meta.images_seen) or None),
         ("schema version", meta.schema_version),
     ]
-    return [(label, str(text)) for label, text in found if text not in (None, "")]
+    return [(label, str(text)) for label, text in facts if text not in (None, "")]
 
 
 def _limits(rows: Sequence[DescriptorRow], meta: FileMetadata) -> list[str]:
     """What the page does not show, in sentences."""
-    found = [
+    limits = [
         "Votes, pictures and CLIP are evidence, not truth: what all models believe wrongly is kept.",
         "How much the descriptors help is measured by syntrans evaluate, beside its controls, and not here.",
     ]
     skipped = meta.notes.get("skipped")
     if isinstance(skipped, dict) and skipped:
-        found.append("Not done: " + "; ".join(f"{stage} ({why})" for stage, why in skipped.items()) + ".")
+        limits.append("Not done: " + "; ".join(f"{stage} ({why})" for stage, why in skipped.items()) + ".")
     if not any(row.grounding for row in rows):
-        found.append("No statement was checked against pictures.")
-    return found
+        limits.append("No statement was checked against pictures.")
+    return limits

@@ -82,8 +82,8 @@ def _read_parquet(file: Path) -> list[Any]:
 
 def _facts(file: Path) -> Facts | None:
     """What the file's metadata say; None in files of other programs and earlier versions."""
-    found = (pq.read_schema(file).metadata or {}).get(FACTS.encode())
-    pairs = parse_json(found.decode()) if found else None
+    facts = (pq.read_schema(file).metadata or {}).get(FACTS.encode())
+    pairs = parse_json(facts.decode()) if facts else None
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         return None
     return [(str(label), str(text)) for label, text in pairs]
@@ -94,12 +94,12 @@ def _pictures(shown: Answers) -> tuple[list[str | None], int]:
 
     None where a picture is gone or broken, or too many are.
     """
-    found: list[str | None] = []
+    pictures: list[str | None] = []
     room, large = LARGE_BYTES, 0
     for number, answer in enumerate(shown):
         path, side = Path(str(answer["path"])), LARGE if answer["status"] == "unsure" and room > 0 else SMALL
         there = answer["status"] != "broken" and number < SMALL_ONES and path.is_file()
-        found.append(of_file(path, side) if there else None)
+        pictures.append(of_file(path, side) if there else None)
         if side == LARGE:
-            room, large = room - len(found[-1] or ""), large + 1
-    return found, large
+            room, large = room - len(pictures[-1] or ""), large + 1
+    return pictures, large

@@ -18,13 +18,13 @@ def facts_of(made_by: Mapping[str, Any]) -> Facts:
     """The block ``made_by`` of a summary: command, commit, machine, versions."""
     hardware = made_by.get("hardware") or {}
     versions = made_by.get("versions") or {}
-    found = [
+    facts = [
         ("command", made_by.get("command")),
         ("commit", made_by.get("git_commit")),
         ("machine", machine(hardware)),
         ("versions", listed(versions)),
     ]
-    return [(label, str(text)) for label, text in found if text]
+    return [(label, str(text)) for label, text in facts if text]
 
 
 def machine(hardware: Mapping[str, Any]) -> str:
@@ -44,10 +44,10 @@ def licences_of(descriptors: str | None, packages: Iterable[str | None] = ()) ->
 
     A package that is not installed is left out.
     """
-    found = [] if descriptors is None else [f"descriptors: {_of_descriptors(Path(descriptors))}"]
+    licences = [] if descriptors is None else [f"descriptors: {_of_descriptors(Path(descriptors))}"]
     stated = {name: _of_package(name) for name in packages if name}
-    found += [f"{name}: {licence}" for name, licence in stated.items() if licence is not None]
-    return "; ".join([*found, "pictures and other weights: not recorded, as their sources say"])
+    licences += [f"{name}: {licence}" for name, licence in stated.items() if licence is not None]
+    return "; ".join([*licences, "pictures and other weights: not recorded, as their sources say"])
 
 
 def _of_descriptors(file: Path) -> str:
@@ -60,8 +60,8 @@ def _of_descriptors(file: Path) -> str:
 
 def _of_package(name: str) -> str | None:
     try:
-        found = importlib.metadata.metadata(name)
+        metadata = importlib.metadata.metadata(name)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return None
-    stated = next((found[key] for key in ("License-Expression", "License") if key in found), "")
+    stated = next((metadata[key] for key in ("License-Expression", "License") if key in metadata), "")
     return (stated.strip() or "not stated").splitlines()[0]

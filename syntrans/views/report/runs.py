@@ -51,15 +51,15 @@ def parts_of(runs: Sequence[Path], *, unfinished: bool = False) -> list[Part]:
 
 def trainings_of(runs: Sequence[Path]) -> list[Path]:
     """The trainings among ``runs``, each once: named, of a demo, or those that an evaluation was of."""
-    found: dict[Path, Path] = {}
+    trainings: dict[Path, Path] = {}
     for run in runs:
         folder = run / "train" if _is_demo(run) else run
         if (folder / "summary.json").is_file():
             summary = read_sealed_json(folder / "summary.json", _RULE)
             folder = Path(str(summary.get("checkpoint"))) if isinstance(summary, dict) else folder
         if (folder / "train.json").is_file():
-            found.setdefault(folder.resolve(), folder)
-    return list(found.values())
+            trainings.setdefault(folder.resolve(), folder)
+    return list(trainings.values())
 
 
 def _is_demo(run: Path) -> bool:
@@ -73,10 +73,10 @@ def _parts(run: Path, *, unfinished: bool) -> list[Part]:
         raise InputError(f"{run} is not there; {_RULE}")
     if _is_demo(run):
         return [part for name in PARTS_OF_DEMO for part in _parts(run / name, unfinished=unfinished)]
-    found = next((kind for kind in KINDS if (run / kind.file).is_file()), None)
-    finished = found is not None and (found.file != "descriptors.parquet" or _is_whole(run))
-    if found and finished:
-        return [found.read(run / found.file)]
+    kind_of_run = next((kind for kind in KINDS if (run / kind.file).is_file()), None)
+    finished = kind_of_run is not None and (kind_of_run.file != "descriptors.parquet" or _is_whole(run))
+    if kind_of_run and finished:
+        return [kind_of_run.read(run / kind_of_run.file)]
     if unfinished and is_working(run):
         return [working_part(run)]
     if is_working(run):
@@ -87,9 +87,9 @@ def _parts(run: Path, *, unfinished: bool) -> list[Part]:
 
 
 def _of_file(file: Path) -> Part:
-    found = next((kind for kind in KINDS if file.name == kind.file), None)
-    if found:
-        return found.read(file)
+    kind_of_file = next((kind for kind in KINDS if file.name == kind.file), None)
+    if kind_of_file:
+        return kind_of_file.read(file)
     if file.suffix in (".jsonl", ".parquet"):
         return read_answers(file)
     raise InputError(f"{file} is no file of a run; {_RULE}")

@@ -39,14 +39,14 @@ def of_classes(
     """
     named = {text for entry in classes for text in (entry.id, entry.name)}
     matched = match_classes(open_images(source, columns=columns, named=named), classes)
-    found = {}
+    thumbnails = {}
     for picture in (one for pictures in matched.values() for one in pictures):
-        if picture.sha256 in wanted and picture.sha256 not in found:
+        if picture.sha256 in wanted and picture.sha256 not in thumbnails:
             try:
-                found[picture.sha256] = _encoded(picture.image(side), side)
+                thumbnails[picture.sha256] = _encoded(picture.image(side), side)
             except InputError:
                 continue
-    return found
+    return thumbnails
 
 
 def _encoded(picture: Image.Image, side: int) -> str:

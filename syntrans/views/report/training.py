@@ -50,7 +50,7 @@ def training_part(file: Path) -> dict[str, Any]:
 
 def curves_of(folder: Path) -> list[dict[str, Any]]:
     """Each log of epochs in a folder: its name, and its rows as they are; a line that is none is left out."""
-    found = []
+    curves = []
     for path in sorted(folder.glob("*metrics.jsonl")):
         rows = []
         for line in read_text(path).splitlines():
@@ -59,8 +59,8 @@ def curves_of(folder: Path) -> list[dict[str, Any]]:
                 if isinstance(row, dict) and isinstance(row.get("epoch"), int):
                     rows.append({key: value for key, value in row.items() if _is_number(value)})
         if rows:
-            found.append({"name": path.name.removesuffix("metrics.jsonl").rstrip(".") or "encoder", "rows": rows})
-    return found
+            curves.append({"name": path.name.removesuffix("metrics.jsonl").rstrip(".") or "encoder", "rows": rows})
+    return curves
 
 
 def _is_number(value: object) -> bool:
@@ -74,7 +74,7 @@ def _choices(stage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 def _facts(report: Mapping[str, Any]) -> Facts:
     encoder, bridge = report.get("encoder") or {}, report.get("bridge") or {}
     descriptors, distill = bridge.get("descriptors") or {}, report.get("distill") or {}
-    found = [
+    facts = [
         ("pictures", (report["config"].get("data") or {}).get("path")),
         ("descriptors", descriptors.get("path")),
         ("descriptors, sha256", descriptors.get("sha256")),
@@ -86,4 +86,4 @@ def _facts(report: Mapping[str, Any]) -> Facts:
         ("seconds", listed(report.get("seconds") or {})),
         *facts_of(report.get("made_by") or {}),
     ]
-    return [(label, str(text)) for label, text in found if text not in (None, "")]
+    return [(label, str(text)) for label, text in facts if text not in (None, "")]

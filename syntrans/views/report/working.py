@@ -49,7 +49,7 @@ def _answers(journal: Path) -> list[dict[str, Any]]:
 
 def _seconds(legs: Path) -> dict[str, float]:
     try:
-        found = read_json(legs, "it is passed over")
+        seconds = read_json(legs, "it is passed over")
     except InputError:
         return {}
-    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    return {str(name): float(value) for name, value in seconds.items() if isinstance(value, int | float)}

@@ -31,7 +31,7 @@ def stop(*_: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fake_models")
+@pytest.mark.usefixtures("fake_models", "world_in_cache")
 def test_a_stopped_demo_asks_nobody_again_and_its_seconds_are_sums_over_both_legs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""`syntrans mine` as a user runs it, on the fake engine; tests/mining/engines/test_vllm_kill.py has it on real vLLM."""
+"""`syntrans mine` as a user runs it, on the fake engine; tests/mining/engines/test_vllm_runs.py has it on real vLLM."""
 
 from __future__ import annotations
 

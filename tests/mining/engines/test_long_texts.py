@@ -51,7 +51,7 @@ class Host:
 def test_a_vector_that_an_earlier_version_made_of_a_cut_text_is_made_again(tmp_path: Path) -> None:
     journal, host = ResponseCache(tmp_path / "journal.sqlite"), Host()
     vectors = Vectors(host, journal, SimpleNamespace(name="clip", identity="i"))  # type: ignore[arg-type]
-    keys = {text: vectors._key("text", text) for text in ("whole", "cut")}
+    keys = {text: vectors._key("text", text) for text in ("whole", "cut")}  # noqa: SLF001
     old = np.zeros(2, np.float32)
     journal.put_vectors([(keys["whole"], Vector(old, 3)), (keys["cut"], Vector(old, 99, truncated=True))])
     found = vectors.of_texts(["whole", "cut"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -73,10 +73,10 @@ def test_ten_million_characters_are_cut_before_they_are_read() -> None:
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """From the call on, everybody says all of it about the heron, and writes so many bytes about the ibis."""
-    said, size = FakeEngine._answer, [0]
+    said, size = FakeEngine.generate, [0]
 
-    def answer(engine: FakeEngine, request: Request) -> Response:
-        response, text = said(engine, request), request.messages[-1].text
+    def answer(request: Request, response: Response) -> Response:
+        text = request.messages[-1].text
         if request.yes_no:
             return response
         if request.schema is None:
@@ -87,9 +87,12 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return Response(request.id, json.dumps({"descriptors": items}))
         return Response(request.id, "\x1b[2J" * (size[0] // 4)) if "recognise ibis" in text else response
 
+    def generate(engine: FakeEngine, requests: Sequence[Request]) -> Iterator[Response]:
+        yield from map(answer, requests, said(engine, requests))
+
     def begin(n_bytes: int = 10_000) -> None:
         size[0] = n_bytes
-        monkeypatch.setattr(FakeEngine, "_answer", answer)
+        monkeypatch.setattr(FakeEngine, "generate", generate)
 
     return begin
 

@@ -169,12 +169,13 @@ def test_a_class_list_and_a_model_config_that_are_too_deep_end_with_a_line(tmp_p
 
 def test_a_header_of_safetensors_that_is_too_deep_is_a_damaged_model(tmp_path: Path) -> None:
     from syntrans.errors import ModelLoadError
-    from syntrans_mining.models import _check_complete
+    from syntrans_mining.models import check_model_dir
 
     header = DEEP.encode()
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(ModelLoadError, match="damaged or incomplete"):
-        _check_complete(tmp_path / "model.safetensors")
+        check_model_dir(tmp_path)
 
 
 def test_an_import_is_written_class_by_class_whatever_the_order_of_its_lines(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from syntrans.images import hashes
+from syntrans.images.decode import read_file
 from syntrans.images.hashes import sha256_of
 from syntrans.images.reference import UNREADABLE
 
@@ -23,7 +25,8 @@ def files(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as old enough to be remembered."""
-    monkeypatch.setattr(hashes, "_FRESH_NS", 0)
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
 
 
 def expected(files):
@@ -36,7 +39,7 @@ def test_hashes_come_in_the_order_of_the_files(files: list[Path]) -> None:
 
 def test_untouched_files_are_read_once(files: list[Path], old: None, monkeypatch: pytest.MonkeyPatch) -> None:
     first = sha256_of(files)
-    monkeypatch.setattr(hashes, "_sha256", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(hashes, "read_file", lambda _: pytest.fail("read again"))
     assert sha256_of(files) == first
 
 
@@ -59,10 +62,10 @@ def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(files: lis
 
 def test_a_file_that_was_just_written_is_not_remembered(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     sha256_of(files)
-    hashed = Mock(return_value=UNREADABLE)
-    monkeypatch.setattr(hashes, "_sha256", hashed)
+    read = Mock(wraps=read_file)
+    monkeypatch.setattr(hashes, "read_file", read)
     sha256_of(files)
-    assert hashed.call_count == 5
+    assert read.call_count == 5
 
 
 def test_a_file_that_is_not_there_has_the_hash_of_nothing(files: list[Path], tmp_path: Path) -> None:

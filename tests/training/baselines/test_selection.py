@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from syntrans_training.baselines import selection as choose
+from syntrans.progress import Tracker
 from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.baselines.selection import calibrate_rows, select_baselines
@@ -78,24 +78,17 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_method(
-    world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world, tmp_path: Path, stop_after, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names, whole, path = ["ridge", "am3", "simpleshot"], tmp_path / "whole", tmp_path / SELECTED_BASELINES
     expected, _ = run(world, whole, names)
-    begun, looked = [], choose._choose
-
-    def stop(peer, *rest):
-        begun.append(peer)
-        if len(begun) == 3:
-            raise KeyboardInterrupt
-        return looked(peer, *rest)
-
-    monkeypatch.setattr(choose, "_choose", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with stop_after("other methods", 2):
         run(world, path, names)
     assert [e["method"] for e in checkpoint.read_note(path)["choices"]] == ["ridge", "am3", "am3"]  # by both recipes
+    finished: list[str] = []
+    monkeypatch.setattr(Tracker, "advance", lambda bar, *_: finished.append(bar.label))
     again, _ = run(world, path, names)
-    assert len(begun) == 3 + 4  # one that was stopped, four that were missing
+    assert finished.count("other methods") == 4  # of three at two shots each
     assert again == expected
     one, other = checkpoint.load(path)[0], checkpoint.load(whole)[0]
     assert all(torch.equal(one[name], other[name]) for name in other)

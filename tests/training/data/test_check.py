@@ -208,7 +208,7 @@ def test_too_few_pictures_of_a_published_data_set_are_said(tmp_path: Path) -> No
 def test_checking_fills_the_cache_that_training_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = sound(tmp_path / "d")
     checked(root, size=16)
-    monkeypatch.setattr("syntrans_training.data.store._decode_one", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("syntrans_training.data.store.squeezed", lambda *_: pytest.fail("decoded again"))
     assert len(load_splits(str(root), size=16)) == 3
 
 

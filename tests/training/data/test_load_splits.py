@@ -23,7 +23,7 @@ def test_splits_are_decoded_and_numbered_by_class(toy_data: Path) -> None:
 
 def test_the_second_load_decodes_nothing(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load_splits(str(toy_data), size=16, names=("val",))["val"]
-    monkeypatch.setattr("syntrans_training.data.store._decode_one", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("syntrans_training.data.store.squeezed", lambda *_: pytest.fail("decoded again"))
     again = load_splits(str(toy_data), size=16, names=("val",))["val"]
     assert np.array_equal(first.pixels, again.pixels)
     assert first.key == again.key

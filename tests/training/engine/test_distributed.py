@@ -1,3 +1,5 @@
+"""A training by two processes, and one that is killed, beside one that nothing disturbs."""
+
 import json
 import os
 import signal
@@ -16,7 +18,7 @@ from syntrans_training.engine.metrics_log import read_rows
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def command(toy_data: Path, tiny_text_encoder: Path) -> list[str]:
     """`syntrans train` of a tiny encoder on the toy data, as arguments."""
     settings = {
@@ -56,7 +58,15 @@ def run_one(command, artifacts: Path, out) -> None:
     subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
 
 
-def test_two_processes_draw_the_curve_of_one(command: list[str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the training by one process that nothing disturbs."""
+    root = tmp_path_factory.mktemp("alone")
+    run_one(command, root, root / "run")
+    return root / "run"
+
+
+def test_two_processes_draw_the_curve_of_one(command: list[str], alone: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -71,9 +81,8 @@ def test_two_processes_draw_the_curve_of_one(command: list[str], tmp_path: Path)
     )
     assert found.returncode == 0, found.stderr[-3000:]
     (folder,) = found.stdout.split()  # one process answers
-    run_one(command, tmp_path / "one", tmp_path / "one" / "run")
     for name in ("skd-gen0.metrics.jsonl", "metrics.jsonl", "distill.metrics.jsonl"):
-        one, two = (read_rows(path) for path in (tmp_path / "one" / "run" / name, (tmp_path / folder / name)))
+        one, two = (read_rows(path) for path in (alone / name, tmp_path / folder / name))
         assert [row["epoch"] for row in one] == [row["epoch"] for row in two]
         for key in ("loss", "lr"):
             assert [row[key] for row in two if row["epoch"]] == pytest.approx(
@@ -84,21 +93,14 @@ def test_two_processes_draw_the_curve_of_one(command: list[str], tmp_path: Path)
     assert report["distill"]["teacher"]["name"] == "clip"
 
 
-def test_a_killed_training_ends_in_the_same_bits(command: list[str], tmp_path: Path) -> None:
-    run_one(command, tmp_path / "a", tmp_path / "a" / "run")
-    out = tmp_path / "b" / "run"
-    arguments = [
-        sys.executable,
-        "-m",
-        "syntrans.cli.app",
-        *command,
-        "--out",
-        str(out),
-        "--set",
-        "encoder.save_minutes=0",
-    ]
+def test_a_killed_training_ends_in_the_same_bits(command: list[str], alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    saving = ["--out", str(out), "--set", "encoder.save_minutes=0"]
     process = subprocess.Popen(
-        arguments, env=environment(tmp_path / "b"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "syntrans.cli.app", *command, *saving],
+        env=environment(tmp_path),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
     while not (out / "state-before.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
@@ -106,8 +108,8 @@ def test_a_killed_training_ends_in_the_same_bits(command: list[str], tmp_path: P
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / "encoder.safetensors").exists()
-    run_one(command, tmp_path / "b", out)
+    run_one(command, tmp_path, out)
     for file in ("encoder.safetensors", "distill.safetensors"):
-        one, other = (load_file(tmp_path / name / "run" / file) for name in ("a", "b"))
+        one, other = (load_file(folder / file) for folder in (alone, out))
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)

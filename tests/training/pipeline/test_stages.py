@@ -2,16 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
+import torch
 
 from syntrans.contract.rows import DescriptorRow
+from syntrans_training.bridge.val_tasks import ValSplit
 from syntrans_training.config import EvaluateConfig, TrainConfig
+from syntrans_training.encoder.features import Features
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import RIDGE
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.trained_run import read_run
-from syntrans_training.pipeline.stages import main_variants
+from syntrans_training.pipeline.stages import Texts, main_variants, ridge_stage
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.class_vectors import Knowledge
+from syntrans_training.text.encoders import TextEncoder
 
 
 @pytest.fixture
@@ -41,6 +49,18 @@ def test_class_names_are_kept_or_dropped_where_the_config_says_so(knowledge: Cal
 
 def test_without_descriptors_there_are_names(knowledge: Callable[..., Knowledge]) -> None:
     assert main_variants(knowledge(), config("drop")) == ("name",)
+
+
+def test_what_was_fitted_when_the_section_was_called_bridge_is_taken_as_it_is(
+    knowledge: Callable[..., Knowledge], tmp_path: Path
+) -> None:
+    identity = "abfbd893148992f7"  # as that version gave it
+    base, val = (Features(torch.zeros(2, 3), torch.tensor([0, 1]), ("a", "b"), key=key) for key in "bv")
+    encoder = TextEncoder("tiny", "r", lambda: pytest.fail("a text was read"))
+    texts = Texts(knowledge(), encoder, Mock(), Mock(), Mock(), None)
+    checkpoint.save(tmp_path / RIDGE, {}, {"identity": identity})
+    note = ridge_stage(TrainConfig(), base, ValSplit(val, np.zeros(2, dtype=bool)), texts, tmp_path)
+    assert note == {"identity": identity}
 
 
 @pytest.mark.slow

@@ -1,12 +1,16 @@
 """Which texts of base classes are anchors, and which are left out because they name another class."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from syntrans.contract.rows import DescriptorRow
-from syntrans_training.text.anchor_texts import anchor_texts
-from syntrans_training.text.class_vectors import Knowledge
+from syntrans_training.data import load_splits
+from syntrans_training.data.load_splits import Origin
+from syntrans_training.text.anchor_texts import anchor_texts, barred_names
+from syntrans_training.text.class_vectors import Knowledge, read_knowledge
 
 TEMPLATES = {"name_template": "a photo of a {name}", "descriptor_template": "it has {text}"}
 
@@ -49,3 +53,31 @@ def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row:
     known = knowledge(descriptor_row, ("snow leopard", "spots", True), ("leopard", "rosettes", True))
     assert anchor_texts(known, ["snow leopard"], ["leopard, Panthera pardus"], **TEMPLATES).texts == ("it has spots",)
     assert anchor_texts(known, ["leopard"], ["snow leopard"], **TEMPLATES).left_out == 0
+
+
+@pytest.fixture
+def base(toy_data: Path) -> tuple[str, ...]:
+    """The base classes of the toy data."""
+    return load_splits(str(toy_data), size=8, names=("base",))["base"].classes
+
+
+def test_names_of_novel_classes_are_known_without_opening_a_picture(
+    toy_data: Path, toy_classes: list[str], base: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syntrans.images.parquet.ImageRef", lambda *_, **__: pytest.fail("opened"))
+    found = barred_names(Origin(str(toy_data)).open(), read_knowledge(None, base), (), None)
+    assert found == set(toy_classes) - set(base)
+
+
+def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
+    toy_data: Path,
+    toy_classes: list[str],
+    base: tuple[str, ...],
+    tmp_path: Path,
+    write_toy_descriptors: Callable[..., Path],
+) -> None:
+    for name in ("base", "val"):
+        shutil.copyfile(toy_data / f"{name}.parquet", tmp_path / f"{name}.parquet")
+    path = write_toy_descriptors()
+    found = barred_names(Origin(str(tmp_path)).open(), read_knowledge(path, base), base, path)
+    assert {name.replace("-", " ") for name in found} == set(toy_classes) - set(base)

@@ -9,11 +9,11 @@ import torch
 from syntrans_training.methods import SynTrans, TransductiveSynTrans, accuracy
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.task_alpha import ClassSpread, Supports, TextWorth, measure_spread, move_alpha
+from syntrans_training.text.task_alpha import DOMAINS, ClassSpread, DomainPrior, Supports, TextWorth, measure_spread
 
 N, D, E = 5, 24, 40
 SPREAD = ClassSpread(torch.ones(D), torch.full((D,), 0.6), torch.full((D,), 0.3), torch.ones(1))
-WORTH = TextWorth(SPREAD)
+WORTH = TextWorth(SPREAD, torch.full((D,), 3.0))
 
 
 def tasks(shots, *, slope=1.0, spread=0.6, noise=1.0, classes=N, episodes=E, queries=15, seed=0):
@@ -30,29 +30,60 @@ def tasks(shots, *, slope=1.0, spread=0.6, noise=1.0, classes=N, episodes=E, que
 def judged(shots, **domain):
     """Of every task, where val chose one half."""
     text, supports, _ = tasks(shots, **domain)
-    return WORTH.judge(0.5, Supports.of(supports, text))
+    return judge(supports, text)
+
+
+def judge(supports, text, worth=WORTH, alpha=0.5):
+    return worth.judge(alpha, Supports(supports.mean(2), text, supports.shape[2]))
 
 
 def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_count_more() -> None:
     home, mixed_up, better = (judged(5, slope=slope, spread=0.7, classes=20).slope.mean() for slope in (1.0, 0.0, 1.4))
     assert mixed_up < 0.05
-    assert home == pytest.approx(1, abs=0.15)
+    assert home == pytest.approx(1, abs=0.1)
     assert better > home + 0.05
 
 
-def test_text_counts_more_where_classes_lie_closer_together_and_where_pictures_scatter_more() -> None:
-    home = judged(5, classes=20).alpha.mean()
-    assert judged(5, classes=20, spread=0.32).alpha.mean() > home + 0.05
-    assert judged(5, classes=20, noise=1.7).alpha.mean() > home + 0.05
+def test_in_the_domain_of_val_the_text_weighs_as_the_prior_has_it_for_right_texts() -> None:
+    found = judged(5, classes=20)
+    assert (found.precision / WORTH.precision).mean() == pytest.approx(DOMAINS.exact, rel=0.1)
+    assert found.offset.abs().mean() < 0.1
 
 
-def test_in_the_domain_of_val_alpha_stays_near_val_s() -> None:
-    assert judged(5, classes=20).alpha.mean() == pytest.approx(0.5, abs=0.06)
+def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text() -> None:
+    """However exactly right texts would tell a class."""
+    for precision in (3.0, 300.0):
+        worth = TextWorth(SPREAD, torch.full((D,), precision))
+        text, supports, _ = tasks(5, slope=0.0, classes=20)
+        found = judge(supports, text, worth)
+        torch.testing.assert_close(found.precision, torch.full_like(found.precision, 1 / 0.6), rtol=0.05, atol=0.0)
+
+
+def test_texts_that_tell_half_of_what_they_told_are_far_less_exact() -> None:
+    exactly = TextWorth(SPREAD, torch.full((D,), 300.0))
+    precisions = []
+    for slope in (1.0, 0.5):
+        text, supports, _ = tasks(5, slope=slope, classes=20)
+        precisions.append(judge(supports, text, exactly).precision.mean())
+    assert precisions[1] < precisions[0] / 50
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
+def test_one_slope_and_precision_make_of_a_task_what_all_slopes_make_on_average(alpha: float) -> None:
+    """Of one slope they are that slope and its precision; of all, between the least and the greatest; and finite."""
+    worth = TextWorth(SPREAD, WORTH.precision, DomainPrior(mixed_up=1e-9, slope=1e-3, elsewhere=0.0, exact=1.0))
+    text, supports, _ = tasks(1)
+    one, mixed = judge(supports, text, worth, alpha), judge(supports, text, WORTH, alpha)
+    torch.testing.assert_close(one.slope, torch.ones_like(one.slope), rtol=1e-3, atol=0.0)
+    torch.testing.assert_close(one.precision, WORTH.precision.expand_as(one.precision), rtol=1e-3, atol=0.0)
+    assert (mixed.precision >= 1 / 0.6 - 1e-3).all()
+    assert (mixed.precision <= 3 * DOMAINS.exact + 1e-3).all()
+    assert ((mixed.slope >= 0) & (mixed.slope < 1.5)).all()
 
 
 def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior() -> None:
     moved = [
-        abs(judged(*size, slope=0.0, classes=classes).slope.mean() - WORTH.prior(0.5).slope).item()
+        abs(judged(*size, slope=0.0, classes=classes).slope.mean() - WORTH.prior(0.5, size[0]).slope.mean()).item()
         for *size, classes in ((1, 5), (5, 5), (5, 20))
     ]
     assert moved == sorted(moved)
@@ -60,53 +91,44 @@ def test_more_supports_and_more_classes_move_the_slope_further_from_the_prior() 
 
 def test_of_two_classes_the_slope_is_judged_too() -> None:
     right, wrong = (judged(5, classes=2, slope=slope).slope.mean() for slope in (1.0, -1.0))
-    assert wrong < WORTH.prior(0.5).slope < right
+    assert wrong < WORTH.prior(0.5, 5).slope.mean() < right
 
 
 def test_texts_that_are_all_alike_are_no_number_that_is_not_finite() -> None:
     _, supports, _ = tasks(1)
-    found = WORTH.judge(0.5, Supports.of(supports, torch.ones(E, N, D)))
-    assert all(part.isfinite().all() for part in vars(found).values())
+    for text in (torch.ones(E, N, D), torch.zeros(E, N, D)):
+        assert all(part.isfinite().all() for part in vars(judge(supports, text)).values())
 
 
 def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are() -> None:
     """Each direction twenty times over tells nothing more: the other assignments of the texts know that."""
     text, supports, _ = tasks(1, slope=0.0)
     spread = replace(SPREAD, **{name: getattr(SPREAD, name).repeat(20) for name in ("within", "between", "text")})
-    repeated = TextWorth(spread).judge(0.5, Supports.of(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20)))
-    torch.testing.assert_close(repeated.slope, judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
+    repeated = judge(supports.repeat(1, 1, 1, 20), text.repeat(1, 1, 20), TextWorth(spread, WORTH.precision.repeat(20)))
+    torch.testing.assert_close(repeated.slope[..., :D], judged(1, slope=0.0).slope, rtol=0.2, atol=0.15)
 
 
-def test_texts_that_told_nearly_all_of_a_class_leave_a_weak_guess_where_they_are_mixed_up() -> None:
-    told = TextWorth(ClassSpread(SPREAD.within, SPREAD.between, 0.95 * SPREAD.between, SPREAD.slope))
-    text, supports, _ = tasks(5, slope=0.0, classes=20)
-    little, much = (worth.judge(0.5, Supports.of(supports, text)).alpha.mean() for worth in (WORTH, told))
-    assert much < little - 0.1
-
-
-def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it() -> None:
+def test_where_all_pictures_lie_elsewhere_it_is_seen_and_no_class_gains_by_it_and_texts_tell_less() -> None:
     text, supports, _ = tasks(1)
     far = 5 * torch.randn(D, generator=torch.Generator().manual_seed(9))
-    here, there = (WORTH.judge(0.5, Supports.of(supports + moved, text)) for moved in (0, far))
+    here, there = (judge(supports + moved, text) for moved in (0, far))
     assert here.offset.abs().mean() < 0.3
     assert (there.offset - far).abs().mean() < 0.5
-    assert there.alpha.mean() < here.alpha.mean()  # there classes lie further apart
+    assert there.slope.mean() < here.slope.mean() - 0.1
+
+
+def test_noisier_pictures_do_not_seem_to_lie_elsewhere() -> None:
+    home, noisy = (judged(1, noise=noise, episodes=400).offset.square().mean() for noise in (1.0, 4.0))
+    assert noisy < 3.5 * home  # the mean of five pictures scatters (4 + 0.6) / (1 + 0.6) times as much
 
 
 def test_how_a_task_is_judged_depends_on_no_other_task() -> None:
     text, supports, _ = tasks(2)
-    whole = WORTH.judge(0.5, Supports.of(supports, text))
+    whole = judge(supports, text)
     for i in range(3):
-        alone = WORTH.judge(0.5, Supports.of(supports[i : i + 1], text[i : i + 1]))
+        alone = judge(supports[i : i + 1], text[i : i + 1])
         for name, part in vars(alone).items():
             torch.testing.assert_close(getattr(whole, name)[i : i + 1], part, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5, 0.8, 1.0])
-def test_a_multiple_of_one_leaves_alpha_and_a_larger_one_moves_it_to_the_text(alpha: float) -> None:
-    assert float(move_alpha(alpha, 1.0)) == pytest.approx(alpha, abs=1e-4)
-    assert 0 <= float(move_alpha(alpha, 0.1)) <= alpha + 1e-4
-    assert alpha - 1e-4 <= float(move_alpha(alpha, 10.0)) <= 1
 
 
 def test_moments_of_many_pictures_are_those_they_were_drawn_with() -> None:

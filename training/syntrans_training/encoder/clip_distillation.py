@@ -73,7 +73,7 @@ def open_teacher_signal(
             raise InputError(
                 "fewer than two anchor texts are left; set distill.loss_weights.text=0 or give descriptors"
             )
-    vectors = [teacher.class_vectors(knowledge, split.classes, config.text) for split in (base, val)]
+    vectors = [teacher.class_vectors(knowledge, split.classes, **templates) for split in (base, val)]
     return TeacherSignal(teacher, anchors, *vectors)
 
 

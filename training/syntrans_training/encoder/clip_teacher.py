@@ -13,7 +13,6 @@ from syntrans.errors import ModelLoadError
 from syntrans.paths import resolve_model
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
-from syntrans_training.config import TextConfig
 from syntrans_training.data import Split
 from syntrans_training.text.class_vectors import Knowledge, embed_texts
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
@@ -37,7 +36,7 @@ class Teacher:
         return self.encoder.size
 
     def class_vectors(
-        self, knowledge: Knowledge, classes: tuple[str, ...], templates: TextConfig
+        self, knowledge: Knowledge, classes: tuple[str, ...], *, name_template: str, descriptor_template: str
     ) -> dict[str, Float[Tensor, "c e"]]:
         """Unit vectors of the classes by their names and, where there is a descriptor file, by what was kept."""
         return {
@@ -47,8 +46,8 @@ class Teacher:
                     classes,
                     self.text,
                     variant,
-                    descriptor_template=templates.descriptor_template,
-                    name_template=templates.name_template,
+                    descriptor_template=descriptor_template,
+                    name_template=name_template,
                 ).vectors(name_share=0.0)
             )
             for variant in ("name", "kept")

@@ -129,6 +129,7 @@ def bridge_method(
     """A head with class vectors [C, s], and with `alpha` of val moved as its level says; `memory`: of the head."""
     if spread is None or level == "val":
         return SynTrans(head, text, alpha=alpha, memory=memory)
-    worth = TextWorth(spread)
+    memory = memory or head.build_memory()
+    worth = TextWorth(spread, memory.metric.precision.detach())
     inductive = SynTrans(head, text, alpha=alpha, worth=worth, memory=memory, blind=level == "prior")
     return TransductiveSynTrans(inductive) if level == "transductive" else inductive

@@ -75,16 +75,16 @@ class SynTransWithin(LinearMethod):
         if of.worth is None:
             return None
         if of.blind:
-            return of.worth.prior(of.alpha, tasks=len(classes))
-        return of.worth.judge(of.alpha, Supports.of(support, of.semantic[classes]))
+            return of.worth.prior(of.alpha, support.shape[2], tasks=len(classes))
+        return of.worth.judge(of.alpha, Supports(support.mean(2), of.semantic[classes], support.shape[2]))
 
     @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, judged = self.method, self.judge(support, classes)
-        fusion = {"alpha": of.alpha} if judged is None else vars(judged)
-        mean, semantic = support.mean(2), of.semantic[classes]
-        return LinearClassifiers(*of.head.classify(mean, semantic, of.space, shots=support.shape[2], **fusion))
+        of, shots, judged = self.method, support.shape[2], self.judge(support, classes)
+        weights = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
+        moved = {} if judged is None else vars(judged)
+        return LinearClassifiers(*of.head.classifier(weights, shots=shots, alpha=of.alpha, **moved))
 
 
 class TransductiveSynTrans:
@@ -136,26 +136,25 @@ class TransductiveWithin:
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
     ) -> tuple[Float[Tensor, "e m n"], Judged]:
         """The scores, and how the tasks are fused in the end."""
-        head, memory = self.inductive.head, self.inductive.space
-        shown = Supports.of(support, self.inductive.semantic[classes])
-        weights = head.weights(shown.mean, shown.semantic, memory, shots=support.shape[2])
-        squares = support.square().sum((1, 2)) + query.square().sum(1)
-        counts = torch.full_like(shown.mean[..., :1], support.shape[2])
+        head, memory, alpha = self.inductive.head, self.inductive.space, self.inductive.alpha
+        shots = support.shape[2]
+        shown = Supports(support.mean(2), self.inductive.semantic[classes], shots)
+        weights = head.weights(shown.mean, shown.semantic, memory, shots=shots)
+        counts = torch.full_like(shown.mean[..., :1], shots)
         supports, seen = shown, counts
         for _ in range(ROUNDS):
-            judged = self.worth.judge(self.inductive.alpha, supports)
+            judged = self.worth.judge(alpha, supports)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             visual, semantic = weights.visual + supports.mean - shown.mean, judged.slope * weights.semantic
-            of_task: dict[str, Any] = {"alpha": judged.alpha, "trust": weights.trust, "offset": judged.offset}
-            fused, _ = fuse_evidence(visual, semantic, weights.precision, shots=seen, **of_task)
+            of_task: dict[str, Any] = {"alpha": alpha, "trust": weights.trust, "offset": judged.offset}
+            fused, _ = fuse_evidence(visual, semantic, judged.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, semantic, weights.precision, shots=supports.shots, alpha=judged.alpha)
+            _, variance = fuse_evidence(visual, semantic, judged.precision, shots=supports.shots, alpha=alpha)
             scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
             belief = (head.log_scale.exp() * scores).softmax(-1)
             seen = counts + belief.sum(1).unsqueeze(-1)
             average = (counts * shown.mean + belief.mT @ query) / seen
-            scatter = squares - (seen * average.square()).sum(1)
-            supports = replace(supports, mean=average, shots=float(seen.mean()), scatter=scatter)
+            supports = replace(supports, mean=average, shots=float(seen.mean()))
         return head.log_scale.exp() * scores, judged
 
 
@@ -184,14 +183,14 @@ class ImaginedSynTrans(LinearMethod):
         # What the generator adds to the mean of the supports is added to the mean of all.
         visual, judged = weights.visual + average - mean, ours.judge(support, classes)
         of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": weights.trust}
-        semantic = weights.semantic
+        semantic, precision = weights.semantic, weights.precision
         if judged is not None:
-            semantic = judged.slope * semantic
-            of_task |= {"alpha": judged.alpha, "offset": judged.offset}
-        fused, _ = fuse_evidence(visual, semantic, weights.precision, shots=shots + worth, **of_task)
+            semantic, precision = judged.slope * semantic, judged.precision
+            of_task["offset"] = judged.offset
+        fused, _ = fuse_evidence(visual, semantic, precision, shots=shots + worth, **of_task)
         # One variance for all classes of a task, also where some have no imagined picture.
         count = shots + worth.mean(1, keepdim=True).expand_as(worth)
-        _, variance = fuse_evidence(visual, semantic, weights.precision, shots=count, alpha=of_task["alpha"])
+        _, variance = fuse_evidence(visual, semantic, precision, shots=count, alpha=ours.alpha)
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

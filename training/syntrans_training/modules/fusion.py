@@ -49,7 +49,7 @@ def add(
 def fuse_evidence(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
-    precision: Float[Tensor, " d"],
+    precision: Float[Tensor, "*p d"],
     *,
     shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Float[Tensor, "*_e 1 1"],

@@ -163,17 +163,15 @@ class VSBird(nn.Module):
         memory: BaseClassMemory,
         *,
         shots: int,
-        alpha: float | Float[Tensor, "e 1 1"],
-        slope: float | Float[Tensor, "e 1 1"] = 1.0,
-        offset: float | Float[Tensor, "e 1 d"] = 0.0,
+        alpha: float,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Classifiers of new classes: `weights` of the means of their supports and of their texts, fused.
 
         See `classifier` for what is returned. Who needs one of the two steps alone (several alphas, losses of one kind
-        of weights, unlabelled pictures) calls that.
+        of weights, a fusion that is judged in every task, unlabelled pictures) calls that.
         """
         weights = self.weights(mean, semantic, memory, shots=shots)
-        return self.classifier(weights, shots=shots, alpha=alpha, slope=slope, offset=offset)
+        return self.classifier(weights, shots=shots, alpha=alpha)
 
     def weights(
         self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
@@ -189,21 +187,24 @@ class VSBird(nn.Module):
         *,
         shots: float,
         alpha: float | Float[Tensor, "e 1 1"],
-        slope: float | Float[Tensor, "e 1 1"] = 1.0,
+        slope: float | Float[Tensor, "e 1 d"] = 1.0,
+        precision: Float[Tensor, "e 1 d"] | None = None,
         offset: float | Float[Tensor, "e 1 d"] = 0.0,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`.
 
-        `slope` multiplies what the texts say, and `offset` is where the task's pictures lie (text/task_alpha.py).
+        `slope` multiplies what the texts say, `precision` stands in for that of the head, and `offset` is where the
+        task's pictures lie (text/task_alpha.py).
         """
-        trust = weights.trust * slope
         if self.fusion == "evidence":
             mean, variance = fuse_evidence(
-                weights.visual, slope * weights.semantic, weights.precision,
+                weights.visual, slope * weights.semantic, weights.precision if precision is None else precision,
                 shots=shots, alpha=alpha, trust=weights.trust, offset=offset,
             )  # fmt: skip
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
+            # One for all directions.
+            trust = weights.trust * (slope if isinstance(slope, float) else slope.mean(-1, keepdim=True))
             if self.fusion == "convex":
                 unit = fuse(weights.visual, weights.semantic, alpha=believe(alpha, trust))
             else:

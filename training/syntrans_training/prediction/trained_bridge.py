@@ -24,15 +24,15 @@ from syntrans_training.text.task_alpha import ClassSpread, Judged, Supports, Tex
 class TrainedBridge:
     """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
 
-    With `worth` the fusion is what the task's pictures say of it (text/task_alpha.py). Where a head that was trained
-    with texts `reads_text` no more, the mean of all classes stands in their place.
+    With val's `spread` the fusion is what the task's pictures say of it (text/task_alpha.py). Where a head that was
+    trained with texts `reads_text` no more, the mean of all classes stands in their place.
     """
 
     phi: Phi
     head: VSBird
     alpha: float
     temperature: float = 1.0
-    worth: TextWorth | None = None
+    spread: ClassSpread | None = None
     reads_text: bool = True
 
     @cached_property
@@ -40,6 +40,11 @@ class TrainedBridge:
         """What the head knows of the base classes."""
         with torch.inference_mode():
             return self.head.build_memory()
+
+    @cached_property
+    def worth(self) -> TextWorth | None:
+        """What judges the texts of a task."""
+        return None if self.spread is None else TextWorth(self.spread, self.memory.metric.precision)
 
     def project(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n r"]:
         """Raw features in the shared space."""
@@ -66,26 +71,23 @@ class TrainedBridge:
         text = self.semantic(silent) if texts is None else texts
         shots = round(float(np.median(counts[counts > 0]))) if counts.any() else 1
         nothing = np.zeros_like(sums)
-        squares = np.square(supports).sum(0)
-        judged = self.judge(sums, counts[:, None], squares, text)
+        judged = self.judge(sums, counts[:, None], text)
         return BridgeClasses(
-            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], squares, judged
+            self, sums, counts[:, None], text, texts is not None, shots, nothing, nothing[:, :1], judged
         )
 
     def judge(
         self,
         sums: Float[np.ndarray, "c r"],
         counts: Real[np.ndarray, "c 1"],
-        squares: Float[np.ndarray, " r"],
         text: Float[np.ndarray, "c r"],
     ) -> Judged | None:
-        """How pictures with these sums and numbers by class, and this sum of squares, are fused."""
+        """How pictures with these sums and numbers by class are fused."""
         seen = counts[:, 0] > 0
         if self.worth is None or seen.sum() < 2:
             return None
         means, shots = sums[seen] / counts[seen], float(counts[seen].mean())
-        scatter = _tensor(squares - (counts[seen] * np.square(means)).sum(0))[None] if shots > 1 else None
-        shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots, scatter)
+        shown = Supports(_tensor(means)[None], _tensor(text[seen])[None], shots)
         with torch.inference_mode():
             return self.worth.judge(self.alpha, shown)
 
@@ -111,9 +113,9 @@ class TrainedBridge:
                 there = _tensor(seen)
                 visual = weights.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
                 weights = replace(weights, visual=visual, semantic=torch.zeros_like(weights.semantic))
-            unjudged = {"alpha": self.alpha, "slope": float(self.reads_text)}
-            fused = unjudged if judged is None else vars(judged)
-            weight, bias = self.head.classifier(weights, shots=shots if pictures is None else pictures, **fused)
+            fused = {"slope": float(self.reads_text)} if judged is None else vars(judged)
+            count = shots if pictures is None else pictures
+            weight, bias = self.head.classifier(weights, shots=count, alpha=self.alpha, **fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -122,9 +124,9 @@ class TrainedBridge:
 class BridgeClasses:
     """A `class_model.ClassModel`: `sums` of `counts` supports, and what `text` says of them.
 
-    `unlabelled` are means of unlabelled pictures, `worth` so many supports; `squares` sums those of the supports. How
-    they are fused is `judged` by all supports, and by the unlabelled pictures where they count. `purity` in [0, 1]: how
-    surely those show the classes that they count for.
+    `unlabelled` are means of unlabelled pictures, `worth` so many supports. How they are fused is `judged` by all
+    supports, and by the unlabelled pictures where they count. `purity` in [0, 1]: how surely those show the classes
+    that they count for.
     """
 
     bridge: TrainedBridge
@@ -135,7 +137,6 @@ class BridgeClasses:
     shots: int
     unlabelled: Float[np.ndarray, "c r"]
     worth: Float[np.ndarray, "c 1"]
-    squares: Float[np.ndarray, " r"]
     judged: Judged | None
     purity: float = 1.0
 
@@ -181,13 +182,12 @@ class BridgeClasses:
         for _ in range(ROUNDS):
             belief, worth = beliefs(moved.scores(z), weight)
             mass, sums = belief.sum(0)[:, None], belief.T @ z
-            squares = self.squares + (belief.sum(1, keepdims=True) * np.square(z)).sum(0)
             moved = replace(
                 moved,
                 unlabelled=(sums / np.maximum(mass, 1e-12)).astype(np.float32),
                 worth=worth.astype(np.float32),
                 purity=float(np.square(belief).sum() / max(belief.sum(), 1e-12)),
-                judged=self.bridge.judge(self.sums + sums, self.counts + mass, squares, self.text),
+                judged=self.bridge.judge(self.sums + sums, self.counts + mass, self.text),
             )
         return moved
 

@@ -1,16 +1,15 @@
 """How text and pictures are weighed in a task, judged by its own supports: empirical Bayes in the two-covariance model.
 
-alpha is chosen on val and says how text and pictures are weighed there. In another domain another weighing is right:
-pictures scatter more, classes lie closer together, texts fit better or worse or are those of other classes, and all
-pictures lie elsewhere. Three numbers describe a domain beside val (docs/method.md (30) to (34)):
-    spread   log of the between-class variance,   slope   of pictures on texts,   noise   log of the scatter of pictures
-The slope is that of the supports' class means on what their texts predict; how exactly a task tells it, the other
-assignments of its texts to its classes say, so that nothing has to be assumed of the noise. Spread and noise are judged
-by the sizes of what remains. `DOMAINS` is their prior, set by hand from what domains were like that are no novel
-classes of anybody (benchmarks/fusion.py, docs/results.md). Derived.
+alpha is chosen on val and says how text and pictures are weighed there. In another domain, or with other texts, another
+weighing is right. What a domain's texts are worth is their slope: 1 as on val, less where they tell less, 0 where they
+are those of other classes (docs/method.md (30) to (37)). The slope is that of the supports on what their texts predict;
+how exactly a task tells it, the other assignments of its texts to its classes say, so that nothing has to be assumed of
+the noise. A class is the mean over all slopes, by how probable each is, of what it would be with texts of that slope:
+texts of other classes leave the pictures, drawn to the mean of all classes as far as classes of no text are.
+`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody (benchmarks/fusion_prior.py).
+Derived.
 """
 
-import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -21,29 +20,31 @@ from torch import Tensor
 from syntrans_training.modules.whiten import class_means
 
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
-GRID = 7  # values of each number, two deviations to each side
-EVIDENCE = 0.1  # what one direction counts for spread and noise: they are far from independent where pictures are new
-DECISION = 3.0  # what the slope's likelihood counts: a text that is half believed does harm where it is wrong
-ELSEWHERE = (0.5, 0.2)  # how the share of the offset grows with the log spread, and its deviation: docs/method.md (37)
-MIXED_UP = 0.3  # prior probability that the texts are not those of their classes: slope 0
-LEAST = 0.02  # of the spread that a text never explains
+SLOPES = torch.linspace(-1.2, 0.4, 17)  # log slopes of texts that are those of their classes
+STEPS = torch.linspace(-2, 2, 7)  # of the slopes of texts of other classes, in deviations
 
 
 @dataclass(frozen=True)
 class DomainPrior:
-    """Mean and deviation over domains: of the log spread, of the log of the slope over val's, and of the log noise.
+    """What is known of a domain before it is seen: docs/method.md (31).
 
-    `tie`: what is added to the mean of the log slope for each unit of log spread. Where classes lie closer together
-    than those of val, texts fit better, and the other way round.
+    `mixed_up`: probability that the texts are those of other classes, whose slope has the deviation `others`;
+    `slope`: deviation of the log slope of right texts, whose mean is 0 at home and falls by `elsewhere` times the share
+    of the offset; `exact`: how much more exactly texts tell a class than on val, since novel classes lie closer
+    together and scatter more; `alike`: how far the spread of direction j of classes of no text is drawn to that of
+    all directions; `decision`: what the slope's likelihood counts, since a text that is half believed does harm.
     """
 
-    spread: tuple[float, float]
-    slope: tuple[float, float]
-    noise: tuple[float, float]
-    tie: float
+    mixed_up: float = 0.3
+    others: float = 0.42
+    slope: float = 0.2
+    elsewhere: float = 1.5
+    exact: float = 1.25
+    alike: float = 0.65
+    decision: float = 1.7
 
 
-DOMAINS = DomainPrior(spread=(-0.6, 0.8), slope=(-0.2, 0.2), noise=(0.0, 0.3), tie=-0.2)
+DOMAINS = DomainPrior()
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def measure_spread(
     means, counts = class_means(pictures, labels), torch.bincount(labels).float()
     n, c = len(pictures), len(means)
     within = (pictures - means[labels]).square().sum(0) / max(n - c, 1)
-    centred, told = means - means.mean(0), semantic - semantic.mean(0)
+    centred, predicted = means - means.mean(0), semantic - semantic.mean(0)
     between = centred.square().sum(0) / (c - 1) - within * (1 / counts).mean()
-    shared, text = (centred * told).sum(0) / (c - 1), told.square().sum(0) / (c - 1)
+    shared, text = (centred * predicted).sum(0) / (c - 1), predicted.square().sum(0) / (c - 1)
     order = precision.argsort()
     for ranks in torch.tensor_split(order, [r for r in RANKS[1:] if r < len(order)]):
         for of_direction in (within, between, shared, text):
@@ -87,145 +88,102 @@ def measure_spread(
 
 @dataclass(frozen=True)
 class Supports:
-    """What E tasks show: class means [E, N, d] of `shots` pictures each, what their texts predict, and the sum of
-    squares of the pictures around their class mean, [E, d], or None with one picture a class.
-    """
+    """What E tasks show: class means [E, N, d] of `shots` pictures each, and what their texts predict."""
 
     mean: Float[Tensor, "e n d"]
     semantic: Float[Tensor, "e n d"]
     shots: float
-    scatter: Float[Tensor, "e d"] | None
-
-    @classmethod
-    def of(cls, pictures: Float[Tensor, "e n k d"], semantic: Float[Tensor, "e n d"]) -> "Supports":
-        """Of K pictures a class."""
-        mean, shots = pictures.mean(2), pictures.shape[2]
-        scatter = (pictures - mean.unsqueeze(2)).square().sum((1, 2)) if shots > 1 else None
-        return cls(mean, semantic, shots, scatter)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How E tasks are fused: `alpha`; `slope`, what their texts' predictions are multiplied by, 0 where texts are mixed
-    up; `offset`, where all pictures of a task lie, which no class is told by.
+    """How E tasks are fused beside val's alpha: `slope`, what their texts' predictions are multiplied by, and their
+    `precision`, direction by direction; `offset`, where all pictures of a task lie, which no class is told by.
     """
 
-    alpha: Float[Tensor, "e 1 1"]
-    slope: Float[Tensor, "e 1 1"]
+    slope: Float[Tensor, "e 1 d"]
+    precision: Float[Tensor, "e 1 d"]
     offset: Float[Tensor, "e 1 d"]
 
 
 @dataclass(frozen=True)
 class TextWorth:
-    """What the texts and pictures of tasks of any domain are worth beside val's; `spread` is val's."""
+    """What the texts of tasks of any domain are worth beside val's; `spread` is val's, `precision` the head's [d]."""
 
     spread: ClassSpread
+    precision: Float[Tensor, " d"]
     domains: DomainPrior = DOMAINS
 
-    @cached_property
-    def _numbers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log prior, log spread, slope over val's, and log noise of all G kinds of domain."""
-        steps = torch.linspace(-2, 2, GRID)
-        known = (self.domains.spread, self.domains.slope, self.domains.noise)
-        spreads, slopes, noises = (mean + sd * steps for mean, sd in known)
-        normal = (-steps.square() / 2).log_softmax(0)
-        of_slope = torch.cat([normal + math.log(1 - MIXED_UP), torch.tensor([math.log(MIXED_UP)])])
-        mixed_up = torch.tensor([-torch.inf])
-        spread, log_slope, noise = torch.cartesian_prod(spreads, torch.cat([slopes, mixed_up]), noises).T
-        slope = (log_slope + self.domains.tie * (spread - self.domains.spread[0])).exp()
-        return torch.cartesian_prod(normal, of_slope, normal).sum(1), spread, slope, noise
-
-    @cached_property
-    def _kinds(self) -> tuple[Tensor, Tensor]:
-        """Variance that text does not explain and variance within a class [G, d] of all kinds of domain."""
-        _, spread, slope, noise = self._numbers
-        between = spread.exp().unsqueeze(1) * self.spread.between
-        explained = (slope * self.spread.slope).square().unsqueeze(1) * self.spread.text
-        return torch.maximum(between - explained, LEAST * between), noise.exp().unsqueeze(1) * self.spread.within
-
-    @cached_property
-    def _exactness(self) -> Float[Tensor, " g"]:
-        """The precision of what texts predict, over val's, by the slope alone: classes of which texts tell much on val
-        lie far around their common mean where texts tell nothing.
-        """
-        share = self.spread.slope.square() * self.spread.text / self.spread.between
-        left = (1 - self._numbers[2].square().unsqueeze(1) * share).clamp(min=LEAST)
-        telling = self.spread.between / (self.spread.between + self.spread.within)
-        found: Tensor = ((1 - share).clamp(min=LEAST) / left) @ (telling / telling.sum())
-        return found.clamp(max=1)
-
-    def prior(self, alpha: float, *, tasks: int = 1) -> Judged:
+    def prior(self, alpha: float, shots: float, *, tasks: int = 1) -> Judged:
         """In a domain that nothing is known of, the same for all tasks."""
-        fused = self._mean(alpha, self._numbers[0].softmax(0).expand(tasks, -1))
-        return Judged(*fused, torch.zeros(tasks, 1, len(self.spread.within)))
+        share = self._log_prior(torch.zeros(tasks, 1)).softmax(1)
+        return Judged(*self._average(alpha, shots, share), torch.zeros(tasks, 1, len(self.precision)))
 
     def judge(self, alpha: float, supports: Supports) -> Judged:
         """In each task, by what the task's supports say; no other task and no query is looked at."""
-        found, sse, freedom = self._slope(supports)
-        misfit = (found.unsqueeze(1) - self._numbers[2]).square() / sse.unsqueeze(1)
-        of_slope = -DECISION * (freedom + 1) / 2 * misfit.log1p()
-        away = self._offset(supports)[0] - ELSEWHERE[0] * (self._numbers[1] - self.domains.spread[0])
-        of_place = -(away / ELSEWHERE[1]).square() / 2
-        posterior = self._numbers[0] + EVIDENCE * self._log_likelihood(supports, found) + of_slope + of_place
-        fused = self._mean(alpha, posterior.softmax(1))
-        share, mean = self._offset(supports, fused[1])
-        return Judged(*fused, share.unsqueeze(2) * mean)
+        offset, away = self._offset(supports)
+        share = (self._log_prior(away) + self.domains.decision * self._log_likelihood(supports, offset)).softmax(1)
+        return Judged(*self._average(alpha, supports.shots, share), offset)
 
-    def _mean(self, alpha: float, share: Float[Tensor, "e g"]) -> tuple[Float[Tensor, "e 1 1"], Float[Tensor, "e 1 1"]]:
-        """Means of alpha and of the slope, docs/method.md (35).
+    @cached_property
+    def _slopes(self) -> Float[Tensor, " g"]:
+        """All slopes that a domain may have: of right texts, then of texts of other classes."""
+        return torch.cat([SLOPES.exp(), self.domains.others * STEPS])
 
-        Of alpha, not of the multiple, whose few large values would outweigh all others.
+    def _log_prior(self, away: Float[Tensor, "e 1"]) -> Float[Tensor, "e g"]:
+        """docs/method.md (31), where `away` is the share of the offset that is not chance."""
+        right = -((SLOPES + self.domains.elsewhere * away) / self.domains.slope).square() / 2
+        others = (-STEPS.square() / 2).expand(len(away), -1)
+        odds = torch.tensor([1 - self.domains.mixed_up, self.domains.mixed_up]).log()
+        return torch.cat([right.log_softmax(1) + odds[0], others.log_softmax(1) + odds[1]], 1)
+
+    def _log_likelihood(self, supports: Supports, offset: Float[Tensor, "e 1 d"]) -> Float[Tensor, "e g"]:
+        """Of the slope, docs/method.md (32), by products of every class mean with every text.
+
+        The diagonal tells the slope, the rest what products are like whose text is another's. In the shared space a
+        picture scatters alike in all directions.
         """
-        _, spread, slope, noise = self._numbers
-        moved = move_alpha(alpha, (noise - spread).exp() * self._exactness)
-        return (share @ moved).view(-1, 1, 1), (share @ slope).view(-1, 1, 1)
-
-    def _slope(self, supports: Supports) -> tuple[Float[Tensor, " e"], Float[Tensor, " e"], int]:
-        """The slope over val's by least squares, its squared error times its degrees of freedom, and those.
-
-        Products of every class mean with every text: the diagonal tells the slope, the rest what products are like
-        whose text is another's (docs/method.md (32)). In the shared space a picture scatters alike in all directions.
-        """
-        pictures, texts = _centred(supports.mean), self.spread.slope * _centred(supports.semantic)
+        pictures, texts = supports.mean - offset, self.spread.slope * supports.semantic
         products, own = pictures @ texts.mT, texts @ texts.mT
-        total = own.diagonal(dim1=1, dim2=2).sum(1).clamp(min=1e-12)
-        found = products.diagonal(dim1=1, dim2=2).sum(1) / total
-        others = pictures.shape[1] - 1
-        rest = others * (products - found.view(-1, 1, 1) * own).square().sum((1, 2))
-        # Of two classes nothing is left: what val's variances would have it counts as one more degree of freedom.
-        of_val = (texts.square() @ (self.spread.between + self.spread.within / supports.shots)).sum(1) / EVIDENCE
-        return found, (rest + of_val) / total.square() + 1e-12, others**2
+        total = _trace(own).clamp(min=1e-12)
+        slope = _trace(products) / total
+        classes = pictures.shape[1]
+        rest = (products - slope.view(-1, 1, 1) * own).square()
+        # Of two classes hardly anything is left: what val's variances would have counts as one more product.
+        of_val = (texts.square() @ self._variance(supports.shots)).mean(1)
+        freedom = classes * (classes - 1) + 1
+        error = classes * (rest.sum((1, 2)) - _trace(rest) + of_val) / total.square() + 1e-12
+        misfit = (slope.unsqueeze(1) - self._slopes).square() / error.unsqueeze(1)
+        return -(freedom + 1) / 2 * misfit.log1p()
 
-    def _log_likelihood(self, supports: Supports, slope: Float[Tensor, " e"]) -> Float[Tensor, "e g"]:
-        """docs/method.md (33), of class means around what their texts say and of pictures around their class mean."""
-        rest, within = self._kinds
-        classes = supports.mean.shape[1]
-        around = _centred(supports.mean) - slope.view(-1, 1, 1) * self.spread.slope * _centred(supports.semantic)
-        variance = rest + within / supports.shots
-        found = -((classes - 1) * variance.log().sum(1) + around.square().sum(1) @ (1 / variance).T) / 2
-        if supports.scatter is not None:
-            freedom = classes * (supports.shots - 1)
-            found = found - (freedom * within.log().sum(1) + supports.scatter @ (1 / within).T) / 2
-        return found
+    def _average(
+        self, alpha: float, shots: float, share: Float[Tensor, "e g"]
+    ) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1 d"]]:
+        """The one slope and precision that make of pictures and text what all slopes make on average: (33), (35)."""
+        used = torch.cat([SLOPES.exp(), torch.zeros_like(STEPS)]).unsqueeze(1)
+        explained = used.square().clamp(max=1)
+        spread, exact = self.spread.between / self.spread.within, self.domains.exact
+        no_text = spread ** (1 - self.domains.alike) * spread.mean() ** self.domains.alike
+        left = explained * torch.minimum(1 / self.precision, no_text) + (1 - explained) * no_text
+        precision = torch.where(used > 0, exact, 1.0) / left
+        a, b = max(min(1.0, 2 - 2 * alpha), 1e-6), max(min(1.0, 2 * alpha), 1e-6)
+        total = a * shots + b * precision
+        of_text = b * precision / total
+        pictures, text, used_text = share @ torch.stack([a * shots / total, of_text, used * of_text])
+        return (used_text / text).unsqueeze(1), (a * shots / b * text / pictures).unsqueeze(1)
 
-    def _offset(
-        self, supports: Supports, slope: float | Float[Tensor, "e 1 1"] = 0.0
-    ) -> tuple[Float[Tensor, "e 1"], Float[Tensor, "e 1 d"]]:
-        """The mean of all pictures beside that of their texts, and the share of it that is not chance.
+    def _offset(self, supports: Supports) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1"]]:
+        """Where all pictures of a task lie, and the share of their mean that is not chance: docs/method.md (36)."""
+        mean = supports.mean.mean(1, keepdim=True)
+        apart = (supports.mean - mean).square().sum(1, keepdim=True) / (supports.mean.shape[1] - 1)
+        weighed = [(x / self._variance(supports.shots)).sum(-1) for x in (mean.square(), apart)]
+        chance = weighed[1] / supports.mean.shape[1] / weighed[0].clamp(min=1e-12)
+        share = (1 - chance).clamp(min=0)
+        return share.unsqueeze(2) * mean, share
 
-        docs/method.md (36).
-        """
-        mean = (supports.mean - slope * self.spread.slope * supports.semantic).mean(1, keepdim=True)
-        chance = (self.spread.between + self.spread.within / supports.shots) / supports.mean.shape[1]
-        length = (mean.square() / chance).mean(-1).clamp(min=1e-12)
-        return (1 - 1 / length).clamp(min=0), mean
-
-
-def _centred(x: Float[Tensor, "e n d"]) -> Float[Tensor, "e n d"]:
-    return x - x.mean(1, keepdim=True)
+    def _variance(self, shots: float) -> Float[Tensor, " d"]:
+        return self.spread.between + self.spread.within / shots
 
 
-def move_alpha(alpha: float, multiple: float | Float[Tensor, " g"]) -> Float[Tensor, "*_g"]:
-    """Alpha once the text's weight against the pictures', b : a of docs/method.md (23), is multiplied."""
-    odds = min(1.0, 2 * alpha) / max(min(1.0, 2 - 2 * alpha), 1e-6) * torch.as_tensor(multiple)
-    return torch.where(odds >= 1, 1 - 1 / (2 * odds.clamp(min=1e-6)), odds / 2)
+def _trace(x: Float[Tensor, "e n n"]) -> Float[Tensor, " e"]:
+    return x.diagonal(dim1=1, dim2=2).sum(1)

@@ -1,4 +1,4 @@
-"""What a server says, read as bytes from a stranger: every field may be missing, null, of another type, or huge.
+"""Parsing what a server answers, bytes from a stranger: every field may be missing, of another type, or huge.
 
 The client library does not check the types of an answer. Here each field that is used is checked, and no other is
 looked at.

@@ -160,18 +160,18 @@ def _check_served(client: openai.AsyncOpenAI, model: str, settings: ServerSettin
             return (await client.models.with_raw_response.list()).content
 
     try:
-        known = read_models(asyncio.run_coroutine_threadsafe(ask(), _loop()).result())
+        served = read_models(asyncio.run_coroutine_threadsafe(ask(), _loop()).result())
     except (openai.OpenAIError, TimeoutError) as error:
         hint = "start the server, or set engine.base_url"
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             hint = f"put its key into the variable {settings.api_key_env}"
         raise ModelLoadError(f"no answer from {settings.base_url} ({_words(error)}); {hint}") from error
-    if known is None:
+    if served is None:
         raise ModelLoadError(
             f"{settings.base_url} does not list its models as OpenAI's protocol says; check engine.base_url"
         )
-    if known and model not in known:
-        names = ", ".join(name[:_NAME] for name in known[:5])
+    if served and model not in served:
+        names = ", ".join(name[:_NAME] for name in served[:5])
         raise ModelLoadError(f"{settings.base_url} does not serve {model!r}; it serves {names}")
 
 

@@ -1,4 +1,4 @@
-"""How a server is asked: the keys of ``engine.args`` and of a model's ``args`` for engine kind openai."""
+"""Settings of the server engine: the keys of ``engine.args`` and of a model's ``args`` for engine kind openai."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class ServerSettings(StrictModel):
         try:
             return cls.model_validate(dict(args))
         except ValidationError as error:
-            known = ", ".join(cls.model_fields)
-            raise UsageError(f"args of model {model!r}: {first_problem(error)}; the keys are {known}") from error
+            names = ", ".join(cls.model_fields)
+            raise UsageError(f"args of model {model!r}: {first_problem(error)}; the keys are {names}") from error

@@ -1,4 +1,4 @@
-"""One worker's life, in a thread of the run: load, feed, read; and when the process dies, start again.
+"""The driver of one worker process, a thread of the run: load, feed, read; and when it dies, start it again.
 
 A crash is nobody's fault at first: what was under way is asked again one at a time. What kills the process when it
 is alone is to blame, and gets an error for an answer as soon as the restarted process has shown that it works.

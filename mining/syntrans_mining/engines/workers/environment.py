@@ -1,4 +1,4 @@
-"""What a worker process finds in its environment, set before anything of vLLM or torch is imported there."""
+"""Environment variables of a worker process, set before anything of vLLM or torch is imported there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-LOG_VARIABLE = "SYNTRANS_WORKER_LOG"
+LOG_VARIABLE, RUN_VARIABLE = "SYNTRANS_WORKER_LOG", "SYNTRANS_RUN_PID"
 _SCRUBBED = ("VLLM_DP_",)  # left over from a launcher, they make an engine wait for ranks that never come
 _FIXED = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # we are the worker process; 3 s to load instead of 31

@@ -1,4 +1,4 @@
-"""The run's end of a worker process: how it is born, spoken to and ended."""
+"""The handle on a worker process: start it, speak to it, end it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from syntrans_mining.engines.base import EngineCrashed
 from syntrans_mining.engines.workers.deaths import death, oom_kills
-from syntrans_mining.engines.workers.environment import LOG_VARIABLE
+from syntrans_mining.engines.workers.environment import LOG_VARIABLE, RUN_VARIABLE
 from syntrans_mining.engines.workers.worker import serve
 
 
@@ -124,7 +124,7 @@ def fork_server(environment: Mapping[str, str], log: Path, scratch: Path) -> Ite
     folders: Any = multiprocessing.process.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
     folders["tempdir"] = str(scratch)
     try:
-        with _set({**environment, LOG_VARIABLE: str(log)}):
+        with _set({**environment, LOG_VARIABLE: str(log), RUN_VARIABLE: str(os.getpid())}):
             forkserver.ensure_running()
         yield
     finally:

@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 
-from syntrans_mining.engines.workers.environment import LOG_VARIABLE, apply_environment
+from syntrans_mining.engines.workers.environment import LOG_VARIABLE, RUN_VARIABLE, apply_environment
 from syntrans_mining.engines.workers.worker import redirect_output
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -19,6 +19,8 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 if LOG_VARIABLE in os.environ:
     # In the middle of a long import nobody looks whether the run is still there; the system does.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(os.environ[RUN_VARIABLE]):  # it was gone before the system was asked
+        os._exit(1)
     redirect_output(os.environ[LOG_VARIABLE])
     apply_environment()
     with contextlib.suppress(ImportError):  # said properly when an engine needs it

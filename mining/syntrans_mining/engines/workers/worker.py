@@ -1,4 +1,4 @@
-"""A process that hosts engines for one device; when it ends, its memory is free.
+"""The main loop of a worker process: it hosts engines for one device, and when it ends, its memory is free.
 
 Messages: ``("load", spec)``, ``("call", model, method, payload)``, and a conversation with one model:
 ``("generate", model)``, any number of ``("requests", [...])``, ``("last",)``. Each is answered by parts and an end.

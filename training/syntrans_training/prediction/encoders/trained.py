@@ -22,7 +22,6 @@ from syntrans_training.prediction.shapes import Float, Int, UInt8
 from syntrans_training.prediction.space import Space
 from syntrans_training.prediction.trained_bridge import TrainedBridge, alpha_without_text
 from syntrans_training.text.class_vectors import NAME, NONE, Knowledge, embed_texts, knowledge_of, read_knowledge
-from syntrans_training.text.task_alpha import TextWorth
 
 __all__ = ["RunKnowledge", "TrainedEncoder", "read_run"]
 
@@ -120,11 +119,11 @@ class RunKnowledge:
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
         spreads = self.run.bridges.spreads.get((choice["variant"], choice["shots"]))
-        worth = None if mute or spreads is None else TextWorth(spreads[0])
-        alpha = choice["alpha"]
+        spread, alpha = None if spreads is None else spreads[0], choice["alpha"]
         if mute:
-            alpha = 0.0 if spreads is None else alpha_without_text(alpha, spreads[0])
-        bridge = TrainedBridge(self.run.bridges.phi, head, alpha, temperature, worth, reads_text=not mute)
+            alpha = 0.0 if spread is None else alpha_without_text(alpha, spread)
+            spread = None
+        bridge = TrainedBridge(self.run.bridges.phi, head, alpha, temperature, spread, reads_text=not mute)
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
