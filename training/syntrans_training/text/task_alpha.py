@@ -73,9 +73,9 @@ def measure_spread(
     means, counts = class_means(pictures, labels), torch.bincount(labels).float()
     n, c = len(pictures), len(means)
     within = (pictures - means[labels]).square().sum(0) / max(n - c, 1)
-    centred, told = means - means.mean(0), semantic - semantic.mean(0)
+    centred, predicted = means - means.mean(0), semantic - semantic.mean(0)
     between = centred.square().sum(0) / (c - 1) - within * (1 / counts).mean()
-    shared, text = (centred * told).sum(0) / (c - 1), told.square().sum(0) / (c - 1)
+    shared, text = (centred * predicted).sum(0) / (c - 1), predicted.square().sum(0) / (c - 1)
     order = precision.argsort()
     for ranks in torch.tensor_split(order, [r for r in RANKS[1:] if r < len(order)]):
         for of_direction in (within, between, shared, text):
@@ -169,8 +169,8 @@ class TextWorth:
         a, b = max(min(1.0, 2 - 2 * alpha), 1e-6), max(min(1.0, 2 * alpha), 1e-6)
         total = a * shots + b * precision
         of_text = b * precision / total
-        pictures, text, told = share @ torch.stack([a * shots / total, of_text, used * of_text])
-        return (told / text).unsqueeze(1), (a * shots / b * text / pictures).unsqueeze(1)
+        pictures, text, used_text = share @ torch.stack([a * shots / total, of_text, used * of_text])
+        return (used_text / text).unsqueeze(1), (a * shots / b * text / pictures).unsqueeze(1)
 
     def _offset(self, supports: Supports) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1"]]:
         """Where all pictures of a task lie, and the share of their mean that is not chance: docs/method.md (36)."""
