@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
-from mining_ablation import stage_files
+from mining_ablation import step_files
 from quick import EVALUATE, TRAIN, add_quick
 
 from syntrans.config import load_config
@@ -86,7 +86,7 @@ def plan(config: TrainConfig, descriptors: Path, folder: Path) -> tuple[dict[str
     rows, _ = read_descriptors(descriptors)
     if any(not row.kept and row.reason != "duplicate_of" for row in rows):
         steps.append(Step("+ descriptors, raw", "plain", "raw", steps[-1].name))
-    files = stage_files(descriptors, make_dir(folder / "descriptors"))
+    files = step_files(descriptors, make_dir(folder / "descriptors"))
     for (after, stage), word in zip(STAGES.items(), ("checked", "grounded"), strict=True):
         if any(row.stage == stage for row in rows):
             trainings[word] = Training(files[after])

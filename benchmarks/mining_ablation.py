@@ -1,6 +1,6 @@
 """What each step of mining is worth, on the embedded world: precision, recall, and few-shot accuracy.
 
-Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--stages] [--out DIR] [--train KEY=VALUE ...] [--quick]
+Usage: python benchmarks/mining_ablation.py [--seeds 0 1 2] [--steps] [--out DIR] [--train KEY=VALUE ...] [--quick]
 
 The whole chain runs with the weights and thresholds that ship; every setting that leaves something out gets its own,
 chosen as those were (`syntrans_world.thresholds`: base and val classes, mining seed 0). All are scored on the
@@ -115,14 +115,14 @@ def _mine(overrides: Sequence[str], folder: Path, pictures: Path) -> Path:
     return mine(config, read_classes("world"), open_images(pictures), folder).descriptors
 
 
-def stage_files(full: Path, folder: Path) -> dict[str, Path]:
-    """Descriptor files as they would be if mining had ended after a stage: its survivors, all of one weight."""
+def step_files(full: Path, folder: Path) -> dict[str, Path]:
+    """Descriptor files as they would be if mining had ended after a step: its survivors, all of one weight."""
     rows, meta = read_descriptors(full)
     files = {}
-    for stage in STEP_ORDER:
-        alive = {id(row) for row in alive_after(rows, stage)}
+    for step in STEP_ORDER:
+        alive = {id(row) for row in alive_after(rows, step)}
         ended = [_ended(row) if id(row) in alive else row for row in rows]
-        files[f"after {stage}"] = write_descriptors(folder / f"after-{stage}.parquet", ended, meta)
+        files[f"after {step}"] = write_descriptors(folder / f"after-{step}.parquet", ended, meta)
     return files
 
 
@@ -154,16 +154,16 @@ def one_seed(
     *,
     quick: bool = False,
 ) -> dict[str, Any]:
-    """All settings and stages of one mining seed."""
+    """All settings and steps of one mining seed."""
     folder = make_dir(out / f"seed-{seed}")
     files = {name: mine_setting(name, overrides, seed, folder, pictures) for name, overrides in settings.items()}
     truth = {name: step_scores(read_descriptors(file)[0], "novel")[-1] for name, file in files.items()}
-    stages = stage_files(files[FULL], folder)
+    steps = step_files(files[FULL], folder)
     if quick:
-        stages = dict(list(stages.items())[:1])
-    truth |= {name: step_scores(_only_kept(file), "novel")[-1] for name, file in stages.items()}
+        steps = dict(list(steps.items())[:1])
+    truth |= {name: step_scores(_only_kept(file), "novel")[-1] for name, file in steps.items()}
     found = {
-        name: accuracies(file, make_dir(out / "train"), training, evaluation) for name, file in (stages | files).items()
+        name: accuracies(file, make_dir(out / "train"), training, evaluation) for name, file in (steps | files).items()
     }
     lines = {}
     for name, values in found.items():
@@ -204,7 +204,7 @@ def main() -> None:
     """Run everything and write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--stages", action="store_true", help="all steps and their stages only, nothing left out")
+    parser.add_argument("--steps", action="store_true", help="all steps, and what each leaves; none is left out")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--train", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the training config")
     add_quick(parser)
@@ -213,7 +213,7 @@ def main() -> None:
     start = time.monotonic()
     pictures = export(out / "pictures", per_class=1) if given.quick else export_world()
     results: dict[int, Any] = {}
-    names = [FULL] if given.stages else list(SETTINGS)
+    names = [FULL] if given.steps else list(SETTINGS)
     if given.quick:
         settings, seeds, training, evaluation = {FULL: QUICK}, [0], [*TRAIN, *given.train], EVALUATE
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -161,19 +162,24 @@ def tiny_config(toy_data: Path, tiny_text_encoder: Path) -> Callable[..., TrainC
     return make
 
 
-@pytest.fixture
-def features(tmp_path: Path, toy_classes: list[str]) -> Path:
+@pytest.fixture(scope="session")
+def features_of_toys(tmp_path_factory: pytest.TempPathFactory, toy_classes: list[str]) -> Path:
     """Class centres that follow the class's colour and shape, 12 pictures each, as three Parquet files."""
     rng = np.random.default_rng(0)
     words = {w: rng.normal(size=16) for c in toy_classes for w in c.split()}
-    folder = tmp_path / "features"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("features")
     for name, part in {"base": toy_classes[:8], "val": toy_classes[8:13], "novel": toy_classes[13:]}.items():
         rows = [(c, sum(words[w] for w in c.split()) + rng.normal(size=16)) for c in part for _ in range(12)]
         values = pa.array([v.tolist() for _, v in rows], pa.list_(pa.float32()))
         table = {"class": [c for c, _ in rows], "feature": values, "sha256": [f"{name}{i}" for i in range(len(rows))]}
         pq.write_table(pa.table(table), folder / f"{name}.features.parquet")
     return folder
+
+
+@pytest.fixture
+def features(features_of_toys: Path, tmp_path: Path) -> Path:
+    """The same for this test alone."""
+    return shutil.copytree(features_of_toys, tmp_path / "features")
 
 
 @pytest.fixture(scope="session")

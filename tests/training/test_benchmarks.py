@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
@@ -44,8 +44,7 @@ def benchmark(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     return importlib.import_module
 
 
-@pytest.fixture
-def ledger(toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow], tmp_path: Path) -> Path:
+def write_ledger(folder: Path, toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow]) -> Path:
     """A descriptor file of all toy classes with a row that every stage dropped."""
     rows = []
     for name in toy_classes:
@@ -55,81 +54,111 @@ def ledger(toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow],
         for i, (stage, reason) in enumerate(dropped.items()):
             text = f"it is a thing of {toy_classes[i]}"
             rows.append(descriptor_row(name, text, kept=False, stage=stage, reason=reason))
-    return write_descriptors(tmp_path / "ledger.parquet", rows, FileMetadata(run_id="t", class_list_sha256="0" * 64))
+    return write_descriptors(folder / "ledger.parquet", rows, FileMetadata(run_id="t", class_list_sha256="0" * 64))
 
 
-@pytest.fixture
-def run_ladder(
-    benchmark: Callable[[str], Any],
-    ledger: Path,
-    features: Path,
+class Climbed(NamedTuple):
+    """benchmarks/ladder.py, the folder of its results, and the arguments that it was called with."""
+
+    ladder: Any
+    out: Path
+    arguments: list[str]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        return json.loads((self.out / "ladder.json").read_text())["results"]
+
+
+@pytest.fixture(scope="module")
+def climbed(
+    repository: Path,
+    toy_classes: list[str],
+    descriptor_row: Callable[..., DescriptorRow],
+    features_of_toys: Path,
     tiny_text_encoder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[], Any]:
-    """Runs the whole of benchmarks/ladder.py on toy features; returns the module and the folder of its results."""
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Climbed:
+    """The whole of it, once, on toy features."""
     grids = {key: [1.0] for key in ("feature_powers", "shrinkages", "spread_factors", "lambdas", "prior_shrinkages")}
-    config, ladder = tmp_path / "tiny.yaml", benchmark("ladder")
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "device": "cpu",
-                "data": {"path": str(features)},
-                "encoder": {"method": "precomputed"},
-                "text": {"encoder": str(tiny_text_encoder)},
-                "ridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
-                "vsbird": {"seeds": 2, "steps": 4, **grids},
-                "episodes": {"shots": [1, 2], "queries": 4},
-            }
-        )
-    )
+    root = tmp_path_factory.mktemp("ladder")
+    values = {
+        "device": "cpu",
+        "data": {"path": str(features_of_toys)},
+        "encoder": {"method": "precomputed"},
+        "text": {"encoder": str(tiny_text_encoder)},
+        "ridge": {"episodes": 20, "shrinkages": [1.0], "lambdas": [1.0], "alpha_step": 0.5},
+        "vsbird": {"seeds": 2, "steps": 4, **grids},
+        "episodes": {"shots": [1, 2], "queries": 4},
+    }
+    (root / "tiny.yaml").write_text(yaml.safe_dump(values))
+    ledger = write_ledger(root, toy_classes, descriptor_row)
     asked = ["--evaluate", "episodes.shots=[1,2]", "episodes.queries=4", "episodes.episodes=30"]
-    given = [str(ledger), "--config", str(config), "--out", str(tmp_path / "out"), "--seeds", "1"]
-
-    def run():
-        monkeypatch.setattr(sys, "argv", ["ladder.py", *given, *asked])
+    given = ["ladder.py", str(ledger), "--config", str(root / "tiny.yaml"), "--out", str(root / "out"), "--seeds", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
+        patch.syspath_prepend(str(repository / "benchmarks"))
+        patch.setattr(sys, "argv", [*given, *asked])
+        ladder = importlib.import_module("ladder")
         ladder.main()
-        return ladder, tmp_path / "out"
+    return Climbed(ladder, root / "out", [*given, *asked])
 
-    return run
+
+def values_of(climbed: Climbed, step: dict[str, Any], shots: str) -> np.ndarray:
+    table = pq.read_table(climbed.out / "evaluate" / step["training"] / "accuracies.parquet")
+    return table.filter(pc.equal(table["shots"], int(shots)))[step["row"]].to_numpy()
 
 
 @pytest.mark.slow
-def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(
-    run_ladder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ladder, out = run_ladder()
-    record = json.loads((out / "ladder.json").read_text())
-    assert set(record["results"]) == {"1", "2"}
-    for shots, found in record["results"].items():
-        steps = found["steps"]
-        assert [(s["name"], s["training"], s["row"], s["before"]) for s in steps] == LADDER
-        values = {}
-        for step in steps:
-            table = pq.read_table(out / "evaluate" / step["training"] / "accuracies.parquet")
-            values[step["name"]] = table.filter(pc.equal(table["shots"], int(shots)))[step["row"]].to_numpy()
-            assert step["mean"] == pytest.approx(100 * values[step["name"]].mean(), abs=1e-3)
-            if step["before"]:
-                gains = 100 * (values[step["name"]] - values[step["before"]])
-                assert step["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-3)
-                assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
-        assert "gain" not in steps[0]
-        told = ("prototypes", "+ shared space", "+ names", "+ descriptors, raw", "+ descriptors, kept")
-        assert len({values[name].tobytes() for name in told}) == len(told)  # other texts, other answers
-    for training in {step[1] for step in LADDER}:
-        heads = json.loads((out / "train" / training / "train.json").read_text())["config"]["vsbird"]
-        parts = {part for part in ladder.PARTS if heads[part]}
-        wanted = {"generator": {"generator"}, "reconstructor": {"residual"}, "both": {"generator", "residual"}}
-        assert parts == wanted.get(training, set(ladder.PARTS) if training == "gate" else set())
-        assert (heads["steps"], heads["seeds"]) == (4, 1)  # of the config, of --seeds
-    lines = (out / "ladder.md").read_text().splitlines()[2:]
+@pytest.mark.parametrize("shots", ["1", "2"])
+def test_every_step_of_the_ladder_is_compared_with_the_one_before_it(climbed: Climbed, shots: str) -> None:
+    steps = climbed.results[shots]["steps"]
+    assert [(s["name"], s["training"], s["row"], s["before"]) for s in steps] == LADDER
+    assert "gain" not in steps[0]
+    values = {step["name"]: values_of(climbed, step, shots) for step in steps}
+    for step in steps:
+        assert step["mean"] == pytest.approx(100 * values[step["name"]].mean(), abs=1e-3)
+        if step["before"]:
+            gains = 100 * (values[step["name"]] - values[step["before"]])
+            assert step["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-3)
+            assert step["gain"]["half_width"] == pytest.approx(1.96 * gains.std(ddof=1) / 30**0.5, abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shots", ["1", "2"])
+def test_other_texts_give_other_answers_on_the_ladder(climbed: Climbed, shots: str) -> None:
+    told = ("prototypes", "+ shared space", "+ names", "+ descriptors, raw", "+ descriptors, kept")
+    steps = {step["name"]: step for step in climbed.results[shots]["steps"]}
+    assert len({values_of(climbed, steps[name], shots).tobytes() for name in told}) == len(told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", sorted({step[1] for step in LADDER}))
+def test_a_training_of_the_ladder_has_the_parts_that_its_step_names(climbed: Climbed, training: str) -> None:
+    heads = json.loads((climbed.out / "train" / training / "train.json").read_text())["config"]["vsbird"]
+    every = set(climbed.ladder.PARTS)
+    wanted = {"generator": {"generator"}, "reconstructor": {"residual"}, "both": {"generator", "residual"}}
+    assert {part for part in every if heads[part]} == wanted.get(training, every if training == "gate" else set())
+    assert (heads["steps"], heads["seeds"]) == (4, 1)  # of the config, of --seeds
+
+
+@pytest.mark.slow
+def test_the_table_of_the_ladder_has_a_line_a_step_with_both_numbers_of_shots(climbed: Climbed) -> None:
+    lines = (climbed.out / "ladder.md").read_text().splitlines()[2:]
     assert [line.split(" | ")[0].strip("| ") for line in lines] == [step[0] for step in LADDER]
-    for line, first, second in zip(lines, *(record["results"][k]["steps"] for k in "12"), strict=True):
-        assert f"| {first['mean']:.2f} ± " in line
-        assert f"| {second['mean']:.2f} ± " in line
-    monkeypatch.setattr(ladder, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
-    run_ladder()
-    assert json.loads((out / "ladder.json").read_text())["results"] == record["results"]
+    for line, *steps in zip(lines, *(climbed.results[shots]["steps"] for shots in "12"), strict=True):
+        assert all(f"| {step['mean']:.2f} ± " in line for step in steps)
+
+
+@pytest.mark.slow
+def test_a_ladder_that_is_climbed_again_evaluates_nothing(
+    climbed: Climbed, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = climbed.results
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    monkeypatch.setattr(sys, "argv", climbed.arguments)
+    monkeypatch.setattr(climbed.ladder, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+    climbed.ladder.main()
+    assert climbed.results == before
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """From CLIP to a few-shot encoder without labels: what the student's projected features are asked to agree on.
 
-`promptkd_loss` is that of Li et al., "PromptKD: Unsupervised Prompt Distillation for Vision-Language Models" (CVPR
-2024), as their code computes it. The others are derived from it, docs/method.md (12) to (14):
-SynTrans's own equations are not public. Rows are unit vectors in the teacher's space; the teacher's are targets and
+Derived, docs/method.md (12) to (14), for SynTrans's own equations are not public. Over class vectors `assignment_loss`
+is that of Li et al., "PromptKD: Unsupervised Prompt Distillation for Vision-Language Models" (CVPR 2024), up to its
+weight. Rows are unit vectors in the teacher's space; the teacher's are targets and
 get no gradient.
 """
 
@@ -10,23 +10,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-
-
-def promptkd_loss(
-    *, student: Float[Tensor, "b c"], teacher: Float[Tensor, "b c"], temperature: float = 1.0, weight: float = 1000.0
-) -> Float[Tensor, ""]:
-    """Weight * T^2 * the mean over all b * c entries of p log(p / q), p and q the teacher's and student's softmax.
-
-    Source: PromptKD. They divide by the number of logits, not of pictures, so `weight` 1000 over 64 classes is 15.6
-    times the usual KL.
-
-    Args:
-        student: scale * cosines of the student's projected pictures and the teacher's class vectors.
-        teacher: the same of the teacher's pictures.
-        temperature: T; softens both distributions.
-        weight: published: 1000, and 200 for three fine-grained data sets.
-    """
-    return weight / student.shape[1] * _soft_kl(student, teacher, temperature)
 
 
 def assignment_loss(

@@ -219,9 +219,9 @@ class BridgeClasses:
         seen: Float[np.ndarray, "n 1"] | None = None,
     ) -> tuple[Float[np.ndarray, "n r"], Float[np.ndarray, " n"]]:
         # One number for all classes: with its own, the largest class would draw all pictures to itself.
-        # A mean to which other classes' pictures are mixed tells of its own by the square of their share. Beside a text
-        # the number weighs it too, and as it stands was better on val.
-        sure = 1.0 if self.has_text else self.purity**2
+        # A mean to which other classes' pictures are mixed tells less of its own. Beside a text the number also weighs
+        # that, and as it stands was better on val.
+        sure = 1.0 if self.has_text else self.purity
         count = self.shots + sure * float(self.worth.mean())
         return self.bridge.classifier(means, text, self.shots, seen, judged=self.judged, pictures=count)
 
