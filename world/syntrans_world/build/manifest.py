@@ -27,13 +27,13 @@ def file_hashes(weights: Path) -> dict[str, dict[str, Any]]:
 def measure(weights: Path, names: Collection[str]) -> dict[str, dict[str, float]]:
     """Quality of the models of these names, by the measures of measure.py and diffusion/measure.py."""
     from syntrans_world.build.diffusion.measure import measure_diffusion
-    from syntrans_world.build.diffusion.other_eye import OtherEye
+    from syntrans_world.build.diffusion.vlm_probe import VlmProbe
     from syntrans_world.build.llm import RECIPES
     from syntrans_world.build.measure import measure_clip, measure_llm, measure_vlm
 
     measures: dict[str, Callable[[Path], dict[str, float]]] = {recipe.name: measure_llm for recipe in RECIPES}
     measures |= {"vlm": measure_vlm, "clip": measure_clip}
-    measures["diffusion"] = lambda folder: measure_diffusion(folder, weights / "clip", other=OtherEye(weights / "vlm"))
+    measures["diffusion"] = lambda folder: measure_diffusion(folder, weights / "clip", probe=VlmProbe(weights / "vlm"))
     return {name: measured(weights / name) for name, measured in measures.items() if name in names}
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from syntrans_world.build.clip import TEMPLATE, phrase_table, pixels
 from syntrans_world.build.diffusion.captions import fitting, phrase_lengths
-from syntrans_world.build.diffusion.other_eye import OtherEye
 from syntrans_world.build.diffusion.pipeline import POOL, POOL_SEED
+from syntrans_world.build.diffusion.vlm_probe import VlmProbe
 from syntrans_world.build.pictures import draw_pool
 from syntrans_world.spec import PHRASES, SLOTS, VALUES
 
@@ -21,11 +21,11 @@ NEAREST = 2000  # training pictures that others are compared with
 
 
 @torch.no_grad()
-def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300, other: OtherEye | None = None) -> dict[str, float]:
+def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300, probe: VlmProbe | None = None) -> dict[str, float]:
     """Shares of pictures in which CLIP finds a slot's value, of imagined, real and reconstructed ones; and distances.
 
     `imagined_<slot>` counts the captions that name the slot; the captions name as many slots as the model reads.
-    `other_*` is what `other` finds.
+    `probe_*` is what the `probe` finds.
     `nearest_*` are mean distances (root of the mean square of pixels in [0, 1]) of imagined
     and of held-out real pictures to the nearest of 2,000 training pictures; `closest_*` the smallest of them.
     """
@@ -39,12 +39,12 @@ def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300, other: Othe
     for name, pictures, where in (
         ("imagined", imagined, told), ("real", real, everywhere), ("reconstructed", decoded, everywhere),
     ):  # fmt: skip
-        eyes = {"": recognised(clip_folder, pictures, attributes)}
-        if other is not None:
-            eyes["other_"] = other.right(pictures, attributes)
-        for eye, right in eyes.items():
+        judges = {"": recognised(clip_folder, pictures, attributes)}
+        if probe is not None:
+            judges["probe_"] = probe.right(pictures, attributes)
+        for judge, right in judges.items():
             for i, slot in enumerate(SLOTS):
-                found[f"{eye}{name}_{slot}"] = round(right[where[:, i], i].float().mean().item(), 4)
+                found[f"{judge}{name}_{slot}"] = round(right[where[:, i], i].float().mean().item(), 4)
     trained, _ = draw_pool(min(POOL, NEAREST), seed=POOL_SEED, held_out=False)
     for name, pictures in (("imagined", imagined), ("real", real)):
         distances = nearest(pictures, trained)

@@ -3,7 +3,8 @@
 A cell of 8x8 pixels is four numbers, too few for where each stripe lies, and a loss of pixels then blurs them: half a
 period's shift costs more than no stripes at all. So the encoder first learns alone to tell the attributes by latents
 that stay near what they were. Then both parts are trained: pixels count most where they are coarse, and of what is fine
-the loss asks how much there is of it and hardly where (`textures`, `Sight`). At last the denoiser follows the latents.
+the loss asks how much there is of it and hardly where (`textures`, `PerceptualFeatures`). At last the denoiser follows
+the latents.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Reader(nn.Module):
         return torch.stack(losses).mean() + losses[SLOTS.index("pattern")]
 
 
-class Sight:
+class PerceptualFeatures:
     """What a frozen CLIP's image tower makes of pictures in [-1, 1]: feature maps and embeddings, of unit length.
 
     The two finest maps are smoothed, so that they say which texture there is and hardly where its stripes lie.
@@ -130,7 +131,7 @@ def both_losses(
     vae: Any, reader: Reader, pictures: UInt8[Tensor, "n 3 64 64"], attributes: Int[Tensor, "n 6"], clip: Any
 ) -> Losses:
     """What decoded pictures look like beside the true ones, and what the latents tell."""
-    sight = Sight(clip)
+    features_of = PerceptualFeatures(clip)
 
     def losses(_step: int, generator: torch.Generator) -> dict[str, Tensor]:
         index = torch.randint(len(pictures), (BATCH,), generator=generator)
@@ -139,8 +140,8 @@ def both_losses(
         noise = NOISE * latents.detach().std() * torch.randn(latents.shape, generator=generator)
         made = vae.decode(latents + noise).sample
         with torch.no_grad():
-            maps, embedding = sight(true)
-        seen, seen_embedding = sight(made)
+            maps, embedding = features_of(true)
+        seen, seen_embedding = features_of(made)
         coarse, wanted = (functional.avg_pool2d(part, 4, stride=2) for part in (made, true))
         distances = [(a - b).square().sum(1).mean() for a, b in zip(seen, maps, strict=True)]
         return {

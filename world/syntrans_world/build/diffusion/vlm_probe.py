@@ -1,4 +1,4 @@
-"""What another eye than CLIP sees in pictures: CLIP has a part in the loss of the autoencoder that it judges."""
+"""A judge of imagined pictures beside CLIP, which has a part in the loss of the autoencoder that it judges."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from syntrans_world.build.vision import encode
 PICTURES = 1200  # real ones that it learns from, of combinations that models were trained on
 
 
-class OtherEye:
+class VlmProbe:
     """Linear probes of the vision tower of the world's VLM, fitted on real pictures."""
 
     def __init__(self, vlm_folder: Path) -> None:
