@@ -1,14 +1,8 @@
 """The pictures of every class, and how tasks are drawn from them."""
 
-import numpy as np
 import torch
 
-from syntrans_training.episodes.class_index import ClassIndex, member_table
-
-
-def test_the_table_has_the_pictures_of_every_class_in_rising_order_padded_with_minus_one() -> None:
-    assert member_table(np.array([1, 0, 1, 3, 1])).tolist() == [[1, -1, -1], [0, 2, 4], [-1, -1, -1], [3, -1, -1]]
-    assert member_table(np.array([], dtype=np.int64)).shape == (0, 0)
+from syntrans_training.episodes.class_index import ClassIndex
 
 
 def test_no_padding_is_ever_drawn_from_a_small_class() -> None:

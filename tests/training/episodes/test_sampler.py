@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syntrans.errors import InputError
-from syntrans_training.episodes.sampler import EPISODE_SCHEMA, EpisodeSpec, draw, frozen, read, write
+from syntrans_training.episodes.sampler import EPISODE_SCHEMA, EpisodeSpec, draw, frozen, member_table, read, write
 
 LABELS = np.repeat(np.arange(7), [9, 12, 30, 8, 9, 15, 11])
 
@@ -150,3 +150,8 @@ def test_episodes_of_different_shapes_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA), tmp_path / "ragged.parquet")
     with pytest.raises(InputError, match="different shapes"):
         read(tmp_path / "ragged.parquet")
+
+
+def test_the_table_has_the_pictures_of_every_class_in_rising_order_padded_with_minus_one() -> None:
+    assert member_table(np.array([1, 0, 1, 3, 1])).tolist() == [[1, -1, -1], [0, 2, 4], [-1, -1, -1], [3, -1, -1]]
+    assert member_table(np.array([], dtype=np.int64)).shape == (0, 0)

@@ -1,9 +1,10 @@
 """Drawing few-shot tasks from labels: which pictures a class has, and which query is of which class."""
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from syntrans_training.episodes.sampler import member_table
 
 
 class ClassIndex:
@@ -30,15 +31,6 @@ class ClassIndex:
         images = self._members[classes]
         lots = torch.rand(images.shape, generator=generator).masked_fill(images < 0, 2.0)
         return images.gather(-1, lots.argsort(-1)[..., :count])
-
-
-def member_table(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, "c m"]:
-    """The pictures of every class in rising order, padded with -1 where a class has fewer than the largest."""
-    counts = np.bincount(labels)
-    table = np.full((len(counts), counts.max(initial=0)), -1, dtype=np.int64)
-    for c, row in enumerate(table):
-        row[: counts[c]] = np.flatnonzero(labels == c)
-    return table
 
 
 def query_labels(n_way: int, n_query: int, *, device: torch.device | None = None) -> Int[Tensor, " m"]:

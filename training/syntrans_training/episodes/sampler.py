@@ -20,7 +20,6 @@ from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
-from syntrans_training.episodes.class_index import member_table
 
 EPISODE_SCHEMA = pa.schema(
     [
@@ -98,6 +97,15 @@ def draw(
     parts = [_draw_block(spec, i, min(i + BLOCK, spec.episodes), table, not_query) for i in blocks]
     classes, support, query = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Episodes(classes, support, query, episodes_key(spec, labels, barred))
+
+
+def member_table(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pictures of every class [C, m] in rising order, of labels [n]; -1 where a class has fewer than the largest."""
+    counts = np.bincount(labels)
+    table = np.full((len(counts), counts.max(initial=0)), -1, dtype=np.int64)
+    for c, row in enumerate(table):
+        row[: counts[c]] = np.flatnonzero(labels == c)
+    return table
 
 
 def _draw_block(
