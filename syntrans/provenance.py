@@ -71,10 +71,15 @@ def memory_gib() -> float | None:
         return None
 
 
+def _program(path: Path) -> str:
+    """The name that a program was started by; that of the package under `python -m`."""
+    return path.parent.name if path.name == "__main__.py" else path.name
+
+
 def made_by(**settings: Any) -> dict[str, Any]:
     """The block that a summary carries under ``made_by``; ``settings`` of the machine (threads) go to its hardware."""
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([_program(Path(sys.argv[0])), *sys.argv[1:]]),
         "git_commit": git_commit(),
         "hardware": hardware() | settings,
         "versions": package_versions(),

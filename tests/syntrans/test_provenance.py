@@ -22,6 +22,12 @@ def test_settings_of_the_machine_stand_beside_its_parts() -> None:
     assert "threads" not in provenance.hardware()
 
 
+@pytest.mark.parametrize("started", ["bin/syntrans", "site-packages/syntrans/__main__.py"])
+def test_the_command_names_the_program_and_no_place_of_it(started: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [started, "evaluate", "RUN"])
+    assert provenance.made_by()["command"] == "syntrans evaluate RUN"
+
+
 def test_packages_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         if name == "torch":
