@@ -38,6 +38,15 @@ Set = Annotated[
         "--set", help="Override a config key (repeatable).", metavar="KEY=VALUE", autocompletion=completion.settings
     ),
 ]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        help="photo, onnx:FILE, timm:NAME, open_clip:DIR or run:DIR; default: the best one installed.", metavar="NAME"
+    ),
+]
+Descriptors = Annotated[
+    Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
+]
 Text = Annotated[
     str,
     typer.Option(

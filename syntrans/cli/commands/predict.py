@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.options import Classes, Set, Text
+from syntrans.cli.options import Classes, Descriptors, Encoder, Set, Text
 
 
 def predict(
@@ -18,16 +18,8 @@ def predict(
         Path | None, typer.Option(help="Known pictures: one folder per class, or Parquet.", metavar="DIR")
     ] = None,
     classes: Classes = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="photo, onnx:FILE, timm:NAME, open_clip:DIR or run:DIR; default: the best one installed.",
-            metavar="NAME",
-        ),
-    ] = None,
-    descriptors: Annotated[
-        Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
-    ] = None,
+    encoder: Encoder = None,
+    descriptors: Descriptors = None,
     text: Text = "auto",
     out: Annotated[
         Path | None,

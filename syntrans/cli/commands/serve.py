@@ -7,23 +7,15 @@ from typing import Annotated
 
 import typer
 
-from syntrans.cli.options import Set, Text
+from syntrans.cli.options import Descriptors, Encoder, Set, Text
 
 
 def serve(
     support: Annotated[
         Path, typer.Option(help="Known pictures, one folder per class; corrections go there.", metavar="DIR")
     ],
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="photo, onnx:FILE, timm:NAME, open_clip:DIR or run:DIR; default: the best one installed.",
-            metavar="NAME",
-        ),
-    ] = None,
-    descriptors: Annotated[
-        Path | None, typer.Option(help="descriptors.parquet; default: the newest that fits.", metavar="FILE")
-    ] = None,
+    encoder: Encoder = None,
+    descriptors: Descriptors = None,
     text: Text = "auto",
     set_: Set = None,
     inductive: Annotated[
