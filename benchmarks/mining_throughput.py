@@ -92,10 +92,11 @@ def bare(connection: Any, spec: EngineSpec) -> None:
     from vllm.sampling_params import StructuredOutputsParams
 
     from syntrans_mining.engines.chat import NO, YES, single_tokens
-    from syntrans_mining.engines.vllm import llm_arguments
+    from syntrans_mining.engines.vllm import compile_nothing, llm_arguments
 
     args = dict(spec.args)
     args.pop("pixels", None)
+    compile_nothing()
     llm = LLM(spec.path, **llm_arguments(device="cpu", kv_gib=spec.kv_gib, exact=False, args=args))
     tokens = single_tokens(llm.get_tokenizer(), (*YES, *NO))
 
