@@ -21,15 +21,6 @@ from syntrans_mining.engines.workers.environment import apply_environment, worke
 
 BATCH = 64
 _ENDS = "syntrans_mining.engines.ray_worker.EndsWithItsParent"  # imported in vLLM's process there
-# vLLM's own defaults: the rows of a table have the same columns, and a table is one job, which loads the model once.
-_SAMPLING = {
-    "temperature": 1.0,
-    "top_p": 1.0,
-    "seed": None,
-    "detokenize": True,
-    "logprob_token_ids": None,
-    "structured_outputs": None,
-}
 _IN_CLUSTER = ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")
 
 
@@ -70,7 +61,7 @@ class RayEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answers as blocks of them come back from the cluster."""
-        rows: list[dict[str, Any]] = []
+        rows: dict[tuple[bool, bool, bool], list[dict[str, Any]]] = {}
         by_id = {request.id: request for request in requests}
         for request, tokens in zip(requests, self._chat.tokens(requests), strict=True):
             problem = self._chat.problem(request, len(tokens))
@@ -78,17 +69,18 @@ class RayEngine:
                 yield problem
                 continue
             try:
-                rows.append(self._row(request, tokens))
+                row = self._row(request, tokens)
             except InputError as error:  # the picture
                 yield Response(request.id, finish_reason="error", error=str(error), reason="refused")
-        # With and without pictures apart: what a row without one lacks cannot be left empty.
-        for with_picture in (False, True):
-            if table := [row for row in rows if ("multimodal_data" in row) is with_picture]:
-                for answer in self._answers(table):
-                    yield self._response(by_id[answer["id"]], answer)
+                continue
+            # One table for each kind of request: the rows of a table have the same columns.
+            rows.setdefault((request.yes_no, request.schema is not None, request.picture is not None), []).append(row)
+        for table in rows.values():
+            for answer in self._answers(table):
+                yield self._response(by_id[answer["id"]], answer)
 
     def _row(self, request: Request, tokens: list[int]) -> dict[str, Any]:
-        sampling = _SAMPLING | sampling_values(request, self._chat)
+        sampling = sampling_values(request, self._chat)
         if request.schema:
             sampling["structured_outputs"] = {**structure(request.schema), "json": request.schema}
         row: dict[str, Any] = {"id": request.id, "tokenized_prompt": tokens, "sampling_params": sampling}
