@@ -88,6 +88,17 @@ def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(
 
 
 @pytest.mark.slow
+def test_every_try_of_generation_1_begins_with_the_one_generation_0(
+    call: Callable[..., None], artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(f"benchmarks/generation1.py {tmp_path}/run --config smoke --tries 0.1:0.001 0.05:0.003", "--quick")
+    assert capsys.readouterr().out.count("generation 1 minus 0") == 4
+    (written,) = artifacts.glob("bench/*/generation1.json")
+    first, second = (row["shots"]["1"]["generation0"] for row in json.loads(written.read_text())["rows"])
+    assert first == second
+
+
+@pytest.mark.slow
 def test_the_cost_of_an_evaluation_is_measured_and_drawn(call: Callable[..., None], artifacts: Path) -> None:
     call("benchmarks/evaluate.py --plot", "--quick")
     assert {path.suffix for path in artifacts.glob("bench/*/evaluate_cost.*")} == {".json", ".png"}

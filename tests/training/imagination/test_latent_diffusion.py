@@ -11,7 +11,7 @@ import torch
 from syntrans.errors import ModelLoadError
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.judge import pixels
-from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
+from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Precision, Sampling
 from syntrans_training.imagination.prompts import Job, Prompt
 
 SAMPLING = Sampling(steps=2, guidance=2.0, size=None)
@@ -36,6 +36,16 @@ def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(diffusion: Laten
     together = diffusion.make(JOBS, SAMPLING)
     alone = diffusion.make([JOBS[2]], SAMPLING)[0]
     np.testing.assert_allclose(together[2].latent, alone.latent, atol=2e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_precision_begins_with_the_numbers_that_fp32_draws(pipeline_folder: Path, precision: Precision) -> None:
+    model = LatentDiffusion(open_folder(str(pipeline_folder)), torch.device("cpu"), precision)
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    first, second = model.noise([torch.Generator().manual_seed(seed) for seed in (7, 8)], side=16)
+    drawn = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(first, drawn[0].to(kind), atol=0, rtol=0)
+    assert not torch.equal(first, second)
 
 
 def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: LatentDiffusion) -> None:

@@ -73,17 +73,28 @@ class LatentDiffusion:
     def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
         """The pictures of some jobs, each from its own seed, whatever else is in the batch."""
         side = sampling.size or self.size
+        generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
         latents = self._pipeline(
             prompt=[job.prompt.text for job in jobs],
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance,
             height=side,
             width=side,
-            # on the CPU: the same pictures on every device
-            generator=[torch.Generator().manual_seed(job.seed) for job in jobs],
+            latents=self.noise(generators, side),
+            generator=generators,  # of schedulers that add noise at every step
             output_type="latent",
         ).images
         return [self._finished(latent[None]) for latent in latents]
+
+    def noise(self, generators: Sequence[torch.Generator], side: int) -> Float[Tensor, "n c h w"]:
+        """Where the pictures begin: drawn on the CPU in fp32, so that every device and precision has the same.
+
+        PyTorch draws other numbers in half precision on some processors, and on CUDA.
+        """
+        edge = side // self._pipeline.vae_scale_factor
+        shape = (self._pipeline.unet.config.in_channels, edge, edge)
+        drawn = [torch.randn(shape, generator=generator) for generator in generators]
+        return torch.stack(drawn).to(self._vae.dtype)
 
     def _finished(self, latent: Float[Tensor, "1 c h w"]) -> Made:
         kept = latent[0].float().cpu().numpy()
