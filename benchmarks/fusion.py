@@ -70,7 +70,7 @@ def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[
     head, val = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
     memory = head.build_memory()
     with torch.no_grad():
-        pictures, semantic = memory.project(domain.pictures), head.semantic(domain.text, memory)
+        pictures, semantic = memory.project(domain.pictures), head.semantic_weights(domain.text, memory)
         own = measure_spread(pictures, domain.labels, semantic, memory.metric.precision)
     spread, noise = ((a / b).log().mean() for a, b in ((own.between, val.between), (own.within, val.within)))
     return float(spread), float(own.slope / val.slope), float(noise)

@@ -241,5 +241,5 @@ def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path: Path,
     head = read_bridges(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})
     assert (head.reconstructor.residual is None) == (change == {"residual": False})
-    assert (head.trust is None) == (change == {"gate": False})
+    assert (head.text_gate is None) == (change == {"gate": False})
     assert head.fusion == change.get("fusion", "evidence")

@@ -72,7 +72,7 @@ def test_a_gate_that_shuts_leaves_the_pictures_alone(head: VSBird, fusion: str) 
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     pictures = scores(head, alpha=0.0, **task)
     with torch.no_grad():
-        head.trust.bias.fill_(-1000.0)
+        head.text_gate.bias.fill_(-1000.0)
     shut = scores(head, alpha=0.5, **task)
     assert torch.allclose(shut, pictures, rtol=0.05, atol=0.05)
 
@@ -87,12 +87,12 @@ def test_doubting_the_texts_that_are_wrong_is_better_than_believing_all() -> Non
     wrong = torch.rand(episodes, N, 1, generator=torch.Generator().manual_seed(4)) < 0.4
     shown = torch.where(wrong, rand(episodes, N, D, seed=5), semantic)
 
-    def accuracy(*, alpha, trust=1.0):
-        mean, variance = fuse_evidence(visual, shown, precision, shots=1, alpha=alpha, trust=trust)
+    def accuracy(*, alpha, gate=1.0):
+        mean, variance = fuse_evidence(visual, shown, precision, shots=1, alpha=alpha, gate=gate)
         found = query @ (mean / variance).mT - ((mean.square() / variance).sum(-1) / 2).unsqueeze(1)
         return (found.argmax(-1) == torch.arange(N)).float().mean()
 
-    doubting = accuracy(alpha=0.5, trust=torch.where(wrong, 0.0, 1.0))
+    doubting = accuracy(alpha=0.5, gate=torch.where(wrong, 0.0, 1.0))
     assert doubting > accuracy(alpha=0.5) + 0.01
     assert doubting > accuracy(alpha=0.0) + 0.01
 
@@ -120,7 +120,7 @@ def test_parts_begin_as_if_they_were_not_there() -> None:
     plain = VSBird(*made, generator=False, residual=False, gate=False)
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     assert torch.allclose(scores(whole, alpha=0.0, **task), scores(plain, alpha=0.0, **task), atol=1e-5)
-    whole.trust = None  # the gate begins almost open, not open
+    whole.text_gate = None  # the gate begins almost open, not open
     assert torch.allclose(scores(whole, alpha=0.5, **task), scores(plain, alpha=0.5, **task), atol=1e-5)
 
 
@@ -130,8 +130,8 @@ def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head: VSBird) 
 
     def run():
         memory = head.build_memory(away)
-        made = head.weights(memory.project(support), head.semantic(text, memory), memory, shots=K)
-        return head.classifier(made, shots=K, alpha=0.5)[0]
+        made = head.both_weights(memory.project(support), head.semantic_weights(text, memory), memory, shots=K)
+        return head.classify(made, shots=K, alpha=0.5)[0]
 
     before = run()
     head.base[away.held_out_mask] += 5.0
@@ -198,8 +198,8 @@ def test_long_features_are_taken_along_their_leading_directions() -> None:
 def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures() -> None:
     true = 3 * rand(1, N, D)
     pictures = true + 0.3 * rand(1, N, D, seed=1)
-    trust, precision = TextGate(), torch.full((D,), 2.0)
-    fits, misfits = trust(pictures, true, precision, K), trust(pictures, true.roll(1, 1), precision, K)
+    gate, precision = TextGate(), torch.full((D,), 2.0)
+    fits, misfits = gate(pictures, true, precision, K), gate(pictures, true.roll(1, 1), precision, K)
     assert (fits > 0.9).all()
     assert misfits.mean() < fits.mean() - 0.1
 
@@ -212,8 +212,8 @@ def test_every_fusion_tells_classes_apart_and_learns(fusion, batch: PseudoNovelT
     terms = bridge_loss(made, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
     assert set(terms) == {"fused", "visual", "semantic", "reconstruction", "cycle"}
     sum(terms.values()).backward()
-    assert made.turn.grad.abs().max() > 0
-    assert made.trust.bias.grad.abs() > 0
+    assert made.transform_change.grad.abs().max() > 0
+    assert made.text_gate.bias.grad.abs() > 0
     centres = 3 * F.one_hot(torch.arange(N), D).float()
     found = scores(
         made, alpha=0.3, text=rand(N, S), support=centres[None, :, None].expand(1, N, K, D), query=centres[None]
@@ -273,7 +273,7 @@ def test_a_share_outside_0_to_1_is_refused(head: VSBird) -> None:
 
 def test_a_gate_that_is_shut_leaves_numbers(head: VSBird) -> None:
     with torch.no_grad():
-        head.trust.bias.fill_(-1000.0)
+        head.text_gate.bias.fill_(-1000.0)
     for alpha in (0.0, 0.5, 1.0):
         found = scores(head, alpha=alpha, text=rand(N, S), support=rand(2, N, K, D), query=rand(2, N * Q, D, seed=1))
         assert found.isfinite().all()
