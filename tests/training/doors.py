@@ -20,7 +20,7 @@ from syntrans_mining.config import MiningConfig
 from syntrans_mining.run.pictures import open_pictures, pictures_of
 from syntrans_training.config import DataConfig, TrainConfig
 from syntrans_training.data.check import check
-from syntrans_training.data.load_splits import open_data
+from syntrans_training.data.load_splits import decoding_of, open_data, origin_of
 from syntrans_training.data.store import Split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.pipeline.preparation import prepare
@@ -100,7 +100,7 @@ def predict(asked: Asked) -> Read:
 
 def data_check(asked: Asked) -> Read:
     """`syntrans data check`, which counts."""
-    report = check(asked.data())
+    report = check(origin_of(asked.data()), decoding_of(asked.data()))
     n_classes, n_pictures = (sum(part[key] for part in report["parts"].values()) for key in ("classes", "images"))
     return Read(n_classes, n_pictures, None, "\n".join(finding["message"] for finding in report["findings"]))
 

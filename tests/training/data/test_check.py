@@ -18,6 +18,7 @@ from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
 from syntrans_training.data.compare import nearest
 from syntrans_training.data.duplicates import close, correlation, find_duplicates, perceptual_hashes
+from syntrans_training.data.load_splits import decoding_of, origin_of
 from syntrans_training.data.open_splits import open_source
 
 
@@ -37,7 +38,8 @@ def found(report, rule, level=None):
 
 
 def checked(path, **more):
-    return check(DataConfig(path=str(path), **more))
+    data = DataConfig(path=str(path), **more)
+    return check(origin_of(data), decoding_of(data))
 
 
 def sound(tmp_path: Path):

@@ -11,11 +11,12 @@ import pytest
 
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_parquet import write_sealed
-from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
 from syntrans_training.data.class_split import published
 from syntrans_training.data.feature_files import feature_files, given_split
+from syntrans_training.data.load_splits import Decoding, Origin
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
@@ -236,7 +237,7 @@ def test_features_of_other_classes_are_of_no_published_split(features: Path) -> 
 
 
 def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path) -> None:
-    report = check(DataConfig(path=str(features)))
+    report = check(Origin(str(features)), Decoding(84))
     assert (report["errors"], report["dataset"]) == (0, "features")
     assert {name: (part["classes"], part["images"]) for name, part in report["parts"].items()} == {
         "base": (8, 96),
@@ -244,6 +245,6 @@ def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path
         "novel": (5, 60),
     }
     pq.write_table(pa.table({"class": ["a"], "feature": ["b"]}), features / "val.features.parquet")
-    broken = check(DataConfig(path=str(features)))
+    broken = check(Origin(str(features)), Decoding(84))
     assert broken["errors"] == 1
     assert "list of equally many numbers" in broken["findings"][0]["message"]

@@ -209,8 +209,8 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong() -> None:
 
         return embedded
 
-    def told(kind, **more):
-        return class_knowledge(small(knowledge=kind, **more), of(8), of(5), described=True)
+    def told(kind, name_share=0.0):
+        return class_knowledge(kind, of(8), of(5), name_share=name_share, described=True)
 
     true = told("descriptors", name_share=0.5)
     assert asked == [("kept", 0.5)] * 2
@@ -222,8 +222,6 @@ def test_controls_of_the_knowledge_say_nothing_or_something_wrong() -> None:
     assert asked[-1][0] == "name"
     told("statements")
     assert asked[-1] == ("statements", 0.0)
-    assert class_knowledge(small(relation_weight=0), of(8), of(5), described=True) is None
-    assert class_knowledge(EncoderConfig(), of(8), of(5), described=True) is None
 
 
 def test_base_classes_too_small_for_a_task_are_said_before_the_work(splits: dict[str, Split], tmp_path: Path) -> None:

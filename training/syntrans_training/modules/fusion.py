@@ -43,7 +43,7 @@ def add(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
     *,
-    shots: float,
+    shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Float[Tensor, "*_e _n 1"],
 ) -> Float[Tensor, "*e n d"]:
     """norm(w^v) + alpha / K * norm(w^s) at unit length, docs/method.md (25); the inputs need not be unit.
