@@ -15,6 +15,6 @@ def test_the_seed_of_a_demo_is_that_of_its_tasks(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(
         "syntrans_training.evaluation.evaluate.evaluate", lambda _run, config, **_: asked.update(config=config)
     )
-    demo._evaluate(tmp_path, tmp_path / "out", 5)  # noqa: SLF001
+    demo.evaluate_world(tmp_path, tmp_path / "out", 5)
     assert asked["config"].episodes.seed == 5
     assert asked["config"].episodes.model_fields_set == {"seed"}  # the rest is that of the training

@@ -161,8 +161,8 @@ def test_the_hash_is_that_of_imagehash(tmp_path: Path) -> None:
 
 
 def test_blocked_search_finds_what_comparing_all_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syntrans_training.data.duplicates._ROWS", 7)
-    monkeypatch.setattr("syntrans_training.data.duplicates._COLUMNS", 5)
+    monkeypatch.setattr("syntrans_training.data.duplicates.ROWS", 7)
+    monkeypatch.setattr("syntrans_training.data.duplicates.COLUMNS", 5)
     rng = np.random.default_rng(0)
     a = rng.integers(0, 2**63, 40, dtype=np.uint64)
     b = np.concatenate([rng.integers(0, 2**63, 30, dtype=np.uint64), a[:10] ^ np.uint64(0b10110)])

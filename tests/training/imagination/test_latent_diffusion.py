@@ -69,8 +69,8 @@ def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(
 def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(
     diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diffusion._pipeline, "safety_checker", object())
-    monkeypatch.setattr(diffusion._pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
+    monkeypatch.setattr(diffusion.pipeline, "safety_checker", object())
+    monkeypatch.setattr(diffusion.pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
     made = diffusion.make(JOBS[:1], SAMPLING)[0]
     assert made.image is None
     assert made.reason == "unsafe"

@@ -17,11 +17,10 @@ from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import cores
 from syntrans_training.prediction.encoders import choose
-from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
+from syntrans_training.prediction.encoders.choose import open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint
-from syntrans_training.prediction.space import Space
 
 
 def _field(number, value):
@@ -145,7 +144,7 @@ def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(
     (snapshot / "open_clip_config.json").write_text("{}")
     (snapshot / "open_clip_model.safetensors").write_bytes(b"")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(choose, "_torch", lambda ref, why: OpenedEncoder(_Named(ref), Space(), None, why))
+    monkeypatch.setattr(choose, "TorchEncoder", _Named)
     monkeypatch.setattr(choose, "is_here", lambda package: with_torch or package != "torch")
     require_packages(None)
     found = open_image_encoder(None)

@@ -49,31 +49,31 @@ class LatentDiffusion:
         self.folder, self.device = folder, device
         kind = ("fp16" if device.type == "cuda" else "fp32") if precision == "auto" else precision
         try:
-            self._pipeline = DiffusionPipeline.from_pretrained(
+            self.pipeline = DiffusionPipeline.from_pretrained(
                 str(folder.path), use_safetensors=True, local_files_only=True, dtype=_TYPES[kind]
             ).to(device)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelLoadError(f"{folder.ref}: does not load as a {folder.pipeline}: {reason}") from error
-        self._pipeline.set_progress_bar_config(disable=True)
-        self._vae: Any = self._pipeline.vae
+        self.pipeline.set_progress_bar_config(disable=True)
+        self._vae: Any = self.pipeline.vae
         self.precision = kind
 
     @property
     def size(self) -> int:
         """Side of the pictures that the model was trained on."""
-        return int(self._pipeline.unet.config.sample_size * self._pipeline.vae_scale_factor)
+        return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
 
     def fits(self, text: str) -> bool:
         """Whether the text encoder reads all of a text."""
-        tokenizer = self._pipeline.tokenizer
+        tokenizer = self.pipeline.tokenizer
         return bool(len(tokenizer(text, verbose=False).input_ids) <= tokenizer.model_max_length)
 
     @torch.no_grad()
     def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
         """The pictures of some jobs, each from its own seed, whatever else is in the batch."""
         side = sampling.size or self.size
-        latents = self._pipeline(
+        latents = self.pipeline(
             prompt=[job.prompt.text for job in jobs],
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance,
@@ -90,15 +90,15 @@ class LatentDiffusion:
         picture = self.decode(latent)
         if not np.isfinite(kept).all() or not picture.isfinite().all():
             return Made(None, None, "not_a_number")
-        image = self._pipeline.image_processor.postprocess(picture, output_type="pil")[0]
-        if getattr(self._pipeline, "safety_checker", None) is not None and self._refused(picture):
+        image = self.pipeline.image_processor.postprocess(picture, output_type="pil")[0]
+        if getattr(self.pipeline, "safety_checker", None) is not None and self._refused(picture):
             return Made(None, kept.astype(np.float16), "unsafe")
         written = io.BytesIO()
         image.save(written, "PNG")
         return Made(written.getvalue(), kept.astype(np.float16))
 
     def _refused(self, picture: Float[Tensor, "1 3 s s"]) -> bool:
-        _, flags = self._pipeline.run_safety_checker(picture, self.device, picture.dtype)
+        _, flags = self.pipeline.run_safety_checker(picture, self.device, picture.dtype)
         return bool(flags and flags[0])
 
     @torch.no_grad()

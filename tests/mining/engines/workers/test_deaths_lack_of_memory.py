@@ -34,7 +34,7 @@ def test_a_death_is_told_in_words(
 
 
 def test_this_systems_count_of_kills_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deaths, "_STATISTICS", tmp_path / "vmstat")
+    monkeypatch.setattr(deaths, "STATISTICS", tmp_path / "vmstat")
     assert deaths.oom_kills() is None
     (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 12\n")
     assert deaths.oom_kills() == 12
