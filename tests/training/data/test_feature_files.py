@@ -52,8 +52,8 @@ def test_a_bridge_is_trained_and_evaluated_on_features_alone(
 ) -> None:
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
     assert run.report["encoder"]["method"] == "precomputed"
-    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
-    summary = evaluate(run.folder, asked, out=tmp_path / "e")
+    evaluation = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
+    summary = evaluate(run.folder, evaluation, out=tmp_path / "e")
     assert summary["results"]["1"]["visual_only"]["mean"] > 40  # chance is 20
     assert {"syntrans", "no_text", "logistic"} <= summary["results"]["1"].keys()
     assert summary["encoder"] == {"method": "precomputed", "numbers": 16}
@@ -71,8 +71,8 @@ def test_pictures_that_mining_saw_are_known_by_their_hash(
         out=tmp_path / "run",
         descriptors=write_toy_descriptors(images_seen=["novel0", "novel1"]),
     )
-    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
-    assert evaluate(run.folder, asked, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
+    evaluation = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
+    assert evaluate(run.folder, evaluation, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
 
 
 def test_other_features_are_another_split(features: Path) -> None:
@@ -204,10 +204,10 @@ def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(
         train(changed, out=out, descriptors=descriptors, stage="bridge")
     train(changed, out=out, descriptors=descriptors, stage="encoder")
     assert not (out / "train.json").exists()
-    made = (out / "encoder.safetensors").read_bytes()
+    before = (out / "encoder.safetensors").read_bytes()
     train(changed, out=out, descriptors=descriptors, stage="bridge")
     assert (out / "train.json").exists()
-    assert (out / "encoder.safetensors").read_bytes() == made
+    assert (out / "encoder.safetensors").read_bytes() == before
 
 
 def test_features_of_other_lengths_are_named(features: Path) -> None:
@@ -226,8 +226,8 @@ def test_features_cannot_be_taught_by_a_clip(config: TrainConfig, tmp_path: Path
 
 def test_features_of_a_published_split_are_known_by_their_classes(tmp_path: Path) -> None:
     for part, names in published("mini").parts.items():
-        made = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
-        table = pa.table({"class": [*names.values()] * 2, "feature": list(made)})
+        values = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
+        table = pa.table({"class": [*names.values()] * 2, "feature": list(values)})
         pq.write_table(table, tmp_path / f"{part}.features.parquet")
     assert load_splits(str(tmp_path), size=1, names=("novel",))["novel"].dataset == "mini"
 

@@ -40,11 +40,11 @@ def views(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 def test_views_differ_from_each_other_and_depend_on_the_seed(views: Callable[..., Any]) -> None:
-    found = views()
-    assert found.shape == (N, 3, 12)
-    assert not torch.allclose(found[:, 0], found[:, 1])
-    assert not torch.allclose(found, views(seed=1))
-    assert torch.equal(found, views())
+    drawn = views()
+    assert drawn.shape == (N, 3, 12)
+    assert not torch.allclose(drawn[:, 0], drawn[:, 1])
+    assert not torch.allclose(drawn, views(seed=1))
+    assert torch.equal(drawn, views())
 
 
 def test_more_views_compute_only_the_new_ones(views: Callable[..., Any], tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_more_views_compute_only_the_new_ones(views: Callable[..., Any], tmp_pat
 def test_without_padding_a_view_is_the_picture_or_its_mirror_image(views: Callable[..., Any], split: Split) -> None:
     whole = split.pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255
     upright, mirrored = (Pooled()(torch.from_numpy(x.copy())) for x in (whole, whole[..., ::-1]))
-    found = views(1, pad=0)[:, 0]
-    as_is = torch.isclose(found, upright, atol=1e-5).all(1)
-    assert (as_is | torch.isclose(found, mirrored, atol=1e-5).all(1)).all()
+    drawn = views(1, pad=0)[:, 0]
+    as_is = torch.isclose(drawn, upright, atol=1e-5).all(1)
+    assert (as_is | torch.isclose(drawn, mirrored, atol=1e-5).all(1)).all()
     assert 0.2 < as_is.float().mean() < 0.8
 
 

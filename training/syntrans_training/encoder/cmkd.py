@@ -135,11 +135,16 @@ def build_teacher(
 
 
 def freeze_teacher(
-    teacher: MirrorTeacher, encoder: backbones.Encoder | None, table: Tensor | None, *, file: Path, device: torch.device
+    teacher: MirrorTeacher,
+    encoder: backbones.Encoder | None,
+    table: Float[Tensor, "n h"] | None,
+    *,
+    file: Path,
+    device: torch.device,
 ) -> TeacherBackbone:
     """Give `teacher` the weights of `file`, and return what it sees by; neither learns any more.
 
-    That is `encoder`, which gets the file's weights too, or `table` [n, h], features of a frozen backbone.
+    That is `encoder`, which gets the file's weights too, or `table`, features of a frozen backbone.
     """
     tensors, _ = checkpoint.load(file)
     teacher.load_state_dict(checkpoint.part(tensors, "teacher"))

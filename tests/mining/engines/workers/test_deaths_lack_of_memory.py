@@ -92,16 +92,16 @@ def test_a_worker_that_the_system_really_kills_for_lack_of_memory_is_told_from_o
     spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "hungry"}})
     pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, settings=PoolSettings(backoff=()))
 
-    def asked(text: str) -> list[object]:
+    def requests_of(text: str) -> list[object]:
         return list(pool.generate([Request(text, "ann", (Message("user", text),), Sampling(1))]))
 
     before = deaths.oom_kills()
     try:
-        asked("light")
+        requests_of("light")
         (worker,) = multiprocessing.active_children()
         limited(worker.pid or 0, 256 << 20)
         with pytest.raises(EngineCrashed, match=r"was killed for lack of memory \(6\.0 GiB were planned for it; "):
-            asked("heavy")
+            requests_of("heavy")
     finally:
         pool.close()
     assert before is not None

@@ -59,9 +59,9 @@ def test_rows_files_and_what_lies_elsewhere_are_read_like_here(tmp_path: Path, r
         *open_images(query, by_class=False).refs,
     ]
     here = encode_photos(ColourEncoder(), pictures, "read")
-    found, kept = there(reader, pictures)
-    assert (found.rows, found.broken) == (here.rows, here.broken)
-    assert found.features == pytest.approx(here.features, abs=1e-6)
+    encoded, kept = there(reader, pictures)
+    assert (encoded.rows, encoded.broken) == (here.rows, here.broken)
+    assert encoded.features == pytest.approx(here.features, abs=1e-6)
     assert sorted([*kept, 40]) == list(here.rows)
 
 
@@ -84,11 +84,11 @@ def test_the_command_on_a_local_cluster_prints_the_rows_that_it_prints_here(tmp_
     pytest.importorskip("onnxruntime")
     support, _ = write_task(tmp_path, shots=2, queries=1)
     query = write_parquet(tmp_path / "q.parquet")
-    asked = [sys.executable, "-m", "syntrans.cli.app", "predict", "--support", support, "--query", query]
-    asked += ["--encoder", "photo", "--text", "none", "--set"]
+    command = [sys.executable, "-m", "syntrans.cli.app", "predict", "--support", support, "--query", query]
+    command += ["--encoder", "photo", "--text", "none", "--set"]
     environment = {**os.environ, "RAY_TMPDIR": "/tmp"}  # its sockets need a short path
     local, ray = (
-        subprocess.run([*asked, f"engine.kind={kind}"], capture_output=True, text=True, check=True, env=environment)
+        subprocess.run([*command, f"engine.kind={kind}"], capture_output=True, text=True, check=True, env=environment)
         for kind in ("local", "ray")
     )
     assert ray.stdout == local.stdout
