@@ -109,7 +109,7 @@ def test_text_of_another_encoding_says_at_which_byte(tmp_path: Path) -> None:
         read_records(write(tmp_path, "list.txt", "Brücke", "latin-1"))
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.text(st.characters(exclude_categories=("C",)), min_size=1), max_size=5))
 def test_names_of_any_letters_come_back(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
