@@ -24,11 +24,11 @@ def diffusion(pipeline_folder: Path) -> LatentDiffusion:
 
 
 def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion: LatentDiffusion) -> None:
-    made = diffusion.make(JOBS, SAMPLING)
-    assert [one.latent.shape for one in made] == [(4, 8, 8)] * 3
-    assert pixels([one.image for one in made]).shape == (3, 16, 16, 3)
-    again = diffusion.decode(torch.from_numpy(made[0].latent).float()[None])
-    shown = pixels([made[0].image])[0].astype(float) / 127.5 - 1
+    pictures = diffusion.make(JOBS, SAMPLING)
+    assert [one.latent.shape for one in pictures] == [(4, 8, 8)] * 3
+    assert pixels([one.image for one in pictures]).shape == (3, 16, 16, 3)
+    again = diffusion.decode(torch.from_numpy(pictures[0].latent).float()[None])
+    shown = pixels([pictures[0].image])[0].astype(float) / 127.5 - 1
     assert np.abs(again[0].permute(1, 2, 0).clamp(-1, 1).numpy() - shown).max() < 0.02
 
 
@@ -72,18 +72,18 @@ def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(
     diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diffusion, "decode", lambda latents: torch.full((1, 3, 16, 16), torch.nan))
-    made = diffusion.make(JOBS[:1], SAMPLING)[0]
-    assert (made.image, made.latent, made.reason) == (None, None, "not_a_number")
+    picture = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert (picture.image, picture.latent, picture.reason) == (None, None, "not_a_number")
 
 
 def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(
     diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diffusion._pipeline, "safety_checker", object())
-    monkeypatch.setattr(diffusion._pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
-    made = diffusion.make(JOBS[:1], SAMPLING)[0]
-    assert made.image is None
-    assert made.reason == "unsafe"
+    monkeypatch.setattr(diffusion.pipeline, "safety_checker", object())
+    monkeypatch.setattr(diffusion.pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
+    result = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert result.image is None
+    assert result.reason == "unsafe"
 
 
 @pytest.fixture
