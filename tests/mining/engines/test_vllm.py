@@ -28,12 +28,22 @@ def config() -> MiningConfig:
 
 
 @pytest.fixture(scope="module")
-def pool(vllm_imported: None, config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pool's processes would keep what they compile."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def pool(
+    vllm_imported: None, config: MiningConfig, compiled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pool]:
     """The first language model and the VLM, in a process each."""
     models = resolve_models(config)
     assert models.vlm is not None
     group = [WorkerPlan((models.llms[0].spec,)), WorkerPlan((models.vlm.spec,))]
-    pool = Pool([group], tmp_path_factory.mktemp("pool"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+        pool = Pool([group], tmp_path_factory.mktemp("pool"))
     yield pool
     pool.close()
 
@@ -84,6 +94,14 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, pool: Pool) 
     p_yes = answers["good"].p_yes
     assert p_yes is not None
     assert 0 <= p_yes <= 1
+
+
+def test_a_question_for_yes_or_no_compiles_nothing(config: MiningConfig, pool: Pool, compiled: Path) -> None:
+    """It would take ten seconds and a C++ compiler."""
+    model = resolve_models(config).llms[0].spec
+    (answer,) = pool.generate([Request("a", model.name, (Message("user", "Is it?"),), Sampling(1), yes_no=True)])
+    assert answer.p_yes is not None
+    assert list(compiled.iterdir()) == []
 
 
 def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, pool: Pool) -> None:

@@ -54,7 +54,8 @@ def environment(artifacts: Path):
 
 
 def run_one(command, artifacts: Path, out) -> None:
-    arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--out", str(out)]
+    """Up to the distillation, the last stage that is compared."""
+    arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--stage", "distill", "--out", str(out)]
     subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
 
 
