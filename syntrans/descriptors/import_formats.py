@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, Field, ValidationError
 
 from syntrans.classes.entries import ClassEntry, composed, is_unicode
-from syntrans.config import StrictModel, first_problem
+from syntrans.config import Strict, first_problem
 from syntrans.contract.rows import Facet
 from syntrans.contract.scalars import PlainText
 from syntrans.errors import InputError, UsageError
@@ -37,7 +37,7 @@ OBJECT_LIMIT = 512 * MIB
 LINE_LIMIT = MIB
 
 
-class _LineModel(StrictModel):
+class _LineModel(Strict):
     """One line of a ``jsonl`` source. ``class`` and ``text`` must be there; ``id`` is the class's id, made of its name
     when left out; ``author``, ``revision`` and ``prompt`` say who wrote it, in which version, asked what.
     """
