@@ -70,7 +70,8 @@ def test_nothing_is_wider_than_the_window_too_faint_or_without_a_name(page: Page
 
 def test_the_reasons_of_a_picture_fill_its_card(page: Page) -> None:
     page.js("[...document.querySelectorAll('.cards details')].forEach((one) => { one.open = true; })")
-    wide = "[...document.querySelectorAll('.cards:not(.large) dd')].map((one) => one.clientWidth / one.closest('li').clientWidth)"
+    reasons = "[...document.querySelectorAll('.cards:not(.large) dd')]"
+    wide = f"{reasons}.map((one) => one.clientWidth / one.closest('li').clientWidth)"
     for width in WIDTHS:
         page.size(width, 800)
         assert min(page.js(wide)) > 0.6
