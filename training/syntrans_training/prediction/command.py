@@ -103,7 +103,7 @@ def _written(request: Request, task: Task, results: list[Answer], began: float) 
     for name, n in list(head["classes"].items())[:20]:
         say(f"{n} {name}")
     if request.sort_into is not None:
-        say(_sorted(request.sort_into, sort_into(request.sort_into, results), head["broken"]))
+        say(_sorted(request.sort_into, sort_into(request.sort_into, results), head["pictures"], head["broken"]))
     if request.out is None:
         return as_csv(results)
     facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
@@ -112,12 +112,14 @@ def _written(request: Request, task: Task, results: list[Answer], began: float) 
     return ""
 
 
-def _sorted(folder: Path, done: Sorted, broken: int) -> str:
+def _sorted(folder: Path, done: Sorted, pictures: int, broken: int) -> str:
     parts = [f"sorted {_pictures(done.copied)} into {folder}"]
     if done.there:
         parts.append(f"{done.there} lay there already")
     if done.elsewhere:
         parts.append(f"{done.elsewhere} also {'lies' if done.elsewhere == 1 else 'lie'} in another of its folders")
+    if rows := pictures - broken - done.copied - done.there:
+        parts.append(f"{rows} {'row of Parquet is no file' if rows == 1 else 'rows of Parquet are no files'} to copy")
     if broken:
         parts.append(f"{broken} broken left where {'it is' if broken == 1 else 'they are'}")
     return "; ".join(parts)
