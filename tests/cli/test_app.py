@@ -262,6 +262,14 @@ def test_a_full_disk_ends_an_import_with_4_and_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_pattern_that_the_shell_has_filled_in_is_told_to_stand_in_quotes(call: Call) -> None:
+    done = call("predict", "--support", "known", "--query", *(f"new/{n}.jpg" for n in range(500)))
+    assert done.code == 2
+    assert "new/1.jpg new/2.jpg" in done.err
+    assert "belongs to no option; give each option one value, and a pattern in quotes" in done.err
+    assert len(done.err) < 200
+
+
 def test_partial_results_are_resumable_by_their_exit_code() -> None:
     assert PartialResult("x").exit_code == 6
 

@@ -39,7 +39,7 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert "no class has a second picture to test with" in err
     first, second = err.splitlines()[:2]
     supports = f"supports: {support} (--support, 3 pictures of 3 classes)"
-    why = "descriptors: none (none of the newest has all of these classes)"
+    why = "descriptors: none (no file at hand has all of these classes)"
     assert first.endswith(f"pictures: {query} (--query); {supports}; {why}")
     assert second.endswith("encoder: colours, as the test says")
 
@@ -54,7 +54,7 @@ def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(
     code, rows, err = predict(capsys, *told, "--text", "none")
     assert code == 0
     assert all(right(rows))
-    assert f"imagined: {file} (--set imagined, 2 pictures of 1 classes without any)" in err
+    assert f"imagined: {file} (--set imagined, 2 pictures of 1 class without any)" in err
     assert "4 pictures of 2 classes" in err
     assert "text alone was better" not in err
     assert "text alone was better" in predict(capsys, *told)[2]

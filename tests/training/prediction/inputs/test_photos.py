@@ -9,7 +9,7 @@ from prediction_world import photo
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.errors import InputError
-from syntrans_training.prediction.inputs.photos import open_supports
+from syntrans_training.prediction.inputs.photos import open_queries, open_supports
 
 BIRD, MACHINE = ClassEntry("n02012849", "crane", "a bird"), ClassEntry("n03126707", "crane", "a machine")
 
@@ -67,3 +67,19 @@ def test_the_pictures_of_all_classes_are_looked_up_at_once(
     )
     assert len(open_supports(folders("finch", "owl", "wren")).pictures) == 3
     assert [n for n in looked_up if n] == [3]
+
+
+def test_a_query_may_be_a_picture_without_an_ending_or_a_pattern_below_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "IMG_0001").write_bytes(photo("red", 1))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for query in (str(tmp_path / "IMG_0001"), "~/IMG_0001", "~/IMG*"):
+        assert [picture.origin for picture in open_queries(query)[0]] == [str(tmp_path / "IMG_0001")]
+
+
+@pytest.mark.parametrize(("name", "what"), [("notes.txt", "is no picture"), ("nothing.jpg", "is not there")])
+def test_a_query_that_is_no_picture_is_told_what_else_to_give(name: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("wren")
+    with pytest.raises(InputError, match=f"{what}; give a picture, a folder, a pattern in quotes, or Parquet"):
+        open_queries(str(tmp_path / name))
