@@ -32,3 +32,24 @@ def test_steps_on_the_keys_lower_the_loss_on_the_supports() -> None:
     truth = torch.arange(N).repeat_interleave(K).expand(E, -1)
     before, after = (F.cross_entropy(m.scores(support, own, classes).mT, truth) for m in (frozen, tuned))
     assert after < before
+
+
+def test_steps_on_the_keys_are_those_of_training_each_episode_alone() -> None:
+    support, query, classes = draw(1.0)
+    setting = {"alpha": 20.0, "beta": 3.0}
+    found = TipAdapter(CENTRES, **setting, steps=5, lr=0.02).scores(support, query, classes)
+    truth = torch.arange(N).repeat_interleave(K)
+    for e in range(E):
+        z, text = F.normalize(support[e], dim=-1).flatten(0, 1), F.normalize(CENTRES[classes[e]], dim=-1)
+        keys = z.clone().requires_grad_()
+        optimizer = torch.optim.AdamW([keys], lr=0.02, weight_decay=0.01)
+
+        def scores(x: torch.Tensor, keys: torch.Tensor = keys, text: torch.Tensor = text) -> torch.Tensor:
+            affinity = torch.exp(-setting["beta"] * (1 - x @ keys.T))
+            return 100 * x @ text.T + setting["alpha"] * affinity @ F.one_hot(truth).float()
+
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.cross_entropy(scores(z), truth).backward()
+            optimizer.step()
+        assert torch.allclose(found[e], scores(F.normalize(query[e], dim=-1)), atol=1e-3)
