@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     environment = worker_environment(threads=cores())
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -237,10 +237,10 @@ def main() -> None:
         if given.quick:
             chosen, given.passes = [replace(chosen[0], n=8)], 1
         for case in chosen:
-            found[case.name] = result = measure(case, given.passes, given.chunk)
+            figures[case.name] = result = measure(case, given.passes, given.chunk)
             speed = result["requests_per_s"]
             print(f"{case.name:<24} bare {speed['bare']:8.1f}/s  ours {speed['ours']:8.1f}/s  ratio {result['ratio']}")
-    totals = {side: sum(sum(case["seconds"][side]) for case in found.values()) for side in ("bare", "ours")}
+    totals = {side: sum(sum(case["seconds"][side]) for case in figures.values()) for side in ("bare", "ours")}
     found_ratio = round(totals["bare"] / totals["ours"], 3)
     print(f"all                      ratio {found_ratio}")
     report = {
@@ -248,7 +248,7 @@ def main() -> None:
         "command": "python benchmarks/mining_throughput.py " + " ".join(sys.argv[1:]),
         "date": f"{datetime.now():%Y-%m-%d}",
         "machine": facts(artifacts_root()),
-        "cases": found,
+        "cases": figures,
         "ratio": found_ratio,
     }
     usual = Path(__file__).parent / "results" / "mining_throughput.json"

@@ -19,7 +19,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Whitening:
-    """A fitted standardisation of features [n, d]."""
+    """A fitted standardisation of features [n, d]: docs/method.md (18), derived.
+
+    Its limit is the centring of Wang, Chao, Weinberger, van der Maaten, "SimpleShot: Revisiting Nearest-Neighbor
+    Classification for Few-Shot Learning" (https://arxiv.org/abs/1911.04623).
+    """
 
     mean: Float[Tensor, " d"]
     matrix: Float[Tensor, "d d"]
@@ -37,7 +41,10 @@ def class_means(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> Fl
 
 
 def fit_whitening(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, shrinkage: float | None) -> Whitening:
-    """Fit on base features; `shrinkage` r > 0 is relative to the mean eigenvalue, None only normalises."""
+    """Fit on base features; `shrinkage` r > 0 is relative to the mean eigenvalue, None only normalises.
+
+    `ValueError` for a shrinkage that is not positive.
+    """
     return fit_whitenings(features, labels, (shrinkage,))[0]
 
 

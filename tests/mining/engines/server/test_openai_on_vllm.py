@@ -100,12 +100,12 @@ def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[O
 
 def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine) -> None:
     schema = load_prompt("world_propose.v1", "propose").answer_schema
-    asked = [
+    requests = [
         Request("json", "llm-a", (Message("user", "Describe goldspot."),), Sampling(200, 1.0, seed=3), schema=schema),
         Request("yes", "llm-a", (Message("user", 'Is it described by "a star"?'),), Sampling(1), yes_no=True),
         Request("long", "llm-a", (Message("user", "star " * 2000),), Sampling(8)),
     ]
-    answers = {response.id: response for response in engine.generate(asked)}
+    answers = {response.id: response for response in engine.generate(requests)}
     assert answers["json"].text.startswith("{")
     assert answers["json"].completion_tokens > 0
     assert answers["yes"].p_yes is not None
