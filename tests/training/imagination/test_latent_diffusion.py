@@ -52,7 +52,7 @@ def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: 
     shown = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
     first, second = diffusion.encode(shown), diffusion.encode(shown, batch=2)
     torch.testing.assert_close(first, second)
-    vae = diffusion._vae
+    vae = diffusion.vae
     inner = vae.encode(torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 127.5 - 1).latent_dist.mean
     torch.testing.assert_close(first, (inner * vae.config.scaling_factor).detach())
 
@@ -60,12 +60,12 @@ def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: 
 def test_a_shift_of_the_vae_is_respected_both_ways(diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     plain = diffusion.decode(latents)
-    diffusion._vae.register_to_config(shift_factor=0.5)
-    scale = diffusion._vae.config.scaling_factor
+    diffusion.vae.register_to_config(shift_factor=0.5)
+    scale = diffusion.vae.config.scaling_factor
     try:
         torch.testing.assert_close(diffusion.decode(latents - 0.5 * scale), plain, atol=1e-4, rtol=1e-4)
     finally:
-        diffusion._vae.register_to_config(shift_factor=None)
+        diffusion.vae.register_to_config(shift_factor=None)
 
 
 def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(

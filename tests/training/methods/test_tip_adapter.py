@@ -37,7 +37,7 @@ def test_steps_on_the_keys_lower_the_loss_on_the_supports() -> None:
 def test_steps_on_the_keys_are_those_of_training_each_episode_alone() -> None:
     support, query, classes = draw(1.0)
     setting = {"alpha": 20.0, "beta": 3.0}
-    together = TipAdapter(CENTRES, **setting, steps=5, lr=0.02).scores(support, query, classes)
+    of_tasks = TipAdapter(CENTRES, **setting, steps=5, lr=0.02).scores(support, query, classes)
     truth = torch.arange(N).repeat_interleave(K)
     for e in range(E):
         z, text = F.normalize(support[e], dim=-1).flatten(0, 1), F.normalize(CENTRES[classes[e]], dim=-1)
@@ -52,4 +52,4 @@ def test_steps_on_the_keys_are_those_of_training_each_episode_alone() -> None:
             optimizer.zero_grad()
             F.cross_entropy(scores(z), truth).backward()
             optimizer.step()
-        assert torch.allclose(together[e], scores(F.normalize(query[e], dim=-1)), atol=1e-3)
+        assert torch.allclose(of_tasks[e], scores(F.normalize(query[e], dim=-1)), atol=1e-3)

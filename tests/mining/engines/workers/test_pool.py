@@ -94,11 +94,11 @@ def test_a_worker_that_does_not_start_is_a_crash_and_no_hang(tmp_path: Path, mon
 def test_an_encoder_on_the_processor_takes_what_the_fork_server_imported(
     model: EngineSpec, forked: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = {}
+    forks = {}
 
     class Started(WorkerHandle):
         def __init__(self, name, *given, fork, wants) -> None:
-            prepared[name] = fork
+            forks[name] = fork
             super().__init__(name, *given)
 
         def start(self) -> None:
@@ -108,7 +108,7 @@ def test_an_encoder_on_the_processor_takes_what_the_fork_server_imported(
     monkeypatch.setattr("syntrans_mining.engines.workers.pool.fork_server", lambda *_: nullcontext())
     encoder = WorkerPlan((EngineSpec("clip", "clip", "x"),))
     Pool([[WorkerPlan((model,))]], tmp_path, resident=[encoder]).close()
-    assert prepared == forked
+    assert forks == forked
 
 
 @pytest.mark.slow

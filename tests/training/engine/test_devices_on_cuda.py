@@ -112,10 +112,10 @@ def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(
 def test_pictures_are_imagined_from_the_same_seeds_as_on_the_cpu(repository: Path) -> None:
     folder = open_folder(str(repository / "world/syntrans_world/weights/diffusion"))
     jobs = [Job(Prompt("a", "a", text), 7, text) for text in ("a red circle", "a blue striped square")]
-    here, there, half = (
-        LatentDiffusion(folder, device, precision).make(jobs, Sampling(steps=5, guidance=2.0, size=None))
-        for device, precision in ((CPU, "fp32"), (CUDA, "fp32"), (CUDA, "auto"))
-    )
+    sampling = Sampling(steps=5, guidance=2.0, size=None)
+    here = LatentDiffusion(folder, CPU, "fp32").make(jobs, sampling)
+    there = LatentDiffusion(folder, CUDA, "fp32").make(jobs, sampling)
+    half = LatentDiffusion(folder, CUDA, "auto").make(jobs, sampling)
     for cpu, cuda, rounded in zip(here, there, half, strict=True):
         np.testing.assert_allclose(cuda.latent, cpu.latent, atol=0.02)
         np.testing.assert_allclose(rounded.latent, cpu.latent, atol=0.2)
