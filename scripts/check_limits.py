@@ -39,7 +39,6 @@ WHOLE_RUNS = {
     "cli": ("first_commands", "imports", "missing_packages", "output", "quickstart", "smoke", "too_little_to_train_on"),
     "training": ("benchmarks",),
     "training/data": ("layouts",),
-    "training/engine": ("cuda",),
     "training/pipeline": ("class_identity", "outside"),
     "world": ("weights", "world"),
 }
