@@ -235,11 +235,11 @@ def main() -> None:
         keep("training", compare_training(versions, usual, [*ALONE, *settings], partial(keep, "training")))
         larger: dict[str, Any] = {}
         for dim, base in () if given.quick else LARGER:
-            once = versions["now"].train(write_case(folder, dim, base), *ALONE)
+            of_size = versions["now"].train(write_case(folder, dim, base), *ALONE)
             whole = result["training"]["now"]["trained"]["seconds"]
-            once["times_as_long"] = round(sum(once["seconds"].values()) / sum(whole.values()), 2)
-            larger[f"{dim} numbers, {base} classes"] = once
-            print(dim, base, once["seconds"], once["processor_seconds"], once["times_as_long"], flush=True)
+            of_size["times_as_long"] = round(sum(of_size["seconds"].values()) / sum(whole.values()), 2)
+            larger[f"{dim} numbers, {base} classes"] = of_size
+            print(dim, base, of_size["seconds"], of_size["processor_seconds"], of_size["times_as_long"], flush=True)
             keep("larger", larger)
         keep("evaluation", compare_evaluation(versions, usual, folder, settings))
         print("ratios", result["training"]["ratio"], result["evaluation"]["ratio"])
