@@ -55,8 +55,8 @@ def test_an_open_clip_folder_gives_its_image_features() -> None:
     import open_clip
 
     folder = resolve_model(CLIP)
-    asked = json.loads((folder / "open_clip_config.json").read_text())["preprocess_cfg"]
-    mean, std = (torch.tensor(asked[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    preprocessing = json.loads((folder / "open_clip_config.json").read_text())["preprocess_cfg"]
+    mean, std = (torch.tensor(preprocessing[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     encoder = backbones.build(f"open_clip:{CLIP}").eval()
     x = torch.rand(2, 3, 64, 64)
     model = open_clip.create_model(f"local-dir:{folder}").eval()

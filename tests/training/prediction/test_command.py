@@ -68,8 +68,8 @@ def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_
     monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("MiniLM", SentenceEncoder)))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
-    found, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
-    assert (found, len(rows)) == (code, 0 if code else 3)
+    exit_code, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
+    assert (exit_code, len(rows)) == (code, 0 if code else 3)
     assert "run: syntrans install minilm" in err
 
 
@@ -284,8 +284,8 @@ def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path
     rests = [tmp_path / ".out.csv.4194304-0a1b.tmp", tmp_path / "sorted" / "red" / ".a.png.4194304-0a1b.tmp"]
     for path in rests:  # the number is above the highest that a process can have
         path.touch()
-    asked = ("--support", support, "--query", query, "--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
-    assert predict(capsys, *asked)[0] == 0
+    into = ("--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
+    assert predict(capsys, "--support", support, "--query", query, *into)[0] == 0
     assert not any(path.exists() for path in rests)
 
 

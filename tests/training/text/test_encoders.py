@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from syntrans.errors import ModelLoadError
+from syntrans.files.sealed_parquet import read_sealed
+from syntrans_training.text import encoders
 from syntrans_training.text.encoders import TextEncoder, TextModel, open_text_encoder
 
 
@@ -18,6 +20,18 @@ def test_vectors_that_are_not_finite_end_the_run_in_one_line_and_are_not_kept(tm
         encoder.encode(["a beak", "wings"], cache=tmp_path)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_an_encoder_reads_a_file_of_its_cache_once_and_finds_what_others_add(tmp_path: Path, monkeypatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(encoders, "read_sealed", lambda path: read.append(path) or read_sealed(path))
+    one, other = (TextEncoder("tiny", "r", lambda: TextModel(lambda texts: np.eye(2)[: len(texts)])) for _ in range(2))
+    one.encode(["a beak"], cache=tmp_path)
+    for text in ("a beak", "wings"):
+        other.encode([text], cache=tmp_path)
+        one.encode([text], cache=tmp_path)
+    assert len(read) == 3  # the first file by both, the second by the one that did not write it
+    assert len(list(tmp_path.rglob("*.parquet"))) == 2
 
 
 def test_a_missing_model_ends_with_exit_code_5() -> None:

@@ -4,11 +4,13 @@ Baseline++ of Chen et al., "A Closer Look at Few-shot Classification" (ICLR 2019
 differently: the weights start at the prototypes instead of at random, and AdamW takes the steps.
 """
 
+from functools import partial
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.methods.prototype import prototypes
 from syntrans_training.modules.finetune import finetune
@@ -26,11 +28,17 @@ class CosineClassifier(LinearMethod):
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
         """See `LinearMethod.classifiers`."""
         z = F.normalize(support, dim=-1).flatten(1, 2)
-        weights = finetune(prototypes(support), self._loss, (z,), steps=self.steps, lr=self.lr)
+        own = torch.eye(support.shape[1], device=z.device).repeat_interleave(support.shape[2], 1)
+        weights = finetune(prototypes(support), partial(self._gradient, own), (z,), steps=self.steps, lr=self.lr)
         return LinearClassifiers(F.normalize(weights, dim=-1), cosine=True)
 
-    def _loss(self, weights: Float[Tensor, "e n d"], z: Float[Tensor, "e nk d"]) -> Float[Tensor, " e"]:
-        logits = self.scale * (z @ F.normalize(weights, dim=-1).mT)
-        truth = query_labels(weights.shape[1], z.shape[1] // weights.shape[1], device=z.device)
-        losses = F.cross_entropy(logits.mT, truth.expand(len(z), -1), reduction="none")
-        return losses.mean(-1)
+    def _gradient(
+        self, own: Float[Tensor, "n nk"], weights: Float[Tensor, "e n d"], z: Float[Tensor, "e nk d"]
+    ) -> Float[Tensor, "e n d"]:
+        """Of the mean cross-entropy, by way of the cosines; `own` is 1 where a support is of the class."""
+        length = torch.linalg.vector_norm(weights, dim=-1, keepdim=True).clamp(min=1e-12)
+        cosines = weights @ z.mT / length
+        of_cosines = ((self.scale * cosines).softmax(1) - own) * (self.scale / z.shape[1])
+        # What lies along a weight moves only its length, which no cosine sees.
+        along = (of_cosines * cosines).sum(-1, keepdim=True) / length
+        return (of_cosines @ z).sub_(along * weights).div_(length)

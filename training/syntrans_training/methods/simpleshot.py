@@ -4,11 +4,23 @@ Wang et al., "SimpleShot: Revisiting Nearest-Neighbor Classification for Few-Sho
 in place of its Euclidean distance, as easyfsl has it; at one shot both rank alike.
 """
 
+from dataclasses import dataclass
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers
-from syntrans_training.methods.prototype import prototypes
+from syntrans_training.methods.prototype import Prototype
+
+
+@dataclass(frozen=True)
+class Centred:
+    """The features less their `mean` [d] over the base classes: a `Space`."""
+
+    mean: Float[Tensor, " d"]
+
+    def project(self, features: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """See `Space`."""
+        return features - self.mean
 
 
 class SimpleShot:
@@ -18,13 +30,13 @@ class SimpleShot:
     """
 
     def __init__(self, mean: Float[Tensor, " d"]) -> None:
-        self.mean = mean
+        self.space, self.within = Centred(mean), Prototype()
 
     def scores(
         self,
         support: Float[Tensor, "e n k d"],
         query: Float[Tensor, "e m d"],
-        classes: Int[Tensor, "e n"],  # noqa: ARG002 - the protocol
+        classes: Int[Tensor, "e n"],
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
-        return LinearClassifiers(prototypes(support - self.mean), cosine=True).scores(query - self.mean)
+        return self.within.scores(self.space.project(support), self.space.project(query), classes)

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.episodes.class_index import query_labels
 from syntrans_training.modules.finetune import finetune
 
 CLIP_SCALE = 100.0
@@ -37,20 +36,30 @@ class TipAdapter:
         """See `Method.scores`."""
         keys, text = F.normalize(support, dim=-1).flatten(1, 2), self.text[classes]
         if self.steps:
-            keys = finetune(keys, self._loss, (keys, text), steps=self.steps, lr=self.lr, weight_decay=0.01)
+            keys = finetune(keys, self._gradient, (keys, text), steps=self.steps, lr=self.lr, weight_decay=0.01)
         return self._adapted(keys, F.normalize(query, dim=-1), text)
 
     def _adapted(
         self, keys: Float[Tensor, "e nk d"], x: Float[Tensor, "e m d"], text: Float[Tensor, "e n d"]
     ) -> Float[Tensor, "e m n"]:
-        affinity = torch.exp(-self.beta * (1 - x @ keys.mT))
+        return self._scores(self._affinity(keys, x), x, text)
+
+    def _affinity(self, keys: Float[Tensor, "e nk d"], x: Float[Tensor, "e m d"]) -> Float[Tensor, "e m nk"]:
+        return torch.exp(-self.beta * (1 - x @ keys.mT))
+
+    def _scores(
+        self, affinity: Float[Tensor, "e m nk"], x: Float[Tensor, "e m d"], text: Float[Tensor, "e n d"]
+    ) -> Float[Tensor, "e m n"]:
         n = text.shape[1]
         cached = affinity.reshape(*affinity.shape[:2], n, -1).sum(-1)  # times one-hot labels: keys lie class by class
         return CLIP_SCALE * (x @ text.mT) + self.alpha * cached
 
-    def _loss(
+    def _gradient(
         self, keys: Float[Tensor, "e nk d"], z: Float[Tensor, "e nk d"], text: Float[Tensor, "e n d"]
-    ) -> Float[Tensor, " e"]:
-        truth = query_labels(text.shape[1], z.shape[1] // text.shape[1], device=z.device)
-        losses = F.cross_entropy(self._adapted(keys, z, text).mT, truth.expand(len(z), -1), reduction="none")
-        return losses.mean(-1)
+    ) -> Float[Tensor, "e nk d"]:
+        """Of the mean cross-entropy of the supports z."""
+        affinity, shots = self._affinity(keys, z), keys.shape[1] // text.shape[1]
+        own = torch.eye(text.shape[1], device=z.device).repeat_interleave(shots, 0)
+        of_scores = (self._scores(affinity, z, text).softmax(-1) - own) / z.shape[1]
+        of_products = affinity * of_scores.repeat_interleave(shots, -1) * (self.alpha * self.beta)
+        return of_products.mT @ z

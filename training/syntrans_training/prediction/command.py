@@ -127,17 +127,17 @@ def _sorted(folder: Path, done: Sorted, pictures: int, broken: int) -> str:
 
 def _facts(request: Request, task: Task) -> Facts:
     """How the answers were made."""
-    asked, descriptors = request.task, task.descriptors
+    wanted, descriptors = request.task, task.descriptors
     entries = [
         ("pictures", request.query),
-        ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
-        ("class list", asked.classes),
+        ("supports", wanted.support and f"{len(task.labels)} pictures of {wanted.support}"),
+        ("class list", wanted.classes),
         ("encoder", task.opened.encoder.name),
         ("text", "none" if task.texts is None else descriptors or "class names"),
         ("descriptors, sha256", descriptors and file_sha256(descriptors)),
         ("licences", licences_of(None if descriptors is None else str(descriptors), task.opened.packages)),
-        ("named", "one by one" if asked.settings.inductive else "together"),
-        ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
+        ("named", "one by one" if wanted.settings.inductive else "together"),
+        ("prediction sets hold the right class in", f"{wanted.settings.coverage:.0%}"),
         *facts_of(made_by()),
     ]
     return [(label, str(text)) for label, text in entries if text]

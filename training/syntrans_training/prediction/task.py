@@ -126,8 +126,8 @@ def _first_line(request: TaskRequest, supports: Supports, query: str | None, des
     if request.classes is not None:
         parts.append(f"classes: {request.classes} (--classes)")
     if request.imagined is not None:
-        made = supports.labels[len(supports.labels) - supports.imagined :]
-        parts.append(f"imagined: {request.imagined[0]} (--set imagined, {_counted(made)} without any)")
+        imagined = supports.labels[len(supports.labels) - supports.imagined :]
+        parts.append(f"imagined: {request.imagined[0]} (--set imagined, {_counted(imagined)} without any)")
     return "; ".join([*parts, f"descriptors: {descriptors.file or 'none'} ({descriptors.why})"])
 
 

@@ -120,13 +120,13 @@ def sort_into(folder: Path, answers: Sequence[Answer]) -> Sorted:
 def _free(path: Path, source: Path) -> Path | None:
     """A path that no other picture has; None where this very picture lies there already."""
     number = 1
-    found = path
-    while found.exists():
-        if found.read_bytes() == source.read_bytes():
+    free = path
+    while free.exists():
+        if free.read_bytes() == source.read_bytes():
             return None
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
 
 
 def _folder_name(name: str) -> str:

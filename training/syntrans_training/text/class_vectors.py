@@ -19,6 +19,7 @@ Shuffled classes is not a variant of the texts but a derangement of which class 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -53,6 +54,11 @@ class Knowledge:
     names: dict[str, str]  # data class -> display name
     meta: FileMetadata | None
 
+    @cached_property
+    def words(self) -> list[str]:
+        """Every word of the file's texts, once."""
+        return sorted({word for rows in self.rows.values() for row in rows for word in row.text.split()})
+
     @property
     def images_seen(self) -> tuple[str, ...]:
         """sha256 of the pictures that mining looked at."""
@@ -65,18 +71,8 @@ class Knowledge:
         if not rows:
             return ("name",)
         rejected = any(not row.kept and _is_candidate(row) for row in rows)
-        named = any(
-            row.kept and name_pattern([row.class_name]).search(normalise_text(row.text))
-            for group in self.rows.values()
-            for row in group
-        )
-        return (
-            "kept",
-            *(("raw",) if rejected else ()),
-            *((CLASSNAME_FREE,) if named else ()),
-            "random",
-            "name",
-        )
+        named = any(row.kept and name_pattern([row.class_name]).search(normalise_text(row.text)) for row in rows)
+        return ("kept", *(("raw",) if rejected else ()), *((CLASSNAME_FREE,) if named else ()), "random", "name")
 
 
 def read_knowledge(path: Path | None, classes: Sequence[str], beside: Sequence[str] = ()) -> Knowledge:
@@ -260,15 +256,14 @@ def _weight(row: DescriptorRow, weighting: str) -> float:
 
 def _random_texts(knowledge: Knowledge, c: str, draw: int, template: str) -> list[tuple[str, float]]:
     """One random text per kept descriptor, of as many words: words of the file by turns with letters without sense."""
-    pool = sorted({word for rows in knowledge.rows.values() for row in rows for word in row.text.split()})
     rng = np.random.default_rng([draw, *hashlib.sha256(c.encode()).digest()])
     texts = []
     for i, row in enumerate(row for row in knowledge.rows[c] if row.kept):
         words = row.text.split()
         if i % 2:
-            drawn = ["".join(rng.choice(list(ascii_lowercase), len(word))) for word in words]
+            drawn = ["".join(ascii_lowercase[j] for j in rng.integers(26, size=len(word))) for word in words]
         else:
-            drawn = [pool[j] for j in rng.integers(len(pool), size=len(words))]
+            drawn = [knowledge.words[j] for j in rng.integers(len(knowledge.words), size=len(words))]
         texts.append((fill(template, text=" ".join(drawn), name=knowledge.names[c]), 1.0))
     return texts
 

@@ -43,7 +43,7 @@ class TextEncoder:
 
     `model` is called for texts whose vectors are not on disk; `windowed` collects the texts that were longer than it
     reads, `unkept` has the vectors for which the disk had no room: computed again with other texts, their last bits
-    would be others.
+    would be others. `kept` is what files of the cache hold, each read once: they are never rewritten.
     """
 
     name: str
@@ -51,11 +51,12 @@ class TextEncoder:
     model: Callable[[], TextModel]
     windowed: set[str] = field(default_factory=set)
     unkept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    kept: dict[Path, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
         folder = (cache or artifacts_root() / "cache" / "text") / self.revision
-        kept = _read_cache(folder) | self.unkept
+        kept = _read_cache(folder, self.kept) | self.unkept
         parts = [[text] if _text_key(text) in kept else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
         flat = [part for of_text in parts for part in of_text]
@@ -186,22 +187,28 @@ def _text_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _read_cache(folder: Path) -> dict[str, NDArray[np.float32]]:
-    kept: dict[str, NDArray[np.float32]] = {}
+def _read_cache(folder: Path, read: dict[Path, dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    """The vectors of all files; those of new ones are added to `read`."""
     try:
         files = sorted(folder.glob("*.parquet"))
     except OSError as error:
         say(f"cache passed over: {folder} ({error.strerror})")
-        return kept
+        return {}
     for path in files:
-        try:
-            table = read_sealed(path)
-            dim = table.schema.field("embedding").type.list_size
-            vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-            kept.update(zip(table["text"].to_pylist(), vectors, strict=True))
-        except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
-            say(f"cache passed over: {path} ({error})")
-    return kept
+        if path not in read:
+            read[path] = _read_file(path)
+    return {key: vector for path in files for key, vector in read[path].items()}
+
+
+def _read_file(path: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        table = read_sealed(path)
+        dim = table.schema.field("embedding").type.list_size
+        vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
+        return dict(zip(table["text"].to_pylist(), vectors, strict=True))
+    except (InputError, LookupError, AttributeError, ValueError, pa.ArrowException) as error:
+        say(f"cache passed over: {path} ({error})")
+        return {}
 
 
 def _write_cache(folder: Path, keys: list[str], vectors: NDArray[np.float32]) -> bool:

@@ -113,7 +113,7 @@ def test_axe_finds_nothing_serious(page: Page, scheme: str) -> None:
     page.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     # Put there by the browser's own protocol, which no policy of the page stops.
     page.js(rules + "; 0")
-    found = page.js(
+    violations = page.js(
         "axe.run().then(({ violations }) => violations.map((one) => [one.id, one.impact, one.nodes[0].html]))"
     )
-    assert [one for one in found if one[1] in ("serious", "critical")] == []
+    assert [one for one in violations if one[1] in ("serious", "critical")] == []

@@ -18,13 +18,13 @@ BIRD, MACHINE = ClassEntry("n02012849", "crane", "a bird"), ClassEntry("n0312670
 def folders(tmp_path: Path) -> Callable[..., Path]:
     """Makes a folder with one picture for each name."""
 
-    def made(*names):
+    def drawn(*names):
         for number, name in enumerate(names):
             (tmp_path / name).mkdir()
             (tmp_path / name / "a.png").write_bytes(photo("red", number))
         return tmp_path
 
-    return made
+    return drawn
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_two_classes_of_one_name_are_an_error_that_names_both(
 def test_a_folder_takes_the_name_of_its_class_and_a_class_without_a_folder_is_kept(
     folders: Callable[..., Path],
 ) -> None:
-    found = open_supports(folders("n02012849", "wren"), [BIRD, ClassEntry("owl", "owl")])
-    assert found.classes == ("crane", "wren", "owl")
-    assert found.labels == (0, 1)
+    supports = open_supports(folders("n02012849", "wren"), [BIRD, ClassEntry("owl", "owl")])
+    assert supports.classes == ("crane", "wren", "owl")
+    assert supports.labels == (0, 1)
 
 
 def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ def test_listed_classes_are_kept_where_all_folders_are_empty(tmp_path: Path) -> 
 def test_the_pictures_of_all_classes_are_looked_up_at_once(
     folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    looked_up = []
     monkeypatch.setattr(
-        "syntrans.images.folders.sha256_of", lambda files: asked.append(len(files)) or ["0"] * len(files)
+        "syntrans.images.folders.sha256_of", lambda files: looked_up.append(len(files)) or ["0"] * len(files)
     )
     assert len(open_supports(folders("finch", "owl", "wren")).pictures) == 3
-    assert [n for n in asked if n] == [3]
+    assert [n for n in looked_up if n] == [3]
 
 
 def test_a_query_may_be_a_picture_without_an_ending_or_a_pattern_below_the_home_folder(
