@@ -55,10 +55,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("syntrans/cli/commands/predict.py:predict", "parameters"): OPTIONS,
     ("syntrans/cli/commands/predict.py:predict", "lines"): "its options are most of them",
     **{
-        (f"benchmarks/{name}.py", "names"): "renamed with its next change"
-        for name in ("beside_earlier", "bridge", "evaluate", "fusion_prior", "predict_speed")
-    },
-    **{
         (f"tests/{folder}/test_{name}.py", "mirror"): "whole runs, or all of the code at once"
         for folder, names in WHOLE_RUNS.items()
         for name in names

@@ -216,7 +216,8 @@ def compile_nothing() -> None:
 
     The one that ranks log-probabilities takes ten seconds, and a C++ compiler, to count a few numbers.
     """
-    importlib.import_module("torch._dynamo.config").disable = True
+    dynamo: Any = importlib.import_module("torch._dynamo.config")
+    dynamo.disable = True
 
 
 def sampling_values(request: Request, chat: Chat) -> dict[str, Any]:

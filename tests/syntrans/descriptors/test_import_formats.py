@@ -41,7 +41,7 @@ def test_sentences_that_end_are_cupls_and_phrases_dclips(content: Any, form: str
 def test_a_form_that_is_named_is_taken(tmp_path: Path) -> None:
     source = read_source(write(tmp_path, {"wren": ["A wren is brown."]}), "dclip")
     (line,) = source.described[WREN]
-    assert (line.prompt, line.author) == ("dclip", "gpt-3 (DCLIP)")
+    assert (line.origin.prompt, line.origin.author) == ("dclip", "gpt-3 (DCLIP)")
 
 
 def test_a_class_that_stands_twice_has_all_its_texts_and_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +21,8 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def saved_timm(tmp_path_factory: pytest.TempPathFactory):
     """A folder as timm saves it, with a classifier, and the model."""
+    import timm  # seconds, which no other file's tests need
+
     folder = tmp_path_factory.mktemp("timm") / "tiny"
     torch.manual_seed(0)
     model = timm.create_model("test_resnet", num_classes=7).eval()

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from syntrans_training.modules.am3_gate import AM3Gate
 
@@ -28,7 +29,8 @@ def test_a_mixed_prototype_lies_between_both() -> None:
 def test_the_text_has_to_earn_its_share() -> None:
     mixer = gate()
     last = mixer.share[-1]
-    last.weight.data.zero_()
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
     prototypes, text = F.normalize(rows(1, 2, D), dim=-1), rows(1, 2, S, seed=1)
     semantic = F.normalize(mixer.transform(text), dim=-1)
     assert torch.allclose(mixer(prototypes, text), 0.8808 * prototypes + 0.1192 * semantic, atol=1e-4)

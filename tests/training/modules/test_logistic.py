@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression as Sklearn
 
 from syntrans_training.methods import LogisticRegression
 from syntrans_training.modules.logistic import fit_logistic
@@ -30,6 +29,8 @@ def episodes() -> Callable[..., Any]:
 @pytest.mark.parametrize("c", [0.1, 1.0, 30.0])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_every_episode_equals_scikit_learn(episodes: Callable[..., Any], shots: int, c: float, normalise: bool) -> None:
+    from sklearn.linear_model import LogisticRegression as Sklearn
+
     support, query, classes = episodes(shots)
     scores = LogisticRegression(c, normalise=normalise).scores(support, query, classes)
     for i in range(E):

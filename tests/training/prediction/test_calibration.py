@@ -16,8 +16,8 @@ def task(shots: int, *, classes: int = 4, noise: float = 0.3, seed: int = 0) -> 
     return unit((means[labels] + noise * rng.normal(size=(len(labels), D))).astype(np.float32)), labels
 
 
-def calibrated(shots: int, coverage: float = 0.9, **more: float) -> Calibration:
-    supports, labels = task(shots, **more)
+def calibrated(shots: int, coverage: float = 0.9, *, noise: float = 0.3) -> Calibration:
+    supports, labels = task(shots, noise=noise)
     return calibrate(class_directions(supports, labels, None, 4), supports, labels, coverage)
 
 
