@@ -27,6 +27,7 @@ from syntrans_training.evaluation.evaluate import open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods.base import LinearClassifiers, accuracy
+from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.text.task_alpha import SLOPES, STEPS, Judged
 
 WRONG = torch.tensor([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # probabilities tried
@@ -68,6 +69,7 @@ def measure(kind: Kind) -> Draw:
 
 def _reached(kind: Kind, judged: Judged) -> Tensor:
     head, support = kind.of_val.head, kind.support
+    assert isinstance(head, VSBird)
     weights = head.weights(support.mean(2), kind.of_val.semantic[kind.classes], kind.of_val.space, shots=1)
     fused = LinearClassifiers(*head.classifier(weights, shots=1, alpha=kind.of_val.alpha, **vars(judged)))
     return accuracy(fused.scores(kind.query))
@@ -124,10 +126,10 @@ def _trained(inputs: Tensor, truth: Tensor) -> nn.Module:
     network = nn.Sequential(nn.Linear(inputs.shape[1], 32), nn.GELU(), nn.Dropout(0.3), nn.Linear(32, 1))
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=0.03)
     for _ in range(60):
-        for some in torch.randperm(len(inputs)).split(128):
+        for some in torch.split(torch.randperm(len(inputs)), 128):
             loss = F.binary_cross_entropy_with_logits(network(inputs[some]).squeeze(1), truth[some])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return network.eval()
 
