@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
-from syntrans_training.modules.fusion import fuse_evidence
+from syntrans_training.methods.evidence_of_val import EvidenceOfVal, Reading
+from syntrans_training.modules.fusion import fuse_evidence, query_variance
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
@@ -45,16 +46,24 @@ class SynTrans(LinearMethod):
         with torch.no_grad():
             self.space = memory or head.build_memory()
             self.semantic = head.semantic(text, self.space)
+        self._of_val: dict[int, EvidenceOfVal] = {}
 
     @property
     def within(self) -> "SynTransWithin":
         """See `InSpace`."""
         return SynTransWithin(self)
 
+    def of_val(self, shots: int) -> EvidenceOfVal:
+        """The classifiers where alpha of val stands, for a number of shots."""
+        if shots not in self._of_val:
+            self._of_val[shots] = EvidenceOfVal(self.head, self.space, self.semantic, alpha=self.alpha, shots=shots)
+        return self._of_val[shots]
+
+    @torch.no_grad()
     def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
-        with torch.no_grad():
-            return self.within.judge(self.space.project(support), classes)
+        within = self.within
+        return within.judge(within.read(self.space.project(support)), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -69,20 +78,37 @@ class SynTransWithin(LinearMethod):
 
     method: SynTrans
 
-    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
+    @property
+    def reader(self) -> BaseClassMemory:
+        """See `ReadsSupports`: methods of one memory are of one head."""
+        return self.method.space
+
+    @torch.no_grad()
+    def read(self, support: Float[Tensor, "e n k d"]) -> Reading:
+        """See `ReadsSupports`."""
+        mean = support.mean(2)
+        return Reading(mean, self.method.head.visual(mean, self.method.space), support.shape[2])
+
+    def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
         of = self.method
         if of.worth is None:
             return None
         if of.blind:
-            return of.worth.prior(of.alpha, support.shape[2], tasks=len(classes))
-        return of.worth.judge(of.alpha, Supports(support.mean(2), of.semantic[classes], support.shape[2]))
+            return of.worth.prior(of.alpha, reading.shots, tasks=len(classes))
+        return of.worth.judge(of.alpha, Supports(reading.mean, of.semantic[classes], reading.shots))
 
-    @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, shots, judged = self.method, support.shape[2], self.judge(support, classes)
-        weights = of.head.weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
+        return self.classify(self.read(support), classes)
+
+    @torch.no_grad()
+    def classify(self, reading: Reading, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `ReadsSupports`."""
+        of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
+        if judged is None and of.head.fusion == "evidence":
+            return LinearClassifiers(*of.of_val(shots)(reading, classes))
+        weights = of.head.weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
         moved = {} if judged is None else vars(judged)
         return LinearClassifiers(*of.head.classifier(weights, shots=shots, alpha=of.alpha, **moved))
 
@@ -141,7 +167,7 @@ class TransductiveWithin:
         shown = Supports(support.mean(2), self.inductive.semantic[classes], shots)
         weights = head.weights(shown.mean, shown.semantic, memory, shots=shots)
         counts = torch.full_like(shown.mean[..., :1], shots)
-        supports, seen = shown, counts
+        supports, seen, scale = shown, counts, head.log_scale.exp()
         for _ in range(ROUNDS):
             judged = self.worth.judge(alpha, supports)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
@@ -149,13 +175,13 @@ class TransductiveWithin:
             of_task: dict[str, Any] = {"alpha": alpha, "trust": weights.trust, "offset": judged.offset}
             fused, _ = fuse_evidence(visual, semantic, judged.precision, shots=seen, **of_task)
             # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            _, variance = fuse_evidence(visual, semantic, judged.precision, shots=supports.shots, alpha=alpha)
-            scores = query @ (fused / variance).mT - (fused.square() / variance).sum(-1).unsqueeze(1) / 2
-            belief = (head.log_scale.exp() * scores).softmax(-1)
-            seen = counts + belief.sum(1).unsqueeze(-1)
-            average = (counts * shown.mean + belief.mT @ query) / seen
+            weight = fused / query_variance(judged.precision, shots=supports.shots, alpha=alpha)
+            scores = weight @ query.mT - torch.linalg.vecdot(weight, fused).unsqueeze(-1) / 2  # [e, n, m]
+            belief = (scale * scores).softmax(1)
+            seen = counts + belief.sum(2, keepdim=True)
+            average = (counts * shown.mean + belief @ query) / seen
             supports = replace(supports, mean=average, shots=float(seen.mean()))
-        return head.log_scale.exp() * scores, judged
+        return scale * scores.mT, judged
 
 
 class ImaginedSynTrans(LinearMethod):
@@ -190,7 +216,7 @@ class ImaginedSynTrans(LinearMethod):
         fused, _ = fuse_evidence(visual, semantic, precision, shots=shots + worth, **of_task)
         # One variance for all classes of a task, also where some have no imagined picture.
         count = shots + worth.mean(1, keepdim=True).expand_as(worth)
-        _, variance = fuse_evidence(visual, semantic, precision, shots=count, alpha=ours.alpha)
+        variance = query_variance(precision, shots=count, alpha=ours.alpha)
         scale = ours.head.log_scale.exp()
         weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

@@ -68,12 +68,28 @@ def fuse_evidence(
     would be longer than its neighbours', and linear scores compare only classes of one variance. Where all pictures of
     a task lie elsewhere, the mean of all classes is `offset`. Derived.
     """
-    alpha = torch.as_tensor(alpha)
-    a, b = (2 - 2 * alpha).clamp(max=1), (2 * alpha).clamp(max=1)
+    a, b = shares(alpha)
     total = a * shots + b * precision
     gate = 1 - a * (1 - trust)
     fused = (a * shots * (visual - offset) + gate * b * precision * semantic) / total
     return fused + offset, 1 + 1 / total
+
+
+def shares(alpha: float | Float[Tensor, "*_e"]) -> tuple[Float[Tensor, "*_e"], Float[Tensor, "*_e"]]:
+    """What pictures count and what text does in `fuse_evidence`: a and b of docs/method.md (23)."""
+    alpha = torch.as_tensor(alpha)
+    return (2 - 2 * alpha).clamp(max=1), (2 * alpha).clamp(max=1)
+
+
+def query_variance(
+    precision: Float[Tensor, "*p d"],
+    *,
+    shots: float | Float[Tensor, "*e n 1"],
+    alpha: float | Float[Tensor, "*_e 1 1"],
+) -> Float[Tensor, "*v d"]:
+    """That of `fuse_evidence` alone."""
+    a, b = shares(alpha)
+    return 1 + 1 / (a * shots + b * precision)
 
 
 def believe(

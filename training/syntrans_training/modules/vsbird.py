@@ -174,10 +174,19 @@ class VSBird(nn.Module):
         return self.classifier(weights, shots=shots, alpha=alpha)
 
     def weights(
-        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
+        self,
+        mean: Float[Tensor, "e n d"],
+        semantic: Float[Tensor, "e n d"],
+        memory: BaseClassMemory,
+        *,
+        shots: int,
+        visual: Float[Tensor, "e n d"] | None = None,
     ) -> Weights:
-        """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports."""
-        visual, precision = self.visual(mean, memory), memory.metric.precision
+        """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports.
+
+        `visual`: what `visual` makes of it, where that is known.
+        """
+        visual, precision = self.visual(mean, memory) if visual is None else visual, memory.metric.precision
         trust = 1.0 if self.trust is None else self.trust(mean, semantic, precision, shots)
         return Weights(visual, semantic, precision, trust)
 
