@@ -1,7 +1,7 @@
 """Classifiers of one trained bridge and the texts of a split, where fusion is `evidence` and alpha of val stands.
 
-Those of `VSBird.classifier`, docs/method.md (22), (23) and (26): there is one precision in every direction for all tasks, so
-what does not depend on a task is made once, per class. Of a task only its visual weights are gone through.
+Those of `VSBird.classifier`, docs/method.md (22), (23) and (26): every direction has one precision in all tasks, so what
+does not depend on a task is made once, per class. Of a task only its visual weights are gone through.
 """
 
 from dataclasses import dataclass

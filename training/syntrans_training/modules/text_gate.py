@@ -33,5 +33,5 @@ class TextGate(nn.Module):
         return self.opened(((2 * visual - semantic) * semantic) @ rho.unsqueeze(-1) / 2)  # the difference of squares
 
     def opened(self, evidence: Float[Tensor, "*e"]) -> Float[Tensor, "*e"]:
-        """g_c by half the difference of squares; never quite shut: a text of precision 0 alone would be no classifier."""
+        """g_c by half that difference; never quite shut: a text of precision 0 alone would be no classifier."""
         return torch.sigmoid(self.bias + self.slope * evidence).clamp(min=1e-4)
