@@ -1,6 +1,6 @@
 """Classifiers of one trained bridge and the texts of a split, where fusion is `evidence` and alpha of val stands.
 
-Those of `VSBird.classifier`, docs/method.md (22), (23) and (26): every direction has one precision in all tasks, so what
+Those of `VSBird.classifier`, docs/method.md (22) and (23): every direction has one precision in all tasks, so what
 does not depend on a task is made once, per class. Of a task only its visual weights are gone through.
 """
 
