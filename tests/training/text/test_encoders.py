@@ -25,7 +25,10 @@ def test_vectors_that_are_not_finite_end_the_run_in_one_line_and_are_not_kept(tm
 def test_an_encoder_reads_a_file_of_its_cache_once_and_finds_what_others_add(tmp_path: Path, monkeypatch) -> None:
     read: list[Path] = []
     monkeypatch.setattr(encoders, "read_sealed", lambda path: read.append(path) or read_sealed(path))
-    one, other = (TextEncoder("tiny", "r", lambda: TextModel(lambda texts: np.eye(2)[: len(texts)])) for _ in range(2))
+    one, other = (
+        TextEncoder("tiny", "r", lambda: TextModel(lambda texts: np.eye(2, dtype=np.float32)[: len(texts)]))
+        for _ in range(2)
+    )
     one.encode(["a beak"], cache=tmp_path)
     for text in ("a beak", "wings"):
         other.encode([text], cache=tmp_path)

@@ -26,7 +26,7 @@ def finetune(
     """`start` after `steps` of AdamW by `gradient(parameters, *data)`, that of each episode's own loss."""
     of_episode = start[0].numel() * start.element_size()
     at_once = len(start) if start.is_cuda else max(1, CACHE_BYTES // of_episode)
-    blocks = zip(*(x.split(at_once) for x in (start, *data)), strict=True)
+    blocks = zip(*(torch.split(x, at_once) for x in (start, *data)), strict=True)
     return torch.cat([_moved(block, gradient, steps=steps, lr=lr, weight_decay=weight_decay) for block in blocks])
 
 
