@@ -5,7 +5,8 @@
 
 Both run in this environment, in turn (this, earlier, this, ...), so that what else the machine does hits both. Engines
 and the server are fake and answer at once, so that nothing but our own code is timed. Processor time (user and system,
-of the command and its workers) is the figure to read on a machine that does other work too.
+of the command and its workers) is the figure to read on a machine that does other work too. The modules of both are
+compiled once, as an installation does it, in the first pair, which is not counted.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def compared(earlier: Path, arguments: Sequence[str], sizes: Sizes) -> dict[str,
         for checkout, counted in seconds.items():
             with tempfile.TemporaryDirectory() as folder:
                 own = ["--out", f"{folder}/run"] if arguments[0] == "mine" else []  # a new one: nothing to go on with
-                found = measured(checkout, [*arguments, *own])
+                cost = measured(checkout, [*arguments, *own])
             if number >= sizes.uncounted:
-                counted.append(found)
+                counted.append(cost)
     both = list(zip(seconds[ROOT], seconds[earlier], strict=True))
     report: dict[str, Any] = {}
     for index, kind in enumerate(("wall", "processor")):
@@ -114,15 +115,17 @@ def measure(earlier: Path, sizes: Sizes) -> dict[str, Any]:
         models = ("a", "b", "c")
         protocol_version = "HTTP/1.1"  # a connection is kept, as real servers do
 
-    found = {"--help": compared(earlier, ["--help"], sizes)}
     with ExitStack() as stack:
         address = stack.enter_context(serving(handler=Named))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(mock.patch.dict(os.environ, SYNTRANS_ARTIFACTS=str(folder / "artifacts")))
+        kept = {"SYNTRANS_ARTIFACTS": str(folder / "artifacts"), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+        # An empty PYTHONDONTWRITEBYTECODE is none: a checkout with bytecode and one without must not run side by side.
+        stack.enter_context(mock.patch.dict(os.environ, kept, PYTHONDONTWRITEBYTECODE=""))
+        costs = {"--help": compared(earlier, ["--help"], sizes)}
         for case in CONFIGS:
-            found[case] = compared(earlier, mining(case, folder, address, sizes.classes), sizes)
-            print(case, json.dumps(found[case]), file=sys.stderr)
-    return found
+            costs[case] = compared(earlier, mining(case, folder, address, sizes.classes), sizes)
+            print(case, json.dumps(costs[case]), file=sys.stderr)
+    return costs
 
 
 def main() -> None:
@@ -136,8 +139,8 @@ def main() -> None:
     given = parser.parse_args()
     earlier, load, root = given.earlier.resolve(), os.getloadavg(), artifacts_root().resolve()
     sizes = QUICK if given.quick else Sizes(1, given.pairs, given.classes)
-    found = measure(earlier, sizes)
-    for case, kinds in found.items():
+    costs = measure(earlier, sizes)
+    for case, kinds in costs.items():
         print(f"{case:<30}", *(f"{kind} {kinds[kind]['ratio']} {kinds[kind]['ratio_least_most']}" for kind in kinds))
     result = {
         "schema_version": 1,
@@ -146,7 +149,7 @@ def main() -> None:
         "classes": sizes.classes,
         "load": [round(value, 1) for value in load],
         "machine": facts(root),
-        "cases": found,
+        "cases": costs,
     }
     atomic_write_text(target(given.out, RESULT, quick=given.quick), json.dumps(result, indent=2) + "\n")
 

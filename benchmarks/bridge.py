@@ -143,7 +143,8 @@ class Version:
         spent = self.run("evaluate", trained, "--out", str(out), *self.sets(settings), first=first)
         summary = json.loads((out / "summary.json").read_text())
         rows = {
-            shots: {name: row["mean"] for name, row in found.items()} for shots, found in summary["results"].items()
+            shots: {name: row["mean"] for name, row in of_shots.items()}
+            for shots, of_shots in summary["results"].items()
         }
         return {"seconds": summary["seconds"], "processor_seconds": round(spent, 1), "accuracies": rows}
 
@@ -157,26 +158,26 @@ def compare_training(
     versions: dict[str, Version], features: Path, settings: list[str], keep: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     """Both versions without a training step and with all; their ratios."""
-    found: dict[str, Any] = {name: {} for name in versions}
+    times: dict[str, Any] = {name: {} for name in versions}
     for name, version in versions.items():
         start = version.train(features, *settings, "vsbird.steps=0")
-        found[name] |= {"space_and_starts": start["seconds"]["vsbird"], "untrained": start}
+        times[name] |= {"space_and_starts": start["seconds"]["vsbird"], "untrained": start}
         print(name, "untrained", start["seconds"], start["processor_seconds"], flush=True)
-        keep(found)
+        keep(times)
     for name, version in versions.items():
         whole = version.train(features, *settings)
-        heads = whole["seconds"]["vsbird"] - found[name]["space_and_starts"]
-        found[name] |= {"heads": round(heads, 1), "trained": whole}
+        heads = whole["seconds"]["vsbird"] - times[name]["space_and_starts"]
+        times[name] |= {"heads": round(heads, 1), "trained": whole}
         print(name, "trained", whole["seconds"], whole["processor_seconds"], flush=True)
-        keep(found)
-    return found | {"ratio": ratios(found, ("space_and_starts", "heads"))}
+        keep(times)
+    return times | {"ratio": ratios(times, ("space_and_starts", "heads"))}
 
 
 def compare_evaluation(
     versions: dict[str, Version], features: Path, folder: Path, settings: list[str]
 ) -> dict[str, Any]:
     """Both versions, each with a training of its own."""
-    found: dict[str, Any] = {}
+    times: dict[str, Any] = {}
     of_now: tuple[str, list[str]] = ("", [])
     for name, version in versions.items():
         out = folder / f"described-{name}"
@@ -187,22 +188,22 @@ def compare_evaluation(
             version.evaluate(trained["folder"], "episodes.episodes=4")
         once = "control_draws=1" if version.has_new_keys else "shuffles=1"
         episodes = ["episodes.episodes=4", once] if settings else ["episodes.episodes=2000"]
-        found[name] = version.evaluate(trained["folder"], *episodes)
-        print(name, "evaluate", found[name]["seconds"], found[name]["processor_seconds"], flush=True)
+        times[name] = version.evaluate(trained["folder"], *episodes)
+        print(name, "evaluate", times[name]["seconds"], times[name]["processor_seconds"], flush=True)
         of_now = (trained["folder"], episodes) if name == "now" else of_now
     keys, same = ("seconds", "processor_seconds"), {}
-    if "before" in found:
-        rows = next(iter(found["before"]["accuracies"].values()))
-        same = {"now": versions["now"].evaluate(of_now[0], *of_now[1], only=rows), "before": found["before"]}
+    if "before" in times:
+        rows = next(iter(times["before"]["accuracies"].values()))
+        same = {"now": versions["now"].evaluate(of_now[0], *of_now[1], only=rows), "before": times["before"]}
         print("now, rows of before", same["now"]["seconds"], same["now"]["processor_seconds"], flush=True)
-    return found | {"ratio": ratios(found, keys), "same_rows": same | {"ratio": ratios(same, keys)}}
+    return times | {"ratio": ratios(times, keys), "same_rows": same | {"ratio": ratios(same, keys)}}
 
 
-def ratios(found: dict[str, Any], keys: tuple[str, ...]) -> dict[str, float]:
+def ratios(times: dict[str, Any], keys: tuple[str, ...]) -> dict[str, float]:
     """How much longer the older version takes."""
-    if "before" not in found:
+    if "before" not in times:
         return {}
-    return {key: round(found["before"][key] / max(found["now"][key], 1e-9), 1) for key in keys}
+    return {key: round(times["before"][key] / max(times["now"][key], 1e-9), 1) for key in keys}
 
 
 def write_case(folder: Path, dim: int, base: int) -> Path:
@@ -237,8 +238,8 @@ def main() -> None:
             (folder / name).mkdir()
             versions[name] = Version(checkout.resolve(), folder / name, given.processor)
 
-        def keep(part: str, found: dict[str, Any]) -> None:
-            result[part] = found
+        def keep(part: str, figures: dict[str, Any]) -> None:
+            result[part] = figures
             atomic_write_text(out, json.dumps({**result, "made_by": made_by()}, indent=2) + "\n")
 
         dim, base = (32, 12) if given.quick else USUAL
@@ -246,11 +247,11 @@ def main() -> None:
         keep("training", compare_training(versions, usual, [*ALONE, *settings], partial(keep, "training")))
         larger: dict[str, Any] = {}
         for dim, base in () if given.quick else LARGER:
-            found = versions["now"].train(write_case(folder, dim, base), *ALONE)
+            of_size = versions["now"].train(write_case(folder, dim, base), *ALONE)
             whole = result["training"]["now"]["trained"]["seconds"]
-            found["times_as_long"] = round(sum(found["seconds"].values()) / sum(whole.values()), 2)
-            larger[f"{dim} numbers, {base} classes"] = found
-            print(dim, base, found["seconds"], found["processor_seconds"], found["times_as_long"], flush=True)
+            of_size["times_as_long"] = round(sum(of_size["seconds"].values()) / sum(whole.values()), 2)
+            larger[f"{dim} numbers, {base} classes"] = of_size
+            print(dim, base, of_size["seconds"], of_size["processor_seconds"], of_size["times_as_long"], flush=True)
             keep("larger", larger)
         keep("evaluation", compare_evaluation(versions, usual, folder, settings))
         evaluation = result["evaluation"]

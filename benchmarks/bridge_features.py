@@ -53,5 +53,5 @@ def _means(names: list[str], dim: int, rng: np.random.Generator) -> NDArray[np.f
     vectors = open_text_encoder(f"package:{MINILM}/model").encode([f"a photo of a {name}" for name in names])
     told = (vectors - vectors.mean(0)) @ rng.normal(size=(vectors.shape[1], DIRECTIONS)) * 1.2
     own = rng.normal(size=(len(names), DIRECTIONS)) * told.std()
-    found: NDArray[np.float64] = 0.1 * (told + own) @ _directions(dim, rng)
-    return found
+    class_means: NDArray[np.float64] = 0.1 * (told + own) @ _directions(dim, rng)
+    return class_means

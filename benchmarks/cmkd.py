@@ -63,9 +63,9 @@ def one_student(
     out = make_dir(folder / "evaluate")
     evaluate(folder, evaluation, out=out)
     table = pq.read_table(out / "accuracies.parquet")
-    found = table.filter(pc.equal(table["shots"], 1))[ROW].to_numpy()
+    accuracies = table.filter(pc.equal(table["shots"], 1))[ROW].to_numpy()
     sides = [("student", note), ("teacher", note.get("teacher"))]
-    return found, {f"val_{side}": 100 * list(of["val_1_shot"].values())[-1] for side, of in sides if of}
+    return accuracies, {f"val_{side}": 100 * list(of["val_1_shot"].values())[-1] for side, of in sides if of}
 
 
 def difference(a: np.ndarray, b: np.ndarray, name: str) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def summary(accuracies: dict[str, list[np.ndarray]], looks: dict[str, list[dict[
 
 def cells(row: dict[str, Any], name: str) -> str:
     """A difference over episodes and over seeds, as two cells; empty where there is none."""
-    found = (row.get(f"{name}_over_{kind}") for kind in ("episodes", "seeds"))
-    return " | ".join(f"{one['mean']:+.2f} ± {one['half_width']:.2f}" if one else "" for one in found)
+    half_widths = (row.get(f"{name}_over_{kind}") for kind in ("episodes", "seeds"))
+    return " | ".join(f"{one['mean']:+.2f} ± {one['half_width']:.2f}" if one else "" for one in half_widths)
 
 
 def table(rows: dict[str, Any]) -> str:
@@ -140,8 +140,8 @@ def main() -> None:
         for i, (name, settings) in enumerate(students.items()):
             folder = make_dir(out / "train" / f"{seed}-{i}")
             changes = [*given.set, *settings, f"seed={seed}"]
-            found, look = one_student(given.config, changes, folder, given.descriptors, episodes)
-            accuracies[name].append(found)
+            of_student, look = one_student(given.config, changes, folder, given.descriptors, episodes)
+            accuracies[name].append(of_student)
             looks[name].append(look)
         rows = summary(accuracies, looks)
         record = {"command": shlex.join(sys.argv), "seconds": round(time.monotonic() - start), "rows": rows}

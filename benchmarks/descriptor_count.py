@@ -64,12 +64,12 @@ def accuracies(
 ) -> dict[str, NDArray[np.float64]]:
     """Accuracy [E] of the trained bridge, and of the text alone, with these class vectors."""
     features = subject.features
-    asked = SplitFeatures(features.raw, features.ridge, vectors, bridges=features.bridges)
-    rows = build_rows(asked, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)
+    of_count = SplitFeatures(features.raw, features.ridge, vectors, bridges=features.bridges)
+    rows = build_rows(of_count, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)
     tasks = open_episodes(subject, config, shots).episodes
     wanted = {name: rows[name] for name in (ROW, "semantic_only")}
-    found = score_episodes(wanted, tasks, n_classes=len(subject.split.classes), chunk=500)
-    return {name: outcome.accuracy for name, outcome in found.items()}
+    scored = score_episodes(wanted, tasks, n_classes=len(subject.split.classes), chunk=500)
+    return {name: outcome.accuracy for name, outcome in scored.items()}
 
 
 def measure(folder: Path, counts: list[int], draws: int, config: EvaluateConfig) -> list[dict[str, Any]]:
@@ -85,23 +85,23 @@ def measure(folder: Path, counts: list[int], draws: int, config: EvaluateConfig)
         whole = accuracies(subject, class_vectors(texts), config, shots)
         for count in counts:
             drawn = [accuracies(subject, subset(texts, main, count, i), config, shots) for i in range(draws)]
-            mean = {name: np.mean([found[name] for found in drawn], 0) for name in whole}
+            mean = {name: np.mean([one_draw[name] for one_draw in drawn], 0) for name in whole}
             lines.append(line(shots, str(count), mean, whole))
         lines.append(line(shots, "all", whole, whole))
     return lines
 
 
 def line(
-    shots: int, count: str, found: dict[str, NDArray[np.float64]], whole: dict[str, NDArray[np.float64]]
+    shots: int, count: str, of_count: dict[str, NDArray[np.float64]], whole: dict[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
     """Accuracy in percent, and the paired difference to all descriptors."""
-    difference = None if count == "all" else paired(found[ROW], whole[ROW]).percent()
+    difference = None if count == "all" else paired(of_count[ROW], whole[ROW]).percent()
     return {
         "shots": shots,
         "descriptors": count,
-        "accuracy": interval(found[ROW]).percent(),
+        "accuracy": interval(of_count[ROW]).percent(),
         "minus all": difference,
-        "text alone": interval(found["semantic_only"]).percent(),
+        "text alone": interval(of_count["semantic_only"]).percent(),
     }
 
 
@@ -118,14 +118,14 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--out", type=Path)
     add_quick(parser)
-    asked = parser.parse_args()
-    config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EVALUATE if asked.quick else [])
-    lines = measure(asked.run, asked.counts, asked.draws, config)
+    given = parser.parse_args()
+    config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EVALUATE if given.quick else [])
+    lines = measure(given.run, given.counts, given.draws, config)
     print("| shots | descriptors per class | SynTrans | minus all | text alone (ridge map) |\n|---|---|---:|---:|---:|")
-    for found in lines:
-        cells = as_text(found["accuracy"]), as_text(found["minus all"], "+"), as_text(found["text alone"])
-        print(f"| {found['shots']} | {found['descriptors']} | {' | '.join(cells)} |")
-    path = target(asked.out, USUAL, quick=asked.quick)
+    for entry in lines:
+        cells = as_text(entry["accuracy"]), as_text(entry["minus all"], "+"), as_text(entry["text alone"])
+        print(f"| {entry['shots']} | {entry['descriptors']} | {' | '.join(cells)} |")
+    path = target(given.out, USUAL, quick=given.quick)
     atomic_write_text(path, json.dumps({"lines": lines, "made_by": made_by()}, indent=2))
 
 

@@ -56,21 +56,21 @@ def difference(before: Path, after: Path, class_name: str) -> dict[str, Any]:
     """By shots: accuracy of SynTrans after minus before, paired over episodes, and of the class alone; in percent."""
     tables = [read_sealed(folder / "accuracies.parquet").to_pydict() for folder in (before, after)]
     summaries = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in (before, after)]
-    found = {}
+    differences = {}
     for shots in sorted(set(tables[0]["shots"])):
         accuracy = [np.array([a for a, k in zip(t["syntrans"], t["shots"], strict=True) if k == shots]) for t in tables]
         shift = paired(accuracy[1], accuracy[0]).percent()
         of_class = [summary["per_class"][str(shots)][class_name]["syntrans"] for summary in summaries]
-        found[str(shots)] = {**shift, "class_before": of_class[0], "class_after": of_class[1]}
-    return found
+        differences[str(shots)] = {**shift, "class_before": of_class[0], "class_after": of_class[1]}
+    return differences
 
 
 def measure(demo: Path, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
     """All figures, with the outputs in ``folder``; ``settings`` of the evaluations."""
     rows, _ = read_descriptors(demo / "mine" / "descriptors.parquet")
     row = worst(rows)
-    asked = [argument for setting in settings for argument in ("--set", setting)]
-    evaluate = ("evaluate", str(demo / "train"), *asked, "--descriptors")
+    options = [argument for setting in settings for argument in ("--set", setting)]
+    evaluate = ("evaluate", str(demo / "train"), *options, "--descriptors")
     timed(*evaluate, str(demo / "mine" / "descriptors.parquet"), "--out", str(folder / "before"))
     veto = ("--class", row.class_id, "--veto", row.text)
     edit = timed("edit", str(demo / "mine"), *veto, "--out", str(folder / "edited"))
@@ -95,9 +95,9 @@ def main() -> None:
     add_quick(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(given.demo, Path(folder), EVALUATE if given.quick else [])
+        measurement = measure(given.demo, Path(folder), EVALUATE if given.quick else [])
     command = " ".join(["python", "benchmarks/edit.py", *sys.argv[1:]])
-    figures = {"command": command, "git_commit": git_commit(), "machine": facts(artifacts_root()), **found}
+    figures = {"command": command, "git_commit": git_commit(), "machine": facts(artifacts_root()), **measurement}
     print(json.dumps(figures, indent=2))
     atomic_write_text(target(given.out, RESULT, quick=given.quick), json.dumps(figures, indent=2) + "\n")
 

@@ -65,8 +65,8 @@ class PublishedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Body plus shortcut, activated, halved."""
         part = self.block.get_submodule
-        found: Tensor = part("pool")(part("activation")(part("body")(x) + part("shortcut")(x)))
-        return found
+        activations: Tensor = part("pool")(part("activation")(part("body")(x) + part("shortcut")(x)))
+        return activations
 
 
 class PublishedNet(nn.Module):

@@ -86,11 +86,11 @@ def sklearn_loop(features: torch.Tensor, tasks: Episodes) -> Callable[[], NDArra
 
     def run() -> NDArray[np.float64]:
         with threadpool_limits(1, "blas"):  # threads slow down matrices this small
-            found = []
+            accuracies = []
             for support, query in zip(tasks.support, tasks.query, strict=True):
                 model = Sklearn(C=1.0, max_iter=1000).fit(unit[support.ravel()], y)
-                found.append((model.predict(unit[query.ravel()]) == truth).mean())
-        return np.array(found)
+                accuracies.append((model.predict(unit[query.ravel()]) == truth).mean())
+        return np.array(accuracies)
 
     return run
 
@@ -129,13 +129,13 @@ def compare_prototypes(features: torch.Tensor, count: int, some: int, repeats: i
         torch.set_num_threads(1)  # its products are so small that torch's threads slow it down
         times["easyfsl_one_thread"].append(timed(theirs)[0])
         torch.set_num_threads(threads)
-    found = {name: rate(some if "easyfsl" in name else count, seconds) for name, seconds in times.items()}
-    base = found["easyfsl"]["episodes_per_s"]
-    return found | {
-        "ratio": round(found["ours"]["episodes_per_s"] / base, 1),
-        "ratio_with_drawing": round(found["ours_with_drawing"]["episodes_per_s"] / base, 1),
+    rates = {name: rate(some if "easyfsl" in name else count, seconds) for name, seconds in times.items()}
+    base = rates["easyfsl"]["episodes_per_s"]
+    return rates | {
+        "ratio": round(rates["ours"]["episodes_per_s"] / base, 1),
+        "ratio_with_drawing": round(rates["ours_with_drawing"]["episodes_per_s"] / base, 1),
         "ratio_to_one_thread": round(
-            found["ours"]["episodes_per_s"] / found["easyfsl_one_thread"]["episodes_per_s"], 1
+            rates["ours"]["episodes_per_s"] / rates["easyfsl_one_thread"]["episodes_per_s"], 1
         ),
         "accuracy": float(accuracies.mean()),
         "accuracy_difference_on_the_same_episodes": abs(float(accuracies[:some].mean()) - pooled),
@@ -154,9 +154,9 @@ def compare_logistic(features: torch.Tensor, shots: int, count: int, some: int, 
         times["ours"].append(seconds)
         seconds, expected = timed(theirs)
         times["scikit_learn"].append(seconds)
-    found = {name: rate(count if name == "ours" else some, seconds) for name, seconds in times.items()}
-    return found | {
-        "ratio": round(found["ours"]["episodes_per_s"] / found["scikit_learn"]["episodes_per_s"], 1),
+    rates = {name: rate(count if name == "ours" else some, seconds) for name, seconds in times.items()}
+    return rates | {
+        "ratio": round(rates["ours"]["episodes_per_s"] / rates["scikit_learn"]["episodes_per_s"], 1),
         "accuracy": float(accuracies.mean()),
         "mean_accuracy_difference_in_points": 100 * abs(float(accuracies[:some].mean() - expected.mean())),
         "episodes_that_differ": int((np.abs(accuracies[:some] - expected) > 1e-9).sum()),
@@ -165,20 +165,20 @@ def compare_logistic(features: torch.Tensor, shots: int, count: int, some: int, 
 
 def report(result: dict[str, Any]) -> None:
     """The ratios, one line each."""
-    found = result["prototypes"]
+    of_kind = result["prototypes"]
     print(
-        f"prototypes, 5-shot   ours {found['ours']['episodes_per_s']:>9,.0f} episodes/s   "
-        f"easyfsl {found['easyfsl']['episodes_per_s']:>6,.0f}   {found['ratio']:.0f}x   "
-        f"(with drawing the episodes {found['ratio_with_drawing']:.0f}x; "
-        f"to easyfsl held to one thread {found['ratio_to_one_thread']:.0f}x)   "
-        f"accuracy differs by {found['accuracy_difference_on_the_same_episodes']:.1e}"
+        f"prototypes, 5-shot   ours {of_kind['ours']['episodes_per_s']:>9,.0f} episodes/s   "
+        f"easyfsl {of_kind['easyfsl']['episodes_per_s']:>6,.0f}   {of_kind['ratio']:.0f}x   "
+        f"(with drawing the episodes {of_kind['ratio_with_drawing']:.0f}x; "
+        f"to easyfsl held to one thread {of_kind['ratio_to_one_thread']:.0f}x)   "
+        f"accuracy differs by {of_kind['accuracy_difference_on_the_same_episodes']:.1e}"
     )
     for name in ("logistic_5_shot", "logistic_1_shot"):
-        found = result[name]
+        of_kind = result[name]
         print(
-            f"{name.replace('_', ' '):<20} ours {found['ours']['episodes_per_s']:>9,.0f} episodes/s   "
-            f"scikit-learn {found['scikit_learn']['episodes_per_s']:>6,.0f}   {found['ratio']:.0f}x   "
-            f"mean accuracy differs by {found['mean_accuracy_difference_in_points']:.4f} points"
+            f"{name.replace('_', ' '):<20} ours {of_kind['ours']['episodes_per_s']:>9,.0f} episodes/s   "
+            f"scikit-learn {of_kind['scikit_learn']['episodes_per_s']:>6,.0f}   {of_kind['ratio']:.0f}x   "
+            f"mean accuracy differs by {of_kind['mean_accuracy_difference_in_points']:.4f} points"
         )
 
 

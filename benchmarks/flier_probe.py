@@ -76,19 +76,19 @@ def ceiling(part: str, draws: int = 2000) -> float:
     return float((best[np.arange(len(labels)), labels] / best.sum(1)).mean())
 
 
-def tell(name: str, found: list[float]) -> None:
+def tell(name: str, accuracies: list[float]) -> None:
     """A line of the table."""
-    print(f"{name:<30}" + "".join(f"{100 * one:>12.1f}" for one in found), flush=True)
+    print(f"{name:<30}" + "".join(f"{100 * one:>12.1f}" for one in accuracies), flush=True)
 
 
 def linear(values: np.ndarray, attributes: np.ndarray) -> list[float]:
     """Accuracy of a logistic regression of each slot."""
-    fitted, found = 3 * len(values) // 4, []
+    fitted, accuracies = 3 * len(values) // 4, []
     for i in range(len(SLOTS)):
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
         probe.fit(values[:fitted], attributes[:fitted, i])
-        found.append(float(probe.score(values[fitted:], attributes[fitted:, i])))
-    return found
+        accuracies.append(float(probe.score(values[fitted:], attributes[fitted:, i])))
+    return accuracies
 
 
 def convolutional(latents: torch.Tensor, attributes: torch.Tensor, *, steps: int) -> list[float]:

@@ -96,8 +96,8 @@ def _scores(
 
 def _best(scores: list[NDArray[np.float32]], tasks: SplitTasks) -> NDArray[np.float64]:
     """Whether the best setting is right about each picture, [m], mean over seeds."""
-    found = max(scores, key=lambda one: float(accuracy(one, tasks.truth).mean()))
-    right: NDArray[np.float64] = (found.argmax(-1) == tasks.truth).astype(float).mean(0)
+    best = max(scores, key=lambda one: float(accuracy(one, tasks.truth).mean()))
+    right: NDArray[np.float64] = (best.argmax(-1) == tasks.truth).astype(float).mean(0)
     return right
 
 
@@ -121,17 +121,22 @@ def main() -> None:
         split = open_data(config.data, ("val",))["val"]
         key = semantic_hash([task_key(config, descriptors, split), given.shots, config.seeds])
         kept = json.loads(path.read_text()) if path.is_file() else {}
-        found = kept.get("lines", {}) if kept.get("key") == key else {}
+        by_name = kept.get("lines", {}) if kept.get("key") == key else {}
         measured = Measurer()
         for name, change in lines.items():
-            if name in found:
+            if name in by_name:
                 continue
             varied = config.model_copy(update=change)
             tasks = open_tasks(varied, descriptors, split).tasks
-            found[name] = {str(shots): measured(varied, tasks, shots) for shots in given.shots}
-            told = {"key": key, "config": config.model_dump(mode="json"), "lines": found, "made_by": made_by(threads=1)}
+            by_name[name] = {str(shots): measured(varied, tasks, shots) for shots in given.shots}
+            told = {
+                "key": key,
+                "config": config.model_dump(mode="json"),
+                "lines": by_name,
+                "made_by": made_by(threads=1),
+            }
             atomic_write_text(path, json.dumps(told, indent=2) + "\n")
-            print(name, *(shown(shots, of_shots) for shots, of_shots in found[name].items()), sep="; ", flush=True)
+            print(name, *(shown(shots, of_shots) for shots, of_shots in by_name[name].items()), sep="; ", flush=True)
 
 
 def shown(shots: str, line: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ def difference(run: TrainedRun, main: str, shots: int, domain: Domain) -> tuple[
     head, val = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
     memory = head.build_memory()
     with torch.no_grad():
-        pictures, semantic = memory.project(domain.pictures), head.semantic(domain.text, memory)
+        pictures, semantic = memory.project(domain.pictures), head.semantic_weights(domain.text, memory)
         own = measure_spread(pictures, domain.labels, semantic, memory.metric.precision)
     spread, noise = ((a / b).log().mean() for a, b in ((own.between, val.between), (own.within, val.within)))
     return float(spread), float(own.slope / val.slope), float(noise)
@@ -90,9 +90,9 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
     if domain.standard is not None:
         rows["visual only"] = ScoredClassifier((Prototype(),), domain.standard)
     scored = score_episodes(rows, tasks, n_classes=len(domain.text), chunk=200)
-    found: dict[str, float] = {level: 100 * float(scored[level].accuracy.mean()) for level in rows}
+    figures: dict[str, float] = {level: 100 * float(scored[level].accuracy.mean()) for level in rows}
     curve = torch.stack([alpha_curve(h, domain.pictures, domain.text, tasks, ALPHAS) for h in heads]).mean((0, 1))
-    found |= {f"at {a:g}": 100 * float(v) for a, v in zip(ALPHAS, curve, strict=True)}
+    figures |= {f"at {a:g}": 100 * float(v) for a, v in zip(ALPHAS, curve, strict=True)}
     inductive, transductive = (rows[level].methods[0] for level in LEVELS[2:])
     assert isinstance(inductive, SynTrans)
     assert isinstance(transductive, TransductiveSynTrans)
@@ -106,8 +106,8 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
     for level, judged in ends.items():
         assert judged is not None
         multiple = float((judged.slope * judged.precision / space.metric.precision).mean())
-        found |= {f"α, {level}": equal_alpha(alpha, multiple), f"slope, {level}": float(judged.slope.mean())}
-    return found
+        figures |= {f"α, {level}": equal_alpha(alpha, multiple), f"slope, {level}": float(judged.slope.mean())}
+    return figures
 
 
 def equal_alpha(alpha: float, multiple: float) -> float:
@@ -124,12 +124,12 @@ def plot(panels: dict[str, dict[str, float]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.6), layout="constrained", squeeze=False)
-    for place, (name, found) in zip(axes[0], panels.items(), strict=True):
-        curve = [found[f"at {a:g}"] for a in ALPHAS]
+    for place, (name, panel) in zip(axes[0], panels.items(), strict=True):
+        curve = [panel[f"at {a:g}"] for a in ALPHAS]
         place.plot(ALPHAS, curve, color="#0072b2")
-        place.plot(found["alpha of val"], found["val"], "o", color="#0072b2", label=f"α of val {found['val']:.1f}")
+        place.plot(panel["alpha of val"], panel["val"], "o", color="#0072b2", label=f"α of val {panel['val']:.1f}")
         for level, mark, colour in (("inductive", "s", "#d55e00"), ("transductive", "^", "#009e73")):
-            place.plot(found[f"α, {level}"], found[level], mark, color=colour, label=f"{level} {found[level]:.1f}")
+            place.plot(panel[f"α, {level}"], panel[level], mark, color=colour, label=f"{level} {panel[level]:.1f}")
         place.set(title=name, xlabel="α  (0: pictures alone, 1: text alone)")
         place.legend(frameon=False, fontsize=8, loc="lower left")
     axes[0, 0].set_ylabel("accuracy (%)")
@@ -165,16 +165,16 @@ def main() -> int:
                 tasks = draw(
                     spec, domain.labels.numpy(), names=split.split.classes, barred=np.zeros(len(domain.labels), bool)
                 )
-                found = measure(run, split.features.main, shots, domain, tasks)
-                found["alpha of val"] = run.bridges.choices[split.features.main, shots]["alpha"]
-                best = max((found[f"at {a:g}"], a) for a in ALPHAS)
+                points = measure(run, split.features.main, shots, domain, tasks)
+                points["alpha of val"] = run.bridges.choices[split.features.main, shots]["alpha"]
+                best = max((points[f"at {a:g}"], a) for a in ALPHAS)
                 u, b, n = difference(run, split.features.main, shots, domain)
-                alone = f"{found['visual only']:13.2f}" if "visual only" in found else " " * 13
-                numbers = alone + "".join(f"{found[level]:14.2f}" for level in LEVELS)
-                tail = f"{best[0]:9.2f} at {best[1]:.2f}{found['α, inductive']:8.2f}{found['slope, inductive']:7.2f}"
+                alone = f"{points['visual only']:13.2f}" if "visual only" in points else " " * 13
+                numbers = alone + "".join(f"{points[level]:14.2f}" for level in LEVELS)
+                tail = f"{best[0]:9.2f} at {best[1]:.2f}{points['α, inductive']:8.2f}{points['slope, inductive']:7.2f}"
                 print(f"{shots}-shot {domain.name:<21}{u:6.2f}{b:6.2f}{n:6.2f}{numbers}{tail}", flush=True)
                 if domain.name == place:
-                    panels[f"{shots}-shot, {place}"] = found
+                    panels[f"{shots}-shot, {place}"] = points
     if given.plot:
         plot(panels, given.plot)
         say(f"wrote {given.plot}")

@@ -81,8 +81,8 @@ def kinds(run: TrainedRun, place: str, split: EvaluatedSplit, episodes: int, que
                 best = _points(of_val.within, support, query, classes)
                 looks = others[1] if domain.name == place else others[0]
                 if domain.standard is not None:
-                    found = _points(looks, *_shown(tasks, domain.standard))
-                    best = found if domain.name.endswith(", shuffled") else max(best, found)
+                    gained = _points(looks, *_shown(tasks, domain.standard))
+                    best = gained if domain.name.endswith(", shuffled") else max(best, gained)
                 name = f"{run.folder.name}, {shots}-shot {domain.name}"
                 yield Kind(name, of_val, worth, support, query, classes, best)
 
@@ -94,16 +94,16 @@ def _shown(tasks: Episodes, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def losses(every: list[Kind], prior: DomainPrior) -> dict[str, float]:
     """Of every kind of domain, the mean over its draws."""
-    found: dict[str, list[float]] = {}
+    by_kind: dict[str, list[float]] = {}
     for kind in every:
-        found.setdefault(kind.name, []).append(kind.loss(prior))
-    return {name: sum(values) / len(values) for name, values in found.items()}
+        by_kind.setdefault(kind.name, []).append(kind.loss(prior))
+    return {name: sum(values) / len(values) for name, values in by_kind.items()}
 
 
 def total(every: list[Kind], prior: DomainPrior) -> float:
     """The mean square of what is lost in a kind of domain beyond what is allowed."""
-    found = losses(every, prior).items()
-    beyond = [loss - ALLOWED * (2 if name.endswith(", shuffled") else 1) for name, loss in found]
+    by_kind = losses(every, prior).items()
+    beyond = [loss - ALLOWED * (2 if name.endswith(", shuffled") else 1) for name, loss in by_kind]
     return float(np.square(np.maximum(beyond, 0)).mean())
 
 
@@ -114,9 +114,9 @@ def learn(every: list[Kind], prior: DomainPrior) -> DomainPrior:
         moved = False
         for name, value in asdict(prior).items():
             tried = [replace(prior, **{name: value * factor}) for factor in FACTORS]
-            found = [total(every, one) for one in tried]
-            if min(found) < LEAST * least:
-                least, prior, moved = min(found), tried[int(np.argmin(found))], True
+            totals = [total(every, one) for one in tried]
+            if min(totals) < LEAST * least:
+                least, prior, moved = min(totals), tried[int(np.argmin(totals))], True
         say(f"{least:.4f}  {prior}")
     return prior
 
@@ -141,10 +141,10 @@ def main() -> int:
         every += kinds(
             run, "away", open_evaluated_split(run, descriptors=Path(descriptors), views=False, data=data), *size
         )
-    found = learn(every, DOMAINS)
-    for name, loss in losses(every, found).items():
+    prior = learn(every, DOMAINS)
+    for name, loss in losses(every, prior).items():
         print(f"{name:<44}{loss:8.2f}")
-    print(found)
+    print(prior)
     return 0
 
 

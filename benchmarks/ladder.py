@@ -139,15 +139,15 @@ def measure(name: str, training: Training, given: argparse.Namespace, out: Path)
     if config.distill.teacher and not (folder / DISTILL).exists():
         for distilled in sorted(out.glob(f"train/*/{DISTILL}"))[:1]:  # its identity says whether it fits
             shutil.copyfile(distilled, folder / DISTILL)
-    made = train(config, out=folder, descriptors=training.descriptors).report
-    how = load_config(
+    report = train(config, out=folder, descriptors=training.descriptors).report
+    evaluation_config = load_config(
         EvaluateConfig, "evaluate", kind="training/configs", overrides=["control_draws=1", *given.evaluate]
     )
-    weights = (made["distill"] or made["encoder"])["weights"]
-    identity = semantic_hash([weights, made["vsbird"]["identity"], how.model_dump(mode="json")])
+    weights = (report["distill"] or report["encoder"])["weights"]
+    identity = semantic_hash([weights, report["vsbird"]["identity"], evaluation_config.model_dump(mode="json")])
     done = target / "identity.txt"
     if not done.exists() or done.read_text() != identity:
-        evaluate(folder, how, out=target)
+        evaluate(folder, evaluation_config, out=target)
         atomic_write_text(done, identity)
     return target
 
@@ -155,8 +155,8 @@ def measure(name: str, training: Training, given: argparse.Namespace, out: Path)
 def accuracies(folder: Path, row: str, shots: int) -> NDArray[np.float64]:
     """Of one row on every episode."""
     table = pq.read_table(folder / "accuracies.parquet").to_pandas()
-    found: NDArray[np.float64] = table[table.shots == shots][row].to_numpy()
-    return found
+    of_episodes: NDArray[np.float64] = table[table.shots == shots][row].to_numpy()
+    return of_episodes
 
 
 def ladder(steps: list[Step], folders: dict[str, Path]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def ladder(steps: list[Step], folders: dict[str, Path]) -> dict[str, Any]:
     keys = [summary["episodes"]["keys"] for summary in summaries.values()]
     if any(key != keys[0] for key in keys):
         raise ValueError("the evaluations are of different episodes")
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for shots in keys[0]:
         values = {step.name: accuracies(folders[step.training], step.row, int(shots)) for step in steps}
         lines = []
@@ -176,26 +176,26 @@ def ladder(steps: list[Step], folders: dict[str, Path]) -> dict[str, Any]:
                 line["gain"] = {**gain.percent(), "verdict": gain.verdict}
             lines.append(line)
         visual = float(accuracies(folders[steps[-1].training], "visual_only", int(shots)).mean())
-        found[shots] = {"visual_only": round(100 * visual, 3), "steps": lines}
+        figures[shots] = {"visual_only": round(100 * visual, 3), "steps": lines}
         if CEILING in values:
             ours, ceiling = float(values[FULL].mean()), float(values[CEILING].mean())
-            found[shots]["closed"] = round((ours - visual) / (ceiling - visual), 4)
-    return found
+            figures[shots]["closed"] = round((ours - visual) / (ceiling - visual), 4)
+    return figures
 
 
-def table(found: dict[str, Any]) -> str:
+def table(figures: dict[str, Any]) -> str:
     """Markdown: one line a step, numbers of shots side by side."""
-    heads = [cell for k in found for cell in (f"{k}-shot", "gain")]
+    heads = [cell for k in figures for cell in (f"{k}-shot", "gain")]
     lines = [f"| step | against | {' | '.join(heads)} |", f"|---|---|{'---:|' * len(heads)}"]
-    for at, step in enumerate(next(iter(found.values()))["steps"]):
+    for at, step in enumerate(next(iter(figures.values()))["steps"]):
         cells = []
-        for of_shots in found.values():
+        for of_shots in figures.values():
             line = of_shots["steps"][at]
             cells.append(f"{line['mean']:.2f} ± {line['half_width']:.2f}")
             gain = line.get("gain")
             cells.append(f"{gain['mean']:+.2f} ± {gain['half_width']:.2f}" if gain else "")
         lines.append(f"| {step['name']} | {step['before'] or ''} | {' | '.join(cells)} |")
-    for k, of_shots in found.items():
+    for k, of_shots in figures.items():
         if "closed" in of_shots:
             share = f"{100 * of_shots['closed']:.0f} % of the way from visual only ({of_shots['visual_only']:.2f})"
             lines += ["", f"{k}-shot: SynTrans goes {share} to the true descriptors."]
@@ -225,16 +225,16 @@ def main() -> None:
         steps = [step if step.before in there else replace(step, before=None) for step in steps]
         trainings = {"plain": trainings["plain"]}
     folders = {name: measure(name, training, given, out) for name, training in trainings.items()}
-    found = ladder(steps, folders)
+    figures = ladder(steps, folders)
     record = {
         "command": shlex.join(sys.argv),
         "seconds": round(time.monotonic() - begun, 1),
-        "results": found,
+        "results": figures,
         "made_by": made_by(),
     }
     atomic_write_text(out / "ladder.json", json.dumps(record, indent=2) + "\n")
-    atomic_write_text(out / "ladder.md", table(found))
-    print(table(found))
+    atomic_write_text(out / "ladder.md", table(figures))
+    print(table(figures))
 
 
 if __name__ == "__main__":

@@ -137,8 +137,8 @@ def accuracies(
     config = load_config(TrainConfig, "world", kind="training/configs", overrides=[*ONLY_OURS, *overrides])
     train(config, out=folder, descriptors=descriptors)
     out = make_dir(folder / "evaluate")
-    how = ["control_draws=1", *evaluation]  # no row of ours is shuffled
-    evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=how), out=out)
+    settings = ["control_draws=1", *evaluation]  # no row of ours is shuffled
+    evaluate(folder, load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=settings), out=out)
     table = pq.read_table(out / "accuracies.parquet")
     shots = np.array(table["shots"])
     return {f"{row} {k}": np.array(table[row])[shots == k] for row in ("fused", "visual_only") for k in (1, 5)}
@@ -162,15 +162,15 @@ def one_seed(
     if quick:
         steps = dict(list(steps.items())[:1])
     truth |= {name: step_scores(_only_kept(file), "novel")[-1] for name, file in steps.items()}
-    found = {
+    figures = {
         name: accuracies(file, make_dir(out / "train"), training, evaluation) for name, file in (steps | files).items()
     }
     lines = {}
-    for name, values in found.items():
-        gain = {k: paired(found[FULL][f"fused {k}"], values[f"fused {k}"]).percent() for k in (1, 5)}
+    for name, values in figures.items():
+        gain = {k: paired(figures[FULL][f"fused {k}"], values[f"fused {k}"]).percent() for k in (1, 5)}
         own = {k: interval(values[f"fused {k}"]).percent() for k in (1, 5)}
         lines[name] = {"truth": asdict(truth[name]), "accuracy": own, "all_steps_minus_this": gain}
-    visual = {k: interval(found[FULL][f"visual_only {k}"]).percent() for k in (1, 5)}
+    visual = {k: interval(figures[FULL][f"visual_only {k}"]).percent() for k in (1, 5)}
     return {"visual_only": visual, "rows": lines}
 
 

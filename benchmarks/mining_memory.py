@@ -62,10 +62,10 @@ def measure(n_classes: int) -> dict[str, float]:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = mine(MiningConfig.model_validate(CONFIG), entries, images, Path(folder) / "run", progress=Silent()).run
-    asked = sum(model["asked"] for stage in run["stages"].values() for model in stage["models"].values())
+    n_asked = sum(model["asked"] for stage in run["stages"].values() for model in stage["models"].values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = round(time.perf_counter() - start, 1)
-    return {"classes": n_classes, "rows": run["rows"], "requests": asked, "seconds": seconds, "peak_mb": round(peak)}
+    return {"classes": n_classes, "rows": run["rows"], "requests": n_asked, "seconds": seconds, "peak_mb": round(peak)}
 
 
 def main() -> int:
@@ -78,14 +78,14 @@ def main() -> int:
     if given.one:
         print(json.dumps(measure(given.classes[0])))
         return 0
-    found = []
+    figures = []
     for size in [4] if given.quick else sorted(given.classes):
         done = subprocess.run(
             [sys.executable, __file__, str(size), "--one"], check=True, capture_output=True, text=True
         )
-        found.append(json.loads(done.stdout))
-        print(json.dumps(found[-1]), flush=True)
-    growth = found[-1]["peak_mb"] - found[0]["peak_mb"]
+        figures.append(json.loads(done.stdout))
+        print(json.dumps(figures[-1]), flush=True)
+    growth = figures[-1]["peak_mb"] - figures[0]["peak_mb"]
     print(json.dumps({"growth_mb": growth, "limit_mb": LIMIT_MB}))
     return int(growth >= LIMIT_MB)
 

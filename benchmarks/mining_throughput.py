@@ -28,6 +28,7 @@ from typing import Any
 from quick import add_quick, target
 
 from syntrans.config import load_config
+from syntrans.files.scratch import scratch_folder
 from syntrans.images.image_set import decode, open_images
 from syntrans.machine import cores, facts
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir
@@ -35,6 +36,7 @@ from syntrans.progress import Silent
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.engines.base import EngineSpec, Picture, Request, Sampling
 from syntrans_mining.engines.workers.environment import apply_environment, worker_environment
+from syntrans_mining.engines.workers.handle import can_fork, fork_server
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 from syntrans_mining.models import resolve_models
 from syntrans_mining.requests.dispatcher import Dispatcher
@@ -90,10 +92,11 @@ def bare(connection: Any, spec: EngineSpec) -> None:
     from vllm.sampling_params import StructuredOutputsParams
 
     from syntrans_mining.engines.chat import NO, YES, single_tokens
-    from syntrans_mining.engines.vllm import llm_arguments
+    from syntrans_mining.engines.vllm import compile_nothing, llm_arguments
 
     args = dict(spec.args)
     args.pop("pixels", None)
+    compile_nothing()
     llm = LLM(spec.path, **llm_arguments(device="cpu", kv_gib=spec.kv_gib, exact=False, args=args))
     tokens = single_tokens(llm.get_tokenizer(), (*YES, *NO))
 
@@ -144,7 +147,7 @@ def ours(dispatcher: Dispatcher, case: Case, turn: int) -> tuple[float, int]:
 
 def measure(case: Case, passes: int, chunk: int) -> dict[str, Any]:
     """One pass to warm up and ``passes`` to count, bare and ours in turn."""
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("forkserver" if can_fork() else "spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=bare, args=(theirs, case.spec), daemon=True)
     process.start()
@@ -223,16 +226,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    figures: dict[str, Any] = {}
+    environment = worker_environment(threads=cores())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        scratch_folder() as scratch,
+        fork_server(environment, Path(folder) / "imports.log", scratch),  # vLLM is imported once for all
+    ):
         chosen = [case for case in cases(Path(folder)) if given.only in case.name]
         if given.quick:
             chosen, given.passes = [replace(chosen[0], n=8)], 1
         for case in chosen:
-            found[case.name] = result = measure(case, given.passes, given.chunk)
+            figures[case.name] = result = measure(case, given.passes, given.chunk)
             speed = result["requests_per_s"]
             print(f"{case.name:<24} bare {speed['bare']:8.1f}/s  ours {speed['ours']:8.1f}/s  ratio {result['ratio']}")
-    totals = {side: sum(sum(case["seconds"][side]) for case in found.values()) for side in ("bare", "ours")}
+    totals = {side: sum(sum(case["seconds"][side]) for case in figures.values()) for side in ("bare", "ours")}
     found_ratio = round(totals["bare"] / totals["ours"], 3)
     print(f"all                      ratio {found_ratio}")
     report = {
@@ -240,7 +248,7 @@ def main() -> None:
         "command": "python benchmarks/mining_throughput.py " + " ".join(sys.argv[1:]),
         "date": f"{datetime.now():%Y-%m-%d}",
         "machine": facts(artifacts_root()),
-        "cases": found,
+        "cases": figures,
         "ratio": found_ratio,
     }
     usual = Path(__file__).parent / "results" / "mining_throughput.json"

@@ -41,17 +41,17 @@ def measure(features: torch.Tensor, counts: Sequence[int]) -> dict[str, Any]:
                 spec = EpisodeSpec(5, 5, 15, count, SEED)
                 took, _ = timed(partial(_once, features, spec, method))
                 seconds[name][str(count)].append(round(took, 4))
-    return {"seconds": seconds, "slope": {name: slope(found) for name, found in seconds.items()}}
+    return {"seconds": seconds, "slope": {name: slope(times) for name, times in seconds.items()}}
 
 
 def _once(features: torch.Tensor, spec: EpisodeSpec, method: Method) -> None:
     ours(features, draw(spec, LABELS), method)
 
 
-def slope(found: dict[str, list[float]]) -> float:
+def slope(times: dict[str, list[float]]) -> float:
     """Exponent p of seconds ~ episodes^p, fitted to the medians: 1 is linear."""
-    counts = np.log([float(n) for n in found])
-    return round(float(np.polyfit(counts, np.log([np.median(s) for s in found.values()]), 1)[0]), 3)
+    counts = np.log([float(n) for n in times])
+    return round(float(np.polyfit(counts, np.log([np.median(s) for s in times.values()]), 1)[0]), 3)
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
@@ -69,8 +69,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
         "axes.spines.right": False,
     }
     figure, axes = plt.subplots(figsize=(6.4, 3.8), dpi=160, layout="constrained")
-    for name, found in result["seconds"].items():
-        draw_line(axes, found, *LINES[name])
+    for name, times in result["seconds"].items():
+        draw_line(axes, times, *LINES[name])
     axes.set(xlabel="Episodes (5-way, 5-shot, 15 queries per class)", ylabel="Seconds, drawing included")
     axes.set_title("The cost of an evaluation grows linearly in episodes", loc="left", fontsize=11, pad=10)
     axes.set_xlim(0, max(int(n) for n in result["seconds"]["prototypes"]) * 1.3)  # room for the names
@@ -83,10 +83,10 @@ def plot(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def draw_line(axes: Axes, found: dict[str, list[float]], label: str, colour: str) -> None:
+def draw_line(axes: Axes, times: dict[str, list[float]], label: str, colour: str) -> None:
     """One method: points, the range of the repeats as bars, the fitted line, and its name at the line's end."""
-    counts = np.array([float(n) for n in found])
-    repeats = np.array(list(found.values()))
+    counts = np.array([float(n) for n in times])
+    repeats = np.array(list(times.values()))
     middle = np.median(repeats, 1)
     spread = np.abs(np.stack([repeats.min(1), repeats.max(1)]) - middle)
     gradient, offset = np.polyfit(counts, middle, 1)

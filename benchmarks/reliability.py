@@ -61,10 +61,10 @@ def measure(root: Path, seed: int, share: float, parts: Sequence[str] = ()) -> d
     """The figures of all ``parts``, with ``share`` of the numbers above; a sample leaves the slowest scenes out."""
     os.environ["SYNTRANS_ARTIFACTS"] = str(root / "artifacts")
     git_commit()  # kept from now on: it changes when somebody commits meanwhile, and processes would not agree
-    made, threads = cache(lambda: scenes(root / "inputs")), torch.get_num_threads()
+    all_scenes, threads = cache(lambda: scenes(root / "inputs")), torch.get_num_threads()
     torch.set_num_threads(1)  # a process that is forked from one with more may wait for them for ever
     try:
-        return {part: PARTS[part](root / part, made, seed, share) for part in parts or PARTS}
+        return {part: PARTS[part](root / part, all_scenes, seed, share) for part in parts or PARTS}
     finally:
         torch.set_num_threads(threads)
 
@@ -75,24 +75,26 @@ def _random(seed: int, *what: str) -> random.Random:
 
 
 def _killed(kill: Kill, numbers: Mapping[str, int], sample: Sequence[str]) -> Part:
-    def measured(root: Path, made: Made, seed: int, share: float) -> list[dict[str, Any]]:
+    def measured(root: Path, all_scenes: Made, seed: int, share: float) -> list[dict[str, Any]]:
         chosen = {name: max(1, round(n * share)) for name, n in numbers.items() if share == 1 or name in sample}
-        return [kill(made()[name], n, _random(seed, kill.__name__, name), root / name) for name, n in chosen.items()]
+        return [
+            kill(all_scenes()[name], n, _random(seed, kill.__name__, name), root / name) for name, n in chosen.items()
+        ]
 
     return measured
 
 
-def _world(root: Path, made: Made, seed: int, share: float) -> dict[str, Any]:
-    return world.all_of_it(made(), root, _random(seed, "world"), share)
+def _world(root: Path, all_scenes: Made, seed: int, share: float) -> dict[str, Any]:
+    return world.all_of_it(all_scenes(), root, _random(seed, "world"), share)
 
 
-def _mutants(root: Path, made: Made, seed: int, share: float) -> list[dict[str, Any]]:
-    n, kinds = max(5, round(MUTANTS * share)), files.kinds(made(), root)
+def _mutants(root: Path, all_scenes: Made, seed: int, share: float) -> list[dict[str, Any]]:
+    n, kinds = max(5, round(MUTANTS * share)), files.kinds(all_scenes(), root)
     return [mutants.fuzz(name, kind, n, _random(seed, name)) for name, kind in kinds.items()]
 
 
-def _inputs(root: Path, made: Made, _seed: int, share: float) -> dict[str, Any]:
-    made()["import"].run(root)  # the file that is damaged
+def _inputs(root: Path, all_scenes: Made, _seed: int, share: float) -> dict[str, Any]:
+    all_scenes()["import"].run(root)  # the file that is damaged
     endings = inputs.try_all(root, every=max(1, round(1 / share)))
     codes = Counter(str(ending.code) for ending in endings)
     slowest = sorted(endings, key=lambda ending: -ending.seconds)[:SLOWEST]
@@ -119,10 +121,10 @@ PARTS: dict[str, Part] = {
 }
 
 
-def faults(found: Mapping[str, Any]) -> list[str]:
+def faults(figures: Mapping[str, Any]) -> list[str]:
     """What is not as promised, in words; empty when all is well."""
-    killed = [*found["kills"], *found["signals"]]
-    rows = [*killed, *(row for part in found["world"].values() for row in part)]
+    killed = [*figures["kills"], *figures["signals"]]
+    rows = [*killed, *(row for part in figures["world"].values() for row in part)]
     wrong = [f"{row['scene']}: only {row['hit']} of {row['kills']} hit" for row in killed if row["hit"] < row["kills"]]
     for key, words in (
         ("different", "runs ended differently"),
@@ -131,15 +133,15 @@ def faults(found: Mapping[str, Any]) -> list[str]:
         ("crashed", "ended with what is no error of ours"),
     ):
         wrong += [f"{row['scene']}: {row[key]} {words}" for row in rows if row.get(key)]
-    refused = found["world"].get("refused writes", [])
+    refused = figures["world"].get("refused writes", [])
     wrong += [f"{row['scene']}: no write was refused" for row in refused if not row["refused"]]
     wrong += [
         f"{row['kind']}: {row['wrong']} wrong, {row['crashed']} crashed"
-        for row in found["mutants"]
+        for row in figures["mutants"]
         if row["wrong"] + row["crashed"]
     ]
-    wrong += [f"{ending['command']}: {ending['code']} {ending['said']}" for ending in found["inputs"]["bad"]]
-    soaked = found["soak"]
+    wrong += [f"{ending['command']}: {ending['code']} {ending['said']}" for ending in figures["inputs"]["bad"]]
+    soaked = figures["soak"]
     wrong += [f"soak: {soaked[key]} {key}" for key in ("lost", "asked_twice", "classes_without_a_row") if soaked[key]]
     if soaked["mib_at_the_end"] > FLAT * soaked["mib_after_a_quarter"]:
         wrong.append(f"soak: memory grew from {soaked['mib_after_a_quarter']} to {soaked['mib_at_the_end']} MiB")
@@ -182,19 +184,19 @@ def alone(part: str, seed: int, share: float) -> dict[str, Any]:
         options = ["--part", part, "--seed", str(seed), "--share", str(share), "--out", str(out)]
         # OpenMP's threads do not live on in forked processes, which then wait for them for ever: none are begun.
         subprocess.run([sys.executable, __file__, *options], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    say(f"{part}: {found['seconds']} s, {found['mib_peak']} MiB")
-    return found
+        figures: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    say(f"{part}: {figures['seconds']} s, {figures['mib_peak']} MiB")
+    return figures
 
 
 def _part(part: str, seed: int, share: float) -> dict[str, Any]:
     """What `alone` returns, measured in this process."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), seed, share, [part])
+        figures = measure(Path(folder), seed, share, [part])
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     facts = {"part": part, "git_commit": git_commit(), "seconds": round(time.monotonic() - began)}
-    return {**facts, "mib_peak": round(max(peaks) / 1024), "found": found[part]}
+    return {**facts, "mib_peak": round(max(peaks) / 1024), "found": figures[part]}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,8 +230,8 @@ def measure_all(figures: Path, seed: int, share: float) -> None:
     """Measure all parts, and write the file of figures."""
     origin, began = made_by(seed, share), time.monotonic()
     parts = [alone(part, seed, share) for part in PARTS]
-    found = {part["part"]: part.pop("found") for part in parts}
-    result = {"made_by": origin, "seconds": round(time.monotonic() - began), "parts": parts, **found}
+    of_parts = {part["part"]: part.pop("found") for part in parts}
+    result = {"made_by": origin, "seconds": round(time.monotonic() - began), "parts": parts, **of_parts}
     atomic_write_text(figures, json.dumps(result, indent=1) + "\n")
 
 

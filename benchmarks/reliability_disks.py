@@ -110,19 +110,19 @@ def refused_writes(scene: Scene, folder: Path, every: int = 1) -> dict[str, Any]
         with own_caches(whole.parent), disk.watching():
             scene.run(whole)
     expected = scene.contents(whole)
-    found: dict[str, Any] = {"scene": scene.name, "writes": disk.writes}
-    found |= dict.fromkeys(("refused", "not_reached", "ended_with_a_line", "went_on", "crashed", "different"), 0)
+    outcome: dict[str, Any] = {"scene": scene.name, "writes": disk.writes}
+    outcome |= dict.fromkeys(("refused", "not_reached", "ended_with_a_line", "went_on", "crashed", "different"), 0)
     for at in range(1 + min(every, disk.writes) // 2, disk.writes + 1, every):
         for number in ERRORS:
             out = folder / f"disk{at}-{number}" / scene.name
             with own_caches(out.parent):
                 code, refused = _on_disk(scene, out, at, number)
-                found["refused" if refused else "not_reached"] += 1
-                found["crashed" if code == CRASHED else "ended_with_a_line" if code else "went_on"] += 1
+                outcome["refused" if refused else "not_reached"] += 1
+                outcome["crashed" if code == CRASHED else "ended_with_a_line" if code else "went_on"] += 1
                 scene.run(out)
-                found["different"] += ended_differently(scene, out, expected, whole)
+                outcome["different"] += ended_differently(scene, out, expected, whole)
             shutil.rmtree(out.parent)
-    return found
+    return outcome
 
 
 def own_caches(folder: Path) -> AbstractContextManager[object]:

@@ -102,8 +102,8 @@ def _taken_up(path: Path) -> str:
     """What the same command would find: the folder to go on in, or none, which begins a new run."""
     request = {"config": {"seed": 7}, "classes": list(BIRDS)}
     with mock.patch.dict(os.environ, {"SYNTRANS_ARTIFACTS": str(path.parents[2])}):
-        found = unfinished("mine", semantic_hash(request), "run.json")
-    if found != path.parent:
+        folder = unfinished("mine", semantic_hash(request), "run.json")
+    if folder != path.parent:
         raise InputError("not taken up")
     return "taken up"
 
@@ -115,14 +115,14 @@ def _tensors(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _evaluation(path: Path) -> list[Any]:
     """What `compare` and the page of `report` take from it."""
-    found, part = open_evaluation(str(path.parent)), evaluation_part(path.parent / SUMMARY)
+    evaluation, part = open_evaluation(str(path.parent)), evaluation_part(path.parent / SUMMARY)
     shown = {key: value for key, value in part.items() if key not in ("title", "place")}
-    return [found.keys, found.data, found.accuracies.to_pydict(), shown]
+    return [evaluation.keys, evaluation.data, evaluation.accuracies.to_pydict(), shown]
 
 
 def _episodes(path: Path) -> list[Any]:
-    found = read_episodes(path)
-    return [found.classes.tolist(), found.support.tolist(), found.query.tolist(), found.key]
+    episodes = read_episodes(path)
+    return [episodes.classes.tolist(), episodes.support.tolist(), episodes.query.tolist(), episodes.key]
 
 
 TEXTS = [f"it is {colour}" for colour in COLOURS]
@@ -202,5 +202,5 @@ def _imagined_journal(folder: Path) -> Path:
 
 def _made(path: Path) -> dict[str, Any]:
     with closing(PictureJournal(path)) as journal:
-        found = {key: journal.get(key) for key in (f"{i:032x}" for i in range(9))}
-    return {key: asdict(made) for key, made in found.items() if made is not None}
+        answers = {key: journal.get(key) for key in (f"{i:032x}" for i in range(9))}
+    return {key: asdict(answer) for key, answer in answers.items() if answer is not None}

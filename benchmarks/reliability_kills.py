@@ -94,8 +94,8 @@ def in_process(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[s
             twice += death.twice
             more += max(0, len(death.asked) - n_asked - 1)  # the one that was answered and not yet kept
             shutil.rmtree(out.parent)
-    found = {"scene": scene.name, "moments": n_events, "kills": n, "hit": hit, "missed": missed}
-    return {**found, "different": different, "asked_twice": twice + more}
+    outcome = {"scene": scene.name, "moments": n_events, "kills": n, "hit": hit, "missed": missed}
+    return {**outcome, "different": different, "asked_twice": twice + more}
 
 
 def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[str, Any]:
@@ -121,8 +121,8 @@ def by_signal(scene: Scene, n: int, rng: random.Random, folder: Path) -> dict[st
         failed += end(start(scene, out)) != 0
         different += ended_differently(scene, out, expected, whole)
         shutil.rmtree(out.parent)
-    found = {"scene": scene.name, "kills": n, "hit": hit, "missed": missed}
-    return {**found, "failed_again": failed, "different": different}
+    outcome = {"scene": scene.name, "kills": n, "hit": hit, "missed": missed}
+    return {**outcome, "failed_again": failed, "different": different}
 
 
 def until_hit(dies: Callable[[float], bool], at: float, folder: Path) -> int | None:

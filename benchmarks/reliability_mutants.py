@@ -24,7 +24,7 @@ from syntrans.errors import SyntransError
 def fuzz(name: str, kind: Kind, n: int, rng: random.Random) -> dict[str, Any]:
     """``n`` mutants of a file: how many were refused, read as they were written, and read as something else."""
     data, true = kind.path.read_bytes(), kind.read(kind.path)
-    found: dict[str, Any] = {"kind": name, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
+    outcome: dict[str, Any] = {"kind": name, "mutants": n, "refused": 0, "true": 0, "wrong": 0, "crashed": 0}
     folder = kind.path.parent.with_name(f"{kind.path.parent.name}-mutant")
     shutil.copytree(kind.path.parent, folder)
     mutant = folder / kind.path.name
@@ -32,9 +32,9 @@ def fuzz(name: str, kind: Kind, n: int, rng: random.Random) -> dict[str, Any]:
         for rest in folder.glob(f"{mutant.name}-*"):  # sqlite's
             rest.unlink()
         mutant.write_bytes(mutated(data, rng))
-        found[_outcome(kind, mutant, true)] += 1
+        outcome[_outcome(kind, mutant, true)] += 1
     shutil.rmtree(folder)
-    return found
+    return outcome
 
 
 def _outcome(kind: Kind, mutant: Path, true: Any) -> str:
@@ -75,18 +75,18 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return mutated(data, rng) if bytes(changed) == data else bytes(changed)
 
 
-def _part_of(found: Mapping[str, Any], true: Mapping[str, Any]) -> bool:
-    return found.keys() <= true.keys() and all(_same(value, true[key]) for key, value in found.items())
+def _part_of(read: Mapping[str, Any], true: Mapping[str, Any]) -> bool:
+    return read.keys() <= true.keys() and all(_same(value, true[key]) for key, value in read.items())
 
 
-def _same(found: Any, true: Any) -> bool:
+def _same(read: Any, true: Any) -> bool:
     """Equal, arrays and what holds them by their values too."""
     if isinstance(true, np.ndarray):
-        return isinstance(found, np.ndarray) and found.dtype == true.dtype and np.array_equal(found, true)
+        return isinstance(read, np.ndarray) and read.dtype == true.dtype and np.array_equal(read, true)
     if isinstance(true, Mapping):
-        return found.keys() == true.keys() and all(_same(found[key], value) for key, value in true.items())
+        return read.keys() == true.keys() and all(_same(read[key], value) for key, value in true.items())
     if isinstance(true, list | tuple):
-        return type(found) is type(true) and len(found) == len(true) and all(map(_same, found, true))
+        return type(read) is type(true) and len(read) == len(true) and all(map(_same, read, true))
     if isinstance(true, ImaginedRow):
-        return _same(vars(found), vars(true))
-    return bool(type(found) is type(true) and found == true)
+        return _same(vars(read), vars(true))
+    return bool(type(read) is type(true) and read == true)

@@ -59,7 +59,7 @@ class Run:
 
     def processes(self) -> list[str]:
         """The command lines of all that live."""
-        found = []
+        pids = []
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
                 with suppress(OSError):
@@ -68,8 +68,8 @@ class Run:
                     if (marked or str(self.scratch).encode() in command) and "\nState:\tZ" not in (
                         folder / "status"
                     ).read_text(encoding="utf-8"):
-                        found.append(command.replace(b"\0", b" ").decode(errors="replace")[:80])
-        return found
+                        pids.append(command.replace(b"\0", b" ").decode(errors="replace")[:80])
+        return pids
 
     def kill_at(self, answers: int) -> dict[str, Any]:
         """SIGKILL when so many answers are kept; how many processes it had, and how long the last one lived on."""
@@ -102,7 +102,7 @@ def kept(out: Path) -> int:
     return 0
 
 
-def asked(report: dict[str, Any]) -> int:
+def n_asked(report: dict[str, Any]) -> int:
     """Requests that models answered in the last leg of a run."""
     return sum(model["asked"] for stage in report["stages"].values() for model in stage["models"].values())
 
@@ -125,30 +125,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
-    rng, found = random.Random(given.seed), []
+    rng, outcomes = random.Random(given.seed), []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "ray.yaml").write_text(CONFIG)
         whole = Run(root, root / "whole").end()
         for number in range(1 if given.quick else given.kills):
             out = root / str(number)
-            death = Run(root, out).kill_at(rng.randint(1, asked(whole) // 2))
+            death = Run(root, out).kill_at(rng.randint(1, n_asked(whole) // 2))
             before = kept(out)
             again = Run(root, out).end()
-            death["hit"] &= 0 < before < asked(whole)
-            death |= {"kept": before, "asked_again": asked(again) + before - asked(whole)}
+            death["hit"] &= 0 < before < n_asked(whole)
+            death |= {"kept": before, "asked_again": n_asked(again) + before - n_asked(whole)}
             death["different"] = rows(out) != rows(root / "whole")
             print(json.dumps(death), flush=True)
-            found.append(death)
+            outcomes.append(death)
     result = {
         "schema_version": 1,
-        "command": f"python benchmarks/reliability_ray.py --kills {len(found)} --seed {given.seed}",
+        "command": f"python benchmarks/reliability_ray.py --kills {len(outcomes)} --seed {given.seed}",
         "machine": facts(artifacts_root()),
-        "requests": asked(whole),
-        "kills": found,
+        "requests": n_asked(whole),
+        "kills": outcomes,
     }
     atomic_write_text(target(given.out, RESULT, quick=given.quick), json.dumps(result, indent=2) + "\n")
-    sys.exit(not all(as_promised(death) for death in found))
+    sys.exit(not all(as_promised(death) for death in outcomes))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def scenes(root: Path) -> dict[str, Scene]:
     )
     tested = EvaluateConfig.model_validate(EVALUATE)
     quiet = Silent()
-    found = (
+    every_scene = (
         Scene("mine", lambda out: mine(config, entries, shown, out, progress=quiet), _rows),
         Scene("import", lambda out: import_descriptions([source], out), _rows),
         Scene("pack", lambda out: out.exists() or pack(root / "told", out), _bytes),
@@ -110,7 +110,7 @@ def scenes(root: Path) -> dict[str, Scene]:
         Scene("evaluate", lambda out: evaluate(trained, tested, out=out), _summary),
         Scene("predict", partial(name_pictures, tiles_of), _names),
     )
-    return {scene.name: scene for scene in found}
+    return {scene.name: scene for scene in every_scene}
 
 
 def mining_config(**sections: Any) -> MiningConfig:
@@ -216,6 +216,6 @@ def _weights(out: Path) -> object:
 
 
 def _summary(out: Path) -> object:
-    found = json.loads((out / "summary.json").read_text())
+    summary = json.loads((out / "summary.json").read_text())
     accuracies = pq.read_table(out / "accuracies.parquet").to_pydict()
-    return found["results"], found["contrasts"], accuracies
+    return summary["results"], summary["contrasts"], accuracies

@@ -78,9 +78,9 @@ def read(
     photos, names = [], []
     for file in files:
         table = pq.read_table(file, columns=["image", "class"])
-        found = np.array(table["class"].to_pylist())
-        for name in np.unique(found):
-            for row in np.flatnonzero(found == name)[:per_class].tolist():
+        named = np.array(table["class"].to_pylist())
+        for name in np.unique(named):
+            for row in np.flatnonzero(named == name)[:per_class].tolist():
                 photos.append(ImageRef("", "", partial(bytes, table["image"][row].as_py()["bytes"]), f"{file} {row}"))
                 names.append(str(name))
     encoded = encode_photos(open_image_encoder("photo").encoder, photos, "read pictures")
@@ -101,8 +101,8 @@ def domains(data: Path, *, quick: bool) -> Iterator[tuple[str, list[Domain]]]:
         return
     caltech = data / "caltech101"
     told = {"cupl": json.loads((caltech / "cupl_descriptions.json").read_text(encoding="utf-8"))}
-    found = read([caltech / "base.parquet", caltech / "val.parquet"], told)
-    yield "Caltech-101", [found.of(np.unique(found.labels), shipped)]
+    features = read([caltech / "base.parquet", caltech / "val.parquet"], told)
+    yield "Caltech-101", [features.of(np.unique(features.labels), shipped)]
     texts = {"cupl": "cupl_imagenet_base", "dclip": "dclip_imagenet"}
     told = {kind: json.loads((data / "descriptors" / f"{name}.json").read_text()) for kind, name in texts.items()}
     yield "miniImageNet", left_out(read(sorted((data / "miniimagenet").glob("*.parquet")), told))
@@ -112,21 +112,21 @@ def world(space: Space, per_class: int) -> Domain:
     """Drawings of invented things."""
     folder = export_cached(per_class)
     truths = {entry.name: [PHRASES[slot][value][0] for slot, value in entry.truth().items()] for entry in CLASSES}
-    found = read([folder / "base.parquet", folder / "val.parquet"], {"true": truths}, per_class)
-    return found.of(np.unique(found.labels), space)
+    features = read([folder / "base.parquet", folder / "val.parquet"], {"true": truths}, per_class)
+    return features.of(np.unique(features.labels), space)
 
 
-def left_out(found: Read) -> list[Domain]:
+def left_out(data: Read) -> list[Domain]:
     """Every fifth class in turn, in the space and by the text map of the others."""
     folds = []
-    every = np.unique(found.labels)
+    every = np.unique(data.labels)
     for fold in range(FOLDS):
         seen = every[every % FOLDS != fold]
-        rows = np.isin(found.labels, seen)
-        space, means = fit_space(found.features[rows], np.searchsorted(seen, found.labels[rows]))
-        kinds = [vectors[seen] for vectors in found.vectors.values()]
+        rows = np.isin(data.labels, seen)
+        space, means = fit_space(data.features[rows], np.searchsorted(seen, data.labels[rows]))
+        kinds = [vectors[seen] for vectors in data.vectors.values()]
         text = fit_text_map(np.concatenate(kinds), np.concatenate([means] * len(kinds)))
-        folds.append(found.of(every[every % FOLDS == fold], Space(space.mean, space.transform, None, text)))
+        folds.append(data.of(every[every % FOLDS == fold], Space(space.mean, space.transform, None, text)))
     return folds
 
 
@@ -141,11 +141,11 @@ def accuracies(part: Domain, shots: int, n: int) -> Iterator[dict[tuple[str, flo
             part.pictures[np.concatenate([own[shots:] for own in rows])],
             np.repeat(np.arange(WAYS), [len(own) - shots for own in rows]),
         )
-        found = {("", 0.0): task.right(None)}
+        right = {("", 0.0): task.right(None)}
         for worth in WORTHS:
             with mock.patch.object(text_pictures, "TEXT_PICTURES", worth):
-                found |= {(kind, worth): task.right(text[chosen]) for kind, text in part.texts.items()}
-        yield found
+                right |= {(kind, worth): task.right(text[chosen]) for kind, text in part.texts.items()}
+        yield right
 
 
 class Task(NamedTuple):
@@ -166,11 +166,11 @@ def gains(parts: Sequence[Domain], shots: int, n: int) -> dict[str, Any]:
     """Percent right without text, and the points that each text adds by k0, paired, with half of its 95 % interval."""
     rows = [row for part in parts for row in accuracies(part, shots, max(n // len(parts), 2))]
     mute = np.array([row["", 0.0] for row in rows])
-    found: dict[str, Any] = {"draws": len(rows), "no text": round(100 * float(mute.mean()), 2)}
+    figures: dict[str, Any] = {"draws": len(rows), "no text": round(100 * float(mute.mean()), 2)}
     for kind in parts[0].texts:
         more = {worth: np.array([row[kind, worth] for row in rows]) - mute for worth in WORTHS}
-        found[kind] = {worth: [round(100 * float(of.mean()), 2), half_width(of)] for worth, of in more.items()}
-    return found
+        figures[kind] = {worth: [round(100 * float(of.mean()), 2), half_width(of)] for worth, of in more.items()}
+    return figures
 
 
 def main() -> None:
@@ -187,10 +187,10 @@ def main() -> None:
     for name, parts in domains(given.data, quick=given.quick):
         by_shots = {str(shots): gains(parts, shots, 2 if given.quick else given.draws) for shots in SHOTS}
         figures["domains"][name] = by_shots
-        for shots, found in by_shots.items():
+        for shots, of_shots in by_shots.items():
             for kind in parts[0].texts:
-                cells = " | ".join(f"{gain:+.2f} ± {half:.2f}" for gain, half in found[kind].values())
-                print(f"| {name} | {shots} | {found['no text']:.2f} | {kind} | {cells} |", flush=True)
+                cells = " | ".join(f"{gain:+.2f} ± {half:.2f}" for gain, half in of_shots[kind].values())
+                print(f"| {name} | {shots} | {of_shots['no text']:.2f} | {kind} | {cells} |", flush=True)
     if given.out:
         atomic_write_text(given.out, json.dumps(figures, indent=2) + "\n")
 

@@ -46,15 +46,15 @@ class Wanted(NamedTuple):
     extra: str
     python: str
     installer: str
-    how: str
+    way: str
 
 
 class Environment:
     """An empty virtual environment in ``folder`` with the wheel and its extra. CalledProcessError if that fails."""
 
     def __init__(self, folder: Path, wanted: Wanted, arguments: argparse.Namespace) -> None:
-        extra, python, self._installer, how = wanted
-        self.folder, self.root = folder, folder / ("tools/syntrans" if how == "tool" else "venv")
+        extra, python, self._installer, way = wanted
+        self.folder, self.root = folder, folder / ("tools/syntrans" if way == "tool" else "venv")
         self.bin, self._uv = self.root / "bin", arguments.uv
         self._settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
         self._settings |= {"HF_HUB_OFFLINE": "1"}
@@ -65,29 +65,41 @@ class Environment:
             pinned = folder / "constraints.txt"
             pinned.write_text("".join(f"{line.strip()}\n" for line in _LINE.findall(listed)))
             self._settings |= {"UV_CONSTRAINT": str(pinned), "PIP_CONSTRAINT": str(pinned)}
-        if how != "tool":
+        if way != "tool":
             self._make_empty(python)
         begin = time.perf_counter()
-        self.run([*self._install(python, how), f"{arguments.wheel}{f'[{extra}]' if how == 'extra' else ''}"])
-        if extra != "base" and how != "extra":
+        self.run([*self._install(python, way), f"{arguments.wheel}{f'[{extra}]' if way == 'extra' else ''}"])
+        if extra != "base" and way != "extra":
             self.syntrans("install", extra)
         self.seconds = time.perf_counter() - begin
 
     def _make_empty(self, python: str) -> None:
         venv = [self._uv, "venv", "-q", "--python", python, str(self.root)]
         if self._installer == "pip":
-            found = python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
-            venv = [found, "-m", "venv", str(self.root)]
+            interpreter = (
+                python if os.sep in python else self.run([self._uv, "python", "find", "--system", python]).strip()
+            )
+            venv = [interpreter, "-m", "venv", str(self.root)]
         self.run(venv)
 
     def _lowest(self, python: str, extra: str) -> str:
         """The lowest versions that pyproject.toml allows: uv knows no such thing for what a wheel needs."""
-        asked = [] if extra == "base" else ["--extra", extra]
-        compiled = [self._uv, "pip", "compile", "-q", "--resolution", "lowest-direct", "--only-binary", ":all:", *asked]
+        extras = [] if extra == "base" else ["--extra", extra]
+        compiled = [
+            self._uv,
+            "pip",
+            "compile",
+            "-q",
+            "--resolution",
+            "lowest-direct",
+            "--only-binary",
+            ":all:",
+            *extras,
+        ]
         return self.run([*compiled, "--python-version", version_of(python), str(ROOT / "pyproject.toml")])
 
-    def _install(self, python: str, how: str) -> list[str]:
-        if how == "tool":
+    def _install(self, python: str, way: str) -> list[str]:
+        if way == "tool":
             return [self._uv, "tool", "install", "-q", "--python", python]
         if self._installer == "pip":
             return [str(self.bin / "python"), "-m", "pip", "install", "-q"]
@@ -138,14 +150,14 @@ def check(wanted: Wanted, arguments: argparse.Namespace) -> dict[str, object]:
     """One row."""
     folder = Path(tempfile.mkdtemp(prefix="installed-"))
     try:
-        made = Environment(folder, wanted, arguments)
-        size = made.megabytes()
+        environment = Environment(folder, wanted, arguments)
+        size = environment.megabytes()
         begin = time.perf_counter()
-        works = use(made, wanted.extra)
+        works = use(environment, wanted.extra)
         return {
             **wanted._asdict(),
             "python": version_of(wanted.python),
-            "seconds": round(made.seconds, 1),
+            "seconds": round(environment.seconds, 1),
             "megabytes": size,
             "works": works,
             "use_seconds": round(time.perf_counter() - begin, 1),

@@ -1,5 +1,5 @@
 """Limits that keep the code readable, checked: lines, functions, parameters, modules a folder, shapes, circles,
-names, the places of tests.
+names, the places of tests, and that no test patches what is private.
 
 Run by `make lint`. What must break a limit stands in EXCEPTIONS with its reason; an exception that is no longer needed
 is an error too, so the list cannot grow old. How many lines of tests there are to a line of code is printed.
@@ -19,6 +19,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("syntrans", "mining", "training", "world")
 FILE_LINES, FUNCTION_LINES, PARAMETERS, MODULES = 300, 40, 8, 15
+VAGUE = frozenset({"found", "made", "asked", "how"})  # names of variables that do not say what they hold
 ARRAYS = ("Tensor", "NDArray", "ndarray", "Array", "Labels")  # types that say no shape
 
 # A folder -> what none of its strings may name: an import in other words. A path of the world's weights is none.
@@ -66,7 +67,7 @@ class Breach(NamedTuple):
 
     place: str
     limit: str
-    how: str
+    reason: str
 
 
 def read() -> dict[Path, list[str]]:
@@ -83,7 +84,10 @@ def breaches(files: Mapping[Path, list[str]]) -> Iterator[Breach]:
         name = path.as_posix()
         if len(lines) > FILE_LINES:
             yield Breach(name, "lines", f"{len(lines)} lines, at most {FILE_LINES}")
-    trees = {path: ast.parse("\n".join(lines)) for path, lines in files.items() if path.parts[0] in PACKAGES}
+    every = {path: ast.parse("\n".join(lines)) for path, lines in files.items()}
+    for path, tree in every.items():
+        yield from _of_names(tree, path.as_posix())
+    trees = {path: tree for path, tree in every.items() if path.parts[0] in PACKAGES}
     for path, tree in trees.items():
         yield from _of_functions(tree, path.as_posix())
         yield from _of_strings(tree, path.as_posix(), STRANGERS.get(path.parts[0], ()))
@@ -93,6 +97,40 @@ def breaches(files: Mapping[Path, list[str]]) -> Iterator[Breach]:
     for folder, count in folders.items():
         if count > MODULES and folder.parts[0] in PACKAGES:
             yield Breach(folder.as_posix(), "modules", f"{count} modules, at most {MODULES}")
+
+
+def _of_names(tree: ast.Module, name: str) -> Iterator[Breach]:
+    """Vague names of variables, parameters and functions (not of what a class has), and private names patched."""
+    of_classes = {id(member) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for member in _members(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (private := _patched(node)):
+            yield Breach(name, "patches", f"line {node.lineno} patches {private}; give it a public name or an argument")
+        elif _bound(node) in VAGUE and id(node) not in of_classes:
+            yield Breach(name, "names", f"line {getattr(node, 'lineno', 0)}: {_bound(node)}; say what it is")
+
+
+def _members(node: ast.ClassDef) -> Iterator[ast.AST]:
+    for child in node.body:
+        yield child
+        yield from [child.target] if isinstance(child, ast.AnnAssign) else getattr(child, "targets", [])
+
+
+def _bound(node: ast.AST) -> str | None:
+    """The name that a node gives to something."""
+    if isinstance(node, ast.Name):
+        return node.id if isinstance(node.ctx, ast.Store) else None
+    if isinstance(node, ast.arg):
+        return node.arg
+    return node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _patched(node: ast.Call) -> str | None:
+    """The private name that a call of some `setattr` replaces: its second argument, or the end of its first."""
+    names = [a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if not names or not ast.unparse(node.func).endswith(".setattr"):
+        return None
+    name = names[0].rpartition(".")[2]
+    return name if name.startswith("_") and not name.startswith("__") else None
 
 
 def _of_functions(tree: ast.Module, name: str) -> Iterator[Breach]:
@@ -148,7 +186,7 @@ def _of_strings(tree: ast.AST, name: str, strangers: tuple[str, ...]) -> Iterato
 
 def _circles(trees: Mapping[str, ast.AST]) -> Iterator[Breach]:
     """The first circle of modules that import each other, imports inside functions included."""
-    imports = {name: {found for found in _imported(tree, trees) if found != name} for name, tree in trees.items()}
+    imports = {name: set(_imported(tree, trees)) - {name} for name, tree in trees.items()}
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
@@ -202,9 +240,9 @@ def tests_to_code(files: Mapping[Path, list[str]]) -> float:
 def main() -> int:
     """Print what is wrong; 1 if anything is."""
     files = read()
-    found = list(breaches(files))
-    broken = set[tuple[str, str]]().union(*map(_excuses, found))
-    wrong = [f"{breach.place}: {breach.how}" for breach in found if not _excuses(breach) & EXCEPTIONS.keys()]
+    all_breaches = list(breaches(files))
+    broken = set[tuple[str, str]]().union(*map(_excuses, all_breaches))
+    wrong = [f"{breach.place}: {breach.reason}" for breach in all_breaches if not _excuses(breach) & EXCEPTIONS.keys()]
     wrong += [f"{place}: keeps its limit of {limit}; not an exception" for place, limit in EXCEPTIONS.keys() - broken]
     print(*sorted(wrong), f"limits: {len(wrong)} breaches, {len(EXCEPTIONS)} exceptions", sep="\n")
     print(f"tests/code: {tests_to_code(files):.3f} lines")

@@ -27,8 +27,8 @@ tar --extract --gzip --file dist/syntrans-*.tar.gz --directory "$unpacked" --str
   cd "$unpacked"
   export PYTHONPATH=$PWD:$PWD/mining:$PWD/training:$PWD/world
   "$python" -c 'import os, syntrans, syntrans_world; assert syntrans.__file__.startswith(os.getcwd()), syntrans.__file__'
-  "$python" -m pytest -q -p no:cacheprovider --collect-only tests | tail -n 1
-  "$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" tests/docs tests/syntrans tests/world
+  "$python" -m pytest -q -p no:cacheprovider -m "not slow and not vllm" --assert=plain tests \
+    --deselect=tests/{benchmarks,cli,mining,reliability,training,wheel}/
 )
 echo "the source distribution: all tests are found, and those of contract, pages, foundation and world pass"
 wait "$installs"

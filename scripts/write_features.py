@@ -38,17 +38,17 @@ def main() -> None:
     parser.add_argument("--config", default="miniimagenet")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--set", action="append", default=[], dest="settings")
-    asked = parser.parse_args()
-    config = load_config(TrainConfig, asked.config, kind="training/configs", overrides=asked.settings)
+    arguments = parser.parse_args()
+    config = load_config(TrainConfig, arguments.config, kind="training/configs", overrides=arguments.settings)
     device = pick_device(config.device)
-    encoder, _ = open_encoder(asked.run, config.encoder, device, asked.file)
+    encoder, _ = open_encoder(arguments.run, config.encoder, device, arguments.file)
     precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
-    for name in asked.parts:
+    for name in arguments.parts:
         split = open_data(config.data, (name,))[name]
         values = run_encoder(encoder, split, size=config.encoder.test_size, device=device, precision=precision)
         if name == "val":
-            say(f"{asked.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
-        path = asked.out / f"{name}{SUFFIX}"
+            say(f"{arguments.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
+        path = arguments.out / f"{name}{SUFFIX}"
         write_sealed(path, feature_table(split, values.numpy()))
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
 

@@ -21,8 +21,8 @@ class Commands(TyperGroup):
             parent: TyperGroup = self
             *groups, last = name.split()
             for group in groups:
-                made = TyperGroup(name=group, help=GROUPS[group], rich_markup_mode=None)
-                parent = self.commands.setdefault(group, made)  # type: ignore[assignment]  # a group is a command
+                subcommands = TyperGroup(name=group, help=GROUPS[group], rich_markup_mode=None)
+                parent = self.commands.setdefault(group, subcommands)  # type: ignore[assignment]  # a group is a command
             parent.add_command(_Command(function_of(name), name=last, help=line, rich_markup_mode=None))
 
 

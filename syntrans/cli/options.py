@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,10 +74,20 @@ RENAMED = {
 
 
 def with_new_name(error: typer.TyperException, command_help: str) -> str:
-    """What is wrong with a command line; an option that was renamed is told with its new name."""
+    """What is wrong with a command line; an option that was renamed is told with its new name.
+
+    Where the shell has filled in a pattern, the names of all its files would be listed: some are enough.
+    """
     old = getattr(error, "option_name", None)
     new = RENAMED.get(f"{command_help.removesuffix('--help')}{old}")
-    return f"{old} was renamed to {new}" if new else error.format_message()
+    if new:
+        return f"{old} was renamed to {new}"
+    message: str = error.format_message()
+    extra = re.fullmatch(r"Got unexpected extra argument\S* \((.*)\)", message, re.DOTALL)
+    if extra is None:
+        return message
+    listed = textwrap.shorten(extra[1], 60, placeholder=" ...")
+    return f"{listed} belongs to no option; give each option one value, and a pattern in quotes"
 
 
 def overrides(given: Sequence[str] | None, **options: Any) -> list[str]:

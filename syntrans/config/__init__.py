@@ -10,11 +10,12 @@ from syntrans.config.load import (
     read_config,
     read_yaml,
 )
-from syntrans.config.model import Gone, Renamed, StrictModel, read_saved
+from syntrans.config.model import Gone, Renamed, Strict, StrictModel, read_saved
 
 __all__ = [
     "Gone",
     "Renamed",
+    "Strict",
     "StrictModel",
     "dotted",
     "dump_config",

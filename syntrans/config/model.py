@@ -31,10 +31,14 @@ class Gone:
     why: str
 
 
-class StrictModel(BaseModel):
+class Strict(BaseModel):
     """A pydantic model that refuses unknown keys and numbers that are not finite, and does not change once made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StrictModel(Strict):
+    """A section of a config. The rows of files are `Strict` alone: old keys would be sought in each of a million."""
 
     old_keys: ClassVar[Mapping[str, Renamed | Gone]] = {}
     old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {}

@@ -22,6 +22,8 @@ DEFINITIONS = "definitions"
 
 def definition_notes(entries: Sequence[ClassEntry]) -> dict[str, dict[str, str]]:
     """The notes that tell classes of one name apart; empty where none share one, or none is defined."""
+    if not any(entry.definition for entry in entries):
+        return {}
     counts = Counter(composed(entry.name) for entry in entries)
     shared = {entry.id: entry.definition for entry in entries if entry.definition and counts[composed(entry.name)] > 1}
     return {DEFINITIONS: shared} if shared else {}
@@ -34,21 +36,24 @@ def notes_of_run(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def one_identity(path: Path, rows: Iterable[Row], notes: dict[str, Any]) -> Iterator[Row]:
-    """``rows`` as they come; InputError at two names under one id, or at two ids under one name that nothing settles.
+    """``rows``, which come by class id; InputError at two names of one id, or two ids of one name that nothing settles.
 
     What settles it is a wnid, or a definition in ``notes``.
     """
     settled = {*notes.get(DEFINITIONS, ()), *notes.get("senses", ())}
-    names: dict[str, str] = {}
     ids: dict[str, str] = {}
+    class_id = class_name = ""
     for row in rows:
-        name = names.setdefault(row.class_id, row.class_name)
-        if name != row.class_name:
-            both = f"{name!r} and {row.class_name!r}"
-            raise InputError(f"{path}: class id {row.class_id!r} has the names {both}; give each its own id")
-        other = ids.setdefault(composed(row.class_name), row.class_id)
-        if other != row.class_id and not all(WNID.fullmatch(one) or one in settled for one in (other, row.class_id)):
-            both = f"{other!r} and {row.class_id!r}"
-            rule = "give both a definition in the class list, or names that differ"
-            raise InputError(f"{path}: {row.class_name!r} is the name of the classes {both}; {rule}")
+        if row.class_id == class_id and row.class_name != class_name:
+            both = f"{class_name!r} and {row.class_name!r}"
+            raise InputError(f"{path}: class id {class_id!r} has the names {both}; give each its own id")
+        if row.class_id != class_id:
+            class_id, class_name = row.class_id, row.class_name
+            name = composed(class_name)
+            # The row's own string where it will do: a million classes need no second million of strings.
+            other = ids.setdefault(class_name if name == class_name else name, class_id)
+            if other != class_id and not all(WNID.fullmatch(one) or one in settled for one in (other, class_id)):
+                both = f"{other!r} and {class_id!r}"
+                rule = "give both a definition in the class list, or names that differ"
+                raise InputError(f"{path}: {class_name!r} is the name of the classes {both}; {rule}")
         yield row

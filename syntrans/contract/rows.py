@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from syntrans.classes.entries import ARTICLE
-from syntrans.config import StrictModel
+from syntrans.config import Strict
 from syntrans.contract.scalars import (
     Cosine,
     Count,
@@ -56,7 +56,7 @@ Stage = Annotated[str, AfterValidator(one_of(STAGES))]
 Reason = Annotated[str, AfterValidator(one_of(REASONS))]
 
 
-class Author(StrictModel):
+class Author(Strict):
     """Who proposed a descriptor: model and revision, prompt id, sample number, seed, and its own words."""
 
     model: str
@@ -67,7 +67,7 @@ class Author(StrictModel):
     raw: PlainText
 
 
-class Vote(StrictModel):
+class Vote(Strict):
     """One judge's probability that the descriptor is true of the class; never the author's own.
 
     ``p_calibrated`` is what that judge's "yes" has turned out to be worth; None where nothing was calibrated.
@@ -79,7 +79,7 @@ class Vote(StrictModel):
     p_calibrated: Probability | None = None
 
 
-class Grounding(StrictModel):
+class Grounding(Strict):
     """What the vision-language model saw: mean P(yes) on pictures of the class, and of the contrast class."""
 
     model: str
@@ -91,7 +91,7 @@ class Grounding(StrictModel):
     """sha256 of the encoded pictures."""
 
 
-class Clip(StrictModel):
+class Clip(Strict):
     """CLIP's view: cosine similarity to pictures of the class, and its lead over the nearest other class."""
 
     model: str
@@ -102,7 +102,7 @@ class Clip(StrictModel):
     truncated: bool
 
 
-class DescriptorRow(StrictModel):
+class DescriptorRow(Strict):
     """One candidate descriptor of one class. What a stage that did not run would say is None.
 
     ``contrast_with`` is the class id from which the statement tells the class apart, if it was asked for so;
@@ -138,7 +138,7 @@ class DescriptorRow(StrictModel):
         return self
 
 
-class SemanticsRow(StrictModel):
+class SemanticsRow(Strict):
     """The knowledge about one class: a summary text and its embedding (any dimension, one per file)."""
 
     class_id: str = Field(min_length=1)
@@ -150,7 +150,7 @@ class SemanticsRow(StrictModel):
     embedding: list[Float32] = Field(min_length=1)
 
 
-class Pictures(StrictModel):
+class Pictures(Strict):
     """The pictures of the classes of a file: where they lie, how many there are, and what tells them from others."""
 
     path: str
@@ -160,7 +160,7 @@ class Pictures(StrictModel):
     """Of the sorted sha256 of all of them."""
 
 
-class FileMetadata(StrictModel):
+class FileMetadata(Strict):
     """The key-value metadata of both files."""
 
     schema_version: int = SCHEMA_VERSION

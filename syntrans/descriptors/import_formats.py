@@ -6,7 +6,6 @@ A source says of a class what it says, in its order; what is said twice is there
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, Field, ValidationError
 
 from syntrans.classes.entries import ClassEntry, composed, is_unicode
-from syntrans.config import StrictModel, first_problem
+from syntrans.config import Strict, first_problem
 from syntrans.contract.rows import Facet
 from syntrans.contract.scalars import PlainText
 from syntrans.errors import InputError, UsageError
@@ -37,7 +36,7 @@ OBJECT_LIMIT = 512 * MIB
 LINE_LIMIT = MIB
 
 
-class _LineModel(StrictModel):
+class _LineModel(Strict):
     """One line of a ``jsonl`` source. ``class`` and ``text`` must be there; ``id`` is the class's id, made of its name
     when left out; ``author``, ``revision`` and ``prompt`` say who wrote it, in which version, asked what.
     """
@@ -51,16 +50,22 @@ class _LineModel(StrictModel):
     prompt: PlainText = "jsonl"
 
 
-class Line(NamedTuple):
-    """A line once it is checked: a fifth of the memory, and a source may have millions of them."""
+class Origin(NamedTuple):
+    """What most lines of a source have in common; one object for all that have it."""
 
-    class_: str
-    text: str
-    id: str | None
     facet: str
     author: str
     revision: str
     prompt: str
+
+
+class Line(NamedTuple):
+    """A line once it is checked: a sixth of the memory, and a source may have millions of them."""
+
+    class_: str
+    text: str
+    id: str | None
+    origin: Origin
 
 
 class Source(NamedTuple):
@@ -121,7 +126,11 @@ def _of_lines(path: Path) -> Source:
     for line in lines:
         given = ids.get(line.class_, [])
         key = line.id or (given[0] if len(given) == 1 else line.class_)  # it may say the id once for all its lines
-        described.setdefault(ClassEntry(key, line.class_), []).append(line)
+        entry = ClassEntry(key, line.class_)
+        if entry in described:
+            described[entry].append(line)
+        else:
+            described[entry] = [line]  # half of what an empty list takes that is then added to
     return Source(path, _JSONL, _sha256(path), described, [])
 
 
@@ -129,6 +138,7 @@ def _lines(path: Path) -> Iterator[Line]:
     """The lines that are not empty, one of them in memory at a time."""
     rule = "write one object a line"
     names: dict[str, str] = {}
+    origins: dict[Origin, Origin] = {}
     with open_plain(path) as file:
         # Split at line feeds only: JSON may hold the other characters that str.splitlines takes for line ends.
         for number, text in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), start=1):
@@ -140,7 +150,7 @@ def _lines(path: Path) -> Iterator[Line]:
                 value = parse_json(text)
             except ValueError as error:
                 raise InputError(f"{path}, line {number} is not JSON ({str(error)[:80]}); {rule}") from error
-            yield _line(value, f"{path}, line {number}", names)
+            yield _line(value, f"{path}, line {number}", names, origins)
 
 
 def _sha256(path: Path) -> str:
@@ -159,6 +169,7 @@ def _of_object(path: Path, form: str | None) -> Source:
         raise InputError(f"{path} holds no object; it must map class names to lists of descriptions")
     form = form or _told_from([texts for _, texts in pairs])
     described: dict[ClassEntry, list[Line]] = {}
+    origins: dict[Origin, Origin] = {}
     repeated: list[str] = []
     for name, texts in pairs:
         try:
@@ -170,7 +181,7 @@ def _of_object(path: Path, form: str | None) -> Source:
         about = {"class": shown, "author": f"gpt-3 ({_AUTHORS[form]})", "prompt": form}
         entry = ClassEntry(shown, shown)
         repeated += [shown] if entry in described else []
-        lines = [_line({"text": text, **about}, f"{path}: class {shown!r}", {shown: shown}) for text in texts]
+        lines = [_line({"text": text, **about}, f"{path}: class {shown!r}", {shown: shown}, origins) for text in texts]
         described.setdefault(entry, []).extend(lines)
     return Source(path, form, _sha256(path), described, list(dict.fromkeys(repeated)))
 
@@ -188,13 +199,12 @@ def _told_from(lists: list[object]) -> str:
     return _CUPL if 2 * sum(text.rstrip().endswith(".") for text in texts) > len(texts) else _DCLIP
 
 
-def _line(value: object, place: str, names: dict[str, str]) -> Line:
-    """A checked line; ``names`` keeps one object for a name, however many lines it has."""
+def _line(value: object, place: str, names: dict[str, str], origins: dict[Origin, Origin]) -> Line:
+    """A checked line; ``names`` and ``origins`` keep one object for what many lines repeat."""
     try:
         line = _LineModel.model_validate(value)
     except ValidationError as error:
         keys = ", ".join(field.alias or name for name, field in _LineModel.model_fields.items())
         raise InputError(f"{place}: {first_problem(error)}; the keys are {keys}") from error
-    # One object for the words that every line repeats.
-    repeated = map(sys.intern, (line.facet, line.author, line.revision, line.prompt))
-    return Line(names.setdefault(line.class_, line.class_), line.text, line.id, *repeated)
+    origin = Origin(line.facet, line.author, line.revision, line.prompt)
+    return Line(names.setdefault(line.class_, line.class_), line.text, line.id, origins.setdefault(origin, origin))

@@ -88,14 +88,15 @@ def import_descriptions(
         raise InputError(f"{', '.join(map(str, paths))}: there is no description at all; add some")
     done.n_classes = len(said)
     remove_rests(make_dir(out))
-    write_descriptors(done.descriptors, _in_order(said, done), _metadata(out.resolve().name, sources, list(said)))
+    metadata = _metadata(out.resolve().name, sources, list(said))
+    write_descriptors(done.descriptors, _in_order(said, done), metadata)
     return done
 
 
 def _in_order(said: Said, done: Imported) -> Iterator[DescriptorRow]:
-    """All rows by class id, made as they are written and counted."""
+    """All rows by class id, made as they are written and counted; ``said`` is emptied."""
     for entry in sorted(said, key=lambda entry: entry.id):
-        for row in _rows(entry, said[entry], done):
+        for row in _rows(entry, said.pop(entry), done):
             done.n_rows += row.kept
             yield row
 
@@ -139,9 +140,11 @@ def _united(sources: Sequence[Source], done: Imported) -> Said:
     said: Said = {}
     for source in sources:
         described: Said = {}
-        for entry in list(source.described):
-            lines = source.described.pop(entry)
+        entries = list(source.described)[::-1]
+        while entries:
+            lines = source.described.pop(entry := entries.pop())
             described[_settled(entry, lines, source)] = lines
+        source.described.clear()  # or its table stays as large as it was
         if len(sources) > 1:
             require_clean(list(described))  # two classes of one source are never the same one of another
         if not said:
@@ -200,7 +203,7 @@ def _rows(entry: ClassEntry, lines: Sequence[Line], done: Imported) -> list[Desc
             class_name=entry.name,
             descriptor_id=descriptor_id(entry.id, group[0][0].text),
             text=group[0][0].text,
-            facet=group[0][0].facet,
+            facet=group[0][0].origin.facet,
             authors=[author for _, author in group],
             kept=True,
             rank=rank,
@@ -227,4 +230,7 @@ def _nothing(entry: ClassEntry) -> DescriptorRow:
 
 
 def _author(line: Line, sample: int) -> Author:
-    return Author(model=line.author, revision=line.revision, prompt=line.prompt, sample=sample, seed=0, raw=line.text)
+    origin = line.origin
+    return Author(
+        model=origin.author, revision=origin.revision, prompt=origin.prompt, sample=sample, seed=0, raw=line.text
+    )

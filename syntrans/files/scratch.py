@@ -17,7 +17,7 @@ from pathlib import Path
 from syntrans.errors import EnvironmentProblem
 
 PREFIX = "syntrans-"
-_LONGEST = 55  # bytes of TMPDIR: a socket's path holds 107, and a worker's adds the names of two folders and its own
+LONGEST = 55  # bytes of TMPDIR: a socket's path holds 107, and a worker's adds the names of two folders and its own
 _UNLOCKED = "new-syntrans-"  # for the moment between a folder's making and its locking
 _MOMENT = 3600  # seconds: no living process is that long about it
 
@@ -43,7 +43,7 @@ def scratch_folder() -> Iterator[Path]:
 def _place() -> Path:
     """Where temporary folders go: TMPDIR, or /tmp where that leaves no room for the name of a worker's socket."""
     place = tempfile.gettempdir()
-    return Path("/tmp" if len(os.fsencode(place)) > _LONGEST and os.access("/tmp", os.W_OK) else place)  # noqa: S108
+    return Path("/tmp" if len(os.fsencode(place)) > LONGEST and os.access("/tmp", os.W_OK) else place)  # noqa: S108
 
 
 def remove_abandoned() -> None:

@@ -99,13 +99,25 @@ def decode(data: bytes, origin: str = "a picture", *, at_least: int | None = Non
         _refuse_bomb(picture, origin)
         if at_least is not None:
             picture.draft(None, (at_least, at_least))  # None keeps the mode
-        return _rgb(_upright(picture))
     except InputError:
         raise
     except UnidentifiedImageError as error:  # its text is the address of our buffer
-        raise InputError(f"{origin} is not a readable picture (no known format); replace or remove it") from error
+        raise _unreadable(origin, "no known format") from error
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise InputError(f"{origin} is not a readable picture ({error}); replace or remove it") from error
+        raise _unreadable(origin, error) from error
+    return upright_rgb(picture, origin)
+
+
+def upright_rgb(picture: Image.Image, origin: str) -> Image.Image:
+    """What `decode` gives of a picture that is opened already; InputError naming ``origin`` if it is broken."""
+    try:
+        return _rgb(_upright(picture))
+    except Exception as error:  # as above
+        raise _unreadable(origin, error) from error
+
+
+def _unreadable(origin: str, why: object) -> InputError:
+    return InputError(f"{origin} is not a readable picture ({why}); replace or remove it")
 
 
 def _too_large() -> str:

@@ -83,7 +83,7 @@ def loose_pool(path: str) -> FilePool:
     """Pictures that are in no class, under the key "": one file, what fits a pattern, or those in a folder itself."""
     root = Path(path)
     if root.is_file():
-        files = [root] if root.suffix.lower() in suffixes() else []
+        files = [root] if root.suffix.lower() in suffixes() or is_picture(root) else []
     else:
         files = loose_pictures(root) if root.is_dir() else [file for file in globbed(root) if is_picture(file)]
     return FilePool({"": files} if files else {})
@@ -100,17 +100,18 @@ def holds(root: Path) -> str:
 
 
 def _nothing(path: str, root: Path, *, by_class: bool) -> str:
+    gone = "is a pipe, socket or device" if root.exists() else "is not there"
+    if not by_class:
+        what = "is no picture" if root.is_file() else f"holds no picture ({holds(root)})" if root.is_dir() else gone
+        return f"{path} {what}; give a picture, a folder, a pattern in quotes, or Parquet"
     if root.is_file():
         return f"{path} is a file; give a folder of pictures by class, or a Parquet file"
-    if root.is_dir() and not by_class:
-        return f"{path} holds no picture ({holds(root)}); give a picture, a folder, a pattern in quotes, or Parquet"
     if root.is_dir():
         loose = len(loose_pictures(root))
         lie = "picture lies" if loose == 1 else "pictures lie"
         have = f"{loose} {lie} in it, in no class" if loose else holds(root)
         return f"{path} holds no picture by class ({have}); give one folder a class, or Parquet with image and class"
-    what = "is a pipe, socket or device" if root.exists() else "is not there"
-    return f"{path} {what}; give a folder, or a Parquet file"
+    return f"{path} {gone}; give a folder, or a Parquet file"
 
 
 def _named_part(root: Path, name: str, columns: Columns, *, stay: bool) -> Pool | None:

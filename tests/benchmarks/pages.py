@@ -29,12 +29,12 @@ PROSE = {  # no whole commands
 
 def commands(pattern: re.Pattern[str]) -> list[str]:
     """What the pages name, each once, continued lines joined."""
-    found: dict[str, None] = {}
+    listed: dict[str, None] = {}
     for page in PAGES:
         text = re.sub(r"\\\n#? *", "", page.read_text(encoding="utf-8"))
         # Two blanks begin a remark; <run> and $run stand for a name.
-        found |= {re.split(r" {2,}", line.strip())[0].strip(): None for line in pattern.findall(text)}
-    return list(found)
+        listed |= {re.split(r" {2,}", line.strip())[0].strip(): None for line in pattern.findall(text)}
+    return list(listed)
 
 
 BENCHMARKS = commands(BENCHMARK)

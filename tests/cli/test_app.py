@@ -24,11 +24,11 @@ Call = Callable[..., Any]  # see conftest.py
 
 def commands() -> dict[str, typer.core.TyperCommand]:
     root = typer.main.get_group(app)
-    found: dict[str, Any] = {}
+    listed: dict[str, Any] = {}
     for name, command in root.commands.items():
         below = getattr(command, "commands", None)
-        found.update({f"{name} {key}": value for key, value in below.items()} if below else {name: command})
-    return found
+        listed.update({f"{name} {key}": value for key, value in below.items()} if below else {name: command})
+    return listed
 
 
 def test_the_version_is_that_of_the_package(call: Call) -> None:
@@ -39,11 +39,11 @@ def test_with_json_the_version_says_what_a_bug_report_needs(call: Call, monkeypa
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", "/home/somebody/cache")
     done = call("--version", "--json")
-    found = json.loads(done.out)
-    assert (done.code, done.err, found["syntrans"]) == (0, "", __version__)
-    assert found["packages"].keys() >= {"torch", "vllm", "pyarrow"}
-    assert found["python"].endswith(".".join(map(str, sys.version_info[:3])))
-    assert (found["environment"]["HF_HUB_OFFLINE"], found["environment"]["HF_HOME"]) == ("1", "(set)")
+    facts = json.loads(done.out)
+    assert (done.code, done.err, facts["syntrans"]) == (0, "", __version__)
+    assert facts["packages"].keys() >= {"torch", "vllm", "pyarrow"}
+    assert facts["python"].endswith(".".join(map(str, sys.version_info[:3])))
+    assert (facts["environment"]["HF_HUB_OFFLINE"], facts["environment"]["HF_HOME"]) == ("1", "(set)")
     assert "somebody" not in done.out
 
 
@@ -242,9 +242,9 @@ def test_a_bug_of_ours_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_doctor_tells_what_is_installed(call: Call) -> None:
-    found = json.loads(call("doctor", "--json").out)
-    assert found["syntrans"] == __version__
-    assert found["mining_config"] in {"cpu", "gpu24", "gpu80"}
+    report = json.loads(call("doctor", "--json").out)
+    assert report["syntrans"] == __version__
+    assert report["mining_config"] in {"cpu", "gpu24", "gpu80"}
     assert "python" in call("doctor").out
 
 
@@ -260,6 +260,14 @@ def test_a_full_disk_ends_an_import_with_4_and_leaves_nothing(
     assert done.code == 4
     assert "the disk is full; free some room" in done.err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_pattern_that_the_shell_has_filled_in_is_told_to_stand_in_quotes(call: Call) -> None:
+    done = call("predict", "--support", "known", "--query", *(f"new/{n}.jpg" for n in range(500)))
+    assert done.code == 2
+    assert "new/1.jpg new/2.jpg" in done.err
+    assert "belongs to no option; give each option one value, and a pattern in quotes" in done.err
+    assert len(done.err) < 200
 
 
 def test_partial_results_are_resumable_by_their_exit_code() -> None:

@@ -60,8 +60,8 @@ def test_the_packages_themselves_import_nothing_heavy(module: str) -> None:
 
 
 def test_no_module_of_the_foundation_imports_torch_or_vllm() -> None:
-    found = [module.name for module in walk_packages(syntrans.__path__, "syntrans.") if not module.ispkg]
-    foundation = [name for name in found if not name.startswith("syntrans.cli.") and name != "syntrans.__main__"]
+    modules = [module.name for module in walk_packages(syntrans.__path__, "syntrans.") if not module.ispkg]
+    foundation = [name for name in modules if not name.startswith("syntrans.cli.") and name != "syntrans.__main__"]
     assert "syntrans.contract.schemas" in foundation
     assert loaded_by(", ".join(foundation), ("torch", "vllm", "transformers", "open_clip", "datasets")) == []
 

@@ -159,10 +159,10 @@ def check_all_commands(name: str, home: Path) -> None:
         if (needs or name == "base" or line.startswith("import"))
         and not (line in LONG and here.issuperset(EXTRAS[needs[0]].packages))
     ]  # fmt: skip
-    found = run_without(tuple(set(ANYTHING) - here), [shlex.split(line) for line in lines], home)
+    outcomes = run_without(tuple(set(ANYTHING) - here), [shlex.split(line) for line in lines], home)
     problems = {
         line: outcome
-        for line, outcome in zip(lines, found, strict=True)
+        for line, outcome in zip(lines, outcomes, strict=True)
         if wrong(outcome, COMMANDS[line], here) or "Traceback" in outcome[2]
     }
     assert problems == {}
@@ -197,13 +197,13 @@ def command_words(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.slow
 def test_the_doctor_fails_before_a_run_that_would(tmp_path: Path) -> None:
-    (found,) = run_without(EXTRAS["cpu"].packages, [["doctor", "--config", "cpu"]], tmp_path)
-    assert found[0] == 4
-    assert "syntrans install cpu" in found[1]
-    assert found[2] == ""
+    (outcome,) = run_without(EXTRAS["cpu"].packages, [["doctor", "--config", "cpu"]], tmp_path)
+    assert outcome[0] == 4
+    assert "syntrans install cpu" in outcome[1]
+    assert outcome[2] == ""
 
 
 def test_every_shipped_config_can_be_planned_for(tmp_path: Path) -> None:
     names = sorted(path.stem for path in shipped_dir("mining/configs").glob("*.yaml"))
-    found = run_without(ANYTHING, [["mine", "--classes", "mini", "--config", name] for name in names], tmp_path)
-    assert {code for code, _, _ in found} == {4}
+    outcomes = run_without(ANYTHING, [["mine", "--classes", "mini", "--config", name] for name in names], tmp_path)
+    assert {code for code, _, _ in outcomes} == {4}

@@ -38,14 +38,14 @@ def photographs(shared_data: Path, root: Path) -> list[str]:
 
 def transcript(page: str) -> list[tuple[str, list[str]]]:
     """Each command of the page's console blocks with the lines below it."""
-    found: list[tuple[str, list[str]]] = []
+    steps: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ "):
-                found.append((line.removeprefix("$ "), []))
+                steps.append((line.removeprefix("$ "), []))
             else:
-                found[-1][1].append(line)
-    return found
+                steps[-1][1].append(line)
+    return steps
 
 
 def masked(text: str, home: Path) -> set[str]:

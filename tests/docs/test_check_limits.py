@@ -1,4 +1,4 @@
-"""`scripts/check_limits.py` sees shapes left out, circles, strings that stand for imports, and tests in no place."""
+"""`scripts/check_limits.py` sees shapes left out, circles, vague names, private patches, and tests in no place."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 from check_limits import Breach, breaches
 
 
-def found(limit: str, **sources: str) -> list[Breach]:
+def broken(limit: str, **sources: str) -> list[Breach]:
     files = {Path(name.replace("__", "/") + ".py"): text.split("\n") for name, text in sources.items()}
     return [breach for breach in breaches(files) if breach.limit == limit]
 
 
 @pytest.mark.parametrize("back", ["from syntrans import a", "def f():\n    from syntrans.a import g"])
 def test_two_modules_that_import_each_other_are_a_circle(back: str) -> None:
-    (circle,) = found("circle", syntrans__a="from syntrans import b", syntrans__b=back)
-    assert {"syntrans.a", "syntrans.b"} <= set(circle.how.replace(" <- ", " ").split())
+    (circle,) = broken("circle", syntrans__a="from syntrans import b", syntrans__b=back)
+    assert {"syntrans.a", "syntrans.b"} <= set(circle.reason.replace(" <- ", " ").split())
 
 
 def test_an_import_for_types_alone_makes_no_circle() -> None:
     back = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from syntrans.a import g"
-    assert found("circle", syntrans__a="from syntrans import b", syntrans__b=back) == []
+    assert broken("circle", syntrans__a="from syntrans import b", syntrans__b=back) == []
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_an_import_for_types_alone_makes_no_circle() -> None:
     [("syntrans_training.text", 1), ("package:syntrans_world/weights/clip", 0), ("syntrans_world.truth", 1)],
 )
 def test_a_string_of_mining_names_neither_training_nor_the_worlds_code(text: str, count: int) -> None:
-    assert len(found("strings", mining__syntrans_mining__a=f"x = {text!r}")) == count
+    assert len(broken("strings", mining__syntrans_mining__a=f"x = {text!r}")) == count
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_string_of_mining_names_neither_training_nor_the_worlds_code(text: str
     ],
 )
 def test_tests_stand_where_their_module_stands(test: str, count: int) -> None:
-    assert len(found("mirror", mining__syntrans_mining__steps__merge="", **{f"tests__mining__{test}": ""})) == count
+    assert len(broken("mirror", mining__syntrans_mining__steps__merge="", **{f"tests__mining__{test}": ""})) == count
 
 
 TORCH = "import torch\n"
@@ -79,3 +79,31 @@ def test_without_torch_the_docstring_may_say_the_shape(said: str) -> None:
 @pytest.mark.parametrize("source", ['def f(x: Float[Tensor, "n d"] | None): ...', "def _f(x: Tensor): ..."])
 def test_shapes_and_private_functions_are_let_alone(source: str) -> None:
     assert not breaks_shapes(TORCH + source)
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("found = 1", 1),
+        ("def f(how): ...", 1),
+        ("def made(): ...", 1),
+        ("x = [asked for asked in y]", 1),
+        ("f(found=1)\nx.made = 2\ny = x.asked", 0),
+        ("class A:\n    found: int\n    how = 1\n    def asked(self): ...", 0),
+    ],
+)
+def test_a_variable_says_what_it_holds(source: str, count: int) -> None:
+    assert len(broken("names", benchmarks__a=source)) == count
+
+
+@pytest.mark.parametrize(
+    ("call", "count"),
+    [
+        ('monkeypatch.setattr(demo, "_train", stop)', 1),
+        ('monkeypatch.setattr("syntrans.files.scratch._LONGEST", 1)', 1),
+        ('monkeypatch.setattr(torch, "__version__", "99")', 0),
+        ('monkeypatch.setattr("importlib.util.find_spec", find)', 0),
+    ],
+)
+def test_tests_patch_nothing_private(call: str, count: int) -> None:
+    assert len(broken("patches", tests__a=call)) == count

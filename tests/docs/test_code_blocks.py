@@ -33,8 +33,8 @@ def blocks(*languages: str, pages: list[str] = PAGES) -> list[str]:
 
 
 def test_data_on_a_page_can_be_read() -> None:
-    found = [(language, code) for name in PAGES for language, code in BLOCK.findall(text_of(name))]
-    data = [READERS[language](code) for language, code in found if language in READERS]
+    code_blocks = [(language, code) for name in PAGES for language, code in BLOCK.findall(text_of(name))]
+    data = [READERS[language](code) for language, code in code_blocks if language in READERS]
     assert len(data) >= 3
 
 

@@ -24,13 +24,13 @@ ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 @cache
 def where() -> dict[str, list[str]]:
     """Files of every equation: those of its row, or of the first "Where" below it."""
-    found = {}
+    places = {}
     for equation in EQUATION.finditer(PAGE):
         below = PAGE[equation.start() :]
         row = below.startswith("|")
         text = below.partition("\n")[0] if row else re.split(r"[Ww]here:", below)[1].partition("\n\n")[0]
-        found[equation[1]] = FILE.findall(text)
-    return found
+        places[equation[1]] = FILE.findall(text)
+    return places
 
 
 def cited(text: str) -> set[str]:

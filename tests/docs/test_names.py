@@ -16,7 +16,7 @@ PROSE = re.compile(r'""".*?"""|#[^\n"\']*$', re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r"`{1,2}([A-Za-z_][\w.]*\w)(?:\(\))?`{1,2}")
 WORD = re.compile(r"\w+")
 # Of other people's code.
-FOREIGN = {"imagehash", "phash", "make_descriptor_sentence"}
+FOREIGN = {"LinAlgError", "imagehash", "phash", "make_descriptor_sentence"}
 
 
 @cache

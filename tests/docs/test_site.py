@@ -65,5 +65,5 @@ def test_every_anchor_of_a_page_leads_to_a_heading(name: str) -> None:
 @pytest.mark.parametrize("name", ["syntrans", "skd", "cmkd", "flier"])
 def test_a_published_system_has_what_is_published_here_different_and_found(name: str) -> None:
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    asked = ["Published", "Here", "What differs", "What it gave", "Run it"]
-    assert [title for title in re.findall(r"^## (.+)$", text, re.MULTILINE) if title in asked] == asked
+    headings = ["Published", "Here", "What differs", "What it gave", "Run it"]
+    assert [title for title in re.findall(r"^## (.+)$", text, re.MULTILINE) if title in headings] == headings

@@ -26,7 +26,7 @@ def whole(content: Any = GOOD, **changes: Any) -> dict[str, Any]:
     return {"id": "x", "object": "chat.completion", "created": 0, "model": "a", "choices": [choice], "usage": usage}
 
 
-def asked(*, yes_no: bool) -> Request:
+def request_of(*, yes_no: bool) -> Request:
     return Request("id", "a", (Message("user", "question"),), Sampling(9), yes_no=yes_no)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 REASONS = {
     ("syntrans/images/cifar.py", "_unpickle"): "a crafted pickle can make its reader stumble over anything",
     ("syntrans/images/decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
+    ("syntrans/images/decode.py", "upright_rgb"): "as decode, of a picture that is opened already",
     ("syntrans/images/decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
     ("syntrans/images/hub.py", "open_tables"): "the library's errors have many bases",
     (

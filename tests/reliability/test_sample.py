@@ -25,13 +25,13 @@ def reliability(monkeypatch: pytest.MonkeyPatch, repository: Path) -> ModuleType
 def test_a_sample_of_kills_disks_damage_bad_input_and_a_soak_is_as_promised(
     reliability: ModuleType, tmp_path: Path
 ) -> None:
-    found = reliability.measure(tmp_path, 0, 0.01)
-    assert reliability.faults(found) == []
-    assert sum(row["hit"] for row in found["kills"]) >= 10
+    figures = reliability.measure(tmp_path, 0, 0.01)
+    assert reliability.faults(figures) == []
+    assert sum(row["hit"] for row in figures["kills"]) >= 10
     scenes = {"mine", "import", "pack", "train", "evaluate", "predict"}
-    assert {row["scene"] for row in found["kills"]} == scenes
-    assert {row["scene"] for row in found["signals"]} == scenes - {"train", "predict"}
-    assert all(found["world"].values())
+    assert {row["scene"] for row in figures["kills"]} == scenes
+    assert {row["scene"] for row in figures["signals"]} == scenes - {"train", "predict"}
+    assert all(figures["world"].values())
 
 
 FINE = {"scene": "mine", "kills": 1, "hit": 1, "different": 0, "asked_twice": 0}

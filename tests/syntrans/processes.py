@@ -16,16 +16,16 @@ SHARED = Path("/dev/shm")
 
 def in_session(session: int) -> list[str]:
     """The commands of all living processes of a session, as /proc has them."""
-    found = []
+    pids = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
                 if int(its_session) == session and state != "Z":
-                    found.append((folder / "cmdline").read_text().replace("\0", " "))
+                    pids.append((folder / "cmdline").read_text().replace("\0", " "))
             except OSError:
                 continue  # it has just ended
-    return found
+    return pids
 
 
 def answers_kept(out: Path) -> int:

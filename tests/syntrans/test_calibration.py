@@ -44,18 +44,18 @@ def test_a_constant_column_gets_no_weight() -> None:
 def test_an_overconfident_judge_is_believed_as_far_as_it_was_right() -> None:
     p = [0.9999] * 100 + [0.0001] * 100
     true = [True] * 80 + [False] * 20 + [False] * 90 + [True] * 10
-    found = fit_platt(p, true, revision="r")
-    assert found is not None
-    assert found(0.9999) == pytest.approx(0.8, abs=0.02)
-    assert found(0.0001) == pytest.approx(0.1, abs=0.02)
-    assert found.n == 200
+    fitted = fit_platt(p, true, revision="r")
+    assert fitted is not None
+    assert fitted(0.9999) == pytest.approx(0.8, abs=0.02)
+    assert fitted(0.0001) == pytest.approx(0.1, abs=0.02)
+    assert fitted.n == 200
 
 
 def test_a_judge_that_says_the_opposite_tells_nothing() -> None:
-    found = fit_platt([0.9] * 30 + [0.1] * 30, [False] * 30 + [True] * 30, revision="r")
-    assert found is not None
-    assert found.slope == 0
-    assert found(0.9) == found(0.1) == pytest.approx(0.5, abs=0.01)
+    fitted = fit_platt([0.9] * 30 + [0.1] * 30, [False] * 30 + [True] * 30, revision="r")
+    assert fitted is not None
+    assert fitted.slope == 0
+    assert fitted(0.9) == fitted(0.1) == pytest.approx(0.5, abs=0.01)
 
 
 def test_answers_of_one_kind_fit_nothing() -> None:
@@ -66,10 +66,10 @@ def test_answers_of_one_kind_fit_nothing() -> None:
 def test_a_calibration_is_a_probability_and_keeps_the_order(
     pairs: list[tuple[float, bool]], low: float, high: float
 ) -> None:
-    found = fit_platt([p for p, _ in pairs], [true for _, true in pairs], revision="r")
-    if found is not None:
+    fitted = fit_platt([p for p, _ in pairs], [true for _, true in pairs], revision="r")
+    if fitted is not None:
         low, high = sorted((low, high))
-        assert 0 <= found(low) <= found(high) + 1e-12 <= 1 + 1e-9
+        assert 0 <= fitted(low) <= fitted(high) + 1e-12 <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("x", [-1e4, -1.0, 0.0, 1.0, 1e4])

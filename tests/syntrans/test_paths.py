@@ -63,9 +63,9 @@ def test_a_file_where_a_folder_must_be_is_said_in_one_line(tmp_path: Path) -> No
 
 
 def test_run_folders_are_made_below_the_root_from_the_environment(artifacts: Path) -> None:
-    made = paths.new_run_dir("mine")
-    assert made.parent == artifacts / "mine"
-    assert made.is_dir()
+    folder = paths.new_run_dir("mine")
+    assert folder.parent == artifacts / "mine"
+    assert folder.is_dir()
 
 
 def test_the_newest_artifact_is_the_one_written_last(artifacts: Path) -> None:

@@ -13,10 +13,10 @@ FACE = "a red face beside a black and white head, and a yellow bar in each wing"
 
 
 def page(width: int, *, spare=("note", "place")) -> str:
-    made = table("name", "text", ">rows", "note", "place", whole=("name",))
-    add_row(made, "goldfinch", FACE, 12, "x" * 30, "P")
-    add_row(made, "crane", "long legs", 3456, "two words", "package:syntrans_world/weights/llm-a")
-    return as_text(fitted(made, width, spare), width)
+    listing = table("name", "text", ">rows", "note", "place", whole=("name",))
+    add_row(listing, "goldfinch", FACE, 12, "x" * 30, "P")
+    add_row(listing, "crane", "long legs", 3456, "two words", "package:syntrans_world/weights/llm-a")
+    return as_text(fitted(listing, width, spare), width)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 130])
@@ -25,18 +25,18 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_columns_that_had_to_go_are_named_in_the_order_of_going() -> None:
-    found = page(80)
-    assert "not shown in 80 columns: note, place (a wider terminal or a pipe shows them)" in found
-    assert "xxx" not in found
-    assert "goldfinch" in found
-    assert "3456" in found
+    printed = page(80)
+    assert "not shown in 80 columns: note, place (a wider terminal or a pipe shows them)" in printed
+    assert "xxx" not in printed
+    assert "goldfinch" in printed
+    assert "3456" in printed
 
 
 def test_without_columns_to_spare_words_are_folded_and_nothing_is_lost() -> None:
-    found = page(60, spare=())
-    assert "not shown" not in found
-    assert "…" not in found
-    assert found.count("x") == 31  # of the note, and of the head "text"
+    printed = page(60, spare=())
+    assert "not shown" not in printed
+    assert "…" not in printed
+    assert printed.count("x") == 31  # of the note, and of the head "text"
 
 
 def test_a_pipe_gets_every_column_and_each_row_on_one_line() -> None:

@@ -54,6 +54,6 @@ def test_a_huge_text_needs_few_looks_at_it() -> None:
 
 def test_the_vector_of_windows_is_their_mean_made_unit() -> None:
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
-    found = mean_vectors(vectors, [2, 1])
-    assert found[0] == pytest.approx([0.5**0.5, 0.5**0.5])
-    assert found[1].tobytes() == vectors[2].tobytes()
+    means = mean_vectors(vectors, [2, 1])
+    assert means[0] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert means[1].tobytes() == vectors[2].tobytes()

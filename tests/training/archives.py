@@ -185,9 +185,9 @@ def _opcodes(value: object) -> bytes:
     dtype = (
         b"cnumpy\ndtype\n" + _opcodes((code, 0, 1)) + b"R" + _opcodes((3, order, None, None, None, -1, -1, 0)) + b"b"
     )
-    made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n" + _opcodes((0,)) + _opcodes("b") + b"tR"
+    opcodes = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n" + _opcodes((0,)) + _opcodes("b") + b"tR"
     state = b"(" + _opcodes(1) + _opcodes(value.shape) + dtype + _opcodes(False) + _opcodes(value.tobytes()) + b"t"
-    return made + state + b"b"
+    return opcodes + state + b"b"
 
 
 MAKERS = {

@@ -20,7 +20,7 @@ from syntrans_mining.config import MiningConfig
 from syntrans_mining.run.pictures import open_pictures, pictures_of
 from syntrans_training.config import DataConfig, TrainConfig
 from syntrans_training.data.check import check
-from syntrans_training.data.load_splits import open_data
+from syntrans_training.data.load_splits import decoding_of, open_data, origin_of
 from syntrans_training.data.store import Split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.pipeline.preparation import prepare
@@ -51,9 +51,9 @@ class Read(NamedTuple):
     said: str
 
 
-def mine(asked: Asked) -> Read:
+def mine(request: Asked) -> Read:
     """`syntrans mine --images`."""
-    image, label = asked.columns
+    image, label = request.columns
     config = MiningConfig.model_validate(
         {
             "llms": [{"name": "a", "path": "a"}],
@@ -62,34 +62,34 @@ def mine(asked: Asked) -> Read:
             "filter": {"images": 99},
         }
     )
-    entries, said = [ClassEntry(name, name) for name in asked.classes], list[str]()
+    entries, said = [ClassEntry(name, name) for name in request.classes], list[str]()
     with tempfile.TemporaryDirectory() as copies:
-        images = open_pictures(asked.path, config, entries)
+        images = open_pictures(request.path, config, entries)
         chosen = pictures_of(config, entries, images, Path(copies), said.append)
     return _read(((name, picture.sha256) for name, own in chosen.items() for picture in own), "\n".join(said))
 
 
-def train(asked: Asked) -> Read:
+def train(request: Asked) -> Read:
     """`syntrans train`, and `syntrans evaluate`, which reads the novel part of the same data."""
-    config = {"data": asked.data().model_dump(), "episodes": {"ways": 2, "shots": [1], "queries": 2}}
+    config = {"data": request.data().model_dump(), "episodes": {"ways": 2, "shots": [1], "queries": 2}}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
-        prepared = prepare(TrainConfig.model_validate(config), _described(asked.classes, Path(folder)))
+        prepared = prepare(TrainConfig.model_validate(config), _described(request.classes, Path(folder)))
         data, split = prepared.config.data, prepared.split
         parts = [*open_data(data, ("base", "val"), split).values(), *open_data(data, ("novel",), split).values()]
     return _of(parts, said.getvalue())
 
 
-def evaluate_images(asked: Asked) -> Read:
+def evaluate_images(request: Asked) -> Read:
     """`syntrans evaluate --images`: all classes are novel; of data that are divided those of that part."""
-    trained = asked._replace(path="elsewhere", split=None).data()
+    trained = request._replace(path="elsewhere", split=None).data()
     with contextlib.redirect_stderr(io.StringIO()) as said:
-        split = novel_pictures(trained, asked.path).open("novel")
+        split = novel_pictures(trained, request.path).open("novel")
     return _of([split], said.getvalue())
 
 
-def predict(asked: Asked) -> Read:
+def predict(request: Asked) -> Read:
     """`syntrans predict --support`."""
-    supports = open_supports(Path(asked.path))
+    supports = open_supports(Path(request.path))
     read = encode_photos(ColourEncoder(), supports.pictures, "read supports")
     pairs = [
         (supports.classes[supports.labels[row]], hashlib.sha256(supports.pictures[row].load()).hexdigest())
@@ -98,9 +98,9 @@ def predict(asked: Asked) -> Read:
     return _read(pairs, "\n".join([supports.passed_over, *read.broken.values()]))
 
 
-def data_check(asked: Asked) -> Read:
+def data_check(request: Asked) -> Read:
     """`syntrans data check`, which counts."""
-    report = check(asked.data())
+    report = check(origin_of(request.data()), decoding_of(request.data()))
     n_classes, n_pictures = (sum(part[key] for part in report["parts"].values()) for key in ("classes", "images"))
     return Read(n_classes, n_pictures, None, "\n".join(finding["message"] for finding in report["findings"]))
 
@@ -138,7 +138,7 @@ def _of(splits: Iterable[Split], said: str) -> Read:
 
 
 def _read(pairs: Iterable[tuple[str, str]], said: str) -> Read:
-    found: dict[str, set[str]] = defaultdict(set)
+    by_class: dict[str, set[str]] = defaultdict(set)
     for name, sha256 in pairs:
-        found[name].add(sha256)
-    return Read(len(found), sum(map(len, found.values())), dict(found), said)
+        by_class[name].add(sha256)
+    return Read(len(by_class), sum(map(len, by_class.values())), dict(by_class), said)

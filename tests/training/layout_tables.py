@@ -33,9 +33,9 @@ def layout_row(layout: Layout, root: Path) -> list[str]:
     return [_cell(door, Asked(path, tuple(CLASSES)), layout, str(root / "split.json")) for door in DOORS]
 
 
-def _cell(door: str, asked: Asked, layout: Layout, split: str) -> str:
+def _cell(door: str, request: Asked, layout: Layout, split: str) -> str:
     wanted = PARTS["novel"] if door == "evaluate --images" and layout.divided else CLASSES
-    for told, asking in _ways_to_ask(door, asked, layout, split):
+    for told, asking in _ways_to_ask(door, request, layout, split):
         try:
             read = DOORS[door](asking)
         except (InputError, TypeCheckError):  # tests check types too, and so ask a pool for its classes sooner
@@ -45,17 +45,17 @@ def _cell(door: str, asked: Asked, layout: Layout, split: str) -> str:
     return "no"
 
 
-def _ways_to_ask(door: str, asked: Asked, layout: Layout, split: str) -> Iterator[tuple[str, Asked]]:
+def _ways_to_ask(door: str, request: Asked, layout: Layout, split: str) -> Iterator[tuple[str, Asked]]:
     """The plainest first."""
-    auto = asked._replace(split="auto") if door == "train --split auto" else asked
+    auto = request._replace(split="auto") if door == "train --split auto" else request
     yield "yes", auto
     divided = door in ("train, evaluate", "data check")
     if divided:
-        yield "split", asked._replace(split=split)
+        yield "split", request._replace(split=split)
     if layout.columns and door != "predict --support":  # which has no such keys
         yield "by keys", auto._replace(columns=layout.columns)
         if divided:
-            yield "by keys, split", asked._replace(columns=layout.columns, split=split)
+            yield "by keys, split", request._replace(columns=layout.columns, split=split)
 
 
 def _finds(read: Read, wanted: list[str] | tuple[str, ...], layout: Layout) -> bool:
@@ -123,10 +123,10 @@ def odd_row(title: str, root: Path) -> list[str]:
     return [_fate(door, Asked(str(path), tuple(CLASSES)), names, str(root / "split.json")) for door in DOORS]
 
 
-def _fate(door: str, asked: Asked, names: set[str], split: str) -> str:
+def _fate(door: str, request: Asked, names: set[str], split: str) -> str:
     splits = {"train, evaluate": split, "data check": split, "train --split auto": "auto"}
     try:
-        read = DOORS[door](asked._replace(split=splits.get(door)))
+        read = DOORS[door](request._replace(split=splits.get(door)))
     except InputError:
         return "refused"
     if read.n_pictures > sum(map(len, HASHES.values())):

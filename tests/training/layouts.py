@@ -103,12 +103,12 @@ def part_tables(*files: str) -> Make:
 def numbered(root: Path) -> str:
     """Labels as numbers, whose names are in Hugging Face's metadata."""
     names = sorted(CLASSES)
-    found = table(tuple(CLASSES))
-    numbers = pa.array([names.index(name) for name in found["label"].to_pylist()])
+    labelled = table(tuple(CLASSES))
+    numbers = pa.array([names.index(name) for name in labelled["label"].to_pylist()])
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
-    found = found.set_column(1, "label", numbers)
-    found = found.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    pq.write_table(found, root / "a.parquet")
+    labelled = labelled.set_column(1, "label", numbers)
+    labelled = labelled.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(labelled, root / "a.parquet")
     return str(root / "a.parquet")
 
 

@@ -34,11 +34,11 @@ class Words:
     """Reads a colour's name as a one-hot vector, any other text as zeros."""
 
     def encode(self, texts):
-        found = np.zeros((len(texts), 3), np.float32)
+        vectors = np.zeros((len(texts), 3), np.float32)
         for row, text in enumerate(texts):
             for i, colour in enumerate(COLOURS):
-                found[row, i] = colour in text
-        return found
+                vectors[row, i] = colour in text
+        return vectors
 
 
 def opened(text_reader=None) -> OpenedEncoder:

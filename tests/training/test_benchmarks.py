@@ -92,15 +92,15 @@ def climbed(
     }
     (root / "tiny.yaml").write_text(yaml.safe_dump(values))
     ledger = write_ledger(root, toy_classes, descriptor_row)
-    asked = ["--evaluate", "episodes.shots=[1,2]", "episodes.queries=4", "episodes.episodes=30"]
+    arguments = ["--evaluate", "episodes.shots=[1,2]", "episodes.queries=4", "episodes.episodes=30"]
     given = ["ladder.py", str(ledger), "--config", str(root / "tiny.yaml"), "--out", str(root / "out"), "--seeds", "1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
         patch.syspath_prepend(str(repository / "benchmarks"))
-        patch.setattr(sys, "argv", [*given, *asked])
+        patch.setattr(sys, "argv", [*given, *arguments])
         ladder = importlib.import_module("ladder")
         ladder.main()
-    return Climbed(ladder, root / "out", [*given, *asked])
+    return Climbed(ladder, root / "out", [*given, *arguments])
 
 
 def values_of(climbed: Climbed, step: dict[str, Any], shots: str) -> np.ndarray:
@@ -286,11 +286,13 @@ def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(be
     cmkd = benchmark("cmkd")
     rng = np.random.default_rng(0)
     students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
-    found = {name: [rng.random(50) for _ in range(2)] for name in students}
-    rows = cmkd.summary(found, {name: [{"val_teacher": 60.0}] * 2 for name in students})
+    accuracies = {name: [rng.random(50) for _ in range(2)] for name in students}
+    rows = cmkd.summary(accuracies, {name: [{"val_teacher": 60.0}] * 2 for name in students})
     assert {cmkd.PICTURES, "teacher with names"} <= rows.keys()
     for name in (cmkd.TOLD, "teacher with names"):
-        by_seed = [float((own - seen).mean()) for own, seen in zip(found[name], found[cmkd.PICTURES], strict=True)]
+        by_seed = [
+            float((own - seen).mean()) for own, seen in zip(accuracies[name], accuracies[cmkd.PICTURES], strict=True)
+        ]
         for kind in ("episodes", "seeds"):
             assert rows[name][f"knowledge_over_{kind}"]["mean"] == pytest.approx(100 * np.mean(by_seed), abs=1e-3)
         assert rows[name]["knowledge_over_seeds"]["n"] == 2

@@ -29,9 +29,9 @@ def test_the_distance_to_a_polygon_is_that_of_its_nearest_edge(count: int, seed:
 
 
 def test_the_distance_to_a_polygon_is_negative_inside() -> None:
-    found = signed_distance(np.array([[10, 10], [50, 10], [50, 40], [10, 40]], float))
-    assert found[20, 30] == pytest.approx(-10.5)
-    assert found[20, 5] == pytest.approx(4.5)
+    distances = signed_distance(np.array([[10, 10], [50, 10], [50, 40], [10, 40]], float))
+    assert distances[20, 30] == pytest.approx(-10.5)
+    assert distances[20, 5] == pytest.approx(4.5)
 
 
 @settings(max_examples=20)

@@ -84,9 +84,9 @@ def test_the_evidence_is_that_of_the_filter() -> None:
 
     seen = Grounding(model="v", revision="r", p_yes=0.9, p_yes_contrast=0.8, images=["a", "b", "c", "d"])
     one = row(VAL[0].id, "visible details").model_copy(update={"grounding": seen})
-    found = filtering.evidence(from_row(one))
-    assert dict(zip(EVIDENCE, evidence([one])[0], strict=True)) == pytest.approx(found)
-    assert found["everywhere"] == pytest.approx(0.72**2)
+    measured = filtering.evidence(from_row(one))
+    assert dict(zip(EVIDENCE, evidence([one])[0], strict=True)) == pytest.approx(measured)
+    assert measured["everywhere"] == pytest.approx(0.72**2)
 
 
 def test_thresholds_of_a_step_that_did_not_run_are_not_chosen() -> None:

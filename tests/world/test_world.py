@@ -54,10 +54,10 @@ def test_score_counts_rows_for_precision_and_slots_for_recall() -> None:
     true = truth_slots(entry.id)
     both_ways = list(PHRASES["fill"][true["fill"]])
     rows = [(entry.id, text) for text in [*both_ways, "many variations"]]
-    found = score(rows, [entry.id])
-    assert found.rows == 3
-    assert found.precision == pytest.approx(2 / 3)
-    assert found.recall == pytest.approx(1 / len(SLOTS))
+    scored = score(rows, [entry.id])
+    assert scored.rows == 3
+    assert scored.precision == pytest.approx(2 / 3)
+    assert scored.recall == pytest.approx(1 / len(SLOTS))
 
 
 def test_a_picture_is_a_function_of_its_attributes_and_seed() -> None:

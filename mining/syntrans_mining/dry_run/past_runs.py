@@ -72,8 +72,8 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _asked_share(run: Mapping[str, Any]) -> float:
     counts = [counts for step in run["stages"].values() for counts in step["models"].values()]
-    asked, known = (sum(count[key] for count in counts) for key in ("asked", "from_journal"))
-    return asked / (asked + known) if asked else 0.0
+    n_asked, known = (sum(count[key] for count in counts) for key in ("asked", "from_journal"))
+    return n_asked / (n_asked + known) if n_asked else 0.0
 
 
 def _past_run(run: Mapping[str, Any], path: Path, differs: tuple[str, ...]) -> PastRun:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EngineKind = Literal["vllm", "ray", "openai", "fake", "clip", "sentence", "fake-clip"]
+ENCODERS = ("clip", "sentence", "fake-clip")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,4 +14,5 @@ def fit(image: Image.Image, max_pixels: int | None) -> Image.Image:
     if max_pixels is None or width * height <= max_pixels:
         return image
     scale = (max_pixels / (width * height)) ** 0.5
-    return image.resize((max(1, int(width * scale)), max(1, int(height * scale))))
+    # Of a line of pixels one side stays 1, so that the other alone must not have too many.
+    return image.resize((min(max(1, int(width * scale)), max_pixels), min(max(1, int(height * scale)), max_pixels)))

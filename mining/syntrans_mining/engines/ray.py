@@ -16,7 +16,7 @@ from syntrans.machine import cores
 from syntrans.runs.ray_cluster import join_cluster
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
-from syntrans_mining.engines.vllm import llm_arguments, p_of_yes, sampling_values, structure
+from syntrans_mining.engines.vllm import compiles_nothing, llm_arguments, p_of_yes, sampling_values, structure
 from syntrans_mining.engines.workers.environment import apply_environment, worker_environment
 
 BATCH = 64
@@ -97,7 +97,7 @@ class RayEngine:
         config = vLLMEngineProcessorConfig(
             model_source=self._path,
             engine_kwargs={**self._arguments, "worker_extension_cls": _ENDS},
-            runtime_env={"env_vars": {name: worker_environment()[name] for name in _IN_CLUSTER}},
+            runtime_env={"env_vars": self._environment()},
             concurrency=self._replicas,
             batch_size=min(BATCH, math.ceil(len(table) / self._replicas)),
             should_continue_on_error=True,
@@ -111,6 +111,12 @@ class RayEngine:
         processor: Callable[[Any], Any] = build_processor(config, postprocess=_postprocess)
         for answer in processor(ray.data.from_items(table)).iter_rows():
             yield {**answer, "error": answer.get("__inference_error__") or ""}
+
+    def _environment(self) -> dict[str, str]:
+        values = {name: worker_environment()[name] for name in _IN_CLUSTER}
+        if compiles_nothing(self._device, self._arguments):
+            values["TORCH_COMPILE_DISABLE"] = "1"
+        return values
 
     def _response(self, request: Request, answer: dict[str, Any]) -> Response:
         if answer["error"]:

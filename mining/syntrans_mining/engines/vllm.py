@@ -47,6 +47,8 @@ class VllmEngine:
         self._refusals = _refusals()
         template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
+        if compiles_nothing(device, arguments):
+            compile_nothing()
         # vLLM reports an unusable model by any of these, depending on which layer noticed.
         load_failures: tuple[type[Exception], ...] = (*self._refusals, RuntimeError, OSError, AttributeError)
         try:
@@ -202,6 +204,20 @@ def llm_arguments(*, device: str, kv_gib: float, exact: bool, args: Mapping[str,
         values |= {"max_num_seqs": 1, "enable_prefix_caching": False, "enable_chunked_prefill": False}
         values |= {"max_num_batched_tokens": values["max_model_len"]}
     return values | {"trust_remote_code": False}
+
+
+def compiles_nothing(device: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether an engine with these arguments needs no compiler; see `compile_nothing`."""
+    return device == "cpu" and bool(arguments["enforce_eager"])
+
+
+def compile_nothing() -> None:
+    """Keep vLLM in this process from compiling its few helpers, which it does in spite of `enforce_eager`.
+
+    The one that ranks log-probabilities takes ten seconds, and a C++ compiler, to count a few numbers.
+    """
+    dynamo: Any = importlib.import_module("torch._dynamo.config")
+    dynamo.disable = True
 
 
 def sampling_values(request: Request, chat: Chat) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from syntrans.errors import EnvironmentProblem
+from syntrans_mining.engines.base import ENCODERS
 from syntrans_mining.engines.server.proxy import proxy_notice
 from syntrans_mining.engines.workers.host import Host, Inline
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from syntrans_mining.engines.base import EngineSpec
     from syntrans_mining.models import Models
     from syntrans_mining.placement.load_order import ModelUses
-
-ENCODERS = ("clip", "sentence", "fake-clip")
 
 
 def memory_plan_of(config: MiningConfig, models: Models, uses: ModelUses | None = None) -> MemoryPlan:

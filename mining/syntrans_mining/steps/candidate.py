@@ -8,7 +8,7 @@ file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 
 from syntrans.contract.rows import DescriptorRow, descriptor_id
@@ -120,7 +120,9 @@ class Candidate:
 
     def row(self) -> DescriptorRow:
         """The ledger's row."""
-        return DescriptorRow.model_validate({**asdict(self), "descriptor_id": self.id, "kept": self.kept})
+        values = {name: getattr(self, name) for name in self.__slots__}
+        computed = {"descriptor_id": self.id, "kept": self.kept}
+        return DescriptorRow.model_validate(values | computed, from_attributes=True)  # asdict copies every text
 
 
 def from_row(row: DescriptorRow) -> Candidate:

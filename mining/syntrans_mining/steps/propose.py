@@ -83,14 +83,14 @@ def propose(
     rank = {model.name: number for number, model in enumerate(models)}
     plain, paired = _Said(draw, rank), _Said(contrast.draw if contrast else draw, rank)
 
-    def asked() -> Iterator[tuple[_Call | Callable[[Response], None], Request]]:
+    def all_requests() -> Iterator[tuple[_Call | Callable[[Response], None], Request]]:
         for model in sorted(models, key=lambda model: (order or list(rank)).index(model.name)):
             yield from side_requests(model) if side_requests else ()
             for call in _calls(entries, model, prompts, draw.samples, contrast):
                 yield call, _request(call, (paired if call.other else plain).draw)
 
     retry = partial(_retry, draw.tries, lambda call: (paired if call.other else plain).draw)
-    for call, response in dispatcher.stream(STEP, asked(), retry):
+    for call, response in dispatcher.stream(STEP, all_requests(), retry):
         if isinstance(call, _Call):
             (paired if call.other else plain).hear(call, response)
         else:

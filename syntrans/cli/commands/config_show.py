@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,8 +83,10 @@ def explain(key: str | None, command: str | None, config: str | None) -> list[di
 
 def _loaded(commands: Sequence[str], config: str) -> dict[str, Any]:
     """The whole config, for each command that it is one of; the first command's UsageError where it is of none."""
-    from syntrans.config import load_config
+    from syntrans.config import load_config, read_yaml
 
+    if Path(config).suffix in {".yaml", ".yml"} and Path(config).is_file():
+        read_yaml(Path(config))  # what is no YAML at all is so once, not once for each command
     loaded, problems = {}, []
     for name in commands:
         if (kind := CONFIGS[name][1]) is None:

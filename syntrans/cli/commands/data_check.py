@@ -60,6 +60,7 @@ def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -
     from syntrans_training.data.check import check, where
     from syntrans_training.data.check_table import render, where_text
     from syntrans_training.data.datasets import DATASETS
+    from syntrans_training.data.load_splits import decoding_of, origin_of
 
     if dataset is not None and dataset not in DATASETS:
         raise UsageError(f"--dataset {dataset!r} is not known; known are {', '.join(DATASETS)}")
@@ -68,7 +69,7 @@ def check_data(path: str | None, dataset: str | None, settings: Sequence[str]) -
         return {"where": places}, where_text(places)
     given = {"path": path} | ({"dataset": dataset} if dataset else {})
     data = _divided(from_values(DataConfig, given, settings))
-    report = check(data)
+    report = check(origin_of(data), decoding_of(data))
     if not report["errors"]:
         finding = _left_by_mining(data)
         report["findings"].append(finding)

@@ -55,9 +55,9 @@ def run(out: Path, *, seed: int = 0) -> dict[str, Any]:
     scores = _score(descriptors, run_json)
     _print_steps(scores)
     with clock.clock("train"):
-        _train(descriptors, out / "train", seed)
+        train_world(descriptors, out / "train", seed)
     with clock.clock("evaluate"):
-        evaluation = _evaluate(out / "train", out / "evaluate", seed)
+        evaluation = evaluate_world(out / "train", out / "evaluate", seed)
     _print_few_shot(evaluation)
     seconds = clock.totals(digits=1)
     summary = {
@@ -108,7 +108,8 @@ def _score(descriptors: Path, run_json: Path) -> list[dict[str, Any]]:
     return scores
 
 
-def _train(descriptors: Path, target: Path, seed: int) -> None:
+def train_world(descriptors: Path, target: Path, seed: int) -> None:
+    """Train on the world's base classes with these descriptors, or take up what `target` has of it."""
     from syntrans.config import load_config
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline.train import train
@@ -117,7 +118,8 @@ def _train(descriptors: Path, target: Path, seed: int) -> None:
     train(config, out=make_dir(target), descriptors=descriptors)
 
 
-def _evaluate(checkpoint: Path, target: Path, seed: int) -> dict[str, Any]:
+def evaluate_world(checkpoint: Path, target: Path, seed: int) -> dict[str, Any]:
+    """The summary of the world's novel classes, on tasks that the seed draws."""
     from syntrans_training.config import EvaluateConfig
     from syntrans_training.evaluation.evaluate import evaluate
 

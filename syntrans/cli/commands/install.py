@@ -64,7 +64,7 @@ def install_extra(extra: str, run: Run | None = None) -> None:
         listed = "; ".join(f"{name}: {one.purpose}" for name, one in EXTRAS.items())
         raise UsageError(f"{extra!r} is not one of these: {listed}")
     other = _OTHER_BUILD.get(extra)
-    if other and _installed(other):
+    if other and is_installed(other):
         raise EnvironmentProblem(
             f"{other} is installed here and has the same files; take a new environment, or remove {other} first"
         )
@@ -98,7 +98,8 @@ def installer() -> list[str]:
     raise EnvironmentProblem("neither uv nor pip is at hand here; install uv, and run this again")
 
 
-def _installed(distribution: str) -> bool:
+def is_installed(distribution: str) -> bool:
+    """Whether a distribution of this name is in the environment; looks, and imports nothing."""
     try:
         importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

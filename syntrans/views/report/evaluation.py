@@ -118,7 +118,7 @@ def _confusion(path: Path) -> dict[str, Any]:
         if true != predicted:
             pairs.setdefault(str(shots), {}).setdefault(row, []).append((*numbers, queries))
     most = {
-        shots: {row: sorted(found, key=lambda pair: -pair[2])[:PAIRS] for row, found in rows.items()}
+        shots: {row: sorted(confused, key=lambda pair: -pair[2])[:PAIRS] for row, confused in rows.items()}
         for shots, rows in pairs.items()
     }
     return {"classes": classes.values, "pairs": most, "most": PAIRS}

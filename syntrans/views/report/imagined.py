@@ -59,11 +59,11 @@ def _by_class(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "id": class_id,
             "name": name,
-            "pictures": found.total(),
-            "kept": found[""],
-            "dropped": listed({reason: n for reason, n in found.items() if reason}),
+            "pictures": of_class.total(),
+            "kept": of_class[""],
+            "dropped": listed({reason: n for reason, n in of_class.items() if reason}),
         }
-        for (class_id, name), found in groups.items()
+        for (class_id, name), of_class in groups.items()
     ]
 
 

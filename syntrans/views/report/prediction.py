@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from syntrans.errors import InputError
 from syntrans.files.input_files import parse_json, read_text
 from syntrans.files.sealed_parquet import read_sealed
-from syntrans.views.report.thumbnails import LARGE, SMALL, of_file
+from syntrans.views.report.thumbnails import LARGE, SMALL, loads, of_load
 
 if TYPE_CHECKING:
     from syntrans.views.report.provenance import Facts
@@ -94,12 +94,12 @@ def _pictures(shown: Answers) -> tuple[list[str | None], int]:
 
     None where a picture is gone or broken, or too many are.
     """
-    pictures: list[str | None] = []
+    pictures: list[str | None] = [None] * len(shown)
     room, large = LARGE_BYTES, 0
-    for number, answer in enumerate(shown):
-        path, side = Path(str(answer["path"])), LARGE if answer["status"] == "unsure" and room > 0 else SMALL
-        there = answer["status"] != "broken" and number < SMALL_ONES and path.is_file()
-        pictures.append(of_file(path, side) if there else None)
+    origins = ["" if answer["status"] == "broken" else str(answer["path"]) for answer in shown[:SMALL_ONES]]
+    for number, load in loads(origins):
+        side = LARGE if shown[number]["status"] == "unsure" and room > 0 else SMALL
+        pictures[number] = picture = of_load(load, side)
         if side == LARGE:
-            room, large = room - len(pictures[-1] or ""), large + 1
+            room, large = room - len(picture or ""), large + 1
     return pictures, large

@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syntrans.errors import InputError
+from syntrans.images.columns import Columns
 from syntrans.images.decode import decode, read_file
 from syntrans.images.image_set import match_classes, open_images
+from syntrans.images.parquet import Load, read
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from syntrans.classes.entries import ClassEntry
-    from syntrans.images.columns import Columns
 
 SMALL, LARGE = 224, 2048
 """Longest side in pixels; the large ones are as large as they are, up to more than most screens are wide."""
+_ROW = re.compile(r"(.+), row (\d+)")  # where a picture of Parquet came from
 
 
-def of_file(path: Path, side: int) -> str | None:
-    """The picture in a file; None where it is gone, or broken."""
+def loads(origins: Sequence[str]) -> Iterator[tuple[int, Load]]:
+    """The number of each picture that is still where it came from, and what gives its bytes.
+
+    Files come first, then the rows of every Parquet file in its order, which is read once.
+    """
+    rows: dict[Path, dict[int, int]] = {}
+    for number, origin in enumerate(origins):
+        if Path(origin).is_file():
+            yield number, partial(read_file, Path(origin))
+        elif place := _ROW.fullmatch(origin):
+            rows.setdefault(Path(place[1]), {})[int(place[2])] = number
+    for file, numbers in rows.items():
+        with suppress(InputError):  # it is gone, or another one by now
+            for row, load in read(file, numbers, Columns(unlabelled=True)):
+                yield numbers[row], load
+
+
+def of_load(load: Load, side: int) -> str | None:
+    """The picture of these bytes; None where it is broken."""
     try:
-        return _encoded(decode(read_file(path), str(path), at_least=side), side)
+        return _encoded(decode(load(), at_least=side), side)
     except InputError:
         return None
 

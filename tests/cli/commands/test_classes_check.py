@@ -28,6 +28,6 @@ def test_checking_a_list_with_errors_ends_with_3_and_lists_them(call: Call, tmp_
 
 def test_checking_speaks_json(call: Call, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("bear\npolar bear\n")
-    found = json.loads(call("classes", "check", tmp_path / "list.txt", "--json").out)
-    assert (found["classes"], found["errors"], found["warnings"]) == (2, 0, 1)
-    assert found["findings"][0]["entries"] == ["bear", "polar-bear"]
+    report = json.loads(call("classes", "check", tmp_path / "list.txt", "--json").out)
+    assert (report["classes"], report["errors"], report["warnings"]) == (2, 0, 1)
+    assert report["findings"][0]["entries"] == ["bear", "polar-bear"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syntrans.cli.config_keys import CONFIGS, model_of
+from syntrans.config import load
 from syntrans.config.keys import keys_of
+from syntrans.files.input_files import read_text
 
 Call = Callable[..., Any]  # see conftest.py
 
@@ -63,3 +66,18 @@ def test_what_is_not_there_is_answered_with_what_is_close(words: list[str], mess
     done = call("config", "show", *words)
     assert done.code == 2
     assert message in done.err
+
+
+def test_a_file_that_is_no_yaml_is_read_once_for_all_commands(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (broken := tmp_path / "broken.yaml").write_text("a: [")
+    read: list[Path] = []
+
+    def reading(path: Path) -> str:
+        read.append(path)
+        return read_text(path)
+
+    monkeypatch.setattr(load, "read_text", reading)
+    assert call("config", "show", "--config", str(broken)).code == 2
+    assert read == [broken]

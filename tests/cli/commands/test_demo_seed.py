@@ -11,10 +11,10 @@ from syntrans.cli.commands import demo
 
 
 def test_the_seed_of_a_demo_is_that_of_its_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+    evaluated: dict[str, Any] = {}
     monkeypatch.setattr(
-        "syntrans_training.evaluation.evaluate.evaluate", lambda _run, config, **_: asked.update(config=config)
+        "syntrans_training.evaluation.evaluate.evaluate", lambda _run, config, **_: evaluated.update(config=config)
     )
-    demo._evaluate(tmp_path, tmp_path / "out", 5)  # noqa: SLF001
-    assert asked["config"].episodes.seed == 5
-    assert asked["config"].episodes.model_fields_set == {"seed"}  # the rest is that of the training
+    demo.evaluate_world(tmp_path, tmp_path / "out", 5)
+    assert evaluated["config"].episodes.seed == 5
+    assert evaluated["config"].episodes.model_fields_set == {"seed"}  # the rest is that of the training

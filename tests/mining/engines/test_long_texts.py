@@ -20,20 +20,20 @@ SAME = "a picture of a red thing seen on green moss " * 8  # far over the 32 tok
 
 def test_clip_reads_long_texts_to_their_end_and_calls_them_whole() -> None:
     clip = ClipEncoder(str(resolve_model("package:syntrans_world/weights/clip")))
-    found = clip.embed_texts([f"{SAME} a star shape", f"{SAME} a round shape", "a star shape"])
-    assert not np.allclose(found.vectors[0], found.vectors[1], atol=1e-3)
-    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1.0, atol=1e-5)
-    assert found.truncated == [False, False, False]
-    assert found.windowed == 2
-    assert found.tokens[0] > 32 >= found.tokens[2]
+    vectors = clip.embed_texts([f"{SAME} a star shape", f"{SAME} a round shape", "a star shape"])
+    assert not np.allclose(vectors.vectors[0], vectors.vectors[1], atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(vectors.vectors, axis=1), 1.0, atol=1e-5)
+    assert vectors.truncated == [False, False, False]
+    assert vectors.windowed == 2
+    assert vectors.tokens[0] > 32 >= vectors.tokens[2]
 
 
 def test_only_what_no_window_can_hold_is_called_truncated() -> None:
     def count(text: str) -> int:
         return 9 if "鳥" in text else 2 + len(text.split())  # one character of seven tokens
 
-    found = embed_windows(["a b", "鳥 a b"], count, 5, lambda texts: np.ones((len(texts), 1), np.float32))
-    assert found.truncated == [False, True]
+    embedded = embed_windows(["a b", "鳥 a b"], count, 5, lambda texts: np.ones((len(texts), 1), np.float32))
+    assert embedded.truncated == [False, True]
 
 
 class Host:
@@ -54,8 +54,8 @@ def test_a_vector_that_an_earlier_version_made_of_a_cut_text_is_made_again(tmp_p
     keys = {text: vectors._key("text", text) for text in ("whole", "cut")}  # noqa: SLF001
     old = np.zeros(2, np.float32)
     journal.put_vectors([(keys["whole"], Vector(old, 3)), (keys["cut"], Vector(old, 99, truncated=True))])
-    found = vectors.of_texts(["whole", "cut"])
+    embedded = vectors.of_texts(["whole", "cut"])
     assert host.asked == ["cut"]
-    assert found.vectors.tolist() == [[0, 0], [1, 1]]
+    assert embedded.vectors.tolist() == [[0, 0], [1, 1]]
     assert not journal.get_vectors([keys["cut"]])[keys["cut"]].truncated
     journal.close()

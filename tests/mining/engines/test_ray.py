@@ -25,19 +25,19 @@ def world(*overrides: str) -> MiningConfig:
 def questions(model: str) -> list[Request]:
     """Greedy answers in JSON, probabilities, and one request that is too long."""
     schema = load_prompt("world_propose.v1", "propose").answer_schema
-    asked = [Request("long", model, (Message("user", "star " * 2000),), Sampling(8))]
+    requests = [Request("long", model, (Message("user", "star " * 2000),), Sampling(8))]
     for name in NAMES:
         describe = (Message("user", f"Describe {name}."),)
-        asked.append(Request(f"json {name}", model, describe, Sampling(120), schema=schema))
+        requests.append(Request(f"json {name}", model, describe, Sampling(120), schema=schema))
         is_it = (Message("user", f'Is {name} described by "a star shape"?'),)
-        asked.append(Request(f"yes {name}", model, is_it, Sampling(1), yes_no=True))
-    return asked
+        requests.append(Request(f"yes {name}", model, is_it, Sampling(1), yes_no=True))
+    return requests
 
 
-def ask(spec: EngineSpec, asked: list[Request], logs: Path) -> dict[str, Response]:
+def ask(spec: EngineSpec, requests: list[Request], logs: Path) -> dict[str, Response]:
     pool = Pool([[WorkerPlan((spec,))]], logs)
     try:
-        return {response.id: response for response in pool.generate(asked)}
+        return {response.id: response for response in pool.generate(requests)}
     finally:
         pool.close()
 
@@ -50,9 +50,9 @@ def test_a_local_cluster_answers_like_the_local_engine(tmp_path: Path) -> None:
     local = resolve_models(world()).llms[0].spec
     cluster = resolve_models(world("engine.kind=ray")).llms[0].spec
     assert (local.kind, cluster.kind) == ("vllm", "ray")
-    asked = questions(local.name)
-    here, there = ask(local, asked, tmp_path / "here"), ask(cluster, asked, tmp_path / "there")
-    assert set(here) == set(there) == {request.id for request in asked}
+    requests = questions(local.name)
+    here, there = ask(local, requests, tmp_path / "here"), ask(cluster, requests, tmp_path / "there")
+    assert set(here) == set(there) == {request.id for request in requests}
     assert there["long"].reason == "too_long"
     for key, answer in here.items():
         other = there[key]

@@ -28,12 +28,22 @@ def config() -> MiningConfig:
 
 
 @pytest.fixture(scope="module")
-def pool(vllm_imported: None, config: MiningConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pool's processes would keep what they compile."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def pool(
+    vllm_imported: None, config: MiningConfig, compiled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pool]:
     """The first language model and the VLM, in a process each."""
     models = resolve_models(config)
     assert models.vlm is not None
     group = [WorkerPlan((models.llms[0].spec,)), WorkerPlan((models.vlm.spec,))]
-    pool = Pool([group], tmp_path_factory.mktemp("pool"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+        pool = Pool([group], tmp_path_factory.mktemp("pool"))
     yield pool
     pool.close()
 
@@ -53,8 +63,8 @@ def test_senses_contrasts_and_summaries_are_asked_on_the_real_engine(
         "contrast": {"prompt": "contrast.v1"},
         "compose": {"llm": "llm-a", "max_tokens": 32},
     }
-    asked = MiningConfig.model_validate(values)
-    result = mine(asked, read_classes("world"), images, tmp_path / "all", limit=2, progress=Silent())
+    mining_config = MiningConfig.model_validate(values)
+    result = mine(mining_config, read_classes("world"), images, tmp_path / "all", limit=2, progress=Silent())
     stages = result.run["stages"]
     assert {name: len(stages[name]["models"]) for name in ("lint", "propose")} == {"lint": 3, "propose": 3}
     assert "llm-a" in stages["compose"]["models"]  # the others are asked only if it wrote a sentence
@@ -69,14 +79,14 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, pool: Pool) 
     def request(name: str, text: str, **values: object) -> Request:
         return Request(name, model.name, (Message("user", text),), Sampling(8), **values)  # type: ignore[arg-type]
 
-    asked = [
+    requests = [
         request("long", "star " * 5000),
         request("schema", "Describe it.", schema='{"type": "no such type"}'),
         request("empty", ""),
         request("odd", "\ufffd\u200b\x00"),
         request("good", 'Is it described by "a star shape"?', yes_no=True),
     ]
-    answers = {response.id: response for response in pool.generate(asked)}
+    answers = {response.id: response for response in pool.generate(requests)}
     assert set(answers) == {"long", "schema", "empty", "odd", "good"}
     assert "tokens" in (answers["long"].error or "")
     assert answers["schema"].error
@@ -84,6 +94,14 @@ def test_a_poisoned_request_costs_only_itself(config: MiningConfig, pool: Pool) 
     p_yes = answers["good"].p_yes
     assert p_yes is not None
     assert 0 <= p_yes <= 1
+
+
+def test_a_question_for_yes_or_no_compiles_nothing(config: MiningConfig, pool: Pool, compiled: Path) -> None:
+    """It would take ten seconds and a C++ compiler."""
+    model = resolve_models(config).llms[0].spec
+    (answer,) = pool.generate([Request("a", model.name, (Message("user", "Is it?"),), Sampling(1), yes_no=True)])
+    assert answer.p_yes is not None
+    assert list(compiled.iterdir()) == []
 
 
 def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, pool: Pool) -> None:
@@ -100,8 +118,8 @@ def test_hostile_questions_in_the_same_batch_move_no_vote(config: MiningConfig, 
     def votes(others: list[str]) -> list[float]:
         mixed = [*about, *(("a wren", text) for text in others)]
         requests = [question(number, *each) for number, each in enumerate(mixed)]
-        found = {answer.id: answer.p_yes for answer in pool.generate([*requests[::-2], *requests[-2::-2]])}
-        return [found[str(number)] or 0.0 for number in range(len(about))]
+        p_yes = {answer.id: answer.p_yes for answer in pool.generate([*requests[::-2], *requests[-2::-2]])}
+        return [p_yes[str(number)] or 0.0 for number in range(len(about))]
 
     before, again, beside = votes(harmless), votes(harmless), votes(hostile)
     noise = max(abs(a - b) for a, b in zip(before, again, strict=True))
@@ -126,7 +144,7 @@ def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path
     model = resolve_models(config).llms[0].spec
     names = [entry.name for entry in read_classes("world")]
 
-    def asked(name: str) -> list[Request]:
+    def requests_of(name: str) -> list[Request]:
         message = (Message("user", f"Describe what you would see in a picture of a {name}."),)
         doubt = (Message("user", f'Is a {name} described by "a star shape"?'),)
         return [
@@ -139,8 +157,8 @@ def test_a_reproducible_answer_is_the_same_whatever_else_is_asked(tmp_path: Path
         return {response.id: (response.text, response.p_yes) for response in pool.generate(requests)}
 
     with closing(Pool([[WorkerPlan((model,))]], tmp_path, settings=PoolSettings(exact=True))) as pool:
-        few = answers(pool, asked(names[0]))
-        many = answers(pool, [r for name in reversed(names[:20]) for r in reversed(asked(name))])
+        few = answers(pool, requests_of(names[0]))
+        many = answers(pool, [r for name in reversed(names[:20]) for r in reversed(requests_of(name))])
     assert len(many) == 60
     assert {key: many[key] for key in few} == few
 

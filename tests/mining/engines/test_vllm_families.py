@@ -194,7 +194,7 @@ def picture() -> Picture:
 def answers(vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Response]:
     """All families side by side in one worker process; ids are ``<family> <question>``."""
     root = tmp_path_factory.mktemp("families")
-    specs, asked = [], []
+    specs, requests = [], []
     for family in FAMILIES:
         path = write_model(family, root / family.name)
         check_model_dir(path)
@@ -208,7 +208,7 @@ def answers(vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> di
         specs.append(EngineSpec(family.name, "vllm", str(path), kv_gib=0.05, args=args))
         describe = (Message("user", "Describe the goldfinch."),)
         is_it = (Message("user", "Does this picture show a long tail?", picture=family.vision),)
-        asked += [
+        requests += [
             Request(f"{family.name} json", family.name, describe, Sampling(60, 1.0, seed=7), schema=SCHEMA),
             Request(
                 f"{family.name} yes",
@@ -221,7 +221,7 @@ def answers(vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> di
         ]
     pool = Pool([[WorkerPlan(tuple(specs))]], root / "logs")
     try:
-        return {response.id: response for response in pool.generate(asked)}
+        return {response.id: response for response in pool.generate(requests)}
     finally:
         pool.close()
 

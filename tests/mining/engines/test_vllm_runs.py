@@ -128,8 +128,8 @@ def test_a_killed_run_of_real_models_goes_on_and_ends_the_same(whole: Path, tmp_
     assert total(resumed, "from_journal") == before
     assert total(resumed, "asked") == questions - before
     # Batches of another make-up round differently in the last bits; what was said and decided is the same.
-    expected, found = by_id(whole), by_id(out)
-    assert found.keys() == expected.keys()
-    for key, row in found.items():
+    expected, actual = by_id(whole), by_id(out)
+    assert actual.keys() == expected.keys()
+    for key, row in actual.items():
         assert (row.text, row.kept, row.reason) == (expected[key].text, expected[key].kept, expected[key].reason)
         assert [vote.p_yes for vote in row.votes] == pytest.approx([v.p_yes for v in expected[key].votes], abs=1e-3)

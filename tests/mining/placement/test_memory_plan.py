@@ -159,7 +159,7 @@ def test_models_in_load_groups_answer_two_steps_with_one_reload_less_than_twice(
     load_groups = [[WorkerPlan((EngineSpec(name, "fake", name),))] for name in ("ann", "bob", "cleo")]
     clip = [WorkerPlan((EngineSpec("clip", "fake-clip", "clip"),))]
 
-    def asked(stage: str) -> list[Request]:
+    def requests_of(stage: str) -> list[Request]:
         return [
             Request(f"{stage} {name} {n}", name, (Message("user", f"{stage} {n}"),), Sampling(1), yes_no=True)
             for name in ("ann", "bob", "cleo")
@@ -169,7 +169,7 @@ def test_models_in_load_groups_answer_two_steps_with_one_reload_less_than_twice(
     pool = Pool(load_groups, tmp_path, resident=clip, between=ended.append)
     try:
         for stage in ("propose", "crosscheck"):
-            assert {response.id for response in pool.generate(asked(stage))} == {r.id for r in asked(stage)}
+            assert {response.id for response in pool.generate(requests_of(stage))} == {r.id for r in requests_of(stage)}
             assert pool.embed("clip", "embed_texts", [stage]).result().vectors.shape == (1, 32)
         assert sum(pool.loads[name] for name in ("ann", "bob", "cleo")) == 5
         assert pool.loads["clip"] == 1

@@ -51,8 +51,8 @@ def test_what_could_leave_its_place_in_a_prompt_is_malformed(text: str) -> None:
 
 @given(st.text())
 def test_what_a_model_answers_is_parsed_as_json_and_nothing_else(text: str) -> None:
-    found = propose.parse_answer(Response("id", text))
-    assert found is None or all(statement.isprintable() for _, statement in (*found[0], *found[1]))
+    parsed = propose.parse_answer(Response("id", text))
+    assert parsed is None or all(statement.isprintable() for _, statement in (*parsed[0], *parsed[1]))
 
 
 def test_mining_refuses_a_picture_that_would_unpack_to_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:

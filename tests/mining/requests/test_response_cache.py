@@ -67,8 +67,8 @@ def test_what_was_put_comes_back(responses: list[Response], tmp_path_factory: py
     put_all(journal, responses)
     journal.close()
     again = ResponseCache(path)
-    found = again.get([response.id for response in responses] + ["missing"])
-    assert found == {response.id: response for response in responses}
+    cached = again.get([response.id for response in responses] + ["missing"])
+    assert cached == {response.id: response for response in responses}
     assert again.count() == len(responses)
     again.close()
 

@@ -42,13 +42,13 @@ def corrections(folder: Path) -> list[Edit]:
 
 
 def test_a_corrected_class_has_the_vector_of_its_rows_and_the_others_keep_theirs(mined: Path, tmp_path: Path) -> None:
-    made = edit(mined, corrections(mined), tmp_path / "new")
-    check_file(made.descriptors)
+    edited = edit(mined, corrections(mined), tmp_path / "new")
+    check_file(edited.descriptors)
     before, after = vectors(mined), vectors(tmp_path / "new")
     changed = {name for name in before if not np.allclose(before[name], after[name])}
     assert changed == {first_kept(mined)[0]}
     assert all(np.linalg.norm(vector) == pytest.approx(1, abs=1e-5) for vector in after.values())
-    summary = next(row.summary for row in read_semantics(made.semantics)[0] if row.class_id in changed)
+    summary = next(row.summary for row in read_semantics(edited.semantics)[0] if row.class_id in changed)
     assert "a silver crest" in summary
     assert first_kept(mined)[1] not in summary
 
@@ -61,13 +61,13 @@ def test_vetoed_and_restored_a_class_has_its_vector_again(mined: Path, tmp_path:
 
 
 def test_the_run_says_what_it_was_made_of_and_what_was_corrected(mined: Path, tmp_path: Path) -> None:
-    made = edit(mined, corrections(mined), tmp_path / "new")
+    edited = edit(mined, corrections(mined), tmp_path / "new")
     old = read_descriptors(mined / "descriptors.parquet")[0]
-    assert made.run["edit_of"] == "old"
-    assert made.run["rows"] == len(old) + 1
-    assert made.run["kept"] == sum(row.kept for row in old)
-    assert made.run["stages"]
-    meta = read_descriptors(made.descriptors)[1]
+    assert edited.run["edit_of"] == "old"
+    assert edited.run["rows"] == len(old) + 1
+    assert edited.run["kept"] == sum(row.kept for row in old)
+    assert edited.run["stages"]
+    meta = read_descriptors(edited.descriptors)[1]
     assert [record["action"] for record in meta.notes[EDITS]] == ["veto", "add"]
 
 
@@ -77,9 +77,9 @@ def test_other_thresholds_keep_the_corrections(mined: Path, tmp_path: Path) -> N
     again = refilter(tmp_path / "new", ["filter.budget=2"], tmp_path / "strict")
     plain = refilter(mined, ["filter.budget=2"], tmp_path / "plain")
     rows, meta = read_descriptors(again.descriptors)
-    found = {(row.class_id, row.text): row for row in rows}
-    assert found[class_id, text].reason == "vetoed"
-    assert found[class_id, "a silver crest"].kept
+    by_text = {(row.class_id, row.text): row for row in rows}
+    assert by_text[class_id, text].reason == "vetoed"
+    assert by_text[class_id, "a silver crest"].kept
     assert len(meta.notes[EDITS]) == 2
     untouched = {(row.class_id, row.text, row.rank) for row in read_descriptors(plain.descriptors)[0] if row.kept}
     assert {key for key in untouched if key[0] != class_id} == {
@@ -94,9 +94,9 @@ def test_without_its_models_a_run_is_corrected_but_for_the_class_vectors(
         raise ModelLoadError("model 'fake' is not there")
 
     monkeypatch.setattr(editing, "resolve_models", absent)
-    made = edit(mined, corrections(mined), tmp_path / "new")
-    assert made.semantics is None
-    assert made.run_json.is_file()
+    edited = edit(mined, corrections(mined), tmp_path / "new")
+    assert edited.semantics is None
+    assert edited.run_json.is_file()
     assert "semantics.parquet is left out" in capsys.readouterr().err
 
 

@@ -129,8 +129,8 @@ def test_failing_requests_cost_only_themselves(run: Run, configure: Callable) ->
 
 def test_truncated_answers_are_drawn_again_with_another_seed(run: Run, configure: Callable) -> None:
     result = run(configure({"truncate": ["recognise heron"], "truncate_times": 1}))
-    asked = result.run["stages"]["propose"]["models"]["ann"]["asked"]
-    assert asked == 4 * 2 + 1
+    n_asked = result.run["stages"]["propose"]["models"]["ann"]["asked"]
+    assert n_asked == 4 * 2 + 1
     assert result.run["failures"] == []
 
 

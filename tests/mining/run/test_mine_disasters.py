@@ -88,13 +88,13 @@ def test_a_full_disk_ends_with_a_line_and_costs_no_answer(
     whole = run(configure(vlm=None), tmp_path / "whole" / "run", images=None)
     (tmp_path / "small").mkdir()
     before = small_filesystem(tmp_path / "small") if kind == "room" else []
-    found = attempts(configure(vlm=None).model_dump_json(), tmp_path / "small" / "run", kind, before)
-    assert len(found["ends"]) >= 2
-    assert all("cannot write" in end and "\n" not in end for end in found["ends"])
-    assert bytes.fromhex(found["files"]["descriptors.parquet"]) == whole.descriptors.read_bytes()
-    assert bytes.fromhex(found["files"]["semantics.parquet"]) == whole.semantics.read_bytes()
+    outcomes = attempts(configure(vlm=None).model_dump_json(), tmp_path / "small" / "run", kind, before)
+    assert len(outcomes["ends"]) >= 2
+    assert all("cannot write" in end and "\n" not in end for end in outcomes["ends"])
+    assert bytes.fromhex(outcomes["files"]["descriptors.parquet"]) == whole.descriptors.read_bytes()
+    assert bytes.fromhex(outcomes["files"]["semantics.parquet"]) == whole.semantics.read_bytes()
     # What could not be kept was asked again: one answer an attempt, and no other.
-    assert len(found["asked"]) - len(set(found["asked"])) <= len(found["ends"])
+    assert len(outcomes["asked"]) - len(set(outcomes["asked"])) <= len(outcomes["ends"])
 
 
 def test_a_clock_that_goes_backwards_changes_nothing(

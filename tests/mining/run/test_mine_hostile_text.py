@@ -150,8 +150,8 @@ def test_a_judge_that_were_asked_would_say_yes_to_an_order_no_more_often_than_to
         chat = Chat(AutoTokenizer.from_pretrained(folder), max_len=512)
         for entry in read_classes("world")[::5]:
             for kind, texts in (("orders", ORDERS), ("harmless", HARMLESS)):
-                asked = [prompt.render({"name": entry.name, "definition": "", "descriptor": text}) for text in texts]
-                for ids in chat.tokens([Request("", name, messages, Sampling(1)) for messages in asked]):
+                prompts = [prompt.render({"name": entry.name, "definition": "", "descriptor": text}) for text in texts]
+                for ids in chat.tokens([Request("", name, messages, Sampling(1)) for messages in prompts]):
                     with torch.inference_mode():
                         odds = model(torch.tensor([ids])).logits[0, -1].softmax(-1)
                     said_yes[kind] += bool(odds[chat.yes].sum() > odds[chat.no].sum())

@@ -22,8 +22,8 @@ def test_the_same_command_again_asks_nothing_and_writes_the_same(run: Run, confi
     first = run(configure())
     before = first.descriptors.read_bytes()
     second = run(configure())
-    asked = [m["asked"] for stage in second.run["stages"].values() for m in stage["models"].values()]
-    assert sum(asked) == 0
+    n_asked = [m["asked"] for stage in second.run["stages"].values() for m in stage["models"].values()]
+    assert sum(n_asked) == 0
     assert second.descriptors.read_bytes() == before
 
 

@@ -32,9 +32,9 @@ def encoded(width: int, height: int, seed: int = 0) -> bytes:
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 10_000))
 def test_a_picture_never_has_more_pixels_than_it_may(width: int, height: int, most: int) -> None:
     image = Image.new("L", (width, height))
-    found = fit(image, most)
-    assert found.width * found.height <= max(most, found.width, found.height)
-    assert (found is image) == (width * height <= most)
+    fitted = fit(image, most)
+    assert fitted.width * fitted.height <= max(most, fitted.width, fitted.height)
+    assert (fitted is image) == (width * height <= most)
     assert fit(image, None) is image
 
 
@@ -72,9 +72,9 @@ def parquet(tmp_path: Path) -> Path:
 def test_pictures_of_a_parquet_file_stay_there_until_they_are_looked_at(parquet: Path, tmp_path: Path) -> None:
     import hashlib
 
-    found = open_images(parquet)
-    chosen = choose_pictures(found, per_class=2, seed=0, copies=tmp_path / "copies")
-    for ref in (ref for refs in found.values() for ref in refs):
+    images = open_images(parquet)
+    chosen = choose_pictures(images, per_class=2, seed=0, copies=tmp_path / "copies")
+    for ref in (ref for refs in images.values() for ref in refs):
         assert len(ForkingPickler.dumps(ref.load)) < 1000 < len(ref.load())
         assert hashlib.sha256(ref.load()).hexdigest() == ref.sha256
     for picture in (picture for pictures in chosen.values() for picture in pictures):

@@ -26,7 +26,7 @@ def rows_of(result: MineResult, class_id: str) -> list[DescriptorRow]:
 
 
 @pytest.mark.parametrize(
-    ("args", "reason", "asked"),
+    ("args", "reason", "n_asked"),
     [
         ({"faults": {HERON: "too_long"}}, "too_long", 1),
         ({"fail": [HERON]}, "engine_failed", 1),
@@ -37,7 +37,7 @@ def rows_of(result: MineResult, class_id: str) -> list[DescriptorRow]:
     ],
 )
 def test_each_failing_request_is_one_row_with_its_reason_and_the_others_finish(
-    args: dict, reason: str, asked: int, run: Run, configure: Callable, tmp_path: Path
+    args: dict, reason: str, n_asked: int, run: Run, configure: Callable, tmp_path: Path
 ) -> None:
     whole = run(configure(), tmp_path / "whole")
     result = run(configure(args), tmp_path / "failing")
@@ -47,7 +47,7 @@ def test_each_failing_request_is_one_row_with_its_reason_and_the_others_finish(
     assert len({row.descriptor_id for row in failed}) == 6
     assert {author.model for row in failed for author in row.authors} == {"ann", "bob", "cleo"}
     assert result.run["rejected"][reason] == 6
-    assert result.run["stages"]["propose"]["models"]["ann"]["asked"] == 3 * 2 + 2 * asked
+    assert result.run["stages"]["propose"]["models"]["ann"]["asked"] == 3 * 2 + 2 * n_asked
     for other in ("ibis", "kestrel", "linnet"):
         assert rows_of(result, other) == rows_of(whole, other)
 

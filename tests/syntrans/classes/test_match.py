@@ -17,20 +17,20 @@ def named(*names: str) -> list[ClassEntry]:
     return [ClassEntry(slug(name), name) for name in names]
 
 
-def found(wanted: list[ClassEntry], *available: str | ClassEntry) -> dict[str, str]:
+def matched(wanted: list[ClassEntry], *available: str | ClassEntry) -> dict[str, str]:
     return match(wanted, available, "photos").found
 
 
 def test_an_exact_name_is_taken_before_one_in_another_case() -> None:
-    assert found(named("Bar"), "bar", "Bar") == {"bar": "Bar"}
+    assert matched(named("Bar"), "bar", "Bar") == {"bar": "Bar"}
 
 
 def test_an_id_that_somebody_gave_is_taken_before_a_name() -> None:
-    assert found([ClassEntry("b", "a"), ClassEntry("a", "b")], "a", "b") == {"b": "b", "a": "a"}
+    assert matched([ClassEntry("b", "a"), ClassEntry("a", "b")], "a", "b") == {"b": "b", "a": "a"}
 
 
 def test_case_and_separators_do_not_matter_where_one_and_one_are_left() -> None:
-    assert found(named("house finch", "wolf"), "House_Finch", "wolf", "lamb") == {
+    assert matched(named("house finch", "wolf"), "House_Finch", "wolf", "lamb") == {
         "house-finch": "House_Finch",
         "wolf": "wolf",
     }
@@ -54,39 +54,39 @@ def test_names_that_differ_by_marks_or_signs_are_several_classes_each_with_its_o
 ) -> None:
     entries = named(*names)
     assert len({entry.id for entry in entries}) == len(names)
-    assert found(entries, *reversed(names)) == {slug(name): name for name in names}
+    assert matched(entries, *reversed(names)) == {slug(name): name for name in names}
 
 
 def test_decomposed_folders_are_met_by_composed_names_with_explicit_ids() -> None:
     entries = [ClassEntry("pass", "パス"), ClassEntry("bus", "バス")]
     folders = [unicodedata.normalize("NFD", name) for name in ("バス", "パス")]
-    assert found(entries, *folders) == {"pass": folders[1], "bus": folders[0]}
+    assert matched(entries, *folders) == {"pass": folders[1], "bus": folders[0]}
 
 
 def test_two_folders_for_one_class_are_an_error_that_names_both() -> None:
     with pytest.raises(InputError, match="'human-brain' could be 'human brain' or 'Human_Brain'"):
-        found(named("human-brain"), "human brain", "Human_Brain")
+        matched(named("human-brain"), "human brain", "Human_Brain")
 
 
 def test_one_name_in_two_unicode_spellings_is_an_error_that_shows_how_they_differ() -> None:
     with pytest.raises(InputError, match=r"'B\\xe4r' or 'Ba\\u0308r'"):
-        found(named("Bär"), "Bär", unicodedata.normalize("NFD", "Bär"))
+        matched(named("Bär"), "Bär", unicodedata.normalize("NFD", "Bär"))
 
 
 def test_one_key_for_two_classes_is_an_error_that_names_both_ids() -> None:
     cranes = [ClassEntry("n02012849", "crane"), ClassEntry("n03126707", "crane")]
     with pytest.raises(InputError, match="'crane' could belong to .* n02012849, n03126707"):
-        found(cranes, "crane")
+        matched(cranes, "crane")
 
 
 def test_a_name_of_two_described_classes_is_an_error_that_names_their_ids() -> None:
     with pytest.raises(InputError, match="'crane' could be 'n02012849' or 'n03126707'"):
-        found(named("crane"), ClassEntry("n02012849", "crane"), ClassEntry("n03126707", "crane"))
+        matched(named("crane"), ClassEntry("n02012849", "crane"), ClassEntry("n03126707", "crane"))
 
 
 def test_the_id_tells_two_described_classes_of_one_name_apart() -> None:
     cranes = [ClassEntry("n02012849", "crane"), ClassEntry("n03126707", "crane")]
-    assert found(cranes, *reversed(cranes)) == {"n02012849": "n02012849", "n03126707": "n03126707"}
+    assert matched(cranes, *reversed(cranes)) == {"n02012849": "n02012849", "n03126707": "n03126707"}
 
 
 def test_what_is_missing_and_what_is_left_over_is_said() -> None:

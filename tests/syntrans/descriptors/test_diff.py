@@ -53,26 +53,26 @@ def two(write: Write) -> tuple[Path, Path]:
 
 
 def test_a_file_does_not_differ_from_itself(two: tuple[Path, Path]) -> None:
-    found = diff(two[0], two[0])
-    assert found["rows"] == {"in_both": 3, "only_a": 0, "only_b": 0}
-    assert found["changes"] == found["moves"] == found["settings"] == []
-    assert {score["largest"] for score in found["scores"]} == {0.0}
+    difference = diff(two[0], two[0])
+    assert difference["rows"] == {"in_both": 3, "only_a": 0, "only_b": 0}
+    assert difference["changes"] == difference["moves"] == difference["settings"] == []
+    assert {score["largest"] for score in difference["scores"]} == {0.0}
 
 
 def test_rows_gained_lost_and_new_are_counted_and_named(two: tuple[Path, Path]) -> None:
-    found = diff(*two)
-    assert found["rows"] == {"in_both": 3, "only_a": 0, "only_b": 1}
-    assert {(change["text"], change["a"], change["b"]) for change in found["changes"]} == {
+    difference = diff(*two)
+    assert difference["rows"] == {"in_both": 3, "only_a": 0, "only_b": 1}
+    assert {(change["text"], change["a"], change["b"]) for change in difference["changes"]} == {
         ("a cocked tail", "kept", "filter: not_distinctive"),
         ("brown", "filter: not_distinctive", "kept"),
         ("tiny", "absent", "kept"),
     }
-    assert {(move["a"], move["b"], move["rows"]) for move in found["moves"]} == {
+    assert {(move["a"], move["b"], move["rows"]) for move in difference["moves"]} == {
         ("kept", "filter: not_distinctive", 1),
         ("filter: not_distinctive", "kept", 1),
         ("absent", "kept", 1),
     }
-    wren = next(one for one in found["classes"] if one["class_id"] == "wren")
+    wren = next(one for one in difference["classes"] if one["class_id"] == "wren")
     assert (wren["kept_a"], wren["kept_b"], wren["gained"], wren["lost"]) == (1, 2, 2, 1)
 
 
@@ -94,9 +94,9 @@ def test_scores_of_rows_in_both_are_compared(two: tuple[Path, Path]) -> None:
 
 
 def test_one_class_alone_can_be_compared(two: tuple[Path, Path]) -> None:
-    found = diff(*two, "Crow")
-    assert [one["class_id"] for one in found["classes"]] == ["crow"]
-    assert found["changes"] == []
+    difference = diff(*two, "Crow")
+    assert [one["class_id"] for one in difference["classes"]] == ["crow"]
+    assert difference["changes"] == []
 
 
 def test_a_long_table_says_how_much_is_left_out(write: Write) -> None:

@@ -47,11 +47,11 @@ def applied(*edits: Edit, rows: Sequence[DescriptorRow] = ROWS, past: Sequence[d
 
 def test_a_vetoed_row_stays_in_the_ledger_and_the_others_share_its_weight() -> None:
     rows, records = apply_edits(ROWS, [edit("veto", "A cocked tail.", why="not so")], at="now", where=WHERE)
-    found = {one.text: one for one in rows}
-    gone = found["a cocked tail"]
+    by_text = {one.text: one for one in rows}
+    gone = by_text["a cocked tail"]
     assert (gone.kept, gone.stage, gone.reason, gone.rank, gone.weight) == (False, "edit", "vetoed", None, None)
-    assert (found["brown"].rank, found["tiny"].rank) == (1, 2)
-    assert (found["brown"].weight, found["tiny"].weight) == pytest.approx((0.6, 0.4))
+    assert (by_text["brown"].rank, by_text["tiny"].rank) == (1, 2)
+    assert (by_text["brown"].weight, by_text["tiny"].weight) == pytest.approx((0.6, 0.4))
     assert records[0]["author"] == "human"
     assert records[0]["why"] == "not so"
     assert records[0]["before"] == {"kept": True, "stage": None, "reason": None, "rank": 1, "weight": 0.5}
@@ -75,10 +75,10 @@ def test_a_new_descriptor_has_the_author_human_and_weighs_as_the_others_do() -> 
 
 
 def test_a_new_descriptor_that_was_dropped_is_that_row_with_one_author_more() -> None:
-    found = applied(edit("add", "a bird"))
-    assert len(found) == len(ROWS)
-    assert [author.model for author in found["a bird"].authors] == ["m", "human"]
-    assert found["a bird"].kept
+    edited = applied(edit("add", "a bird"))
+    assert len(edited) == len(ROWS)
+    assert [author.model for author in edited["a bird"].authors] == ["m", "human"]
+    assert edited["a bird"].kept
 
 
 def test_undone_the_rows_are_what_models_made_of_them() -> None:
@@ -93,12 +93,12 @@ def test_undone_the_rows_are_what_models_made_of_them() -> None:
 def test_made_again_on_other_decisions_they_hold_and_say_what_is_before_now() -> None:
     _, records = apply_edits(ROWS, [edit("veto", "brown"), edit("restore", "a bird")], at="then", where=WHERE)
     anew = [row("a cocked tail", 1, 1.0), row("brown", None, None, "not_seen"), row("a bird", 2, 0.5)]
-    rows, made = apply_again(anew, records)
-    found = {one.text: one for one in rows}
-    assert found["brown"].reason == "vetoed"
-    assert found["a bird"] == anew[2]
-    assert [record["before"]["kept"] for record in made] == [False, True]
-    assert {record["at"] for record in made} == {"then"}
+    rows, outcome = apply_again(anew, records)
+    by_text = {one.text: one for one in rows}
+    assert by_text["brown"].reason == "vetoed"
+    assert by_text["a bird"] == anew[2]
+    assert [record["before"]["kept"] for record in outcome] == [False, True]
+    assert {record["at"] for record in outcome} == {"then"}
 
 
 @pytest.mark.parametrize(

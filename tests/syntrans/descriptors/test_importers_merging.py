@@ -27,10 +27,10 @@ def rows_of(done: Imported) -> list[DescriptorRow]:
 
 
 def said(done: Imported) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
+    sentences: dict[tuple[str, str], list[str]] = {}
     for row in rows_of(done):
-        found.setdefault((row.class_id, row.class_name), []).append(row.text)
-    return found
+        sentences.setdefault((row.class_id, row.class_name), []).append(row.text)
+    return sentences
 
 
 COLLIDE = {"Bär": ["Ein großes Tier."], "Bar": ["A room with stools."], "C++": ["curly braces."], "C": ["a letter."]}
@@ -86,8 +86,8 @@ def test_classes_with_empty_lists_come_in_and_are_named_all_at_once(tmp_path: Pa
 def test_a_sentence_counts_as_often_as_it_was_said(tmp_path: Path) -> None:
     value = {"wolf": ["Grey fur.", "Sharp teeth.", "grey  fur", "Grey fur.", "Grey fur.", "grey fur"]}
     done = import_descriptions([written(tmp_path, "cupl.json", value)], tmp_path / "out")
-    found = [(row.text, row.weight, [author.sample for author in row.authors]) for row in rows_of(done)]
-    assert found == [("Grey fur.", 5.0, [0, 2, 3, 4, 5]), ("Sharp teeth.", 1.0, [1])]
+    counted = [(row.text, row.weight, [author.sample for author in row.authors]) for row in rows_of(done)]
+    assert counted == [("Grey fur.", 5.0, [0, 2, 3, 4, 5]), ("Sharp teeth.", 1.0, [1])]
     assert "merged 4 descriptions into rows that say the same and count as often" in done.messages()
 
 

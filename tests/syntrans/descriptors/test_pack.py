@@ -131,8 +131,8 @@ def test_runs_has_the_figures_of_the_run(mined: Path, tmp_path: Path) -> None:
     report = json.loads((mined / "run.json").read_text())
     assert row["wall_seconds"] == report["wall_seconds"]
     assert {stage["stage"] for stage in row["stages"]} == set(report["stages"])
-    asked = {(call["stage"], call["model"]): call["asked"] for call in row["calls"]}
-    assert asked["propose", "a"] == report["stages"]["propose"]["models"]["a"]["asked"]
+    n_asked = {(call["stage"], call["model"]): call["asked"] for call in row["calls"]}
+    assert n_asked["propose", "a"] == report["stages"]["propose"]["models"]["a"]["asked"]
     assert len(row["images_seen"]) == 6
     assert [(model["name"], model["licence"]) for model in row["models"]] == [
         ("a", "apache-2.0"),

@@ -42,10 +42,10 @@ def test_any_changed_byte_is_noticed(place: int, mask: int, file: Path) -> None:
     data[place % len(data)] ^= mask
     file.write_bytes(data)
     try:
-        found = read_sealed(file)
+        read_back = read_sealed(file)
     except InputError:
         return
-    assert found.equals(TABLE)  # where the mark was hit: then it is a file without a seal
+    assert read_back.equals(TABLE)  # where the mark was hit: then it is a file without a seal
 
 
 @given(length=st.integers(0, 400))

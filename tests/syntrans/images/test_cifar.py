@@ -40,16 +40,16 @@ def pool(tmp_path: Path, written):
 
 
 def test_what_python_2_wrote_is_read(tmp_path: Path) -> None:
-    found = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files().items()})
-    assert found.keys == ["ant", "bee"]
-    assert found.pictures(["bee"], None)["bee"][0].planes.tolist() == files()["train"]["data"][1].tolist()
+    opened = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files().items()})
+    assert opened.keys == ["ant", "bee"]
+    assert opened.pictures(["bee"], None)["bee"][0].planes.tolist() == files()["train"]["data"][1].tolist()
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_what_python_3_writes_in_protocol_2_is_read(order: Literal["C", "F"], tmp_path: Path) -> None:
     content = files(np.asarray(files()["train"]["data"], order=order))
-    found = pool(tmp_path, {name: pickle.dumps(value, protocol=2) for name, value in content.items()})
-    assert found.pictures(["ant"], None)["ant"][0].planes.tolist() == files()["train"]["data"][0].tolist()
+    opened = pool(tmp_path, {name: pickle.dumps(value, protocol=2) for name, value in content.items()})
+    assert opened.pictures(["ant"], None)["ant"][0].planes.tolist() == files()["train"]["data"][0].tolist()
 
 
 def payloads(marker):
@@ -74,9 +74,9 @@ def payloads(marker):
 def test_a_crafted_archive_runs_nothing_and_is_refused(kind, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     good = {name: archives.python2_pickle(value) for name, value in files().items()}
-    found = pool(tmp_path / "a", {**good, "train": payloads(marker)[kind]})
+    opened = pool(tmp_path / "a", {**good, "train": payloads(marker)[kind]})
     with pytest.raises(InputError, match="is refused|no array 'data'"):
-        found.pictures(["ant"], None)
+        opened.pictures(["ant"], None)
     assert not marker.exists()
 
 
@@ -95,10 +95,10 @@ def test_no_bytes_end_in_anything_but_an_input_error(data) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:
-        found = _unpickle(bytes(whole), "it")
+        unpickled = _unpickle(bytes(whole), "it")
     except InputError:
         return
-    assert isinstance(found, dict)
+    assert isinstance(unpickled, dict)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_no_bytes_end_in_anything_but_an_input_error(data) -> None:
     ],
 )
 def test_an_archive_of_something_else_says_what_is_wrong(change, message: str, tmp_path: Path) -> None:
-    found = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files(**change).items()})
+    opened = pool(tmp_path, {name: archives.python2_pickle(value) for name, value in files(**change).items()})
     with pytest.raises(InputError, match=message):
-        found.pictures(["ant"], None)
+        opened.pictures(["ant"], None)
 
 
 def test_an_archive_without_meta_is_refused(tmp_path: Path) -> None:
@@ -140,6 +140,6 @@ def test_a_member_that_claims_to_be_enormous_is_not_unpacked(tmp_path: Path) -> 
 
 def test_nothing_of_the_archive_is_written_to_disk(tmp_path: Path) -> None:
     good = {name: archives.python2_pickle(value) for name, value in files().items()}
-    found = pool(tmp_path / "a", {"../../evil": b"x", **good})
-    assert found.keys == ["ant", "bee"]
+    opened = pool(tmp_path / "a", {"../../evil": b"x", **good})
+    assert opened.keys == ["ant", "bee"]
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["cifar-100-python.tar.gz"]

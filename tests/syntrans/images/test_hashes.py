@@ -16,10 +16,10 @@ from syntrans.images.reference import UNREADABLE
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    made = [tmp_path / f"{i}.png" for i in range(5)]
-    for i, file in enumerate(made):
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for i, file in enumerate(paths):
         file.write_bytes(bytes([i]) * 100)
-    return made
+    return paths
 
 
 @pytest.fixture

@@ -167,8 +167,8 @@ def test_numbers_are_classes_where_the_file_names_them(tmp_path: Path, png: Png)
     table = pa.table({"img": images, "fine_label": [1, 0, 1]})
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=1)
-    found = open_images(tmp_path)
-    assert [ref.load() for ref in found["wolf"]] == [png(0), png(2)]
+    image_set = open_images(tmp_path)
+    assert [ref.load() for ref in image_set["wolf"]] == [png(0), png(2)]
     assert class_keys(tmp_path) == ["lamb", "wolf"]
 
 

@@ -37,7 +37,7 @@ def test_streamed_pictures_are_the_same_in_the_same_order(
         return read(path, rows, *columns)
 
     monkeypatch.setattr(parquet, "read", counted)
-    found = list(parquet.streamed(refs))
-    assert [ref.load() for ref in found] == expected
-    assert [ref.origin for ref in found] == [ref.origin for ref in refs]
+    streamed = list(parquet.streamed(refs))
+    assert [ref.load() for ref in streamed] == expected
+    assert [ref.origin for ref in streamed] == [ref.origin for ref in refs]
     assert reads == [(f"{file}.parquet", rows) for rows in ([0, 2, 4], [1, 3, 5]) for file in range(2)]

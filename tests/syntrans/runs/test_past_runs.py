@@ -40,9 +40,9 @@ def ibises(folder: Path) -> DataConfig:
 @pytest.mark.parametrize("kind", ["mine", "train"])
 def test_a_torn_or_foreign_request_is_passed_over(content: str, kind: str, artifacts: Path) -> None:
     old = wreck(artifacts, kind, "20260101-000000-aaaa", "request.json", content)
-    made = run_dir(kind, None, REQUEST, "done.json", resume=True)
-    assert made != old
-    assert run_dir(kind, None, REQUEST, "done.json", resume=True) == made  # and the new one is found again
+    folder = run_dir(kind, None, REQUEST, "done.json", resume=True)
+    assert folder != old
+    assert run_dir(kind, None, REQUEST, "done.json", resume=True) == folder  # and the new one is found again
 
 
 def test_a_torn_request_is_said_once(artifacts: Path, capsys: pytest.CaptureFixture[str]) -> None:

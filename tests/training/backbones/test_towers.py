@@ -3,7 +3,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +21,8 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def saved_timm(tmp_path_factory: pytest.TempPathFactory):
     """A folder as timm saves it, with a classifier, and the model."""
+    import timm  # seconds, which no other file's tests need
+
     folder = tmp_path_factory.mktemp("timm") / "tiny"
     torch.manual_seed(0)
     model = timm.create_model("test_resnet", num_classes=7).eval()
@@ -55,8 +56,8 @@ def test_an_open_clip_folder_gives_its_image_features() -> None:
     import open_clip
 
     folder = resolve_model(CLIP)
-    asked = json.loads((folder / "open_clip_config.json").read_text())["preprocess_cfg"]
-    mean, std = (torch.tensor(asked[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    preprocessing = json.loads((folder / "open_clip_config.json").read_text())["preprocess_cfg"]
+    mean, std = (torch.tensor(preprocessing[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     encoder = backbones.build(f"open_clip:{CLIP}").eval()
     x = torch.rand(2, 3, 64, 64)
     model = open_clip.create_model(f"local-dir:{folder}").eval()

@@ -72,9 +72,9 @@ def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_va
     assert set(note["temperatures"]["1"]) >= {"fused", "semantic_only", "visual_only", *PLAIN}
     tensors, read = checkpoint.load(tmp_path / SELECTED_BASELINES)
     rows = SelectedBaselines(read, tensors).rows(side, 3)
-    found = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
+    scored = score_episodes(rows, world[3][3], n_classes=6, chunk=100)
     by_name = {e.get("row", e["method"]): e["val"] for e in note["choices"] if e["shots"] == 3}
-    assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in found.items()} == by_name
+    assert {n: pytest.approx(o.accuracy.mean(), abs=1e-5) for n, o in scored.items()} == by_name
 
 
 def test_an_interrupted_stage_goes_on_after_the_last_finished_method(

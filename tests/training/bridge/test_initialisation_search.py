@@ -56,9 +56,9 @@ def head_accuracy(raw, tasks, space, start):
 def test_it_takes_what_untrained_heads_would_have_taken(raw, tasks) -> None:
     """Against a loop over heads, by turns as `best_per_noise` says."""
     search = InitialisationSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")
-    found = search.best_per_noise("kept")
+    chosen = search.best_per_noise("kept")
     known = {one: head_accuracy(raw, tasks, *one) for one in product(GRID.spaces, GRID.starts)}
-    for (space, start), noise in zip(found, (1.0, 2.0), strict=True):
+    for (space, start), noise in zip(chosen, (1.0, 2.0), strict=True):
         spaces, expected = [one for one in GRID.spaces if one.noise == noise], GRID.middle
         for _ in range(2):
             best = max(spaces, key=lambda one: known[one, expected])
@@ -70,9 +70,9 @@ def test_no_setting_is_tried_twice(raw, tasks, monkeypatch: pytest.MonkeyPatch) 
     tried = []
 
     def counted(forms, *rest):
-        found = closed_form_accuracies(forms, *rest)
-        tried.append(len(found))
-        return found
+        accuracies = closed_form_accuracies(forms, *rest)
+        tried.append(len(accuracies))
+        return accuracies
 
     monkeypatch.setattr(initialisation_search, "closed_form_accuracies", counted)
     search = InitialisationSearch(partial(transform_features, raw), Texts(), tasks, GRID, fusion="evidence")

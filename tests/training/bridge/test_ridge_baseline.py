@@ -69,9 +69,9 @@ def test_the_curve_equals_fused_weights_episode_by_episode(fitted) -> None:
     visual = [prototype_cosines(queries, part) for part in tasks[1].chunks(500)]
     curve = alpha_curve(queries, semantic, tasks[1], visual, (0.0, 0.5, 1.0))
     support, query, classes = (torch.from_numpy(a) for a in (tasks[1].support, tasks[1].query, tasks[1].classes))
-    for alpha, found in zip((0.0, 0.5, 1.0), curve, strict=True):
+    for alpha, at_alpha in zip((0.0, 0.5, 1.0), curve, strict=True):
         scores = Fused(semantic, alpha=alpha).scores(queries[support], queries[query.flatten(1)], classes)
-        assert found == pytest.approx(accuracy(scores).mean().item(), abs=2e-3)
+        assert at_alpha == pytest.approx(accuracy(scores).mean().item(), abs=2e-3)
 
 
 def test_a_bridge_survives_its_file(fitted) -> None:

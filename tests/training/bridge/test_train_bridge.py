@@ -79,10 +79,10 @@ class Texts:
         return self._of(variant)[BASE:]
 
 
-def build(world, path, *, how=HOW, variants=("kept", "none"), identity="x", grid=GRID):
+def build(world, path, *, config=HOW, variants=("kept", "none"), identity="x", grid=GRID):
     base, val, text, tasks = world
     raw = RawFeatures(base.values, base.labels, val.values)
-    return train_bridge(raw, Texts(text), tasks, variants, grid, how, path=path, identity=identity)
+    return train_bridge(raw, Texts(text), tasks, variants, grid, config, path=path, identity=identity)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +133,9 @@ def test_true_text_tells_base_classes_apart_that_play_novel_ones(built) -> None:
 
 def test_rows_from_the_file_have_the_accuracy_that_val_saw(world, built) -> None:
     rows = build_rows(side_of(world, built[1]), {}, n_classes=C - BASE, shots=3, draws=2)
-    found = score_episodes({"syntrans": rows["syntrans"]}, world[3][3], n_classes=C - BASE, chunk=50)["syntrans"]
+    scored = score_episodes({"syntrans": rows["syntrans"]}, world[3][3], n_classes=C - BASE, chunk=50)["syntrans"]
     chosen = next(c for c in built[0]["choices"] if (c["variant"], c["shots"]) == ("kept", 3))
-    assert found.accuracy.mean() == pytest.approx(chosen["val"], abs=1e-5)
+    assert scored.accuracy.mean() == pytest.approx(chosen["val"], abs=1e-5)
     assert rows["syntrans"].settings["alpha"] == chosen["alpha"]
     assert len(rows["syntrans"].methods) == HOW.seeds
 
@@ -153,8 +153,8 @@ def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world
     raw, text = RawFeatures(base.values, base.labels, val.values), text[:BASE]
     _, pictures = transform_features(raw, 1.0)
     space, start = GRID.spaces[0], GRID.starts[0]
-    found = held_out_metrics(pictures, text, space, start, size=8)
-    left_out = torch.stack([one.held_out_mask for one in found])
+    metrics = held_out_metrics(pictures, text, space, start, size=8)
+    left_out = torch.stack([one.held_out_mask for one in metrics])
     assert (left_out.sum(1) == 8).all()
     assert left_out.sum(0).max() - left_out.sum(0).min() <= 4
     first = left_out[0]
@@ -162,8 +162,8 @@ def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world
         pictures, base=pictures.base + 9.0 * first[pictures.labels, None], means=pictures.means + 9.0 * first[:, None]
     )
     again = held_out_metrics(moved, text - 3.0 * first[:, None], space, start, size=8)
-    assert torch.allclose(again[0].metric.transform, found[0].metric.transform, atol=1e-4)
-    assert not torch.allclose(again[1].metric.transform, found[1].metric.transform, atol=1e-4)
+    assert torch.allclose(again[0].metric.transform, metrics[0].metric.transform, atol=1e-4)
+    assert not torch.allclose(again[1].metric.transform, metrics[1].metric.transform, atol=1e-4)
 
 
 def test_texts_that_say_nothing_leave_base_classes_at_chance(world) -> None:
@@ -190,8 +190,8 @@ def test_texts_that_say_nothing_leave_base_classes_at_chance(world) -> None:
 def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(
     world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = replace(HOW, steps=2, val_checks=1)
-    expected, path = build(world, tmp_path / "whole", how=how), tmp_path / BRIDGE
+    short = replace(HOW, steps=2, val_checks=1)
+    expected, path = build(world, tmp_path / "whole", config=short), tmp_path / BRIDGE
     begun, train = [], head_training.train_head
 
     def stop(task, *rest, **more):
@@ -203,9 +203,9 @@ def test_an_interrupted_stage_goes_on_after_the_last_finished_heads(
     monkeypatch.setattr(head_training, "train_head", stop)
     torch.set_num_threads(1)  # heads one after another
     with pytest.raises(KeyboardInterrupt):
-        build(world, path, how=how)
+        build(world, path, config=short)
     assert [(c["variant"], c["shots"]) for c in checkpoint.read_note(path)["choices"]] == [("kept", 1)]
-    assert build(world, path, how=how) == expected
+    assert build(world, path, config=short) == expected
     assert len(begun) == 8 + 6
     one, other = checkpoint.load(path)[0], checkpoint.load(tmp_path / "whole")[0]
     assert all(torch.equal(one[name], other[name]) for name in other)
@@ -215,7 +215,7 @@ def test_heads_side_by_side_are_the_heads_one_after_another(world, tmp_path: Pat
     threads, notes = torch.get_num_threads(), []
     for count in (1, 2):
         torch.set_num_threads(count)
-        notes.append(build(world, tmp_path / str(count), variants=("kept",), grid=ONE, how=replace(SHORT, seeds=2)))
+        notes.append(build(world, tmp_path / str(count), variants=("kept",), grid=ONE, config=replace(SHORT, seeds=2)))
     torch.set_num_threads(threads)
     assert notes[0] == notes[1]
     one, other = (checkpoint.load(tmp_path / count)[0] for count in ("1", "2"))
@@ -223,23 +223,23 @@ def test_heads_side_by_side_are_the_heads_one_after_another(world, tmp_path: Pat
 
 
 def test_a_file_of_another_identity_is_begun_anew(world, tmp_path: Path) -> None:
-    closed = {"how": replace(HOW, steps=0), "grid": ONE}
+    closed = {"config": replace(HOW, steps=0), "grid": ONE}
     build(world, tmp_path / "f", variants=("kept",), **closed)
     note = build(world, tmp_path / "f", variants=("none",), identity="y", **closed)
     assert {c["variant"] for c in note["choices"]} == {"none"}
 
 
 def test_without_steps_there_is_one_closed_form(world, tmp_path: Path) -> None:
-    note = build(world, tmp_path / "f", how=replace(HOW, steps=0), variants=("kept",), grid=ONE)
+    note = build(world, tmp_path / "f", config=replace(HOW, steps=0), variants=("kept",), grid=ONE)
     assert [h["seed"] for h in note["heads"]] == [0, 0]
     assert all(h["step"] == 0 and h["val"] == h["val_before"] for h in note["heads"])
 
 
 @pytest.mark.parametrize("change", [{"generator": False}, {"residual": False}, {"gate": False}, {"fusion": "convex"}])
 def test_each_part_can_be_switched_off_and_the_file_knows(world, tmp_path: Path, change) -> None:
-    build(world, tmp_path / "f", how=replace(SHORT, parts=PARTS | change), variants=("kept",), grid=ONE)
+    build(world, tmp_path / "f", config=replace(SHORT, parts=PARTS | change), variants=("kept",), grid=ONE)
     head = read_bridges(tmp_path / "f").heads["kept", 1][0]
     assert (head.generator is None) == (change == {"generator": False})
     assert (head.reconstructor.residual is None) == (change == {"residual": False})
-    assert (head.trust is None) == (change == {"gate": False})
+    assert (head.text_gate is None) == (change == {"gate": False})
     assert head.fusion == change.get("fusion", "evidence")

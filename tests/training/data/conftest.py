@@ -10,11 +10,11 @@ import pytest
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The toy copy of a data set, made once."""
-    made = {}
+    folders = {}
 
     def make(name, per_class=2):
-        if name not in made:
-            made[name] = archives.MAKERS[name](tmp_path_factory.mktemp(name) / "data", per_class)
-        return made[name]
+        if name not in folders:
+            folders[name] = archives.MAKERS[name](tmp_path_factory.mktemp(name) / "data", per_class)
+        return folders[name]
 
     return make

@@ -18,6 +18,7 @@ from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
 from syntrans_training.data.compare import nearest
 from syntrans_training.data.duplicates import close, correlation, find_duplicates, perceptual_hashes
+from syntrans_training.data.load_splits import decoding_of, origin_of
 from syntrans_training.data.open_splits import open_source
 
 
@@ -32,12 +33,13 @@ def tree(root, **parts):
     return root
 
 
-def found(report, rule, level=None):
+def findings(report, rule, level=None):
     return [f["message"] for f in report["findings"] if f["rule"] == rule and level in (None, f["level"])]
 
 
 def checked(path, **more):
-    return check(DataConfig(path=str(path), **more))
+    data = DataConfig(path=str(path), **more)
+    return check(origin_of(data), decoding_of(data))
 
 
 def sound(tmp_path: Path):
@@ -54,24 +56,26 @@ def test_sound_data_has_neither_errors_nor_warnings(tmp_path: Path) -> None:
 def test_a_missing_part_is_an_error(tmp_path: Path) -> None:
     report = checked(tree(tmp_path, base={"ant": range(20)}, val={"bee": range(20, 40)}))
     assert report["errors"] == 1
-    assert "has no novel or test" in found(report, "classes")[0]
+    assert "has no novel or test" in findings(report, "classes")[0]
 
 
 def test_a_class_in_two_parts_is_an_error(tmp_path: Path) -> None:
     report = checked(tree(tmp_path, base={"ant": [1, 2]}, val={"ant": [3]}, novel={"cat": [4]}))
-    assert found(report, "disjoint", "error") == ["class 'ant' is in base and in val; few-shot splits share no class"]
+    assert findings(report, "disjoint", "error") == [
+        "class 'ant' is in base and in val; few-shot splits share no class"
+    ]
 
 
 def test_broken_pictures_are_a_warning_up_to_the_share_and_then_an_error(tmp_path: Path) -> None:
     root = sound(tmp_path)
     break_three(root)
     report = checked(root, max_broken_share=0.2)
-    assert "val: 3 broken pictures (15.00%)" in found(report, "readable", "warning")[0]
-    assert all(f"{number}.png" in found(report, "readable")[0] for number in range(3))
+    assert "val: 3 broken pictures (15.00%)" in findings(report, "readable", "warning")[0]
+    assert all(f"{number}.png" in findings(report, "readable")[0] for number in range(3))
     assert len(report["parts"]["val"]["broken_pictures"]) == 3
-    assert found(checked(root, max_broken_share=0.01), "readable", "error")
+    assert findings(checked(root, max_broken_share=0.01), "readable", "error")
     (root / "val" / "bee" / "0.png").write_bytes(archives.encoded(20, 0, 64, "PNG"))
-    assert found(checked(root, max_broken_share=0.01), "readable", "warning")  # two are never too many
+    assert findings(checked(root, max_broken_share=0.01), "readable", "warning")  # two are never too many
 
 
 def break_three(root) -> None:
@@ -81,18 +85,18 @@ def break_three(root) -> None:
 
 def test_a_class_without_any_readable_picture_is_an_error(tmp_path: Path) -> None:
     report = checked(tree(tmp_path, base={"ant": [b"x"]}, val={"bee": [1]}, novel={"cat": [2]}))
-    assert "classes of base without a readable image: ant" in found(report, "readable", "error")[0]
+    assert "classes of base without a readable image: ant" in findings(report, "readable", "error")[0]
 
 
 def test_classes_too_small_for_five_shots_are_named(tmp_path: Path) -> None:
     report = checked(tree(tmp_path, base={"ant": range(5)}, val={"bee": range(20, 40)}, novel={"cat": range(40, 60)}))
-    assert found(report, "counts") == ["base: 1 classes with fewer than 20 pictures (5 shots and 15 queries): ant"]
+    assert findings(report, "counts") == ["base: 1 classes with fewer than 20 pictures (5 shots and 15 queries): ant"]
 
 
 def test_a_picture_in_two_classes_is_a_warning_and_twice_in_one_a_note(tmp_path: Path) -> None:
     report = checked(tree(tmp_path, base={"ant": [1, 1], "asp": [2]}, val={"bee": [3], "bug": [3]}, novel={"cat": [4]}))
-    assert found(report, "repeats", "note") == ["base: 1 pictures are there more than once, within their class"]
-    assert found(report, "repeats", "warning") == ["val: 1 pictures are in two classes: bee"]
+    assert findings(report, "repeats", "note") == ["base: 1 pictures are there more than once, within their class"]
+    assert findings(report, "repeats", "warning") == ["val: 1 pictures are in two classes: bee"]
 
 
 def photograph(number):
@@ -113,15 +117,15 @@ COPIES: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", COPIES)
-def test_the_same_photograph_in_two_parts_is_found(how, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", COPIES)
+def test_the_same_photograph_in_two_parts_is_found(change, tmp_path: Path) -> None:
     photo = photograph(7)
     root = tree(
-        tmp_path, base={"ant": [saved(photo), 1, 2]}, val={"bee": [3, 4]}, novel={"cat": [5, COPIES[how](photo)]}
+        tmp_path, base={"ant": [saved(photo), 1, 2]}, val={"bee": [3, 4]}, novel={"cat": [5, COPIES[change](photo)]}
     )
     pairs = checked(root)["duplicates"]
     assert [(pair["parts"], pair["classes"], pair["exact"]) for pair in pairs] == [
-        (["base", "novel"], ["ant", "cat"], how == "exact")
+        (["base", "novel"], ["ant", "cat"], change == "exact")
     ]
     assert [name.split("/")[-3:] for name in pairs[0]["pictures"]] == [
         ["base", "ant", "0.png"],
@@ -140,14 +144,14 @@ def test_real_photographs_share_nothing_across_parts(shared_data: Path) -> None:
     assert find_duplicates(splits) == []
 
 
-@pytest.mark.parametrize("how", ["recompressed", "resized", "brightened"])
-def test_nine_in_ten_copies_of_real_photographs_are_found(how: str, shared_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["recompressed", "resized", "brightened"])
+def test_nine_in_ten_copies_of_real_photographs_are_found(change: str, shared_data: Path, tmp_path: Path) -> None:
     photos = [
         ref.image()
         for refs in open_images(shared_data / "caltech101" / "val.parquet", limit_per_class=5).values()
         for ref in refs
     ]
-    root = tree(tmp_path, base={"ant": map(saved, photos)}, val={"bee": map(COPIES[how], photos)})
+    root = tree(tmp_path, base={"ant": map(saved, photos)}, val={"bee": map(COPIES[change], photos)})
     pairs = find_duplicates(load_splits(str(root), size=64, names=("base", "val")))
     assert len({pair.first for pair in pairs if pair.first == pair.second}) >= 0.9 * len(photos)
 
@@ -159,8 +163,8 @@ def test_the_hash_is_that_of_imagehash(tmp_path: Path) -> None:
 
 
 def test_blocked_search_finds_what_comparing_all_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syntrans_training.data.duplicates._ROWS", 7)
-    monkeypatch.setattr("syntrans_training.data.duplicates._COLUMNS", 5)
+    monkeypatch.setattr("syntrans_training.data.duplicates.ROWS", 7)
+    monkeypatch.setattr("syntrans_training.data.duplicates.COLUMNS", 5)
     rng = np.random.default_rng(0)
     a = rng.integers(0, 2**63, 40, dtype=np.uint64)
     b = np.concatenate([rng.integers(0, 2**63, 30, dtype=np.uint64), a[:10] ^ np.uint64(0b10110)])
@@ -192,7 +196,7 @@ def test_differences_from_the_nearest_published_split_are_listed(tmp_path: Path)
     assert (split["name"], split["equal"]) == ("mini", False)
     assert split["missing"]["val"] == ["n01855672"]
     assert split["extra"] == {"base": [], "val": ["n99999999"], "novel": ["n01855672"]}
-    assert any("val lacks 1 classes against mini" in message for message in found(report, "split", "warning"))
+    assert any("val lacks 1 classes against mini" in message for message in findings(report, "split", "warning"))
 
 
 def test_classes_of_ones_own_are_near_no_published_split(tmp_path: Path) -> None:
@@ -201,8 +205,8 @@ def test_classes_of_ones_own_are_near_no_published_split(tmp_path: Path) -> None
 
 def test_too_few_pictures_of_a_published_data_set_are_said(tmp_path: Path) -> None:
     report = checked(archives.cub(tmp_path / "d", 1), dataset="cub")
-    assert "200 pictures; the published cub has 11,788" in found(report, "counts", "warning")
-    assert found(report, "split")[0].startswith("equals the published split cub (CUB-200-2011, split of CloserLook")
+    assert "200 pictures; the published cub has 11,788" in findings(report, "counts", "warning")
+    assert findings(report, "split")[0].startswith("equals the published split cub (CUB-200-2011, split of CloserLook")
 
 
 def test_checking_fills_the_cache_that_training_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +237,7 @@ def test_the_command_counts_the_classes_that_are_missing(tmp_path: Path, capsys:
     archives.class_folders(tmp_path, keys[:351], 1, 8)
     assert run(["data", "check", str(tmp_path), "--dataset", "tiered", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
-    assert found(report, "classes", "error")[0].endswith(
+    assert findings(report, "classes", "error")[0].endswith(
         "lacks 97 of the 97 val classes: n02099267, n02099429, n02099601, ..."
     )
     assert report["where"][0]["name"] == "tiered"

@@ -66,8 +66,8 @@ def test_the_three_splits_of_cub_divide_the_same_folders_differently() -> None:
 def test_fc100_keeps_super_classes_apart(shared_data: Path) -> None:
     groups = json.loads((shared_data / "splits" / "cifar100_taxonomy.json").read_text())["taxonomy"]
     for members in groups.values():
-        found = {part for part, keys in published("fc100").parts.items() if set(keys) & set(members)}
-        assert len(found) == 1
+        parts = {part for part, keys in published("fc100").parts.items() if set(keys) & set(members)}
+        assert len(parts) == 1
 
 
 def test_the_script_writes_the_same_files(shared_data: Path, repository: Path, tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_the_script_writes_the_same_files(shared_data: Path, repository: Path, t
     script.write_bytes((repository / "scripts" / "make_splits.py").read_bytes())
     (tmp_path / "training" / "syntrans_training" / "data").mkdir(parents=True)
     subprocess.run([sys.executable, script, shared_data / "splits"], check=True, capture_output=True)
-    made = tmp_path / "training" / "syntrans_training" / "data" / "splits"
-    assert {p.name: p.read_bytes() for p in made.iterdir()} == {p.name: p.read_bytes() for p in FOLDER.iterdir()}
+    folder = tmp_path / "training" / "syntrans_training" / "data" / "splits"
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {p.name: p.read_bytes() for p in FOLDER.iterdir()}
 
 
 def test_an_unknown_split_names_the_known_ones() -> None:

@@ -21,9 +21,9 @@ def base(tmp_path: Path, folders, split, n=1):
 def test_two_classes_of_one_name_are_called_by_their_keys(tmp_path: Path) -> None:
     cranes = [{"id": key, "name": "crane"} for key in ("n02012849", "n03126707")]
     classes = [*cranes, {"id": "wolf", "name": "grey wolf"}]
-    found = base(tmp_path, ["n02012849", "n03126707", "wolf"], {"base": classes}, n=2)
-    assert found.classes == ("grey wolf", "n02012849", "n03126707")
-    assert len(found) == 6
+    opened = base(tmp_path, ["n02012849", "n03126707", "wolf"], {"base": classes}, n=2)
+    assert opened.classes == ("grey wolf", "n02012849", "n03126707")
+    assert len(opened) == 6
 
 
 @pytest.mark.parametrize("part", ["base", "val"])
@@ -45,8 +45,8 @@ def test_a_class_without_a_folder_is_named_with_the_nearest_one(tmp_path: Path) 
 
 
 def test_decomposed_folders_are_met_by_composed_names(tmp_path: Path) -> None:
-    found = base(tmp_path, ["Ba\u0308r", "Bar"], {"base": ["Bar", "B\u00e4r"]})
-    assert found.classes == ("Bar", "B\u00e4r")
+    opened = base(tmp_path, ["Ba\u0308r", "Bar"], {"base": ["Bar", "B\u00e4r"]})
+    assert opened.classes == ("Bar", "B\u00e4r")
 
 
 def test_one_name_in_two_unicode_spellings_is_one_class_in_all_parts(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from syntrans.errors import InputError, UsageError
 from syntrans.files.sealed_parquet import write_sealed
-from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
+from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.check import check
 from syntrans_training.data.class_split import published
 from syntrans_training.data.feature_files import feature_files, given_split
+from syntrans_training.data.load_splits import Decoding, Origin
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
@@ -51,8 +52,8 @@ def test_a_bridge_is_trained_and_evaluated_on_features_alone(
 ) -> None:
     run = train(config, out=tmp_path / "run", descriptors=write_toy_descriptors(), stage="bridge")
     assert run.report["encoder"]["method"] == "precomputed"
-    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
-    summary = evaluate(run.folder, asked, out=tmp_path / "e")
+    evaluation = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 30}})
+    summary = evaluate(run.folder, evaluation, out=tmp_path / "e")
     assert summary["results"]["1"]["visual_only"]["mean"] > 40  # chance is 20
     assert {"syntrans", "no_text", "logistic"} <= summary["results"]["1"].keys()
     assert summary["encoder"] == {"method": "precomputed", "numbers": 16}
@@ -70,8 +71,8 @@ def test_pictures_that_mining_saw_are_known_by_their_hash(
         out=tmp_path / "run",
         descriptors=write_toy_descriptors(images_seen=["novel0", "novel1"]),
     )
-    asked = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
-    assert evaluate(run.folder, asked, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
+    evaluation = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 4, "episodes": 10}})
+    assert evaluate(run.folder, evaluation, out=tmp_path / "e")["data"]["seen_by_mining"] == 2
 
 
 def test_other_features_are_another_split(features: Path) -> None:
@@ -203,10 +204,10 @@ def test_stage_encoder_ends_after_it_and_stage_bridge_goes_on(
         train(changed, out=out, descriptors=descriptors, stage="bridge")
     train(changed, out=out, descriptors=descriptors, stage="encoder")
     assert not (out / "train.json").exists()
-    made = (out / "encoder.safetensors").read_bytes()
+    before = (out / "encoder.safetensors").read_bytes()
     train(changed, out=out, descriptors=descriptors, stage="bridge")
     assert (out / "train.json").exists()
-    assert (out / "encoder.safetensors").read_bytes() == made
+    assert (out / "encoder.safetensors").read_bytes() == before
 
 
 def test_features_of_other_lengths_are_named(features: Path) -> None:
@@ -225,8 +226,8 @@ def test_features_cannot_be_taught_by_a_clip(config: TrainConfig, tmp_path: Path
 
 def test_features_of_a_published_split_are_known_by_their_classes(tmp_path: Path) -> None:
     for part, names in published("mini").parts.items():
-        made = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
-        table = pa.table({"class": [*names.values()] * 2, "feature": list(made)})
+        values = np.random.default_rng(0).random((2 * len(names), 3), np.float32)
+        table = pa.table({"class": [*names.values()] * 2, "feature": list(values)})
         pq.write_table(table, tmp_path / f"{part}.features.parquet")
     assert load_splits(str(tmp_path), size=1, names=("novel",))["novel"].dataset == "mini"
 
@@ -236,7 +237,7 @@ def test_features_of_other_classes_are_of_no_published_split(features: Path) -> 
 
 
 def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path) -> None:
-    report = check(DataConfig(path=str(features)))
+    report = check(Origin(str(features)), Decoding(84))
     assert (report["errors"], report["dataset"]) == (0, "features")
     assert {name: (part["classes"], part["images"]) for name, part in report["parts"].items()} == {
         "base": (8, 96),
@@ -244,6 +245,6 @@ def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path
         "novel": (5, 60),
     }
     pq.write_table(pa.table({"class": ["a"], "feature": ["b"]}), features / "val.features.parquet")
-    broken = check(DataConfig(path=str(features)))
+    broken = check(Origin(str(features)), Decoding(84))
     assert broken["errors"] == 1
     assert "list of equally many numbers" in broken["findings"][0]["message"]

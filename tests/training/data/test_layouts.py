@@ -30,18 +30,18 @@ def test_each_command_finds_the_same_pictures_of_the_same_classes_told_what_the_
     if "hf://" in layout.title:
         config = pytest.importorskip("datasets").config
         with mock.patch.object(config, "HF_DATASETS_CACHE", tmp_path / "hub"):
-            found = layout_row(layout, tmp_path)
+            row = layout_row(layout, tmp_path)
     else:
-        found = layout_row(layout, tmp_path)
-    assert rows("layouts")[layout.title] == found, "run tests/training/layout_tables.py"
+        row = layout_row(layout, tmp_path)
+    assert rows("layouts")[layout.title] == row, "run tests/training/layout_tables.py"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("title", ODD)
 def test_each_command_makes_the_same_of_an_odd_file(title, tmp_path: Path) -> None:
-    found = odd_row(title, tmp_path)
-    assert len(set(found)) == 1
-    assert rows("odd files")[title] == found, "run tests/training/layout_tables.py"
+    row = odd_row(title, tmp_path)
+    assert len(set(row)) == 1
+    assert rows("odd files")[title] == row, "run tests/training/layout_tables.py"
 
 
 def test_the_page_has_no_rows_that_are_not_tried() -> None:

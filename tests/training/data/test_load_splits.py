@@ -107,9 +107,9 @@ def test_a_padded_crop_is_cut_from_the_picture_in_its_black_frame(flip: float) -
     framed = torch.nn.functional.pad(whole_views(PIXELS, size=12), (3, 3, 3, 3))
     places = set()
     for shown, frame in zip(views.flip(3) if flip else views, framed, strict=True):
-        found = [(y, x) for y in range(7) for x in range(7) if torch.equal(frame[:, y : y + 12, x : x + 12], shown)]
-        assert len(found) == 1
-        places |= set(found)
+        corners = [(y, x) for y in range(7) for x in range(7) if torch.equal(frame[:, y : y + 12, x : x + 12], shown)]
+        assert len(corners) == 1
+        places |= set(corners)
     assert len(places) > 1
 
 

@@ -58,10 +58,10 @@ def test_the_setting_with_the_best_val_accuracy_is_chosen_and_every_trial_is_kep
         def classifiers(self, support, classes):
             return super().classifiers(support if self.good else torch.ones_like(support), classes)
 
-    found = grid_search(Half, {"good": (False, True)}, *world(0.3), n_classes=8)
-    assert found.setting == {"good": True}
-    assert [trial["good"] for trial in found.trials] == [False, True]
-    assert found.accuracy == pytest.approx(max(trial["val"] for trial in found.trials), abs=1e-6)
+    chosen = grid_search(Half, {"good": (False, True)}, *world(0.3), n_classes=8)
+    assert chosen.setting == {"good": True}
+    assert [trial["good"] for trial in chosen.trials] == [False, True]
+    assert chosen.accuracy == pytest.approx(max(trial["val"] for trial in chosen.trials), abs=1e-6)
 
 
 def test_an_empty_grid_is_one_setting() -> None:
@@ -73,8 +73,8 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature() -> None:
 
     class Twice(Prototype):
         def classifiers(self, support, classes):
-            found = super().classifiers(support, classes)
-            return type(found)(found.weight * 2, cosine=True)
+            linear = super().classifiers(support, classes)
+            return type(linear)(linear.weight * 2, cosine=True)
 
     rows = {name: ScoredClassifier((method,), values) for name, method in {"a": Prototype(), "b": Twice()}.items()}
     once, twice = calibrate(rows, tasks).values()

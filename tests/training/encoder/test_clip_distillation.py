@@ -49,8 +49,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape["text_cfg"] |= {"width": 32, "heads": 2, "layers": 1}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
-    asked = {key: value for key, value in shape["text_cfg"].items() if key != "hf_tokenizer_name"}
-    model = open_clip.CLIP(shape["embed_dim"], shape["vision_cfg"], asked)
+    text_config = {key: value for key, value in shape["text_cfg"].items() if key != "hf_tokenizer_name"}
+    model = open_clip.CLIP(shape["embed_dim"], shape["vision_cfg"], text_config)
     weights = {name: value.contiguous().clone() for name, value in model.state_dict().items() if name != "attn_mask"}
     save_file(weights, folder / "open_clip_model.safetensors")
     return folder
@@ -100,15 +100,15 @@ def stage(
 def run_stage(
     config: TrainConfig, splits: dict[str, Split], root: Path, descriptors: Path, name="one", **changes
 ) -> tuple[dict[str, Any], Path]:
-    asked = config.model_copy(update={"distill": DistillConfig(**(config.distill.model_dump() | changes))})
+    changed = config.model_copy(update={"distill": DistillConfig(**(config.distill.model_dump() | changes))})
     base, val = splits["base"], splits["val"]
     knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
     out = root / "train" / name
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(root / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
-    signal = open_teacher_signal(asked, base, val, knowledge, descriptors)
-    start = open_encoder(out, asked.encoder, CPU)
-    _, note = distill_stage(asked, signal, start, base, val, out, device=CPU, reuse=True)
+    signal = open_teacher_signal(changed, base, val, knowledge, descriptors)
+    start = open_encoder(out, changed.encoder, CPU)
+    _, note = distill_stage(changed, signal, start, base, val, out, device=CPU, reuse=True)
     return note, out
 
 
@@ -154,8 +154,8 @@ def test_the_note_has_the_looks_at_val_and_what_the_teacher_knows(distilled: Dis
     note, _, said = distilled
     assert list(note["val_1_shot"]) == ["0", "1", "2"]
     assert (note["val_1_shot"]["0"], note["val_1_shot"]["2"]) == (note["val_began"], note["val_ended"])
-    assert {kind: len(found) for kind, found in note["teacher"]["zero_shot"].items()} == {"base": 2, "val": 2}
-    assert [set(found) for found in note["zero_shot_val"].values()] == [{"name", "kept"}] * 2
+    assert {kind: len(by_variant) for kind, by_variant in note["teacher"]["zero_shot"].items()} == {"base": 2, "val": 2}
+    assert [set(by_variant) for by_variant in note["zero_shot_val"].values()] == [{"name", "kept"}] * 2
     assert "teacher tiny: zero-shot" in said
 
 
@@ -227,22 +227,23 @@ def test_train_and_evaluate_take_the_distilled_encoder(config, warm, artifacts, 
     without = train(plain, out=artifacts / "train" / "plain", descriptors=descriptors).report
     assert without["distill"] is None
     assert without["encoder"] == report["encoder"]
-    asked = EvaluateConfig.model_validate(
+    evaluation = EvaluateConfig.model_validate(
         {"device": "cpu", "episodes": {"shots": [1], "queries": 5, "episodes": 40}, "control_draws": 1}
     )
-    found = [
-        evaluate(artifacts / "train" / name, asked, out=artifacts / "evaluate" / name) for name in ("whole", "plain")
+    summaries = [
+        evaluate(artifacts / "train" / name, evaluation, out=artifacts / "evaluate" / name)
+        for name in ("whole", "plain")
     ]
-    rows = [summary["results"]["1"]["plain_prototypes"] for summary in found]
+    rows = [summary["results"]["1"]["plain_prototypes"] for summary in summaries]
     assert rows[0] != rows[1]
     revision = report["distill"]["teacher"]["revision"]
-    assert [summary["distill"] for summary in found] == [
+    assert [summary["distill"] for summary in summaries] == [
         {"teacher": "tiny", "revision": revision, "gate": "passed"},
         None,
     ]
     (out / DISTILL).unlink()
     with pytest.raises(InputError, match=r"holds no distill\.safetensors"):
-        evaluate(out, asked, out=artifacts / "evaluate" / "broken")
+        evaluate(out, evaluation, out=artifacts / "evaluate" / "broken")
 
 
 def test_no_resume_forgets_the_distillation(config, warm, artifacts, monkeypatch) -> None:
@@ -268,11 +269,11 @@ def test_what_is_no_clip_is_no_teacher(tiny_text_encoder, tmp_path, clip) -> Non
 
 
 def test_a_tower_that_takes_other_pictures_is_refused_before_the_work(config, splits) -> None:
-    asked = config.model_copy(
+    changed = config.model_copy(
         update={"encoder": config.encoder.model_copy(update={"method": "frozen", "backbone": f"open_clip:{CLIP}"})}
     )
     with pytest.raises(UsageError, match="takes pictures of 64 px"):
-        open_teacher_signal(asked, splits["base"], splits["val"], read_knowledge(None, splits["base"].classes), None)
+        open_teacher_signal(changed, splits["base"], splits["val"], read_knowledge(None, splits["base"].classes), None)
 
 
 # anchors

@@ -31,20 +31,20 @@ def split() -> Split:
 def views(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Views of the toy split, cached in a folder of the test."""
 
-    def make(n_views=3, seed=0, pad=2, size=SIZE):
+    def make(n_views=3, seed=0, pad=2, size=SIZE, batch_size=None):
         monkeypatch.setattr(features, "view_pad", lambda _size: pad)
-        extraction = features.Extraction("w", torch.device("cpu"), cache=tmp_path)
+        extraction = features.Extraction("w", torch.device("cpu"), cache=tmp_path, batch_size=batch_size)
         return features.extract_views(Pooled(), split, extraction, n_views=n_views, seed=seed, size=size)
 
     return make
 
 
 def test_views_differ_from_each_other_and_depend_on_the_seed(views: Callable[..., Any]) -> None:
-    found = views()
-    assert found.shape == (N, 3, 12)
-    assert not torch.allclose(found[:, 0], found[:, 1])
-    assert not torch.allclose(found, views(seed=1))
-    assert torch.equal(found, views())
+    drawn = views()
+    assert drawn.shape == (N, 3, 12)
+    assert not torch.allclose(drawn[:, 0], drawn[:, 1])
+    assert not torch.allclose(drawn, views(seed=1))
+    assert torch.equal(drawn, views())
 
 
 def test_more_views_compute_only_the_new_ones(views: Callable[..., Any], tmp_path: Path) -> None:
@@ -59,25 +59,17 @@ def test_more_views_compute_only_the_new_ones(views: Callable[..., Any], tmp_pat
 def test_without_padding_a_view_is_the_picture_or_its_mirror_image(views: Callable[..., Any], split: Split) -> None:
     whole = split.pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255
     upright, mirrored = (Pooled()(torch.from_numpy(x.copy())) for x in (whole, whole[..., ::-1]))
-    found = views(1, pad=0)[:, 0]
-    as_is = torch.isclose(found, upright, atol=1e-5).all(1)
-    assert (as_is | torch.isclose(found, mirrored, atol=1e-5).all(1)).all()
+    drawn = views(1, pad=0)[:, 0]
+    as_is = torch.isclose(drawn, upright, atol=1e-5).all(1)
+    assert (as_is | torch.isclose(drawn, mirrored, atol=1e-5).all(1)).all()
     assert 0.2 < as_is.float().mean() < 0.8
 
 
-def test_a_view_does_not_depend_on_the_batch(
-    views: Callable[..., Any], split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = views(1)
-
-    def alone(encoder, pictures, encode, *rest):
-        assert pictures is split
-        return torch.cat([encode(torch.from_numpy(split.pixels[i : i + 1]), slice(i, i + 1)) for i in range(N)])
-
+def test_a_view_does_not_depend_on_the_batch(views: Callable[..., Any], tmp_path: Path) -> None:
+    together = views(1)
     for path in tmp_path.iterdir():
         path.unlink()
-    monkeypatch.setattr(features, "_run", alone)
-    assert torch.allclose(views(1), found, atol=1e-6)
+    assert torch.allclose(views(1, batch_size=1), together, atol=1e-6)
 
 
 def test_stored_pictures_of_another_size_are_resized_first(views: Callable[..., Any]) -> None:

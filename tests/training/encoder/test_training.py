@@ -147,8 +147,10 @@ def test_a_frozen_encoder_is_not_trained(
     splits: dict[str, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoder, "fit", lambda *_, **__: pytest.fail("trained"))
-    found, note = train(with_method("frozen"), splits, tmp_path / "train" / "a", seed=3)
+    frozen, note = train(with_method("frozen"), splits, tmp_path / "train" / "a", seed=3)
     torch.manual_seed(3)
     fresh = build_encoder(SMALL)
-    assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), fresh.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(frozen.state_dict().values(), fresh.state_dict().values(), strict=True)
+    )
     assert note["val_1_shot"] == {}

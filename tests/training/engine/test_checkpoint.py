@@ -33,8 +33,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(tensors=TENSORS, note=NOTES)
 def test_tensors_and_note_come_back_as_they_were(tensors: dict, note: dict, file: Path) -> None:
     checkpoint.save(file, tensors, note)
-    found, read = checkpoint.load(file)
-    assert same(found, tensors)
+    tensors_read, read = checkpoint.load(file)
+    assert same(tensors_read, tensors)
     assert read == checkpoint.read_note(file) == note
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 

@@ -54,7 +54,8 @@ def environment(artifacts: Path):
 
 
 def run_one(command, artifacts: Path, out) -> None:
-    arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--out", str(out)]
+    """Up to the distillation, the last stage that is compared."""
+    arguments = [sys.executable, "-m", "syntrans.cli.app", *command, "--stage", "distill", "--out", str(out)]
     subprocess.run(arguments, env=environment(artifacts), check=True, capture_output=True, text=True)
 
 
@@ -72,15 +73,15 @@ def test_two_processes_draw_the_curve_of_one(command: list[str], alone: Path, tm
         port = str(free.getsockname()[1])
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", *launch, "--module", "syntrans.cli.app", *command],
         env=environment(tmp_path / "two"),
         check=False,
         capture_output=True,
         text=True,
     )
-    assert found.returncode == 0, found.stderr[-3000:]
-    (folder,) = found.stdout.split()  # one process answers
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = done.stdout.split()  # one process answers
     for name in ("skd-gen0.metrics.jsonl", "metrics.jsonl", "distill.metrics.jsonl"):
         one, two = (read_rows(path) for path in (alone / name, tmp_path / folder / name))
         assert [row["epoch"] for row in one] == [row["epoch"] for row in two]

@@ -39,8 +39,8 @@ def run(folder, epochs=3, *, identity="a", task=None, after_epoch=None, **recipe
     task = task or make_task()
     folder.mkdir(exist_ok=True)
     files: dict[str, Any] = {"state_file": folder / "state.safetensors", "metrics_file": folder / "metrics.jsonl"}
-    asked = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
-    fit(task, asked, device=CPU, identity=identity, after_epoch=after_epoch, **files)
+    settings = Recipe(epochs=epochs, batch_size=8, seed=5, **{"lr": 0.01, **recipe})
+    fit(task, settings, device=CPU, identity=identity, after_epoch=after_epoch, **files)
     return task.module.state_dict()
 
 
@@ -127,19 +127,19 @@ def test_a_damaged_state_is_named_and_the_one_before_taken_up(
     data = bytearray(state.read_bytes())
     data[-8] ^= 1
     state.write_bytes(data[:-100] if damage == "cut" else data)
-    found = run(tmp_path / "a")
+    resumed = run(tmp_path / "a")
     said = capsys.readouterr().err
     assert "state.safetensors is damaged" in said
     assert "resuming from state-before.safetensors: epoch 2, after step 0" in said
-    assert same(found, run(tmp_path / "straight"))
+    assert same(resumed, run(tmp_path / "straight"))
 
 
 def test_without_a_whole_state_the_run_starts_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "state.safetensors").write_bytes(b"garbage")
-    found = run(tmp_path / "a")
+    resumed = run(tmp_path / "a")
     assert "no saved state is whole; starting from scratch" in capsys.readouterr().err
-    assert same(found, run(tmp_path / "straight"))
+    assert same(resumed, run(tmp_path / "straight"))
 
 
 def test_the_average_is_what_is_looked_at_and_kept(tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ def test_published_steps_fall_after_the_listed_epochs() -> None:
 def test_a_checkpoint_keeps_tensors_and_note(tmp_path: Path) -> None:
     tensors = {"a": torch.arange(3.0), "b": torch.zeros((), dtype=torch.int64)}
     checkpoint.save(tmp_path / "x.safetensors", tensors, {"epoch": 3})
-    found, note = checkpoint.load(tmp_path / "x.safetensors")
+    tensors_read, note = checkpoint.load(tmp_path / "x.safetensors")
     assert note == {"epoch": 3}
-    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
-    assert checkpoint.weights_hash(found) == checkpoint.weights_hash(tensors)
+    assert all(torch.equal(tensors_read[name], tensors[name]) for name in tensors)
+    assert checkpoint.weights_hash(tensors_read) == checkpoint.weights_hash(tensors)
 
 
 class Doubled(torch.nn.Linear):

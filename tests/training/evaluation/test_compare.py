@@ -52,10 +52,10 @@ def test_the_difference_is_paired_and_has_its_sign(evaluation: Callable[..., Pat
 
 def test_rows_of_one_evaluation_can_be_compared(evaluation: Callable[..., Path]) -> None:
     folder = evaluation("a", [0.5, 0.7, 0.9], [0.8, 0.9, 0.95])
-    found = compare(f"{folder}:syntrans", f"{folder}/summary.json:am3")
-    assert found["shots"]["1"]["verdict"] == "worse"
-    assert "a is worse" in render(found)
-    assert "loses 3 of 3 episodes" in render(found)
+    comparison = compare(f"{folder}:syntrans", f"{folder}/summary.json:am3")
+    assert comparison["shots"]["1"]["verdict"] == "worse"
+    assert "a is worse" in render(comparison)
+    assert "loses 3 of 3 episodes" in render(comparison)
 
 
 @pytest.mark.parametrize("change", [{"key": "other"}, {"data": "other"}])

@@ -27,7 +27,7 @@ SHOTS = (1, 3)
 
 
 @pytest.fixture(scope="module")
-def made(
+def reported(
     tiny_config: Callable[..., TrainConfig],
     toy_classes: list[str],
     descriptor_row: Callable[..., DescriptorRow],
@@ -50,24 +50,24 @@ def made(
         patch.setenv("SYNTRANS_ARTIFACTS", str(root))
         file = write_descriptors(root / "descriptors.parquet", rows, meta)
         folder = train(config, out=root / "train", descriptors=file).folder
-        found = report(folder, EVALUATE, out=root / "report")
+        figures = report(folder, EVALUATE, out=root / "report")
         touches = (root / "test_touches.jsonl").read_text().splitlines()
-    return folder, root / "report", found, touches
+    return folder, root / "report", figures, touches
 
 
-def test_every_figure_leaves_a_picture_points_and_numbers(made) -> None:
-    _, out, found, touches = made
+def test_every_figure_leaves_a_picture_points_and_numbers(reported) -> None:
+    _, out, figures, touches = reported
     for name in ("alpha", "weights"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert json.loads((out / f"{name}.json").read_text()) == found[name]
+        assert json.loads((out / f"{name}.json").read_text()) == figures[name]
         assert pq.read_table(out / f"{name}.parquet").num_rows
     assert [json.loads(line)["figure"] for line in touches] == ["alpha", "weights"]
 
 
 def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
-    made, monkeypatch: pytest.MonkeyPatch
+    reported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, out, _, _ = made
+    folder, out, _, _ = reported
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
     run = read_run(folder)
     novel = open_evaluated_split(run, device="cpu")
@@ -84,28 +84,28 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
         assert (of_shots.episodes == 30).all()
 
 
-def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(made) -> None:
-    folder, _, found, _ = made
+def test_the_marked_alpha_and_the_val_curve_are_those_of_the_training(reported) -> None:
+    folder, _, figures, _ = reported
     choices = read_run(folder).bridges.choices
-    for curve in found["alpha"]["curves"]:
+    for curve in figures["alpha"]["curves"]:
         choice = choices["kept", curve["shots"]]
         assert curve["chosen"]["alpha"] == choice["alpha"]
         if curve["split"] == "val":
             assert curve["chosen"]["mean"] == pytest.approx(100 * choice["val"], abs=1e-2)
 
 
-def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(made) -> None:
-    _, out, found, _ = made
+def test_there_is_a_point_for_every_class_draw_and_kind_of_weights(reported) -> None:
+    _, out, figures, _ = reported
     points = pq.read_table(out / "weights.parquet").to_pandas()
     assert (points.groupby(["shots", "weights", "class"]).size() == DRAWS).all()
     assert points["class"].nunique() == 5
-    assert [(line["shots"], line["weights"]) for line in found["weights"]["numbers"]] == [
+    assert [(line["shots"], line["weights"]) for line in figures["weights"]["numbers"]] == [
         (shots, kind) for shots in SHOTS for kind in ("visual", "multimodal")
     ]
 
 
-def test_supports_are_different_pictures_of_their_class(made, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, out, _, _ = made
+def test_supports_are_different_pictures_of_their_class(reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out, _, _ = reported
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(out.parent))
     novel = open_evaluated_split(read_run(folder), device="cpu").split
     drawn = draw_supports(novel, 3, seed=0)
@@ -128,15 +128,15 @@ def test_figures_of_a_folder_that_holds_no_training_end_with_3(
     assert not (artifacts / "report").exists()
 
 
-def test_figures_are_on_the_page_of_their_folder(made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["report", str(made[0]), str(made[1]), "--out", str(tmp_path), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [part["kind"] for part in found["parts"]] == ["training", "figures"]
+def test_figures_are_on_the_page_of_their_folder(reported, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["report", str(reported[0]), str(reported[1]), "--out", str(tmp_path), "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert [part["kind"] for part in page["parts"]] == ["training", "figures"]
     assert '"alpha":[{' in (tmp_path / "report.html").read_text()
 
 
-def test_a_figure_that_is_not_known_ends_with_2(made, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["report", str(made[0]), "--figure", "gamma"]) == 2
+def test_a_figure_that_is_not_known_ends_with_2(reported, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["report", str(reported[0]), "--figure", "gamma"]) == 2
     assert "alpha, weights" in capsys.readouterr().err
 
 

@@ -77,11 +77,11 @@ def test_a_killed_run_makes_no_finished_picture_twice_and_ends_the_same(
     last = FakeMaker()
     with closing(PictureJournal(path)) as journal:
         make_missing([last], WANTED, SAMPLING, journal, batch=batch)
-        found = rows(journal)
+        journal_rows = rows(journal)
     assert not set(last.finished) & set(finished)
     with closing(PictureJournal(tmp_path_factory.mktemp("whole") / "journal.sqlite")) as journal:
         make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=5)
-        assert rows(journal) == found
+        assert rows(journal) == journal_rows
 
 
 def die(_made) -> None:
@@ -102,13 +102,13 @@ def test_several_devices_share_the_pictures_and_the_rows_are_those_of_one(tmp_pa
     makers = [Paired(), Paired()]
     with closing(PictureJournal(tmp_path / "journal.sqlite")) as journal:
         assert make_missing(makers, WANTED, SAMPLING, journal, batch=4) == len(WANTED)
-        found = rows(journal)
+        journal_rows = rows(journal)
     finished = [key for maker in makers for key in maker.finished]
     assert all(maker.finished for maker in makers)
     assert sorted(finished) == sorted(keys())
     with closing(PictureJournal(tmp_path / "one.sqlite")) as journal:
         make_missing([FakeMaker()], WANTED, SAMPLING, journal, batch=4)
-        assert rows(journal) == found
+        assert rows(journal) == journal_rows
 
 
 def test_a_device_that_fails_ends_the_run_which_goes_on_without_what_was_kept(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from syntrans.errors import ModelLoadError
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.judge import pixels
-from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
+from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Precision, Sampling
 from syntrans_training.imagination.prompts import Job, Prompt
 
 SAMPLING = Sampling(steps=2, guidance=2.0, size=None)
@@ -24,11 +24,11 @@ def diffusion(pipeline_folder: Path) -> LatentDiffusion:
 
 
 def test_it_gives_pictures_and_the_latents_that_decode_to_them(diffusion: LatentDiffusion) -> None:
-    made = diffusion.make(JOBS, SAMPLING)
-    assert [one.latent.shape for one in made] == [(4, 8, 8)] * 3
-    assert pixels([one.image for one in made]).shape == (3, 16, 16, 3)
-    again = diffusion.decode(torch.from_numpy(made[0].latent).float()[None])
-    shown = pixels([made[0].image])[0].astype(float) / 127.5 - 1
+    pictures = diffusion.make(JOBS, SAMPLING)
+    assert [one.latent.shape for one in pictures] == [(4, 8, 8)] * 3
+    assert pixels([one.image for one in pictures]).shape == (3, 16, 16, 3)
+    again = diffusion.decode(torch.from_numpy(pictures[0].latent).float()[None])
+    shown = pixels([pictures[0].image])[0].astype(float) / 127.5 - 1
     assert np.abs(again[0].permute(1, 2, 0).clamp(-1, 1).numpy() - shown).max() < 0.02
 
 
@@ -38,11 +38,21 @@ def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(diffusion: Laten
     np.testing.assert_allclose(together[2].latent, alone.latent, atol=2e-3)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_precision_begins_with_the_numbers_that_fp32_draws(pipeline_folder: Path, precision: Precision) -> None:
+    model = LatentDiffusion(open_folder(str(pipeline_folder)), torch.device("cpu"), precision)
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    first, second = model.noise([torch.Generator().manual_seed(seed) for seed in (7, 8)], side=16)
+    drawn = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(first, drawn[0].to(kind), atol=0, rtol=0)
+    assert not torch.equal(first, second)
+
+
 def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: LatentDiffusion) -> None:
     shown = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
     first, second = diffusion.encode(shown), diffusion.encode(shown, batch=2)
     torch.testing.assert_close(first, second)
-    vae = diffusion._vae
+    vae = diffusion.vae
     inner = vae.encode(torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 127.5 - 1).latent_dist.mean
     torch.testing.assert_close(first, (inner * vae.config.scaling_factor).detach())
 
@@ -50,30 +60,30 @@ def test_latents_of_real_pictures_are_means_times_the_scaling_factor(diffusion: 
 def test_a_shift_of_the_vae_is_respected_both_ways(diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     plain = diffusion.decode(latents)
-    diffusion._vae.register_to_config(shift_factor=0.5)
-    scale = diffusion._vae.config.scaling_factor
+    diffusion.vae.register_to_config(shift_factor=0.5)
+    scale = diffusion.vae.config.scaling_factor
     try:
         torch.testing.assert_close(diffusion.decode(latents - 0.5 * scale), plain, atol=1e-4, rtol=1e-4)
     finally:
-        diffusion._vae.register_to_config(shift_factor=None)
+        diffusion.vae.register_to_config(shift_factor=None)
 
 
 def test_a_picture_that_is_not_a_number_is_a_result_with_a_reason(
     diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diffusion, "decode", lambda latents: torch.full((1, 3, 16, 16), torch.nan))
-    made = diffusion.make(JOBS[:1], SAMPLING)[0]
-    assert (made.image, made.latent, made.reason) == (None, None, "not_a_number")
+    picture = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert (picture.image, picture.latent, picture.reason) == (None, None, "not_a_number")
 
 
 def test_a_picture_that_the_safety_checker_refuses_is_not_shown_and_has_a_reason(
     diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diffusion._pipeline, "safety_checker", object())
-    monkeypatch.setattr(diffusion._pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
-    made = diffusion.make(JOBS[:1], SAMPLING)[0]
-    assert made.image is None
-    assert made.reason == "unsafe"
+    monkeypatch.setattr(diffusion.pipeline, "safety_checker", object())
+    monkeypatch.setattr(diffusion.pipeline, "run_safety_checker", lambda picture, device, dtype: (picture, [True]))
+    result = diffusion.make(JOBS[:1], SAMPLING)[0]
+    assert result.image is None
+    assert result.reason == "unsafe"
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ def prompts(rows, **changed):
 
 
 def test_a_class_gets_as_many_different_prompts_as_are_asked_for(descriptor: Callable[..., DescriptorRow]) -> None:
-    found = prompts([descriptor("a", text) for text in TEXTS])
-    assert len({prompt.text for prompt in found}) == len(found) == 4
-    assert all(set(TEXTS) == set(prompt.text.removeprefix("a picture of ").split(", ")) for prompt in found)
+    texts = prompts([descriptor("a", text) for text in TEXTS])
+    assert len({prompt.text for prompt in texts}) == len(texts) == 4
+    assert all(set(TEXTS) == set(prompt.text.removeprefix("a picture of ").split(", ")) for prompt in texts)
 
 
 def test_dropped_descriptors_are_never_told(descriptor: Callable[..., DescriptorRow]) -> None:
@@ -48,8 +48,8 @@ def test_a_summary_that_fits_is_one_of_the_prompts(descriptor: Callable[..., Des
 
 def test_templates_make_prompts_differ_where_descriptors_are_few(descriptor: Callable[..., DescriptorRow]) -> None:
     rows = [descriptor("a", "a red body")]
-    found = prompts(rows, templates=("a {name}, {descriptors}", "one {name}, {descriptors}"))
-    assert sorted(prompt.text for prompt in found) == ["a class a, a red body", "one class a, a red body"]
+    texts = prompts(rows, templates=("a {name}, {descriptors}", "one {name}, {descriptors}"))
+    assert sorted(prompt.text for prompt in texts) == ["a class a, a red body", "one class a, a red body"]
 
 
 def test_a_class_that_keeps_nothing_is_named_with_what_to_do(descriptor: Callable[..., DescriptorRow]) -> None:

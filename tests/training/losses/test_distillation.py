@@ -83,8 +83,8 @@ def test_relations_are_those_of_the_softmax_over_the_others() -> None:
 def test_relations_do_not_care_how_the_space_is_turned() -> None:
     student, teacher = unit(6, 8), unit(6, 8, seed=1)
     turn, _ = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(3)))
-    found = [relation_loss(student=rows, teacher=teacher).item() for rows in (student, student @ turn)]
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    losses = [relation_loss(student=rows, teacher=teacher).item() for rows in (student, student @ turn)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_relations_of_the_parts_of_a_batch_are_those_of_the_whole() -> None:

@@ -13,22 +13,22 @@ DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["
 
 def tensors(values, dtype):
     """Arrays of a recorded case as tensors: floats in `dtype`, whole numbers as they are."""
-    found = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()}
-    return {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
+    arrays = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()}
+    return {name: t.to(dtype) if t.is_floating_point() else t for name, t in arrays.items()}
 
 
 def outputs(case, dtype):
     return case["outputs"][str(dtype).removeprefix("torch.")]
 
 
-def close(found, expected) -> None:
-    np.testing.assert_allclose(found.detach().numpy(), expected, atol=1e-5, rtol=0)
+def close(actual, expected) -> None:
+    np.testing.assert_allclose(actual.detach().numpy(), expected, atol=1e-5, rtol=0)
 
 
 def test_rotations_are_the_authors_own(reference: Callable[[str], dict[str, Any]]) -> None:
     case = reference("skd_gen0")["cases"][1]
-    found = four_rotations(torch.from_numpy(case["inputs"]["images"]))
-    assert np.array_equal(found.numpy(), case["outputs"]["float32"]["generated_data"])
+    turned = four_rotations(torch.from_numpy(case["inputs"]["images"]))
+    assert np.array_equal(turned.numpy(), case["outputs"]["float32"]["generated_data"])
 
 
 @DTYPES
@@ -36,11 +36,11 @@ def test_generation_0_and_its_gradients_are_the_authors_own(reference: Callable[
     case = reference("skd_gen0")["cases"][0]
     given, expected = tensors(case["inputs"], dtype), outputs(case, dtype)
     logits, rotation_logits = (given[name].requires_grad_() for name in ("logits", "rot_logits"))
-    found = gen0_loss(labels=given["labels"], logits=logits, rotation_logits=rotation_logits, gamma=2.0)
-    total = sum(found.values())
+    loss = gen0_loss(labels=given["labels"], logits=logits, rotation_logits=rotation_logits, gamma=2.0)
+    total = sum(loss.values())
     total.backward()
-    close(found["cross_entropy"], expected["loss_ce"])
-    close(found["rotation"] / 2.0, expected["loss_ss"])
+    close(loss["cross_entropy"], expected["loss_ce"])
+    close(loss["rotation"] / 2.0, expected["loss_ss"])
     close(total, expected["loss_total"])
     close(logits.grad, expected["grad_logits"])
     close(rotation_logits.grad, expected["grad_rot_logits"])
@@ -71,24 +71,24 @@ def test_generation_1_and_its_gradient_are_the_authors_own(
     given, expected = tensors(case["inputs"], dtype), outputs(case, dtype)
     logits = given["student_logits_4B"].requires_grad_()
     student, twin, *_ = logits.split(6)
-    found = gen1_loss(
+    loss = gen1_loss(
         student=student,
         twin=twin,
         teacher=given["teacher_logits_B"],
         temperature=float(case["hyper"]["T"]),
         gamma=case["hyper"]["gamma"],
     )
-    total = sum(found.values())
+    total = sum(loss.values())
     total.backward()
-    close(found["distillation"], expected["loss_kd"])
-    close(found["twin"] * 3 / case["hyper"]["gamma"], expected["loss_twin"])
+    close(loss["distillation"], expected["loss_kd"])
+    close(loss["twin"] * 3 / case["hyper"]["gamma"], expected["loss_twin"])
     close(total, expected["loss_total"])
     close(logits.grad, expected["grad_student_logits"])
 
 
 def test_equal_twins_have_a_gradient() -> None:
     logits = torch.ones(2, 3, requires_grad=True)
-    found = gen1_loss(student=logits, twin=logits * 1.0, teacher=torch.ones(2, 3))
-    sum(found.values()).backward()
-    assert [value.item() for value in found.values()] == [0.0, 0.0]
+    loss = gen1_loss(student=logits, twin=logits * 1.0, teacher=torch.ones(2, 3))
+    sum(loss.values()).backward()
+    assert [value.item() for value in loss.values()] == [0.0, 0.0]
     assert logits.grad.abs().max() < 1e-6

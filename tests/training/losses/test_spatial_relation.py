@@ -29,10 +29,10 @@ def test_the_distance_form_and_its_gradient_are_the_published_ones(
     student, teacher = (
         torch.from_numpy(case["inputs"][side]).to(dtype).flatten(1).clone() for side in ("student", "teacher")
     )
-    found = distance_relation(student=student.requires_grad_(), teacher=teacher)
-    found.backward()
+    loss = distance_relation(student=student.requires_grad_(), teacher=teacher)
+    loss.backward()
     expected = case["outputs"]["float64"]
-    assert found.item() == pytest.approx(expected["loss_distance"], abs=1e-5)
+    assert loss.item() == pytest.approx(expected["loss_distance"], abs=1e-5)
     if "grad_student_distance" in expected:
         gradient = expected["grad_student_distance"].reshape(student.shape)
         np.testing.assert_allclose(student.grad.numpy(), gradient, atol=1e-5, rtol=0)
@@ -88,18 +88,18 @@ def test_the_soft_target_is_the_formula() -> None:
     p, q = rows(teacher), rows(student)
     off = ~np.eye(5, dtype=bool)
     expected = 0.7**2 / 5 * (p[off] * np.log(p[off] / q[off])).sum()
-    found = soft_relation(student=torch.from_numpy(student), teacher=torch.from_numpy(teacher), temperature=0.7)
-    assert found.item() == pytest.approx(expected, rel=1e-9)
+    loss = soft_relation(student=torch.from_numpy(student), teacher=torch.from_numpy(teacher), temperature=0.7)
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_queries_and_prototypes_keep_their_relation_whatever_the_space() -> None:
     queries, prototypes, of_teacher, its_prototypes = sets((2, 6, 4), (2, 3, 4), (2, 6, 9), (2, 3, 9))
     teacher = (of_teacher, its_prototypes)
-    found = prototype_relation(student=(queries, prototypes), teacher=teacher)
+    loss = prototype_relation(student=(queries, prototypes), teacher=teacher)
     turned = prototype_relation(
         student=tuple(5 * x @ rotation(4) + 1 for x in (queries, prototypes)),
         teacher=tuple(x @ rotation(9) / 2 for x in teacher),
     )
-    torch.testing.assert_close(found, turned, atol=1e-12, rtol=1e-9)
-    assert found.item() > 1e-3
+    torch.testing.assert_close(loss, turned, atol=1e-12, rtol=1e-9)
+    assert loss.item() > 1e-3
     assert prototype_relation(student=teacher, teacher=teacher).item() == pytest.approx(0, abs=1e-12)

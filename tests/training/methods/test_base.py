@@ -40,9 +40,9 @@ METHODS: dict[str, Callable[[], Method]] = {
 def test_permuting_the_classes_permutes_the_scores(name) -> None:
     support, query, classes = draw(1.0)
     order = torch.tensor([3, 0, 4, 1, 2])
-    found = METHODS[name]().scores(support, query, classes)
+    scores = METHODS[name]().scores(support, query, classes)
     permuted = METHODS[name]().scores(support[:, order], query, classes[:, order])
-    assert torch.allclose(permuted, found[..., order], atol=2e-4, rtol=1e-4)
+    assert torch.allclose(permuted, scores[..., order], atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -57,9 +57,9 @@ def test_scores_are_those_of_an_untrained_head(fusion: str) -> None:
     expected = head.scores(features.val[support], features.val[query], classes)
     forms = EvidenceForms([setting], 2) if fusion == "evidence" else UnitForms([setting], 2, fusion == "additive")
     weight, bias = forms(spectrum.val[support].mean(2), classes)
-    found = spectrum.val[query] @ weight[:, 0].mT + bias
+    scores = spectrum.val[query] @ weight[:, 0].mT + bias
     scale = 10.0 if fusion != "evidence" else 1.0  # a head makes its unit weights sharper
-    assert torch.allclose(scale * found, expected, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(scale * scores, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_right_answers_count_as_accuracy_does_ties_included() -> None:

@@ -9,7 +9,7 @@ from syntrans_training.methods import CosineClassifier, Prototype
 
 def test_a_cosine_classifier_equals_training_each_episode_alone() -> None:
     support, query, classes = draw(1.0)
-    found = CosineClassifier(steps=7, lr=0.05).scores(support, query, classes)
+    scores = CosineClassifier(steps=7, lr=0.05).scores(support, query, classes)
     labels = torch.arange(N).repeat_interleave(K)
     for e in range(E):
         z = F.normalize(support[e], dim=-1)
@@ -21,7 +21,7 @@ def test_a_cosine_classifier_equals_training_each_episode_alone() -> None:
             loss.backward()
             optimizer.step()
         expected = F.linear(F.normalize(query[e], dim=-1), F.normalize(weights, dim=-1))
-        assert torch.allclose(found[e], expected, atol=1e-5)
+        assert torch.allclose(scores[e], expected, atol=1e-5)
 
 
 def test_no_steps_leave_the_prototypes() -> None:

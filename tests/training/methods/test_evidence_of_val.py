@@ -24,9 +24,11 @@ def test_they_are_those_of_the_head(alpha: float, shots: int, *, gate: bool) -> 
     with torch.no_grad():
         head.log_scale.fill_(0.7)
         memory, mean = head.build_memory(), rand(2, 3, D, seed=4)
-        semantic = head.semantic(rand(C, S, seed=5), memory)
-        reading = Reading(mean, head.visual(mean, memory), shots)
+        semantic = head.semantic_weights(rand(C, S, seed=5), memory)
+        reading = Reading(mean, head.visual_weights(mean, memory), shots)
         found = EvidenceOfVal(head, memory, semantic, alpha=alpha, shots=shots)(reading, CLASSES)
-        expected = head.classify(mean, semantic[CLASSES], memory, shots=shots, alpha=alpha)
+        expected = head.classify(
+            head.both_weights(mean, semantic[CLASSES], memory, shots=shots), shots=shots, alpha=alpha
+        )
     for ours, of_head in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, of_head, atol=1e-5, rtol=1e-4)

@@ -22,6 +22,6 @@ def test_the_rule_of_one_over_k_gives_the_numbers_of_its_authors_code(
     classes = arrays["novel_graph_ids"]
     expected = case["outputs"]["float64"]
     assert np.allclose(method.novel_weights(support, classes).numpy(), expected["novel_weights"], atol=1e-9)
-    found = method.scores(support, arrays["query_features"], classes)
-    logits = arrays["scale_cls"] * (found + arrays["cls_bias"])
+    scores = method.scores(support, arrays["query_features"], classes)
+    logits = arrays["scale_cls"] * (scores + arrays["cls_bias"])
     assert np.allclose(logits.numpy(), expected["logits"][..., -5:], atol=1e-9)

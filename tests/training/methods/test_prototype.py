@@ -14,9 +14,9 @@ from syntrans_training.methods import Euclidean, Prototype, accuracy
 def test_euclidean_ranks_as_the_distance_to_the_mean() -> None:
     support, query, classes = draw(1.0)
     distances = torch.cdist(query, support.mean(2)).square()
-    found = Euclidean().scores(support, query, classes)
+    scores = Euclidean().scores(support, query, classes)
     expected = (query.square().sum(-1, keepdim=True) - distances) / 2
-    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.allclose(scores, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("i", [0, 1])
@@ -28,9 +28,9 @@ def test_prototypes_equal_easyfsls_simpleshot_on_centred_unit_features(
     order = arrays["support_labels"].argsort(stable=True)
     support = (arrays["support_features"] - arrays["centering_vector"])[order].view(1, 5, case["shot"], -1)
     query = (arrays["query_features"] - arrays["centering_vector"]).unsqueeze(0)
-    found = Prototype().scores(support.float(), query.float(), torch.arange(5).unsqueeze(0))[0]
+    scores = Prototype().scores(support.float(), query.float(), torch.arange(5).unsqueeze(0))[0]
     expected = case["simpleshot_centered_l2norm_logits"]
-    assert np.allclose(found.numpy(), expected, atol=2e-6)
+    assert np.allclose(scores.numpy(), expected, atol=2e-6)
 
 
 def test_prototypes_count_as_many_hits_as_easyfsl_on_twenty_episodes(
@@ -43,5 +43,5 @@ def test_prototypes_count_as_many_hits_as_easyfsl_on_twenty_episodes(
     support = arrays["support_features"][rows, by_class].unsqueeze(2).float()
     queries = arrays["query_labels"].argsort(dim=1, stable=True)
     query = arrays["query_features"][rows, queries].float()
-    found = accuracy(Prototype().scores(support, query, torch.arange(5).expand(20, 5)))
-    assert (found * 15).round().int().tolist() == case["simpleshot_correct_per_episode"]
+    hits = accuracy(Prototype().scores(support, query, torch.arange(5).expand(20, 5)))
+    assert (hits * 15).round().int().tolist() == case["simpleshot_correct_per_episode"]

@@ -9,5 +9,5 @@ from syntrans_training.modules.semalign import SemAlign
 
 def test_semalign_with_all_weight_on_prototypes_is_visual() -> None:
     task = draw(1.0)
-    found = SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=1.0).scores(*task)
-    assert torch.allclose(found, Prototype().scores(*task), atol=1e-6)
+    scores = SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=1.0).scores(*task)
+    assert torch.allclose(scores, Prototype().scores(*task), atol=1e-6)

@@ -17,5 +17,5 @@ def test_simpleshot_gives_the_numbers_of_easyfsl(reference: Callable[[str], dict
     order = arrays["support_labels"].argsort(stable=True)
     support = arrays["support_features"][order].view(1, 5, case["shot"], -1)
     query = arrays["query_features"].unsqueeze(0)
-    found = SimpleShot(arrays["centering_vector"]).scores(support, query, torch.arange(5).unsqueeze(0))[0]
-    assert np.allclose(found.numpy(), case["simpleshot_centered_l2norm_logits"], atol=1e-6)
+    scores = SimpleShot(arrays["centering_vector"]).scores(support, query, torch.arange(5).unsqueeze(0))[0]
+    assert np.allclose(scores.numpy(), case["simpleshot_centered_l2norm_logits"], atol=1e-6)

@@ -55,10 +55,10 @@ def test_a_picture_that_is_worth_a_real_one_is_one_more_support(features, tasks)
 def test_a_class_without_imagined_pictures_keeps_the_mean_of_its_supports(features, tasks) -> None:
     ours = syntrans(features)
     worth, other = torch.tensor([0.0, 1.0, 1.0]), rand(N, D, seed=5)
-    found = [ImaginedSynTrans(ours, mean, worth).classifiers(tasks[0], CLASSES) for mean in (other, -other)]
+    classifiers = [ImaginedSynTrans(ours, mean, worth).classifiers(tasks[0], CLASSES) for mean in (other, -other)]
     own = CLASSES == 0
-    torch.testing.assert_close(found[0].weight[own], found[1].weight[own])
-    assert not torch.allclose(found[0].weight[~own], found[1].weight[~own])
+    torch.testing.assert_close(classifiers[0].weight[own], classifiers[1].weight[own])
+    assert not torch.allclose(classifiers[0].weight[~own], classifiers[1].weight[~own])
 
 
 def test_only_the_evidence_fusion_weighs_supports_by_their_number(features) -> None:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression as Sklearn
 
 from syntrans_training.methods import LogisticRegression
 from syntrans_training.modules.logistic import fit_logistic
@@ -30,8 +29,10 @@ def episodes() -> Callable[..., Any]:
 @pytest.mark.parametrize("c", [0.1, 1.0, 30.0])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_every_episode_equals_scikit_learn(episodes: Callable[..., Any], shots: int, c: float, normalise: bool) -> None:
+    from sklearn.linear_model import LogisticRegression as Sklearn
+
     support, query, classes = episodes(shots)
-    found = LogisticRegression(c, normalise=normalise).scores(support, query, classes)
+    scores = LogisticRegression(c, normalise=normalise).scores(support, query, classes)
     for i in range(E):
         x, q = support[i].flatten(0, 1).double(), query[i].double()
         if normalise:
@@ -39,7 +40,7 @@ def test_every_episode_equals_scikit_learn(episodes: Callable[..., Any], shots: 
         model = Sklearn(C=c, tol=1e-9, max_iter=10_000).fit(x.numpy(), np.repeat(np.arange(N), shots))
         expected = model.decision_function(q.numpy())
         # The intercepts are free up to a constant over classes; softmax does not see it.
-        gap = found[i].numpy() - expected
+        gap = scores[i].numpy() - expected
         assert np.abs(gap - gap.mean(1, keepdims=True)).max() < 4e-3 * np.abs(expected).max()
 
 

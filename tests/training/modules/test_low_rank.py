@@ -12,5 +12,5 @@ def test_it_is_the_inverse_of_the_full_matrix(rank: int) -> None:
     diagonal = torch.rand(6, generator=generator, dtype=torch.float64) + 0.1
     rows, x = (torch.randn(n, 6, generator=generator, dtype=torch.float64) for n in (rank, 5))
     full = torch.linalg.inv(torch.diag(diagonal) + 0.7 * rows.T @ rows)
-    found = invert(diagonal, rows, 0.7)
-    assert torch.allclose(found.solve(x), x @ full, atol=1e-9)
+    inverse = invert(diagonal, rows, 0.7)
+    assert torch.allclose(inverse.solve(x), x @ full, atol=1e-9)

@@ -14,17 +14,17 @@ def rand(*shape, seed=0):
 def test_a_map_without_some_classes_is_the_map_of_the_others() -> None:
     s, w = rand(C, S), rand(C, D, seed=1)
     held_out_mask = torch.zeros(2, C, dtype=torch.bool).scatter(1, torch.tensor([[0, 3], [5, 11]]), value=True)
-    found = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
+    predicted = fit_ridge(s, w, lam=0.7, held_out_mask=held_out_mask)(rand(2, 4, S, seed=2))
     for e in range(2):
         alone = fit_ridge(s[~held_out_mask[e]], w[~held_out_mask[e]], lam=0.7)
-        assert torch.allclose(found[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
+        assert torch.allclose(predicted[e], alone(rand(2, 4, S, seed=2)[e]), atol=1e-4)
 
 
 def test_leaving_one_out_predicts_each_class_from_the_others() -> None:
     s, w = rand(C, S), rand(C, D, seed=1)
-    found = leave_one_out(s, w, lam=0.3)
+    predicted = leave_one_out(s, w, lam=0.3)
     keep = torch.arange(C) != 4
-    assert torch.allclose(found[4], fit_ridge(s[keep], w[keep], lam=0.3)(s[4:5])[0], atol=1e-4)
+    assert torch.allclose(predicted[4], fit_ridge(s[keep], w[keep], lam=0.3)(s[4:5])[0], atol=1e-4)
 
 
 @pytest.mark.parametrize(("n", "size"), [(12, 6), (9, 20), (3, 5), (2, 4)])

@@ -32,11 +32,11 @@ def without(*classes):
 @pytest.fixture
 def head() -> VSBird:
     """A head whose every part has been trained away from where it begins."""
-    made = VSBird(metric(), rand(C, D, seed=2), rand(C, S, seed=3), lam=0.5)
+    bridge = VSBird(metric(), rand(C, D, seed=2), rand(C, S, seed=3), lam=0.5)
     with torch.no_grad():
-        for i, parameter in enumerate(made.parameters()):
+        for i, parameter in enumerate(bridge.parameters()):
             parameter.add_(0.1 * rand(*parameter.shape, seed=10 + i))
-    return made.eval()
+    return bridge.eval()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_gate_that_shuts_leaves_the_pictures_alone(head: VSBird, fusion: str) 
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     pictures = scores(head, alpha=0.0, **task)
     with torch.no_grad():
-        head.trust.bias.fill_(-1000.0)
+        head.text_gate.bias.fill_(-1000.0)
     shut = scores(head, alpha=0.5, **task)
     assert torch.allclose(shut, pictures, rtol=0.05, atol=0.05)
 
@@ -87,12 +87,12 @@ def test_doubting_the_texts_that_are_wrong_is_better_than_believing_all() -> Non
     wrong = torch.rand(episodes, N, 1, generator=torch.Generator().manual_seed(4)) < 0.4
     shown = torch.where(wrong, rand(episodes, N, D, seed=5), semantic)
 
-    def accuracy(*, alpha, trust=1.0):
-        mean, variance = fuse_evidence(visual, shown, precision, shots=1, alpha=alpha, trust=trust)
-        found = query @ (mean / variance).mT - ((mean.square() / variance).sum(-1) / 2).unsqueeze(1)
-        return (found.argmax(-1) == torch.arange(N)).float().mean()
+    def accuracy(*, alpha, gate=1.0):
+        mean, variance = fuse_evidence(visual, shown, precision, shots=1, alpha=alpha, gate=gate)
+        scored = query @ (mean / variance).mT - ((mean.square() / variance).sum(-1) / 2).unsqueeze(1)
+        return (scored.argmax(-1) == torch.arange(N)).float().mean()
 
-    doubting = accuracy(alpha=0.5, trust=torch.where(wrong, 0.0, 1.0))
+    doubting = accuracy(alpha=0.5, gate=torch.where(wrong, 0.0, 1.0))
     assert doubting > accuracy(alpha=0.5) + 0.01
     assert doubting > accuracy(alpha=0.0) + 0.01
 
@@ -109,18 +109,18 @@ def test_networks_say_the_same_whatever_signs_the_directions_have(head: VSBird) 
 def test_classes_in_another_order_get_the_same_scores_in_that_order(head: VSBird) -> None:
     support, query, text = rand(2, N, K, D), rand(2, N * Q, D, seed=1), rand(N, S, seed=2)
     order = torch.tensor([3, 0, 4, 2, 1])
-    found = scores(head, alpha=0.4, text=text, support=support, query=query)
+    scored = scores(head, alpha=0.4, text=text, support=support, query=query)
     turned = scores(head, alpha=0.4, text=text, support=support[:, order], query=query, classes=order.expand(2, N))
-    assert torch.allclose(found[..., order], turned, atol=1e-4)
+    assert torch.allclose(scored[..., order], turned, atol=1e-4)
 
 
 def test_parts_begin_as_if_they_were_not_there() -> None:
-    made = [metric(), rand(C, D, seed=2), rand(C, S, seed=3)]
-    whole = VSBird(*made)
-    plain = VSBird(*made, generator=False, residual=False, gate=False)
+    parts = [metric(), rand(C, D, seed=2), rand(C, S, seed=3)]
+    whole = VSBird(*parts)
+    plain = VSBird(*parts, generator=False, residual=False, gate=False)
     task = {"text": rand(N, S, seed=2), "support": rand(2, N, K, D), "query": rand(2, N * Q, D, seed=1)}
     assert torch.allclose(scores(whole, alpha=0.0, **task), scores(plain, alpha=0.0, **task), atol=1e-5)
-    whole.trust = None  # the gate begins almost open, not open
+    whole.text_gate = None  # the gate begins almost open, not open
     assert torch.allclose(scores(whole, alpha=0.5, **task), scores(plain, alpha=0.5, **task), atol=1e-5)
 
 
@@ -130,8 +130,8 @@ def test_classes_that_play_novel_ones_are_in_no_map_and_no_memory(head: VSBird) 
 
     def run():
         memory = head.build_memory(away)
-        made = head.weights(memory.project(support), head.semantic(text, memory), memory, shots=K)
-        return head.classifier(made, shots=K, alpha=0.5)[0]
+        weights = head.both_weights(memory.project(support), head.semantic_weights(text, memory), memory, shots=K)
+        return head.classify(weights, shots=K, alpha=0.5)[0]
 
     before = run()
     head.base[away.held_out_mask] += 5.0
@@ -146,10 +146,10 @@ def test_the_closed_form_is_the_posterior_mean_of_two_gaussians() -> None:
     a, b = rng.normal(size=(D, D)), rng.normal(size=(D, D))
     within, between = a @ a.T + np.eye(D), b @ b.T + np.eye(D)
     prior, seen = rng.normal(size=D), rng.normal(size=D)
-    found = diagonalise(torch.from_numpy(within).float(), torch.from_numpy(between).float())
-    project = found.transform.double().numpy()
+    diagonal = diagonalise(torch.from_numpy(within).float(), torch.from_numpy(between).float())
+    project = diagonal.transform.double().numpy()
     mean, variance = fuse_evidence(
-        torch.from_numpy(project @ seen)[None], torch.from_numpy(project @ prior)[None], found.precision.double(),
+        torch.from_numpy(project @ seen)[None], torch.from_numpy(project @ prior)[None], diagonal.precision.double(),
         shots=K, alpha=0.5,
     )  # fmt: skip
     posterior = np.linalg.inv(K * np.linalg.inv(within) + np.linalg.inv(between))
@@ -169,11 +169,11 @@ def test_the_shared_space_makes_pictures_round() -> None:
     x, labels = rand(200, D) * torch.arange(1.0, D + 1), torch.arange(10).repeat(20)
     phi = fit_phi(x, labels, power=0.5)(x)
     within, between = within_covariance(phi, labels), shrink(torch.cov(rand(50, D).T), 0.1)
-    found = diagonalise(within, between)
-    a, spread = found.transform, torch.diag(1 / found.precision)
+    diagonal = diagonalise(within, between)
+    a, spread = diagonal.transform, torch.diag(1 / diagonal.precision)
     assert torch.allclose(a @ within @ a.T, torch.eye(D), atol=1e-3)
     assert torch.allclose(a @ between @ a.T, spread, atol=1e-3, rtol=1e-3)
-    assert (found.precision.diff() <= 0).all()
+    assert (diagonal.precision.diff() <= 0).all()
 
 
 def test_phi_is_centred_on_the_mean_class() -> None:
@@ -198,27 +198,27 @@ def test_long_features_are_taken_along_their_leading_directions() -> None:
 def test_the_gate_doubts_a_text_that_does_not_fit_the_pictures() -> None:
     true = 3 * rand(1, N, D)
     pictures = true + 0.3 * rand(1, N, D, seed=1)
-    trust, precision = TextGate(), torch.full((D,), 2.0)
-    fits, misfits = trust(pictures, true, precision, K), trust(pictures, true.roll(1, 1), precision, K)
+    gate, precision = TextGate(), torch.full((D,), 2.0)
+    fits, misfits = gate(pictures, true, precision, K), gate(pictures, true.roll(1, 1), precision, K)
     assert (fits > 0.9).all()
     assert misfits.mean() < fits.mean() - 0.1
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_fusion_tells_classes_apart_and_learns(fusion, batch: PseudoNovelTasks) -> None:
-    made = VSBird(Metric(torch.eye(D), torch.ones(D)), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
-    shown = show(batch.classes, made.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
+    bridge = VSBird(Metric(torch.eye(D), torch.ones(D)), rand(C, D, seed=2), rand(C, S, seed=3), fusion=fusion)
+    shown = show(batch.classes, bridge.base_text, wrong=0.0, generator=torch.Generator().manual_seed(0))
     away = HeldOutClasses(without(*range(N + 1)).held_out_mask, Metric(torch.eye(D), torch.ones(D)))
-    terms = bridge_loss(made, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
+    terms = bridge_loss(bridge, batch, shown, away, alpha=torch.full((2, 1, 1), 0.5), weights=LossWeights())
     assert set(terms) == {"fused", "visual", "semantic", "reconstruction", "cycle"}
     sum(terms.values()).backward()
-    assert made.turn.grad.abs().max() > 0
-    assert made.trust.bias.grad.abs() > 0
+    assert bridge.transform_change.grad.abs().max() > 0
+    assert bridge.text_gate.bias.grad.abs() > 0
     centres = 3 * F.one_hot(torch.arange(N), D).float()
-    found = scores(
-        made, alpha=0.3, text=rand(N, S), support=centres[None, :, None].expand(1, N, K, D), query=centres[None]
+    scored = scores(
+        bridge, alpha=0.3, text=rand(N, S), support=centres[None, :, None].expand(1, N, K, D), query=centres[None]
     )
-    assert (found.argmax(-1) == torch.arange(N)).all()
+    assert (scored.argmax(-1) == torch.arange(N)).all()
 
 
 def test_an_unknown_fusion_is_refused() -> None:
@@ -273,7 +273,7 @@ def test_a_share_outside_0_to_1_is_refused(head: VSBird) -> None:
 
 def test_a_gate_that_is_shut_leaves_numbers(head: VSBird) -> None:
     with torch.no_grad():
-        head.trust.bias.fill_(-1000.0)
+        head.text_gate.bias.fill_(-1000.0)
     for alpha in (0.0, 0.5, 1.0):
-        found = scores(head, alpha=alpha, text=rand(N, S), support=rand(2, N, K, D), query=rand(2, N * Q, D, seed=1))
-        assert found.isfinite().all()
+        scored = scores(head, alpha=alpha, text=rand(N, S), support=rand(2, N, K, D), query=rand(2, N * Q, D, seed=1))
+        assert scored.isfinite().all()

@@ -34,3 +34,14 @@ def test_whitening_makes_the_spread_within_classes_round() -> None:
 def test_without_shrinkage_features_are_only_made_unit() -> None:
     values, labels = clouds()
     assert torch.allclose(fit_whitening(values, labels, shrinkage=None)(values), F.normalize(values, dim=-1))
+
+
+def test_long_features_of_few_pictures_are_whitened_as_the_covariance_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values, labels = torch.randn(12, 40, generator=generator), torch.arange(12) % 3
+    unit = F.normalize(values, dim=-1).double()
+    residual = (unit - class_means(unit, labels)[labels]) / len(values) ** 0.5
+    within = residual.T @ residual
+    wanted, vectors = torch.linalg.eigh(within + 0.1 * within.diagonal().mean() * torch.eye(40, dtype=torch.double))
+    matrix = fit_whitening(values, labels, shrinkage=0.1).matrix
+    assert torch.allclose(matrix.double(), (vectors / wanted.sqrt()) @ vectors.T, rtol=1e-4, atol=1e-4)

@@ -229,8 +229,8 @@ def test_names_that_look_alike_keep_their_rows_and_pictures_from_mining_to_evalu
         entry.name: {entry.id} for entry in entries
     }
     run = train(config, out=tmp_path / "run", descriptors=path)
-    asked = EvaluateConfig.model_validate({"device": "cpu", "episodes": small["episodes"]})
-    summary = evaluate(run.folder, asked, out=tmp_path / "evaluate")
+    evaluation = EvaluateConfig.model_validate({"device": "cpu", "episodes": small["episodes"]})
+    summary = evaluate(run.folder, evaluation, out=tmp_path / "evaluate")
     trained = [name for part in run.report["data"].values() for name in part["names"]]
     assert sorted(trained) == sorted(entry.name for entry in entries[:13])
     assert summary["data"]["classes"] == len(entries) - 13
@@ -267,8 +267,8 @@ def test_mining_training_and_evaluation_give_every_class_of_any_list_its_own_row
             assert pictures_of(open_data(data, ("base",))["base"]) == by_name(entries, shas)
 
             features(folder, {"novel": entries}, shas)
-            asked = novel_pictures(trained.config.data, folder)
-            subject = open_evaluated_split(trained, device="cpu", descriptors=path, views=False, data=asked)
+            pictures = novel_pictures(trained.config.data, folder)
+            subject = open_evaluated_split(trained, device="cpu", descriptors=path, views=False, data=pictures)
             assert pictures_of(subject.split) == by_name(entries, shas)
             assert set(np.array(subject.split.sha256)[subject.seen]) == set(read_metadata(path).images_seen)
 

@@ -83,8 +83,8 @@ def test_train_and_test_pictures_of_the_same_classes_divide_nothing(tmp_path: Pa
 
 def test_relative_paths_are_absolute_once_a_run_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = {"data": {"path": "photos", "split_file": "splits/mine.json"}}
-    data = absolute(TrainConfig.model_validate(asked)).data
+    values = {"data": {"path": "photos", "split_file": "splits/mine.json"}}
+    data = absolute(TrainConfig.model_validate(values)).data
     assert (data.path, data.split_file) == (str(tmp_path / "photos"), str(tmp_path / "splits" / "mine.json"))
     for path in ("world", "world-fine/shape", "hf://org/name"):
         assert absolute(TrainConfig.model_validate({"data": {"path": path}})).data.path == path
@@ -93,8 +93,8 @@ def test_relative_paths_are_absolute_once_a_run_is_made(tmp_path: Path, monkeypa
 
 
 def test_the_division_is_kept_in_the_runs_folder(tmp_path: Path, toy_data: Path) -> None:
-    asked = {"data": {"path": str(toy_data), "split_file": "0.5/0.25/0.25"}, "episodes": {"queries": 5}}
-    prepared = prepare(TrainConfig.model_validate(asked), None)
+    values = {"data": {"path": str(toy_data), "split_file": "0.5/0.25/0.25"}, "episodes": {"queries": 5}}
+    prepared = prepare(TrainConfig.model_validate(values), None)
     kept = prepared.kept_in(tmp_path)
     assert kept.data.split_file == str(tmp_path / "split.json")
     parts = json.loads(Path(kept.data.split_file).read_text())

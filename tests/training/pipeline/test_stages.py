@@ -72,18 +72,18 @@ def test_a_run_without_class_names_is_evaluated_without_them_and_beside_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
-    asked = tiny_config(
+    evaluation = tiny_config(
         data={"path": str(features)},
         encoder={"method": "precomputed"},
         text={"descriptor_template": "{name}: {text}"},
         ridge={"class_names": "drop"},
     )
-    run = train(asked, out=tmp_path / "run", descriptors=write_toy_descriptors())
+    run = train(evaluation, out=tmp_path / "run", descriptors=write_toy_descriptors())
     assert read_run(run.folder).ridge.main == "unnamed"
     few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 5, "episodes": 10}})
     rows = evaluate(run.folder, few, out=tmp_path / "evaluation")["results"]["1"]
     assert {"syntrans", "with_names", "name_only", "no_text"} <= rows.keys()
-    keeping = asked.model_copy(update={"ridge": asked.ridge.model_copy(update={"class_names": "keep"})})
+    keeping = evaluation.model_copy(update={"ridge": evaluation.ridge.model_copy(update={"class_names": "keep"})})
     other = train(keeping, out=tmp_path / "other", descriptors=write_toy_descriptors())
     assert read_run(other.folder).ridge.main == "kept"
     rows = evaluate(other.folder, few, out=tmp_path / "other-evaluation")["results"]["1"]

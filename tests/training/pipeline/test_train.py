@@ -59,11 +59,13 @@ def warm(trained_once, artifacts: Path) -> Path:
 @pytest.fixture
 def trained(trained_once, warm: Path, write_toy_descriptors: Callable[..., Path]) -> TrainResult:
     """The run on descriptors as if it had been made here: its folder and its descriptor file are this test's own."""
-    root, made = trained_once
-    folder = shutil.copytree(made.folder, warm / "train" / "one")
+    root, trained_there = trained_once
+    folder = shutil.copytree(trained_there.folder, warm / "train" / "one")
     report = json.dumps(read_sealed_json(folder / "train.json", "train again"))
     (folder / "train.json").write_text(report.replace(str(root / "descriptors.parquet"), str(write_toy_descriptors())))
-    return TrainResult(folder, folder / made.encoder.name, folder / made.bridge.name, made.report)
+    return TrainResult(
+        folder, folder / trained_there.encoder.name, folder / trained_there.bridge.name, trained_there.report
+    )
 
 
 def test_train_and_evaluate_leave_a_table_with_its_controls(trained, artifacts) -> None:
@@ -103,15 +105,15 @@ def imagined(toy_data: Path, write_imagined_of: Callable[..., Path], tmp_path: P
 def test_imagined_supports_are_a_row_beside_syntrans_whose_worth_val_chose(
     trained, config, imagined, artifacts, write_toy_descriptors
 ) -> None:
-    asked = config.model_copy(update={"imagined_supports": 2, "imagined": str(imagined)})
-    again = train(asked, out=trained.folder, descriptors=write_toy_descriptors())
+    with_imagined = config.model_copy(update={"imagined_supports": 2, "imagined": str(imagined)})
+    again = train(with_imagined, out=trained.folder, descriptors=write_toy_descriptors())
     (one, _) = again.report["imagined"]["choices"]
     assert one["worth"] == max(one["curve"], key=lambda pair: (pair[1], -pair[0]))[0]
     assert one["curve"][0][0] == 0
-    found = evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
-    assert found["results"]["1"]["syntrans_imagined"]["worth"] == one["worth"]
-    assert {"syntrans - syntrans_imagined", "syntrans - imagined_shuffled"} <= found["contrasts"]["3"].keys()
-    assert found["groups"]["imagined_shuffled"] == "control"
+    summary = evaluate(trained.folder, EVALUATE, out=artifacts / "evaluate" / "one")
+    assert summary["results"]["1"]["syntrans_imagined"]["worth"] == one["worth"]
+    assert {"syntrans - syntrans_imagined", "syntrans - imagined_shuffled"} <= summary["contrasts"]["3"].keys()
+    assert summary["groups"]["imagined_shuffled"] == "control"
 
 
 def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their_supports_move_it(

@@ -38,8 +38,8 @@ def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(
     data = MAKE[name](tmp_path / "data", PER_CLASS)
     assert load_config(TrainConfig, name, kind="training/configs").encoder.backbone == "resnet12"
     tiny = [] if name == "miniimagenet" else ["encoder.backbone=resnet12-tiny"]
-    asked = [*SMALL, *tiny, f"data.path={data}"]
-    run = train(load_config(TrainConfig, name, kind="training/configs", overrides=asked), out=tmp_path / "run")
+    settings = [*SMALL, *tiny, f"data.path={data}"]
+    run = train(load_config(TrainConfig, name, kind="training/configs", overrides=settings), out=tmp_path / "run")
     assert run.report["encoder"]["method"] == "skd-gen1"
     few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 2, "episodes": 10}})
     summary = evaluate(run.folder, few, out=tmp_path / "evaluation")

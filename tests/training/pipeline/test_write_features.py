@@ -23,15 +23,15 @@ SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
 @pytest.mark.slow
 def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
-    asked = [
+    arguments = [
         "device=cpu", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "data.size=16",
         "encoder.backbone=resnet12-tiny", "encoder.method=cross_entropy", "encoder.train_size=16",
         "encoder.test_size=16", "encoder.epochs=1", "encoder.decay_epochs=[]",
         "episodes.shots=[1]", "episodes.queries=2",
     ]  # fmt: skip
-    config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=asked)
+    config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=arguments)
     train(config, out=tmp_path / "run", stage="encoder")
-    sets = [part for setting in asked for part in ("--set", setting)]
+    sets = [part for setting in arguments for part in ("--set", setting)]
     command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), "--out", str(tmp_path / "features"), *sets]
     subprocess.run(command, check=True)
     given = given_splits(("base", "val", "novel"), feature_files(str(tmp_path / "features")), limit_per_class=None)

@@ -39,7 +39,7 @@ def test_one_picture_a_class_gives_every_picture_a_name_and_promises_nothing(tmp
     assert "no class has a second picture to test with" in err
     first, second = err.splitlines()[:2]
     supports = f"supports: {support} (--support, 3 pictures of 3 classes)"
-    why = "descriptors: none (none of the newest has all of these classes)"
+    why = "descriptors: none (no file at hand has all of these classes)"
     assert first.endswith(f"pictures: {query} (--query); {supports}; {why}")
     assert second.endswith("encoder: colours, as the test says")
 
@@ -54,7 +54,7 @@ def test_a_class_without_a_picture_takes_its_imagined_ones_where_they_are_named(
     code, rows, err = predict(capsys, *told, "--text", "none")
     assert code == 0
     assert all(right(rows))
-    assert f"imagined: {file} (--set imagined, 2 pictures of 1 classes without any)" in err
+    assert f"imagined: {file} (--set imagined, 2 pictures of 1 class without any)" in err
     assert "4 pictures of 2 classes" in err
     assert "text alone was better" not in err
     assert "text alone was better" in predict(capsys, *told)[2]
@@ -68,8 +68,8 @@ def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_
     monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("MiniLM", SentenceEncoder)))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
-    found, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
-    assert (found, len(rows)) == (code, 0 if code else 3)
+    exit_code, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
+    assert (exit_code, len(rows)) == (code, 0 if code else 3)
     assert "run: syntrans install minilm" in err
 
 
@@ -284,8 +284,8 @@ def test_what_a_killed_command_left_half_written_is_gone_after_the_next(tmp_path
     rests = [tmp_path / ".out.csv.4194304-0a1b.tmp", tmp_path / "sorted" / "red" / ".a.png.4194304-0a1b.tmp"]
     for path in rests:  # the number is above the highest that a process can have
         path.touch()
-    asked = ("--support", support, "--query", query, "--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
-    assert predict(capsys, *asked)[0] == 0
+    into = ("--out", tmp_path / "out.csv", "--sort-into", tmp_path / "sorted")
+    assert predict(capsys, "--support", support, "--query", query, *into)[0] == 0
     assert not any(path.exists() for path in rests)
 
 

@@ -72,8 +72,8 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(
     support, query = write_task(tmp_path, shots=2, queries=20)
     monkeypatch.setattr(journal, "EVERY", 16)
     (query / "blue_torn.png").write_bytes(b"no picture")
-    asked = ("--support", support, "--query", query, "--out")
-    predict(capsys, *asked, tmp_path / "whole.csv")
+    arguments = ("--support", support, "--query", query, "--out")
+    predict(capsys, *arguments, tmp_path / "whole.csv")
     looked_at: list[int] = []
     forward = ColourEncoder.forward
     before = 3 + 6 + 1  # swatches, supports and a grey picture
@@ -87,14 +87,14 @@ def test_a_command_that_was_stopped_goes_on_and_gives_the_same_answers(
 
     monkeypatch.setattr(ColourEncoder, "batch", 8)
     monkeypatch.setattr(ColourEncoder, "forward", stopping)
-    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    code, _, err = predict(capsys, *arguments, tmp_path / "out.csv")
     assert code == 130
     assert f"31 pictures are kept in {tmp_path / '.out.csv.partial'}" in err
     looked_at.clear()
     monkeypatch.setattr(
         ColourEncoder, "forward", lambda self, batch: looked_at.append(len(batch)) or forward(self, batch)
     )
-    code, _, err = predict(capsys, *asked, tmp_path / "out.csv")
+    code, _, err = predict(capsys, *arguments, tmp_path / "out.csv")
     assert code == 0
     assert "31 pictures were read before the last stop" in err
     assert sum(looked_at) == before + 60 - 31

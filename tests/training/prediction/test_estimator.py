@@ -66,6 +66,31 @@ def test_the_estimator_takes_arrays_and_paths_and_refuses_a_broken_picture(tmp_p
         syntrans.FewShotClassifier.load(tmp_path)
 
 
+@pytest.mark.usefixtures("colours")
+def test_an_opened_picture_is_seen_as_its_file_is(tmp_path: Path) -> None:
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier().fit(x, y)
+    file, clear = tmp_path / "clear.png", Image.new("RGBA", (12, 12), (0, 0, 0, 0))  # white, by its transparency
+    clear.paste((200, 40, 40, 255), (0, 0, 12, 4))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear.save(file, exif=exif)
+    with Image.open(file) as picture:
+        assert np.array_equal(classifier.predict_proba([file]), classifier.predict_proba([picture]))
+    (tmp_path / "torn.png").write_bytes(photo("red", 1)[:90])
+    with Image.open(tmp_path / "torn.png") as torn, pytest.raises(InputError, match="picture 0 is not a readable"):
+        classifier.predict([torn])
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_single_path_is_told_to_stand_in_a_list(tmp_path: Path) -> None:
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier().fit(x, y)
+    for one in ("a.png", tmp_path / "a.png", x[0]):
+        with pytest.raises(InputError, match=r"give a list of pictures; one alone as \[picture\]"):
+            classifier.predict(one)
+
+
 @pytest.mark.slow
 def test_the_estimator_passes_the_checks_of_scikit_learn_on_features() -> None:
     """In a process of its own: the type checker of these tests refuses what its types do not allow, a part of them."""

@@ -49,9 +49,9 @@ def answer(supports, labels, pictures, text=None, space=SAME, **settings):
 
 def test_one_picture_a_class_is_enough_to_name_most_pictures() -> None:
     supports, labels, pictures, truth, _ = task(shots=1)
-    _, found = answer(supports, labels, pictures, inductive=True)
-    assert (found.labels == truth).mean() > 0.6
-    assert np.allclose(found.probabilities.sum(1), 1, atol=1e-5)
+    _, answers = answer(supports, labels, pictures, inductive=True)
+    assert (answers.labels == truth).mean() > 0.6
+    assert np.allclose(answers.probabilities.sum(1), 1, atol=1e-5)
 
 
 def test_pictures_that_are_named_together_are_named_better() -> None:
@@ -93,23 +93,23 @@ def test_text_is_worth_less_than_its_prior_the_less_the_supports_agree_with_it()
 def test_a_class_with_text_and_no_picture_is_found() -> None:
     supports, labels, pictures, truth, text = task(shots=3)
     kept = labels != 4
-    _, found = answer(supports[kept], labels[kept], pictures, text)
-    assert (found.labels[truth == 4] == 4).mean() > 0.8
+    _, answers = answer(supports[kept], labels[kept], pictures, text)
+    assert (answers.labels[truth == 4] == 4).mean() > 0.8
 
 
 def test_no_picture_at_all_and_texts_name_pictures_above_chance() -> None:
     _, _, pictures, truth, text = task()
-    _, found = answer(np.zeros((0, DIM), np.float32), np.zeros(0, np.int64), pictures, text)
-    assert (found.labels == truth).mean() > 0.6
+    _, answers = answer(np.zeros((0, DIM), np.float32), np.zeros(0, np.int64), pictures, text)
+    assert (answers.labels == truth).mean() > 0.6
 
 
 def test_prediction_sets_hold_the_class_as_often_as_they_promise() -> None:
     covered, promised = [], []
     for seed in range(30):
         supports, labels, pictures, truth, _ = task(ways=5, shots=6, noise=0.45, seed=seed)
-        _, found = answer(supports, labels, pictures, coverage=0.9)
-        covered.append(found.members[np.arange(len(truth)), truth].mean())
-        promised.append(found.calibration.promised)
+        _, answers = answer(supports, labels, pictures, coverage=0.9)
+        covered.append(answers.members[np.arange(len(truth)), truth].mean())
+        promised.append(answers.calibration.promised)
     assert set(promised) == {28 / 31}  # the first of 1/31, 2/31 ... that is 0.9 or more
     assert np.mean(covered) == pytest.approx(0.9, abs=0.03)
 
@@ -127,23 +127,23 @@ def test_sets_of_an_easy_task_cover_what_they_promise_and_no_more() -> None:
     covered, right = [], []
     for seed in range(20):
         supports, labels, pictures, truth, _ = task(ways=5, shots=6, noise=0.2, seed=seed)
-        _, found = answer(supports, labels, pictures, coverage=0.8)
-        covered.append(found.members[np.arange(len(truth)), truth].mean())
-        right.append((found.labels == truth).mean())
+        _, answers = answer(supports, labels, pictures, coverage=0.8)
+        covered.append(answers.members[np.arange(len(truth)), truth].mean())
+        right.append((answers.labels == truth).mean())
     assert np.mean(right) > 0.95
     assert np.mean(covered) == pytest.approx(25 / 31, abs=0.04)
 
 
 def test_without_a_guarantee_the_likeliest_class_is_in_every_set() -> None:
     supports, labels, pictures, _, _ = task(shots=1, noise=0.5)
-    _, found = answer(supports, labels, pictures)
-    assert found.members[np.arange(len(pictures)), found.labels].all()
+    _, answers = answer(supports, labels, pictures)
+    assert answers.members[np.arange(len(pictures)), answers.labels].all()
 
 
 def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_together() -> None:
     from sklearn.metrics import roc_auc_score
 
-    found: dict[str, list[float]] = {"alone": [], "together": []}
+    areas: dict[str, list[float]] = {"alone": [], "together": []}
     space = Space(background=unit(np.random.default_rng(1).normal(size=(40, DIM))))
     for seed in range(8):
         supports, labels, pictures, _, _ = task(ways=8, shots=1, noise=0.3, seed=seed)
@@ -151,8 +151,8 @@ def test_pictures_of_an_unknown_class_are_found_better_when_they_are_named_toget
         mixed, truth = pictures, np.repeat(np.arange(8) < 5, 30)
         for name, inductive in (("alone", True), ("together", False)):
             _, said = answer(supports[known], labels[known], mixed, space=space, inductive=inductive)
-            found[name].append(roc_auc_score(truth, said.verdict.familiarity))
-    assert np.mean(found["together"]) > np.mean(found["alone"]) + 0.02
+            areas[name].append(roc_auc_score(truth, said.verdict.familiarity))
+    assert np.mean(areas["together"]) > np.mean(areas["alone"]) + 0.02
 
 
 def test_like_pictures_share_their_familiarity_and_one_without_its_like_keeps_its_own(
@@ -180,9 +180,9 @@ def test_hard_tasks_get_flatter_probabilities_than_easy_ones() -> None:
 def test_pictures_of_no_class_are_found_where_supports_say_what_is_usual() -> None:
     supports, labels, pictures, _, _ = task(ways=5, shots=6, noise=0.1)
     strange = unit(np.random.default_rng(9).normal(size=(50, DIM)))
-    _, found = answer(supports, labels, np.concatenate([pictures, strange]))
-    assert found.none[len(pictures) :].mean() > 0.9
-    assert found.none[: len(pictures)].mean() < 0.2
+    _, answers = answer(supports, labels, np.concatenate([pictures, strange]))
+    assert answers.none[len(pictures) :].mean() > 0.9
+    assert answers.none[: len(pictures)].mean() < 0.2
     supports, labels, pictures, _, _ = task(shots=1)
     assert answer(supports, labels, pictures)[1].verdict.threshold is None
 

@@ -39,11 +39,11 @@ def test_texts_that_explain_half_of_how_classes_differ_leave_half_the_odds_witho
 
 def test_without_text_the_mean_of_all_classes_stands_in_its_place(bridge: TrainedBridge) -> None:
     supports, pictures = rand(2 * K, D), rand(5, D, seed=1)
-    found = replace(bridge, reads_text=False).classes(supports, LABELS, None, 2).scores(pictures)
+    scored = replace(bridge, reads_text=False).classes(supports, LABELS, None, 2).scores(pictures)
     total = K + 0.5 * 2.0  # a K + b precision
     means = np.stack([supports[c == LABELS].mean(0) for c in range(2)]) * K / total
     expected = (pictures @ means.T - np.square(means).sum(1) / 2) / (1 + 1 / total) / SCALE
-    assert np.allclose(found, expected, atol=1e-5)
+    assert np.allclose(scored, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("text", [False, True])

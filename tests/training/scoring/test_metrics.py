@@ -19,11 +19,11 @@ def test_t_interval_equals_that_of_rfs_libfewshot_and_meta_baseline(
     reference: Callable[[str], dict[str, Any]], i: int
 ) -> None:
     case = reference("ci")["cases"][i]
-    found = interval(accuracies_of(case), kind="t")
+    half_width = interval(accuracies_of(case), kind="t")
     for source in ("rfs", "libfewshot"):
-        assert found.mean == pytest.approx(case["outputs"][source]["mean"], abs=1e-9)
-        assert found.half_width == pytest.approx(case["outputs"][source]["half_width"], abs=1e-9)
-    assert found.half_width == pytest.approx(case["outputs"]["meta_baseline"]["half_width"], abs=1e-9)
+        assert half_width.mean == pytest.approx(case["outputs"][source]["mean"], abs=1e-9)
+        assert half_width.half_width == pytest.approx(case["outputs"][source]["half_width"], abs=1e-9)
+    assert half_width.half_width == pytest.approx(case["outputs"]["meta_baseline"]["half_width"], abs=1e-9)
 
 
 @pytest.mark.parametrize("i", range(3))
@@ -31,8 +31,8 @@ def test_normal_interval_is_feats_with_the_sample_deviation(reference: Callable[
     case = reference("ci")["cases"][i]
     values = accuracies_of(case)
     feat = case["outputs"]["feat"]["half_width"]  # population deviation
-    found = interval(values)
-    assert found.half_width == pytest.approx(feat * np.sqrt(len(values) / (len(values) - 1)), abs=1e-12)
+    half_width = interval(values)
+    assert half_width.half_width == pytest.approx(feat * np.sqrt(len(values) / (len(values) - 1)), abs=1e-12)
 
 
 def test_a_paired_interval_is_that_of_the_differences() -> None:

@@ -55,31 +55,31 @@ def tasks():
 
 def naive(method, features, tasks):
     """[E, m] hits, one episode and one call at a time."""
-    found = []
+    accuracies = []
     for i in range(len(tasks)):
         episode = tasks[i]
         support = features[torch.from_numpy(episode.support)].unsqueeze(0)
         query = features[torch.from_numpy(episode.query).flatten()].unsqueeze(0)
         guess = method.scores(support, query, torch.from_numpy(episode.classes).unsqueeze(0))[0].argmax(-1)
-        found.append(guess == torch.arange(5).repeat_interleave(6))
-    return torch.stack(found).numpy()
+        accuracies.append(guess == torch.arange(5).repeat_interleave(6))
+    return torch.stack(accuracies).numpy()
 
 
 def test_pictures_are_brought_into_a_space_once_for_all_episodes_and_methods(features: torch.Tensor, tasks) -> None:
     space = Turned()
     rows = {name: ScoredClassifier((NearestInSpace(space),) * 2, features) for name in ("one", "other")}
-    found = score_episodes(rows, tasks, n_classes=C, chunk=7)
+    scored = score_episodes(rows, tasks, n_classes=C, chunk=7)
     assert space.brought == len(features)
     hits = naive(NearestInSpace(Turned()), features, tasks)
-    assert all(np.array_equal(outcome.correct, hits) for outcome in found.values())
+    assert all(np.array_equal(outcome.correct, hits) for outcome in scored.values())
 
 
 def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(features: torch.Tensor) -> None:
     few, space = draw(EpisodeSpec(5, 1, 6, 4, 3), LABELS), Turned()
     row = ScoredClassifier((NearestInSpace(space),), features)
-    found = score_episodes({"row": row}, few, n_classes=C, chunk=7)["row"]
+    scored = score_episodes({"row": row}, few, n_classes=C, chunk=7)["row"]
     assert space.brought == few.support.size + few.query.size < len(features)
-    assert np.array_equal(found.correct, naive(NearestInSpace(Turned()), features, few))
+    assert np.array_equal(scored.correct, naive(NearestInSpace(Turned()), features, few))
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])
@@ -132,20 +132,20 @@ def test_counts_per_class_and_image_agree_with_the_accuracy(features: torch.Tens
 
 def test_views_stand_in_for_the_supports(features: torch.Tensor, tasks) -> None:
     views = torch.stack([features, features + 0.5, features - 0.5], 1)
-    found = score_episodes(
+    scored = score_episodes(
         {"row": ScoredClassifier((Euclidean(),), features, support_views=views)}, tasks, n_classes=C, chunk=16
     )
     plain = score_episodes({"row": ScoredClassifier((Euclidean(),), features)}, tasks, n_classes=C, chunk=16)
-    assert np.array_equal(found["row"].correct, plain["row"].correct)  # the views' mean is the picture
+    assert np.array_equal(scored["row"].correct, plain["row"].correct)  # the views' mean is the picture
     shifted = ScoredClassifier((Euclidean(),), features, support_views=torch.zeros(len(features), 2, D))
     assert score_episodes({"row": shifted}, tasks, n_classes=C, chunk=16)["row"].accuracy.mean() == pytest.approx(0.2)
 
 
 def test_euclidean_prototypes_order_classes_as_the_distance_does() -> None:
     support, query = torch.randn(3, 5, 4, D), torch.randn(3, 10, D)
-    found = Euclidean().scores(support, query, torch.zeros(3, 5, dtype=torch.long))
+    scores = Euclidean().scores(support, query, torch.zeros(3, 5, dtype=torch.long))
     distance = torch.cdist(query, support.mean(2))
-    assert torch.allclose(2 * found, query.square().sum(-1, keepdim=True) - distance.square(), atol=1e-4)
+    assert torch.allclose(2 * scores, query.square().sum(-1, keepdim=True) - distance.square(), atol=1e-4)
 
 
 def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
@@ -160,10 +160,10 @@ def test_temperature_sets_the_confidence_of_a_row(features: torch.Tensor, tasks)
         t: ScoredClassifier((Prototype(),), F.normalize(features, dim=-1), temperature=float(t))
         for t in ("0.01", "10", "1000")
     }
-    found = score_episodes(rows, tasks, n_classes=C, chunk=16)
-    accuracy = found["10"].accuracy.mean()
-    assert found["0.01"].ece == pytest.approx(accuracy - 0.2, abs=0.01)  # all classes alike
-    assert found["1000"].ece == pytest.approx(1 - accuracy, abs=0.02)  # always sure
+    scored = score_episodes(rows, tasks, n_classes=C, chunk=16)
+    accuracy = scored["10"].accuracy.mean()
+    assert scored["0.01"].ece == pytest.approx(accuracy - 0.2, abs=0.01)  # all classes alike
+    assert scored["1000"].ece == pytest.approx(1 - accuracy, abs=0.02)  # always sure
 
 
 def test_the_image_interval_contains_the_normal_one(features: torch.Tensor, tasks) -> None:
@@ -176,17 +176,17 @@ def test_the_image_interval_contains_the_normal_one(features: torch.Tensor, task
 def test_the_image_interval_covers_other_pictures_of_the_same_classes() -> None:
     """40 data sets of the same classes: a 95 % interval should contain their common mean about 38 times."""
     centres = 0.5 * torch.randn(C, D, generator=torch.Generator().manual_seed(5))
-    found = []
+    intervals = []
     for seed in range(40):
         noise = torch.randn(len(LABELS), D, generator=torch.Generator().manual_seed(100 + seed))
         tasks = draw(EpisodeSpec(5, 1, 10, 400, seed), LABELS)
         outcome = score_episodes(
             {"row": ScoredClassifier((Prototype(),), centres[LABELS] + noise)}, tasks, n_classes=C, chunk=400
         )["row"]
-        found.append((interval(outcome.accuracy), image_interval(outcome.correct, tasks)))
-    truth = np.mean([normal.mean for normal, _ in found])
-    deviation = np.std([normal.mean for normal, _ in found], ddof=1)
-    covered = [sum(abs(i.mean - truth) <= i.half_width for i in kind) for kind in zip(*found, strict=True)]
+        intervals.append((interval(outcome.accuracy), image_interval(outcome.correct, tasks)))
+    truth = np.mean([normal.mean for normal, _ in intervals])
+    deviation = np.std([normal.mean for normal, _ in intervals], ddof=1)
+    covered = [sum(abs(i.mean - truth) <= i.half_width for i in kind) for kind in zip(*intervals, strict=True)]
     assert covered[0] < 25  # the normal interval speaks about these very pictures
     assert covered[1] >= 35
-    assert np.mean([wide.half_width for _, wide in found]) == pytest.approx(1.96 * deviation, rel=0.4)
+    assert np.mean([wide.half_width for _, wide in intervals]) == pytest.approx(1.96 * deviation, rel=0.4)

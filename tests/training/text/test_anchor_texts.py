@@ -32,9 +32,9 @@ def test_anchors_are_names_and_kept_descriptors_of_base_classes_each_once(
         ("finch", "a red breast", True),
         ("wolf", "grey fur", True),
     )
-    found = anchor_texts(known, ["robin", "finch"], ["wolf"], **TEMPLATES)
-    assert found.texts == ("a photo of a robin", "it has a red breast", "a photo of a finch")
-    assert found.left_out == 0
+    anchors = anchor_texts(known, ["robin", "finch"], ["wolf"], **TEMPLATES)
+    assert anchors.texts == ("a photo of a robin", "it has a red breast", "a photo of a finch")
+    assert anchors.left_out == 0
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_text_that_names_a_class_which_is_not_base_is_left_out_and_counted(
     descriptor_row: Callable[..., DescriptorRow], text: str
 ) -> None:
     known = knowledge(descriptor_row, ("robin", text, True), ("robin", "a wolfish look, finches, houses", True))
-    found = anchor_texts(known, ["robin"], ["wolf", "House_Finch"], **TEMPLATES)
-    assert found.texts == ("a photo of a robin", "it has a wolfish look, finches, houses")
-    assert found.left_out == 1
+    anchors = anchor_texts(known, ["robin"], ["wolf", "House_Finch"], **TEMPLATES)
+    assert anchors.texts == ("a photo of a robin", "it has a wolfish look, finches, houses")
+    assert anchors.left_out == 1
 
 
 def test_a_base_class_whose_name_holds_a_barred_one_is_no_anchor(descriptor_row: Callable[..., DescriptorRow]) -> None:
@@ -65,8 +65,8 @@ def test_names_of_novel_classes_are_known_without_opening_a_picture(
     toy_data: Path, toy_classes: list[str], base: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syntrans.images.parquet.ImageRef", lambda *_, **__: pytest.fail("opened"))
-    found = barred_names(Origin(str(toy_data)).open(), read_knowledge(None, base), (), None)
-    assert found == set(toy_classes) - set(base)
+    names = barred_names(Origin(str(toy_data)).open(), read_knowledge(None, base), (), None)
+    assert names == set(toy_classes) - set(base)
 
 
 def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
@@ -79,5 +79,5 @@ def test_without_a_novel_split_every_other_class_of_the_file_is_barred(
     for name in ("base", "val"):
         shutil.copyfile(toy_data / f"{name}.parquet", tmp_path / f"{name}.parquet")
     path = write_toy_descriptors()
-    found = barred_names(Origin(str(tmp_path)).open(), read_knowledge(path, base), base, path)
-    assert {name.replace("-", " ") for name in found} == set(toy_classes) - set(base)
+    names = barred_names(Origin(str(tmp_path)).open(), read_knowledge(path, base), base, path)
+    assert {name.replace("-", " ") for name in names} == set(toy_classes) - set(base)

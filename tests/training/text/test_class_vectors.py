@@ -60,8 +60,8 @@ def test_statements_say_which_descriptors_a_class_has_and_nothing_of_their_words
 ) -> None:
     said = {"fox": ["it is red", "it is small"], "wolf": ["it is grey", "it is small"]}
     path = write_rows(tmp_path, [descriptor_row(name, text) for name, texts in said.items() for text in texts])
-    found = embed_texts(read_knowledge(path, [*said]), [*said], encoder, "statements").vectors(0.0)
-    assert found @ found.T == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))  # one of two is the same
+    vectors = embed_texts(read_knowledge(path, [*said]), [*said], encoder, "statements").vectors(0.0)
+    assert vectors @ vectors.T == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))  # one of two is the same
 
 
 def write_rows(tmp_path: Path, rows):
@@ -97,15 +97,15 @@ def test_kept_is_the_weighted_mean_of_unit_embeddings(tmp_path, encoder, descrip
 def test_a_name_share_mixes_the_name_in(tmp_path, encoder, descriptor_row) -> None:
     knowledge = read_knowledge(write_rows(tmp_path, [descriptor_row("fox", "it is red")]), ["fox"])
     name, text = encoder.encode(["a photo of a fox", "it is red"])
-    found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.5)[0]
-    assert np.allclose(found, (name + text) / np.linalg.norm(name + text), atol=1e-6)
+    vector = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.5)[0]
+    assert np.allclose(vector, (name + text) / np.linalg.norm(name + text), atol=1e-6)
 
 
 def test_the_name_stands_in_for_a_class_without_kept_rows(tmp_path, encoder, descriptor_row, capsys) -> None:
     rows = [descriptor_row("fox", "it is red", kept=False), descriptor_row("owl", "it is white")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
-    found = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
-    assert np.allclose(found[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
+    vectors = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
+    assert np.allclose(vectors[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
     assert "fox (1 classes)" in capsys.readouterr().err
 
 
@@ -113,8 +113,8 @@ def test_a_class_imported_without_a_description_has_the_vector_of_its_name(tmp_p
     source = tmp_path / "dclip.json"
     source.write_text(json.dumps({"fox": [], "owl": ["it is white"]}))
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox", "owl"])
-    found = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
-    assert np.allclose(found, encoder.encode(["a photo of a fox", "it is white"]), atol=1e-6)
+    vectors = embed_texts(knowledge, ["fox", "owl"], encoder, "kept").vectors(0.0)
+    assert np.allclose(vectors, encoder.encode(["a photo of a fox", "it is white"]), atol=1e-6)
     assert knowledge.variants == ("kept", "random", "name")
 
 
@@ -124,8 +124,8 @@ def test_a_sentence_that_the_source_has_five_times_weighs_five_times_as_much(tmp
     knowledge = read_knowledge(import_descriptions([source], tmp_path / "out").descriptors, ["fox"])
     red, white = encoder.encode(["it is red", "it is white"])
     expected = red + 5 * white
-    found = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.0)[0]
-    assert np.allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
+    vector = embed_texts(knowledge, ["fox"], encoder, "kept").vectors(0.0)[0]
+    assert np.allclose(vector, expected / np.linalg.norm(expected), atol=1e-6)
 
 
 def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(
@@ -133,10 +133,10 @@ def test_descriptors_without_names_leave_a_class_without_descriptors_its_name(
 ) -> None:
     rows = [descriptor_row("fox", "a fox is red"), descriptor_row("owl", "it is white", kept=False)]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["fox", "owl"])
-    found = embed_texts(knowledge, ["fox", "owl"], encoder, "unnamed")
-    assert found.sentences[0] == ("it is red",)
-    assert np.allclose(found.vectors(0.0)[1], encoder.encode(["a photo of a owl"])[0], atol=1e-6)
-    assert np.allclose(found.vectors(1.0)[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
+    embedded = embed_texts(knowledge, ["fox", "owl"], encoder, "unnamed")
+    assert embedded.sentences[0] == ("it is red",)
+    assert np.allclose(embedded.vectors(0.0)[1], encoder.encode(["a photo of a owl"])[0], atol=1e-6)
+    assert np.allclose(embedded.vectors(1.0)[0], encoder.encode(["a photo of a fox"])[0], atol=1e-6)
 
 
 def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_such_variant(
@@ -145,9 +145,9 @@ def test_classname_free_texts_say_no_name_and_a_file_that_never_says_one_has_no_
     rows = [descriptor_row("red fox", "A red fox has a bushy tail."), descriptor_row("owl", "owls hoot")]
     knowledge = read_knowledge(write_rows(tmp_path, rows), ["red fox", "owl"])
     assert knowledge.variants == ("kept", "classname_free", "random", "name")
-    found = embed_texts(knowledge, ["red fox", "owl"], encoder, "classname_free")
-    assert found.sentences == (("it has a bushy tail",), ("it hoot",))
-    assert np.array_equal(found.names[0], found.names[1])
+    embedded = embed_texts(knowledge, ["red fox", "owl"], encoder, "classname_free")
+    assert embedded.sentences == (("it has a bushy tail",), ("it hoot",))
+    assert np.array_equal(embedded.names[0], embedded.names[1])
 
 
 @pytest.mark.parametrize(
@@ -227,12 +227,12 @@ def test_a_text_is_embedded_once_and_no_model_is_loaded_for_known_ones(encoder) 
 def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of_their_own(encoder, capsys) -> None:
     same = "it is a thing of a thing " * 80  # 560 words; the encoder reads 256 tokens
     red, blue = f"{same} red", f"{same} blue"
-    found = encoder.encode([red, blue, "it is red"])
-    assert not np.allclose(found[0], found[1], atol=1e-4)
+    vectors = encoder.encode([red, blue, "it is red"])
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-4)
     parts = windows(red, encoder.model().count, encoder.model().limit)
     assert " ".join(parts).split() == red.split()
     mean = encoder.encode(parts).mean(0)
-    assert np.allclose(found[0], mean / np.linalg.norm(mean), atol=1e-6)
+    assert np.allclose(vectors[0], mean / np.linalg.norm(mean), atol=1e-6)
     encoder.encode([f"{same} white"])
     said = [line for line in capsys.readouterr().err.splitlines() if "windows" in line]
     assert len(said) == 1
@@ -243,6 +243,6 @@ def test_sentences_that_differ_only_beyond_what_the_encoder_reads_get_vectors_of
 def test_the_worlds_clip_reads_a_long_text_to_its_end() -> None:
     clip = open_text_encoder(WORLD_CLIP)
     same = "a picture of a red thing seen on green moss " * 8
-    found = clip.encode([f"{same} with a star shape", f"{same} with a round shape"])
+    vectors = clip.encode([f"{same} with a star shape", f"{same} with a round shape"])
     assert clip.model().limit == 32
-    assert not np.allclose(found[0], found[1], atol=1e-3)
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-3)

@@ -12,6 +12,6 @@ def test_the_product_with_a_mean_is_the_mean_of_the_cosines_with_a_class_s_descr
     names = texts[:, 0] * 1
     weights = np.array([[1, 2, 3], [0, 0, 0]], np.float32)  # the second class has no descriptor
     picture = texts[0, 1]
-    found = EmbeddedTexts(names, texts, weights).means() @ picture
-    assert found[0] == pytest.approx((texts[0] @ picture).mean(), abs=1e-6)
-    assert found[1] == pytest.approx(names[1] @ picture, abs=1e-6)
+    cosines = EmbeddedTexts(names, texts, weights).means() @ picture
+    assert cosines[0] == pytest.approx((texts[0] @ picture).mean(), abs=1e-6)
+    assert cosines[1] == pytest.approx(names[1] @ picture, abs=1e-6)

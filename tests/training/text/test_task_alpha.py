@@ -45,9 +45,9 @@ def test_texts_that_fit_worse_than_on_val_count_less_and_those_that_fit_better_c
 
 
 def test_in_the_domain_of_val_the_text_weighs_as_the_prior_has_it_for_right_texts() -> None:
-    found = judged(5, classes=20)
-    assert (found.precision / WORTH.precision).mean() == pytest.approx(DOMAINS.exact, rel=0.1)
-    assert found.offset.abs().mean() < 0.1
+    at_home = judged(5, classes=20)
+    assert (at_home.precision / WORTH.precision).mean() == pytest.approx(DOMAINS.exact, rel=0.1)
+    assert at_home.offset.abs().mean() < 0.1
 
 
 def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text() -> None:
@@ -55,8 +55,8 @@ def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_cla
     for precision in (3.0, 300.0):
         worth = TextWorth(SPREAD, torch.full((D,), precision))
         text, supports, _ = tasks(5, slope=0.0, classes=20)
-        found = judge(supports, text, worth)
-        torch.testing.assert_close(found.precision, torch.full_like(found.precision, 1 / 0.6), rtol=0.05, atol=0.0)
+        of_task = judge(supports, text, worth)
+        torch.testing.assert_close(of_task.precision, torch.full_like(of_task.precision, 1 / 0.6), rtol=0.05, atol=0.0)
 
 
 def test_texts_that_tell_half_of_what_they_told_are_far_less_exact() -> None:
@@ -134,11 +134,11 @@ def test_how_a_task_is_judged_depends_on_no_other_task() -> None:
 def test_moments_of_many_pictures_are_those_they_were_drawn_with() -> None:
     text, _, queries = tasks(1, slope=0.8, classes=400, episodes=1, queries=20)
     labels = torch.arange(400).repeat_interleave(20)
-    found = measure_spread(queries[0].reshape(-1, D), labels, text[0], torch.arange(1.0, D + 1))
-    assert found.within.mean() == pytest.approx(1.0, rel=0.05)
-    assert found.between.mean() == pytest.approx(0.6, rel=0.1)
-    assert found.text.mean() == pytest.approx(0.3, rel=0.05)
-    assert float(found.slope) == pytest.approx(0.8, rel=0.05)
+    spread = measure_spread(queries[0].reshape(-1, D), labels, text[0], torch.arange(1.0, D + 1))
+    assert spread.within.mean() == pytest.approx(1.0, rel=0.05)
+    assert spread.between.mean() == pytest.approx(0.6, rel=0.1)
+    assert spread.text.mean() == pytest.approx(0.3, rel=0.05)
+    assert float(spread.slope) == pytest.approx(0.8, rel=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +179,8 @@ def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(met
     alone = accuracy(inductive.scores(supports, queries, classes)).mean()
     together = accuracy(transductive.scores(supports, queries, classes)).mean()
     assert together > alone + 0.03
-    found = transductive.scores(supports, queries[:, ::2], classes)
-    assert not torch.allclose(found, transductive.scores(supports, queries, classes)[:, ::2], atol=1e-2)
+    scored = transductive.scores(supports, queries[:, ::2], classes)
+    assert not torch.allclose(scored, transductive.scores(supports, queries, classes)[:, ::2], atol=1e-2)
 
 
 def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method: Callable[..., SynTrans]) -> None:
@@ -191,7 +191,7 @@ def test_shuffled_texts_cost_at_most_a_point_against_pictures_alone(method: Call
         accuracy(SynTrans(adapted.head, text.roll(1, 1).reshape(-1, D), alpha=alpha).scores(supports, queries, classes))
         for alpha in (0.0, 0.5)
     ]
-    pictures, of_val = (float(found.mean()) for found in accuracies)
-    found = float(accuracy(adapted.scores(supports, queries, classes)).mean())
+    pictures, of_val = (float(right.mean()) for right in accuracies)
+    right = float(accuracy(adapted.scores(supports, queries, classes)).mean())
     assert of_val < pictures - 0.03  # what alpha of val loses by them
-    assert found > pictures - 0.01
+    assert right > pictures - 0.01

@@ -1,7 +1,6 @@
 """Conv-4, the small encoder of the early few-shot papers.
 
 Four times conv3x3-BatchNorm-ReLU-MaxPool(2), 64 channels, flattened: 1,600 features of an 84 x 84 picture.
-Snell, Swersky, Zemel, "Prototypical Networks for Few-shot Learning" (NeurIPS 2017, arXiv 1703.05175).
 """
 
 from jaxtyping import Float
@@ -9,7 +8,11 @@ from torch import Tensor, nn
 
 
 class Conv4(nn.Module):
-    """Images `[B, 3, H, W]` (normalised floats, H and W at least 16) to features `[B, 64 * (H // 16) * (W // 16)]`."""
+    """Snell, Swersky, Zemel, "Prototypical Networks for Few-shot Learning" (NeurIPS 2017).
+
+    https://arxiv.org/abs/1703.05175. Images `[B, 3, H, W]` (normalised floats, H and W at least 16) to features
+    `[B, width * (H // 16) * (W // 16)]`; `width` are the channels of every layer.
+    """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()

@@ -1,8 +1,4 @@
-"""DropBlock: dropout of contiguous squares of a feature map.
-
-Ghiasi, Lin, Le, "DropBlock: A regularization method for convolutional networks" (NeurIPS 2018, arXiv 1810.12890).
-The rate grows linearly from 0 to `rate` over `ramp_steps` training steps, as in SKD's code.
-"""
+"""DropBlock: dropout of contiguous squares of a feature map."""
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +7,16 @@ from torch import Tensor, nn
 
 
 class DropBlock(nn.Module):
-    """Zeroes squares of side `block_size` so that about `rate` of the map is gone; the rest is rescaled.
+    """Ghiasi, Lin, Le, "DropBlock: A regularization method for convolutional networks" (NeurIPS 2018).
 
-    Evaluation mode is the identity. The step counter is a buffer, so a resumed run continues the ramp.
+    https://arxiv.org/abs/1810.12890. Zeroes squares so that about `rate` of the map is gone, and rescales the rest;
+    evaluation mode is the identity. The rate grows linearly from 0 over the ramp, as in SKD's code; the step counter is
+    a buffer, so a resumed run continues it.
+
+    Args:
+        rate: share of the map in (0, 1); `ValueError` for another.
+        block_size: side of the squares in cells of the map, or the map's own side where that is smaller.
+        ramp_steps: training steps until `rate` is reached.
     """
 
     steps: Tensor

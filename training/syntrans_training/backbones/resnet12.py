@@ -20,7 +20,10 @@ TINY_WIDTHS = (16, 32, 64, 128)
 
 
 class ResidualBlock(nn.Module):
-    """One block `[B, c_in, H, W] -> [B, c_out, H // 2, W // 2]`."""
+    """One block `[B, c_in, H, W] -> [B, c_out, H // 2, W // 2]`, with a shortcut.
+
+    He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), https://arxiv.org/abs/1512.03385.
+    """
 
     def __init__(self, c_in: int, c_out: int, dropout: nn.Module) -> None:
         super().__init__()
@@ -43,10 +46,13 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet12(nn.Module):
-    """Images `[B, 3, H, W]` (normalised floats, H and W at least 16) to features `[B, widths[-1]]`.
+    """Rajasegaran et al., "Self-supervised Knowledge Distillation for Few-shot Learning" (2020).
+
+    https://arxiv.org/abs/2006.09785, whose encoder this is. Images `[B, 3, H, W]` (normalised floats, H and W at least
+    16) to features `[B, widths[-1]]`.
 
     Args:
-        widths: channels of the four blocks.
+        widths: channels of the four blocks; `ValueError` for another number of them.
         drop_rate: 0 switches every dropout off; the published value is 0.1.
         block_size: side of DropBlock's squares (published: 5 at 84 px, 2 at 32 px).
         drop_ramp_steps: training steps over which DropBlock reaches `drop_rate` (published: 40,000).

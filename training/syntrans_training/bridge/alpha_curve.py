@@ -25,13 +25,13 @@ def alpha_curve(
     head.eval()
     memory = head.build_memory()
     projected = memory.project(pictures)
-    semantic = head.semantic(text, memory)
+    semantic = head.semantic_weights(text, memory)
     shots = tasks.support.shape[2]
     accuracies = []
     for part in tasks.chunks(CHUNK):
         classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
-        weights = head.weights(projected[support].mean(2), semantic[classes], memory, shots=shots)
-        linear = [head.classifier(weights, shots=shots, alpha=alpha) for alpha in alphas]
+        weights = head.both_weights(projected[support].mean(2), semantic[classes], memory, shots=shots)
+        linear = [head.classify(weights, shots=shots, alpha=alpha) for alpha in alphas]
         weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
         scores = weight @ projected[query.flatten(1)].mT + bias.unsqueeze(-1)
         scores = scores.view(len(classes), len(alphas), -1, scores.shape[2])  # [e, a, n, m]

@@ -30,7 +30,7 @@ def measure_spreads(path: Path, val: Features, texts: ClassVectorSource) -> None
             if variant == NONE or f"{prefix}.slope" in tensors:
                 continue
             memory = head.build_memory()
-            semantic, precision = head.semantic(text, memory), memory.metric.precision
+            semantic, precision = head.semantic_weights(text, memory), memory.metric.precision
             spread = measure_spread(memory.project(pictures), val.labels, semantic, precision)
             spreads |= {f"{prefix}.{name}": tensor for name, tensor in spread.tensors().items()}
     if spreads:

@@ -70,15 +70,15 @@ def bridge_loss(
     memory = head.build_memory(without, shown.text)
     shots = batch.support.shape[2]
     mean = memory.project(batch.support.mean(2))
-    semantic = head.semantic(shown.text[shown.classes], memory)
-    both = head.weights(mean, semantic, memory, shots=shots)
+    semantic = head.semantic_weights(shown.text[shown.classes], memory)
+    both = head.both_weights(mean, semantic, memory, shots=shots)
     fusions: dict[str, tuple[float | Tensor, Weights, float]] = {
         "fused": (alpha, both, 1.0),
         "visual": (0.0, both, weights.visual),
         "semantic": (1.0, replace(both, visual=semantic), weights.semantic),
     }
     used = {name: (share, of, weight) for name, (share, of, weight) in fusions.items() if weight}
-    linear = [head.classifier(of, shots=shots, alpha=share) for share, of, _ in used.values()]
+    linear = [head.classify(of, shots=shots, alpha=share) for share, of, _ in used.values()]
     entropies = _entropies(linear, memory, batch.query)
     terms = {name: weight * entropy for (name, (_, _, weight)), entropy in zip(used.items(), entropies, strict=True)}
     if weights.reconstruction:
@@ -112,5 +112,5 @@ def _cycle(head: VSBird, visual: Tensor, classes: Tensor, memory: BaseClassMemor
     read, middle = memory.to_text(visual), memory.text.mean(0)
     # class vectors share most of their direction; what tells them apart is the rest
     to_text = 1 - F.cosine_similarity(read - middle, memory.text[classes] - middle, dim=-1)
-    back = 1 - F.cosine_similarity(head.semantic(read, memory), visual, dim=-1)
+    back = 1 - F.cosine_similarity(head.semantic_weights(read, memory), visual, dim=-1)
     return to_text.mean() + back.mean()

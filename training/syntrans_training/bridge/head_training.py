@@ -26,7 +26,7 @@ from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import HeldOutClasses, VSBird, Weights
 
-_SLOW = ("turn", "reconstructor", "generator")
+_SLOW = ("transform_change", "reconstructor", "generator")
 _SEEDING = threading.Lock()  # torch's own random numbers are of the process, not of a thread
 CHECK_EPISODES = 300  # val episodes of a validation check while a head is trained
 
@@ -199,9 +199,9 @@ def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig
     for number, without in enumerate(task.folds):
         batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
         memory = head.build_memory(without)
-        semantic = head.semantic(head.base_text[batch.classes], memory)
+        semantic = head.semantic_weights(head.base_text[batch.classes], memory)
         weights = Weights(semantic, semantic, memory.metric.precision)  # pictures have no part
-        weight, bias = head.classifier(weights, shots=task.shots, alpha=1.0)
+        weight, bias = head.classify(weights, shots=task.shots, alpha=1.0)
         answers = (batch.query @ (weight @ memory.metric.transform).mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]
         right += int((answers == query_labels(n, answers.shape[1] // n)).sum())

@@ -10,6 +10,15 @@ from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.text.task_alpha import ClassSpread
 
 SPREAD = "spread"  # prefix of what class_spreads.py adds
+# Names of a head's tensors in files of earlier versions -> today's.
+_RENAMED = {
+    "turn": "transform_change",
+    "belief": "log_precision_factor",
+    "trust.bias": "text_gate.bias",
+    "trust.slope": "text_gate.slope",
+    "generator.own": "generator.support_scale",
+    "generator.recalled": "generator.recall_scale",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,8 @@ def read_bridges(path: Path) -> TrainedBridges:
     heads: dict[tuple[str, int], list[VSBird]] = {}
     spreads: dict[tuple[str, int], list[ClassSpread]] = {}
     for log in note["heads"]:
-        of_head = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
+        stored = checkpoint.part(tensors, f"{log['variant']}.{log['shots']}.{log['seed']}")
+        of_head = {_RENAMED.get(name, name): tensor for name, tensor in stored.items()}
         metric = Metric(of_head["transform"], of_head["precision"])
         head = VSBird(metric, of_head["base"], of_head["base_text"], **note["parts"])
         head.load_state_dict(of_head)

@@ -9,43 +9,40 @@ import numpy as np
 from syntrans.errors import InputError
 from syntrans.images.folders import PARTS
 from syntrans.images.reference import FEW_BROKEN, named_broken
-from syntrans_training.config import DataConfig
 from syntrans_training.data.compare import Difference, difference, nearest
 from syntrans_training.data.datasets import DATASETS
 from syntrans_training.data.duplicates import Pair, find_duplicates
 from syntrans_training.data.feature_files import feature_files, given_classes, given_splits
-from syntrans_training.data.load_splits import check_disjoint
-from syntrans_training.data.open_splits import Source, open_source
+from syntrans_training.data.load_splits import Decoding, Origin, check_disjoint
+from syntrans_training.data.open_splits import Source
 from syntrans_training.data.store import Split, load_split
 
 _FEW = 20  # 5 shots and 15 queries
 _SHOWN = 5
 
 
-def check(data: DataConfig) -> dict[str, Any]:
-    """Everything that is to be said about a data config, as plain values.
+def check(origin: Origin, decoding: Decoding) -> dict[str, Any]:
+    """Everything that is to be said about pictures, or about features in their place, as plain values.
 
     `findings` are errors (training would stop), warnings (it would run, look at them) and notes. Pictures are decoded
     into the cache that training uses.
     """
     findings: list[dict[str, str]] = []
-    report: dict[str, Any] = {"path": data.path, "dataset": data.dataset, "parts": {}, "duplicates": []}
+    report: dict[str, Any] = {"path": origin.path, "dataset": origin.dataset, "parts": {}, "duplicates": []}
     try:
-        if files := feature_files(data.path):
+        if files := feature_files(origin.path):
             check_disjoint(given_classes(files))
-            given = given_splits(tuple(files), files, limit_per_class=data.limit_per_class)
+            given = given_splits(tuple(files), files, limit_per_class=origin.limit_per_class)
             parts = {name: _counts(split) for name, split in given.items()}
             return _finished(report | {"dataset": "features", "parts": parts}, findings, "features")
-        source = open_source(
-            data.path, data.dataset, split_file=data.split_file, columns=data.columns, per_class=data.per_class
-        )
+        source = origin.open()
     except InputError as error:
         _add(findings, "error", "layout", str(error))
-        return _finished(report, findings, data.dataset)
+        return _finished(report, findings, origin.dataset)
     report["dataset"] = source.dataset or "own"
     _check_classes(source, findings)
     origins: dict[tuple[str, str], str] = {}
-    splits = _decode(source, data, findings, origins)
+    splits = _decode(source, origin.limit_per_class, decoding, findings, origins)
     if source.passed_over:
         _add(findings, "note", "passed over", str(source.passed_over).removeprefix("passed over: "))
     report["parts"] = {name: _counts(split) for name, split in splits.items()}
@@ -54,7 +51,7 @@ def check(data: DataConfig) -> dict[str, Any]:
     report["duplicates"] = [_described(pair, splits, origins) for pair in pairs]
     _check_pairs(report["duplicates"], findings)
     published = difference(source.dataset, source.parts) if source.dataset else nearest(source.parts)
-    report["published_split"] = _compared(published, splits, findings, limited=data.limit_per_class is not None)
+    report["published_split"] = _compared(published, splits, findings, limited=origin.limit_per_class is not None)
     return _finished(report, findings, source.dataset)
 
 
@@ -88,14 +85,18 @@ def _check_classes(source: Source, findings: list[dict[str, str]]) -> None:
 
 
 def _decode(
-    source: Source, data: DataConfig, findings: list[dict[str, str]], origins: dict[tuple[str, str], str]
+    source: Source,
+    limit_per_class: int | None,
+    decoding: Decoding,
+    findings: list[dict[str, str]],
+    origins: dict[tuple[str, str], str],
 ) -> dict[str, Split]:
     """The splits that can be opened; `origins` learns where each picture came from, by part and hash."""
     splits = {}
     for name, part in source.parts.items():
         try:
-            pictures = part.pictures(data.limit_per_class)
-            split = load_split(name, pictures, size=data.size, max_broken_share=1.0)
+            pictures = part.pictures(limit_per_class)
+            split = load_split(name, pictures, size=decoding.size, max_broken_share=1.0)
         except InputError as error:
             _add(findings, "error", "readable", str(error))
             continue
@@ -103,7 +104,7 @@ def _decode(
         origins.update(((name, ref.sha256), ref.origin) for refs in pictures.values() for ref in refs)
         share = len(split.broken) / (len(split) + len(split.broken))
         if split.broken:
-            many = share > data.max_broken_share and len(split.broken) > FEW_BROKEN
+            many = share > decoding.max_broken_share and len(split.broken) > FEW_BROKEN
             level, listed = "error" if many else "warning", named_broken(split.broken)
             _add(findings, level, "readable", f"{name}: {len(split.broken)} broken pictures ({share:.2%}): {listed}")
         few = [c for c, n in zip(split.classes, np.bincount(split.labels), strict=True) if n < _FEW]

@@ -21,7 +21,7 @@ from syntrans_training.data.store import Split
 
 MAX_BITS = 6
 MIN_CORRELATION = 0.95
-_ROWS, _COLUMNS = 128, 8192  # of a block: 8 MiB of xor-ed hashes
+ROWS, COLUMNS = 128, 8192  # of a block: 8 MiB of xor-ed hashes
 _SIDE = 32
 # The 8 lowest frequencies of the discrete cosine transform (type 2) of 32 values, [8, 32].
 _DCT = 2 * np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(_SIDE) + 1) / (2 * _SIDE))
@@ -88,14 +88,14 @@ def close(a: NDArray[np.uint64], b: NDArray[np.uint64], bits: int = MAX_BITS) ->
 
     def rows(top: int) -> list[tuple[int, int, int]]:
         block = []
-        for left in range(0, len(b), _COLUMNS):
-            different = np.bitwise_count(a[top : top + _ROWS, None] ^ b[None, left : left + _COLUMNS])
+        for left in range(0, len(b), COLUMNS):
+            different = np.bitwise_count(a[top : top + ROWS, None] ^ b[None, left : left + COLUMNS])
             for i, j in np.argwhere(different <= bits):
                 block.append((top + int(i), left + int(j), int(different[i, j])))
         return sorted(block)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for block in pool.map(rows, range(0, len(a), _ROWS)):
+        for block in pool.map(rows, range(0, len(a), ROWS)):
             yield from block
 
 

@@ -69,12 +69,17 @@ def load_splits(
 
 def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
     """The named splits of a data config, as by `load_splits`; `split` divides its classes instead of its split file."""
-    return _load(origin_of(data, split), names, Decoding(data.size, data.max_broken_share))
+    return _load(origin_of(data, split), names, decoding_of(data))
 
 
 def origin_of(data: DataConfig, split: ClassSplit | None = None) -> Origin:
     """The pictures of a data config; `split` divides its classes instead of its split file."""
     return Origin(data.path, data.dataset, split or data.split_file, data.columns, data.per_class, data.limit_per_class)
+
+
+def decoding_of(data: DataConfig) -> Decoding:
+    """How the pictures of a data config are stored."""
+    return Decoding(data.size, data.max_broken_share)
 
 
 def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[str, Split]:

@@ -25,20 +25,12 @@ from syntrans.files.sealed_json import read_sealed_json
 from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import is_tower, revision
-from syntrans_training.config import CMKDConfig, EncoderConfig, TrainConfig
+from syntrans_training.config import EncoderConfig, TrainConfig
 from syntrans_training.data import Split
-from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
 from syntrans_training.encoder.cmkd_teacher import MirrorTeacher
-from syntrans_training.encoder.objectives.cmkd import (
-    CMKDStudent,
-    CMKDTeacher,
-    MirrorTeaching,
-    TaskShape,
-    teacher_backbone,
-)
+from syntrans_training.encoder.objectives.cmkd import TaskShape, TeacherBackbone, teacher_backbone
 from syntrans_training.engine import checkpoint
-from syntrans_training.engine.trainer import Objective
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import accuracy
 from syntrans_training.text.class_texts import Vectors
@@ -65,41 +57,33 @@ class TeacherFeatures:
     val: Float[Tensor, "v h"]
 
 
-def class_knowledge(config: EncoderConfig, base: Vectors, val: Vectors, *, described: bool) -> ClassKnowledge | None:
-    """What the teacher is told of the classes; None where no teacher is trained.
+def class_knowledge(kind: str, base: Vectors, val: Vectors, *, name_share: float, described: bool) -> ClassKnowledge:
+    """What the teacher is told of the classes: `kind` is `encoder.cmkd.knowledge`.
 
     `described` says whether there are descriptors; without them the names stand in.
     """
-    settings = config.cmkd
-    if config.method != "cmkd" or not settings.relation_weight:
-        return None
-    variant = settings.knowledge if settings.knowledge in (NAME, "random", STATEMENTS) else KEPT
+    variant = kind if kind in (NAME, "random", STATEMENTS) else KEPT
     variant = variant if described else NAME
-    vectors_of = [vectors(variant, settings.name_share, 0).float() for vectors in (base, val)]
-    if settings.knowledge == "none":
+    vectors_of = [vectors(variant, name_share, 0).float() for vectors in (base, val)]
+    if kind == "none":
         vectors_of = [torch.zeros(len(vectors), 1) for vectors in vectors_of]
-    if settings.knowledge == "shuffled":
+    if kind == "shuffled":
         vectors_of = [vectors[torch.from_numpy(derangement(len(vectors), 0))] for vectors in vectors_of]
     return ClassKnowledge(
         vectors_of[0], vectors_of[1], hashlib.sha256(vectors_of[0].numpy().tobytes()).hexdigest()[:16]
     )
 
 
-def check_tasks(config: EncoderConfig, base: Split, processes: int) -> None:
+def check_tasks(shape: TaskShape, base: Split, processes: int) -> None:
     """Before long work: `InputError` when base is too small for a task, `UsageError` when processes cannot share."""
-    settings = config.cmkd
-    if config.method != "cmkd":
-        return
-    few, need = int(np.bincount(base.labels).min()), settings.shots + settings.queries
-    if few < need or len(base.classes) < settings.ways:
+    few, need = int(np.bincount(base.labels).min()), shape.shots + shape.queries
+    if few < need or len(base.classes) < shape.ways:
         raise InputError(
             f"base has {len(base.classes)} classes, the smallest of {few} images; encoder.cmkd asks for tasks of "
-            f"{settings.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
+            f"{shape.ways} classes and {need} images of each: lower encoder.cmkd.queries, or ways"
         )
-    if settings.tasks_per_step % processes:
-        raise UsageError(
-            f"{processes} processes cannot share {settings.tasks_per_step} tasks; set encoder.cmkd.tasks_per_step"
-        )
+    if shape.tasks % processes:
+        raise UsageError(f"{processes} processes cannot share {shape.tasks} tasks; set encoder.cmkd.tasks_per_step")
 
 
 def teacher_backbone_key(ref: str) -> str:
@@ -121,10 +105,13 @@ OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[st
 
 
 def open_teacher_features(
-    config: EncoderConfig, base: Split, val: Split, device: torch.device, open_run: OpenRun
+    ref: str, base: Split, val: Split, device: torch.device, *, size: int, open_run: OpenRun
 ) -> TeacherFeatures | None:
-    """Features of the teacher's frozen backbone, from the cache where they are; None where it trains its own."""
-    ref, size, precision = config.cmkd.teacher_backbone, config.test_size, "fp32"
+    """Features of the teacher's frozen backbone `ref`, from the cache where they are; None where it trains its own.
+
+    A tower that takes pictures of any size looks at `size` pixels; `open_run` opens the encoder of a run folder.
+    """
+    precision = "fp32"
     if ref == OWN:
         return None
     if is_tower(ref):
@@ -139,70 +126,33 @@ def open_teacher_features(
     return TeacherFeatures(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 
 
-def shape_of(settings: CMKDConfig) -> TaskShape:
-    """The base tasks of a config."""
-    return TaskShape(settings.ways, settings.shots, settings.queries, settings.tasks_per_step)
-
-
-def teacher_task(
-    config: EncoderConfig,
-    encoder: backbones.Encoder,
-    pictures: Pictures,
-    knowledge: ClassKnowledge,
-    teacher_features: TeacherFeatures | None,
-) -> Objective:
-    """The teacher's training."""
-    settings = config.cmkd
-    return CMKDTeacher(
-        _build(config, encoder, knowledge, teacher_features),
-        pictures,
-        knowledge.base,
-        shape_of(settings),
-        steps=settings.steps_per_epoch,
-        encoder=None if teacher_features else encoder,
-        table=teacher_features.base if teacher_features else None,
-        mirror=settings.mirror_weight,
-    )
-
-
-def student_task(
-    config: EncoderConfig,
-    encoder: backbones.Encoder,
-    pictures: Pictures,
-    knowledge: ClassKnowledge | None,
-    teacher_features: TeacherFeatures | None,
-    file: Path | None,
-) -> Objective:
-    """The student's training, with the teacher of `file` or with none."""
-    teaching = None
-    if file and knowledge:
-        settings, (tensors, _) = config.cmkd, checkpoint.load(file)
-        teacher = _build(config, encoder, knowledge, teacher_features)
-        teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
-        seeing = None
-        if teacher_features is None:
-            seeing = backbones.build(
-                config.backbone, size=config.train_size, mean=config.normalise.mean, std=config.normalise.std
-            )
-            seeing.load_state_dict(checkpoint.part(tensors, "encoder"))
-            _freeze(backbones.place(seeing, pictures.device))
-        _freeze(teacher.to(pictures.device))
-        backbone = teacher_backbone(seeing, teacher_features.base if teacher_features else None, pictures.device)
-        teaching = MirrorTeaching(
-            teacher, backbone, knowledge.base, settings.relation_weight, settings.relation, settings.temperature,
-            queries_told=settings.queries_told,
-        )  # fmt: skip
-    return CMKDStudent(encoder, pictures, shape_of(config.cmkd), steps=config.cmkd.steps_per_epoch, teaching=teaching)
-
-
-def _build(
-    config: EncoderConfig,
-    encoder: backbones.Encoder,
-    knowledge: ClassKnowledge,
-    teacher_features: TeacherFeatures | None,
+def build_teacher(
+    encoder: backbones.Encoder, knowledge: ClassKnowledge, teacher_features: TeacherFeatures | None, *, width: int
 ) -> MirrorTeacher:
+    """A teacher of fresh weights, for features of `encoder` where it has no frozen backbone."""
     seen = teacher_features.base.shape[1] if teacher_features else encoder.feature_dim
-    return MirrorTeacher(seen, knowledge.base.shape[1], width=config.cmkd.width)
+    return MirrorTeacher(seen, knowledge.base.shape[1], width=width)
+
+
+def freeze_teacher(
+    teacher: MirrorTeacher,
+    encoder: backbones.Encoder | None,
+    table: Float[Tensor, "n h"] | None,
+    *,
+    file: Path,
+    device: torch.device,
+) -> TeacherBackbone:
+    """Give `teacher` the weights of `file`, and return what it sees by; neither learns any more.
+
+    That is `encoder`, which gets the file's weights too, or `table`, features of a frozen backbone.
+    """
+    tensors, _ = checkpoint.load(file)
+    teacher.load_state_dict(checkpoint.part(tensors, "teacher"))
+    if encoder is not None:
+        encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+        _freeze(backbones.place(encoder, device))
+    _freeze(teacher.to(device))
+    return teacher_backbone(encoder, table, device)
 
 
 def _freeze(module: nn.Module) -> None:

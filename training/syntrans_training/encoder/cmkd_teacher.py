@@ -35,7 +35,14 @@ class Taught:
 
 
 class MirrorTeacher(nn.Module):
-    """Args: feature_dim, knowledge_dim: of pictures and class vectors; width: of the space that both are mapped to."""
+    """Zhao et al., "Cross-modal knowledge distillation for fine-grained one-shot classification" (ICASSP 2021).
+
+    Its abstract alone could be read; the equations are derived, docs/method.md (15).
+
+    Args:
+        feature_dim, knowledge_dim: lengths h of a picture's features and s of class vectors.
+        width: length w of the space that both are mapped to.
+    """
 
     def __init__(self, feature_dim: int, knowledge_dim: int, *, width: int = 512) -> None:
         super().__init__()

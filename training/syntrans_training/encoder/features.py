@@ -33,12 +33,14 @@ class Extraction:
 
     `weights` is the hash of the encoder's weights (`checkpoint.weights_hash`). With `precision="bf16"` the convolutions
     run in bf16 (three times faster on CPUs that have it). `cache` is a folder; default: that of the artifacts.
+    `batch_size`: pictures at once; default: 512 on a GPU, and 64 elsewhere, whose activations still fit a CPU's cache.
     """
 
     weights: str
     device: torch.device
     precision: str = "fp32"
     cache: Path | None = None
+    batch_size: int | None = None
 
     def recipe(self, split: Split, size: int, views: list[Any]) -> dict[str, Any]:
         """What the features of these views of a split's pictures, at side `size`, depend on, but for torch."""
@@ -212,7 +214,7 @@ def _run(
     """`encode` of the pictures and their places in the split, batch by batch."""
     encoder.eval()
     device = extraction.device
-    batch_size = 512 if device.type == "cuda" else 64  # activations of 64 pictures still fit a CPU's cache
+    batch_size = extraction.batch_size or (512 if device.type == "cuda" else 64)
     batches = []
     with track(label, len(split), "images") as progress:
         for start in range(0, len(split), batch_size):

@@ -8,16 +8,16 @@ from torch import nn
 
 from syntrans.errors import UsageError
 from syntrans_training import backbones
-from syntrans_training.config import EncoderConfig, TrainConfig
+from syntrans_training.config import EncoderConfig
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import DISTILL, ENCODER
 
 TrainedEncoder = tuple[nn.Module, dict[str, Any]]  # an encoder, and the note of its file
 
 
-def encoder_file(config: TrainConfig) -> str:
+def encoder_file(*, distilled: bool) -> str:
     """The file of a run folder whose encoder the features come from."""
-    return DISTILL if config.distill.teacher else ENCODER
+    return DISTILL if distilled else ENCODER
 
 
 def open_encoder(folder: Path, config: EncoderConfig, device: torch.device, file: str = ENCODER) -> TrainedEncoder:

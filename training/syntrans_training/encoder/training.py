@@ -25,13 +25,14 @@ from syntrans_training.encoder import features
 from syntrans_training.encoder.cmkd import (
     ClassKnowledge,
     TeacherFeatures,
+    build_teacher,
     check_tasks,
+    freeze_teacher,
     open_teacher_features,
-    student_task,
     teacher_accuracy,
-    teacher_task,
 )
 from syntrans_training.encoder.generations import Generation, plan
+from syntrans_training.encoder.objectives.cmkd import CMKDStudent, CMKDTeacher, MirrorTeaching, TaskShape
 from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
 from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
 from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
@@ -67,7 +68,14 @@ class _TrainingContext:
     def teacher_features(self) -> TeacherFeatures | None:
         """Features of the frozen backbone of CMKD's teacher, where it has one of its own."""
         with self.processes.first_alone():
-            return open_teacher_features(self.config, self.base, self.val, self.device, open_encoder)
+            ref, size = self.config.cmkd.teacher_backbone, self.config.test_size
+            return open_teacher_features(ref, self.base, self.val, self.device, size=size, open_run=open_encoder)
+
+    @property
+    def task_shape(self) -> TaskShape:
+        """The base tasks of CMKD."""
+        settings = self.config.cmkd
+        return TaskShape(settings.ways, settings.shots, settings.queries, settings.tasks_per_step)
 
 
 def encoder_stage(
@@ -88,8 +96,9 @@ def encoder_stage(
     key = knowledge.key if knowledge else ""
     last = plan(config, base_key=base.key, device=device, seed=seed, knowledge_key=key)
     processes = join(device)
-    check_tasks(config, base, processes.count)
     context = _TrainingContext(config, base, val, out, processes, device, knowledge)
+    if config.method == "cmkd":
+        check_tasks(context.task_shape, base, processes.count)
     for generation in [last.teacher, last] if last.teacher else [last]:
         equal = processes.same(partial(find_equal, out, generation.identity, _NAMES) if reuse else str)
         if not equal:
@@ -112,15 +121,15 @@ def given_stage(base: Split, out: Path) -> TrainedEncoder:
     return nn.Identity(), note
 
 
-def check_given(config: EncoderConfig, base: Split, *, teacher: str | None) -> None:
+def check_given(method: str, base: Split, *, teacher: str | None) -> None:
     """`InputError` when features meet an encoder to train, or a teacher of one, or pictures meet none."""
     if base.given is not None and teacher:
         raise InputError("distill.teacher looks at pictures; data.path holds features: set distill.teacher=null")
-    if (config.method == "precomputed") == (base.given is not None):
+    if (method == "precomputed") == (base.given is not None):
         return
     if base.given is None:
         raise InputError("encoder.method=precomputed takes features; data.path holds pictures (docs/data.md: features)")
-    raise InputError(f"data.path holds features, not pictures for {config.method}; set encoder.method=precomputed")
+    raise InputError(f"data.path holds features, not pictures for {method}; set encoder.method=precomputed")
 
 
 def require_encoder(
@@ -176,17 +185,42 @@ def _task(generation: Generation, context: _TrainingContext, encoder: backbones.
         gamma = config.rotation_gamma
         return SKDGen0(encoder, pictures, n_classes=n_classes, gamma=gamma, label_smoothing=smoothing)
     if generation.method == "cmkd-teacher":
-        return teacher_task(config, encoder, pictures, _class_knowledge(context), context.teacher_features)
-    teacher = context.out / generation.teacher.file if generation.teacher else None
+        return _cmkd_teacher(context, encoder, pictures)
     if generation.method == "cmkd":
-        teacher_features = context.teacher_features if teacher else None
-        return student_task(config, encoder, pictures, context.knowledge, teacher_features, teacher)
+        return _cmkd_student(generation, context, encoder, pictures)
     tensors, _ = checkpoint.load(context.out / "skd-gen0.safetensors")
     head = nn.Linear(encoder.feature_dim, n_classes)
     encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
     head.load_state_dict(checkpoint.part(tensors, "head"))
     second = config.generation1
     return SKDGen1(encoder, head, pictures, temperature=second.temperature, gamma=second.gamma)
+
+
+def _cmkd_teacher(context: _TrainingContext, encoder: backbones.Encoder, pictures: Pictures) -> Objective:
+    knowledge, frozen, settings = _class_knowledge(context), context.teacher_features, context.config.cmkd
+    return CMKDTeacher(
+        build_teacher(encoder, knowledge, frozen, width=settings.width), pictures, knowledge.base, context.task_shape,
+        steps=settings.steps_per_epoch, encoder=None if frozen else encoder, table=frozen.base if frozen else None,
+        mirror=settings.mirror_weight,
+    )  # fmt: skip
+
+
+def _cmkd_student(
+    generation: Generation, context: _TrainingContext, encoder: backbones.Encoder, pictures: Pictures
+) -> Objective:
+    """The student, with the teacher that was trained before it or with none."""
+    config, settings, teaching = context.config, context.config.cmkd, None
+    if generation.teacher and context.knowledge:
+        knowledge, frozen = context.knowledge, context.teacher_features
+        teacher = build_teacher(encoder, knowledge, frozen, width=settings.width)
+        normalise = config.normalise.model_dump(include={"mean", "std"})
+        own = None if frozen else backbones.build(config.backbone, size=config.train_size, **normalise)
+        placing: dict[str, Any] = {"file": context.out / generation.teacher.file, "device": pictures.device}
+        teaching = MirrorTeaching(
+            teacher, freeze_teacher(teacher, own, frozen.base if frozen else None, **placing), knowledge.base,
+            settings.relation_weight, settings.relation, settings.temperature, queries_told=settings.queries_told,
+        )  # fmt: skip
+    return CMKDStudent(encoder, pictures, context.task_shape, steps=settings.steps_per_epoch, teaching=teaching)
 
 
 def _class_knowledge(context: _TrainingContext) -> ClassKnowledge:

@@ -66,7 +66,7 @@ class TrainedRun:
     @property
     def encoder_file(self) -> str:
         """The file whose encoder the features come from."""
-        return encoder_file(self.config)
+        return encoder_file(distilled=self.config.distill.teacher is not None)
 
     @property
     def distillation(self) -> dict[str, Any] | None:
@@ -118,7 +118,7 @@ def read_run(folder: Path) -> TrainedRun:
             config = config.with_split(str(folder / SPLIT))
         stages = [report[name]["identity"] for name in ("bridge", "vsbird", "methods")]
         identities = [report["encoder"]["weights"], *stages]
-        last = encoder_file(config)
+        last = encoder_file(distilled=config.distill.teacher is not None)
         weights = report["encoder" if last == ENCODER else "distill"]["weights"]
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(

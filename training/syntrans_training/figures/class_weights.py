@@ -72,9 +72,10 @@ def weights_of(
     """Unit classifier weights of all classes from phi `pictures` and `supports` [e, c, K]."""
     head.eval()
     memory = head.build_memory()
-    semantic = head.semantic(text, memory).expand(len(supports), -1, -1)
+    semantic = head.semantic_weights(text, memory).expand(len(supports), -1, -1)
     means = memory.project(pictures)[supports].mean(2)
-    weight, _ = head.classify(means, semantic, memory, shots=supports.shape[2], alpha=alpha)
+    weights = head.both_weights(means, semantic, memory, shots=supports.shape[2])
+    weight, _ = head.classify(weights, shots=supports.shape[2], alpha=alpha)
     return F.normalize(weight, dim=-1)
 
 

@@ -13,10 +13,13 @@ _GROUPS = 8
 
 
 class LatentEncoder(nn.Module):
-    """Scaled latents [n, c, h, w] to unit vectors [n, d] in CLIP's space.
+    """Zhou, Zhou, Pan, "FLIER: Few-shot Language Image Models Embedded with Latent Representations" (2024).
+
+    https://arxiv.org/abs/2410.07648. Scaled latents [n, c, h, w] to unit vectors [n, d] in CLIP's space.
 
     A convolution halves the side only where at least 4x4 cells are left, so that 64x64 latents of Stable Diffusion and
-    8x8 latents are both read. `depth` counts the convolutions; those after the second keep side and channels.
+    8x8 latents are both read. `depth` counts the convolutions; those after the second keep side and channels;
+    `ValueError` for fewer than two.
     """
 
     def __init__(self, shape: tuple[int, int, int], dim: int, *, width: int, depth: int = 2) -> None:

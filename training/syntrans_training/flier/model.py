@@ -56,7 +56,15 @@ class Projection:
 
 
 class Flier(nn.Module):
-    """Args: projection: CLIP's own; text: [C, d] unit vectors; latent: None leaves the latent branch out."""
+    """Zhou, Zhou, Pan, "FLIER: Few-shot Language Image Models Embedded with Latent Representations" (2024).
+
+    https://arxiv.org/abs/2410.07648; equations at the head of this module.
+
+    Args:
+        projection: CLIP's own, where training begins.
+        text: [C, d] unit vectors of the classes, where the head begins.
+        latent: None leaves the latent branch out.
+    """
 
     def __init__(self, projection: Projection, text: Float[Tensor, "c d"], latent: LatentEncoder | None) -> None:
         super().__init__()

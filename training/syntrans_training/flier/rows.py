@@ -85,11 +85,11 @@ def _flier(
         changed.projection, changed.text, changed.real, changed.imagined,
         recipe, seed=changed.seed, with_latents=latents,
     )  # fmt: skip
-    asked = [(setting["trained"], setting.get("fusion", 0.0)) for setting in settings]
+    pairs = [(setting["trained"], setting.get("fusion", 0.0)) for setting in settings]
     logits = {}
-    for share in dict.fromkeys(share for share, _ in asked):
+    for share in dict.fromkeys(share for share, _ in pairs):
         logits[share] = branches(model.towards(changed.projection, changed.text, share), changed.query)
-    return [(1 - b) * logits[share][0] + b * logits[share][1] for share, b in asked], model
+    return [(1 - b) * logits[share][0] + b * logits[share][1] for share, b in pairs], model
 
 
 def _as_it_is(task: Task) -> Task:

@@ -49,63 +49,74 @@ class LatentDiffusion:
         self.folder, self.device = folder, device
         kind = ("fp16" if device.type == "cuda" else "fp32") if precision == "auto" else precision
         try:
-            self._pipeline = DiffusionPipeline.from_pretrained(
+            self.pipeline = DiffusionPipeline.from_pretrained(
                 str(folder.path), use_safetensors=True, local_files_only=True, dtype=_TYPES[kind]
             ).to(device)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelLoadError(f"{folder.ref}: does not load as a {folder.pipeline}: {reason}") from error
-        self._pipeline.set_progress_bar_config(disable=True)
-        self._vae: Any = self._pipeline.vae
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.vae: Any = self.pipeline.vae
         self.precision = kind
 
     @property
     def size(self) -> int:
         """Side of the pictures that the model was trained on."""
-        return int(self._pipeline.unet.config.sample_size * self._pipeline.vae_scale_factor)
+        return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
 
     def fits(self, text: str) -> bool:
         """Whether the text encoder reads all of a text."""
-        tokenizer = self._pipeline.tokenizer
+        tokenizer = self.pipeline.tokenizer
         return bool(len(tokenizer(text, verbose=False).input_ids) <= tokenizer.model_max_length)
 
     @torch.no_grad()
     def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
         """The pictures of some jobs, each from its own seed, whatever else is in the batch."""
         side = sampling.size or self.size
-        latents = self._pipeline(
+        generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
+        latents = self.pipeline(
             prompt=[job.prompt.text for job in jobs],
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance,
             height=side,
             width=side,
-            # on the CPU: the same pictures on every device
-            generator=[torch.Generator().manual_seed(job.seed) for job in jobs],
+            latents=self.noise(generators, side),
+            generator=generators,  # of schedulers that add noise at every step
             output_type="latent",
         ).images
         return [self._finished(latent[None]) for latent in latents]
+
+    def noise(self, generators: Sequence[torch.Generator], side: int) -> Float[Tensor, "n c h w"]:
+        """Where the pictures begin: drawn on the CPU in fp32, so that every device and precision has the same.
+
+        PyTorch draws other numbers in half precision on some processors, and on CUDA.
+        """
+        edge = side // self.pipeline.vae_scale_factor
+        shape = (self.pipeline.unet.config.in_channels, edge, edge)
+        drawn = [torch.randn(shape, generator=generator) for generator in generators]
+        return torch.stack(drawn).to(self.vae.dtype)
 
     def _finished(self, latent: Float[Tensor, "1 c h w"]) -> Made:
         kept = latent[0].float().cpu().numpy()
         picture = self.decode(latent)
         if not np.isfinite(kept).all() or not picture.isfinite().all():
             return Made(None, None, "not_a_number")
-        image = self._pipeline.image_processor.postprocess(picture, output_type="pil")[0]
-        if getattr(self._pipeline, "safety_checker", None) is not None and self._refused(picture):
+        image = self.pipeline.image_processor.postprocess(picture, output_type="pil")[0]
+        if getattr(self.pipeline, "safety_checker", None) is not None and self._refused(picture):
             return Made(None, kept.astype(np.float16), "unsafe")
         written = io.BytesIO()
         image.save(written, "PNG")
         return Made(written.getvalue(), kept.astype(np.float16))
 
     def _refused(self, picture: Float[Tensor, "1 3 s s"]) -> bool:
-        _, flags = self._pipeline.run_safety_checker(picture, self.device, picture.dtype)
+        _, flags = self.pipeline.run_safety_checker(picture, self.device, picture.dtype)
         return bool(flags and flags[0])
 
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 s s"]:
         """Scaled latents to pictures in [-1, 1]."""
-        inner = latents / self._vae.config.scaling_factor + (getattr(self._vae.config, "shift_factor", None) or 0)
-        decoded: Tensor = self._vae.decode(inner.to(self._vae.dtype)).sample
+        inner = latents / self.vae.config.scaling_factor + (getattr(self.vae.config, "shift_factor", None) or 0)
+        decoded: Tensor = self.vae.decode(inner.to(self.vae.dtype)).sample
         return decoded.float()
 
     @torch.no_grad()
@@ -116,9 +127,9 @@ class LatentDiffusion:
             part = torch.from_numpy(np.array(pictures[start : start + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
             if part.shape[-1] != self.size:
                 part = F.interpolate(part, (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
-            encoded = self._vae.encode(part.to(self.device, self._vae.dtype))
+            encoded = self.vae.encode(part.to(self.device, self.vae.dtype))
             # AutoencoderTiny (TAESD) gives latents without a distribution.
             inner = encoded.latent_dist.mean if hasattr(encoded, "latent_dist") else encoded.latents
-            shift = getattr(self._vae.config, "shift_factor", None) or 0
-            parts.append(((inner - shift) * self._vae.config.scaling_factor).float().cpu())
+            shift = getattr(self.vae.config, "shift_factor", None) or 0
+            parts.append(((inner - shift) * self.vae.config.scaling_factor).float().cpu())
         return torch.cat(parts)

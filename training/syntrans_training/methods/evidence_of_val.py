@@ -1,6 +1,6 @@
 """Classifiers of one trained bridge and the texts of a split, where fusion is `evidence` and alpha of val stands.
 
-Those of `VSBird.classifier`, docs/method.md (22) and (23): every direction has one precision in all tasks, so what
+Those of `VSBird.classify`, docs/method.md (22) and (23): every direction has one precision in all tasks, so what
 does not depend on a task is made once, per class. Of a task only its visual weights are gone through.
 """
 
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.modules.fusion import shares
+from syntrans_training.modules.fusion import parts
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 
 
@@ -29,14 +29,14 @@ class EvidenceOfVal:
     def __init__(
         self, head: VSBird, memory: BaseClassMemory, semantic: Float[Tensor, "c d"], *, alpha: float, shots: int
     ) -> None:
-        precision, (self.of_pictures, of_text) = memory.metric.precision, shares(alpha)
+        precision, (self.of_pictures, of_text) = memory.metric.precision, parts(alpha)
         total = self.of_pictures * shots + of_text * precision
         self.scaled = head.log_scale.exp() / (1 + 1 / total)  # of the logits, by the variance of a query
         self.visual = self.of_pictures * shots / total
         self.text = of_text * precision / total * semantic
         self.weight = self.scaled * self.text
         self.square = (self.weight * self.text).sum(-1)
-        self.gate = head.trust
+        self.gate = head.text_gate
         rho = 1 / (1 / shots + 1 / precision)
         self.expected, self.plain = rho * semantic, semantic.square() @ rho / 2
 

@@ -14,7 +14,10 @@ from syntrans_training.methods.prototype import Prototype
 
 @dataclass(frozen=True)
 class Centred:
-    """The features less their `mean` [d] over the base classes: a `Space`."""
+    """The features less their `mean` [d] over the base classes: a `Space`.
+
+    The centring of Wang et al. (arXiv 1911.04623).
+    """
 
     mean: Float[Tensor, " d"]
 

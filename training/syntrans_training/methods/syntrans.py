@@ -5,7 +5,6 @@ Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multi
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.methods.evidence_of_val import EvidenceOfVal, Reading
-from syntrans_training.modules.fusion import fuse_evidence, query_variance
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
@@ -45,7 +43,7 @@ class SynTrans(LinearMethod):
         self.head, self.alpha, self.worth, self.blind = head.eval(), alpha, worth, blind
         with torch.no_grad():
             self.space = memory or head.build_memory()
-            self.semantic = head.semantic(text, self.space)
+            self.semantic = head.semantic_weights(text, self.space)
         self._of_val: dict[int, EvidenceOfVal] = {}
 
     @property
@@ -87,7 +85,7 @@ class SynTransWithin(LinearMethod):
     def read(self, support: Float[Tensor, "e n k d"]) -> Reading:
         """See `ReadsSupports`."""
         mean = support.mean(2)
-        return Reading(mean, self.method.head.visual(mean, self.method.space), support.shape[2])
+        return Reading(mean, self.method.head.visual_weights(mean, self.method.space), support.shape[2])
 
     def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
@@ -108,9 +106,9 @@ class SynTransWithin(LinearMethod):
         of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
         if judged is None and of.head.fusion == "evidence":
             return LinearClassifiers(*of.of_val(shots)(reading, classes))
-        weights = of.head.weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
-        moved = {} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classifier(weights, shots=shots, alpha=of.alpha, **moved))
+        weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
+        of_task = {} if judged is None else vars(judged)
+        return LinearClassifiers(*of.head.classify(weights, shots=shots, alpha=of.alpha, **of_task))
 
 
 class TransductiveSynTrans:
@@ -165,23 +163,20 @@ class TransductiveWithin:
         head, memory, alpha = self.inductive.head, self.inductive.space, self.inductive.alpha
         shots = support.shape[2]
         shown = Supports(support.mean(2), self.inductive.semantic[classes], shots)
-        weights = head.weights(shown.mean, shown.semantic, memory, shots=shots)
+        weights = head.both_weights(shown.mean, shown.semantic, memory, shots=shots)
         counts = torch.full_like(shown.mean[..., :1], shots)
-        supports, seen, scale = shown, counts, head.log_scale.exp()
+        supports, seen = shown, counts
         for _ in range(ROUNDS):
             judged = self.worth.judge(alpha, supports)
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
-            visual, semantic = weights.visual + supports.mean - shown.mean, judged.slope * weights.semantic
-            of_task: dict[str, Any] = {"alpha": alpha, "trust": weights.trust, "offset": judged.offset}
-            fused, _ = fuse_evidence(visual, semantic, judged.precision, shots=seen, **of_task)
-            # One variance for all classes: with its own, the largest class would draw all queries to itself.
-            weight = fused / query_variance(judged.precision, shots=supports.shots, alpha=alpha)
-            scores = weight @ query.mT - torch.linalg.vecdot(weight, fused).unsqueeze(-1) / 2  # [e, n, m]
-            belief = (scale * scores).softmax(1)
-            seen = counts + belief.sum(2, keepdim=True)
-            average = (counts * shown.mean + belief @ query) / seen
+            moved = replace(weights, visual=weights.visual + supports.mean - shown.mean)
+            weight, bias = head.classify(moved, shots=seen, alpha=alpha, variance_shots=supports.shots, **vars(judged))
+            scores = query @ weight.mT + bias.unsqueeze(1)
+            probabilities = scores.softmax(-1)
+            seen = counts + probabilities.sum(1).unsqueeze(-1)
+            average = (counts * shown.mean + probabilities.mT @ query) / seen
             supports = replace(supports, mean=average, shots=float(seen.mean()))
-        return scale * scores.mT, judged
+        return scores, judged
 
 
 class ImaginedSynTrans(LinearMethod):
@@ -203,20 +198,13 @@ class ImaginedSynTrans(LinearMethod):
         """See `LinearMethod.classifiers`."""
         ours, shots = self.inductive, support.shape[2]
         mean = ours.space.project(support.mean(2))
-        weights = ours.head.weights(mean, ours.semantic[classes], ours.space, shots=shots)
+        weights = ours.head.both_weights(mean, ours.semantic[classes], ours.space, shots=shots)
         worth = self.worth[classes].unsqueeze(-1)
         average = (shots * mean + worth * self.mean[classes]) / (shots + worth)
         # What the generator adds to the mean of the supports is added to the mean of all.
-        visual, judged = weights.visual + average - mean, ours.judge(support, classes)
-        of_task: dict[str, Any] = {"alpha": ours.alpha, "trust": weights.trust}
-        semantic, precision = weights.semantic, weights.precision
-        if judged is not None:
-            semantic, precision = judged.slope * semantic, judged.precision
-            of_task["offset"] = judged.offset
-        fused, _ = fuse_evidence(visual, semantic, precision, shots=shots + worth, **of_task)
-        # One variance for all classes of a task, also where some have no imagined picture.
-        count = shots + worth.mean(1, keepdim=True).expand_as(worth)
-        variance = query_variance(precision, shots=count, alpha=ours.alpha)
-        scale = ours.head.log_scale.exp()
-        weight, bias = scale * fused / variance, -scale * (fused.square() / variance).sum(-1) / 2
+        weights, judged = replace(weights, visual=weights.visual + average - mean), ours.judge(support, classes)
+        weight, bias = ours.head.classify(
+            weights, shots=shots + worth, alpha=ours.alpha, variance_shots=shots + worth.mean(1, keepdim=True),
+            **({} if judged is None else vars(judged)),
+        )  # fmt: skip
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

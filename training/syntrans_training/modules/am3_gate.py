@@ -1,11 +1,4 @@
-"""AM3's gate: how much of a class's prototype comes from its pictures and how much from its text.
-
-Xing et al., "Adaptive Cross-Modal Few-Shot Learning" (NeurIPS 2019, arXiv 1902.07104), equations (3)-(5):
-    w' = g(s),    lambda = 1 / (1 + exp(-h(w'))),    p' = lambda * p + (1 - lambda) * w'
-with g and h of one hidden layer each. Scores are -scale * |x - p'|^2, as in its ProtoNet form.
-What we do differently: the encoder is frozen, features are of unit length, and so is w'; the scale is learned; lambda
-begins at 0.88.
-"""
+"""AM3's gate: how much of a class's prototype comes from its pictures and how much from its text."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +7,19 @@ from torch import Tensor, nn
 
 
 class AM3Gate(nn.Module):
-    """Args: text_dim, feature_dim: s and d; hidden: of both networks; dropout, share_dropout: inside g and inside h."""
+    """Xing, Rostamzadeh, Oreshkin, Pinheiro, "Adaptive Cross-Modal Few-Shot Learning" (NeurIPS 2019).
+
+    https://arxiv.org/abs/1902.07104, equations (3)-(5), for a prototype p and a class vector s:
+        w' = g(s),    lambda = 1 / (1 + exp(-h(w'))),    p' = lambda * p + (1 - lambda) * w'
+    with g and h of one hidden layer each. Scores are -scale * |x - p'|^2, as in its ProtoNet form.
+    What we do differently: the encoder is frozen, features are of unit length, and so is w'; the scale is learned;
+    lambda begins at 0.88.
+
+    Args:
+        text_dim, feature_dim: lengths s and d of class vectors and of features.
+        hidden: units of the hidden layer of both networks.
+        dropout, share_dropout: probabilities in [0, 1) inside g and inside h.
+    """
 
     def __init__(
         self, text_dim: int, feature_dim: int, *, hidden: int = 300, dropout: float = 0.5, share_dropout: float = 0.0
@@ -30,7 +35,7 @@ class AM3Gate(nn.Module):
         self.scale = nn.Parameter(torch.tensor(10.0))
 
     def forward(self, prototypes: Float[Tensor, "e n d"], text: Float[Tensor, "e n s"]) -> Float[Tensor, "e n d"]:
-        """Mixed prototypes."""
+        """Mixed prototypes p' of unit `prototypes` and class vectors `text`, episode by episode."""
         semantic = F.normalize(self.transform(text), dim=-1)
         visual_share = torch.sigmoid(self.share(semantic))
         return visual_share * prototypes + (1 - visual_share) * semantic

@@ -1,11 +1,4 @@
-"""Attention over the classifier weights of the base classes: Gidaris' few-shot weight generator.
-
-Gidaris, Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting" (CVPR 2018, arXiv 1804.09458), equations
-(2)-(4), with these symbols:
-    w = d_avg * mean_k z_k + d_att * mean_k sum_b softmax_b(g * cos(phi(z_k), key_b)) * w_b,    z, w_b of unit length
-    logits = s * (cos(x, w) + bias)
-What we do differently: the base weights w_b are handed in and stay as they are, since our encoder is frozen.
-"""
+"""Attention over the classifier weights of the base classes: Gidaris' few-shot weight generator."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +7,16 @@ from torch import Tensor, nn
 
 
 class AttentionGenerator(nn.Module):
-    """Args: base: [C, d] classifier weights of the base classes, the memory that supports attend to."""
+    """Gidaris, Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting" (CVPR 2018).
+
+    https://arxiv.org/abs/1804.09458, equations (2)-(4), with these symbols:
+        w = d_avg * mean_k z_k + d_att * mean_k sum_b softmax_b(g * cos(phi(z_k), key_b)) * w_b,  z, w_b of unit length
+        logits = s * (cos(x, w) + bias)
+    What we do differently: the base weights w_b are handed in and stay as they are, since our encoder is frozen.
+
+    Args:
+        base: [C, d] classifier weights of the base classes, the memory that supports attend to; of any length.
+    """
 
     base: Float[Tensor, "c d"]
 

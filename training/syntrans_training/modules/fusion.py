@@ -17,7 +17,11 @@ from torch import Tensor
 def fuse(
     visual: Float[Tensor, "*b n d"], semantic: Float[Tensor, "*b n d"], *, alpha: float | Float[Tensor, "*_b _n 1"]
 ) -> Float[Tensor, "*b n d"]:
-    """Unit classifier weights of docs/method.md (24); the inputs need not be unit."""
+    """Unit classifier weights of docs/method.md (24); the inputs need not be unit.
+
+    The rule of Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, SemFew,
+    https://arxiv.org/abs/2311.18649) with k = 1 - `alpha`; `alpha` in [0, 1], of all classes or class by class.
+    """
     mixed = (1 - alpha) * F.normalize(visual, dim=-1) + alpha * F.normalize(semantic, dim=-1)
     return F.normalize(mixed, dim=-1)
 
@@ -39,10 +43,14 @@ def add(
     visual: Float[Tensor, "*e n d"],
     semantic: Float[Tensor, "*e n d"],
     *,
-    shots: float,
+    shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Float[Tensor, "*_e _n 1"],
 ) -> Float[Tensor, "*e n d"]:
-    """docs/method.md (25), FS-KTN's form: norm(w^v) + alpha / K * norm(w^s) at unit length; inputs need not be unit."""
+    """norm(w^v) + alpha / K * norm(w^s) at unit length, docs/method.md (25); the inputs need not be unit.
+
+    The form of Peng et al., "Few-Shot Image Recognition with Knowledge Transfer" (ICCV 2019, FS-KTN; its code), for
+    `shots` K > 0.
+    """
     return F.normalize(F.normalize(visual, dim=-1) + alpha / shots * F.normalize(semantic, dim=-1), dim=-1)
 
 
@@ -53,7 +61,7 @@ def fuse_evidence(
     *,
     shots: float | Float[Tensor, "*e n 1"],
     alpha: float | Float[Tensor, "*_e 1 1"],
-    trust: float | Float[Tensor, "*e n 1"] = 1.0,
+    gate: float | Float[Tensor, "*e n 1"] = 1.0,
     offset: float | Float[Tensor, "*e 1 d"] = 0.0,
 ) -> tuple[Float[Tensor, "*e n d"], Float[Tensor, "*v d"]]:
     """Linear classifier (weights, variance) of classes whose pictures and text are weighed direction by direction.
@@ -63,37 +71,34 @@ def fuse_evidence(
     so that alpha 0 is visual only, 1 semantic only, and 1/2 the posterior mean, in which the text counts less with
     every support as FS-KTN's 1/K rule has it. `shots` may differ by class. The variance of a query around w is
     1 + 1 / (a K + b precision).
-    `trust` is the gate of each class, g = 1 - a (1 - trust), so that no gate acts where pictures do not count. A text
-    that is not believed leaves the mean of all classes, 0 here, in its place: without it the weights of one class
-    would be longer than its neighbours', and linear scores compare only classes of one variance. Where all pictures of
-    a task lie elsewhere, the mean of all classes is `offset`. Derived.
+    `gate` in (0, 1] is that of each class, g_c, and g = 1 - a (1 - g_c), so that no gate acts where pictures do not
+    count. A text that is not believed leaves the mean of all classes, 0 here, in its place: without it the weights of
+    one class would be longer than its neighbours', and linear scores compare only classes of one variance. Where all
+    pictures of a task lie elsewhere, the mean of all classes is `offset`. Derived.
     """
-    a, b = shares(alpha)
+    a, b = parts(alpha)
     total = a * shots + b * precision
-    gate = 1 - a * (1 - trust)
-    fused = (a * shots * (visual - offset) + gate * b * precision * semantic) / total
+    g = 1 - a * (1 - gate)
+    fused = (a * shots * (visual - offset) + g * b * precision * semantic) / total
     return fused + offset, 1 + 1 / total
 
 
-def shares(alpha: float | Float[Tensor, "*_e"]) -> tuple[Float[Tensor, "*_e"], Float[Tensor, "*_e"]]:
-    """What pictures count and what text does in `fuse_evidence`: a and b of docs/method.md (23)."""
-    alpha = torch.as_tensor(alpha)
-    return (2 - 2 * alpha).clamp(max=1), (2 * alpha).clamp(max=1)
-
-
-def query_variance(
-    precision: Float[Tensor, "*p d"],
-    *,
-    shots: float | Float[Tensor, "*e n 1"],
-    alpha: float | Float[Tensor, "*_e 1 1"],
+def evidence_variance(
+    precision: Float[Tensor, "*p d"], *, shots: float | Float[Tensor, "*e n 1"], alpha: float | Float[Tensor, "*_e 1 1"]
 ) -> Float[Tensor, "*v d"]:
-    """That of `fuse_evidence` alone."""
-    a, b = shares(alpha)
+    """The variance of `fuse_evidence` alone."""
+    a, b = parts(alpha)
     return 1 + 1 / (a * shots + b * precision)
 
 
-def believe(
-    alpha: float | Float[Tensor, "*_e 1 1"], trust: float | Float[Tensor, "*e n 1"]
+def parts(alpha: float | Float[Tensor, "*_e 1 1"]) -> tuple[Tensor, Tensor]:
+    """How far pictures and text take part: a and b of docs/method.md (23)."""
+    share = torch.as_tensor(alpha)
+    return (2 - 2 * share).clamp(max=1), (2 * share).clamp(max=1)
+
+
+def gated_alpha(
+    alpha: float | Float[Tensor, "*_e 1 1"], gate: float | Float[Tensor, "*e n 1"]
 ) -> float | Float[Tensor, "*_e _n 1"]:
-    """The share of a text in `fuse` or `add` once its odds alpha : 1 - alpha are multiplied by a class's gate."""
-    return alpha * trust / (alpha * trust + 1 - alpha)
+    """The alpha of `fuse` once the odds alpha : 1 - alpha of a text are multiplied by its class's `gate` > 0."""
+    return alpha * gate / (alpha * gate + 1 - alpha)

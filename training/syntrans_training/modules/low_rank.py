@@ -14,7 +14,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LowRankInverse:
-    """diag(`diagonal`) - `factor`^T `factor`: symmetric, applied to rows."""
+    """diag(`diagonal`) - `factor`^T `factor`, as Woodbury's identity gives it: symmetric, applied to rows.
+
+    Woodbury, "Inverting modified matrices" (Princeton, Statistical Research Group, Memorandum 42, 1950).
+    """
 
     diagonal: Float[Tensor, " d"]
     factor: Float[Tensor, "r d"]
@@ -25,7 +28,11 @@ class LowRankInverse:
 
 
 def invert(diagonal: Float[Tensor, " d"], rows: Float[Tensor, "r d"], scale: float) -> LowRankInverse:
-    """The inverse of diag(`diagonal`) + `scale` rows^T rows, both positive; computed in double precision."""
+    """The inverse of diag(`diagonal`) + `scale` rows^T rows, for positive `diagonal` and `scale`.
+
+    Computed in double precision, given in that of `diagonal`. Raises `torch.linalg.LinAlgError` where the sum is not
+    positive definite.
+    """
     h, rows = 1 / diagonal.double(), rows.double()
     lower = torch.linalg.cholesky(torch.eye(len(rows), dtype=h.dtype) / scale + (rows * h) @ rows.T)
     factor = torch.linalg.solve_triangular(lower, rows * h, upper=False)

@@ -1,8 +1,4 @@
-"""From an encoder's features into the space of a CLIP: unit vectors beside those of pictures and texts there.
-
-`mlp` has PromptKD's layers (Li et al., CVPR 2024; theirs are 1x1 convolutions, which are the same maps). `linear` is
-derived: with one matrix P, P^T s is already a classifier weight for the text vector s.
-"""
+"""From an encoder's features into the space of a CLIP: unit vectors beside those of pictures and texts there."""
 
 from typing import Literal
 
@@ -14,7 +10,16 @@ Kind = Literal["linear", "mlp"]
 
 
 class Projector(nn.Module):
-    """Features [b, d] to unit vectors [b, e]: one matrix without bias, or Linear(d, e)-BatchNorm-ReLU-Linear(e, e)."""
+    """Li et al., "PromptKD: Unsupervised Prompt Distillation for Vision-Language Models" (CVPR 2024).
+
+    https://arxiv.org/abs/2403.02781. `mlp` has its layers, Linear(d, e)-BatchNorm-ReLU-Linear(e, e) (theirs are 1x1
+    convolutions, which are the same maps). `linear` is derived, one matrix P without bias: P^T s is already a
+    classifier weight for the text vector s.
+
+    Args:
+        feature_dim, teacher_dim: lengths d of the encoder's features and e of CLIP's vectors.
+        kind: which of both.
+    """
 
     def __init__(self, feature_dim: int, teacher_dim: int, *, kind: Kind = "mlp") -> None:
         super().__init__()

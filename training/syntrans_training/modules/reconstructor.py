@@ -1,9 +1,4 @@
-"""The semantic weight reconstructor: classifier weights from class vectors.
-
-Derived, docs/method.md section 4: a ridge map over the base classes that are in memory, and a residual
-network. Only as many pairs exist as there are base classes, so the network begins at zero, has one narrow hidden layer
-with dropout, and learns from classes that the ridge map has not seen (bridge/episodic_loss.py).
-"""
+"""The semantic weight reconstructor: classifier weights from class vectors."""
 
 import torch
 from jaxtyping import Float
@@ -13,7 +8,10 @@ from syntrans_training.modules.ridge import DualRidge
 
 
 class SeededDropout(nn.Dropout):
-    """Dropout that draws from `generator`, so that heads in several threads draw what each would draw alone."""
+    """Dropout that draws from `generator`, so that heads in several threads draw what each would draw alone.
+
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (JMLR 15, 2014).
+    """
 
     generator: torch.Generator | None = None  # None: torch's own
 
@@ -26,7 +24,18 @@ class SeededDropout(nn.Dropout):
 
 
 class SemanticWeightReconstructor(nn.Module):
-    """Args: text_dim, dim: of class vectors and of the weights; lam: of the ridge map, learned; hidden: 0 for none."""
+    """A part of SynTrans (Tang, He, Qin, IJCAI 2025, https://arxiv.org/abs/2510.11115); its formulas are derived.
+
+    docs/method.md section 4: a ridge map over the base classes that are in memory, and a residual network. Only as many
+    pairs exist as there are base classes, so the network begins at zero, has one narrow hidden layer with dropout, and
+    learns from classes that the ridge map has not seen (bridge/episodic_loss.py).
+
+    Args:
+        text_dim, dim: lengths s of class vectors and d of weights.
+        lam: where the ridge map's lambda > 0 begins, in units of the mean squared text (modules/ridge.py); learned.
+        hidden: units of the network; 0 leaves it out.
+        dropout: probability in [0, 1) of every hidden unit.
+    """
 
     def __init__(self, text_dim: int, dim: int, *, lam: float, hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Ridge maps between class vectors and visual class means, in either direction.
 
-docs/method.md (20): with base class vectors S [C, k] and visual class means W [C, d],
+Hoerl, Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems" (Technometrics 12, 1970), as
+docs/method.md (20) has it: with base class vectors S [C, k] and visual class means W [C, d],
     M(S) = W_mean + (S - S_mean) (S0^T S0 + lambda I)^-1 S0^T W0,   S0 = S - S_mean, W0 = W - W_mean.
 Solved in the dual form, S0^T (S0 S0^T + lambda I)^-1 W0, since there are fewer classes than dimensions; differentiable.
 Classes may be left out, others for each of many episodes: those that play novel ones while a bridge is trained.
@@ -19,7 +20,10 @@ _NOTHING = 1e-12  # a spread of texts below this is none
 
 @dataclass(frozen=True)
 class Ridge:
-    """A fitted map, or one for each of e episodes: class vectors [*e, n, k] to visual class means [*e, n, d]."""
+    """A fitted map, or one for each of e episodes: class vectors [*e, n, k] to visual class means [*e, n, d].
+
+    See the head of this module for its equation and source.
+    """
 
     weight: Float[Tensor, "*e k d"]
     mean_in: Float[Tensor, "*e k"]
@@ -32,7 +36,10 @@ class Ridge:
 
 @dataclass(frozen=True)
 class DualRidge:
-    """The same map by its `texts` S0 and their coefficients: cheaper where there are fewer classes than dimensions."""
+    """`Ridge` by its `texts` S0 and their coefficients: cheaper where there are fewer classes than dimensions.
+
+    Saunders, Gammerman, Vovk, "Ridge Regression Learning Algorithm in Dual Variables" (ICML 1998).
+    """
 
     texts: Float[Tensor, "*e c k"]
     coefficients: Float[Tensor, "*e c d"]
@@ -54,7 +61,8 @@ def fit_ridge(
 ) -> Ridge:
     """Fit the map on pairs of class vectors and visual means, without the `held_out_mask` classes of each episode.
 
-    `lam` > 0 is relative to the spread of `s`. Computes in the inputs' precision.
+    `lam` > 0 is in units of the mean squared row of the centred `s`; `ValueError` for one that is not positive.
+    Computes in the inputs' precision.
     """
     dual = fit_dual_ridge(s, w, lam=lam, held_out_mask=held_out_mask)
     return Ridge(dual.texts.mT @ dual.coefficients, dual.mean_in, dual.mean_out)
@@ -84,9 +92,11 @@ class LeaveOneOut:
     """What the maps of any lambda predict of every base class from the others, in closed form (docs/method.md (20a)).
 
     One eigendecomposition of S0 S0^T serves all lambdas and targets; `fit_ridge` class by class would solve C systems
-    for each. Derived: taking a class away changes the scatter S0^T S0 of the centred texts by rank one.
+    for each. Derived: taking a class away changes the scatter S0^T S0 of the centred texts by rank one, and Sherman and
+    Morrison give the inverse ("Adjustment of an Inverse Matrix ...", Annals of Mathematical Statistics 21, 1950).
 
-    Args: s: class vectors of C >= 2 base classes.
+    Args:
+        s: [C, k] class vectors of C >= 2 base classes.
     """
 
     def __init__(self, s: Float[Tensor, "c k"]) -> None:

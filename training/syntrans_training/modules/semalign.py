@@ -1,9 +1,4 @@
-"""SemFew's SemAlign: a network that turns a picture's feature and its class's text into the class's centre.
-
-Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, arXiv 2311.18649), section 3.3, as its
-code has it: Linear(v + s, hidden) - LeakyReLU(0.2) - Linear(hidden, v) on cat(text, feature), trained with L1 to
-the mean feature of the base class. Published hidden size: 4096.
-"""
+"""SemFew's SemAlign: a network that turns a picture's feature and its class's text into the class's centre."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +6,15 @@ from torch import Tensor, nn
 
 
 class SemAlign(nn.Module):
-    """Args: text_dim, feature_dim: s and v; hidden: of its one hidden layer."""
+    """Zhang et al., "Simple Semantic-Aided Few-Shot Learning" (CVPR 2024, SemFew), section 3.3.
+
+    https://arxiv.org/abs/2311.18649, as its code has it: Linear(d + s, hidden) - LeakyReLU(0.2) - Linear(hidden, d) on
+    cat(text, feature), trained with L1 to the mean feature of the base class.
+
+    Args:
+        text_dim, feature_dim: lengths s of class vectors and d of features.
+        hidden: units of its one hidden layer; the published number by default.
+    """
 
     def __init__(self, text_dim: int, feature_dim: int, *, hidden: int = 4096) -> None:
         super().__init__()

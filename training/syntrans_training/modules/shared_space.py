@@ -24,7 +24,12 @@ MOST = 640  # directions of the shared space: as many as ResNet-12's features ha
 
 @dataclass(frozen=True)
 class Phi:
-    """phi(x) - m: fixed, so that it is computed once per split; of long features along the r directions of `basis`."""
+    """phi(x) - m: fixed, so that it is computed once per split; of long features along the r directions of `basis`.
+
+    phi is the power transform of Yang, Liu, Xu, "Free Lunch for Few-shot Learning: Distribution Calibration" (ICLR
+    2021, https://arxiv.org/abs/2101.06395), of features of any sign and to unit length. `power` 1 leaves them as they
+    are but for the length.
+    """
 
     power: float
     mean: Float[Tensor, " d"]
@@ -69,7 +74,11 @@ def shrink(covariance: Float[Tensor, "d d"], amount: float) -> Float[Tensor, "d 
 
 @dataclass(frozen=True)
 class Metric:
-    """A, and the precision of what the text predicts in each of its directions, in units of one picture's."""
+    """A [d, d], and the precision of what the text predicts in each of its directions, in units of one picture's.
+
+    Ioffe, "Probabilistic Linear Discriminant Analysis" (ECCV 2006), with class means predicted from text. `transform`
+    takes rows by x A^T; precisions are positive and fall.
+    """
 
     transform: Float[Tensor, "d d"]
     precision: Float[Tensor, " d"]
@@ -80,7 +89,10 @@ class Metric:
 
 
 def diagonalise(within: Float[Tensor, "d d"], between: Float[Tensor, "d d"]) -> Metric:
-    """A with A within A^T = I and A between A^T = diag(1 / precision), precisions falling."""
+    """A with A within A^T = I and A between A^T = diag(1 / precision), precisions falling.
+
+    Computed in double precision; raises `torch.linalg.LinAlgError` where `within` is not positive definite.
+    """
     factor = torch.linalg.cholesky(within.double())
     half = torch.linalg.solve_triangular(factor, between.double(), upper=False)
     inner = torch.linalg.solve_triangular(factor, half.mT, upper=False)

@@ -1,10 +1,7 @@
 """VSBird, the bi-directional bridge: classifier weights of new classes from a few pictures and a class vector each.
 
-Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multimodal Models for Few-Shot Learning"
-(IJCAI 2025, arXiv 2510.11115); formulas derived, docs/method.md (19) to (26). Each part is a module of its own:
-the shared space, the maps, the visual weight generator, the semantic weight reconstructor, the gate, the fusion. Each
-part starts as the identity, so the untrained head is the closed form of a two-covariance model whose class means are
-predicted from text.
+Its parts are modules of their own: the shared space, the maps, the visual weight generator, the semantic weight
+reconstructor, the text gate, the fusion.
 """
 
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from syntrans_training.modules.fusion import add, believe, fuse, fuse_evidence
+from syntrans_training.modules.fusion import add, evidence_variance, fuse, fuse_evidence, gated_alpha
 from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.ridge import DualRidge, fit_dual_ridge
@@ -27,12 +24,16 @@ SHARPNESS = 10.0  # of cosines, where the fusion makes unit weights
 
 @dataclass(frozen=True)
 class Weights:
-    """What the bridge makes of E episodes, in the shared space; `precision` and `trust` are the semantic weights'."""
+    """Weights of the classes of E episodes in the shared space, from their pictures and from their texts.
+
+    `precision` and `gate` are the semantic weights': how exact they are in units of one picture, and how far each
+    class's text is believed, in (0, 1].
+    """
 
     visual: Float[Tensor, "e n d"]
     semantic: Float[Tensor, "e n d"]
     precision: Float[Tensor, " d"]
-    trust: float | Float[Tensor, "e n 1"] = 1.0
+    gate: float | Float[Tensor, "e n 1"] = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,20 @@ class BaseClassMemory:
 
 
 class VSBird(nn.Module):
-    """The head. All of its pictures are phi(x) of shared_space.py.
+    """Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multimodal Models for Few-Shot
+    Learning" (IJCAI 2025), https://arxiv.org/abs/2510.11115; formulas derived, docs/method.md (19) to (26).
 
-    Args: metric: of the shared space; base: mean phi of the base classes; base_text: their class vectors; lam: where
-    the ridge maps begin; generator, residual, gate: what takes part; fusion: how visual and semantic weights become one
-    (modules/fusion.py). What is learned is how any metric is changed, not one metric, so that training can use metrics
-    which have not seen the classes that play novel ones.
+    Each part starts as the identity, so the untrained head is the closed form of a two-covariance model whose class
+    means are predicted from text. What is learned is how any metric is changed, not one metric, so that training can
+    use metrics which have not seen the classes that play novel ones. All of its pictures are phi(x) of shared_space.py.
+
+    Args:
+        metric: of the shared space, fitted on all base classes.
+        base: [C, d] mean phi of the base classes; base_text: [C, s] their class vectors.
+        lam: where the lambda > 0 of both ridge maps begins, in units of the mean squared row (modules/ridge.py).
+        generator, residual, gate: whether the visual weight generator, the reconstructor's network and the text gate
+            take part.
+        fusion: how visual and semantic weights become one (modules/fusion.py); `ValueError` for one not in `FUSIONS`.
     """
 
     transform: Float[Tensor, "d d"]
@@ -94,8 +103,8 @@ class VSBird(nn.Module):
         if fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion}")
         d, s = len(metric.precision), base_text.shape[1]
-        self.turn = nn.Parameter(torch.zeros(d, d))  # A becomes A (I + turn)
-        self.belief = nn.Parameter(torch.zeros(d))  # and the precision of rank i is multiplied by exp(belief_i)
+        self.transform_change = nn.Parameter(torch.zeros(d, d))  # T: A becomes A (I + T)
+        self.log_precision_factor = nn.Parameter(torch.zeros(d))  # of the precision of every rank
         self.log_scale = nn.Parameter(torch.tensor(0.0))  # of the logits
         self.reader_log_lam = nn.Parameter(torch.tensor(lam).log())  # of M_vs
         self.register_buffer("transform", metric.transform.clone())
@@ -104,7 +113,7 @@ class VSBird(nn.Module):
         self.register_buffer("base_text", base_text.clone())
         self.reconstructor = SemanticWeightReconstructor(s, d, lam=lam, hidden=HIDDEN if residual else 0)
         self.generator = VisualWeightGenerator(d) if generator else None
-        self.trust = TextGate() if gate else None
+        self.text_gate = TextGate() if gate else None
         self.fusion = fusion
 
     def build_memory(
@@ -116,10 +125,10 @@ class VSBird(nn.Module):
         """
         metric = Metric(self.transform, self.precision) if without is None else without.metric
         held_out_mask = None if without is None else without.held_out_mask
-        turned = torch.addmm(metric.transform, metric.transform, self.turn)
-        metric = Metric(turned, metric.precision * self.belief.exp())
+        transform = torch.addmm(metric.transform, metric.transform, self.transform_change)
+        metric = Metric(transform, metric.precision * self.log_precision_factor.exp())
         text = self.base_text if base_text is None else base_text
-        weights, layer, read = self._in_space(turned)
+        weights, layer, read = self._in_space(transform)
         return BaseClassMemory(
             metric,
             layer,
@@ -143,37 +152,21 @@ class VSBird(nn.Module):
         weights, layer, read = (*projected, transform.new_zeros(0, len(transform)))[:3]
         return weights, layer / length, read / length
 
-    def semantic(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
+    def semantic_weights(self, text: Float[Tensor, "*b n s"], memory: BaseClassMemory) -> Float[Tensor, "*e n d"]:
         """M_sv: weights of classes from their class vectors."""
         weights: Tensor = self.reconstructor(text, memory.to_visual, memory.layer)
         return weights
 
-    def visual(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
+    def visual_weights(self, mean: Float[Tensor, "e n d"], memory: BaseClassMemory) -> Float[Tensor, "e n d"]:
         """Weights of classes from the mean of their supports, and from the base classes that it recalls."""
         if self.generator is None:
             return mean
-        reread, predicted = self.semantic(memory.to_text(mean), memory), self.semantic(memory.text, memory)
+        reread = self.semantic_weights(memory.to_text(mean), memory)
+        predicted = self.semantic_weights(memory.text, memory)
         weights: Tensor = self.generator(mean, reread, memory.weights, predicted, memory.read, memory.held_out_mask)
         return weights
 
-    def classify(
-        self,
-        mean: Float[Tensor, "e n d"],
-        semantic: Float[Tensor, "e n d"],
-        memory: BaseClassMemory,
-        *,
-        shots: int,
-        alpha: float,
-    ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        """Classifiers of new classes: `weights` of the means of their supports and of their texts, fused.
-
-        See `classifier` for what is returned. Who needs one of the two steps alone (several alphas, losses of one kind
-        of weights, a fusion that is judged in every task, unlabelled pictures) calls that.
-        """
-        weights = self.weights(mean, semantic, memory, shots=shots)
-        return self.classifier(weights, shots=shots, alpha=alpha)
-
-    def weights(
+    def both_weights(
         self,
         mean: Float[Tensor, "e n d"],
         semantic: Float[Tensor, "e n d"],
@@ -182,42 +175,48 @@ class VSBird(nn.Module):
         shots: int,
         visual: Float[Tensor, "e n d"] | None = None,
     ) -> Weights:
-        """Both kinds of weights, with the gate between them; `mean` is that of `shots` supports.
+        """Visual and semantic weights, with the gate between them; `mean` is that of `shots` supports.
 
-        `visual`: what `visual` makes of it, where that is known.
+        `visual`: the visual ones, where they are known.
         """
-        visual, precision = self.visual(mean, memory) if visual is None else visual, memory.metric.precision
-        trust = 1.0 if self.trust is None else self.trust(mean, semantic, precision, shots)
-        return Weights(visual, semantic, precision, trust)
+        visual, precision = self.visual_weights(mean, memory) if visual is None else visual, memory.metric.precision
+        gate = 1.0 if self.text_gate is None else self.text_gate(mean, semantic, precision, shots)
+        return Weights(visual, semantic, precision, gate)
 
-    def classifier(
+    def classify(
         self,
         weights: Weights,
         *,
-        shots: float,
+        shots: float | Float[Tensor, "e n 1"],
         alpha: float | Float[Tensor, "e 1 1"],
         slope: float | Float[Tensor, "e 1 d"] = 1.0,
         precision: Float[Tensor, "e 1 d"] | None = None,
         offset: float | Float[Tensor, "e 1 d"] = 0.0,
+        variance_shots: float | Float[Tensor, "e 1 1"] | None = None,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        """Weights and biases: scores are z @ w + b of projected queries z, in nats where the fusion is `evidence`.
+        """Classifiers, weights and biases: scores are z @ w + b of projected queries z.
 
+        They are log-likelihoods in nats, but for a number that all classes share, where the fusion is `evidence`.
         `slope` multiplies what the texts say, `precision` stands in for that of the head, and `offset` is where the
-        task's pictures lie (text/task_alpha.py).
+        task's pictures lie (text/task_alpha.py). Where `shots` differ by class, `variance_shots` is the number that all
+        classes' variance is of: with its own, the largest class would draw all queries to itself (`evidence` alone).
         """
         if self.fusion == "evidence":
+            precision = weights.precision if precision is None else precision
             mean, variance = fuse_evidence(
-                weights.visual, slope * weights.semantic, weights.precision if precision is None else precision,
-                shots=shots, alpha=alpha, trust=weights.trust, offset=offset,
+                weights.visual, slope * weights.semantic, precision,
+                shots=shots, alpha=alpha, gate=weights.gate, offset=offset,
             )  # fmt: skip
+            if variance_shots is not None:
+                variance = evidence_variance(precision, shots=variance_shots, alpha=alpha)
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
         else:
             # One for all directions.
-            trust = weights.trust * (slope if isinstance(slope, float) else slope.mean(-1, keepdim=True))
+            gate = weights.gate * (slope if isinstance(slope, float) else slope.mean(-1, keepdim=True))
             if self.fusion == "convex":
-                unit = fuse(weights.visual, weights.semantic, alpha=believe(alpha, trust))
+                unit = fuse(weights.visual, weights.semantic, alpha=gated_alpha(alpha, gate))
             else:
-                unit = add(weights.visual, weights.semantic, shots=shots, alpha=alpha * trust)
+                unit = add(weights.visual, weights.semantic, shots=shots, alpha=alpha * gate)
             weight, bias = SHARPNESS * unit, unit.new_zeros(unit.shape[:-1])
         scale = self.log_scale.exp()
         return scale * weight, scale * bias

@@ -19,7 +19,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Whitening:
-    """A fitted standardisation of features [n, d]."""
+    """A fitted standardisation of features [n, d]: docs/method.md (18), derived.
+
+    Its limit is the centring of Wang, Chao, Weinberger, van der Maaten, "SimpleShot: Revisiting Nearest-Neighbor
+    Classification for Few-Shot Learning" (https://arxiv.org/abs/1911.04623).
+    """
 
     mean: Float[Tensor, " d"]
     matrix: Float[Tensor, "d d"]
@@ -37,14 +41,17 @@ def class_means(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> Fl
 
 
 def fit_whitening(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], *, shrinkage: float | None) -> Whitening:
-    """Fit on base features; `shrinkage` r > 0 is relative to the mean eigenvalue, None only normalises."""
+    """Fit on base features; `shrinkage` r > 0 is relative to the mean eigenvalue, None only normalises.
+
+    `ValueError` for a shrinkage that is not positive.
+    """
     return fit_whitenings(features, labels, (shrinkage,))[0]
 
 
 def fit_whitenings(
     features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], shrinkages: Sequence[float | None]
 ) -> list[Whitening]:
-    """`fit_whitening` with each shrinkage, from one eigendecomposition."""
+    """`fit_whitening` with each shrinkage, from one decomposition."""
     wrong = [r for r in shrinkages if r is not None and r <= 0]
     if wrong:
         raise ValueError(f"shrinkage must be positive (or None for no whitening), got {wrong[0]}")
@@ -55,10 +62,25 @@ def fit_whitenings(
     means = class_means(unit, labels)
     weights = 1 / torch.bincount(labels)[labels].double() / len(means)
     residual = (unit - means[labels]) * weights.sqrt().unsqueeze(1)
-    values, vectors = torch.linalg.eigh(residual.T @ residual)
+    spreads, directions = _spreads(residual)
+    mean, identity = spreads.sum() / features.shape[1], torch.eye(features.shape[1], dtype=torch.double)
 
     def whitening(shrinkage: float) -> Whitening:
-        scale = (values.clamp(min=0) + shrinkage * values.mean()).rsqrt()
-        return Whitening(means.mean(0).float(), ((vectors * scale) @ vectors.T).float())
+        scale = (spreads.clamp(min=0) + shrinkage * mean).rsqrt()
+        if len(scale) == len(identity):
+            matrix = (directions * scale) @ directions.T
+        else:
+            elsewhere = (shrinkage * mean).rsqrt()  # along all other directions no picture differs from its class
+            matrix = elsewhere * identity + (directions * (scale - elsewhere)) @ directions.T
+        return Whitening(means.mean(0).float(), matrix.float())
 
     return [plain if r is None else whitening(r) for r in shrinkages]
+
+
+def _spreads(residual: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " r"], Float[Tensor, "d r"]]:
+    """Eigenvalues and -vectors of the covariance: all, or of long features of few pictures those that are not 0."""
+    if len(residual) < residual.shape[1]:
+        _, singular, rows = torch.linalg.svd(residual, full_matrices=False)
+        return singular.square(), rows.T
+    values, vectors = torch.linalg.eigh(residual.T @ residual)
+    return values, vectors

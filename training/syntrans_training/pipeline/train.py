@@ -85,7 +85,7 @@ def train(
         report = run_stages(run, stage) | {"made_by": origin}
         if processes.first and stage not in ("encoder", "distill"):
             atomic_write_text(out / TRAIN_REPORT, sealed_json(report))
-    return TrainResult(out, out / encoder_file(config), out / BRIDGE, report)
+    return TrainResult(out, out / encoder_file(distilled=config.distill.teacher is not None), out / BRIDGE, report)
 
 
 def run_stages(run: TrainingRun, last: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
-from syntrans_training.encoder.cmkd import class_knowledge
+from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
 from syntrans_training.encoder.feature_stage import feature_stage
 from syntrans_training.encoder.training import check_given, encoder_stage, given_stage, require_encoder
 from syntrans_training.engine.distributed import Processes
@@ -58,10 +58,17 @@ class TrainingRun:
             check_val(config, self.val, self.seen)
             check_base(config, self.base)
             check_imagined(config, self.val)
-            check_given(config.encoder, self.base, teacher=config.distill.teacher)
-            described = self.texts.file is not None
-            self.class_knowledge = class_knowledge(config.encoder, self.texts.base, self.texts.val, described=described)
+            check_given(config.encoder.method, self.base, teacher=config.distill.teacher)
+            self.class_knowledge = self._class_knowledge()
             self.signal = open_teacher_signal(config, self.base, self.val, self.texts.knowledge, self.descriptors)
+
+    def _class_knowledge(self) -> ClassKnowledge | None:
+        """What a teacher of CMKD is told of the classes; None where none is trained."""
+        settings = self.config.encoder.cmkd
+        if self.config.encoder.method != "cmkd" or not settings.relation_weight:
+            return None
+        named: dict[str, Any] = {"name_share": settings.name_share, "described": self.texts.file is not None}
+        return class_knowledge(settings.knowledge, self.texts.base, self.texts.val, **named)
 
     def train_encoder(self, *, required: bool) -> dict[str, Any]:
         """Train the encoder; where it is `required`, it must be there already."""

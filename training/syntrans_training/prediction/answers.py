@@ -107,5 +107,6 @@ def terms(predictor: Predictor, predictions: Predictions) -> list[str]:
     else:
         lines.append(f"prediction sets carry no guarantee: {n} supports are too few to promise anything; give more")
     if predictions.verdict.threshold is None:
-        lines.append("pictures of no class are not found: that needs more supports, or the embedded encoder")
+        needs = "more supports, or the embedded encoder" if seen.any() else "pictures of the classes"
+        lines.append(f"pictures of no class are not found: that needs {needs}")
     return lines

@@ -16,7 +16,15 @@ from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder
 from syntrans_training.prediction.inputs.photos import open_queries
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.task import Task, TaskRequest, open_task
-from syntrans_training.prediction.write import as_csv, check_folders, check_suffix, sort_into, write_answers
+from syntrans_training.prediction.write import (
+    Sorted,
+    as_csv,
+    check_folders,
+    check_out,
+    check_sort_into,
+    sort_into,
+    write_answers,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,9 @@ def predict(request: Request) -> str:
     began = time.monotonic()
     request.task.check()
     if request.out is not None:
-        check_suffix(request.out)
+        check_out(request.out)
+    if request.sort_into is not None:
+        check_sort_into(request.sort_into, request.task.support, request.query)
     supports = request.task.supports()
     if request.sort_into is not None:
         check_folders(supports.classes)
@@ -54,6 +64,10 @@ def predict(request: Request) -> str:
     task = open_task(request.task, supports, request.query)
     if passed_over:
         say(passed_over)
+    known = {picture.sha256 for picture in supports.pictures}
+    if shared := sum(picture.sha256 in known for picture in queries):
+        be = "is" if shared == 1 else "are"
+        say(f"{shared} of the pictures {be} among the supports; how these are named says nothing of others")
     encoder = task.opened.encoder
     journal = None if request.out is None else FeatureJournal(journal_folder(request.out), encoder)
     encode = partial(_encoded, request, encoder)
@@ -89,9 +103,7 @@ def _written(request: Request, task: Task, results: list[Answer], began: float) 
     for name, n in list(head["classes"].items())[:20]:
         say(f"{n} {name}")
     if request.sort_into is not None:
-        copied = sort_into(request.sort_into, results)
-        left = f"; {head['broken']} broken left where {'it is' if head['broken'] == 1 else 'they are'}"
-        say(f"sorted {_pictures(copied)} into {request.sort_into}{left if head['broken'] else ''}")
+        say(_sorted(request.sort_into, sort_into(request.sort_into, results), head["pictures"], head["broken"]))
     if request.out is None:
         return as_csv(results)
     facts = _facts(request, task) if request.out.suffix in (".parquet", ".html") else None
@@ -100,19 +112,32 @@ def _written(request: Request, task: Task, results: list[Answer], began: float) 
     return ""
 
 
+def _sorted(folder: Path, done: Sorted, pictures: int, broken: int) -> str:
+    parts = [f"sorted {_pictures(done.copied)} into {folder}"]
+    if done.there:
+        parts.append(f"{done.there} lay there already")
+    if done.elsewhere:
+        parts.append(f"{done.elsewhere} also {'lies' if done.elsewhere == 1 else 'lie'} in another of its folders")
+    if rows := pictures - broken - done.copied - done.there:
+        parts.append(f"{rows} {'row of Parquet is no file' if rows == 1 else 'rows of Parquet are no files'} to copy")
+    if broken:
+        parts.append(f"{broken} broken left where {'it is' if broken == 1 else 'they are'}")
+    return "; ".join(parts)
+
+
 def _facts(request: Request, task: Task) -> Facts:
     """How the answers were made."""
-    asked, descriptors = request.task, task.descriptors
+    wanted, descriptors = request.task, task.descriptors
     entries = [
         ("pictures", request.query),
-        ("supports", asked.support and f"{len(task.labels)} pictures of {asked.support}"),
-        ("class list", asked.classes),
+        ("supports", wanted.support and f"{len(task.labels)} pictures of {wanted.support}"),
+        ("class list", wanted.classes),
         ("encoder", task.opened.encoder.name),
         ("text", "none" if task.texts is None else descriptors or "class names"),
         ("descriptors, sha256", descriptors and file_sha256(descriptors)),
         ("licences", licences_of(None if descriptors is None else str(descriptors), task.opened.packages)),
-        ("named", "one by one" if asked.settings.inductive else "together"),
-        ("prediction sets hold the right class in", f"{asked.settings.coverage:.0%}"),
+        ("named", "one by one" if wanted.settings.inductive else "together"),
+        ("prediction sets hold the right class in", f"{wanted.settings.coverage:.0%}"),
         *facts_of(made_by()),
     ]
     return [(label, str(text)) for label, text in entries if text]

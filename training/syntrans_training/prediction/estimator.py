@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
+from syntrans.images.decode import upright_rgb
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
 from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder
@@ -210,6 +211,8 @@ class FewShotClassifier:
     ) -> Float[np.ndarray, "n d"]:
         """Features of pictures, or as they were given, then of this `width`; as many as `labels`."""
         opened = self._opened_encoder()
+        if opened is not None and isinstance(images, str | Path | Image.Image):
+            raise BadValue("give a list of pictures; one alone as [picture]")
         rows = feature_rows(images, width) if opened is None else [_photo(i, image) for i, image in enumerate(images)]
         if labels is not None and len(labels) != len(rows):
             raise BadValue(f"{len(rows)} pictures and {len(labels)} labels; give one label a picture")
@@ -247,7 +250,10 @@ def _photo(i: int, image: Any) -> Photo:
         image = Image.fromarray(image)
     if not isinstance(image, Image.Image):
         raise BadValue(f"picture {i} is a {type(image).__name__}; give a path, a PIL picture or a uint8 array")
-    return _Given(f"picture {i}", image.convert("RGB"))
+    try:  # here and not in threads: one picture may be given twice
+        return _Given(f"picture {i}", upright_rgb(image, f"picture {i}"))
+    except InputError as error:
+        raise BadValue(str(error)) from error
 
 
 def _not_fitted() -> Exception:

@@ -9,7 +9,7 @@ from syntrans_training.prediction.shapes import Float
 from syntrans_training.prediction.space import unit
 
 NEAREST, DESCRIPTORS = 3, 3
-QUARREL = 0.05  # lead in cosine that text and pictures must each have before their disagreement is worth a line
+QUARREL = 0.2  # share of the pictures' own lead in the scores that text must pull the other way to be worth a line
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def explain(predictor: Predictor, predictions: Predictions) -> list[Reasons]:
                 float(share),
                 for_,
                 against,
-                _disagreement(predictor, by_text[i], by_pictures[i]),
+                _disagreement(predictor, by_text[i], by_pictures[i], text_scores[i], scores[i]),
             )
         )
     return reasons
@@ -76,11 +76,21 @@ def _descriptors(
     return for_, against
 
 
-def _disagreement(predictor: Predictor, by_text: Float[np.ndarray, " c"], by_pictures: Float[np.ndarray, " c"]) -> str:
-    """One line where text and pictures each prefer another class clearly; else nothing."""
+def _disagreement(
+    predictor: Predictor,
+    by_text: Float[np.ndarray, " c"],
+    by_pictures: Float[np.ndarray, " c"],
+    text_scores: Float[np.ndarray, " c"],
+    scores: Float[np.ndarray, " c"],
+) -> str:
+    """One line where text and pictures prefer different classes and text has some weight in the scores; else nothing.
+
+    Text alone often prefers another class and is wrong: what it weighs in this task says whether that is news.
+    """
     if predictor.text_means is None or not len(predictor.supports):
         return ""
     text, pictures = int(by_text.argmax()), int(by_pictures.argmax())
-    clear = by_text[text] - by_text[pictures] > QUARREL and by_pictures[pictures] - by_pictures[text] > QUARREL
+    pull = text_scores[text] - text_scores[pictures]
+    lead = scores[pictures] - scores[text] + pull  # of the pictures alone
     said, seen = predictor.classes[text], predictor.classes[pictures]
-    return f"text says {said}, pictures say {seen}" if text != pictures and clear else ""
+    return f"text says {said}, pictures say {seen}" if text != pictures and pull > QUARREL * max(lead, 0) else ""

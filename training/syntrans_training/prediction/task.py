@@ -104,7 +104,8 @@ def open_task(request: TaskRequest, supports: Supports, query: str | None = None
         say("warning: imagined pictures count as real ones, and text alone was better (docs/flier.md); drop them")
     read = encode_photos(opened.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
-        say(f"warning: support left out: {why} ({supports.pictures[row].origin})")
+        origin = supports.pictures[row].origin
+        say(f"warning: support left out: {why}{'' if origin in why else f' ({origin})'}")
     if supports.pictures and not read.rows:
         raise InputError(f"none of the {len(supports.pictures)} supports can be read; the first: {read.broken[0]}")
     labels = np.array([supports.labels[row] for row in read.rows], np.int64)
@@ -121,14 +122,18 @@ def _first_line(request: TaskRequest, supports: Supports, query: str | None, des
     parts = [] if query is None else [f"pictures: {query} (--query)"]
     if request.support is not None:
         own = supports.labels[: len(supports.labels) - supports.imagined]
-        parts.append(f"supports: {request.support} (--support, {len(own)} pictures of {len(set(own))} classes)")
+        parts.append(f"supports: {request.support} (--support, {_counted(own)})")
     if request.classes is not None:
         parts.append(f"classes: {request.classes} (--classes)")
     if request.imagined is not None:
-        n = supports.imagined
-        classes = len(set(supports.labels[len(supports.labels) - n :]))
-        parts.append(f"imagined: {request.imagined[0]} (--set imagined, {n} pictures of {classes} classes without any)")
+        imagined = supports.labels[len(supports.labels) - supports.imagined :]
+        parts.append(f"imagined: {request.imagined[0]} (--set imagined, {_counted(imagined)} without any)")
     return "; ".join([*parts, f"descriptors: {descriptors.file or 'none'} ({descriptors.why})"])
+
+
+def _counted(labels: Sequence[int]) -> str:
+    n, classes = len(labels), len(set(labels))
+    return f"{n} picture{'' if n == 1 else 's'} of {classes} class{'' if classes == 1 else 'es'}"
 
 
 def _texts(
@@ -201,4 +206,4 @@ def _find_descriptors(request: TaskRequest, classes: Sequence[str], opened: Open
             continue
         if len(by_class) == len(classes):
             return _Descriptors(path, by_class, "the newest that has all of these classes")
-    return _Descriptors(None, {}, "none of the newest has all of these classes")
+    return _Descriptors(None, {}, "no file at hand has all of these classes")

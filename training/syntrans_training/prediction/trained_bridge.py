@@ -54,7 +54,7 @@ class TrainedBridge:
     def semantic(self, vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n r"]:
         """What class vectors predict of class means."""
         with torch.inference_mode():
-            return _array(self.head.semantic(_tensor(vectors), self.memory))
+            return _array(self.head.semantic_weights(_tensor(vectors), self.memory))
 
     def classes(
         self,
@@ -108,14 +108,14 @@ class TrainedBridge:
         """
         with torch.inference_mode():
             mean, semantic = _tensor(means)[None], _tensor(text)[None]
-            weights = self.head.weights(mean, semantic, self.memory, shots=shots)
+            weights = self.head.both_weights(mean, semantic, self.memory, shots=shots)
             if seen is not None:
                 there = _tensor(seen)
                 visual = weights.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
                 weights = replace(weights, visual=visual, semantic=torch.zeros_like(weights.semantic))
             fused = {"slope": float(self.reads_text)} if judged is None else vars(judged)
             count = shots if pictures is None else pictures
-            weight, bias = self.head.classifier(weights, shots=count, alpha=self.alpha, **fused)
+            weight, bias = self.head.classify(weights, shots=count, alpha=self.alpha, **fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 

@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
@@ -35,7 +35,7 @@ def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: 
 
     `head` is a line for the HTML page; `facts`, how the answers were made, go into HTML and Parquet.
     """
-    check_suffix(path)
+    check_out(path)
     remove_abandoned(path.parent)
     if path.suffix == ".parquet":
         _write_parquet(path, answers, facts or [])
@@ -48,10 +48,23 @@ def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: 
         atomic_write_text(path, make[path.suffix]())
 
 
-def check_suffix(path: Path) -> None:
-    """`UsageError` for a file form that is not written."""
+def check_out(path: Path) -> None:
+    """`UsageError` for a file form that is not written, and for a folder."""
     if path.suffix not in (".csv", ".jsonl", ".html", ".parquet"):
         raise UsageError(f"--out {path} has no known ending; end it with .csv, .parquet, .jsonl or .html")
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder; name a file")
+
+
+def check_sort_into(folder: Path, support: Path | None, query: str) -> None:
+    """`UsageError` where the next run would read the copies as supports, or as pictures to name; and for a file."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--sort-into {folder} is a file; name a folder")
+    for option, read in (("--support", support), ("--query", Path(query).expanduser())):
+        if read is not None and read.is_dir() and folder.resolve().is_relative_to(read.resolve()):
+            raise UsageError(
+                f"--sort-into {folder} lies in {option} {read}, where the copies would be read too; name another folder"
+            )
 
 
 def check_folders(classes: Sequence[str]) -> None:
@@ -64,22 +77,36 @@ def check_folders(classes: Sequence[str]) -> None:
             raise InputError(f"{both}; rename one, or leave out --sort-into")
 
 
-def sort_into(folder: Path, answers: Sequence[Answer]) -> int:
-    """Copy every picture file into `folder`/<class>, `_unsure` or `_none_of_these`; returns how many.
+class Sorted(NamedTuple):
+    """Pictures that were copied, that lay in their folder already, and that lie in another one from before."""
+
+    copied: int
+    there: int
+    elsewhere: int
+
+
+def sort_into(folder: Path, answers: Sequence[Answer]) -> Sorted:
+    """Copy every picture file into `folder`/<class>, `_unsure` or `_none_of_these`.
 
     Broken pictures and rows of Parquet files stay where they are; a name that is taken gets a number.
     """
-    copied = 0
+    copied = there = elsewhere = 0
+    before: dict[str, list[Path]] = {}
     for of_class in folder.iterdir() if folder.is_dir() else ():
         remove_abandoned(of_class)
+        for path in of_class.iterdir() if of_class.is_dir() else ():
+            before.setdefault(path.name, []).append(path)
     for answer in answers:
         source = Path(answer.path)
         if answer.status == BROKEN or not source.is_file():
             continue
         name = answer.name or NONE_FOLDER
         below = {NAMED: _folder_name(name), NONE: NONE_FOLDER}.get(answer.status, UNSURE_FOLDER)
+        others = (path for path in before.get(source.name, ()) if path.parent.name != below)
+        elsewhere += any(path.is_file() and path.read_bytes() == source.read_bytes() for path in others)
         target = _free(make_dir(folder / below) / source.name, source)
         if target is None:
+            there += 1
             continue
         try:
             with atomic_path(target) as temporary:
@@ -87,19 +114,19 @@ def sort_into(folder: Path, answers: Sequence[Answer]) -> int:
         except OSError as error:
             raise disk_problem(target, error) from error
         copied += 1
-    return copied
+    return Sorted(copied, there, elsewhere)
 
 
 def _free(path: Path, source: Path) -> Path | None:
     """A path that no other picture has; None where this very picture lies there already."""
     number = 1
-    found = path
-    while found.exists():
-        if found.read_bytes() == source.read_bytes():
+    free = path
+    while free.exists():
+        if free.read_bytes() == source.read_bytes():
             return None
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
 
 
 def _folder_name(name: str) -> str:

@@ -55,8 +55,8 @@ def write_manifest(weights: Path) -> None:
 
 def _before(weights: Path) -> dict[str, Any]:
     path = weights / NAME
-    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return found if found.get("build_version") == BUILD_VERSION else {"files": {}, "quality": {}}
+    before: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return before if before.get("build_version") == BUILD_VERSION else {"files": {}, "quality": {}}
 
 
 def _of(files: Mapping[str, Any], model: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-_STATISTICS = Path("/proc/vmstat")
+STATISTICS = Path("/proc/vmstat")
 
 
 def oom_kills() -> int | None:
     """How many processes this machine has killed for lack of memory since it started; None where nobody counts."""
     try:
-        lines = _STATISTICS.read_text(encoding="ascii").splitlines()
+        lines = STATISTICS.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)

@@ -20,6 +20,7 @@ from syntrans.errors import EnvironmentProblem, SyntransError
 from syntrans.files.scratch import scratch_folder
 from syntrans.machine import cores
 from syntrans.paths import make_dir
+from syntrans_mining.engines.base import ENCODERS
 from syntrans_mining.engines.workers.calls import Calls, WorkItem
 from syntrans_mining.engines.workers.driver import Driver, LoadStats
 from syntrans_mining.engines.workers.environment import worker_environment
@@ -86,7 +87,8 @@ class Pool:
         make_dir(logs)
         self._scratch = self._stack.enter_context(scratch_folder())
         plans = [plan for plans in (*self._load_groups, resident) for plan in plans]
-        if any(_may_fork(plan) for plan in plans):
+        self._forks = any(_may_fork(plan, "vllm") for plan in plans)
+        if self._forks:
             environment = worker_environment(threads=self._threads, exact=self._settings.exact, scratch=self._scratch)
             self._stack.enter_context(fork_server(environment, logs / "imports.log", self._scratch))
         self._resident = [self._driver(plan, f"worker-r{number}") for number, plan in enumerate(resident)]
@@ -162,7 +164,8 @@ class Pool:
             gpus=plan.gpus, threads=self._threads, exact=self._settings.exact, scratch=scratch
         )
         log = self._logs / f"{name}.log"
-        make = partial(WorkerHandle, name, log, environment, fork=_may_fork(plan), wants=plan.wants)
+        fork = self._forks and _may_fork(plan, "vllm", *ENCODERS)
+        make = partial(WorkerHandle, name, log, environment, fork=fork, wants=plan.wants)
         window, backoff = self._settings.chunk, self._settings.backoff
         return Driver(plan.specs, make, self._calls, self._stats, window=window, backoff=backoff)
 
@@ -211,6 +214,9 @@ def _models(plans: LoadGroup) -> set[str]:
     return {spec.name for plan in plans for spec in plan.specs}
 
 
-def _may_fork(plan: WorkerPlan) -> bool:
-    """Forking pays off where the import is long, and is allowed where no GPU is involved."""
-    return all(spec.kind == "vllm" and spec.device == "cpu" for spec in plan.specs)
+def _may_fork(plan: WorkerPlan, *kinds: str) -> bool:
+    """Whether a worker has only engines of these kinds, and no GPU: a fork cannot use one that its parent has touched.
+
+    The fork server pays off where vLLM is imported; where it runs, encoders find their packages there too.
+    """
+    return all(spec.kind in kinds and spec.device == "cpu" for spec in plan.specs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_server import DEEP, asked, whole
+from bad_server import DEEP, request_of, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,7 +65,7 @@ def check_sound(response: Response, journal: ResponseCache) -> None:
 def test_every_field_missing_null_of_another_type_or_huge_is_an_answer_or_an_error(
     yes_no: bool, tmp_path: Path
 ) -> None:
-    journal, request, n = ResponseCache(tmp_path / "journal.sqlite"), asked(yes_no=yes_no), 0
+    journal, request, n = ResponseCache(tmp_path / "journal.sqlite"), request_of(yes_no=yes_no), 0
     for place in places(whole()):
         for put in ODD_THINGS:
             body = json.dumps(changed(whole(), place, put)).encode()
@@ -86,24 +86,24 @@ def test_every_field_missing_null_of_another_type_or_huge_is_an_answer_or_an_err
 )
 def test_any_json_at_all_is_an_answer_or_an_error(value: Any) -> None:
     body = json.dumps(value).encode()
-    assert isinstance(read_answer(asked(yes_no=False), body), Response)
-    assert isinstance(read_answer(asked(yes_no=True), body), Response)
+    assert isinstance(read_answer(request_of(yes_no=False), body), Response)
+    assert isinstance(read_answer(request_of(yes_no=True), body), Response)
     assert read_models(body) is None or all(isinstance(name, str) for name in read_models(body) or ())
 
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_json_are_an_error_that_passes(body: bytes) -> None:
-    response = read_answer(asked(yes_no=False), b"<" + body)
+    response = read_answer(request_of(yes_no=False), b"<" + body)
     assert (response.transient, response.error) == (True, "server: an answer that is no JSON")
 
 
 @pytest.mark.parametrize("body", [DEEP, '{"choices": ' + DEEP + "}", "9" * 6000, "[1,2", "null", '"hello"', "[1, 2]"])
 def test_a_body_that_is_no_answer_passes(body: str) -> None:
-    assert read_answer(asked(yes_no=False), body.encode()).transient
+    assert read_answer(request_of(yes_no=False), body.encode()).transient
 
 
 def test_an_answer_of_10_mb_is_cut_off_and_drawn_again() -> None:
-    response = read_answer(asked(yes_no=False), json.dumps(whole("x" * 10_000_000)).encode())
+    response = read_answer(request_of(yes_no=False), json.dumps(whole("x" * 10_000_000)).encode())
     assert (len(response.text), reason_of(response)) == (MAX_TEXT, "cut_off")
 
 
@@ -114,4 +114,4 @@ def test_an_answer_of_10_mb_is_cut_off_and_drawn_again() -> None:
 def test_a_log_probability_that_is_none_counts_as_absent(logprob: Any, p_yes: float) -> None:
     top = [{"token": "yes", "logprob": logprob}, {"token": "no", "logprob": -2.3}]
     body = json.dumps(whole(logprobs={"content": [{"top_logprobs": top}]})).encode()
-    assert read_answer(asked(yes_no=True), body).p_yes == pytest.approx(p_yes, abs=0.01)
+    assert read_answer(request_of(yes_no=True), body).p_yes == pytest.approx(p_yes, abs=0.01)

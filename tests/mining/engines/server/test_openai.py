@@ -117,13 +117,13 @@ def test_answers_come_back_by_id_with_structure_probability_and_picture(
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     engine = connect("tiny", base_url=server, api_key_env="MY_KEY", retries=0)
-    asked = [
+    requests = [
         request("describe", schema='{"type":"object"}'),
         request("is it?", yes_no=True),
         request("seen?", yes_no=True, picture=Picture("ab", b"\x89PNG")),
         request("broken"),
     ]
-    answers = {response.id: response for response in engine.generate(asked)}
+    answers = {response.id: response for response in engine.generate(requests)}
     assert answers["describe"].text == '{"descriptors":[]}'
     assert answers["describe"].completion_tokens == 2
     assert answers["is it?"].p_yes == pytest.approx(1 / (1 + 2.718281828**-1))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_server import Handler, asked
+from bad_server import Handler, request_of
 
 from syntrans.cli.app import run as command
 from syntrans.config import load_config
@@ -47,7 +47,7 @@ def ask(address: str) -> Callable[..., Response]:
     def go(mode: str, *, yes_no: bool = False, **args: Any) -> Response:
         args = {"base_url": f"{address}/{mode}/v1", "retries": 0, "timeout": 20, **args}
         with closing(OpenAIEngine("a", **args)) as engine:
-            (response,) = engine.generate([asked(yes_no=yes_no)])
+            (response,) = engine.generate([request_of(yes_no=yes_no)])
         return response
 
     return go
@@ -86,7 +86,7 @@ def test_an_answer_without_end_and_a_packed_one_are_not_read(ask: Callable[..., 
 def test_a_server_that_stops_answering_is_not_asked_by_every_request(address: str) -> None:
     Handler.seen = []
     with closing(OpenAIEngine("a", base_url=f"{address}/half/v1", retries=0, concurrency=2)) as engine:
-        answers = list(engine.generate([asked(yes_no=False) for _ in range(50)]))
+        answers = list(engine.generate([request_of(yes_no=False) for _ in range(50)]))
     assert len(answers) == 50
     assert all(answer.transient for answer in answers)
     assert len(Handler.seen) <= 4
@@ -153,16 +153,16 @@ def test_mine_ends_with_rows_or_one_line_whatever_the_server_says(
     assert "Traceback" not in err
     assert len([line for line in err.splitlines() if "error:" in line]) == (code != 0)
     if code == 0:
-        (found,) = artifacts.glob("mine/*/descriptors.parquet")
-        assert [row for row in read_descriptors(found)[0] if row.kept]
+        (file,) = artifacts.glob("mine/*/descriptors.parquet")
+        assert [row for row in read_descriptors(file)[0] if row.kept]
 
 
 def test_what_one_model_of_a_server_answers_badly_is_rows_with_their_reason(
     address: str, mine: Callable[[str], int], artifacts: Path
 ) -> None:
     assert mine(f"{address}/second-bad/v1") == 0
-    (found,) = artifacts.glob("mine/*/descriptors.parquet")
-    by_b = [row for row in read_descriptors(found)[0] if row.authors and row.authors[0].model == "b"]
+    (file,) = artifacts.glob("mine/*/descriptors.parquet")
+    by_b = [row for row in read_descriptors(file)[0] if row.authors and row.authors[0].model == "b"]
     assert {(row.kept, row.reason) for row in by_b} == {(False, "engine_failed")}
     assert {row.authors[0].raw for row in by_b} == {"server: the text of its answer is a int"}
 
@@ -188,9 +188,9 @@ def test_doctor_reports_whatever_the_server_says(
     assert command(["doctor", "--config", str(tmp_path / "server.yaml"), "--probe", "--json"]) == 4
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
-    found = {check["name"]: check["mark"] for check in json.loads(out)["checks"]}
-    assert found["server"] == "ok"
-    assert found["a: answers in JSON"] == "fail"
+    marks = {check["name"]: check["mark"] for check in json.loads(out)["checks"]}
+    assert marks["server"] == "ok"
+    assert marks["a: answers in JSON"] == "fail"
 
 
 @pytest.mark.usefixtures("packages_import")

@@ -62,6 +62,7 @@ def server(key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--enforce-eager", "--load-format", "safetensors", "--generation-config", "vllm"]
     environment = {**os.environ, **worker_environment(), "VLLM_API_KEY": key, "VLLM_CPU_KVCACHE_SPACE": "1"}
     environment |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    environment |= {"TORCH_COMPILE_DISABLE": "1"}  # it would take ten seconds over a helper
     log = tmp_path_factory.mktemp("server") / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
@@ -99,12 +100,12 @@ def engine(server: str, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[O
 
 def test_it_answers_in_json_and_with_the_probability_of_yes(engine: OpenAIEngine) -> None:
     schema = load_prompt("world_propose.v1", "propose").answer_schema
-    asked = [
+    requests = [
         Request("json", "llm-a", (Message("user", "Describe goldspot."),), Sampling(200, 1.0, seed=3), schema=schema),
         Request("yes", "llm-a", (Message("user", 'Is it described by "a star"?'),), Sampling(1), yes_no=True),
         Request("long", "llm-a", (Message("user", "star " * 2000),), Sampling(8)),
     ]
-    answers = {response.id: response for response in engine.generate(asked)}
+    answers = {response.id: response for response in engine.generate(requests)}
     assert answers["json"].text.startswith("{")
     assert answers["json"].completion_tokens > 0
     assert answers["yes"].p_yes is not None

@@ -25,8 +25,8 @@ def following(calls: Calls, loaded: Iterable[str]) -> WorkItem | None:
 
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(MODELS), max_size=12), st.sets(st.sampled_from(MODELS)))
-def test_a_worker_gets_what_its_models_are_asked_in_the_order_of_asking(asked: list[str], loaded: set[str]) -> None:
-    calls, work = Calls(), items(asked)
+def test_a_worker_gets_what_its_models_are_asked_in_the_order_of_asking(texts: list[str], loaded: set[str]) -> None:
+    calls, work = Calls(), items(texts)
     calls.submit(work)
     taken = list(iter(lambda: following(calls, loaded), None))
     assert taken == [item for item in work if item.model in loaded]
@@ -34,8 +34,8 @@ def test_a_worker_gets_what_its_models_are_asked_in_the_order_of_asking(asked: l
 
 @settings(max_examples=20)
 @given(st.lists(st.sampled_from(MODELS), min_size=1, max_size=9))
-def test_work_that_was_not_done_comes_first_again(asked: list[str]) -> None:
-    calls, work = Calls(), items(asked)
+def test_work_that_was_not_done_comes_first_again(texts: list[str]) -> None:
+    calls, work = Calls(), items(texts)
     calls.submit(work)
     taken = following(calls, MODELS)
     assert taken is work[0]
@@ -88,17 +88,17 @@ def test_the_first_failure_is_the_one_that_is_told_and_none_after_the_end() -> N
 def test_another_group_begins_only_when_nobody_works_and_every_answer_was_read() -> None:
     calls, (first, second) = Calls(), items(["ann", "bob"])
     calls.submit([first, second])
-    found: list[str | None] = []
-    thread = threading.Thread(target=lambda: found.append(calls.wait_for_others(lambda: {"ann"})), daemon=True)
+    groups: list[str | None] = []
+    thread = threading.Thread(target=lambda: groups.append(calls.wait_for_others(lambda: {"ann"})), daemon=True)
     thread.start()
     assert following(calls, ["ann"]) is first
     calls.deliver(first, ["an answer"])
     calls.finish("worker")
     thread.join(0.02)
-    assert found == []  # the answer may still be asked again
+    assert groups == []  # the answer may still be asked again
     calls.read(1)
     thread.join(10)
-    assert found == ["bob"]
+    assert groups == ["bob"]
 
 
 @pytest.mark.parametrize("end", [Calls.close, lambda calls: calls.fail(EnvironmentProblem("gone"))])

@@ -166,7 +166,7 @@ def test_a_program_that_was_started_to_ignore_a_signal_goes_on_ignoring_it(monke
 
 @pytest.fixture
 def scratch_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(scratch, "_LONGEST", 1000)  # pytest's own folders are long
+    monkeypatch.setattr(scratch, "LONGEST", 1000)  # pytest's own folders are long
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -212,7 +212,7 @@ def test_where_there_are_no_locks_scratch_folders_still_work(
 
 
 def test_no_place_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "_LONGEST", 1000)
+    monkeypatch.setattr(scratch, "LONGEST", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(EnvironmentProblem, match="set TMPDIR"), scratch_folder():
         pass

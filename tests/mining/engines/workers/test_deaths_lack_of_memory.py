@@ -34,7 +34,7 @@ def test_a_death_is_told_in_words(
 
 
 def test_this_systems_count_of_kills_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deaths, "_STATISTICS", tmp_path / "vmstat")
+    monkeypatch.setattr(deaths, "STATISTICS", tmp_path / "vmstat")
     assert deaths.oom_kills() is None
     (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 12\n")
     assert deaths.oom_kills() == 12
@@ -92,16 +92,16 @@ def test_a_worker_that_the_system_really_kills_for_lack_of_memory_is_told_from_o
     spec = EngineSpec("ann", "fake", "ann", args={"faults": {"heavy": "hungry"}})
     pool = Pool([[WorkerPlan((spec,), wants=6 << 30)]], tmp_path, settings=PoolSettings(backoff=()))
 
-    def asked(text: str) -> list[object]:
+    def requests_of(text: str) -> list[object]:
         return list(pool.generate([Request(text, "ann", (Message("user", text),), Sampling(1))]))
 
     before = deaths.oom_kills()
     try:
-        asked("light")
+        requests_of("light")
         (worker,) = multiprocessing.active_children()
         limited(worker.pid or 0, 256 << 20)
         with pytest.raises(EngineCrashed, match=r"was killed for lack of memory \(6\.0 GiB were planned for it; "):
-            asked("heavy")
+            requests_of("heavy")
     finally:
         pool.close()
     assert before is not None

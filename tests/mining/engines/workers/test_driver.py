@@ -89,8 +89,8 @@ def test_a_process_that_stays_dead_ends_the_run_with_6_and_says_how_to_go_on(tmp
 
 def test_a_crash_of_one_model_costs_the_others_of_its_worker_a_load_and_no_answer(tmp_path: Path) -> None:
     with pool_of(tmp_path, fake("ann", hard=True, faults={"poison": "die"}), fake("bob")) as pool:
-        asked = [question("poison"), *(question(text, "bob") for text in numbered(30))]
-        answers = {response.id: response for response in pool.generate(asked)}
+        requests = [question("poison"), *(question(text, "bob") for text in numbered(30))]
+        answers = {response.id: response for response in pool.generate(requests)}
     assert [key for key, answer in answers.items() if answer.error] == ["ann poison"]
     assert len(answers) == 31
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,34 @@ def test_a_worker_that_does_not_start_is_a_crash_and_no_hang(tmp_path: Path, mon
         pytest.raises(EngineCrashed, match=r"worker-0 did not start, 3 times in a row \(models: ann\)"),
     ):
         list(pool.generate([question(1)]))
+
+
+@pytest.mark.parametrize(
+    ("model", "forked"),
+    [
+        pytest.param(EngineSpec("ann", "vllm", "x"), {"worker-0": True, "worker-r0": True}, id="beside vLLM"),
+        pytest.param(spec("ann"), {"worker-0": False, "worker-r0": False}, id="where nothing imports vLLM"),
+        pytest.param(EngineSpec("ann", "vllm", "x", device="cuda"), {"worker-0": False, "worker-r0": False}, id="GPU"),
+    ],
+)
+def test_an_encoder_on_the_processor_takes_what_the_fork_server_imported(
+    model: EngineSpec, forked: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks = {}
+
+    class Started(WorkerHandle):
+        def __init__(self, name, *given, fork, wants) -> None:
+            forks[name] = fork
+            super().__init__(name, *given)
+
+        def start(self) -> None:
+            raise ModelLoadError("nothing is loaded here")
+
+    monkeypatch.setattr("syntrans_mining.engines.workers.pool.WorkerHandle", Started)
+    monkeypatch.setattr("syntrans_mining.engines.workers.pool.fork_server", lambda *_: nullcontext())
+    encoder = WorkerPlan((EngineSpec("clip", "clip", "x"),))
+    Pool([[WorkerPlan((model,))]], tmp_path, resident=[encoder]).close()
+    assert forks == forked
 
 
 @pytest.mark.slow

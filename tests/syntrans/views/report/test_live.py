@@ -53,11 +53,11 @@ def test_what_a_run_has_asked_until_now_is_shown_and_news_are_told_once(get: Get
     assert status == 200
     assert "connect-src 'self'" in page.replace("&#39;", "'")
     status, text = get("/data.json?seen=")
-    found = json.loads(text)
-    assert found["data"]["parts"][0]["answers"] == [{"stage": "propose", "model": "ann", "answers": 1}]
-    assert get(f"/data.json?seen={found['version']}") == (204, "")
+    state = json.loads(text)
+    assert state["data"]["parts"][0]["answers"] == [{"stage": "propose", "model": "ann", "answers": 1}]
+    assert get(f"/data.json?seen={state['version']}") == (204, "")
     (working / "metrics.jsonl").write_text('{"epoch": 1, "loss": 2.0}\n')
-    status, text = get(f"/data.json?seen={found['version']}")
+    status, text = get(f"/data.json?seen={state['version']}")
     assert status == 200
     assert json.loads(text)["data"]["parts"][0]["curves"][0]["rows"] == [{"epoch": 1, "loss": 2.0}]
 

@@ -76,10 +76,10 @@ def test_the_command_writes_one_page_of_several_runs(
     mined: Path, evaluated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["report", str(mined), str(evaluated), "--out", str(tmp_path / "out"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [part["kind"] for part in found["parts"]] == ["mining", "evaluation"]
-    assert Path(found["page"]) == tmp_path / "out" / "report.html"
-    assert "2 runs" in Path(found["page"]).read_text()
+    report = json.loads(capsys.readouterr().out)
+    assert [part["kind"] for part in report["parts"]] == ["mining", "evaluation"]
+    assert Path(report["page"]) == tmp_path / "out" / "report.html"
+    assert "2 runs" in Path(report["page"]).read_text()
 
 
 def test_pictures_of_a_run_that_does_not_say_where_they_lie_are_left_out(

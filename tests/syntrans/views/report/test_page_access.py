@@ -68,6 +68,15 @@ def test_nothing_is_wider_than_the_window_too_faint_or_without_a_name(page: Page
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def test_the_reasons_of_a_picture_fill_its_card(page: Page) -> None:
+    page.js("[...document.querySelectorAll('.cards details')].forEach((one) => { one.open = true; })")
+    reasons = "[...document.querySelectorAll('.cards:not(.large) dd')]"
+    wide = f"{reasons}.map((one) => one.clientWidth / one.closest('li').clientWidth)"
+    for width in WIDTHS:
+        page.size(width, 800)
+        assert min(page.js(wide)) > 0.6
+
+
 def test_curves_and_points_are_drawn_as_wide_as_there_is_room(page: Page) -> None:
     for width in WIDTHS:
         page.size(width, 800)
@@ -104,7 +113,7 @@ def test_axe_finds_nothing_serious(page: Page, scheme: str) -> None:
     page.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     # Put there by the browser's own protocol, which no policy of the page stops.
     page.js(rules + "; 0")
-    found = page.js(
+    violations = page.js(
         "axe.run().then(({ violations }) => violations.map((one) => [one.id, one.impact, one.nodes[0].html]))"
     )
-    assert [one for one in found if one[1] in ("serious", "critical")] == []
+    assert [one for one in violations if one[1] in ("serious", "critical")] == []

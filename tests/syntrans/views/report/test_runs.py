@@ -162,8 +162,8 @@ def test_thumbnails_are_found_by_their_content(tmp_path: Path, artifacts: Path) 
     for number, colour in enumerate(("red", "blue")):
         Image.new("RGB", (300, 200), colour).save(tmp_path / "wren" / f"{number}.png")
     (wanted,) = sha256_of([tmp_path / "wren" / "1.png"])
-    found = of_classes(str(tmp_path), [ClassEntry("wren", "Wren")], {wanted, "0" * 64}, ANY)
-    assert {sha256: size(address) for sha256, address in found.items()} == {wanted: (96, 64)}
+    thumbnails = of_classes(str(tmp_path), [ClassEntry("wren", "Wren")], {wanted, "0" * 64}, ANY)
+    assert {sha256: size(address) for sha256, address in thumbnails.items()} == {wanted: (96, 64)}
 
 
 def test_the_folder_of_a_demo_is_its_three_runs(mined: Path, trained: Path, evaluated: Path, tmp_path: Path) -> None:

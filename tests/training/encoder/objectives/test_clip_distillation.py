@@ -41,9 +41,9 @@ def test_a_linear_projector_turns_a_text_into_a_classifier_of_features() -> None
 def test_projected_features_are_unit_and_in_single_precision(kind: Literal["linear", "mlp"]) -> None:
     projector = Projector(5, 8, kind=kind)
     with torch.autocast("cpu", torch.bfloat16):
-        found = projector(torch.randn(4, 5))
-    assert found.dtype == torch.float32
-    assert torch.allclose(found.norm(dim=1), torch.ones(4), atol=1e-6)
+        projected = projector(torch.randn(4, 5))
+    assert projected.dtype == torch.float32
+    assert torch.allclose(projected.norm(dim=1), torch.ones(4), atol=1e-6)
 
 
 # stored crops
@@ -59,11 +59,11 @@ class Colours(nn.Module):
 def test_a_crop_depends_on_seed_view_and_place_alone() -> None:
     crops = StoredCrops(12, views=3, seed=5)
     items = torch.tensor([7, 2, 7])
-    found = crops.numbers(items, torch.tensor([1, 0, 1]))
-    assert torch.equal(found[:, 0], found[:, 2])
-    assert torch.equal(found[:, 1:2], StoredCrops(12, views=1, seed=5).numbers(torch.tensor([2]), torch.tensor([0])))
-    assert not torch.equal(found, crops.numbers(items, torch.tensor([1, 2, 1])))
-    assert not torch.equal(found, StoredCrops(12, views=3, seed=6).numbers(items, torch.tensor([1, 0, 1])))
+    numbers = crops.numbers(items, torch.tensor([1, 0, 1]))
+    assert torch.equal(numbers[:, 0], numbers[:, 2])
+    assert torch.equal(numbers[:, 1:2], StoredCrops(12, views=1, seed=5).numbers(torch.tensor([2]), torch.tensor([0])))
+    assert not torch.equal(numbers, crops.numbers(items, torch.tensor([1, 2, 1])))
+    assert not torch.equal(numbers, StoredCrops(12, views=3, seed=6).numbers(items, torch.tensor([1, 0, 1])))
 
 
 def test_random_views_are_cut_as_stored_ones_are() -> None:
@@ -95,8 +95,8 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path: P
     split = Split("toy", PIXELS, np.zeros(12, np.int64), ("a",), tuple(map(str, range(12))), (), "key")
     crops, view = StoredCrops(12, views=3, seed=0), {"size": 16, "crop_pad": 2, "flip": 0.5}
     extraction = features.Extraction("w", CPU, cache=tmp_path)
-    asked: dict[str, Any] = {"view": view, "shown": 16}
-    taught = features.extract_crops(Colours(), split, crops, extraction, **asked)
+    settings: dict[str, Any] = {"view": view, "shown": 16}
+    taught = features.extract_crops(Colours(), split, crops, extraction, **settings)
     assert (taught.shape, taught.dtype) == ((12, 3, 12), torch.float16)
     pictures = Pictures(PIXELS, split.labels, device=CPU, view={**view, "jitter": 0.0})
     items = torch.tensor([3, 11, 3, 0, 5, 6, 7, 8])
@@ -104,7 +104,7 @@ def test_the_student_sees_the_crops_that_the_teacher_was_asked_about(tmp_path: P
     assert len(set(which.tolist())) > 1
     assert torch.allclose(F.normalize(Colours()(shown), dim=1), taught[items, which].float(), atol=1e-3)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    more = features.extract_crops(Colours(), split, StoredCrops(12, views=4, seed=0), extraction, **asked)
+    more = features.extract_crops(Colours(), split, StoredCrops(12, views=4, seed=0), extraction, **settings)
     assert torch.equal(more[:, :3], taught)
     assert len(list(tmp_path.iterdir())) == 4
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
@@ -174,13 +174,13 @@ def same(one, other):
 @pytest.mark.parametrize("name", ["text", "relation", "feature", "cross_entropy"])
 def test_every_term_stands_on_its_own_weight(name: str) -> None:
     off = {"text": 0.0, "relation": 0.0, "feature": 0.0, "cross_entropy": 0.0}
-    found = [
+    terms = [
         make_task(Terms(**{**off, name: weight})).losses(torch.arange(6), torch.Generator().manual_seed(0))
         for weight in (1.0, 3.0)
     ]
-    assert [list(losses) for losses in found] == [[name], [name]]
-    assert found[1][name].item() == pytest.approx(3 * found[0][name].item(), rel=1e-5)
-    assert found[0][name] > 0
+    assert [list(losses) for losses in terms] == [[name], [name]]
+    assert terms[1][name].item() == pytest.approx(3 * terms[0][name].item(), rel=1e-5)
+    assert terms[0][name] > 0
 
 
 def test_no_label_is_used_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_processes_that_share_a_batch_have_its_losses() -> None:
     def losses(shard, gather=None):
         task = make_task(shard=shard, gather=gather)
         task.module.eval()  # BatchNorm's share of the batch is distributed.py's business
-        task.projector.register_forward_hook(lambda *found: given.append(found[-1]))
+        task.projector.register_forward_hook(lambda *call: given.append(call[-1]))
         return task.losses(items, torch.Generator().manual_seed(4))
 
     whole = losses((0, 1))

@@ -199,9 +199,9 @@ def test_a_teacher_with_eyes_of_its_own_trains_them_and_one_with_a_table_does_no
     own = CMKDTeacher(teacher(64), pictures(), KNOWLEDGE, SHAPE, steps=4, encoder=encoder())
     frozen = CMKDTeacher(teacher(), pictures(), KNOWLEDGE, SHAPE, steps=4, table=TABLE)
     for task in (own, frozen):
-        found = losses(task)
-        assert found.keys() == {"episode", "mirror"}
-        sum(found.values()).backward()
+        named = losses(task)
+        assert named.keys() == {"episode", "mirror"}
+        sum(named.values()).backward()
         assert all(p.grad is not None for p in task.module.parameters())
     assert {name for name, _ in own.module.named_children()} == {"teacher", "encoder"}
     assert {name for name, _ in frozen.module.named_children()} == {"teacher"}

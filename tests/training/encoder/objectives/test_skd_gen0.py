@@ -10,9 +10,9 @@ def test_generation_0_sees_every_picture_in_four_orientations() -> None:
     seen = []
     task = SKDGen0(encoder(), pictures(), n_classes=3)
     task.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape))
-    found = losses(task)
+    named = losses(task)
     assert seen == [(24, 3, 16, 16)]
-    assert found.keys() == {"cross_entropy", "rotation"}
+    assert named.keys() == {"cross_entropy", "rotation"}
     assert (task.rotation_head.in_features, task.rotation_head.out_features) == (3, 4)
 
 

@@ -34,27 +34,24 @@ def reader(monkeypatch: pytest.MonkeyPatch):
     return cluster.Reader(None, fingerprint(ColourEncoder()))
 
 
-def there(reader, pictures, monkeypatch: pytest.MonkeyPatch):
-    """`encode_on_cluster` with a cluster of one worker that is this process."""
+def there(reader, pictures):
+    """What `encode_on_cluster` makes of the pictures with a cluster of one worker that is this process."""
 
-    def read(_encoder, _ref, places, _workers):
+    def read(places):
         numbers = list(places)
         for part in (numbers[:15], numbers[15:]):
             columns = {key: [places[n][key] for n in part] for key in ("path", "row", "image", "origin")}
             yield from reader(pa.Table.from_pylist([{"number": part, **columns}])).to_pylist()
 
-    monkeypatch.setattr(cluster, "_read_there", read)
-    monkeypatch.setattr(cluster, "join_cluster", lambda *_: None)
     kept: list[Any] = []
-    found = cluster.encode_on_cluster(
-        ColourEncoder(), None, pictures, "read", lambda rows, _: kept.extend(rows), workers=1, address=None
-    )
-    return found, kept
+
+    def keep(rows, _features):
+        kept.extend(rows)
+
+    return cluster.encode_elsewhere(ColourEncoder(), pictures, "read", keep, read=read), kept
 
 
-def test_rows_files_and_what_lies_elsewhere_are_read_like_here(
-    tmp_path: Path, reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_files_and_what_lies_elsewhere_are_read_like_here(tmp_path: Path, reader) -> None:
     _, query = write_task(tmp_path, shots=1, queries=2)
     pictures = [
         *open_images(write_parquet(tmp_path / "q.parquet"), by_class=False).refs,
@@ -62,9 +59,9 @@ def test_rows_files_and_what_lies_elsewhere_are_read_like_here(
         *open_images(query, by_class=False).refs,
     ]
     here = encode_photos(ColourEncoder(), pictures, "read")
-    found, kept = there(reader, pictures, monkeypatch)
-    assert (found.rows, found.broken) == (here.rows, here.broken)
-    assert found.features == pytest.approx(here.features, abs=1e-6)
+    encoded, kept = there(reader, pictures)
+    assert (encoded.rows, encoded.broken) == (here.rows, here.broken)
+    assert encoded.features == pytest.approx(here.features, abs=1e-6)
     assert sorted([*kept, 40]) == list(here.rows)
 
 
@@ -87,11 +84,11 @@ def test_the_command_on_a_local_cluster_prints_the_rows_that_it_prints_here(tmp_
     pytest.importorskip("onnxruntime")
     support, _ = write_task(tmp_path, shots=2, queries=1)
     query = write_parquet(tmp_path / "q.parquet")
-    asked = [sys.executable, "-m", "syntrans.cli.app", "predict", "--support", support, "--query", query]
-    asked += ["--encoder", "photo", "--text", "none", "--set"]
+    command = [sys.executable, "-m", "syntrans.cli.app", "predict", "--support", support, "--query", query]
+    command += ["--encoder", "photo", "--text", "none", "--set"]
     environment = {**os.environ, "RAY_TMPDIR": "/tmp"}  # its sockets need a short path
     local, ray = (
-        subprocess.run([*asked, f"engine.kind={kind}"], capture_output=True, text=True, check=True, env=environment)
+        subprocess.run([*command, f"engine.kind={kind}"], capture_output=True, text=True, check=True, env=environment)
         for kind in ("local", "ray")
     )
     assert ray.stdout == local.stdout

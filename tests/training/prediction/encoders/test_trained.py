@@ -30,7 +30,7 @@ FEW = EvaluateConfig.model_validate({"device": "cpu", "episodes": {**SHAPE, "epi
 
 
 @pytest.fixture(scope="module")
-def made(
+def trained_run(
     toy_data: Path,
     tiny_text_encoder: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -64,11 +64,11 @@ def made(
 
 
 @pytest.fixture(scope="module")
-def subject(made, tmp_path_factory: pytest.TempPathFactory):
+def subject(trained_run, tmp_path_factory: pytest.TempPathFactory):
     """The run on its novel classes, as `evaluate` opens it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
-        return open_evaluated_split(read_run(made[0]), device="cpu", views=False)
+        return open_evaluated_split(read_run(trained_run[0]), device="cpu", views=False)
 
 
 def evaluated(subject, shots, number):
@@ -110,13 +110,13 @@ def write_pictures(toy_data: Path, subject, episode, root):
 
 @pytest.mark.parametrize("shots", [1, 3])
 def test_the_command_gives_the_classes_that_an_evaluation_gives(
-    shots: int, made, subject, toy_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shots: int, trained_run, subject, toy_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, descriptors = made
+    folder, descriptors = trained_run
     episode, expected = evaluated(subject, shots, 0)
     support, query = write_pictures(toy_data, subject, episode, tmp_path)
-    asked = ["predict", "--encoder", f"run:{folder}", "--support", str(support), "--query", str(query)]
-    assert syntrans([*asked, "--inductive"]) == 0
+    command = ["predict", "--encoder", f"run:{folder}", "--support", str(support), "--query", str(query)]
+    assert syntrans([*command, "--inductive"]) == 0
     out, err = capsys.readouterr()
     assert f"text: {descriptors}" in err
     named = {int(row["path"].rpartition("/")[2][:-4]): row["class"] for row in csv.DictReader(io.StringIO(out))}
@@ -128,15 +128,17 @@ def test_the_command_gives_the_classes_that_an_evaluation_gives(
 def test_every_episode_has_the_classes_of_the_evaluation(shots: int, subject, artifacts: Path) -> None:
     for number in range(5):
         episode, expected = evaluated(subject, shots, number)
-        found = predictor_of(subject, episode).predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
-        assert (episode.classes[found.labels] == expected).all()
+        answers = predictor_of(subject, episode).predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
+        assert (episode.classes[answers.labels] == expected).all()
 
 
-def test_the_estimator_takes_a_run_its_descriptors_and_others(made, subject, toy_data: Path, tmp_path: Path) -> None:
+def test_the_estimator_takes_a_run_its_descriptors_and_others(
+    trained_run, subject, toy_data: Path, tmp_path: Path
+) -> None:
     episode, expected = evaluated(subject, 3, 0)
     support, query = write_pictures(toy_data, subject, episode, tmp_path)
     files = sorted(support.glob("*/*.png"))
-    model = FewShotClassifier(f"run:{made[0]}", inductive=True).fit(files, [file.parent.name for file in files])
+    model = FewShotClassifier(f"run:{trained_run[0]}", inductive=True).fit(files, [file.parent.name for file in files])
     queries = [query / f"{i}.png" for i in episode.query.reshape(-1)]
     assert model.predict(queries).tolist() == [subject.split.classes[c] for c in expected]
     told = model.explain(queries[:1])
@@ -153,18 +155,18 @@ def test_pictures_that_are_named_together_count_as_pictures_of_their_classes(sub
     alone, together = (predictor_of(subject, episode, inductive=one).predict(queries) for one in (True, False))
     assert (alone.directions.worth == 0).all()
     assert 0 < together.directions.worth.max() <= 1.5
-    one, other = (found.directions.scores(found.placed) for found in (alone, together))
+    one, other = (answer.directions.scores(answer.placed) for answer in (alone, together))
     assert not np.allclose(one, other, rtol=1e-3)
 
 
 def test_pictures_that_are_named_together_leave_the_text_less_to_say(subject, artifacts: Path) -> None:
     episode, _ = evaluated(subject, 1, 0)
     queries = subject.features.raw.numpy()[episode.query.reshape(-1)]
-    found = predictor_of(subject, episode, inductive=False).predict(queries).directions
-    means, count = found._means, 1 + float(found.worth.mean())
-    weight, bias = found.bridge.classifier(means, found.text, 1, judged=found.judged, pictures=count)
-    other, _ = found.bridge.classifier(means, found.text, 1, judged=found.judged)
-    assert np.allclose(found.scores(found.place(weight)), weight @ weight.T + bias, rtol=1e-4)
+    directions = predictor_of(subject, episode, inductive=False).predict(queries).directions
+    means, count = directions._means, 1 + float(directions.worth.mean())
+    weight, bias = directions.bridge.classifier(means, directions.text, 1, judged=directions.judged, pictures=count)
+    other, _ = directions.bridge.classifier(means, directions.text, 1, judged=directions.judged)
+    assert np.allclose(directions.scores(directions.place(weight)), weight @ weight.T + bias, rtol=1e-4)
     assert not np.allclose(weight, other, rtol=1e-3)
 
 
@@ -197,9 +199,9 @@ def test_a_class_without_a_picture_has_its_text_in_their_place(subject, artifact
     told = trained.texts(None, names, labels)
     features = subject.features.raw.numpy()[episode.support[:4, 0]]
     predictor = fit(features, labels, names, trained.space(told, labels), told, Settings())
-    found = predictor.predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
-    assert found.probabilities.shape == (20, 5)
-    assert np.isfinite(found.probabilities).all()
+    answers = predictor.predict(subject.features.raw.numpy()[episode.query.reshape(-1)])
+    assert answers.probabilities.shape == (20, 5)
+    assert np.isfinite(answers.probabilities).all()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_what_is_no_finished_training_is_one_line(
     (tmp_path / "s" / "a").mkdir(parents=True)
     (tmp_path / "s" / "b").mkdir()
     (tmp_path / "q.png").write_bytes(b"")
-    asked = ["predict", "--support", str(tmp_path / "s"), "--query", str(tmp_path / "q.png")]
-    assert syntrans([*asked, "--encoder", encoder.format(nothing=tmp_path)]) == code
+    command = ["predict", "--support", str(tmp_path / "s"), "--query", str(tmp_path / "q.png")]
+    assert syntrans([*command, "--encoder", encoder.format(nothing=tmp_path)]) == code
     err = capsys.readouterr().err.splitlines()
     assert message in err[-1]

@@ -52,6 +52,9 @@ class Terms:
 class ClipDistill:
     """Encoder and projector; the teacher itself is not needed any more.
 
+    The unsupervised proxy task of SynTrans (Tang, He, Qin, IJCAI 2025, https://arxiv.org/abs/2510.11115); derived,
+    docs/method.md (12) to (14).
+
     Args:
         encoder: the student.
         projector: from its features to the teacher's space.

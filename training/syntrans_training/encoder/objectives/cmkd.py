@@ -98,6 +98,7 @@ class _Episodic:
 class CMKDTeacher:
     """Trains `teacher` and, where it brings one, `encoder`; `knowledge` [C, s] are the base classes' vectors.
 
+    Zhao et al. (ICASSP 2021; abstract read), docs/method.md (15); `mirror` weighs the mirror losses.
     Without an `encoder` it sees by `table` [n, h]: a frozen encoder's features of all pictures.
     """
 
@@ -149,6 +150,7 @@ class MirrorTeaching:
 class CMKDStudent:
     """Trains `encoder` on pictures: cross-entropy of its tasks, and the relations of a teaching where there is one.
 
+    Zhao et al. (ICASSP 2021; abstract read), docs/method.md (16) and (17).
     The teaching is no part of `module`: nothing trains, saves or switches it out of evaluation mode.
     """
 

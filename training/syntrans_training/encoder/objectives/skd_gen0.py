@@ -14,7 +14,11 @@ from syntrans_training.losses.rotation import four_rotations, gen0_loss
 
 
 class SKDGen0:
-    """Encoder, class head and rotation head; a batch of b pictures costs 4b."""
+    """Generation 0 of Rajasegaran et al., "Self-supervised Knowledge Distillation for Few-shot Learning".
+
+    https://arxiv.org/abs/2006.09785 (2020), docs/method.md (10). Encoder, class head and rotation head; a batch of b
+    pictures costs 4b. `gamma` weighs the rotation loss, `label_smoothing` is a share in [0, 1).
+    """
 
     def __init__(
         self, encoder: Encoder, pictures: Pictures, *, n_classes: int, gamma: float = 2.0, label_smoothing: float = 0.0

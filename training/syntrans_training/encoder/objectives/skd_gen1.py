@@ -17,7 +17,11 @@ from syntrans_training.losses.self_distillation import gen1_loss
 
 
 class SKDGen1:
-    """Student and frozen teacher, both from generation 0's encoder and class head; b pictures cost 2b and b forwards.
+    """Generation 1 of Rajasegaran et al., "Self-supervised Knowledge Distillation for Few-shot Learning".
+
+    https://arxiv.org/abs/2006.09785 (2020), docs/method.md (11). Student and frozen teacher, both from generation 0's
+    encoder and class head; b pictures cost 2b and b forwards. `temperature` divides logits, `gamma` weighs the twins'
+    loss.
 
     The teacher is no part of `module`: nothing trains, saves or switches it out of evaluation mode.
     """

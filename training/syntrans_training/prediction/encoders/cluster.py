@@ -1,7 +1,7 @@
 """Many pictures on the machines of a Ray cluster: each opens the encoder and reads its share from a shared disk."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ _READ = pa.schema(
         ("why", pa.list_(pa.string())),
     ]
 )
+
+
+# From where pictures are, by number (a row of `_place`), to rows of `_READ`, as they come.
+ReadElsewhere = Callable[[Mapping[int, dict[str, Any]]], Iterator[dict[str, Any]]]
 
 
 class Reader:
@@ -84,6 +88,14 @@ def encode_on_cluster(
     Raises `EnvironmentProblem` where the cluster fails.
     """
     join_cluster(address, cores())
+    read = partial(_read_there, ref=ref, expected=fingerprint(encoder), workers=workers)
+    return encode_elsewhere(encoder, pictures, label, keep, read=read)
+
+
+def encode_elsewhere(
+    encoder: ImageEncoder, pictures: Sequence[Picture], label: str, keep: Keep | None, *, read: ReadElsewhere
+) -> Encoded:
+    """As `encode_photos`; what another machine can read too is read by `read`, the rest here."""
     places = {number: place for number, picture in enumerate(pictures) if (place := _place(picture))}
     here = [number for number in range(len(pictures)) if number not in places]
     features = np.zeros((len(pictures), encoder.dim), np.float32)
@@ -92,7 +104,7 @@ def encode_on_cluster(
     features[rows] = left.features
     broken = {here[row]: why for row, why in left.broken.items()}
     with track(label, len(places), "pictures") as progress:
-        for part in _read_there(encoder, ref, places, workers):
+        for part in read(places):
             features[part["number"]] = np.reshape(part["features"], (-1, encoder.dim))
             rows += part["number"]
             broken |= dict(zip(part["broken"], part["why"], strict=True))
@@ -120,9 +132,9 @@ def _picture(path: str, row: int, image: str | None, origin: str) -> Picture:
 
 
 def _read_there(
-    encoder: ImageEncoder, ref: str | None, places: dict[int, dict[str, Any]], workers: int
+    places: Mapping[int, dict[str, Any]], *, ref: str | None, expected: str, workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Rows of `_READ`, as they come."""
+    """Rows of `_READ`, as they come, by workers that open the encoder `ref`."""
     import ray.data
     from ray.exceptions import RayError
 
@@ -136,7 +148,7 @@ def _read_there(
         return
     there = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
         Reader,
-        fn_constructor_args=(ref, fingerprint(encoder)),
+        fn_constructor_args=(ref, expected),
         batch_size=1,
         batch_format="pyarrow",
         concurrency=min(workers, len(parts)),

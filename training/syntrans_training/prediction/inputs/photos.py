@@ -81,7 +81,8 @@ def open_queries(query: str) -> tuple[list[Picture], str]:
     Raises `InputError` when there are none.
     """
     give = "give a picture, a folder, a pattern in quotes, or Parquet"
-    if glob.has_magic(query) and not Path(query).exists() and not glob.glob(query, recursive=True):  # noqa: PTH207 - it may be absolute
+    path = str(Path(query).expanduser())
+    if glob.has_magic(path) and not Path(path).exists() and not glob.glob(path, recursive=True):  # noqa: PTH207 - it may be absolute
         raise InputError(f"--query {query} fits nothing; {give}")
     images = open_images(query, by_class=False)
     pictures = images.refs

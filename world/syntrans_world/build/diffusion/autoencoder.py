@@ -42,7 +42,7 @@ def scaled(pictures: UInt8[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
     return pictures.float() / 127.5 - 1
 
 
-def perceptual_loss(clip: Any, made: Float[Tensor, "b 3 s s"], true: Float[Tensor, "b 3 s s"]) -> Float[Tensor, ""]:
+def perceptual_loss(clip: Any, decoded: Float[Tensor, "b 3 s s"], true: Float[Tensor, "b 3 s s"]) -> Float[Tensor, ""]:
     """Distance of unit-length feature maps of a frozen CLIP's image tower (Johnson et al. 2016; LPIPS without weights).
 
     Pixels alone let stripes and dots blur: half a period's shift costs as much as no stripes at all.
@@ -50,15 +50,15 @@ def perceptual_loss(clip: Any, made: Float[Tensor, "b 3 s s"], true: Float[Tenso
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
 
     def maps(pictures: Tensor) -> list[Tensor]:
-        tower, x, found = clip.visual, ((pictures + 1) / 2 - mean) / std, []
+        tower, x, activations = clip.visual, ((pictures + 1) / 2 - mean) / std, []
         for layer in (tower.stem, tower.layer1, tower.layer2, tower.layer3):
             x = layer(x)
-            found.append(functional.normalize(x, dim=1))
-        return found
+            activations.append(functional.normalize(x, dim=1))
+        return activations
 
     with torch.no_grad():
         wanted = maps(true)
-    return torch.stack([(a - b).square().sum(1).mean() for a, b in zip(maps(made), wanted, strict=True)]).mean()
+    return torch.stack([(a - b).square().sum(1).mean() for a, b in zip(maps(decoded), wanted, strict=True)]).mean()
 
 
 def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
@@ -68,11 +68,11 @@ def build(pictures: UInt8[Tensor, "n 3 64 64"], clip: Any, state: Path) -> Any:
     def losses(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         true = scaled(_crops(pictures, generator))
         latent = model.encode(true).latent_dist
-        made = model.decode(latent.mean + latent.std * torch.randn(latent.mean.shape, generator=generator)).sample
+        decoded = model.decode(latent.mean + latent.std * torch.randn(latent.mean.shape, generator=generator)).sample
         return {
-            "squares": functional.mse_loss(made, true),
-            "pixels": 0.5 * functional.l1_loss(made, true),
-            "perceptual": (COARSE if step < COARSE_STEPS else FINE) * perceptual_loss(clip, made, true),
+            "squares": functional.mse_loss(decoded, true),
+            "pixels": 0.5 * functional.l1_loss(decoded, true),
+            "perceptual": (COARSE if step < COARSE_STEPS else FINE) * perceptual_loss(clip, decoded, true),
             "kl": KL_WEIGHT * latent.kl().mean() / latent.mean[0].numel(),
         }
 

@@ -35,7 +35,7 @@ def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300, probe: VlmP
     imagined = torch.cat([_imagine(pipeline, texts[i : i + 50], i) for i in range(0, n, 50)])
     decoded = torch.cat([_reconstruct(pipeline.vae, part) for part in real.split(50)])
     everywhere = torch.ones_like(told)
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for name, pictures, where in (
         ("imagined", imagined, told), ("real", real, everywhere), ("reconstructed", decoded, everywhere),
     ):  # fmt: skip
@@ -44,13 +44,13 @@ def measure_diffusion(folder: Path, clip_folder: Path, n: int = 300, probe: VlmP
             judges["probe_"] = probe.right(pictures, attributes)
         for judge, right in judges.items():
             for i, slot in enumerate(SLOTS):
-                found[f"{judge}{name}_{slot}"] = round(right[where[:, i], i].float().mean().item(), 4)
+                figures[f"{judge}{name}_{slot}"] = round(right[where[:, i], i].float().mean().item(), 4)
     trained, _ = draw_pool(min(POOL, NEAREST), seed=POOL_SEED, held_out=False)
     for name, pictures in (("imagined", imagined), ("real", real)):
         distances = nearest(pictures, trained)
-        found[f"nearest_{name}"] = round(distances.mean().item(), 4)
-        found[f"closest_{name}"] = round(distances.min().item(), 4)
-    return found
+        figures[f"nearest_{name}"] = round(distances.mean().item(), 4)
+        figures[f"closest_{name}"] = round(distances.min().item(), 4)
+    return figures
 
 
 def _load(folder: Path) -> Any:
@@ -75,10 +75,10 @@ def _captions(attributes: Int[Tensor, "n 6"], count: dict[str, int]) -> tuple[Te
 
 def _imagine(pipeline: Any, texts: list[str], first: int) -> UInt8[Tensor, "n 3 64 64"]:
     generators = [torch.Generator().manual_seed(first + i) for i in range(len(texts))]
-    made = pipeline(
+    pictures = pipeline(
         texts, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="np"
     ).images
-    return torch.from_numpy((np.asarray(made) * 255).round().astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy((np.asarray(pictures) * 255).round().astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
 
 
 def _reconstruct(vae: Any, pictures: UInt8[Tensor, "n 3 64 64"]) -> UInt8[Tensor, "n 3 64 64"]:

@@ -138,16 +138,16 @@ def both_losses(
         true = scaled(pictures[index])
         latents = vae.encode(true).latent_dist.mean
         noise = NOISE * latents.detach().std() * torch.randn(latents.shape, generator=generator)
-        made = vae.decode(latents + noise).sample
+        decoded = vae.decode(latents + noise).sample
         with torch.no_grad():
             maps, embedding = features_of(true)
-        seen, seen_embedding = features_of(made)
-        coarse, wanted = (functional.avg_pool2d(part, 4, stride=2) for part in (made, true))
+        seen, seen_embedding = features_of(decoded)
+        coarse, wanted = (functional.avg_pool2d(part, 4, stride=2) for part in (decoded, true))
         distances = [(a - b).square().sum(1).mean() for a, b in zip(seen, maps, strict=True)]
         return {
             "coarse": COARSE * functional.l1_loss(coarse, wanted),
-            "pixels": PIXELS * functional.l1_loss(made, true),
-            "texture": TEXTURE * functional.l1_loss(textures(made), (textures(true) - GRAIN).relu()),
+            "pixels": PIXELS * functional.l1_loss(decoded, true),
+            "texture": TEXTURE * functional.l1_loss(textures(decoded), (textures(true) - GRAIN).relu()),
             "maps": MAPS * torch.stack(distances).mean(),
             "embedding": EMBEDDING * (1 - (seen_embedding * embedding).sum(-1)).mean(),
             "told": TOLD * reader((latents + noise) * vae.config.scaling_factor, attributes[index]),

@@ -32,8 +32,8 @@ class VlmProbe:
     def right(self, pictures: UInt8[Tensor, "n 3 64 64"], attributes: Int[Tensor, "n 6"]) -> Bool[Tensor, "n 6"]:
         """Whether each slot's value is found."""
         rows: Any = (self._features(pictures) - self.mean) / self.spread
-        found = np.stack([probe.predict(rows) for probe in self.probes], 1)
-        return torch.from_numpy(found) == attributes
+        predicted = np.stack([probe.predict(rows) for probe in self.probes], 1)
+        return torch.from_numpy(predicted) == attributes
 
     @torch.no_grad()
     def _features(self, pictures: UInt8[Tensor, "n 3 64 64"]) -> Float[np.ndarray, "n d"]:
