@@ -27,7 +27,6 @@ from syntrans_training.evaluation.evaluate import open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods.base import LinearClassifiers, accuracy
-from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.text.task_alpha import SLOPES, STEPS, Judged
 
 WRONG = torch.tensor([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # probabilities tried
@@ -69,9 +68,8 @@ def measure(kind: Kind) -> Draw:
 
 def _reached(kind: Kind, judged: Judged) -> Tensor:
     head, support = kind.of_val.head, kind.support
-    assert isinstance(head, VSBird)
-    weights = head.weights(support.mean(2), kind.of_val.semantic[kind.classes], kind.of_val.space, shots=1)
-    fused = LinearClassifiers(*head.classifier(weights, shots=1, alpha=kind.of_val.alpha, **vars(judged)))
+    weights = head.both_weights(support.mean(2), kind.of_val.semantic[kind.classes], kind.of_val.space, shots=1)
+    fused = LinearClassifiers(*head.classify(weights, shots=1, alpha=kind.of_val.alpha, **vars(judged)))
     return accuracy(fused.scores(kind.query))
 
 
