@@ -10,10 +10,10 @@ Every setting that says how much is done is told to both: an older version may t
 is named, which trains fewer heads for fewer steps.
 Both versions train on 640 numbers and 64 base classes by `syntrans train --stage bridge`, once without a training step
 (`vsbird.steps=0`: what the search for space and start takes, and the metrics) and once as usual; what that takes longer
-are the heads. Then this version alone on longer features and on more classes. Each version evaluates the whole table
-of a training of its own with small grids, with made-up descriptors and all controls, on 2,000 episodes of each number
-of shots. Seconds are the stage's own (train.json, summary.json), with --processor those that its threads worked; the
-processor seconds beside them are of the whole command.
+are the heads. Then this version alone on longer features and on more classes. Each version evaluates the whole table of
+a training of its own with small grids, with made-up descriptors and all controls, on 2,000 episodes of each number of
+shots; this one then only the rows that the older one has, too. Seconds are the stage's own (train.json, summary.json),
+with --processor those that its threads worked; the processor seconds beside them are of the whole command.
 """
 
 from __future__ import annotations
@@ -73,6 +73,10 @@ QUICK = [
     "episodes.queries=4",
 ]
 
+ONLY = (
+    "import syntrans_training.evaluation.evaluate as evaluation; whole = evaluation._rows; "
+    "evaluation._rows = lambda *of: {{name: row for name, row in whole(*of).items() if name in {rows}}}; "
+)
 OLD_SECTIONS = {"ridge": "bridge", "baselines": "methods"}  # what an older version calls these sections
 
 
@@ -96,8 +100,8 @@ class Version:
         sections = [setting.partition(".") for setting in settings]
         return [part for section, *key in sections for part in ("--set", "".join((names.get(section, section), *key)))]
 
-    def run(self, *arguments: str) -> float:
-        """A command of it; returns its processor seconds."""
+    def run(self, *arguments: str, first: str = "") -> float:
+        """A command of it, after the statements `first`; returns its processor seconds."""
         packages = [self.checkout, *(self.checkout / part for part in ("mining", "training", "world"))]
         entry = tomllib.loads((self.checkout / "pyproject.toml").read_text())["project"]["scripts"]["syntrans"]
         module, function = entry.split(":")
@@ -108,7 +112,7 @@ class Version:
         }
         before = _processor_seconds()
         clock = "import time; time.monotonic = time.process_time; " if self.processor else ""
-        command = [sys.executable, "-c", f"{clock}from {module} import {function}; {function}()", *arguments]
+        command = [sys.executable, "-c", f"{first}{clock}from {module} import {function}; {function}()", *arguments]
         done = subprocess.run(command, env=env, cwd=self.runs, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise SystemExit(f"{self.checkout}: syntrans {' '.join(arguments)} ended with {done.returncode}")
@@ -132,10 +136,11 @@ class Version:
             "folder": str(out),
         }
 
-    def evaluate(self, trained: str, *settings: str) -> dict[str, Any]:
-        """The whole table: seconds of the command by itself, and its accuracies."""
+    def evaluate(self, trained: str, *settings: str, only: Iterable[str] = ()) -> dict[str, Any]:
+        """The whole table, or the rows `only`: seconds of the command by itself, and its accuracies."""
         out = Path(tempfile.mkdtemp(dir=self.runs))
-        spent = self.run("evaluate", trained, "--out", str(out), *self.sets(settings))
+        first = ONLY.format(rows=sorted(only)) if only else ""
+        spent = self.run("evaluate", trained, "--out", str(out), *self.sets(settings), first=first)
         summary = json.loads((out / "summary.json").read_text())
         rows = {
             shots: {name: row["mean"] for name, row in of_shots.items()}
@@ -173,6 +178,7 @@ def compare_evaluation(
 ) -> dict[str, Any]:
     """Both versions, each with a training of its own."""
     times: dict[str, Any] = {}
+    of_now: tuple[str, list[str]] = ("", [])
     for name, version in versions.items():
         out = folder / f"described-{name}"
         version.run("import", str(folder / "described.json"), "--format", "cupl", "--out", str(out))
@@ -184,7 +190,13 @@ def compare_evaluation(
         episodes = ["episodes.episodes=4", once] if settings else ["episodes.episodes=2000"]
         times[name] = version.evaluate(trained["folder"], *episodes)
         print(name, "evaluate", times[name]["seconds"], times[name]["processor_seconds"], flush=True)
-    return times | {"ratio": ratios(times, ("seconds", "processor_seconds"))}
+        of_now = (trained["folder"], episodes) if name == "now" else of_now
+    keys, same = ("seconds", "processor_seconds"), {}
+    if "before" in times:
+        rows = next(iter(times["before"]["accuracies"].values()))
+        same = {"now": versions["now"].evaluate(of_now[0], *of_now[1], only=rows), "before": times["before"]}
+        print("now, rows of before", same["now"]["seconds"], same["now"]["processor_seconds"], flush=True)
+    return times | {"ratio": ratios(times, keys), "same_rows": same | {"ratio": ratios(same, keys)}}
 
 
 def ratios(times: dict[str, Any], keys: tuple[str, ...]) -> dict[str, float]:
@@ -242,7 +254,8 @@ def main() -> None:
             print(dim, base, of_size["seconds"], of_size["processor_seconds"], of_size["times_as_long"], flush=True)
             keep("larger", larger)
         keep("evaluation", compare_evaluation(versions, usual, folder, settings))
-        print("ratios", result["training"]["ratio"], result["evaluation"]["ratio"])
+        evaluation = result["evaluation"]
+        print("ratios", result["training"]["ratio"], evaluation["ratio"], evaluation["same_rows"]["ratio"])
     print(out)
 
 

@@ -113,6 +113,8 @@ def learn(every: list[Kind], prior: DomainPrior) -> DomainPrior:
     while moved:
         moved = False
         for name, value in asdict(prior).items():
+            if isinstance(value, bool):
+                continue
             tried = [replace(prior, **{name: value * factor}) for factor in FACTORS]
             totals = [total(every, one) for one in tried]
             if min(totals) < LEAST * least:

@@ -43,6 +43,7 @@ def test_the_commands_are_found() -> None:
         "cmkd",
         "fusion",
         "fusion_prior",
+        "fusion_bound",
         "generation1",
         "descriptor_count",
         "prediction_sets",

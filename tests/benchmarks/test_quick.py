@@ -27,6 +27,7 @@ RUN_ELSEWHERE = {
     "descriptor_count": "tests/training/test_benchmarks.py",
     "flier_variations": "tests/training/flier/test_training.py",
     "fusion": "tests/training/test_benchmarks.py",
+    "fusion_bound": "tests/training/test_benchmarks.py",
     "fusion_prior": "tests/training/test_benchmarks.py",
     "predict_run": "tests/training/test_benchmarks.py",
     "prediction_sets": "tests/training/test_benchmarks.py",

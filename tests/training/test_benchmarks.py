@@ -251,6 +251,21 @@ def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_mo
     assert losses == sorted(losses, reverse=True)
 
 
+def test_a_rule_that_is_told_which_texts_are_wrong_loses_no_more_where_more_is_allowed(
+    benchmark: Callable[[str], Any],
+    trained_on_features: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fusion_bound.py", str(trained_on_features), "--quick"])
+    assert benchmark("fusion_bound").main() == 0
+    rows = {line[6:22].strip(): line[22:].split() for line in capsys.readouterr().out.splitlines()}
+    assert list(rows) == ["told", "slope", "all statistics"]
+    for points in rows.values():
+        reached = [float(point) for point in points if point != "+nan"]
+        assert reached == sorted(reached)
+
+
 def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(
     benchmark: Callable[[str], Any],
 ) -> None:
@@ -280,21 +295,3 @@ def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_
     told, _ = read_descriptors(trainings["truth"].descriptors)
     assert len(told) > 5
     assert all(judge(row.class_id, row.text) for row in told)
-
-
-def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(benchmark: Callable[[str], Any]) -> None:
-    cmkd = benchmark("cmkd")
-    rng = np.random.default_rng(0)
-    students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
-    accuracies = {name: [rng.random(50) for _ in range(2)] for name in students}
-    rows = cmkd.summary(accuracies, {name: [{"val_teacher": 60.0}] * 2 for name in students})
-    assert {cmkd.PICTURES, "teacher with names"} <= rows.keys()
-    for name in (cmkd.TOLD, "teacher with names"):
-        by_seed = [
-            float((own - seen).mean()) for own, seen in zip(accuracies[name], accuracies[cmkd.PICTURES], strict=True)
-        ]
-        for kind in ("episodes", "seeds"):
-            assert rows[name][f"knowledge_over_{kind}"]["mean"] == pytest.approx(100 * np.mean(by_seed), abs=1e-3)
-        assert rows[name]["knowledge_over_seeds"]["n"] == 2
-        assert f"| {rows[name]['knowledge_over_episodes']['mean']:+.2f} ± " in cmkd.table(rows)
-    assert all("knowledge_over_seeds" not in rows[name] for name in (cmkd.ALONE, cmkd.PICTURES))

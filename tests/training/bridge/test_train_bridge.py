@@ -30,6 +30,7 @@ from syntrans_training.engine.run_files import BRIDGE
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.scoring.scorer import score_episodes
+from syntrans_training.text.task_alpha import DOMAINS, HOME, ClassSpread
 
 C, M, D, S, BASE = 34, 16, 10, 8, 26
 pytestmark = pytest.mark.slow  # a bridge is trained, for all of them
@@ -146,6 +147,18 @@ def test_controls_stand_beside_the_row(world, built) -> None:
     assert controls == ["no_text", "name_only", "random_words", "shuffled", "half_shuffled"]
     assert len(rows["shuffled"].methods) == 3  # the draws; the two heads take turns
     assert {"visual_only", "semantic_only", "fused", "syntrans"} <= rows.keys()
+
+
+@pytest.mark.parametrize(
+    ("level", "row", "prior"), [("val", "syntrans_inductive", HOME), ("inductive", "syntrans", DOMAINS)]
+)
+def test_tasks_of_the_runs_own_pictures_are_judged_by_the_prior_of_such(world, built, level, row, prior) -> None:
+    side = side_of(world, built[1])
+    n = side.bridges.heads["kept", 1][0].build_memory().metric.precision.shape[0]
+    spread = ClassSpread(torch.ones(n), torch.ones(n), torch.ones(n), torch.ones(1))
+    side.bridges.spreads["kept", 1] = [spread] * HOW.seeds
+    rows = build_rows(side, {}, n_classes=C - BASE, shots=1, draws=1, level=level)
+    assert all(method.worth.domains == prior for method in rows[row].methods)
 
 
 def test_metrics_for_training_do_not_know_the_classes_that_play_novel_ones(world) -> None:

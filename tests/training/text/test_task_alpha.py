@@ -9,7 +9,15 @@ import torch
 from syntrans_training.methods import SynTrans, TransductiveSynTrans, accuracy
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.task_alpha import DOMAINS, ClassSpread, DomainPrior, Supports, TextWorth, measure_spread
+from syntrans_training.text.task_alpha import (
+    DOMAINS,
+    HOME,
+    ClassSpread,
+    DomainPrior,
+    Supports,
+    TextWorth,
+    measure_spread,
+)
 
 N, D, E = 5, 24, 40
 SPREAD = ClassSpread(torch.ones(D), torch.full((D,), 0.6), torch.full((D,), 0.3), torch.ones(1))
@@ -48,6 +56,22 @@ def test_in_the_domain_of_val_the_text_weighs_as_the_prior_has_it_for_right_text
     at_home = judged(5, classes=20)
     assert (at_home.precision / WORTH.precision).mean() == pytest.approx(DOMAINS.exact, rel=0.1)
     assert at_home.offset.abs().mean() < 0.1
+
+
+@pytest.mark.parametrize("precision", [3.0, 0.5])
+def test_of_pictures_like_those_of_val_right_texts_tell_what_they_told_on_val(precision: float) -> None:
+    """Also where the spread of classes of no text says that they tell more."""
+    text, supports, _ = tasks(5, classes=20)
+    fused = judge(supports, text, TextWorth(SPREAD, torch.full((D,), precision), HOME))
+    assert fused.precision.mean() == pytest.approx(precision, rel=0.05)
+    assert fused.slope.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_pictures_like_those_of_val_lie_nowhere_else_and_texts_of_other_classes_are_seen() -> None:
+    text, supports, _ = tasks(5, slope=0.0, classes=20)
+    fused = judge(supports, text, TextWorth(SPREAD, WORTH.precision, HOME))
+    assert (fused.offset == 0).all()
+    assert fused.slope.mean() < 0.1
 
 
 def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text() -> None:

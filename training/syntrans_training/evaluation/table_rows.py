@@ -18,7 +18,7 @@ from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTra
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
-from syntrans_training.text.task_alpha import ClassSpread, TextWorth
+from syntrans_training.text.task_alpha import DOMAINS, HOME, ClassSpread, DomainPrior, TextWorth
 
 Level = Literal["val", "prior", "inductive", "transductive"]
 _LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table
@@ -52,7 +52,8 @@ def build_rows(
         group="semantic",
     )
     if features.bridges is not None:
-        ours = partial(_bridge_row, features, shots, features.main)
+        domains = HOME if level == "val" else DOMAINS  # pictures like val's
+        ours = partial(_bridge_row, features, shots, features.main, domains=domains)
         rows["syntrans"] = ours(group="semantic", level=level)
         if (features.main, shots) in features.bridges.spreads:
             others = [other for other in _LEVELS if other != level]
@@ -102,6 +103,7 @@ def _bridge_row(
     level: Level,
     draws: Sequence[int] = (0,),
     orders: Sequence[Tensor | None] = (None,),
+    domains: DomainPrior = DOMAINS,
 ) -> ScoredClassifier:
     """All seeds of a variant's heads; they and the draws take turns until each has had one."""
     assert features.bridges is not None
@@ -113,7 +115,7 @@ def _bridge_row(
         text = text if order is None else text[order]
         spread = None if spreads is None else spreads[i % len(spreads)]
         head = heads[i % len(heads)]
-        methods.append(bridge_method(head, text, choice["alpha"], spread, level, features.memory(head)))
+        methods.append(bridge_method(head, text, choice["alpha"], spread, level, features.memory(head), domains))
     settings = {key: choice[key] for key in ("alpha", "lam", "prior_shrinkage", "name_share")}
     return ScoredClassifier(tuple(methods), features.shared, settings, group=group)
 
@@ -125,11 +127,12 @@ def bridge_method(
     spread: ClassSpread | None,
     level: Level,
     memory: BaseClassMemory | None = None,
+    domains: DomainPrior = DOMAINS,
 ) -> Method:
     """A head with class vectors [C, s], and with `alpha` of val moved as its level says; `memory`: of the head."""
     if spread is None or level == "val":
         return SynTrans(head, text, alpha=alpha, memory=memory)
     memory = memory or head.build_memory()
-    worth = TextWorth(spread, memory.metric.precision.detach())
+    worth = TextWorth(spread, memory.metric.precision.detach(), domains)
     inductive = SynTrans(head, text, alpha=alpha, worth=worth, memory=memory, blind=level == "prior")
     return TransductiveSynTrans(inductive) if level == "transductive" else inductive

@@ -1,4 +1,4 @@
-"""Interfaces of few-shot methods: `Method`, `LinearMethod`, `InSpace`; and their accuracy.
+"""Interfaces of few-shot methods: `Method`, `LinearMethod`, `InSpace`, `ReadsSupports`; and their accuracy.
 
 Sizes: E episodes, N ways, K shots, Q queries per class, d feature dimensions, C classes of the split.
 Queries are ordered by class: query number c * Q + i belongs to class c of its episode.
@@ -6,7 +6,7 @@ Queries are ordered by class: query number c * Q + i belongs to class c of its e
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,27 @@ class LinearMethod(ABC):
     ) -> Float[Tensor, "e m n"]:
         """See `Method.scores`."""
         return self.classifiers(support, classes).scores(query)
+
+
+@runtime_checkable
+class ReadsSupports(Protocol):
+    """A linear method that takes something of the supports, whatever their texts: a scorer makes it once for all.
+
+    Methods share it where their `reader` is the same object.
+    """
+
+    @property
+    def reader(self) -> object:
+        """What reads."""
+        ...
+
+    def read(self, support: Float[Tensor, "e n k d"]) -> Any:
+        """What it takes of the supports."""
+        ...
+
+    def classify(self, reading: Any, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """`LinearMethod.classifiers` of supports that are read."""
+        ...
 
 
 def accuracy(scores: Float[Tensor, "e m n"]) -> Float[Tensor, " e"]:

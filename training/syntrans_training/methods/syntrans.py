@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.evidence_of_val import EvidenceOfVal, Reading
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
@@ -43,16 +44,24 @@ class SynTrans(LinearMethod):
         with torch.no_grad():
             self.space = memory or head.build_memory()
             self.semantic = head.semantic_weights(text, self.space)
+        self._of_val: dict[int, EvidenceOfVal] = {}
 
     @property
     def within(self) -> "SynTransWithin":
         """See `InSpace`."""
         return SynTransWithin(self)
 
+    def of_val(self, shots: int) -> EvidenceOfVal:
+        """The classifiers where alpha of val stands, for a number of shots."""
+        if shots not in self._of_val:
+            self._of_val[shots] = EvidenceOfVal(self.head, self.space, self.semantic, alpha=self.alpha, shots=shots)
+        return self._of_val[shots]
+
+    @torch.no_grad()
     def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
-        with torch.no_grad():
-            return self.within.judge(self.space.project(support), classes)
+        within = self.within
+        return within.judge(within.read(self.space.project(support)), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -67,20 +76,37 @@ class SynTransWithin(LinearMethod):
 
     method: SynTrans
 
-    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
+    @property
+    def reader(self) -> BaseClassMemory:
+        """See `ReadsSupports`: methods of one memory are of one head."""
+        return self.method.space
+
+    @torch.no_grad()
+    def read(self, support: Float[Tensor, "e n k d"]) -> Reading:
+        """See `ReadsSupports`."""
+        mean = support.mean(2)
+        return Reading(mean, self.method.head.visual_weights(mean, self.method.space), support.shape[2])
+
+    def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
         of = self.method
         if of.worth is None:
             return None
         if of.blind:
-            return of.worth.prior(of.alpha, support.shape[2], tasks=len(classes))
-        return of.worth.judge(of.alpha, Supports(support.mean(2), of.semantic[classes], support.shape[2]))
+            return of.worth.prior(of.alpha, reading.shots, tasks=len(classes))
+        return of.worth.judge(of.alpha, Supports(reading.mean, of.semantic[classes], reading.shots))
 
-    @torch.no_grad()
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
-        of, shots, judged = self.method, support.shape[2], self.judge(support, classes)
-        weights = of.head.both_weights(support.mean(2), of.semantic[classes], of.space, shots=shots)
+        return self.classify(self.read(support), classes)
+
+    @torch.no_grad()
+    def classify(self, reading: Reading, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `ReadsSupports`."""
+        of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
+        if judged is None and of.head.fusion == "evidence":
+            return LinearClassifiers(*of.of_val(shots)(reading, classes))
+        weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
         of_task = {} if judged is None else vars(judged)
         return LinearClassifiers(*of.head.classify(weights, shots=shots, alpha=of.alpha, **of_task))
 

@@ -76,7 +76,7 @@ def fuse_evidence(
     one class would be longer than its neighbours', and linear scores compare only classes of one variance. Where all
     pictures of a task lie elsewhere, the mean of all classes is `offset`. Derived.
     """
-    a, b = _parts(alpha)
+    a, b = parts(alpha)
     total = a * shots + b * precision
     g = 1 - a * (1 - gate)
     fused = (a * shots * (visual - offset) + g * b * precision * semantic) / total
@@ -87,11 +87,11 @@ def evidence_variance(
     precision: Float[Tensor, "*p d"], *, shots: float | Float[Tensor, "*e n 1"], alpha: float | Float[Tensor, "*_e 1 1"]
 ) -> Float[Tensor, "*v d"]:
     """The variance of `fuse_evidence` alone."""
-    a, b = _parts(alpha)
+    a, b = parts(alpha)
     return 1 + 1 / (a * shots + b * precision)
 
 
-def _parts(alpha: float | Float[Tensor, "*_e 1 1"]) -> tuple[Tensor, Tensor]:
+def parts(alpha: float | Float[Tensor, "*_e 1 1"]) -> tuple[Tensor, Tensor]:
     """How far pictures and text take part: a and b of docs/method.md (23)."""
     share = torch.as_tensor(alpha)
     return (2 - 2 * share).clamp(max=1), (2 * share).clamp(max=1)

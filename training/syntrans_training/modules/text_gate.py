@@ -30,6 +30,8 @@ class TextGate(nn.Module):
     ) -> Float[Tensor, "e n 1"]:
         """g_c in [1e-4, 1) of every class, from the weights of its pictures and of its text in the shared space."""
         rho = 1 / (1 / shots + 1 / precision)
-        evidence = ((2 * visual - semantic) * semantic) @ rho.unsqueeze(-1) / 2  # the difference of squares
-        # Never quite shut: a text of precision 0 alone would be no classifier at all.
+        return self.opened(((2 * visual - semantic) * semantic) @ rho.unsqueeze(-1) / 2)  # the difference of squares
+
+    def opened(self, evidence: Float[Tensor, "*e"]) -> Float[Tensor, "*e"]:
+        """g_c by half that difference; never quite shut: a text of precision 0 alone would be no classifier."""
         return torch.sigmoid(self.bias + self.slope * evidence).clamp(min=1e-4)

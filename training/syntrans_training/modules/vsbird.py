@@ -167,10 +167,19 @@ class VSBird(nn.Module):
         return weights
 
     def both_weights(
-        self, mean: Float[Tensor, "e n d"], semantic: Float[Tensor, "e n d"], memory: BaseClassMemory, *, shots: int
+        self,
+        mean: Float[Tensor, "e n d"],
+        semantic: Float[Tensor, "e n d"],
+        memory: BaseClassMemory,
+        *,
+        shots: int,
+        visual: Float[Tensor, "e n d"] | None = None,
     ) -> Weights:
-        """Visual and semantic weights, with the gate between them; `mean` is that of `shots` supports."""
-        visual, precision = self.visual_weights(mean, memory), memory.metric.precision
+        """Visual and semantic weights, with the gate between them; `mean` is that of `shots` supports.
+
+        `visual`: the visual ones, where they are known.
+        """
+        visual, precision = self.visual_weights(mean, memory) if visual is None else visual, memory.metric.precision
         gate = 1.0 if self.text_gate is None else self.text_gate(mean, semantic, precision, shots)
         return Weights(visual, semantic, precision, gate)
 

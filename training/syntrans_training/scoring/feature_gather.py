@@ -7,6 +7,7 @@ the number of linear methods.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import LinearClassifiers, LinearMethod, Method
+from syntrans_training.methods.base import ReadsSupports
 
 CACHE_BYTES = 1 << 20  # of gathered queries at once on a CPU: about a core's second-level cache
 DEVICE_BYTES = 1 << 30  # and on a GPU, where starting a kernel costs more than memory
@@ -38,8 +40,7 @@ class FeatureGather:
             torch.from_numpy(ids).to(device) for ids in (tasks.classes, tasks.support, tasks.query)
         )
         support, images = self._supports(support_ids), query_ids.flatten(1)
-        linear_methods = [m.classifiers(support, classes) for m in methods if isinstance(m, LinearMethod)]
-        linear = iter(self._linear_scores(images, linear_methods))
+        linear = iter(self._linear_scores(images, _classifiers(methods, support, classes)))
         query: Tensor | None = None
         for method in methods:
             if isinstance(method, LinearMethod):
@@ -82,3 +83,19 @@ class FeatureGather:
             if linear.bias is not None:
                 scores[j] = scores[j] + linear.bias.unsqueeze(1)
         return scores
+
+
+def _classifiers(
+    methods: Sequence[Method], support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]
+) -> list[LinearClassifiers]:
+    """Those of the linear ones; what several take of the supports is made once."""
+    readings: dict[int, Any] = {}
+    found = []
+    for method in methods:
+        if isinstance(method, ReadsSupports):
+            if id(method.reader) not in readings:
+                readings[id(method.reader)] = method.read(support)
+            found.append(method.classify(readings[id(method.reader)], classes))
+        elif isinstance(method, LinearMethod):
+            found.append(method.classifiers(support, classes))
+    return found

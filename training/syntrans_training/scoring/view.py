@@ -23,6 +23,8 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 Kept = TypeVar("Kept")
 
+CPU_CHUNK = 100  # episodes at once of a CPU's thread: what is made of more no longer fits its cache
+
 
 @dataclass
 class View:
@@ -52,7 +54,8 @@ class View:
                 return len(part), [keep(part, name, of_row) for name, of_row in zip(self.rows, scores, strict=True)]
 
         with _workers(1 if seen.is_cuda else torch.get_num_threads()) as (pool, workers):
-            yield from pool.map(answer, tasks.chunks(max(1, chunk // workers)))
+            at_once = chunk if seen.is_cuda else min(chunk // workers, CPU_CHUNK)
+            yield from pool.map(answer, tasks.chunks(max(1, at_once)))
 
     @torch.inference_mode()
     def _brought(self, tasks: Episodes) -> tuple[Tensor, Tensor | None, list[Method]]:

@@ -6,8 +6,8 @@ are those of other classes (docs/method.md (30) to (37)). The slope is that of t
 how exactly a task tells it, the other assignments of its texts to its classes say, so that nothing has to be assumed of
 the noise. A class is the mean over all slopes, by how probable each is, of what it would be with texts of that slope:
 texts of other classes leave the pictures, drawn to the mean of all classes as far as classes of no text are.
-`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody (benchmarks/fusion_prior.py).
-Derived.
+`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody (benchmarks/fusion_prior.py);
+`HOME` that of pictures of val's own data set, where all is as on val but perhaps the texts. Derived.
 """
 
 from dataclasses import dataclass, fields
@@ -32,7 +32,8 @@ class DomainPrior:
     `slope`: deviation of the log slope of right texts, whose mean is 0 at home and falls by `elsewhere` times the share
     of the offset; `exact`: how much more exactly texts tell a class than on val, since novel classes lie closer
     together and scatter more; `alike`: how far the spread of direction j of classes of no text is drawn to that of
-    all directions; `decision`: what the slope's likelihood counts, since a text that is half believed does harm.
+    all directions; `decision`: what the slope's likelihood counts, since a text that is half believed does harm;
+    `own`: pictures lie where val's lie, and right texts tell as much as the head has it.
     """
 
     mixed_up: float = 0.3
@@ -42,9 +43,11 @@ class DomainPrior:
     exact: float = 1.25
     alike: float = 0.65
     decision: float = 1.7
+    own: bool = False
 
 
 DOMAINS = DomainPrior()
+HOME = DomainPrior(mixed_up=0.25, slope=0.1, exact=1.0, decision=1.4, own=True)
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,13 @@ class TextWorth:
     def prior(self, alpha: float, shots: float, *, tasks: int = 1) -> Judged:
         """In a domain that nothing is known of, the same for all tasks."""
         share = self._log_prior(torch.zeros(tasks, 1)).softmax(1)
-        return Judged(*self._average(alpha, shots, share), torch.zeros(tasks, 1, len(self.precision)))
+        return Judged(*self.average(alpha, shots, share), torch.zeros(tasks, 1, len(self.precision)))
 
     def judge(self, alpha: float, supports: Supports) -> Judged:
         """In each task, by what the task's supports say; no other task and no query is looked at."""
         offset, away = self._offset(supports)
         share = (self._log_prior(away) + self.domains.decision * self._log_likelihood(supports, offset)).softmax(1)
-        return Judged(*self._average(alpha, supports.shots, share), offset)
+        return Judged(*self.average(alpha, supports.shots, share), offset)
 
     @cached_property
     def _slopes(self) -> Float[Tensor, " g"]:
@@ -156,7 +159,7 @@ class TextWorth:
         misfit = (slope.unsqueeze(1) - self._slopes).square() / error.unsqueeze(1)
         return -(freedom + 1) / 2 * misfit.log1p()
 
-    def _average(
+    def average(
         self, alpha: float, shots: float, share: Float[Tensor, "e g"]
     ) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1 d"]]:
         """The one slope and precision that make of pictures and text what all slopes make on average: (33), (35)."""
@@ -164,6 +167,8 @@ class TextWorth:
         explained = used.square().clamp(max=1)
         spread, exact = self.spread.between / self.spread.within, self.domains.exact
         no_text = spread ** (1 - self.domains.alike) * spread.mean() ** self.domains.alike
+        if self.domains.own:
+            no_text = torch.maximum(no_text, 1 / self.precision)
         left = explained * torch.minimum(1 / self.precision, no_text) + (1 - explained) * no_text
         precision = torch.where(used > 0, exact, 1.0) / left
         a, b = max(min(1.0, 2 - 2 * alpha), 1e-6), max(min(1.0, 2 * alpha), 1e-6)
@@ -174,6 +179,9 @@ class TextWorth:
 
     def _offset(self, supports: Supports) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1"]]:
         """Where all pictures of a task lie, and the share of their mean that is not chance: docs/method.md (36)."""
+        if self.domains.own:
+            nothing = torch.zeros_like(supports.mean[:, :1])
+            return nothing, nothing[..., 0]
         mean = supports.mean.mean(1, keepdim=True)
         apart = (supports.mean - mean).square().sum(1, keepdim=True) / (supports.mean.shape[1] - 1)
         weighed = [(x / self._variance(supports.shots)).sum(-1) for x in (mean.square(), apart)]
