@@ -90,12 +90,12 @@ def _classifiers(
 ) -> list[LinearClassifiers]:
     """Those of the linear ones; what several take of the supports is made once."""
     readings: dict[int, Any] = {}
-    found = []
+    classifiers = []
     for method in methods:
         if isinstance(method, ReadsSupports):
             if id(method.reader) not in readings:
                 readings[id(method.reader)] = method.read(support)
-            found.append(method.classify(readings[id(method.reader)], classes))
+            classifiers.append(method.classify(readings[id(method.reader)], classes))
         elif isinstance(method, LinearMethod):
-            found.append(method.classifiers(support, classes))
-    return found
+            classifiers.append(method.classifiers(support, classes))
+    return classifiers

@@ -1,9 +1,9 @@
-"""The classifiers where alpha of val stands, beside those of the head itself."""
+"""SynTrans where alpha of val stands, beside the classifiers of the head itself."""
 
 import pytest
 import torch
 
-from syntrans_training.methods.evidence_of_val import EvidenceOfVal, Reading
+from syntrans_training.methods.syntrans import EvidenceOfVal, Reading
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
 
@@ -26,9 +26,9 @@ def test_they_are_those_of_the_head(alpha: float, shots: int, *, gate: bool) -> 
         memory, mean = head.build_memory(), rand(2, 3, D, seed=4)
         semantic = head.semantic_weights(rand(C, S, seed=5), memory)
         reading = Reading(mean, head.visual_weights(mean, memory), shots)
-        found = EvidenceOfVal(head, memory, semantic, alpha=alpha, shots=shots)(reading, CLASSES)
+        ours = EvidenceOfVal(head, memory, semantic, alpha=alpha, shots=shots)(reading, CLASSES)
         expected = head.classify(
             head.both_weights(mean, semantic[CLASSES], memory, shots=shots), shots=shots, alpha=alpha
         )
-    for ours, of_head in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, of_head, atol=1e-5, rtol=1e-4)
+    for made, of_head in zip(ours, expected, strict=True):
+        torch.testing.assert_close(made, of_head, atol=1e-5, rtol=1e-4)
