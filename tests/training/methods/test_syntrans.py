@@ -30,5 +30,5 @@ def test_they_are_those_of_the_head(alpha: float, shots: int, *, gate: bool) -> 
         expected = head.classify(
             head.both_weights(mean, semantic[CLASSES], memory, shots=shots), shots=shots, alpha=alpha
         )
-    for made, of_head in zip(ours, expected, strict=True):
-        torch.testing.assert_close(made, of_head, atol=1e-5, rtol=1e-4)
+    for direct, of_head in zip(ours, expected, strict=True):
+        torch.testing.assert_close(direct, of_head, atol=1e-5, rtol=1e-4)
