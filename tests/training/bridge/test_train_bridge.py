@@ -160,7 +160,8 @@ def test_tasks_of_the_runs_own_pictures_are_judged_by_the_prior_of_such(world, b
     side.bridges.spreads["kept", 1] = [spread] * HOW.seeds
     rows = build_rows(side, {}, n_classes=C - BASE, shots=1, draws=1, level=level)
     for method in rows[row].methods:
-        assert isinstance(method, SynTrans) and method.worth is not None
+        assert isinstance(method, SynTrans)
+        assert method.worth is not None
         assert method.worth.domains == prior
 
 
