@@ -1,4 +1,4 @@
-"""Learn the prior of the fusion of a task (`DOMAINS` of text/task_alpha.py) over kinds of domain.
+"""Learn the prior of the fusion of a task (`DOMAINS` of text/task_alpha.py, or `HOME`) over kinds of domain.
 
 python benchmarks/fusion_prior.py --home RUN ... --away RUN PICTURES DESCRIPTORS ... [--episodes N] [--quick]
 
@@ -7,7 +7,7 @@ are four kinds of domain each (fusion.py), by every number of shots. A kind's lo
 below what is best there without looking at the task: alpha of val or the 1/K rule with right texts, alpha of val with
 noisier pictures, alpha of val or visual only with texts half shuffled, visual only with shuffled ones. Half a point is
 allowed, and a whole one with shuffled texts. The mean square of what is lost beyond that is made smaller number by
-number, each times 0.85 or 1.18, until none helps.
+number, each times 0.85 or 1.18, until none helps. Without --away the prior of a run's own pictures is learned so.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.methods import Prototype, SynTrans
 from syntrans_training.methods.base import Method, accuracy
-from syntrans_training.text.task_alpha import DOMAINS, DomainPrior, TextWorth
+from syntrans_training.text.task_alpha import DOMAINS, HOME, DomainPrior, TextWorth
 
 DRAWS = 5  # of what is drawn in a kind of domain; they share its episodes
 FACTORS = (0.85, 1.18)
@@ -143,7 +143,7 @@ def main() -> int:
         every += kinds(
             run, "away", open_evaluated_split(run, descriptors=Path(descriptors), views=False, data=data), *size
         )
-    prior = learn(every, DOMAINS)
+    prior = learn(every, DOMAINS if given.away else HOME)
     for name, loss in losses(every, prior).items():
         print(f"{name:<44}{loss:8.2f}")
     print(prior)
