@@ -20,7 +20,10 @@ ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
 @dataclass(frozen=True)
 class Reading:
-    """What a head makes of supports, whatever their texts: their mean, the visual weights, and of how many it is."""
+    """What a head makes of supports, whatever their texts: their mean, the visual weights, and of how many it is.
+
+    docs/method.md (19) to (22).
+    """
 
     mean: Float[Tensor, "e n d"]
     visual: Float[Tensor, "e n d"]
