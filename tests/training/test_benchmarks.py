@@ -251,6 +251,7 @@ def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_mo
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_told_which_texts_are_wrong_loses_no_more_where_more_is_allowed(
     benchmark: Callable[[str], Any],
     trained_on_features: Path,
