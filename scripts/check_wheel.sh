@@ -3,7 +3,8 @@
 # The rows predict and photo are the quick start of `syntrans predict`: a folder of pictures to a CSV, network off.
 # The source distribution is unpacked elsewhere. All of its tests are collected there, which imports every test file and
 # what it tests; a part is run: those of the contract, the pages, the foundation and the world, less the slow ones.
-# The row with vLLM takes the versions that `make setup` has fetched, so that nothing large is downloaded again.
+# One row takes the lowest versions that pyproject.toml allows. The row with vLLM takes the versions that `make setup` has
+# fetched, so that nothing large is downloaded again.
 # Usage: scripts/check_wheel.sh [cpu|cuda]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +16,7 @@ trap 'kill "${installs:-}" 2>/dev/null || true; rm -rf "$unpacked"' EXIT
 use_the_wheel() {
   "$python" scripts/check_installs.py --extras base openai predict photo serve
   "$python" scripts/check_installs.py --extras openai --how extra tool
+  "$python" scripts/check_installs.py --extras openai --lowest
   "$python" scripts/check_installs.py --extras "$engine" --constraints "requirements/$engine.txt"
   echo "the wheel works outside the checkout"
 }

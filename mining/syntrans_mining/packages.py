@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models_config import EngineConfig
 
-SERVER = "use a server: --set engine.kind=openai"
+SERVER = "use a server: --config server"
 NO_CLIP = "go without: --set clip=null"
 
 
@@ -52,7 +52,9 @@ def needed_packages(config: MiningConfig) -> list[Needed]:
         return []
     needed = []
     if kind in {"vllm", "ray"}:
-        needed.append(Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch"), SERVER))
+        needed.append(
+            Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch", "transformers"), SERVER)
+        )
     if kind == "ray":
         needed.append(Needed("engine.kind ray", "ray", ("ray",)))
     if kind == "openai":
