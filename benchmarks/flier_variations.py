@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from quick import add_quick, target
 
 from syntrans.files.semantic_hash import semantic_hash
@@ -27,7 +26,6 @@ from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine.devices import one_thread
 from syntrans_training.flier.evaluate import read_report
 from syntrans_training.flier.rows import FLIER, PIXELS, ROWS
-from syntrans_training.flier.task import Task, draw_shots
 from syntrans_training.flier.train import accuracy, open_tasks, recipe_of, seeds_of, task_key
 from syntrans_training.scoring.metrics import interval, paired
 
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syntrans_training.config.flier import FlierConfig
-    from syntrans_training.flier.tasks_of_split import SplitTasks
+    from syntrans_training.flier.tasks_of_split import FlierTasks
 
 USUAL = Path(__file__).parent / "results" / "flier-variations.json"
 AS_IT_IS = "as it is"
@@ -54,23 +52,13 @@ def variations(config: FlierConfig, imagined: list[int]) -> dict[str, Change]:
     return lines | {f"{n} imagined": {"imagined_per_class": n} for n in imagined if n != config.imagined_per_class}
 
 
-def tasks_of(tasks: SplitTasks, shots: int, seeds: list[int]) -> list[Task]:
-    """The tasks of val that a training chooses its settings on."""
-    query = tasks.pictures.at(torch.from_numpy(tasks.division.test))
-    shown = [tasks.pictures.at(draw_shots(tasks.division, shots, seed)) for seed in seeds]
-    return [
-        Task(shots, seed, real, tasks.imagined, query, tasks.text, tasks.projection)
-        for seed, real in zip(seeds, shown, strict=True)
-    ]
-
-
 class Measurer:
     """Measures lines at one number of shots; the row of pixels alone, in which no latent has a part, only once."""
 
     def __init__(self) -> None:
         self.pixels: dict[tuple[int, int], NDArray[np.float64]] = {}
 
-    def __call__(self, config: FlierConfig, tasks: SplitTasks, shots: int) -> dict[str, Any]:
+    def __call__(self, config: FlierConfig, tasks: FlierTasks, shots: int) -> dict[str, Any]:
         """One line; accuracies in percent."""
         alone = {"trained": 1.0, "fusion": 1.0}
         scores = _scores(config, tasks, shots, FLIER, [alone])
@@ -86,15 +74,16 @@ class Measurer:
 
 
 def _scores(
-    config: FlierConfig, tasks: SplitTasks, shots: int, row: str, more: list[dict[str, float]]
+    config: FlierConfig, tasks: FlierTasks, shots: int, row: str, more: list[dict[str, float]]
 ) -> list[NDArray[np.float32]]:
     """Of a row by every setting that val chooses from, and `more`: [seeds, m, C]."""
     settings = [*ROWS[row].settings({"trained": config.trained_shares, "fusion": config.fusions}), *more]
-    parts = [ROWS[row].run(task, recipe_of(config), settings)[0] for task in tasks_of(tasks, shots, seeds_of(config))]
+    of_shots = [tasks.task(shots, seed) for seed in seeds_of(config)]
+    parts = [ROWS[row].run(task, recipe_of(config), settings)[0] for task in of_shots]
     return [np.stack([part[i].detach().numpy() for part in parts]) for i in range(len(settings))]
 
 
-def _best(scores: list[NDArray[np.float32]], tasks: SplitTasks) -> NDArray[np.float64]:
+def _best(scores: list[NDArray[np.float32]], tasks: FlierTasks) -> NDArray[np.float64]:
     """Whether the best setting is right about each picture, [m], mean over seeds."""
     best = max(scores, key=lambda one: float(accuracy(one, tasks.truth).mean()))
     right: NDArray[np.float64] = (best.argmax(-1) == tasks.truth).astype(float).mean(0)

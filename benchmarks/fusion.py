@@ -32,7 +32,7 @@ from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 from syntrans_training.text.class_vectors import derangement, half_deranged
-from syntrans_training.text.task_alpha import DOMAINS, HOME, measure_spread
+from syntrans_training.text.task_alpha import DOMAINS, measure_spread
 
 ALPHAS = tuple(i / 20 for i in range(21))
 LEVELS: tuple[Level, ...] = ("val", "prior", "inductive", "transductive")
@@ -80,7 +80,7 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
     """Accuracies in percent by level and alpha, and the weight and slope of the text in those that look at tasks."""
     heads, spreads = run.bridges.heads[main, shots], run.bridges.spreads[main, shots]
     alpha = run.bridges.choices[main, shots]["alpha"]
-    prior = HOME if domain.name.startswith("home") else DOMAINS
+    prior = run.bridges.own_pictures(main, shots) if domain.name.startswith("home") else DOMAINS
     rows: dict[str, ScoredClassifier] = {
         level: ScoredClassifier(
             tuple(

@@ -23,13 +23,14 @@ from syntrans.provenance import made_by
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.build_encoder import build_encoder
 from syntrans_training.encoder.features import run_encoder
 from syntrans_training.encoder.open_encoder import open_encoder
-from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine.devices import pick_device, pick_precision
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.methods import accuracy
 from syntrans_training.modules.whiten import fit_whitening
+from syntrans_training.pipeline.encoder_stage import encoder_stage
 from syntrans_training.scoring.metrics import interval, paired
 from syntrans_training.scoring.prototype_accuracy import CHUNK, prototype_cosines
 
@@ -87,7 +88,7 @@ def val_accuracies(folder: Path, file: str, config: TrainConfig, val: Split, tas
     """Accuracy of cosine prototypes in every task, by the number of shots."""
     device = pick_device(config.device)
     precision = pick_precision(config.encoder.precision, device)
-    encoder, _ = open_encoder(folder, config.encoder, device, file)
+    encoder, _ = open_encoder(folder / file, build_encoder(config.encoder), device)
     values = run_encoder(encoder, val, size=config.encoder.test_size, device=device, precision=precision)
     unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
     return {

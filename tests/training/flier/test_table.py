@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from syntrans.views.labels import FLIER_LABELS
-from syntrans_training.flier.rows import FLIER, IMAGE_BRANCH, PIXELS
+from syntrans_training.flier.rows import FLIER, GROUPS, IMAGE_BRANCH, PIXELS
 from syntrans_training.flier.table import render, verdict
 
 SHOTS = ("1", "2", "4", "8", "16")
@@ -18,6 +18,7 @@ def summary() -> dict[str, Any]:
     assert f"{FLIER} - {PIXELS}" in pairs
     return {
         "protocol": {"ways": 100, "test": 3000, "seeds": 3},
+        "groups": GROUPS,
         "data": {"looks_at_novel": 2},
         "results": {k: dict.fromkeys(FLIER_LABELS, value) for k in SHOTS},
         "contrasts": {k: dict.fromkeys(pairs, lead) for k in SHOTS},

@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from syntrans.config import StrictModel
 from syntrans_training.config.data import DataConfig
+from syntrans_training.config.evaluation import EpisodesConfig
 from syntrans_training.config.shares import Share
 from syntrans_training.config.text import TextConfig
 
@@ -47,6 +48,13 @@ class LossConfig(StrictModel):
     latent: NonNegativeFloat = Field(0.5, description="Weight of the cross-entropy of the latent branch's logits.")
 
 
+class FlierEpisodesConfig(EpisodesConfig):
+    """Frozen few-shot tasks, each with a training of its own."""
+
+    episodes: int = Field(200, ge=2, description="Number of novel tasks; one alone has no interval.")
+    val_episodes: PositiveInt = Field(100, description="Number of val tasks, on which settings are chosen.")
+
+
 class FlierConfig(StrictModel):
     """Everything `syntrans train --config flier` needs besides the descriptor file."""
 
@@ -65,6 +73,10 @@ class FlierConfig(StrictModel):
     support_pool: PositiveInt = Field(
         30, description="Pictures of a class that shots are drawn from; all others that mining has not seen are tested."
     )
+    episodes: FlierEpisodesConfig | None = Field(
+        None,
+        description="Frozen few-shot tasks, not all classes at once; shots, seeds and support_pool do not count then.",
+    )
     latent_encoder: LatentEncoderConfig = LatentEncoderConfig()
     phase1: Phase1Config = Phase1Config()
     phase2: Phase2Config = Phase2Config()
@@ -80,3 +92,8 @@ class FlierConfig(StrictModel):
         min_length=1,
         description="Shares of what training changed in head and projection, of which val takes one; 0: CLIP's own.",
     )
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Numbers of shots that are trained and tested."""
+        return self.episodes.shots if self.episodes else self.shots

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
-from syntrans_training.modules.fusion import parts
+from syntrans_training.modules.evidence_of_val import EvidenceOfVal
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
@@ -28,52 +28,6 @@ class Reading:
     mean: Float[Tensor, "e n d"]
     visual: Float[Tensor, "e n d"]
     shots: int
-
-
-class EvidenceOfVal:
-    """Classifiers of one head and the texts of a split, where fusion is `evidence` and alpha of val stands.
-
-    Those of `VSBird.classify`, docs/method.md (22) and (23): every direction has one precision in all tasks, so what
-    does not depend on a task is made once, per class. Of a task only its visual weights are gone through.
-
-    Args: semantic: [C, d] what the texts of the split's classes predict; alpha: of val; shots: of every class.
-    """
-
-    def __init__(
-        self, head: VSBird, memory: BaseClassMemory, semantic: Float[Tensor, "c d"], *, alpha: float, shots: int
-    ) -> None:
-        precision, (self.of_pictures, of_text) = memory.metric.precision, parts(alpha)
-        total = self.of_pictures * shots + of_text * precision
-        self.scaled = head.log_scale.exp() / (1 + 1 / total)  # of the logits, by the variance of a query
-        self.visual = self.of_pictures * shots / total
-        self.text = of_text * precision / total * semantic
-        self.weight = self.scaled * self.text
-        self.square = (self.weight * self.text).sum(-1)
-        self.gate = head.text_gate
-        rho = 1 / (1 / shots + 1 / precision)
-        self.expected, self.plain = rho * semantic, semantic.square() @ rho / 2
-
-    def __call__(
-        self, reading: Reading, classes: Int[Tensor, "e n"]
-    ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
-        """Weights and biases of tasks with these classes of the split."""
-        gate = self._gate(reading.mean, classes)
-        visual = self.visual * reading.visual
-        crossed = gate * _own(visual @ self.weight.T, classes)
-        weight = self.scaled * visual
-        square = torch.linalg.vecdot(weight, visual) + 2 * crossed + gate.square() * self.square[classes]
-        return weight.addcmul_(gate.unsqueeze(-1), self.weight[classes]), -square / 2
-
-    def _gate(self, mean: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"]) -> Float[Tensor, "e n"]:
-        if self.gate is None:
-            return torch.ones_like(classes, dtype=mean.dtype)
-        evidence = _own(mean @ self.expected.T, classes) - self.plain[classes]
-        return 1 - self.of_pictures * (1 - self.gate.opened(evidence))
-
-
-def _own(products: Float[Tensor, "e n c"], classes: Int[Tensor, "e n"]) -> Float[Tensor, "e n"]:
-    """Of products with all classes those of each with its own."""
-    return products.gather(-1, classes.unsqueeze(-1)).squeeze(-1)
 
 
 class SynTrans(LinearMethod):
@@ -163,7 +117,7 @@ class SynTransWithin(LinearMethod):
         """See `ReadsSupports`."""
         of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
         if judged is None and of.head.fusion == "evidence":
-            return LinearClassifiers(*of.of_val(shots)(reading, classes))
+            return LinearClassifiers(*of.of_val(shots)(reading.mean, reading.visual, classes))
         weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
         of_task = {} if judged is None else vars(judged)
         return LinearClassifiers(*of.head.classify(weights, shots=shots, alpha=of.alpha, **of_task))

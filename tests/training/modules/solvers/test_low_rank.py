@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from syntrans_training.modules.low_rank import invert
+from syntrans_training.modules.solvers.low_rank import invert
 
 
 @pytest.mark.parametrize("rank", [1, 4, 9])

@@ -1,9 +1,9 @@
-"""SynTrans where alpha of val stands, beside the classifiers of the head itself."""
+"""Evidence fusion where alpha of val stands, beside the classifiers of the head itself."""
 
 import pytest
 import torch
 
-from syntrans_training.methods.syntrans import EvidenceOfVal, Reading
+from syntrans_training.modules.evidence_of_val import EvidenceOfVal
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
 
@@ -25,8 +25,8 @@ def test_they_are_those_of_the_head(alpha: float, shots: int, *, gate: bool) -> 
         head.log_scale.fill_(0.7)
         memory, mean = head.build_memory(), rand(2, 3, D, seed=4)
         semantic = head.semantic_weights(rand(C, S, seed=5), memory)
-        reading = Reading(mean, head.visual_weights(mean, memory), shots)
-        ours = EvidenceOfVal(head, memory, semantic, alpha=alpha, shots=shots)(reading, CLASSES)
+        visual = head.visual_weights(mean, memory)
+        ours = EvidenceOfVal(head, memory, semantic, alpha=alpha, shots=shots)(mean, visual, CLASSES)
         expected = head.classify(
             head.both_weights(mean, semantic[CLASSES], memory, shots=shots), shots=shots, alpha=alpha
         )

@@ -4,7 +4,6 @@ An identity holds what changes the weights and nothing else, so equal generation
 """
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,23 +12,12 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
 from syntrans_training.encoder.cmkd import teacher_backbone_key
+from syntrans_training.encoder.training import Generation
 from syntrans_training.engine.devices import pick_compile, pick_precision
 from syntrans_training.engine.run_files import ENCODER, METRICS
 from syntrans_training.engine.trainer import Recipe
 
 _VERSION = 2  # raise it when the same configuration would train other weights
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One training of the encoder: what it is, where it goes, and the generation it starts from."""
-
-    method: str
-    identity: str
-    file: str
-    metrics: str
-    recipe: Recipe
-    teacher: "Generation | None" = None
 
 
 _COMMON = {
@@ -68,13 +56,13 @@ def plan(
     if config.method != "skd-gen1":
         gamma = {"gamma": config.rotation_gamma} if config.method == "skd-gen0" else {}
         identity = semantic_hash({**parts, "method": config.method, **gamma})
-        return Generation(config.method, identity, ENCODER, METRICS, recipe)
+        return _last(config, config.method, identity, recipe)
     identity = semantic_hash({**parts, "method": "skd-gen0", "gamma": config.rotation_gamma})
-    teacher = _first("skd-gen0", identity, recipe)
+    teacher = _first(config, "skd-gen0", identity, recipe)
     changes = config.generation1.model_dump(include={"epochs", "lr", "decay_epochs"})
     second = dataclasses.replace(recipe, **changes, warmup_epochs=0.0)  # the weights are trained already
     identity = semantic_hash({"distill": config.generation1.model_dump(mode="json"), "teacher": identity})
-    return Generation("skd-gen1", identity, ENCODER, METRICS, second, teacher)
+    return _last(config, "skd-gen1", identity, second, teacher)
 
 
 def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledge_key: str) -> Generation:
@@ -90,17 +78,24 @@ def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledg
         "tasks": {**tasks, "tasks": settings.tasks_per_step, "steps": settings.steps_per_epoch},
     }
     if not settings.relation_weight:
-        return Generation("cmkd", semantic_hash({**parts, "method": "cmkd"}), ENCODER, METRICS, recipe)
+        return _last(config, "cmkd", semantic_hash({**parts, "method": "cmkd"}), recipe)
     first = dataclasses.replace(recipe, epochs=settings.teacher_epochs, lr=settings.teacher_lr)
     about = {"mirror": settings.mirror_weight, **settings.model_dump(include={"teacher_epochs", "teacher_lr", "width"})}
     seen = {"eyes": teacher_backbone_key(settings.teacher_backbone), "knowledge": knowledge_key}
     identity = semantic_hash({**parts, "method": "cmkd-teacher", "teacher": about, **seen})
-    teacher = _first("cmkd-teacher", identity, first)
+    teacher = _first(config, "cmkd-teacher", identity, first)
     lesson = {"srl": settings.relation_weight, "relation": settings.relation, "temperature": settings.temperature}
     lesson |= {"queries_told": True} if settings.queries_told else {}  # left out otherwise: earlier students still fit
     identity = semantic_hash({**parts, "method": "cmkd", "lesson": lesson, "teacher": identity})
-    return Generation("cmkd", identity, ENCODER, METRICS, recipe, teacher)
+    return _last(config, "cmkd", identity, recipe, teacher)
 
 
-def _first(method: str, identity: str, recipe: Recipe) -> Generation:
-    return Generation(method, identity, f"{method}.safetensors", f"{method}.metrics.jsonl", recipe)
+def _first(config: EncoderConfig, method: str, identity: str, recipe: Recipe) -> Generation:
+    files = f"{method}.safetensors", f"{method}.metrics.jsonl"
+    return Generation(method, identity, *files, recipe, config.backbone, config.val_every)
+
+
+def _last(
+    config: EncoderConfig, method: str, identity: str, recipe: Recipe, teacher: Generation | None = None
+) -> Generation:
+    return Generation(method, identity, ENCODER, METRICS, recipe, config.backbone, config.val_every, teacher)

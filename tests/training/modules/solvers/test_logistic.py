@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from syntrans_training.methods import LogisticRegression
-from syntrans_training.modules.logistic import fit_logistic
+from syntrans_training.modules.solvers.logistic import fit_logistic
 
 E, N, D = 6, 5, 48
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from syntrans_training.modules.ridge import fit_ridge, leave_one_out
+from syntrans_training.modules.solvers.ridge import fit_ridge, leave_one_out
 
 C, D, S = 12, 8, 6
 

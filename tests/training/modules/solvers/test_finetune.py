@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from syntrans_training.modules import finetune as module
-from syntrans_training.modules.finetune import finetune
+from syntrans_training.modules.solvers import finetune as module
+from syntrans_training.modules.solvers.finetune import finetune
 
 TARGETS = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(0))
 START = torch.zeros(4, 3, 2)
