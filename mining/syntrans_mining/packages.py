@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SERVER = "use a server: --config server"
 NO_CLIP = "go without: --set clip=null"
+NO_CLIP_NO_SUMMARY = f"{NO_CLIP} --set compose.llm=null"  # a summary stands in an encoder's file
 
 
 _IMPORT = """
@@ -60,7 +61,8 @@ def needed_packages(config: MiningConfig) -> list[Needed]:
     if kind == "openai":
         needed.append(Needed("engine.kind openai", "openai", ("openai",)))
     if config.clip is not None:
-        needed.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), NO_CLIP))
+        without = NO_CLIP if config.compose.llm is None or config.compose.encoders else NO_CLIP_NO_SUMMARY
+        needed.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), without))
     if config.compose.encoders:
         needed.append(Needed("compose.encoders", "train", ("torch", "transformers"), "leave them out"))
     if any(is_hub_id(path) for path in _paths(config)):

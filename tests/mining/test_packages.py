@@ -49,3 +49,11 @@ def test_what_to_do_without_vllm_is_a_config_that_needs_neither_it_nor_clip() ->
     assert (shipped_dir("mining/configs") / f"{name}.yaml").is_file()
     config = load_config(MiningConfig, name, kind="mining/configs")
     assert [needed.packages for needed in packages.needed_packages(config)] == [("openai",)]
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu24", "gpu80", "world"])
+def test_what_to_do_without_clip_is_taken_by_the_config_at_hand(name: str) -> None:
+    needed = packages.needed_packages(load_config(MiningConfig, name, kind="mining/configs"))
+    (advice,) = [one.otherwise for one in needed if one.what == "CLIP"]
+    without = load_config(MiningConfig, name, kind="mining/configs", overrides=advice.split(" --set ")[1:])
+    assert "CLIP" not in [one.what for one in packages.needed_packages(without)]
