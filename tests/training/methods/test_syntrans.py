@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from syntrans_training.methods.syntrans import EvidenceOfVal, Reading
+from syntrans_training.methods.bridge_reader import Reading
+from syntrans_training.methods.syntrans import EvidenceOfVal
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
 

@@ -10,24 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod, ReadsSupports
+from syntrans_training.methods.bridge_reader import BridgeReader, Reading
 from syntrans_training.modules.fusion import parts
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a head makes of supports, whatever their texts: their mean, the visual weights, and of how many it is.
-
-    docs/method.md (19) to (22).
-    """
-
-    mean: Float[Tensor, "e n d"]
-    visual: Float[Tensor, "e n d"]
-    shots: int
 
 
 class EvidenceOfVal:
@@ -102,6 +91,7 @@ class SynTrans(LinearMethod):
         with torch.no_grad():
             self.space = memory or head.build_memory()
             self.semantic = head.semantic_weights(text, self.space)
+        self.reader = BridgeReader(head, self.space)
         self._of_val: dict[int, EvidenceOfVal] = {}
 
     @property
@@ -119,7 +109,7 @@ class SynTrans(LinearMethod):
     def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
         within = self.within
-        return within.judge(within.read(self.space.project(support)), classes)
+        return within.judge(within.read(self.space.project(support), classes), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -128,22 +118,11 @@ class SynTrans(LinearMethod):
             return replace(within, weight=within.weight @ self.space.metric.transform)
 
 
-@dataclass(frozen=True)
-class SynTransWithin(LinearMethod):
+class SynTransWithin(ReadsSupports):
     """`SynTrans` of pictures in the shared space (docs/method.md section 4)."""
 
-    method: SynTrans
-
-    @property
-    def reader(self) -> BaseClassMemory:
-        """See `ReadsSupports`: methods of one memory are of one head."""
-        return self.method.space
-
-    @torch.no_grad()
-    def read(self, support: Float[Tensor, "e n k d"]) -> Reading:
-        """See `ReadsSupports`."""
-        mean = support.mean(2)
-        return Reading(mean, self.method.head.visual_weights(mean, self.method.space), support.shape[2])
+    def __init__(self, method: SynTrans) -> None:
+        self.method, self.reader = method, method.reader
 
     def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
@@ -154,14 +133,10 @@ class SynTransWithin(LinearMethod):
             return of.worth.prior(of.alpha, reading.shots, tasks=len(classes))
         return of.worth.judge(of.alpha, Supports(reading.mean, of.semantic[classes], reading.shots))
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
-        """See `LinearMethod.classifiers`."""
-        return self.classify(self.read(support), classes)
-
     @torch.no_grad()
-    def classify(self, reading: Reading, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+    def classify(self, reading: Reading, classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:
         """See `ReadsSupports`."""
-        of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
+        of, judged = self.method, self.judge(reading, classes)
         if judged is None and of.head.fusion == "evidence":
             return LinearClassifiers(*of.of_val(shots)(reading, classes))
         weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
