@@ -204,12 +204,12 @@ class TransductiveWithin:
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             moved = replace(weights, visual=weights.visual + supports.mean - shown.mean)
             weight, bias = head.classify(moved, shots=seen, alpha=alpha, variance_shots=supports.shots, **vars(judged))
-            scores = query @ weight.mT + bias.unsqueeze(1)
-            probabilities = scores.softmax(-1)
-            seen = counts + probabilities.sum(1).unsqueeze(-1)
-            average = (counts * shown.mean + probabilities.mT @ query) / seen
+            scores = weight @ query.mT + bias.unsqueeze(-1)  # a class a row: a third faster than a query a row
+            probabilities = scores.softmax(1)
+            seen = counts + probabilities.sum(-1, keepdim=True)
+            average = torch.baddbmm(counts * shown.mean, probabilities, query) / seen
             supports = replace(supports, mean=average, shots=float(seen.mean()))
-        return scores, judged
+        return scores.mT.contiguous(), judged
 
 
 class ImaginedSynTrans(LinearMethod):

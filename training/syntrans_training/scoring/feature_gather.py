@@ -20,6 +20,7 @@ from syntrans_training.methods import LinearClassifiers, LinearMethod, Method
 from syntrans_training.methods.base import ReadsSupports, SupportReader
 
 CACHE_BYTES = 1 << 20  # of gathered queries at once on a CPU: about a core's second-level cache
+FEW = 10  # classifiers that are multiplied with queries rather than queries with them: a third faster
 READ = 1000  # pictures that are read at once
 DEVICE_BYTES = 1 << 30  # and on a GPU, where starting a kernel costs more than memory
 
@@ -101,7 +102,10 @@ class FeatureGather:
         for i in range(0, e, step):
             block = images[i : i + step]
             queries = self._gather("query", self.features, block.reshape(-1)).view(*block.shape, d)
-            torch.bmm(queries, weight[i : i + step].mT, out=products[i : i + step])
+            if weight.shape[1] <= FEW:
+                products[i : i + step] = torch.bmm(weight[i : i + step], queries.mT).mT
+            else:
+                torch.bmm(queries, weight[i : i + step].mT, out=products[i : i + step])
         scores = list(torch.split(products, classifiers[0].weight.shape[1], -1))
         for j, linear in enumerate(classifiers):
             if linear.cosine:
