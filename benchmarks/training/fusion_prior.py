@@ -68,7 +68,7 @@ def kinds(run: TrainedRun, place: str, split: EvaluatedSplit, episodes: int, que
     for shots in run.config.episodes.shots:
         head, spread = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
         alpha, memory, rule = run.bridges.choices[main, shots]["alpha"], head.build_memory(), BASELINES["fsktn"]
-        others = (Prototype(), rule.build(split.features, shots, {}))
+        others = (Prototype(), rule.build(split.features, shots, {})())
         for seed in range(DRAWS):
             for domain in domains(place, split, shots, seed):
                 of_val = SynTrans(head, domain.text, alpha=alpha, memory=memory)
