@@ -38,7 +38,7 @@ class TextOdds:
 
     def wrong(self, slope: Float[Tensor, " e"], variance: Float[Tensor, " e"]) -> Float[Tensor, " e"]:
         """Probability that the texts are those of other classes."""
-        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-6))
+        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-9))
 
 
 @dataclass(frozen=True)
