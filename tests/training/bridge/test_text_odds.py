@@ -1,6 +1,7 @@
 """How surely a task tells whether its texts are right: learned on val, kept with the heads, and used at home alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.text.task_alpha import HOME, TextOdds, TextWorth, measure_spread
 
 C, M, D, SHOTS = 12, 20, 24, 1
-PARTS = {"generator": False, "residual": False, "gate": False, "fusion": "evidence"}
+PARTS: dict[str, Any] = {"generator": False, "residual": False, "gate": False, "fusion": "evidence"}
 
 
 @pytest.fixture(scope="module")
