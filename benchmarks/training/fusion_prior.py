@@ -113,7 +113,7 @@ def learn(every: list[Kind], prior: DomainPrior) -> DomainPrior:
     while moved:
         moved = False
         for name, value in asdict(prior).items():
-            if not isinstance(value, float):
+            if value is None or isinstance(value, bool):
                 continue
             tried = [replace(prior, **{name: value * factor}) for factor in FACTORS]
             totals = [total(every, one) for one in tried]
