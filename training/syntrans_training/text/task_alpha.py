@@ -7,8 +7,8 @@ how exactly a task tells it, the other assignments of its texts to its classes s
 the noise. A class is the mean over all slopes, by how probable each is, of what it would be with texts of that slope:
 texts of other classes leave the pictures, drawn to the mean of all classes as far as classes of no text are.
 `DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody
-(benchmarks/training/fusion_prior.py); `HOME` that of pictures of val's own data set, where all is as on val but perhaps the texts, and with `TextOdds` what
-a run has learned on val of how surely a task tells that. Derived.
+(benchmarks/training/fusion_prior.py); `HOME` that of pictures of val's own data set, where all is as on val but perhaps
+the texts, and with `TextOdds` what a run has learned on val of how surely a task tells that. Derived.
 """
 
 from dataclasses import dataclass, fields
