@@ -13,7 +13,7 @@ from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
 from syntrans_training.methods.prototype import prototypes
-from syntrans_training.modules.finetune import finetune
+from syntrans_training.modules.solvers.finetune import finetune
 
 
 class CosineClassifier(LinearMethod):
