@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from syntrans_training.bridge.text_odds import learn_text_odds
+from syntrans_training.bridge.alpha_curve import alpha_curve
+from syntrans_training.bridge.text_odds import _measure, learn_text_odds
 from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -92,6 +93,17 @@ def test_learned_odds_are_kept_with_the_heads_and_learned_once(
     assert isinstance(odds, TextOdds)
     learn(learned, val)
     assert learned.stat().st_mtime_ns == written
+
+
+def test_what_is_learned_starts_from_the_accuracy_of_alpha_of_val(
+    learned: Path, val: tuple[Features, torch.Tensor]
+) -> None:
+    bridges, tasks = read_bridges(learned), draw(TASKS, val[0].labels.numpy())
+    head, classes = bridges.heads["kept", SHOTS][0], torch.from_numpy(tasks.classes)
+    pictures = bridges.phi(val[0].values)
+    surely_right = _measure(bridges, pictures, val[1], tasks, "kept", classes).accuracies[:, 0]
+    of_val = alpha_curve(head, pictures, val[1], tasks, [0.5])[:, 0]
+    torch.testing.assert_close(surely_right, of_val)
 
 
 def test_right_texts_lose_next_to_nothing_and_those_of_other_classes_a_point_at_most(

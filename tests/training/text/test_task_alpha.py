@@ -85,6 +85,13 @@ def test_by_learned_odds_right_texts_tell_what_they_told_on_val_and_those_of_oth
     assert fused[1].slope.mean() < 0.02
 
 
+@pytest.mark.parametrize("precision", [3.0, 0.5])
+def test_texts_that_are_surely_right_tell_at_home_what_alpha_of_val_has_them_tell(precision: float) -> None:
+    fused = TextWorth(SPREAD, torch.full((D,), precision), HOME).doubted(0.6, 1, torch.zeros(1))
+    torch.testing.assert_close(fused.precision, torch.full((1, 1, D), precision), rtol=1e-4, atol=0.0)
+    assert fused.slope.mean() == pytest.approx(1, abs=1e-4)
+
+
 def test_by_learned_odds_more_pictures_make_surer_of_the_same_slope() -> None:
     text = tasks(1)[0]
     pictures = 0.6 * LEARNED.spread.slope * text  # of slope 0.6, just above the threshold
