@@ -4,7 +4,8 @@
 # The source distribution is unpacked elsewhere and must hold every file that git tracks. All of its tests are collected
 # there, which imports every test file and what it tests; a part is run, less the slow ones: those of the pages, the
 # contract, the lists, the configs and the world, which read files of the checkout that no import would miss.
-# The row with vLLM takes the versions that `make setup` has fetched, so that nothing large is downloaded again.
+# One row takes the lowest versions that pyproject.toml allows. The row with vLLM takes the versions that `make setup` has
+# fetched, so that nothing large is downloaded again.
 # Usage: scripts/check_wheel.sh [cpu|cuda]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ trap 'kill "${installs:-}" 2>/dev/null || true; rm -rf "$unpacked"' EXIT
 use_the_wheel() {
   "$python" scripts/check_installs.py --extras base openai predict photo serve
   "$python" scripts/check_installs.py --extras openai --how extra tool
+  "$python" scripts/check_installs.py --extras openai --lowest
   "$python" scripts/check_installs.py --extras "$engine" --constraints "requirements/$engine.txt"
   echo "the wheel works outside the checkout"
 }
