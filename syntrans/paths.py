@@ -137,7 +137,7 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     what = "is a file, but a model is a folder" if path.is_file() else "is not there"
     raise ModelLoadError(
         f"model {ref!r} {what}; give a folder with safetensors and config.json, a Hub id 'org/name', or "
-        f"'package:<name>/<folder>'; --config world needs no other model"
+        f"'package:<name>/<folder>'; --config world (of imagine: imagine-world) needs no other model"
     )
 
 
@@ -181,7 +181,7 @@ def _model_of_hub(ref: str, *, download: bool) -> Path:
     why = "and HF_HUB_OFFLINE forbids fetching it" if offline else f"and fetching it failed ({type(failure).__name__})"
     raise ModelLoadError(
         f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network "
-        f"and copy the cache, or name a folder; --config world needs no other model"
+        f"and copy the cache, or name a folder; --config world (of imagine: imagine-world) needs no other model"
     ) from failure
 
 

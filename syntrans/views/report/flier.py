@@ -63,14 +63,10 @@ def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
         for shots, rows in summary["chosen"].items()
         for row, setting in rows.items()
     ]
-    tested = f"All {protocol['ways']} novel classes at once, {protocol['test']:,} test pictures"
     return {
         "headline": SYSTEM,
         "reference": None,
-        "overview": [
-            f"{tested}, {protocol['seeds']} draws of the supports.",
-            "Percent with 95 % intervals over test pictures; differences are paired by picture.",
-        ],
+        "overview": _overview(protocol),
         "labels": FLIER_LABELS,
         "groups": summary.get("groups") or {},
         "group_labels": FLIER_GROUPS,
@@ -79,10 +75,23 @@ def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _overview(protocol: Mapping[str, Any]) -> list[str]:
+    if "episodes" in protocol:
+        shape = f"{protocol['ways']}-way tasks with {protocol['queries']} queries a class"
+        tested = f"{protocol['episodes']:,} frozen {shape}; FLIER is trained anew for each."
+        over, by = "episodes", "episode"
+    else:
+        shown = f"{protocol['ways']} novel classes at once, {protocol['test']:,} test pictures"
+        tested = f"All {shown}, {protocol['seeds']} draws of the supports."
+        over, by = "test pictures", "picture"
+    return [tested, f"Percent with 95 % intervals over {over}; differences are paired by {by}."]
+
+
 def flier_limits(summary: Mapping[str, Any]) -> list[str]:
     """What that evaluation does not show."""
+    tested = "episodes" if "episodes" in summary["protocol"] else "test pictures"
     return [
-        "Intervals cover the choice of test pictures, and not that of classes or of imagined pictures.",
+        f"Intervals cover the choice of {tested}, and not that of classes or of imagined pictures.",
         "Whether latents add anything is FLIER less the same imagined pictures as pixels only, and nothing else.",
         *(
             [f"Mining has seen {summary['data']['seen_by_mining']} of these pictures; none of them is tested."]

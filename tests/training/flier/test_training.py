@@ -15,6 +15,7 @@ from syntrans.cli.app import run as cli
 from syntrans.contract.imagined import ImaginedRow, read_imagined, write_imagined
 from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id
 from syntrans.contract.writing import write_descriptors
+from syntrans_training.episodes.sampler import read
 from syntrans_training.flier import tasks_of_split
 from syntrans_training.imagination.diffusion_folder import open_folder
 
@@ -107,12 +108,37 @@ def test_training_and_evaluation_leave_a_table_with_every_peer_and_control(
     assert cli(["evaluate", str(run), "--out", str(out)]) == 0
 
 
+def test_frozen_episodes_are_those_of_other_evaluations_and_leave_their_tables(
+    inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "evaluation"
+    shape = {"ways": 3, "shots": "[1,2]", "queries": 4, "episodes": 4, "val_episodes": 2}
+    more = [part for key, value in shape.items() for part in ("--set", f"episodes.{key}={value}")]
+    assert train(inputs, run, *more) == 0
+    assert len(list(run.glob("val-*.safetensors"))) == 2 * 2
+    assert cli(["evaluate", str(run), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "4 frozen 3-way episodes" in " ".join(printed.split())
+    assert "noise as latents" not in printed
+    summary = json.loads((out / "summary.json").read_text())
+    for shots in ("1", "2"):
+        tasks = read(out / f"episodes-{shots}-shot.parquet")
+        assert tasks.key == summary["episodes"]["keys"][shots]
+        assert tasks.query.shape == (4, 3, 4)
+        assert summary["results"][shots]["flier"]["n"] == 4
+        right = pq.read_table(out / "accuracies.parquet", filters=[("shots", "=", int(shots))]).to_pandas()
+        assert 100 * right["flier"].mean() == pytest.approx(summary["results"][shots]["flier"]["mean"], abs=0.001)
+        lead = 100 * (right["flier"] - right["pixels_only"]).mean()
+        assert lead == pytest.approx(summary["contrasts"][shots]["flier - pixels_only"]["mean"], abs=0.001)
+    assert cli(["compare", f"{out}:flier", f"{out}:zero_shot"]) == 0
+    assert cli(["report", str(run), str(out), "--out", str(tmp_path / "page")]) == 0
+
+
 def test_variations_of_a_run_are_measured_on_val_and_not_twice(
     inputs, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(inputs, tmp_path / "run") == 0
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    benchmark = importlib.import_module("flier_variations")
+    benchmark = importlib.import_module("benchmarks.flier.flier_variations")
     out = tmp_path / "found.json"
     monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "run"), "--shots", "1", "--out", str(out), "--quick"])
     benchmark.main()
@@ -148,7 +174,11 @@ def test_a_class_that_was_not_imagined_is_named_and_one_without_a_kept_picture_h
 
 @pytest.mark.parametrize(
     ("setting", "told"),
-    [("support_pool=30", "1 shots and a test picture need more than 30"), ("data.path=none", "is not a folder")],
+    [
+        ("episodes.queries=90", "--set episodes.queries=9"),
+        ("support_pool=30", "1 shots and a test picture need more than 30"),
+        ("data.path=none", "is not a folder"),
+    ],
 )
 def test_a_dry_run_refuses_what_the_training_would(
     setting: str, told: str, inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from syntrans.config import StrictModel
 from syntrans_training.config.data import DataConfig
+from syntrans_training.config.evaluation import EpisodesConfig
 from syntrans_training.config.shares import Share
 from syntrans_training.config.text import TextConfig
 
@@ -16,6 +17,15 @@ class LatentEncoderConfig(StrictModel):
     width: PositiveInt = Field(64, description="Channels after the first convolution; the second has twice as many.")
     depth: int = Field(2, ge=2, description="Convolutions; two are published.")
     noise: NonNegativeFloat = Field(0.1, description="Standard deviation of noise on training latents (unit variance).")
+
+
+class Phase0Config(StrictModel):
+    """The latent encoder on base classes: from a latent to what CLIP sees in its picture."""
+
+    steps: NonNegativeInt = Field(0, description="Training steps; 0 leaves this phase out.")
+    lr: PositiveFloat = Field(3e-3, description="Highest learning rate.")
+    batch: PositiveInt = Field(64, description="Base pictures a step.")
+    weight_decay: NonNegativeFloat = Field(0.01, description="Weight decay.")
 
 
 class Phase1Config(StrictModel):
@@ -47,6 +57,13 @@ class LossConfig(StrictModel):
     latent: NonNegativeFloat = Field(0.5, description="Weight of the cross-entropy of the latent branch's logits.")
 
 
+class FlierEpisodesConfig(EpisodesConfig):
+    """Frozen few-shot tasks, each with a training of its own."""
+
+    episodes: int = Field(200, ge=2, description="Number of novel tasks; one alone has no interval.")
+    val_episodes: PositiveInt = Field(100, description="Number of val tasks, on which settings are chosen.")
+
+
 class FlierConfig(StrictModel):
     """Everything `syntrans train --config flier` needs besides the descriptor file."""
 
@@ -65,7 +82,12 @@ class FlierConfig(StrictModel):
     support_pool: PositiveInt = Field(
         30, description="Pictures of a class that shots are drawn from; all others that mining has not seen are tested."
     )
+    episodes: FlierEpisodesConfig | None = Field(
+        None,
+        description="Frozen few-shot tasks, not all classes at once; shots, seeds and support_pool do not count then.",
+    )
     latent_encoder: LatentEncoderConfig = LatentEncoderConfig()
+    phase0: Phase0Config = Phase0Config()
     phase1: Phase1Config = Phase1Config()
     phase2: Phase2Config = Phase2Config()
     loss: LossConfig = LossConfig()
@@ -80,3 +102,8 @@ class FlierConfig(StrictModel):
         min_length=1,
         description="Shares of what training changed in head and projection, of which val takes one; 0: CLIP's own.",
     )
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Numbers of shots that are trained and tested."""
+        return self.episodes.shots if self.episodes else self.shots

@@ -6,7 +6,7 @@ from pathlib import Path
 from syntrans.errors import InputError
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import origin_of
-from syntrans_training.data.part_check import count_parts, named_counts
+from syntrans_training.data.part_check import check_parts, count_parts, named_counts
 from syntrans_training.flier.task import shots_from
 from syntrans_training.imagination.imagined_file import open_imagined
 from syntrans_training.text.class_vectors import read_knowledge
@@ -25,6 +25,9 @@ def check_inputs(config: FlierConfig, descriptors: Path | None, part: str, *, ap
     read_knowledge(descriptors, list(counts))
     if config.imagined_per_class:
         open_imagined(config.imagined).ids_of(list(counts))
+    if config.episodes is not None:
+        check_parts({part: counts}, **config.episodes.shape)
+        return
     for name, count in counts.items():
         looked_at = count.pictures - count.free
         shots_from(name, count.pictures, looked_at, pool=config.support_pool, most=max(config.shots))

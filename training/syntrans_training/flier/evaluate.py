@@ -6,13 +6,11 @@ weights and what every row scored.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from syntrans.errors import InputError
 from syntrans.files.sealed_json import read_sealed_json, sealed_json
@@ -23,16 +21,12 @@ from syntrans.runs.file_names import FLIER_REPORT, SUMMARY
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
-from syntrans_training.evaluation.evaluate import CONFUSION
-from syntrans_training.evaluation.summary import confusion_table, per_class_accuracy
 from syntrans_training.flier.check import check_apart
-from syntrans_training.flier.rows import FIXED, FLIER, GROUPS, ROWS
+from syntrans_training.flier.episode_tasks import EpisodeTasks
+from syntrans_training.flier.measured import RowScores, measured_episodes, measured_pictures
+from syntrans_training.flier.rows import FIXED, FLIER
 from syntrans_training.flier.tasks_of_split import run_tasks
-from syntrans_training.flier.train import open_tasks, recipe_of, seeds_of, task_key
-from syntrans_training.scoring.metrics import interval, paired
-
-Answers = dict[str, NDArray[np.int64]]
-"""Row -> [seeds, m], classes of the m test pictures."""
+from syntrans_training.flier.train import Opened, latent_start, open_tasks, recipe_of, task_key
 
 
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
@@ -62,7 +56,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
     split = open_data(config.data, (NOVEL,))[NOVEL]
     check_apart(split.classes, report["val"]["names"])
     opened = open_tasks(config, descriptors, split)
-    settings = {shots: _settings(report["choices"][str(shots)]) for shots in config.shots}
+    settings = {shots: _settings(report["choices"][str(shots)]) for shots in config.columns}
     touches = record_touch(
         pictures_key(split.sha256),
         command=origin["command"],
@@ -70,16 +64,18 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
         config=semantic_hash(report["config"]),
     )
     key = task_key(config, descriptors, split)
-    scores = run_tasks(opened.tasks, recipe_of(config), settings, seeds_of(config), folder=out, key=key)
+    scores = run_tasks(
+        opened.tasks, recipe_of(config, latent_start(config, folder)), settings, opened.numbers, folder=out, key=key
+    )
     summary = {
         "system": "flier",
-        "protocol": {
-            "ways": len(split.classes),
-            "test": len(opened.tasks.truth),
-            **{key: getattr(config, key) for key in ("shots", "seeds", "support_pool", "imagined_per_class")},
+        "data": {
+            "path": config.data.path,
+            "key": pictures_key(split.sha256),
+            "seen_by_mining": opened.seen,
+            "looks_at_novel": touches,
         },
-        "data": {"path": config.data.path, "seen_by_mining": opened.seen, "looks_at_novel": touches},
-        **_measured(scores, opened.tasks.truth, split.classes, out),
+        **_measured(config, opened, scores, out),
         "chosen": {
             shots: {row: entry["setting"] for row, entry in rows.items()} for shots, rows in report["choices"].items()
         },
@@ -93,59 +89,20 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
 
 def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     """What val chose for every row; FLIER's own model is also asked by one branch alone."""
-    settings = {row: [dict(choices[row]["setting"])] for row in ROWS}
+    settings = {row: [dict(choice["setting"])] for row, choice in choices.items()}
     settings[FLIER] += [{**settings[FLIER][0], "fusion": share} for share in FIXED.values()]
     return settings
 
 
-def _measured(
-    scores: Mapping[int, Mapping[str, list[NDArray[np.float32]]]],
-    truth: NDArray[np.int64],
-    classes: Sequence[str],
-    out: Path,
-) -> dict[str, Any]:
-    """What the summary has by shots; which class was taken for which is a file in `out`."""
-    answers = {shots: _answers(rows) for shots, rows in scores.items()}
-    pairs = {shots: _confusions(rows, truth, len(classes)) for shots, rows in answers.items()}
-    confusion_table(out / CONFUSION, pairs, classes)
-    return {
-        "groups": GROUPS,
-        "results": {str(shots): _results(rows, truth) for shots, rows in answers.items()},
-        "contrasts": {str(shots): _contrasts(rows, truth) for shots, rows in answers.items()},
-        "per_class": {str(shots): per_class_accuracy(counts, classes) for shots, counts in pairs.items()},
-    }
-
-
-def _answers(scores: Mapping[str, list[NDArray[np.float32]]]) -> Answers:
-    """Which class each test picture was taken for."""
-    answers = {row: of_row[0].argmax(-1) for row, of_row in scores.items()}
-    fixed = zip(FIXED, scores[FLIER][1:], strict=True)
-    return answers | {row: one.argmax(-1) for row, one in fixed}
-
-
-def _confusions(answers: Answers, truth: NDArray[np.int64], n_classes: int) -> dict[str, NDArray[np.int64]]:
-    """Row -> how often pictures of a class (first axis) were taken for another one, over all seeds."""
-    counts = {row: np.zeros((n_classes, n_classes), np.int64) for row in answers}
-    for row, of_row in answers.items():
-        np.add.at(counts[row], (np.broadcast_to(truth, of_row.shape), of_row), 1)
-    return counts
-
-
-def _results(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Mean over seeds, its 95 % interval over test pictures, and the accuracy of every seed, in percent."""
-    right = {row: of_row == truth for row, of_row in answers.items()}
-    return {
-        row: {**interval(of_row.mean(0)).percent(), "seeds": [round(100 * float(x), 2) for x in of_row.mean(1)]}
-        for row, of_row in right.items()
-    }
-
-
-def _contrasts(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """FLIER minus every other row, paired by test picture; a picture counts by its mean over seeds."""
-    right = {row: (of_row == truth).mean(0) for row, of_row in answers.items()}
-    contrasts = {}
-    for row, of_row in right.items():
-        if row != FLIER:
-            difference = paired(right[FLIER], of_row)
-            contrasts[f"{FLIER} - {row}"] = {**difference.percent(), "verdict": difference.verdict}
-    return contrasts
+def _measured(config: FlierConfig, opened: Opened, scores: Mapping[int, RowScores], out: Path) -> dict[str, Any]:
+    """What was tested, and what it gave."""
+    tasks, beside = opened.tasks, {"imagined_per_class": config.imagined_per_class}
+    if isinstance(tasks, EpisodeTasks) and config.episodes is not None:
+        shape = config.episodes.model_dump(exclude={"val_episodes"})
+        keys = {str(shots): part.episodes.key for shots, part in tasks.episodes.items()}
+        told = {**shape, "episodes": len(opened.numbers), "seen_queries": "exclude", "keys": keys}
+        return {"protocol": {**shape, **beside}, "episodes": told, **measured_episodes(scores, tasks, out)}
+    names = tasks.split.classes
+    shape = {"ways": len(names), "test": len(tasks.truth)}
+    shape |= {key: getattr(config, key) for key in ("shots", "seeds", "support_pool")}
+    return {"protocol": {**shape, **beside}, **measured_pictures(scores, tasks.truth, names, out)}

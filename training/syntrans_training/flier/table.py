@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.tables import as_text, side_by_side, width_of
 from syntrans.views.labels import FLIER_GROUPS, FLIER_LABELS
-from syntrans_training.flier.rows import FLIER, GROUPS, IMAGE_BRANCH, PIXELS
+from syntrans_training.flier.rows import FLIER, IMAGE_BRANCH, PIXELS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,11 +21,21 @@ def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
     tables = side_by_side(lambda shots: _table(summary, shots), list(summary["results"]), room)
     tables[0].title = verdict(summary)
     tables[-1].caption = (
-        f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds; percent "
-        "with 95 % intervals over test pictures, differences paired by picture. Settings were chosen on val. "
+        f"{_tested(protocol)}. Settings were chosen on val. "
         f"The novel split has been looked at {summary['data']['looks_at_novel']} times here."
     )
     return "\n\n".join(as_text([table], room) for table in tables)
+
+
+def _tested(protocol: Mapping[str, Any]) -> str:
+    if "episodes" in protocol:
+        shape = f"{protocol['ways']}-way episodes with {protocol['queries']} queries a class"
+        tested = f"{protocol['episodes']} frozen {shape}, FLIER trained anew for each"
+        over, by = "episodes", "episode"
+    else:
+        tested = f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds"
+        over, by = "test pictures", "picture"
+    return f"{tested}; percent with 95 % intervals over {over}, differences paired by {by}"
 
 
 def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
@@ -41,7 +51,7 @@ def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":
     for group, heading in FLIER_GROUPS.items():
         table.add_section()
         table.add_row(heading, style="italic")
-        for row in (name for name, of_row in GROUPS.items() if of_row == group):
+        for row in (name for name, of_row in summary["groups"].items() if of_row == group):
             cells = [cell for k in shots for cell in _cells(summary, k, row)]
             table.add_row(f"  {FLIER_LABELS[row]}", *cells, style="bold" if row == FLIER else None)
     return table

@@ -4,7 +4,7 @@ FLIER learns the classes it is asked about from their own shots, so that its two
 on the val classes, all of them at once, to choose the settings; `evaluate` runs the same phases on the novel ones.
 A run folder holds
     val-<K>-shot-<seed>.safetensors   FLIER's weights of that task, and what every row scored; a run that was stopped
-                                      goes on with those that are missing
+                                      goes on with those that are missing. Of frozen episodes: <number>, no weights
     flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
 """
 
@@ -27,15 +27,22 @@ from syntrans.provenance import file_sha256, made_by
 from syntrans.runs.file_names import FLIER_REPORT
 from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
-from syntrans_training.config.flier import FlierConfig
+from syntrans_training.config.flier import FlierConfig, FlierEpisodesConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import selecting
-from syntrans_training.engine.devices import pick_device
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.devices import one_thread, pick_device
+from syntrans_training.episodes.frozen import FrozenEpisodes, open_frozen_episodes
+from syntrans_training.episodes.sampler import EpisodeSpec
+from syntrans_training.flier.episode_tasks import EpisodeTasks
+from syntrans_training.flier.imitation import Imitation, imitate_clip
+from syntrans_training.flier.latent_encoder import LatentEncoder
 from syntrans_training.flier.model import LossWeights
 from syntrans_training.flier.representations import Seer
-from syntrans_training.flier.rows import ROWS
-from syntrans_training.flier.tasks_of_split import SplitTasks, run_tasks, split_tasks
+from syntrans_training.flier.rows import EPISODE_ROWS, ROWS
+from syntrans_training.flier.task import divide
+from syntrans_training.flier.tasks_of_split import FlierTasks, SplitTasks, run_tasks
 from syntrans_training.flier.training import Phase, Recipe
 from syntrans_training.imagination.clip_space import open_clip_space
 from syntrans_training.imagination.imagined_file import open_imagined
@@ -43,19 +50,21 @@ from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import open_text_encoder
 
+LATENT_START = "latent_start.safetensors"
 VERSION = 2  # raise it when the same configuration would score otherwise
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A split's tasks, and how many of its pictures mining saw."""
+    """A split's tasks, the numbers of those to run, and how many of its pictures mining saw."""
 
-    tasks: SplitTasks
+    tasks: FlierTasks
+    numbers: Sequence[int]
     seen: int
 
 
-def recipe_of(config: FlierConfig) -> Recipe:
-    """The plain arguments of both phases."""
+def recipe_of(config: FlierConfig, start: LatentEncoder | None = None) -> Recipe:
+    """The plain arguments of both phases, from the encoder that phase 0 left."""
     head, joint = config.phase1, config.phase2
     phase1 = Phase(head.steps, head.lr, 0.0, head.batch, head.weight_decay)
     phase2 = Phase(
@@ -64,7 +73,7 @@ def recipe_of(config: FlierConfig) -> Recipe:
     loss = config.loss
     weights = LossWeights(loss.fused, loss.image, loss.latent, config.train_fusion)
     encoder = config.latent_encoder
-    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise, encoder.depth)
+    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise, encoder.depth, start)
 
 
 def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> Opened:
@@ -79,19 +88,63 @@ def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> O
     text = class_vectors(texts_of_variant(knowledge, split.classes, encoder, **config.text.reading))(main, 0.0, 0)
     seen = split.seen(knowledge.images_seen)
     imagined_ones = seer.see_imagined(split.classes, config.imagined_per_class)
-    tasks = split_tasks(
-        split, seer.see(split), imagined_ones, text, seer.projection, seen,
-        pool=config.support_pool, most=max(config.shots),
-    )  # fmt: skip
-    return Opened(tasks, int(seen.sum()))
+    of_split = (split, seer.see(split), imagined_ones, text, seer.projection)
+    if config.episodes is None:
+        division = divide(
+            np.asarray(split.labels), seen, split.classes, pool=config.support_pool, most=max(config.shots)
+        )
+        return Opened(SplitTasks(*of_split, division), seeds_of(config), int(seen.sum()))
+    episodes = {shots: _frozen(config.episodes, shots, split, seen) for shots in config.columns}
+    count = min(len(part.episodes) for part in episodes.values())
+    return Opened(EpisodeTasks(*of_split, episodes), range(count), int(seen.sum()))
+
+
+def _frozen(config: FlierEpisodesConfig, shots: int, split: Split, seen: NDArray[np.bool_]) -> FrozenEpisodes:
+    """The tasks that other evaluations have too; no query is a picture that mining looked at."""
+    count = config.val_episodes if split.name == "val" else config.episodes
+    spec = EpisodeSpec(config.ways, shots, config.queries, count, config.seed)
+    return open_frozen_episodes(spec, split, seen, seen_queries="exclude", file=None)
 
 
 def task_key(config: FlierConfig, descriptors: Path | None, split: Split) -> str:
     """What a task's scores depend on besides shots, seed and settings."""
-    loose = ("device", "data", "imagined", "shots", "seeds", "fusions", "trained_shares")
+    loose = ("device", "data", "imagined", "shots", "seeds", "fusions", "trained_shares", "episodes", "phase0")
     parts = {"version": VERSION, "config": config.model_dump(mode="json", exclude=set(loose))}
     parts |= {"split": split.key, "imagined": open_imagined(config.imagined).sha256}
+    if config.phase0.steps:
+        parts["phase0"] = config.phase0.model_dump()
+    if config.episodes is not None:
+        parts["episodes"] = config.episodes.model_dump(include={"ways", "queries", "seed"})
     return semantic_hash(parts | {"descriptors": descriptors and file_sha256(descriptors)})
+
+
+def latent_start(config: FlierConfig, folder: Path) -> LatentEncoder | None:
+    """The latent encoder that phase 0 leaves in a run folder, made where it is not there; None without that phase."""
+    if not config.phase0.steps:
+        return None
+    imagined, told = (
+        open_imagined(config.imagined),
+        config.model_dump(include={"phase0", "latent_encoder", "seed", "data"}),
+    )
+    key, path = semantic_hash({**told, "clip": config.clip, "model": imagined.revision}), folder / LATENT_START
+    device, own = pick_device(config.device), config.latent_encoder
+    kept = checkpoint.load_matching(path, key)
+    if kept is None:
+        clip = open_clip_space(config.clip, device, last_block=config.phase2.last_block_lr > 0)
+        seer = Seer(clip, imagined, device)
+        base = seer.see(open_data(config.data, ("base",))["base"])
+        with one_thread():
+            encoder = imitate_clip(
+                seer.projection, base, Imitation(**config.phase0.model_dump()),
+                width=own.width, depth=own.depth, noise=own.noise, seed=config.seed,
+            )  # fmt: skip
+        note = {"identity": key, "shape": list(base.latents.shape[1:]), "dim": encoder.last.out_features}
+        checkpoint.save(path, encoder.state_dict(), note)
+        return encoder
+    tensors, note = kept
+    encoder = LatentEncoder(tuple(note["shape"]), note["dim"], width=own.width, depth=own.depth)
+    encoder.load_state_dict(tensors)
+    return encoder.eval().requires_grad_(requires_grad=False)
 
 
 def seeds_of(config: FlierConfig) -> list[int]:
@@ -113,11 +166,14 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
         with clock.clock("representations"):
             split = open_data(config.data, ("val",))["val"]
             opened = open_tasks(config, descriptors, split)
+        with clock.clock("phase 0"):
+            start = latent_start(config, out)
         grids = {"trained": config.trained_shares, "fusion": config.fusions}
-        settings = {name: row.settings(grids) for name, row in ROWS.items()}
+        rows = ROWS if config.episodes is None else EPISODE_ROWS
+        settings = {name: row.settings(grids) for name, row in rows.items()}
         with clock.clock("tasks"):
             scores = run_tasks(
-                opened.tasks, recipe_of(config), dict.fromkeys(config.shots, settings), seeds_of(config),
+                opened.tasks, recipe_of(config, start), dict.fromkeys(config.columns, settings), opened.numbers,
                 folder=out, key=task_key(config, descriptors, split),
             )  # fmt: skip
         choices = {
@@ -138,16 +194,16 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
     return report
 
 
-def accuracy(scores: Float[np.ndarray, "seeds m c"], truth: Int[np.ndarray, " m"]) -> Float[np.ndarray, " seeds"]:
-    """Share of right answers of every seed."""
-    right: Float[np.ndarray, " seeds"] = (scores.argmax(-1) == truth).mean(-1)
+def accuracy(scores: Float[np.ndarray, "tasks m c"], truth: Int[np.ndarray, " m"]) -> Float[np.ndarray, " tasks"]:
+    """Share of right answers of every task."""
+    right: Float[np.ndarray, " tasks"] = (scores.argmax(-1) == truth).mean(-1)
     return right
 
 
 def _chosen(
     settings: Sequence[dict[str, float]], scores: Sequence[NDArray[np.float32]], truth: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """The best setting by mean accuracy over seeds; of equals the first."""
+    """The best setting by mean accuracy over tasks; of equals the first."""
     means = [float(accuracy(one, truth).mean()) for one in scores]
     best = int(np.argmax(means))
     tried = [{**setting, "accuracy": round(100 * mean, 2)} for setting, mean in zip(settings, means, strict=True)]

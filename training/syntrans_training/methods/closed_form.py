@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.modules.fusion import add, fuse
-from syntrans_training.modules.low_rank import LowRankInverse, invert
+from syntrans_training.modules.solvers.low_rank import LowRankInverse, invert
 
 
 @runtime_checkable

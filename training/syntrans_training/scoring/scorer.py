@@ -12,7 +12,7 @@ from torch import Tensor
 from syntrans.progress import track
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.scoring.metrics import ece, reliability
-from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.scoring.scored_classifier import UNCALIBRATED, ScoredClassifier
 from syntrans_training.scoring.view import views_of
 
 
@@ -63,6 +63,11 @@ def score_episodes(
             for name, *of_method in zip(view.rows, *chunks, strict=True):
                 answers_of[name].append(_joined(of_method))
     return {name: _outcome(tasks, answers_of[name], len(row.features)) for name, row in rows.items()}
+
+
+def outcome_of(tasks: Episodes, scores: Float[Tensor, "e m n"], *, n_classes: int, n_images: int) -> EpisodeScores:
+    """What scores come to that something else has given all queries of `tasks`."""
+    return _outcome(tasks, [_answers(tasks, scores, n_classes, UNCALIBRATED)], n_images)
 
 
 @dataclass(frozen=True)
