@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from syntrans_training.methods.bridge_reader import BridgeReader
+from syntrans_training.methods.syntrans import BridgeReader
 from syntrans_training.modules.shared_space import Metric
 from syntrans_training.modules.vsbird import VSBird
 
