@@ -13,7 +13,7 @@ from syntrans_training.bridge.initialisation import (
 from syntrans_training.bridge.spectrum import decompose
 from syntrans_training.methods import SynTrans
 from syntrans_training.methods.base import accuracy, right_answers
-from syntrans_training.methods.closed_form import EvidenceForms, Setting, UnitForms
+from syntrans_training.modules.closed_form import EvidenceForms, Setting, UnitForms
 from syntrans_training.modules.solvers.ridge import fit_ridge, leave_one_out
 
 D, N, E = 6, 3, 4
