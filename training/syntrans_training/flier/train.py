@@ -5,6 +5,7 @@ on the val classes, all of them at once, to choose the settings; `evaluate` runs
 A run folder holds
     val-<K>-shot-<seed>.safetensors   FLIER's weights of that task, and what every row scored; a run that was stopped
                                       goes on with those that are missing. Of frozen episodes: <number>, no weights
+    latent_start.safetensors          with phase 0: the latent encoder that it leaves
     flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
 """
 
