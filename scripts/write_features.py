@@ -22,6 +22,7 @@ from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.feature_files import SUFFIX
 from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.build_encoder import build_encoder
 from syntrans_training.encoder.features import run_encoder
 from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.encoder.training import val_accuracy
@@ -41,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config(TrainConfig, arguments.config, kind="training/configs", overrides=arguments.settings)
     device = pick_device(config.device)
-    encoder, _ = open_encoder(arguments.run, config.encoder, device, arguments.file)
+    encoder, _ = open_encoder(arguments.run / arguments.file, build_encoder(config.encoder), device)
     precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
     for name in arguments.parts:
         split = open_data(config.data, (name,))[name]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.errors import SyntransError
+from syntrans.extras import is_here
 from syntrans.files.scratch import scratch_folder
 from syntrans.machine import Check
 from syntrans.paths import is_hub_id, resolve_model
@@ -44,13 +45,13 @@ _SCHEMA = json.dumps(
 
 
 def check_config(config: MiningConfig, *, probed: bool = False) -> list[Check]:
-    """Every check that needs no engine. Where a model is not here, what depends on it is left out.
+    """Every check that needs no engine. What depends on a model or on a package that is not here is left out.
 
     ``probed``: `probe_models` follows, so that a server need not be said to be unasked.
     """
     lines = [model_line(config, model, role) for model, role in configured_models(config)]
     checks = [_model(line) for line in lines]
-    if config.engine.kind in {"vllm", "ray"}:
+    if config.engine.kind in {"vllm", "ray"} and is_here("transformers"):
         prompts = {
             step: messages for step, (_, messages) in count_requests(config, _EXAMPLE, pictures=True).first.items()
         }

@@ -87,6 +87,11 @@ class EncoderConfig(StrictModel):
         return self
 
 
+def reading(encoder: ClipConfig | EncoderConfig) -> dict[str, Any]:
+    """How a text encoder reads a class: its path, and its sentences about a descriptor and about a name alone."""
+    return {"encoder": encoder.path, "templates": (encoder.template, encoder.name_template)}
+
+
 class EngineConfig(StrictModel):
     """What runs the models, and where."""
 

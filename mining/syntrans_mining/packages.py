@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from syntrans_mining.config import MiningConfig
     from syntrans_mining.models_config import EngineConfig
 
-SERVER = "use a server: --set engine.kind=openai"
+SERVER = "use a server: --config server"
 NO_CLIP = "go without: --set clip=null"
+NO_CLIP_NO_SUMMARY = f"{NO_CLIP} --set compose.llm=null"  # a summary stands in an encoder's file
 
 
 _IMPORT = """
@@ -52,13 +53,16 @@ def needed_packages(config: MiningConfig) -> list[Needed]:
         return []
     needed = []
     if kind in {"vllm", "ray"}:
-        needed.append(Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch"), SERVER))
+        needed.append(
+            Needed(f"engine.kind {kind}", vllm_extra(config.engine), ("vllm", "torch", "transformers"), SERVER)
+        )
     if kind == "ray":
         needed.append(Needed("engine.kind ray", "ray", ("ray",)))
     if kind == "openai":
         needed.append(Needed("engine.kind openai", "openai", ("openai",)))
     if config.clip is not None:
-        needed.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), NO_CLIP))
+        without = NO_CLIP if config.compose.llm is None or config.compose.encoders else NO_CLIP_NO_SUMMARY
+        needed.append(Needed("CLIP", "train", ("torch", "torchvision", "open_clip"), without))
     if config.compose.encoders:
         needed.append(Needed("compose.encoders", "train", ("torch", "transformers"), "leave them out"))
     if any(is_hub_id(path) for path in _paths(config)):

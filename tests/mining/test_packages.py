@@ -4,6 +4,7 @@ import pytest
 
 from syntrans.config import load_config
 from syntrans.errors import EnvironmentProblem
+from syntrans.paths import shipped_dir
 from syntrans_mining import packages
 from syntrans_mining.config import MiningConfig
 
@@ -41,3 +42,18 @@ def test_a_run_that_it_would_not_serve_is_refused_before_anything_is_loaded(monk
         packages.require_packages(
             load_config(MiningConfig, "world", kind="mining/configs", overrides=["engine.device=auto"])
         )
+
+
+def test_what_to_do_without_vllm_is_a_config_that_needs_neither_it_nor_clip() -> None:
+    name = packages.SERVER.removeprefix("use a server: --config ")
+    assert (shipped_dir("mining/configs") / f"{name}.yaml").is_file()
+    config = load_config(MiningConfig, name, kind="mining/configs")
+    assert [needed.packages for needed in packages.needed_packages(config)] == [("openai",)]
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu24", "gpu80", "world"])
+def test_what_to_do_without_clip_is_taken_by_the_config_at_hand(name: str) -> None:
+    needed = packages.needed_packages(load_config(MiningConfig, name, kind="mining/configs"))
+    (advice,) = [one.otherwise for one in needed if one.what == "CLIP"]
+    without = load_config(MiningConfig, name, kind="mining/configs", overrides=advice.split(" --set ")[1:])
+    assert "CLIP" not in [one.what for one in packages.needed_packages(without)]

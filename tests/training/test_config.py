@@ -10,8 +10,8 @@ from syntrans.config import dotted, from_values, load_config, read_saved
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EncoderConfig, EvaluateConfig, TrainConfig
 from syntrans_training.config.text_encoder import text_encoder_ref
-from syntrans_training.encoder.generations import plan
 from syntrans_training.engine.trainer import learning_rate
+from syntrans_training.pipeline.generations import plan
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 

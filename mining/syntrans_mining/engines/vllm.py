@@ -43,7 +43,7 @@ class VllmEngine:
         self, path: str, *, device: str = "cpu", kv_gib: float = 1.0, exact: bool = False, **args: Any
     ) -> None:
         apply_environment()
-        llm_type, self._sampling_params, self._structured = _import()
+        llm_type, self._sampling_params, self._structured = _import(device)
         self._refusals = _refusals()
         template_args, max_pixels = args.pop("chat_template_kwargs", None), args.pop("max_pixels", None)
         arguments = llm_arguments(device=device, kv_gib=kv_gib, exact=exact, args=args)
@@ -251,13 +251,13 @@ def _refused(request: Request, error: str) -> Response:
     return Response(request.id, finish_reason="error", error=error, reason="refused")
 
 
-def _import() -> tuple[Any, Any, Any]:
+def _import(device: str) -> tuple[Any, Any, Any]:
     try:
         from vllm import LLM, SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
     except ImportError as error:
-        hint = "use a server: --set engine.kind=openai"
-        raise broken_import(error, "vLLM", "cpu", otherwise=hint) from error
+        hint = "use a server: --config server"
+        raise broken_import(error, "vLLM", "cuda" if device == "cuda" else "cpu", otherwise=hint) from error
     return LLM, SamplingParams, StructuredOutputsParams
 
 

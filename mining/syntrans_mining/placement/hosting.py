@@ -100,7 +100,7 @@ def _require_loopback() -> None:
         except OSError as error:
             raise EnvironmentProblem(
                 f"127.0.0.1 cannot be used ({error.strerror}), and engines need it; bring the loopback interface up "
-                f"(ip link set lo up), or take engine.kind=openai"
+                "(ip link set lo up), or use a server: --config server"
             ) from error
 
 

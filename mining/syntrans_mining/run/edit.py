@@ -21,6 +21,7 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.progress import say
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
+from syntrans_mining.models_config import reading
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.run.context import RunSetup, open_host, open_run
 from syntrans_mining.run.derived import both_folders, cache_of, check_finished, check_revisions
@@ -88,7 +89,7 @@ def _semantics(
                 if encoder.path in files:
                     vectors = Vectors(host, context.cache, model, context.dispatcher.progress)
                     of_changed = [candidate for candidate in candidates if candidate.class_id in changed]
-                    rows += compose.semantics_of(some, of_changed, vectors, encoder, **wording)
+                    rows += compose.semantics_of(some, of_changed, vectors, **reading(encoder), **wording)
     except (EnvironmentProblem, InputError, ModelLoadError) as error:
         say(f"semantics.parquet is left out, which neither train nor predict need: {error}")
         return []

@@ -21,6 +21,7 @@ from syntrans.errors import UsageError
 from syntrans.provenance import git_commit, package_versions
 from syntrans_mining.config import MiningConfig
 from syntrans_mining.models import resolve_models
+from syntrans_mining.models_config import reading
 from syntrans_mining.run.context import RunContext, RunSetup, open_host, open_run
 from syntrans_mining.run.derived import both_folders, cache_of, check_finished, check_revisions
 from syntrans_mining.run.output_files import MineResult, write_files
@@ -123,8 +124,8 @@ def _compose(run: RunContext, candidates: list[Candidate]) -> list[SemanticsRow]
     with run.report.step("compose", candidates, run.dispatcher):
         if run.vectors is None or run.config.clip is None:
             return []
-        wording = run.config.compose.model_dump(include={"summary", "separator"})
-        return compose.semantics_of(run.entries, candidates, run.vectors, run.config.clip, **wording)
+        wording = run.config.compose.model_dump(include={"summary", "separator"}) | reading(run.config.clip)
+        return compose.semantics_of(run.entries, candidates, run.vectors, **wording)
 
 
 def _read(run: Path, settings: Sequence[str]) -> tuple[MiningConfig, list[ClassEntry], list[Candidate], FileMetadata]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from syntrans.errors import ModelLoadError
 from syntrans_mining.models import CLIP
+from syntrans_mining.models_config import reading
 from syntrans_mining.placement.load_order import decider, model_uses_of, plain_order
 from syntrans_mining.requests.embeddings import Vectors
 from syntrans_mining.steps import calibrate, compose, crosscheck, ground, merge, propose, senses, summarise
@@ -259,7 +260,8 @@ class Steps:
             vectors = Vectors(
                 self.dispatcher.host, self.dispatcher.cache, model, self.dispatcher.progress, self.windowed
             )
-            rows += compose.semantics_of(self.entries, candidates, vectors, encoder, summaries=summaries, **wording)
+            wording |= reading(encoder)
+            rows += compose.semantics_of(self.entries, candidates, vectors, summaries=summaries, **wording)
         return rows
 
     def _summaries(self, candidates: list[Candidate]) -> dict[str, str]:

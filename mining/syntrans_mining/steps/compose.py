@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syntrans.classes.entries import ClassEntry
-    from syntrans_mining.models_config import ClipConfig, EncoderConfig
     from syntrans_mining.requests.embeddings import Vectors
 
 STEP = "compose"
@@ -23,26 +22,31 @@ def semantics_of(
     entries: Sequence[ClassEntry],
     candidates: list[Candidate],
     vectors: Vectors,
-    encoder: ClipConfig | EncoderConfig,
     *,
+    encoder: str,
+    templates: tuple[str, str],
     summary: str,
     separator: str,
     summaries: Mapping[str, str] | None = None,
 ) -> list[SemanticsRow]:
-    """One row per class, as `compose` makes it, a block of classes at a time; ``vectors`` are of ``encoder``."""
+    """One row per class, as `compose` makes it, a block of classes at a time.
+
+    ``vectors`` are of ``encoder``, which reads descriptors and names by these two ``templates``.
+    """
+    of_text, of_name = templates
     groups = by_class(kept(candidates))
     rows: list[SemanticsRow] = []
     for start in range(0, len(entries), BLOCK):
         block = entries[start : start + BLOCK]
         chosen = [candidate for entry in block for candidate in groups.get(entry.id, ())]
-        names = [encoder.name_template.format(name=entry.name, descriptor="") for entry in block]
-        texts = [encoder.template.format(name=c.class_name, descriptor=c.text) for c in chosen]
+        names = [of_name.format(name=entry.name, descriptor="") for entry in block]
+        texts = [of_text.format(name=c.class_name, descriptor=c.text) for c in chosen]
         rows += compose(
             chosen,
             block,
             vectors.of_texts(texts).vectors,
             vectors.of_texts(names).vectors,
-            encoder=(encoder.path, vectors.model.revision),
+            encoder=(encoder, vectors.model.revision),
             summaries=summaries or {},
             summary=summary,
             separator=separator,

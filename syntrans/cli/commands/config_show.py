@@ -107,6 +107,7 @@ def _loaded(commands: Sequence[str], config: str) -> dict[str, Any]:
 def _unknown(key: str, names: Sequence[str]) -> str:
     import difflib  # for this error alone: every start of the program reads this file
 
+    names = list(dict.fromkeys(names))  # several commands share some
     ends = [name for name in names if name.endswith(f".{key}")]
     close = ends or difflib.get_close_matches(key, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "syntrans config show lists all"

@@ -53,6 +53,7 @@ def test_one_command_alone_is_shown_when_it_is_named(call: Call) -> None:
     ("words", "message"),
     [
         (["vsbird.val_check"], "unknown key 'vsbird.val_check'; did you mean vsbird.val_checks"),
+        (["mine"], "unknown key 'mine'; did you mean imagined or engine or vlm.name?"),
         (["temperature", "--command", "mine"], "unknown key 'temperature'; did you mean propose.temperature?"),
         (
             ["--command", "demo"],

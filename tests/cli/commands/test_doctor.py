@@ -139,6 +139,16 @@ def test_what_a_config_imports_fails_where_it_is_installed_and_broken() -> None:
     assert "syntrans install train" in checks[1].todo
 
 
+def test_a_template_that_nothing_here_could_render_is_not_blamed_on_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("packages", "doctor"):
+        monkeypatch.setattr(f"syntrans_mining.{place}.is_here", lambda name: name != "transformers")
+    config = load_config(MiningConfig, "world", kind="mining/configs")
+    failed = [c for c in [*check_packages(config, lambda _: {}), *check_config(config)] if c.mark == "fail"]
+    assert [(check.name, check.found) for check in failed] == [
+        ("imports of engine.kind vllm", "transformers: not installed")
+    ]
+
+
 def test_packages_are_imported_in_a_process_of_their_own_and_the_cause_is_told() -> None:
     problems = import_problems(["json", "no_such_package"])
     assert problems == {"no_such_package": "ModuleNotFoundError: No module named 'no_such_package'"}

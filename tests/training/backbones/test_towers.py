@@ -11,8 +11,8 @@ from syntrans.paths import resolve_model
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
-from syntrans_training.encoder.generations import plan
-from syntrans_training.encoder.open_encoder import build_encoder
+from syntrans_training.encoder.build_encoder import build_encoder
+from syntrans_training.pipeline.generations import plan
 
 CLIP = "package:syntrans_world/weights/clip"
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_curve, alph
 from syntrans_training.encoder.features import Features
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Fused, accuracy
-from syntrans_training.modules.ridge import fit_ridge
+from syntrans_training.modules.solvers.ridge import fit_ridge
 from syntrans_training.scoring.prototype_accuracy import prototype_cosines
 
 GRID = RidgeGrid(shrinkages=(None, 1.0), lambdas=(0.1, 1.0), alphas=alpha_grid(0.25), name_shares=(0.0, 1.0))

@@ -19,15 +19,16 @@ from syntrans_training.config import DistillConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import clip_distillation as distill
-from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
+from syntrans_training.encoder.build_encoder import build_encoder
 from syntrans_training.encoder.clip_teacher import open_teacher
 from syntrans_training.encoder.open_encoder import open_encoder
-from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.metrics_log import read_rows
-from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE
+from syntrans_training.engine.run_files import DISTILL, DISTILL_METRICS, DISTILL_STATE, ENCODER
 from syntrans_training.engine.trainer import fit
 from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.distill_stage import distill_stage, open_teacher_signal
+from syntrans_training.pipeline.encoder_stage import encoder_stage
 from syntrans_training.pipeline.train import train
 from syntrans_training.text.class_vectors import read_knowledge
 
@@ -107,7 +108,7 @@ def run_stage(
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(root / "train" / "start" / "encoder.safetensors", out / "encoder.safetensors")
     signal = open_teacher_signal(changed, base, val, knowledge, descriptors)
-    start = open_encoder(out, changed.encoder, CPU)
+    start = open_encoder(out / ENCODER, build_encoder(changed.encoder), CPU)
     _, note = distill_stage(changed, signal, start, base, val, out, device=CPU, reuse=True)
     return note, out
 

@@ -16,12 +16,12 @@ from syntrans_training.data.class_split import read_split, split_path
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
 from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
-from syntrans_training.encoder.generations import plan
-from syntrans_training.encoder.training import encoder_stage
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import ENCODER_FILES
 from syntrans_training.engine.trainer import fit
 from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.pipeline.encoder_stage import encoder_stage
+from syntrans_training.pipeline.generations import plan
 from syntrans_training.pipeline.train import train as train_all
 from syntrans_world.fine import fine_classes
 

@@ -7,12 +7,12 @@ from syntrans_training.config import EncoderConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import training as encoder
-from syntrans_training.encoder.generations import plan
-from syntrans_training.encoder.open_encoder import build_encoder
-from syntrans_training.encoder.training import encoder_stage
+from syntrans_training.encoder.build_encoder import build_encoder
 from syntrans_training.engine import checkpoint, training_state
 from syntrans_training.engine.run_files import ENCODER_FILES, STATE
 from syntrans_training.engine.trainer import fit
+from syntrans_training.pipeline.encoder_stage import encoder_stage
+from syntrans_training.pipeline.generations import plan
 
 CPU = torch.device("cpu")
 SMALL = EncoderConfig.model_validate(

@@ -47,12 +47,11 @@ def test_at_most_so_many_kept_pictures_of_each_class_are_seen_at_the_side_that_i
 @pytest.fixture
 def run(file: Path, monkeypatch: pytest.MonkeyPatch):
     """A finished training with imagined supports, as far as it is asked."""
-    monkeypatch.setattr(imagined_supports, "open_encoder", lambda *_: (None, {}))
     monkeypatch.setattr(
         imagined_supports, "feature_stage", lambda _e, _n, split, *_: SimpleNamespace(values=brightness(split))
     )
     return Mock(
-        TrainedRun, folder="run", encoder_file="e", report={"imagined": {"sha256": file_sha256(file)}},
+        TrainedRun, folder="run", open_encoder=lambda _: (None, {}), report={"imagined": {"sha256": file_sha256(file)}},
         config=SimpleNamespace(
             imagined=str(file), imagined_supports=2, encoder=SimpleNamespace(test_size=8), data=SimpleNamespace(size=8)
         ),

@@ -149,8 +149,7 @@ def test_variations_of_a_run_are_measured_on_val_and_not_twice(
     inputs, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(inputs, tmp_path / "run") == 0
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    benchmark = importlib.import_module("flier_variations")
+    benchmark = importlib.import_module("benchmarks.flier.flier_variations")
     out = tmp_path / "found.json"
     monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "run"), "--shots", "1", "--out", str(out), "--quick"])
     benchmark.main()

@@ -3,7 +3,7 @@
 import torch
 
 from syntrans_training.modules.reconstructor import SeededDropout, SemanticWeightReconstructor
-from syntrans_training.modules.ridge import fit_dual_ridge
+from syntrans_training.modules.solvers.ridge import fit_dual_ridge
 
 S, D, C = 3, 4, 6
 

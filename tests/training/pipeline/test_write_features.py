@@ -12,9 +12,11 @@ from syntrans.config import load_config
 from syntrans_training.config import TrainConfig
 from syntrans_training.data.feature_files import feature_files, given_splits
 from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.build_encoder import build_encoder
 from syntrans_training.encoder.features import run_encoder
 from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
+from syntrans_training.engine.run_files import ENCODER
 from syntrans_training.pipeline.train import train
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
@@ -35,7 +37,7 @@ def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monk
     command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), "--out", str(tmp_path / "features"), *sets]
     subprocess.run(command, check=True)
     given = given_splits(("base", "val", "novel"), feature_files(str(tmp_path / "features")), limit_per_class=None)
-    encoder, note = open_encoder(tmp_path / "run", config.encoder, pick_device("cpu"))
+    encoder, note = open_encoder(tmp_path / "run" / ENCODER, build_encoder(config.encoder), pick_device("cpu"))
     for name, part in given.items():
         pictures = open_data(config.data, (name,))[name]
         values = run_encoder(encoder, pictures, size=16, device=pick_device("cpu"), precision=note["precision"])

@@ -32,8 +32,15 @@ def alpha_curve(
         classes, support, query = (torch.from_numpy(x) for x in (part.classes, part.support, part.query))
         weights = head.both_weights(projected[support].mean(2), semantic[classes], memory, shots=shots)
         linear = [head.classify(weights, shots=shots, alpha=alpha) for alpha in alphas]
-        weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
-        scores = weight @ projected[query.flatten(1)].mT + bias.unsqueeze(-1)
-        scores = scores.view(len(classes), len(alphas), -1, scores.shape[2])  # [e, a, n, m]
-        accuracies.append(right_answers(scores).double().mean(-1))
+        accuracies.append(accuracies_of(linear, projected[query.flatten(1)]))
     return torch.cat(accuracies)
+
+
+def accuracies_of(
+    linear: Sequence[tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]], query: Float[Tensor, "e m d"]
+) -> Float[Tensor, "e a"]:
+    """Accuracy of every episode by each of several linear classifiers, weights and biases."""
+    weight, bias = (torch.cat(parts, 1) for parts in zip(*linear, strict=True))
+    scores = weight @ query.mT + bias.unsqueeze(-1)
+    scores = scores.view(len(query), len(linear), -1, query.shape[1])  # [e, a, n, m]
+    return right_answers(scores).double().mean(-1)

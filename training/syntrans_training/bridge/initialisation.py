@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.modules.ridge import leave_one_out
 from syntrans_training.modules.shared_space import Metric, Phi, diagonalise, fit_phi, shrink, within_covariance
+from syntrans_training.modules.solvers.ridge import leave_one_out
 from syntrans_training.modules.vsbird import VSBird
 from syntrans_training.modules.whiten import class_means
 

@@ -21,7 +21,7 @@ from syntrans_training.encoder.features import Features
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import accuracy
 from syntrans_training.modules.fusion import fused_cosine
-from syntrans_training.modules.ridge import Ridge, fit_ridge
+from syntrans_training.modules.solvers.ridge import Ridge, fit_ridge
 from syntrans_training.modules.whiten import Whitening, class_means, fit_whitenings
 from syntrans_training.scoring.prototype_accuracy import CHUNK, prototype_accuracy, prototype_cosines
 from syntrans_training.text.class_vectors import KEPT

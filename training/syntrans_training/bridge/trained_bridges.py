@@ -1,15 +1,16 @@
 """The trained heads of the bridge, as a finished training left them; nothing is trained here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from syntrans_training.engine import checkpoint
 from syntrans_training.modules.shared_space import Metric, Phi
 from syntrans_training.modules.vsbird import VSBird
-from syntrans_training.text.task_alpha import ClassSpread
+from syntrans_training.text.task_alpha import HOME, ClassSpread, DomainPrior, TextOdds
 
 SPREAD = "spread"  # prefix of what class_spreads.py adds
+ODDS = "text_odds"  # in the note, what text_odds.py adds
 # Names of a head's tensors in files of earlier versions -> today's.
 _RENAMED = {
     "turn": "transform_change",
@@ -29,6 +30,11 @@ class TrainedBridges:
     heads: dict[tuple[str, int], list[VSBird]]
     choices: dict[tuple[str, int], dict[str, Any]]
     spreads: dict[tuple[str, int], list[ClassSpread]] = field(default_factory=dict)  # of val, where they were measured
+    odds: dict[tuple[str, int], TextOdds] = field(default_factory=dict)  # of val's texts, where they were learned
+
+    def own_pictures(self, variant: str, shots: int) -> DomainPrior:
+        """The prior of pictures of the run's own data set."""
+        return replace(HOME, odds=self.odds.get((variant, shots)))
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -51,4 +57,6 @@ def read_bridges(path: Path) -> TrainedBridges:
         heads.setdefault((log["variant"], log["shots"]), []).append(head.eval().requires_grad_(requires_grad=False))
         if spread := checkpoint.part(tensors, f"{SPREAD}.{log['variant']}.{log['shots']}.{log['seed']}"):
             spreads.setdefault((log["variant"], log["shots"]), []).append(ClassSpread(**spread))
-    return TrainedBridges(phi, heads, {(c["variant"], c["shots"]): c for c in note["choices"]}, spreads)
+    choices = {(c["variant"], c["shots"]): c for c in note["choices"]}
+    odds = {(o["variant"], o["shots"]): TextOdds(o["threshold"], o["sharpness"]) for o in note.get(ODDS, ())}
+    return TrainedBridges(phi, heads, choices, spreads, odds)

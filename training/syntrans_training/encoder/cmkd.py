@@ -12,20 +12,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
-from syntrans.files.sealed_json import read_sealed_json
-from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans_training import backbones
 from syntrans_training.backbones.towers import is_tower, revision
-from syntrans_training.config import EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.encoder import features
 from syntrans_training.encoder.cmkd_teacher import MirrorTeacher
@@ -101,7 +96,8 @@ def teacher_backbone_key(ref: str) -> str:
         ) from error
 
 
-OpenRun = Callable[[Path, EncoderConfig, torch.device], tuple[nn.Module, dict[str, Any]]]
+# The encoder of a run folder, the size of the pictures that it is shown, and the numbers that it computes in.
+OpenRun = Callable[[Path, torch.device], tuple[nn.Module, int, str]]
 
 
 def open_teacher_features(
@@ -118,10 +114,7 @@ def open_teacher_features(
         tower = backbones.build(ref)
         size, encoder = tower.size or size, backbones.place(tower, device)
     else:
-        report = read_sealed_json(Path(ref) / TRAIN_REPORT, "train it again")
-        seen = read_saved(TrainConfig, report["config"]).encoder
-        encoder, note = open_run(Path(ref), seen, device)
-        size, precision = seen.test_size, note["precision"]
+        encoder, size, precision = open_run(Path(ref), device)
     extraction = features.Extraction(teacher_backbone_key(ref), device, precision)
     return TeacherFeatures(*(features.extract(encoder, split, extraction, size=size).values for split in (base, val)))
 

@@ -34,7 +34,6 @@ from syntrans_training.data.load_splits import origin_of
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
 from syntrans_training.data.part_check import check_parts, count_parts
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec, write
@@ -204,7 +203,7 @@ def open_evaluated_split(
         run.check_features(split, pictures.given.shape[1])
     knowledge = read_knowledge(path, pictures.classes, beside=run.classes_beside(pictures.classes))
     chip = pick_device(device)
-    encoder, note = open_encoder(run.folder, trained.encoder, chip, run.encoder_file)
+    encoder, note = run.open_encoder(chip)
     of_split = (encoder, note, pictures, chip, trained.encoder.test_size)
     values = feature_stage(*of_split).values
     baselines = trained.baselines.model_dump(include={"names", "views", "seed"})

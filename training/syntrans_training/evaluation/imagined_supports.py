@@ -20,7 +20,6 @@ from syntrans.progress import say
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.data.store import Split, squeezed
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.evaluation.table_rows import Level, bridge_method
@@ -86,11 +85,11 @@ def see_for_run(run: TrainedRun, classes: Sequence[str], device: str) -> Seen | 
     imagined = open_imagined(run.config.imagined)
     if imagined.sha256 != note["sha256"]:
         raise InputError(f"{imagined.path} has changed since {run.folder} was trained with it; train again")
-    trained, chip = run.config.encoder, pick_device(device)
-    encoder = open_encoder(run.folder, trained, chip, run.encoder_file)
+    size, chip = run.config.encoder.test_size, pick_device(device)
+    encoder = run.open_encoder(chip)
     try:
         return see(
-            imagined, classes, lambda split: feature_stage(*encoder, split, chip, trained.test_size).values,
+            imagined, classes, lambda split: feature_stage(*encoder, split, chip, size).values,
             size=run.config.data.size, at_most=run.config.imagined_supports,
         )  # fmt: skip
     except InputError as error:

@@ -18,7 +18,7 @@ from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTra
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.scoring.scored_classifier import Group, ScoredClassifier
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NONE, derangement, half_deranged
-from syntrans_training.text.task_alpha import DOMAINS, HOME, ClassSpread, DomainPrior, TextWorth
+from syntrans_training.text.task_alpha import DOMAINS, ClassSpread, DomainPrior, TextWorth
 
 Level = Literal["val", "prior", "inductive", "transductive"]
 _LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table
@@ -52,7 +52,8 @@ def build_rows(
         group="semantic",
     )
     if features.bridges is not None:
-        domains = HOME if level == "val" else DOMAINS  # pictures like val's
+        own = features.bridges.own_pictures(features.main, shots)
+        domains = own if level == "val" else DOMAINS  # pictures like val's
         ours = partial(_bridge_row, features, shots, features.main, domains=domains)
         rows["syntrans"] = ours(group="semantic", level=level)
         if (features.main, shots) in features.bridges.spreads:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from syntrans.classes.entries import composed
 from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
@@ -16,7 +18,8 @@ from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
 from syntrans_training.bridge.trained_bridges import TrainedBridges, read_bridges
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.text_encoder import text_encoder_ref
-from syntrans_training.encoder.open_encoder import encoder_file
+from syntrans_training.encoder.build_encoder import build_to_open
+from syntrans_training.encoder.open_encoder import OpenedEncoder, encoder_file, open_encoder
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, ENCODER, RIDGE, SELECTED_BASELINES, SPLIT
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
@@ -62,6 +65,10 @@ class TrainedRun:
                 f"({made_with['name']}, revision {made_with['revision']}); run `syntrans train` again"
             )
         return encoder
+
+    def open_encoder(self, device: torch.device) -> OpenedEncoder:
+        """The encoder that the features come from, on the device, and the note of its file."""
+        return open_encoder(self.folder / self.encoder_file, build_to_open(self.config.encoder), device)
 
     @property
     def encoder_file(self) -> str:

@@ -1,4 +1,4 @@
-"""Logistic regression on the supports of each episode, all episodes at once (modules/logistic.py).
+"""Logistic regression on the supports of each episode, all episodes at once (modules/solvers/logistic.py).
 
 The protocol of Tian et al., "Rethinking Few-Shot Image Classification" (RFS, arXiv 2003.11539) and of SKD (arXiv
 2006.09785): unit features, L2 penalty with C = 1, supports replaced by augmented views of them (`Row.support_views`).
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod
-from syntrans_training.modules.logistic import fit_logistic
+from syntrans_training.modules.solvers.logistic import fit_logistic
 
 
 class LogisticRegression(LinearMethod):

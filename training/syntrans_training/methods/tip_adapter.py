@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.modules.finetune import finetune
+from syntrans_training.modules.solvers.finetune import finetune
 
 CLIP_SCALE = 100.0
 

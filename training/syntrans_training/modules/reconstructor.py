@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syntrans_training.modules.ridge import DualRidge
+from syntrans_training.modules.solvers.ridge import DualRidge
 
 
 class SeededDropout(nn.Dropout):
@@ -32,7 +32,7 @@ class SemanticWeightReconstructor(nn.Module):
 
     Args:
         text_dim, dim: lengths s of class vectors and d of weights.
-        lam: where the ridge map's lambda > 0 begins, in units of the mean squared text (modules/ridge.py); learned.
+        lam: where the ridge map's lambda > 0 begins, in units of the mean squared text (solvers/ridge.py); learned.
         hidden: units of the network; 0 leaves it out.
         dropout: probability in [0, 1) of every hidden unit.
     """

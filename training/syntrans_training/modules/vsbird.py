@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from syntrans_training.modules.fusion import add, evidence_variance, fuse, fuse_evidence, gated_alpha
 from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
-from syntrans_training.modules.ridge import DualRidge, fit_dual_ridge
 from syntrans_training.modules.shared_space import Metric
+from syntrans_training.modules.solvers.ridge import DualRidge, fit_dual_ridge
 from syntrans_training.modules.text_gate import TextGate
 
 FUSIONS = ("evidence", "convex", "additive")
@@ -76,7 +76,7 @@ class VSBird(nn.Module):
     Args:
         metric: of the shared space, fitted on all base classes.
         base: [C, d] mean phi of the base classes; base_text: [C, s] their class vectors.
-        lam: where the lambda > 0 of both ridge maps begins, in units of the mean squared row (modules/ridge.py).
+        lam: where the lambda > 0 of both ridge maps begins, in units of the mean squared row (solvers/ridge.py).
         generator, residual, gate: whether the visual weight generator, the reconstructor's network and the text gate
             take part.
         fusion: how visual and semantic weights become one (modules/fusion.py); `ValueError` for one not in `FUSIONS`.

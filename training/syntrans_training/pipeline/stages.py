@@ -28,6 +28,7 @@ from syntrans_training.bridge.head_training import HeadTrainingConfig
 from syntrans_training.bridge.initialisation import RawFeatures, make_grid
 from syntrans_training.bridge.ridge_baseline import RidgeGrid, alpha_grid, fit_ridge_baseline, pack, unpack
 from syntrans_training.bridge.split_features import SplitFeatures
+from syntrans_training.bridge.text_odds import learn_text_odds
 from syntrans_training.bridge.train_bridge import train_bridge
 from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
@@ -204,13 +205,13 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
             "bridge": ridge_note["identity"],  # of the features, the texts and the val tasks
         }
     )
-    main = unpack(tensors, ridge_note).main
-    class_texts = _ClassTexts(texts)
-    note = train_bridge(
+    ridge, class_texts = unpack(tensors, ridge_note), _ClassTexts(texts)
+    tasks = _val_tasks(config, val, config.ridge.episodes)
+    train_bridge(
         RawFeatures(base.values, base.labels, val.features.values),
         class_texts,
-        _val_tasks(config, val, config.ridge.episodes),
-        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if settings.controls else (main,),
+        tasks,
+        tuple(dict.fromkeys((ridge.main, NONE, *texts.knowledge.variants))) if settings.controls else (ridge.main,),
         make_grid(
             powers=settings.feature_powers,
             shrinkages=settings.shrinkages,
@@ -226,7 +227,9 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
     )
     if settings.adapt_alpha and settings.alpha is None and settings.fusion == "evidence":
         measure_spreads(out / BRIDGE, val.features, class_texts)
-    return note
+        standard = ridge.whitening(val.features.values)
+        learn_text_odds(out / BRIDGE, val.features, class_texts, tasks, ridge.main, standard)
+    return checkpoint.read_note(out / BRIDGE)
 
 
 def _head_training(settings: VSBirdConfig, queries: int) -> HeadTrainingConfig:

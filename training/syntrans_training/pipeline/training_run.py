@@ -11,11 +11,11 @@ from syntrans_training.bridge.val_tasks import ValSplit
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
-from syntrans_training.encoder.clip_distillation import distill_stage, open_teacher_signal
 from syntrans_training.encoder.cmkd import ClassKnowledge, class_knowledge
 from syntrans_training.encoder.feature_stage import feature_stage
-from syntrans_training.encoder.training import check_given, encoder_stage, given_stage, require_encoder
 from syntrans_training.engine.distributed import Processes
+from syntrans_training.pipeline.distill_stage import distill_stage, open_teacher_signal
+from syntrans_training.pipeline.encoder_stage import check_given, encoder_stage, given_stage, require_encoder
 from syntrans_training.pipeline.imagined_stage import check_imagined, imagined_stage
 from syntrans_training.pipeline.stages import (
     baselines_stage,

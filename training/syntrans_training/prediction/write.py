@@ -17,6 +17,8 @@ from syntrans.views.report.prediction import FACTS, prediction_part
 from syntrans.views.report.provenance import Facts
 from syntrans_training.prediction.answers import BROKEN, NAMED, NONE, Answer
 
+# Controls (a line break too) and what turns the direction of text; joiners and odd blanks are parts of names.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 UNSURE_FOLDER, NONE_FOLDER = "_unsure", "_none_of_these"
 
 
@@ -138,7 +140,8 @@ def _cell(value: Any) -> Any:
         parts = [f"{item[0]} ({item[1]:.3g})" if isinstance(item, tuple) else str(item) for item in value]
         value = "; ".join(parts)
     if isinstance(value, str):
-        value = plain_text(value)
+        if _UNSAFE.search(value):  # the table may go to a terminal; else names stay as their files have them
+            value = plain_text(value)
         if value[:1] in ("=", "+", "-", "@", "\t", "\r"):  # a spreadsheet would run it
             value = "'" + value
     return "" if value is None else value

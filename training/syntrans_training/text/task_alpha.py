@@ -6,8 +6,9 @@ are those of other classes (docs/method.md (30) to (37)). The slope is that of t
 how exactly a task tells it, the other assignments of its texts to its classes say, so that nothing has to be assumed of
 the noise. A class is the mean over all slopes, by how probable each is, of what it would be with texts of that slope:
 texts of other classes leave the pictures, drawn to the mean of all classes as far as classes of no text are.
-`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody (benchmarks/fusion_prior.py);
-`HOME` that of pictures of val's own data set, where all is as on val but perhaps the texts. Derived.
+`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody
+(benchmarks/training/fusion_prior.py); `HOME` that of pictures of val's own data set, where all is as on val but perhaps
+the texts, and with `TextOdds` what a run has learned on val of how surely a task tells that. Derived.
 """
 
 from dataclasses import dataclass, fields
@@ -25,6 +26,22 @@ STEPS = torch.linspace(-2, 2, 7)  # of the slopes of texts of other classes, in 
 
 
 @dataclass(frozen=True)
+class TextOdds:
+    """How surely a task tells whether its texts are those of its classes, docs/method.md (32a): learned on val.
+
+    `threshold`: the slope that is as probable of either; `sharpness`: of the log odds, 1 if the slope varied as val's
+    variances have it.
+    """
+
+    threshold: float
+    sharpness: float
+
+    def wrong(self, slope: Float[Tensor, " e"], variance: Float[Tensor, " e"]) -> Float[Tensor, " e"]:
+        """Probability that the texts are those of other classes."""
+        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-9))
+
+
+@dataclass(frozen=True)
 class DomainPrior:
     """What is known of a domain before it is seen: docs/method.md (31).
 
@@ -33,7 +50,8 @@ class DomainPrior:
     of the offset; `exact`: how much more exactly texts tell a class than on val, since novel classes lie closer
     together and scatter more; `alike`: how far the spread of direction j of classes of no text is drawn to that of
     all directions; `decision`: what the slope's likelihood counts, since a text that is half believed does harm;
-    `own`: pictures lie where val's lie, and right texts tell as much as the head has it.
+    `own`: pictures lie where val's lie, and right texts tell as much as the head has it; `odds`: of such pictures, how
+    surely a task tells whether its texts are right.
     """
 
     mixed_up: float = 0.3
@@ -44,6 +62,7 @@ class DomainPrior:
     alike: float = 0.65
     decision: float = 1.7
     own: bool = False
+    odds: TextOdds | None = None
 
 
 DOMAINS = DomainPrior()
@@ -124,9 +143,25 @@ class TextWorth:
 
     def judge(self, alpha: float, supports: Supports) -> Judged:
         """In each task, by what the task's supports say; no other task and no query is looked at."""
+        if self.domains.odds is not None:
+            return self.doubted(alpha, supports.shots, self.domains.odds.wrong(*self.slope(supports)))
         offset, away = self._offset(supports)
         share = (self._log_prior(away) + self.domains.decision * self._log_likelihood(supports, offset)).softmax(1)
         return Judged(*self.average(alpha, supports.shots, share), offset)
+
+    def slope(self, supports: Supports) -> tuple[Float[Tensor, " e"], Float[Tensor, " e"]]:
+        """The slope of each task's pictures on its texts, and how far it varies if all is as on val: (32a)."""
+        texts = self.spread.slope * supports.semantic
+        square = texts.square()
+        total = square.sum((1, 2)).clamp(min=1e-12)
+        noise = (square @ self._variance(supports.shots)).sum(1)
+        return (texts * supports.mean).sum((1, 2)) / total, noise / total.square()
+
+    def doubted(self, alpha: float, shots: float, wrong: Float[Tensor, " e"]) -> Judged:
+        """Where the texts of a task are those of other classes with probability `wrong`, and else tell as on val."""
+        share = torch.zeros(len(wrong), len(SLOPES) + len(STEPS))
+        share[:, int(SLOPES.abs().argmin())], share[:, -1] = 1 - wrong, wrong
+        return Judged(*self.average(alpha, shots, share), torch.zeros(len(wrong), 1, len(self.precision)))
 
     @cached_property
     def _slopes(self) -> Float[Tensor, " g"]:

@@ -14,7 +14,6 @@ from syntrans.errors import InputError, UsageError
 from syntrans.paths import newest
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
-from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import autocast, pick_device
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
@@ -39,7 +38,7 @@ class TrainedEncoder:
         if trained.method == "precomputed":
             raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
         self._device = pick_device("auto")
-        self._module, note = open_encoder(run.folder, trained, self._device, run.encoder_file)
+        self._module, note = run.open_encoder(self._device)
         self._module.eval()
         self._precision, self._shown = note["precision"], trained.test_size
         self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.bridges.phi.mean)
