@@ -46,7 +46,7 @@ def imitate_clip(
         loss = _NEAR * (1 - (vectors * wanted).sum(-1)).mean()
         loss = loss + F.cross_entropy(_SHARP * vectors @ wanted.T, torch.arange(size))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return encoder.eval().requires_grad_(requires_grad=False)
