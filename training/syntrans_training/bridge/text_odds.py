@@ -25,7 +25,7 @@ from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 from syntrans_training.text.class_vectors import derangement
-from syntrans_training.text.task_alpha import Supports, TextOdds, TextWorth
+from syntrans_training.text.task_alpha import HOME, Supports, TextOdds, TextWorth
 
 WRONG = torch.tensor([0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1])  # probabilities that accuracy is measured at
 THRESHOLDS = [i / 20 for i in range(-12, 21)]
@@ -90,7 +90,7 @@ def _measure(
     shots = tasks.support.shape[2]
     head, alpha = bridges.heads[variant, shots][0], bridges.choices[variant, shots]["alpha"]
     memory = head.build_memory()
-    worth = TextWorth(bridges.spreads[variant, shots][0], memory.metric.precision)
+    worth = TextWorth(bridges.spreads[variant, shots][0], memory.metric.precision, HOME)
     projected, semantic = memory.project(pictures), head.semantic_weights(text, memory)
     parts = []
     for part, its_named in zip(tasks.chunks(CHUNK), torch.split(named, CHUNK), strict=True):
