@@ -52,17 +52,17 @@ fix: $(STAMP) ## Format, and repair what ruff can
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## Time the commands on this machine
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/program/run.py
 
 .PHONY: bench-evaluate
 bench-evaluate: $(STAMP) ## Episodes per second beside easyfsl and scikit-learn
-	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/training/evaluate.py
 
 bench-mining: $(STAMP) ## Compare mining's engines with bare vLLM on the same requests
-	$(BIN)/python benchmarks/mining_throughput.py
+	$(BIN)/python benchmarks/mining/mining_throughput.py
 
 reliability: $(STAMP) ## Kill, fill, damage and soak everything; writes docs/reliability.md (minutes)
-	$(BIN)/python benchmarks/reliability.py
+	$(BIN)/python benchmarks/reliability/reliability.py
 
 docs: $(STAMP) ## Write docs/commands.md, docs/config.md and docs/leaderboard.md again
 	$(BIN)/python scripts/make_docs.py
@@ -72,7 +72,7 @@ docs-site: $(STAMP) | $(UV) ## Build the documentation into build/site; a link o
 	$(UV) tool run --from '$(MKDOCS)' mkdocs build --quiet --strict
 
 bench-encoder: $(STAMP) ## Time the encoder's training beside the authors' data path
-	$(BIN)/python benchmarks/encoder_throughput.py
+	$(BIN)/python benchmarks/training/encoder_throughput.py
 
 wheel: $(STAMP) ## Build the wheel and the source distribution into dist/
 	rm -rf dist

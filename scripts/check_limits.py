@@ -95,7 +95,7 @@ def breaches(files: Mapping[Path, list[str]]) -> Iterator[Breach]:
     yield from _strays(files)
     folders = Counter(path.parent for path in files if path.name != "__init__.py")
     for folder, count in folders.items():
-        if count > MODULES and folder.parts[0] in PACKAGES:
+        if count > MODULES and folder.parts[0] in (*PACKAGES, "benchmarks"):
             yield Breach(folder.as_posix(), "modules", f"{count} modules, at most {MODULES}")
 
 

@@ -6,7 +6,8 @@ A package names them in the entry points of the group `syntrans.data`; each has 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -28,5 +29,11 @@ class NamedData(Protocol):
 def named_data(path: str) -> tuple[NamedData, str] | None:
     """The data set that a path names, and the part of it after the slash; None where it names none."""
     name, _, part = path.partition("/")
-    entries = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    return (cast("NamedData", entries[0].load()), part) if entries else None
+    entry = _installed().get(name)
+    return (cast("NamedData", entry.load()), part) if entry else None
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """Found once: every look reads the metadata of all installed packages."""
+    return {entry.name: entry for entry in reversed(tuple(entry_points(group=GROUP)))}

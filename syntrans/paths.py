@@ -18,6 +18,7 @@ from syntrans.extras import EXTRAS, broken_import, not_here
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
 _TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{4}\.tmp")  # as `atomic_path` names them
+_NAME_BYTES = 200  # of the final name in a temporary one; names end at 255
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 # Configs of runs from before the world was a package of its own name its models by the first.
 _MOVED_PACKAGES = {"package:syntrans_training/world/": "package:syntrans_world/"}
@@ -136,7 +137,7 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
     what = "is a file, but a model is a folder" if path.is_file() else "is not there"
     raise ModelLoadError(
         f"model {ref!r} {what}; give a folder with safetensors and config.json, a Hub id 'org/name', or "
-        f"'package:<name>/<folder>'; --config world needs no other model"
+        f"'package:<name>/<folder>'; --config world (of imagine: imagine-world) needs no other model"
     )
 
 
@@ -180,7 +181,7 @@ def _model_of_hub(ref: str, *, download: bool) -> Path:
     why = "and HF_HUB_OFFLINE forbids fetching it" if offline else f"and fetching it failed ({type(failure).__name__})"
     raise ModelLoadError(
         f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network "
-        f"and copy the cache, or name a folder; --config world needs no other model"
+        f"and copy the cache, or name a folder; --config world (of imagine: imagine-world) needs no other model"
     ) from failure
 
 
@@ -193,7 +194,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     make_dir(final.parent)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
+    short = os.fsencode(final.name)[:_NAME_BYTES].decode("utf-8", "ignore")  # a name may be as long as disks take them
+    temporary = final.with_name(f".{short}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as written:

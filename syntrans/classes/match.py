@@ -131,7 +131,8 @@ class _Pairing:
 
     def _take(self, spelled: _Spelled, mine: _Field, theirs: _Field) -> bool:
         """Pair those of which one and one have the same key; whether there was a pair."""
-        wanted, there = spelled.groups(self.open.values(), mine), spelled.groups(self.free.values(), theirs)
+        wanted = spelled.groups(self.open.values(), mine)
+        there = spelled.groups(self.free.values(), theirs) if wanted else {}
         pairs = [
             (entries[0].id, there[key][0].id)
             for key, entries in wanted.items()
@@ -143,7 +144,7 @@ class _Pairing:
         return bool(pairs)
 
     def _set_clashes_aside(self, spelled: _Spelled) -> None:
-        there = spelled.groups(self.free.values(), _id, _name)
+        there = spelled.groups(self.free.values(), _id, _name) if self.open else {}
         for key, entries in spelled.groups(self.open.values(), _id, _name).items():
             still = tuple(entry for entry in entries if entry.id in self.open)
             if still and key in there:

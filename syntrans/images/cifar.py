@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle  # noqa: TID251 - the published format is a pickle; _PlainUnpickler admits no code
+import pickletools
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -203,12 +204,26 @@ class _PlainUnpickler(pickle.Unpickler):
 def _unpickle(data: bytes, where: str) -> Mapping[str, Any]:
     """The dictionary in a file of the archive, with text keys; Python 2 wrote its texts as bytes."""
     try:
+        _check_memo(data)
         unpickled = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a crafted pickle can make its reader stumble over anything
         raise InputError(f"{where} is not a file of CIFAR-100 and is refused: {str(error)[:120]}") from error
     if not isinstance(unpickled, dict):
         raise InputError(f"{where} holds a {type(unpickled).__name__}, not the dictionary of CIFAR-100")
     return {_text(key): value for key, value in unpickled.items()}
+
+
+def _check_memo(data: bytes) -> None:
+    """A pickle numbers what it refers to again; its reader makes room for all numbers up to the largest.
+
+    Writers count from 0 or 1. Six bytes that begin with 2^31 would take 32 GB.
+    """
+    numbered = 0
+    for opcode, number, _ in pickletools.genops(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            numbered += 1
+            if int(number or 0) > numbered:
+                raise pickle.UnpicklingError(f"it numbers its {numbered}. object {number:,}")
 
 
 def _text(value: object) -> str:

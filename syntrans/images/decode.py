@@ -36,6 +36,8 @@ MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 """Of an animation the first frame is shown; one whose header claims more frames than this is refused."""
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_HEIC_BEGINNINGS = (b"ftypheic", b"ftypheix", b"ftypheim", b"ftyphevc", b"ftypmif1")
+_HEIC = "HEIC is not read: save it as JPEG"
 _ORIENTATION = 0x0112
 
 
@@ -102,7 +104,7 @@ def decode(data: bytes, origin: str = "a picture", *, at_least: int | None = Non
     except InputError:
         raise
     except UnidentifiedImageError as error:  # its text is the address of our buffer
-        raise _unreadable(origin, "no known format") from error
+        raise _unreadable(origin, _HEIC if data[4:12] in _HEIC_BEGINNINGS else "no known format") from error
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
         raise _unreadable(origin, error) from error
     return upright_rgb(picture, origin)

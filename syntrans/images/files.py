@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from syntrans.classes.entries import is_unicode
 from syntrans.images.decode import begins_like_a_picture, suffixes
 from syntrans.images.reference import PassedOver
 
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})  # what systems leave behind
+NO_TEXT = "names that are no UTF-8"
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], PassedOver]:
@@ -18,7 +20,8 @@ def list_pictures(folder: Path) -> tuple[list[Path], PassedOver]:
 
     Read are the endings of `decode.FORMATS`, and files without an ending that begin like one of them. Hidden
     files (also the resource forks ``._a.jpg``) and what systems leave behind do not count. Links are followed, but
-    no folder is read twice. What is no regular file is not opened.
+    no folder is read twice. What is no regular file is not opened, and what has a name that is no text (no UTF-8)
+    could not be written down.
     """
     paths, passed = [], PassedOver()
     for kind, path in _walk(folder):
@@ -34,9 +37,27 @@ def has_picture(folder: Path) -> bool:
     return any(kind is None for kind, _ in _walk(folder))
 
 
-def loose_pictures(folder: Path) -> list[Path]:
-    """The picture files in ``folder`` itself, sorted."""
-    return [path for path in visible(folder) if is_picture(path)]
+def loose_pictures(folder: Path) -> tuple[list[Path], PassedOver]:
+    """The picture files in ``folder`` itself, sorted, and which of the other files there were passed over."""
+    return pictures_among(path for path in visible(folder) if not is_lost_folder(path))
+
+
+def pictures_among(paths: Iterable[Path]) -> tuple[list[Path], PassedOver]:
+    """The picture files of ``paths``, and what was passed over: neither folders nor Parquet, which are read as such."""
+    pictures, passed = [], PassedOver()
+    for path in paths:
+        if is_hidden(path.name) or path.is_dir() or path.suffix == ".parquet":
+            continue
+        if (kind := _passed_over(path)) is None:
+            pictures.append(path)
+        else:
+            passed.add(kind, path.name)
+    return pictures, passed
+
+
+def is_lost_folder(path: Path) -> bool:
+    """Whether a path is a broken link that may have been one to a folder: it does not end like a picture."""
+    return path.is_symlink() and not path.exists() and path.suffix.lower() not in suffixes()
 
 
 def is_picture(path: Path) -> bool:
@@ -78,7 +99,9 @@ def _walk(top: Path) -> Iterator[tuple[str | None, Path]]:
             if is_hidden(entry.name):
                 continue
             is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
-            if not is_folder:
+            if not is_unicode(entry.name):
+                yield NO_TEXT, path
+            elif not is_folder:
                 yield _passed_over(path, known_file=entry.is_file(follow_symlinks=False)), path
             elif _identity(path) in seen:
                 yield "links to folders that are read already", path
@@ -97,6 +120,8 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def _passed_over(path: Path, *, known_file: bool = False) -> str | None:
     """Why a file is no picture; None for a picture."""
+    if not is_unicode(path.name):
+        return NO_TEXT
     try:
         if not known_file and not stat.S_ISREG(path.stat().st_mode):
             return "pipes, sockets or devices"

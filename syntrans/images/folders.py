@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from syntrans.classes.entries import composed
+from syntrans.classes.entries import composed, is_unicode
 from syntrans.images.decode import read_file
-from syntrans.images.files import has_picture, list_pictures, visible, visible_folders
+from syntrans.images.files import NO_TEXT, has_picture, is_lost_folder, list_pictures, visible, visible_folders
 from syntrans.images.hashes import sha256_of
 from syntrans.images.reference import ImageRef, PassedOver, Picture
 
@@ -82,14 +82,16 @@ def class_folders(root: Path, named: Collection[str] = ()) -> FolderPool:
         if parent.is_dir() and is_container(root / Path(place).parts[0], named):
             inside += visible_folders(parent)
     for folder in inside:
-        if folder.name in folders:
+        if not is_unicode(folder.name):
+            passed.add(NO_TEXT, folder.name)
+        elif folder.name in folders:
             passed.add("class folders that are in two places", str(folder.relative_to(root)))
         elif has_picture(folder):
             folders[folder.name] = folder
         else:
             passed.add("folders without pictures", folder.name)
     for path in visible(root):
-        if path.is_symlink() and not path.exists():
+        if is_lost_folder(path):
             passed.add("broken links", path.name)
     return FolderPool(dict(sorted(folders.items())), passed)
 

@@ -95,7 +95,9 @@ class ImageSet(Mapping[str, "list[Picture]"]):
         """What was left out of the classes that were looked at so far, by kind; its text is one line for the user."""
         total = PassedOver()
         total.update(self._pool.passed_over)
-        if self._by_class and (loose := self.loose):
+        if not self._by_class:
+            total.update(self._loose.passed_over)
+        elif loose := self.loose:
             total.add("pictures in no class folder", Path(loose[0].origin).name, len(loose))
         total.add_all("classes that were not asked for", self._left_out)
         return total

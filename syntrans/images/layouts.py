@@ -7,14 +7,14 @@ CSV files), the archive of CIFAR-100, or ``hf://`` and a data set of the Hub. Fo
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from syntrans.errors import InputError
 from syntrans.images.cifar import CifarPool, find_archive
 from syntrans.images.columns import ANY, Columns
 from syntrans.images.decode import suffixes
-from syntrans.images.files import has_picture, is_picture, loose_pictures, visible, visible_folders
+from syntrans.images.files import has_picture, is_picture, loose_pictures, pictures_among, visible, visible_folders
 from syntrans.images.folders import ALIASES, PARTS, FilePool, class_folders, is_container, is_parquet
 from syntrans.images.hub import PREFIX, hub_parts, hub_pool
 from syntrans.images.lists import find_lists, listed_files
@@ -83,10 +83,9 @@ def loose_pool(path: str) -> FilePool:
     """Pictures that are in no class, under the key "": one file, what fits a pattern, or those in a folder itself."""
     root = Path(path)
     if root.is_file():
-        files = [root] if root.suffix.lower() in suffixes() or is_picture(root) else []
-    else:
-        files = loose_pictures(root) if root.is_dir() else [file for file in globbed(root) if is_picture(file)]
-    return FilePool({"": files} if files else {})
+        return FilePool({"": [root]} if root.suffix.lower() in suffixes() or is_picture(root) else {})
+    files, passed = loose_pictures(root) if root.is_dir() else pictures_among(globbed(root))
+    return FilePool({"": files} if files else {}, passed)
 
 
 def holds(root: Path) -> str:
@@ -95,19 +94,33 @@ def holds(root: Path) -> str:
         return "it is not a local folder"
     names = [below.name for below in visible(root)]
     pickled = next((name for name in names if name.endswith((".pkl", ".pickle"))), None)
-    note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else ""
+    note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else _heic(names)
     return f"it holds {', '.join(names[:8]) or 'nothing'}{note}"
+
+
+def _heic(names: Sequence[str]) -> str:
+    return (
+        "; HEIC is not read: save it as JPEG"
+        if any(name.lower().endswith((".heic", ".heif")) for name in names)
+        else ""
+    )
 
 
 def _nothing(path: str, root: Path, *, by_class: bool) -> str:
     gone = "is a pipe, socket or device" if root.exists() else "is not there"
     if not by_class:
-        what = "is no picture" if root.is_file() else f"holds no picture ({holds(root)})" if root.is_dir() else gone
+        what = (
+            f"is no picture{_heic([root.name])}"
+            if root.is_file()
+            else f"holds no picture ({holds(root)})"
+            if root.is_dir()
+            else gone
+        )
         return f"{path} {what}; give a picture, a folder, a pattern in quotes, or Parquet"
     if root.is_file():
         return f"{path} is a file; give a folder of pictures by class, or a Parquet file"
     if root.is_dir():
-        loose = len(loose_pictures(root))
+        loose = len(loose_pictures(root)[0])
         lie = "picture lies" if loose == 1 else "pictures lie"
         have = f"{loose} {lie} in it, in no class" if loose else holds(root)
         return f"{path} holds no picture by class ({have}); give one folder a class, or Parquet with image and class"

@@ -73,7 +73,7 @@ class PassedOver:
     def add(self, kind: str, name: str, n: int = 1) -> None:
         """Count ``n`` more of a kind."""
         before, first = self._found.get(kind, (0, name))
-        self._found[kind] = before + n, first
+        self._found[kind] = before + n, first.encode("utf-8", "replace").decode()
 
     def add_all(self, kind: str, names: Sequence[str]) -> None:
         """Count these, of one kind."""

@@ -14,10 +14,12 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, Usag
 from syntrans.files.semantic_hash import semantic_hash
 from syntrans.paths import atomic_write_text, new_run_dir
 from syntrans.runs.file_names import REQUEST
+from syntrans.runs.legs import LEGS
 from syntrans.runs.lock import lock
 from syntrans.runs.past_runs import unfinished
 
 _REFUSALS = (UsageError, InputError, EnvironmentProblem, ModelLoadError)
+_NOTHING_MADE = {REQUEST, LEGS, ".lock"}  # seconds that were counted are no work to go on from
 
 
 def run_dir(kind: str, out: Path | None, request: dict[str, Any], finished: str, *, resume: bool) -> Path:
@@ -49,7 +51,7 @@ def removed_if_refused(folder: Path) -> Iterator[None]:
     try:
         yield
     except _REFUSALS:
-        if new_folders and folder.is_dir() and {path.name for path in folder.iterdir()} <= {REQUEST, ".lock"}:
+        if new_folders and folder.is_dir() and {path.name for path in folder.iterdir()} <= _NOTHING_MADE:
             with suppress(EnvironmentProblem), lock(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 for above in new_folders[1:]:

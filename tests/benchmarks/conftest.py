@@ -10,18 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.pages import REPOSITORY
-
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Calls main() of a file of benchmarks/ with the arguments of a command."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
 
     def main(command: str, *more: str, **replaced: Path) -> None:
         file, *arguments = shlex.split(command)
         given = [str(replaced.get(a.rpartition("/")[2].replace(".parquet", ""), a)) for a in arguments]
         monkeypatch.setattr(sys, "argv", [file, *given, *more])
-        importlib.import_module(Path(file).stem).main()
+        importlib.import_module(".".join(Path(file).with_suffix("").parts)).main()
 
     return main

@@ -12,7 +12,7 @@ PAGES = [
     *sorted(REPOSITORY.glob("*ing/README.md")),
     *sorted(REPOSITORY.glob("*ing/configs/*.yaml")),
 ]
-BENCHMARK = re.compile(r"python (benchmarks/\w+\.py[^\n`#;|&()]*)")
+BENCHMARK = re.compile(r"python (benchmarks/\w+/\w+\.py[^\n`#;|&()]*)")
 NAMES = (
     "mine", "train", "evaluate", "import", "compare", "report", "demo", "edit", "inspect", "predict", "serve", "pack",
     "doctor", "imagine", "install", "classes check", "data check", "config show",

@@ -5,14 +5,11 @@ import importlib
 import numpy as np
 import pytest
 
-from tests.benchmarks.pages import REPOSITORY
-
 
 def test_every_student_of_cmkd_says_what_its_knowledge_adds_to_pictures_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
-    cmkd = importlib.import_module("cmkd")
+    cmkd = importlib.import_module("benchmarks.training.cmkd")
     rng = np.random.default_rng(0)
     students = [cmkd.ALONE, cmkd.TOLD, *cmkd.CONTROLS]
     accuracies = {name: [rng.random(50) for _ in range(2)] for name in students}

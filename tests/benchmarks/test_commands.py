@@ -75,7 +75,11 @@ def test_a_benchmark_takes_the_arguments_that_a_page_gives_it(
 
 def test_the_mining_runs_that_are_timed_have_options_that_exist(call: Callable[..., None]) -> None:
     mine = get_group(app).commands["mine"]
-    runs = [arguments for name, *arguments in importlib.import_module("run").COMMANDS.values() if name == "mine"]
+    runs = [
+        arguments
+        for name, *arguments in importlib.import_module("benchmarks.program.run").COMMANDS.values()
+        if name == "mine"
+    ]
     assert [mine.make_context("mine", [*arguments]).params["config"] for arguments in runs] == ["world", "world"]
 
 

@@ -38,7 +38,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """What makes `syntrans --help` quick; how quick it is on this machine, benchmarks/run.py measures."""
+    """What makes `syntrans --help` quick; how quick it is on this machine, benchmarks/program/run.py measures."""
     assert loaded_by_help_of("") == []
 
 

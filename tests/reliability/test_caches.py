@@ -168,9 +168,7 @@ def test_a_cache_of_hashes_that_cannot_be_made_is_done_without(tmp_path: Path, a
 def test_two_trainings_never_work_in_one_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    from reliability_scenes import TRAIN, features
-
+    from benchmarks.reliability.reliability_scenes import TRAIN, features
     from syntrans.runs.lock import lock
     from syntrans_training.config import TrainConfig
     from syntrans_training.pipeline.train import train

@@ -17,8 +17,7 @@ import pytest
 
 @pytest.fixture
 def reliability(monkeypatch: pytest.MonkeyPatch, repository: Path) -> ModuleType:
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    return importlib.import_module("reliability")
+    return importlib.import_module("benchmarks.reliability.reliability")
 
 
 @pytest.mark.slow
@@ -107,4 +106,6 @@ def test_a_run_that_ended_before_its_death_begins_anew_and_dies_earlier(
 def test_the_page_is_made_of_the_figures_beside_it(reliability: ModuleType) -> None:
     figures = [json.loads(path.read_text(encoding="utf-8")) for path in (reliability.RESULT, reliability.RAY)]
     written = reliability.PAGE.read_text(encoding="utf-8")
-    assert written == reliability.page(*figures), "make reliability, or python benchmarks/reliability.py --page"
+    assert written == reliability.page(*figures), (
+        "make reliability, or python benchmarks/reliability/reliability.py --page"
+    )

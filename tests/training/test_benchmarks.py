@@ -38,10 +38,9 @@ LADDER = [
 
 
 @pytest.fixture
-def benchmark(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Imports one of the files of benchmarks/ by its name."""
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    return importlib.import_module
+def benchmark() -> Callable[[str], Any]:
+    """Imports one of the files of benchmarks/ by its room and its name."""
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 def write_ledger(folder: Path, toy_classes: list[str], descriptor_row: Callable[..., DescriptorRow]) -> Path:
@@ -58,7 +57,7 @@ def write_ledger(folder: Path, toy_classes: list[str], descriptor_row: Callable[
 
 
 class Climbed(NamedTuple):
-    """benchmarks/ladder.py, the folder of its results, and the arguments that it was called with."""
+    """benchmarks/training/ladder.py, the folder of its results, and the arguments that it was called with."""
 
     ladder: Any
     out: Path
@@ -96,9 +95,8 @@ def climbed(
     given = ["ladder.py", str(ledger), "--config", str(root / "tiny.yaml"), "--out", str(root / "out"), "--seeds", "1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNTRANS_ARTIFACTS", str(root / "artifacts"))
-        patch.syspath_prepend(str(repository / "benchmarks"))
         patch.setattr(sys, "argv", [*given, *arguments])
-        ladder = importlib.import_module("ladder")
+        ladder = importlib.import_module("benchmarks.training.ladder")
         ladder.main()
     return Climbed(ladder, root / "out", [*given, *arguments])
 
@@ -154,7 +152,6 @@ def test_a_ladder_that_is_climbed_again_evaluates_nothing(
     climbed: Climbed, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = climbed.results
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     monkeypatch.setattr(sys, "argv", climbed.arguments)
     monkeypatch.setattr(climbed.ladder, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
     climbed.ladder.main()
@@ -175,7 +172,7 @@ def trained_on_features(
 def test_fewer_descriptors_say_less_and_as_many_as_there_are_say_what_all_do(
     benchmark: Callable[[str], Any], trained_on_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted, path = benchmark("descriptor_count"), tmp_path / "counts.json"
+    counted, path = benchmark("training.descriptor_count"), tmp_path / "counts.json"
     given = [str(trained_on_features), "--counts", "1", "2", "--draws", "2", "--quick", "--out", str(path)]
     monkeypatch.setattr(sys, "argv", ["descriptor_count.py", *given])
     counted.main()
@@ -189,7 +186,7 @@ def test_fewer_descriptors_say_less_and_as_many_as_there_are_say_what_all_do(
 def test_prediction_sets_grow_with_the_level(
     benchmark: Callable[[str], Any], trained_on_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sets, sizes = benchmark("prediction_sets"), {}
+    sets, sizes = benchmark("predict.prediction_sets"), {}
     for level in (0.5, 0.99):
         path = tmp_path / "sets.json"
         given = [str(trained_on_features), "--level", str(level), "--quick", "--out", str(path)]
@@ -208,7 +205,7 @@ def test_predict_gives_the_classes_of_an_evaluation(
     path = tmp_path / "predict.json"
     given = [str(trained_on_features), "--shots", "1", "--quick", "--out", str(path)]
     monkeypatch.setattr(sys, "argv", ["predict_run.py", *given])
-    benchmark("predict_run").main()
+    benchmark("predict.predict_run").main()
     assert json.loads(path.read_text())["shots"]["1"]["equal_to_evaluate"] == 1
 
 
@@ -224,7 +221,7 @@ def test_the_levels_of_the_texts_weight_are_compared_at_home_and_away(
     away = ["--away", str(features), str(tmp_path / "descriptors.parquet")]
     given = [str(trained_on_features), *away, "--quick", "--plot", str(tmp_path / "fusion.png")]
     monkeypatch.setattr(sys, "argv", ["fusion.py", *given])
-    assert benchmark("fusion").main() == 0
+    assert benchmark("training.fusion").main() == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1-shot")]
     assert [line[7:28].strip() for line in lines] == [
         f"{place}{kind}" for place in ("home", "away") for kind in ("", ", noisier", ", half shuffled", ", shuffled")
@@ -243,7 +240,7 @@ def test_the_prior_of_the_fusion_is_learned_over_kinds_of_domain_and_loses_no_mo
 ) -> None:
     away = ["--away", str(trained_on_features), str(features), str(tmp_path / "descriptors.parquet")]
     monkeypatch.setattr(sys, "argv", ["fusion_prior.py", "--home", str(trained_on_features), *away, "--quick"])
-    assert benchmark("fusion_prior").main() == 0
+    assert benchmark("training.fusion_prior").main() == 0
     printed = capsys.readouterr()
     kinds = [line for line in printed.out.splitlines() if "-shot" in line]
     assert len(kinds) == len(set(kinds)) >= 8
@@ -259,7 +256,7 @@ def test_a_rule_that_is_told_which_texts_are_wrong_loses_no_more_where_more_is_a
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["fusion_bound.py", str(trained_on_features), "--quick"])
-    assert benchmark("fusion_bound").main() == 0
+    assert benchmark("training.fusion_bound").main() == 0
     rows = {line[6:22].strip(): line[22:].split() for line in capsys.readouterr().out.splitlines()}
     assert list(rows) == ["told", "slope", "all statistics"]
     for points in rows.values():
@@ -270,7 +267,7 @@ def test_a_rule_that_is_told_which_texts_are_wrong_loses_no_more_where_more_is_a
 def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(
     benchmark: Callable[[str], Any],
 ) -> None:
-    threshold = benchmark("prediction_sets").threshold
+    threshold = benchmark("predict.prediction_sets").threshold
     chances = np.array([[[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]]], np.float32)
     assert threshold(chances, np.array([0, 0, 1]), 0.5) == pytest.approx(0.3)  # second of 0.2, 0.3, 0.4
     assert threshold(chances, np.array([0, 0, 1]), 0.95) == 1.0
@@ -282,7 +279,7 @@ def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much
 def test_a_ladder_with_a_teacher_starts_without_it_and_on_the_world_ends_at_the_truth(
     benchmark: Callable[[str], Any], descriptor_row: Callable[..., DescriptorRow], tmp_path: Path
 ) -> None:
-    ladder, known = benchmark("ladder"), CLASSES[0]
+    ladder, known = benchmark("training.ladder"), CLASSES[0]
     row = descriptor_row(known.name, "it is red", class_id=known.id)
     mined = write_descriptors(tmp_path / "m.parquet", [row], FileMetadata(run_id="t", class_list_sha256="0" * 64))
     config = TrainConfig.model_validate({"data": {"path": "world"}, "distill": {"teacher": "open_clip:clip"}})

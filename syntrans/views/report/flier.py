@@ -77,16 +77,14 @@ def flier_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _overview(protocol: Mapping[str, Any]) -> list[str]:
     if "episodes" in protocol:
-        return [
-            f"{protocol['episodes']:,} frozen {protocol['ways']}-way tasks with {protocol['queries']} queries a class; "
-            "FLIER is trained anew for each.",
-            "Percent with 95 % intervals over episodes; differences are paired by episode.",
-        ]
-    return [
-        f"All {protocol['ways']} novel classes at once, {protocol['test']:,} test pictures, {protocol['seeds']} draws "
-        "of the supports.",
-        "Percent with 95 % intervals over test pictures; differences are paired by picture.",
-    ]
+        shape = f"{protocol['ways']}-way tasks with {protocol['queries']} queries a class"
+        tested = f"{protocol['episodes']:,} frozen {shape}; FLIER is trained anew for each."
+        over, by = "episodes", "episode"
+    else:
+        shown = f"{protocol['ways']} novel classes at once, {protocol['test']:,} test pictures"
+        tested = f"All {shown}, {protocol['seeds']} draws of the supports."
+        over, by = "test pictures", "picture"
+    return [tested, f"Percent with 95 % intervals over {over}; differences are paired by {by}."]
 
 
 def flier_limits(summary: Mapping[str, Any]) -> list[str]:

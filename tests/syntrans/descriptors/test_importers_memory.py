@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "import_memory.py"
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "mining" / "import_memory.py"
 
 
 @pytest.mark.slow

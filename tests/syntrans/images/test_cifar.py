@@ -88,6 +88,12 @@ def test_the_same_bytes_run_in_an_ordinary_reader(kind: str, tmp_path: Path) -> 
     assert marker.exists()
 
 
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x7f", b"p2147483647\n"])
+def test_a_few_bytes_take_no_gigabytes(put: bytes) -> None:
+    with pytest.raises(InputError, match="numbers its 1. object 2,147,483,647"):
+        _unpickle(b"\x80\x02}" + put + b".", "it")
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_bytes_end_in_anything_but_an_input_error(data) -> None:

@@ -101,3 +101,13 @@ def test_an_animation_that_claims_too_many_frames_is_refused(png: Png) -> None:
     claimed = data[:33] + chunk(b"acTL", struct.pack(">II", MAX_FRAMES, 0)) + data[33:]
     with pytest.raises(InputError, match="it has 1,001 frames; more than 1,000 are refused"):
         decode(claimed, "it")
+
+
+def test_heic_is_told_to_be_no_form_that_is_read(tmp_path: Path) -> None:
+    data = b"\0\0\0\x18ftypheic" + bytes(16)
+    with pytest.raises(InputError, match="HEIC is not read: save it as JPEG"):
+        decode(data)
+    (tmp_path / "IMG_1.HEIC").write_bytes(data)
+    for path in (tmp_path, tmp_path / "IMG_1.HEIC"):
+        with pytest.raises(InputError, match="HEIC is not read: save it as JPEG"):
+            open_images(path, by_class=False)

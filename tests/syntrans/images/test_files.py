@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,31 @@ def test_what_is_not_read_is_counted_and_named(picture_tree: Path) -> None:
     assert str(images.passed_over) == "passed over: 2 .heic files (IMG_1.heic, ...), 1 .txt files (notes.txt)"
 
 
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_what_lies_beside_pictures_in_no_class_is_counted_too(pattern: str, picture_tree: Path) -> None:
+    folder = picture_tree / "goldfinch"
+    for name in ("IMG_1.heic", "notes.txt", ".hidden"):
+        (folder / name).write_bytes(b"x")
+    (folder / "gone.png").symlink_to("nowhere")
+    images = open_images(folder / pattern, by_class=False)
+    assert len(images.refs) == 3
+    assert images.passed_over.counts == {".heic files": 1, ".txt files": 1, "broken links": 1}
+
+
+def test_names_that_cannot_be_written_down_are_passed_over(picture_tree: Path, png: Png) -> None:
+    folder = picture_tree / "goldfinch"
+    try:
+        Path(os.fsdecode(os.fsencode(folder / "caf") + b"\xe9.png")).write_bytes(png(9))
+        lost = Path(os.fsdecode(os.fsencode(picture_tree / "caf") + b"\xe9"))
+        lost.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (lost / "1.png").write_bytes(png(8))
+    images = open_images(picture_tree)
+    assert {key: len(of_class) for key, of_class in images.items()} == {"goldfinch": 3, "house_finch": 3}
+    assert str(images.passed_over) == "passed over: 2 names that are no UTF-8 (caf?, ...)"
+
+
 def test_a_linked_folder_is_read_like_any_other(picture_tree: Path, tmp_path: Path, png: Png) -> None:
     (tmp_path / "elsewhere" / "more").mkdir(parents=True)
     (tmp_path / "elsewhere" / "more" / "x.png").write_bytes(png(9))
@@ -87,7 +113,7 @@ def test_pictures_in_no_class_folder_are_counted_or_taken_as_such(picture_tree: 
     assert stray.load() == png(7)
     assert len(open_images(str(picture_tree / "goldfinch" / "*.png"), by_class=False).refs) == 3
     assert len(open_images(picture_tree, by_class=False).refs) == 7
-    assert loose_pictures(picture_tree) == [picture_tree / "stray.png"]
+    assert loose_pictures(picture_tree)[0] == [picture_tree / "stray.png"]
 
 
 def test_odd_exif_leaves_a_sound_picture_readable() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.runs.folder import removed_if_refused, run_dir
+from syntrans.runs.legs import Clock, Legs
 from syntrans.runs.lock import lock
 
 
@@ -38,6 +39,15 @@ def test_a_refused_run_leaves_no_folder_that_it_made(artifacts: Path, tmp_path: 
     refused(run_dir("mine", tmp_path / "a" / "b", {"seed": 1}, "done.txt", resume=True))
     assert not begun.exists()
     assert not (tmp_path / "a").exists()
+
+
+def test_seconds_that_a_refused_run_counted_are_nothing_made(artifacts: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "a"
+    with pytest.raises(InputError), removed_if_refused(begun):
+        begun.mkdir()
+        with lock(begun), Clock(Legs(begun)).clock("opening"):
+            raise InputError("no")
+    assert not begun.exists()
 
 
 def test_a_folder_of_the_users_stays_when_a_run_is_refused(tmp_path: Path) -> None:

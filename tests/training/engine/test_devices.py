@@ -21,6 +21,21 @@ def test_a_gpu_without_bf16_takes_fp16(monkeypatch: pytest.MonkeyPatch, native: 
     assert pick_precision("auto", CUDA) == expected
 
 
+@pytest.mark.parametrize(
+    ("cpu", "expected"),
+    [
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bf16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "fp32"),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": False, "amx_bf16": False}, "fp32"),
+        ({}, "fp32"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_where_that_is_faster(monkeypatch: pytest.MonkeyPatch, cpu, expected: str) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
+    assert pick_precision("auto", CPU) == expected
+
+
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_products_run_in_the_precision(precision: str, dtype) -> None:
     with autocast(CPU, precision):

@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from syntrans_training.backbones import build
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder.features import encode_batch
 from syntrans_training.encoder.objectives.cross_entropy import CrossEntropy
 from syntrans_training.encoder.objectives.skd_gen0 import SKDGen0
+from syntrans_training.engine import devices
 from syntrans_training.engine.devices import pick_device, pick_precision
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.trainer import Recipe, fit
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Sampling
 from syntrans_training.imagination.prompts import Job, Prompt
+from syntrans_training.prediction.encoders.choose import TorchEncoder
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -51,6 +54,16 @@ def test_auto_takes_the_device_and_numbers_that_it_multiplies_natively() -> None
     device = pick_device("auto")
     assert device.type == "cuda"
     assert pick_precision("auto", device) in ("bf16", "fp16")
+
+
+def test_predict_looks_at_pictures_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for device in (CPU, CUDA):
+        torch.manual_seed(0)
+        monkeypatch.setattr(devices, "pick_device", lambda _name, device=device: device)
+        encoder = TorchEncoder("resnet12-tiny")
+        seen.append(encoder.forward(np.stack([encoder.prepare(Image.fromarray(pixels)) for pixels in PIXELS])))
+    assert seen[1] == pytest.approx(seen[0], rel=1e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16], ids=str)

@@ -8,6 +8,7 @@ from syntrans_training.baselines.losses import alignment_loss, attention_loss, g
 from syntrans_training.engine.head_trainer import fit_head
 from syntrans_training.episodes.base_class_tasks import PseudoNovelSampler
 from syntrans_training.methods import AM3, AttentionWeights, Prototype, SemanticAlignment, accuracy
+from syntrans_training.methods.semalign import Reconstruction
 from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.semalign import SemAlign
@@ -126,4 +127,4 @@ def test_semalign_learns_the_centres(base) -> None:
         validate=later(),
     )
     batch = tasks(base, shots=1).draw(1000)
-    assert scored(SemanticAlignment(net, text, k=0.5), batch) > scored(Prototype(), batch) + 0.1
+    assert scored(SemanticAlignment(Reconstruction(net, text), k=0.5), batch) > scored(Prototype(), batch) + 0.1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from syntrans.views.labels import FLIER_LABELS
-from syntrans_training.flier.rows import FLIER, GROUPS, IMAGE_BRANCH, PIXELS
+from syntrans_training.flier.rows import EPISODE_ROWS, FLIER, GROUPS, IMAGE_BRANCH, PIXELS
 from syntrans_training.flier.table import render, verdict
 
 SHOTS = ("1", "2", "4", "8", "16")
@@ -43,3 +43,13 @@ def test_a_lead_over_pixels_that_the_image_branch_has_alone_is_not_called_the_la
     for k in SHOTS:
         summary["contrasts"][k] = summary["contrasts"][k] | {f"{FLIER} - {IMAGE_BRANCH}": level}
     assert verdict(summary).startswith("Latents add nothing over the same imagined pictures as pixels")
+
+
+def test_a_table_of_episodes_says_so_and_has_the_rows_that_were_run(summary: dict[str, Any]) -> None:
+    summary["protocol"] = {"ways": 5, "queries": 15, "episodes": 200}
+    summary["groups"] = {row: GROUPS[row] for row in (*EPISODE_ROWS, IMAGE_BRANCH)}
+    shown = " ".join(render(summary, width=80).split())
+    assert "200 frozen 5-way episodes with 15 queries a class" in shown
+    assert "over episodes, differences paired by episode" in shown
+    assert FLIER_LABELS[PIXELS] in shown
+    assert FLIER_LABELS["latents_noise"] not in shown

@@ -114,6 +114,18 @@ def test_a_folder_that_is_no_latent_diffusion_model_ends_with_5_and_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_hub_id_without_a_network_is_one_line(
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in ([], ["--dry-run"]):
+        assert command("--set", "model=some-org/some-model", "--out", str(tmp_path / "out"), *more) == 5
+        told = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+        assert len(told) == 1
+        assert "'some-org/some-model' is not in the local cache and HF_HUB_OFFLINE forbids fetching it" in told[0]
+        assert "of imagine: imagine-world" in told[0]
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_a_model_it_says_how_to_name_one(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from syntrans_training.methods import (
     accuracy,
 )
 from syntrans_training.methods.base import Method
+from syntrans_training.methods.semalign import Reconstruction
 from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.semalign import SemAlign
 
@@ -30,7 +31,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "attention": lambda: AttentionWeights(generator()),
     "fsktn": lambda: KnowledgeTransfer(CENTRES),
     "am3": lambda: AM3(module(AM3Gate, S, D, hidden=8), TEXT),
-    "semalign": lambda: SemanticAlignment(module(SemAlign, S, D, hidden=8), TEXT, k=0.9),
+    "semalign": lambda: SemanticAlignment(Reconstruction(module(SemAlign, S, D, hidden=8), TEXT), k=0.9),
     "tip": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0),
     "tip_f": lambda: TipAdapter(CENTRES, alpha=50.0, beta=3.0, steps=5),
 }

@@ -41,6 +41,16 @@ def test_a_class_without_a_picture_has_its_text() -> None:
     assert (answers[truth == 2] == 2).mean() > 0.8
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_few_pictures_are_named_by_text_alone(n: int) -> None:
+    texts = unit(np.eye(4, 8) + 0.1)
+    directions = class_directions(np.zeros((0, 8), np.float32), np.zeros(0, np.int64), texts, 4)
+    shown = unit(texts[:n] + 0.05)
+    moved = directions.with_queries(shown)
+    assert moved.scores(moved.place(shown)).argmax(1).tolist() == list(range(n))
+    assert np.ptp(moved.scores(moved.place(shown))[0]) > 0.1
+
+
 def test_without_text_no_score_is_owed_to_it() -> None:
     classes = class_directions(*pictures(2), None, 3)
     assert classes.k0 == 0

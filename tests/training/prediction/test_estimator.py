@@ -1,8 +1,11 @@
 """`FewShotClassifier`, with an encoder that sees colours and on features."""
 
+import copy
 import io
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import syntrans
 from syntrans.errors import InputError
 from syntrans_training.prediction import estimator
 from syntrans_training.prediction.encoders.choose import LazyText
+from syntrans_training.prediction.space import Space
 
 
 def pictures(shots, start=0):
@@ -42,6 +46,35 @@ def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tm
     classifier.set_params(text=False).partial_fit([yellow], ["yellow"])
     assert classifier.classes_.tolist() == ["blue", "green", "red", "yellow"]
     assert classifier.predict([yellow]).tolist() == ["yellow"]
+
+
+def test_a_fitted_classifier_is_copied_and_pickled_without_its_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_one(_ref):
+        encoder = replace(opened(None), space=Space())
+        encoder.encoder.lock = threading.Lock()  # onnxruntime's sessions cannot be pickled either
+        return encoder
+
+    monkeypatch.setattr(estimator, "open_image_encoder", open_one)
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier().fit(x, y)
+    again = copy.deepcopy(classifier)  # by the same state as pickle, which is not imported here
+    assert np.array_equal(again.predict_proba(x), classifier.predict_proba(x))
+
+
+def test_another_encoder_counts_from_the_next_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refs = list[str | None]()
+
+    def open_one(ref):
+        refs.append(ref)
+        return opened(None)
+
+    monkeypatch.setattr(estimator, "open_image_encoder", open_one)
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier().fit(x, y).set_params(encoder="photo")
+    assert classifier.score(x, y) == 1.0
+    assert syntrans.FewShotClassifier.load(classifier.save(tmp_path)).encoder is None
+    classifier.fit(x, y)
+    assert refs == [None, None, "photo"]
 
 
 @pytest.mark.usefixtures("colours")

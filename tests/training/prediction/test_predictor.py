@@ -10,7 +10,7 @@ from syntrans_training.prediction import novelty
 from syntrans_training.prediction.calibration import calibrate
 from syntrans_training.prediction.class_means import Directions, class_directions
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
-from syntrans_training.prediction.inputs.support_check import check_supports
+from syntrans_training.prediction.inputs.support_check import SHOWN, check_supports
 from syntrans_training.prediction.predictor import Settings, fit
 from syntrans_training.prediction.reasons import explain
 from syntrans_training.prediction.space import Space, fit_space, fit_text_map, load_space, save_space, unit
@@ -285,3 +285,15 @@ def test_class_pairs_that_look_alike_are_said() -> None:
     z = unit(means[labels] + 0.02 * rng.normal(size=(12, DIM)))
     said = check_supports(z, labels, tuple("abcd"), [str(i) for i in range(12)], [str(i) for i in range(12)])
     assert any(line.startswith("a and b look alike") for line in said)
+
+
+def test_of_many_warnings_of_a_kind_the_worst_are_shown_and_the_rest_counted() -> None:
+    rng, n = np.random.default_rng(0), 20
+    kinds = np.repeat(np.eye(2, 8), n // 2, 0)  # all classes of a half look alike
+    z = unit(kinds + 0.05 * rng.normal(size=kinds.shape) * np.arange(1, n + 1)[:, None] / n)
+    names = [f"c{i}" for i in range(n)]
+    said = check_supports(z, np.arange(n), names, names, names)
+    alike = [float(line.split("cosine ")[1][:4]) for line in said if "look alike" in line and "cosine" in line]
+    assert len(alike) == SHOWN
+    assert alike == sorted(alike, reverse=True)
+    assert any(line == "and 80 more pairs of classes that look alike" for line in said)

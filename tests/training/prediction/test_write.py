@@ -1,12 +1,14 @@
 """Pictures that are sorted into folders."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 
 from syntrans.errors import UsageError
 from syntrans_training.prediction.answers import NAMED, UNSURE, Answer
-from syntrans_training.prediction.write import check_out, check_sort_into, sort_into
+from syntrans_training.prediction.write import as_csv, check_out, check_sort_into, sort_into
 
 
 @pytest.fixture
@@ -39,3 +41,23 @@ def test_what_was_sorted_before_is_counted_in_its_folder_and_in_others(tmp_path:
     assert sort_into(folder, [Answer(str(picture), UNSURE, "wren")]) == (1, 0, 0)
     assert sort_into(folder, [Answer(str(picture), UNSURE, "wren")]) == (0, 1, 0)
     assert sort_into(folder, [Answer(str(picture), NAMED, "wren")]) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two  blanks.jpg",
+        "Shot at 3.00\u202fPM.png",
+        "\u0645\u06cc\u200c\u062e\u0648.jpg",
+        "\U0001f469\u200d\U0001f52c.jpg",
+    ],
+)
+def test_a_table_names_files_as_they_are_called(name: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([Answer(name, NAMED, name)])))
+    assert (row["path"], row["class"]) == (name, name)
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\x1b[2Jb.jpg", "gpj.\u202ea.jpg"])
+def test_a_table_gives_a_terminal_no_commands(name: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([Answer(name, NAMED)])))
+    assert row["path"].isprintable()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Euclidean, Fused, Prototype, Semantic
-from syntrans_training.methods.base import Method
+from syntrans_training.methods.base import Method, UnitPictures
 from syntrans_training.scoring.metrics import ece, image_interval, interval, per_class, reliability
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
@@ -80,6 +80,31 @@ def test_of_many_pictures_only_those_of_the_episodes_are_brought_into_a_space(fe
     scored = score_episodes({"row": row}, few, n_classes=C, chunk=7)["row"]
     assert space.brought == few.support.size + few.query.size < len(features)
     assert np.array_equal(scored.correct, naive(NearestInSpace(Turned()), features, few))
+
+
+class Counted(UnitPictures):
+    """Counts the pictures that it reads, and adds the numbers of their classes."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def of_pictures(self, pictures, classes):
+        self.seen += len(pictures)
+        return super().of_pictures(pictures, classes) + classes.unsqueeze(1)
+
+
+class CountedPrototype(Prototype):
+    def __init__(self, reader: Counted) -> None:
+        self.reader = reader
+
+
+def test_pictures_of_supports_are_read_once_for_all_episodes_and_methods(features: torch.Tensor, tasks) -> None:
+    reader = Counted()
+    rows = {name: ScoredClassifier((CountedPrototype(reader),) * 2, features) for name in ("one", "other")}
+    scored = score_episodes(rows, tasks, n_classes=C, chunk=7)
+    assert reader.seen == len(np.unique(tasks.support))
+    hits = naive(CountedPrototype(Counted()), features, tasks)
+    assert all(np.array_equal(outcome.correct, hits) for outcome in scored.values())
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])

@@ -15,6 +15,7 @@ from syntrans_training.text.task_alpha import (
     ClassSpread,
     DomainPrior,
     Supports,
+    TextOdds,
     TextWorth,
     measure_spread,
 )
@@ -72,6 +73,30 @@ def test_pictures_like_those_of_val_lie_nowhere_else_and_texts_of_other_classes_
     fused = judge(supports, text, TextWorth(SPREAD, WORTH.precision, HOME))
     assert (fused.offset == 0).all()
     assert fused.slope.mean() < 0.1
+
+
+LEARNED = TextWorth(SPREAD, WORTH.precision, replace(HOME, odds=TextOdds(threshold=0.5, sharpness=1.0)))
+
+
+def test_by_learned_odds_right_texts_tell_what_they_told_on_val_and_those_of_other_classes_nothing() -> None:
+    fused = [judge(supports, text, LEARNED) for text, supports, _ in (tasks(5), tasks(5, slope=0.0))]
+    torch.testing.assert_close(fused[0].precision, WORTH.precision.expand_as(fused[0].precision), rtol=0.05, atol=0.0)
+    assert fused[0].slope.mean() == pytest.approx(1, abs=0.02)
+    assert fused[1].slope.mean() < 0.02
+
+
+def test_by_learned_odds_more_pictures_make_surer_of_the_same_slope() -> None:
+    text = tasks(1)[0]
+    pictures = 0.6 * LEARNED.spread.slope * text  # of slope 0.6, just above the threshold
+    slope = [LEARNED.judge(0.5, Supports(pictures, text, shots)).slope.mean() for shots in (1, 5)]
+    assert 0.5 < slope[0] < slope[1]
+
+
+def test_by_learned_odds_texts_that_say_nothing_are_those_of_other_classes() -> None:
+    _, supports, _ = tasks(1)
+    fused = judge(supports, torch.zeros(E, N, D), LEARNED)
+    assert fused.slope.abs().max() < 1e-3
+    assert fused.precision.isfinite().all()
 
 
 def test_texts_of_other_classes_leave_pictures_drawn_to_the_mean_as_those_of_classes_of_no_text() -> None:
@@ -146,11 +171,12 @@ def test_noisier_pictures_do_not_seem_to_lie_elsewhere() -> None:
     assert noisy < 3.5 * home  # the mean of five pictures scatters (4 + 0.6) / (1 + 0.6) times as much
 
 
-def test_how_a_task_is_judged_depends_on_no_other_task() -> None:
+@pytest.mark.parametrize("worth", [WORTH, LEARNED])
+def test_how_a_task_is_judged_depends_on_no_other_task(worth: TextWorth) -> None:
     text, supports, _ = tasks(2)
-    whole = judge(supports, text)
+    whole = judge(supports, text, worth)
     for i in range(3):
-        alone = judge(supports[i : i + 1], text[i : i + 1])
+        alone = judge(supports[i : i + 1], text[i : i + 1], worth)
         for name, part in vars(alone).items():
             torch.testing.assert_close(getattr(whole, name)[i : i + 1], part, rtol=1e-4, atol=1e-5)
 
@@ -189,7 +215,8 @@ def test_no_query_enters_the_weights_of_the_first_two_levels(method: Callable[..
     """Other queries, or the same in another order, leave the classifier as it is; scores follow the queries."""
     inductive, supports, queries, classes = shown(method)
     order = torch.randperm(queries.shape[1], generator=torch.Generator().manual_seed(3))
-    for level in (inductive, SynTrans(inductive.head, inductive.semantic, alpha=0.5, worth=WORTH, blind=True)):
+    for worth, blind in ((WORTH, False), (WORTH, True), (LEARNED, False)):
+        level = SynTrans(inductive.head, inductive.semantic, alpha=0.5, worth=worth, blind=blind)
         before = level.scores(supports, queries, classes)
         permuted = level.scores(supports, queries[:, order], classes)
         alone = level.scores(supports, queries[:, :1], classes)

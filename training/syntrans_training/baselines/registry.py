@@ -29,21 +29,26 @@ from syntrans_training.methods import (
     SimpleShot,
     TipAdapter,
 )
+from syntrans_training.methods.semalign import Reconstruction
 from syntrans_training.modules.am3_gate import AM3Gate
 from syntrans_training.modules.attention import AttentionGenerator
 from syntrans_training.modules.semalign import SemAlign
 from syntrans_training.text.class_vectors import KEPT, NAME, SIMILARITIES
 
 Tensors = Mapping[str, Tensor]  # what was trained for a baseline
+Made = Callable[..., Method]  # of a setting
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """One method: `build(side, shots, tensors, **setting)`, with `grid` of settings for val to choose from."""
+    """One method: `build(side, shots, tensors)` makes it of a setting, with `grid` of settings for val to choose from.
+
+    Of what a setting does not change there is one for all settings, so that a scorer reads supports once for all.
+    """
 
     group: Literal["visual", "semantic"]
     view: Literal["raw", "unit", "standard"]
-    build: Callable[..., Method]
+    build: Callable[[SplitFeatures, int, Tensors], Made]
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     needs_clip: bool = False
     on_views: bool = False  # supports are augmented views, where there are some
@@ -60,37 +65,38 @@ def _loaded(module: Any, tensors: Tensors) -> Any:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _attention(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
-    return AttentionWeights(_loaded(AttentionGenerator(tensors["base"]), tensors))
+def _attention(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Made:
+    return partial(AttentionWeights, _loaded(AttentionGenerator(tensors["base"]), tensors))
 
 
-def _am3(features: SplitFeatures, shots: int, tensors: Tensors) -> Method:
+def _am3(features: SplitFeatures, shots: int, tensors: Tensors) -> Made:
     hidden, text_dim = tensors["transform.0.weight"].shape
     gate = AM3Gate(text_dim, len(tensors["transform.3.bias"]), hidden=hidden)
-    return AM3(_loaded(gate, tensors), features.text(features.main, shots))
+    return partial(AM3, _loaded(gate, tensors), features.text(features.main, shots))
 
 
-def _semalign(features: SplitFeatures, shots: int, tensors: Tensors, *, k: float) -> Method:
+def _semalign(features: SplitFeatures, shots: int, tensors: Tensors) -> Made:
     text = features.text(features.main, shots)
     hidden, d = len(tensors["layers.0.bias"]), len(tensors["layers.2.bias"])
-    return SemanticAlignment(_loaded(SemAlign(text.shape[1], d, hidden=hidden), tensors), text, k=k)
+    network = _loaded(SemAlign(text.shape[1], d, hidden=hidden), tensors)
+    return partial(SemanticAlignment, Reconstruction(network, text))
 
 
-def _simpleshot(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Method:
-    return SimpleShot(tensors["mean"])
+def _simpleshot(_features: SplitFeatures, _shots: int, tensors: Tensors) -> Made:
+    return partial(SimpleShot, tensors["mean"])
 
 
-def _knowledge_transfer(features: SplitFeatures, shots: int, _tensors: Tensors) -> Method:
-    return KnowledgeTransfer(features.semantic(features.main, shots))
+def _knowledge_transfer(features: SplitFeatures, shots: int, _tensors: Tensors) -> Made:
+    return partial(KnowledgeTransfer, features.semantic(features.main, shots))
 
 
-def _zero_shot(features: SplitFeatures, _shots: int, _tensors: Tensors, *, variant: str) -> Method:
-    return Semantic(features.vectors(_for_clip(features) if variant == "descriptors" else NAME, 0.0, 0))
+def _zero_shot(features: SplitFeatures, _shots: int, _tensors: Tensors, *, variant: str) -> Made:
+    return partial(Semantic, features.vectors(_for_clip(features) if variant == "descriptors" else NAME, 0.0, 0))
 
 
-def _dclip(features: SplitFeatures, _shots: int, _tensors: Tensors) -> Method:
+def _dclip(features: SplitFeatures, _shots: int, _tensors: Tensors) -> Made:
     variant = NAME if features.main == NAME else SIMILARITIES
-    return Semantic(features.vectors(variant, 0.0, 0), unit=False)
+    return partial(Semantic, features.vectors(variant, 0.0, 0), unit=False)
 
 
 def _for_clip(features: SplitFeatures) -> str:
@@ -98,14 +104,12 @@ def _for_clip(features: SplitFeatures) -> str:
     return NAME if features.main == NAME else KEPT
 
 
-def _tip(features: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any) -> Method:
-    return TipAdapter(features.vectors(_for_clip(features), 0.0, 0), **setting)
+def _tip(features: SplitFeatures, _shots: int, _tensors: Tensors) -> Made:
+    return partial(TipAdapter, features.vectors(_for_clip(features), 0.0, 0))
 
 
-def _plain(
-    kind: Callable[..., Method], _features: SplitFeatures, _shots: int, _tensors: Tensors, **setting: Any
-) -> Method:
-    return kind(**setting)
+def _plain(kind: Made, _features: SplitFeatures, _shots: int, _tensors: Tensors) -> Made:
+    return kind
 
 
 _TIP = {"alpha": (1.0, 3.0, 10.0, 30.0), "beta": (1.0, 3.0, 5.5)}

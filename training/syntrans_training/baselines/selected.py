@@ -25,12 +25,10 @@ class SelectedBaselines:
         for entry in self.note["choices"]:
             name, baseline = entry.get("row", entry["method"]), BASELINES[entry["method"]]
             if entry["shots"] == shots:
-                method = baseline.build(
-                    features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"), **entry["setting"]
-                )
+                build = baseline.build(features, shots, checkpoint.part(self.tensors, f"{name}.{shots}"))
                 views = features.views if baseline.on_views else None
                 rows[name] = ScoredClassifier(
-                    (method,), baseline.features(features), support_views=views, group=baseline.group
+                    (build(**entry["setting"]),), baseline.features(features), support_views=views, group=baseline.group
                 )
         return rows
 

@@ -7,7 +7,6 @@ other's is `<method>_other`; and the temperature of every row of the table (cali
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,7 @@ def _choose(
 
     def tried(tensors: Tensors, grid: Mapping[str, Sequence[Any]]) -> GridResult:
         return grid_search(
-            partial(baseline.build, val, training.shots, tensors),
+            baseline.build(val, training.shots, tensors),
             grid,
             baseline.features(val),
             episodes,

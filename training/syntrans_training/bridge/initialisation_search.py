@@ -22,7 +22,7 @@ from syntrans_training.bridge.initialisation import (
 )
 from syntrans_training.bridge.spectrum import decompose
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.methods.closed_form import ClosedForms, EvidenceForms, Setting, UnitForms
+from syntrans_training.modules.closed_form import ClosedForms, EvidenceForms, Setting, UnitForms
 from syntrans_training.modules.solvers.ridge import LeaveOneOut, fit_ridge
 from syntrans_training.scoring.closed_form_accuracy import closed_form_accuracies
 from syntrans_training.text.class_vectors import NONE

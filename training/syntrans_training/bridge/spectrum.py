@@ -1,6 +1,6 @@
 """Eigendecomposition of the within-class covariance: in its basis every shrinkage and noise is a diagonal.
 
-One eigendecomposition for each power serves all settings of the shared space (methods/closed_form.py).
+One eigendecomposition for each power serves all settings of the shared space (modules/closed_form.py).
 """
 
 from dataclasses import dataclass

@@ -25,14 +25,14 @@ from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 from syntrans_training.text.class_vectors import derangement
-from syntrans_training.text.task_alpha import Supports, TextOdds, TextWorth
+from syntrans_training.text.task_alpha import HOME, Supports, TextOdds, TextWorth
 
 WRONG = torch.tensor([0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1])  # probabilities that accuracy is measured at
 THRESHOLDS = [i / 20 for i in range(-12, 21)]
 SHARPNESSES = [0.01 * 2 ** (i / 2) for i in range(18)]  # to 3.6; below 1 a slope varies more than val's variances say
 DRAWS = 5  # orders of the shuffled texts, which take turns
-MAY_LOSE = 0.01  # of accuracy, with the texts of other classes; beyond it they count like right texts, and before little
-LITTLE = 0.05
+MAY_LOSE = 0.01  # of accuracy, with texts of other classes: what lies beyond counts as much as what right texts lose
+LITTLE = 0.05  # what lies before it
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def learn_text_odds(
     """Add to the heads of a variant in `path` what they lack; visual only looks at `standard` features of val."""
     bridges, (tensors, note) = read_bridges(path), checkpoint.load(path)
     missing = [shots for shots in tasks if (variant, shots) in bridges.spreads and (variant, shots) not in bridges.odds]
-    text = texts.val(variant, bridges.choices[variant, next(iter(tasks))]["name_share"])
+    if not missing:
+        return
+    text = texts.val(variant, bridges.choices[variant, missing[0]]["name_share"])
     orders = torch.stack([torch.from_numpy(derangement(len(text), seed)) for seed in range(DRAWS)])
     pictures = bridges.phi(val.values)
     rest = pictures - class_means(pictures, val.labels)[val.labels]
@@ -78,8 +80,7 @@ def learn_text_odds(
         visual = score_episodes(alone, tasks[shots], n_classes=len(text), chunk=500)[""].accuracy.mean()
         odds = _least_lost((right, noisy), wrong, visual=float(visual))
         note.setdefault(ODDS, []).append({"variant": variant, "shots": shots, **asdict(odds)})
-    if missing:
-        checkpoint.save(path, tensors, note)
+    checkpoint.save(path, tensors, note)
 
 
 def _measure(
@@ -89,10 +90,10 @@ def _measure(
     shots = tasks.support.shape[2]
     head, alpha = bridges.heads[variant, shots][0], bridges.choices[variant, shots]["alpha"]
     memory = head.build_memory()
-    worth = TextWorth(bridges.spreads[variant, shots][0], memory.metric.precision)
+    worth = TextWorth(bridges.spreads[variant, shots][0], memory.metric.precision, HOME)
     projected, semantic = memory.project(pictures), head.semantic_weights(text, memory)
     parts = []
-    for part, its_named in zip(tasks.chunks(CHUNK), named.split(CHUNK), strict=True):
+    for part, its_named in zip(tasks.chunks(CHUNK), torch.split(named, CHUNK), strict=True):
         shown = Supports(projected[torch.from_numpy(part.support)].mean(2), semantic[its_named], shots)
         weights = head.both_weights(shown.mean, shown.semantic, memory, shots=shots)
         doubted = [worth.doubted(alpha, shots, probability.expand(len(its_named))) for probability in WRONG]

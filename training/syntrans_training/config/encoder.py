@@ -133,7 +133,7 @@ class EncoderConfig(StrictModel):
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="Numbers of training and features; auto: bf16 where it is native, else fp16 on GPUs, fp32 on CPUs.",
+        description="Numbers of training and features; auto: bf16 where it is faster, else fp16 on GPUs, fp32 on CPUs.",
     )
     compile: Literal["auto", "never", "always"] = Field(
         "auto", description="Whether torch.compile is used; auto: on CUDA."

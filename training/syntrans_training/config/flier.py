@@ -19,6 +19,15 @@ class LatentEncoderConfig(StrictModel):
     noise: NonNegativeFloat = Field(0.1, description="Standard deviation of noise on training latents (unit variance).")
 
 
+class Phase0Config(StrictModel):
+    """The latent encoder on base classes: from a latent to what CLIP sees in its picture."""
+
+    steps: NonNegativeInt = Field(0, description="Training steps; 0 leaves this phase out.")
+    lr: PositiveFloat = Field(3e-3, description="Highest learning rate.")
+    batch: PositiveInt = Field(64, description="Base pictures a step.")
+    weight_decay: NonNegativeFloat = Field(0.01, description="Weight decay.")
+
+
 class Phase1Config(StrictModel):
     """The head on the real shots, CLIP frozen: steps of AdamW with cosine decay."""
 
@@ -78,6 +87,7 @@ class FlierConfig(StrictModel):
         description="Frozen few-shot tasks, not all classes at once; shots, seeds and support_pool do not count then.",
     )
     latent_encoder: LatentEncoderConfig = LatentEncoderConfig()
+    phase0: Phase0Config = Phase0Config()
     phase1: Phase1Config = Phase1Config()
     phase2: Phase2Config = Phase2Config()
     loss: LossConfig = LossConfig()

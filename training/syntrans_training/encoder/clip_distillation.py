@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ class ClipDistillation:
     processes: Processes
     recipe: Recipe
     terms: Terms
-    projector: str
+    projector: Literal["linear", "mlp"]
     crops: int
     view: Mapping[str, Any]
     test_size: int

@@ -26,7 +26,7 @@ from syntrans_training.flier.episode_tasks import EpisodeTasks
 from syntrans_training.flier.measured import RowScores, measured_episodes, measured_pictures
 from syntrans_training.flier.rows import FIXED, FLIER
 from syntrans_training.flier.tasks_of_split import run_tasks
-from syntrans_training.flier.train import Opened, open_tasks, recipe_of, task_key
+from syntrans_training.flier.train import Opened, latent_start, open_tasks, recipe_of, task_key
 
 
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
@@ -64,7 +64,9 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
         config=semantic_hash(report["config"]),
     )
     key = task_key(config, descriptors, split)
-    scores = run_tasks(opened.tasks, recipe_of(config), settings, opened.numbers, folder=out, key=key)
+    scores = run_tasks(
+        opened.tasks, recipe_of(config, latent_start(config, folder)), settings, opened.numbers, folder=out, key=key
+    )
     summary = {
         "system": "flier",
         "data": {

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from syntrans.runs.file_names import ACCURACIES
@@ -26,7 +27,7 @@ RowScores = Mapping[str, list[NDArray[np.float32]]]
 
 def measured_pictures(
     scores: Mapping[int, RowScores],
-    truth: NDArray[np.int64],
+    truth: Int[np.ndarray, " m"],
     classes: Sequence[str],
     out: Path,
 ) -> dict[str, Any]:
@@ -75,8 +76,8 @@ def _contrasts(answers: Answers, truth: NDArray[np.int64]) -> dict[str, dict[str
     return _leads({row: (of_row == truth).mean(0) for row, of_row in answers.items()})
 
 
-def _leads(values: Mapping[str, NDArray[np.floating]]) -> dict[str, dict[str, Any]]:
-    """FLIER minus every other row, paired; values [n]."""
+def _leads(values: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, dict[str, Any]]:
+    """FLIER minus every other row, paired."""
     leads = {}
     for row, of_row in values.items():
         if row != FLIER:

@@ -74,8 +74,12 @@ class Flier(nn.Module):
         self.head = nn.Parameter(text.clone())
         self.latent = latent
 
-    def towards(self, projection: Projection, text: Float[Tensor, "c d"], share: float) -> "Flier":
-        """The same latent encoder with `share` of what training changed in head and projection (WiSE-FT)."""
+    def towards(
+        self, projection: Projection, text: Float[Tensor, "c d"], share: float, start: LatentEncoder | None = None
+    ) -> "Flier":
+        """`share` of what training changed (WiSE-FT) in head and projection, and in a latent encoder that began with
+        `start`; one that was drawn at random stays as it was trained.
+        """
         pairs = [(self.weight, projection.weight), (self.bias, projection.bias), (self.head, text)]
         weight, bias, head = (
             None if old is None or new is None else torch.lerp(old, new.detach(), share) for new, old in pairs
@@ -86,7 +90,12 @@ class Flier(nn.Module):
         if block is not None and projection.block is not None:
             for new, old in zip(block.parameters(), projection.block.parameters(), strict=True):
                 new.data.lerp_(old.data, 1 - share)
-        return Flier(Projection(weight, bias, block), head, self.latent).eval()
+        latent = self.latent
+        if latent is not None and start is not None:
+            latent = copy.deepcopy(latent)
+            for new, old in zip(latent.parameters(), start.parameters(), strict=True):
+                new.data.lerp_(old.data, 1 - share)
+        return Flier(Projection(weight, bias, block), head, latent).eval()
 
     def image_logits(self, before: Float[Tensor, "n ..."]) -> Float[Tensor, "n classes"]:
         """Logits of the image branch."""

@@ -88,7 +88,7 @@ def _flier(
     pairs = [(setting["trained"], setting.get("fusion", 0.0)) for setting in settings]
     logits = {}
     for share in dict.fromkeys(share for share, _ in pairs):
-        logits[share] = branches(model.towards(changed.projection, changed.text, share), changed.query)
+        logits[share] = branches(model.towards(changed.projection, changed.text, share, recipe.start), changed.query)
     return [(1 - b) * logits[share][0] + b * logits[share][1] for share, b in pairs], model
 
 

@@ -29,14 +29,13 @@ def render(summary: Mapping[str, Any], *, width: int | None = None) -> str:
 
 def _tested(protocol: Mapping[str, Any]) -> str:
     if "episodes" in protocol:
-        return (
-            f"{protocol['episodes']} frozen {protocol['ways']}-way episodes with {protocol['queries']} queries a "
-            "class, FLIER trained anew for each; percent with 95 % intervals over episodes, differences paired by episode"
-        )
-    return (
-        f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds; percent "
-        "with 95 % intervals over test pictures, differences paired by picture"
-    )
+        shape = f"{protocol['ways']}-way episodes with {protocol['queries']} queries a class"
+        tested = f"{protocol['episodes']} frozen {shape}, FLIER trained anew for each"
+        over, by = "episodes", "episode"
+    else:
+        tested = f"{protocol['ways']} classes at once, {protocol['test']} test pictures, {protocol['seeds']} seeds"
+        over, by = "test pictures", "picture"
+    return f"{tested}; percent with 95 % intervals over {over}, differences paired by {by}"
 
 
 def _table(summary: Mapping[str, Any], shots: Sequence[str]) -> "Table":

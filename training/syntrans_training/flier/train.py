@@ -5,6 +5,7 @@ on the val classes, all of them at once, to choose the settings; `evaluate` runs
 A run folder holds
     val-<K>-shot-<seed>.safetensors   FLIER's weights of that task, and what every row scored; a run that was stopped
                                       goes on with those that are missing. Of frozen episodes: <number>, no weights
+    latent_start.safetensors          with phase 0: the latent encoder that it leaves
     flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
 """
 
@@ -31,10 +32,13 @@ from syntrans_training.config.flier import FlierConfig, FlierEpisodesConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import selecting
-from syntrans_training.engine.devices import pick_device
+from syntrans_training.engine import checkpoint
+from syntrans_training.engine.devices import one_thread, pick_device
 from syntrans_training.episodes.frozen import FrozenEpisodes, open_frozen_episodes
 from syntrans_training.episodes.sampler import EpisodeSpec
 from syntrans_training.flier.episode_tasks import EpisodeTasks
+from syntrans_training.flier.imitation import Imitation, imitate_clip
+from syntrans_training.flier.latent_encoder import LatentEncoder
 from syntrans_training.flier.model import LossWeights
 from syntrans_training.flier.representations import Seer
 from syntrans_training.flier.rows import EPISODE_ROWS, ROWS
@@ -47,6 +51,7 @@ from syntrans_training.text.class_texts import class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import read_knowledge
 from syntrans_training.text.encoders import open_text_encoder
 
+LATENT_START = "latent_start.safetensors"
 VERSION = 2  # raise it when the same configuration would score otherwise
 
 
@@ -59,8 +64,8 @@ class Opened:
     seen: int
 
 
-def recipe_of(config: FlierConfig) -> Recipe:
-    """The plain arguments of both phases."""
+def recipe_of(config: FlierConfig, start: LatentEncoder | None = None) -> Recipe:
+    """The plain arguments of both phases, from the encoder that phase 0 left."""
     head, joint = config.phase1, config.phase2
     phase1 = Phase(head.steps, head.lr, 0.0, head.batch, head.weight_decay)
     phase2 = Phase(
@@ -69,7 +74,7 @@ def recipe_of(config: FlierConfig) -> Recipe:
     loss = config.loss
     weights = LossWeights(loss.fused, loss.image, loss.latent, config.train_fusion)
     encoder = config.latent_encoder
-    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise, encoder.depth)
+    return Recipe(phase1, phase2, weights, loss.real, encoder.width, encoder.noise, encoder.depth, start)
 
 
 def open_tasks(config: FlierConfig, descriptors: Path | None, split: Split) -> Opened:
@@ -104,12 +109,41 @@ def _frozen(config: FlierEpisodesConfig, shots: int, split: Split, seen: NDArray
 
 def task_key(config: FlierConfig, descriptors: Path | None, split: Split) -> str:
     """What a task's scores depend on besides shots, seed and settings."""
-    loose = ("device", "data", "imagined", "shots", "seeds", "fusions", "trained_shares", "episodes")
+    loose = ("device", "data", "imagined", "shots", "seeds", "fusions", "trained_shares", "episodes", "phase0")
     parts = {"version": VERSION, "config": config.model_dump(mode="json", exclude=set(loose))}
     parts |= {"split": split.key, "imagined": open_imagined(config.imagined).sha256}
+    if config.phase0.steps:
+        parts["phase0"] = config.phase0.model_dump()
     if config.episodes is not None:
         parts["episodes"] = config.episodes.model_dump(include={"ways", "queries", "seed"})
     return semantic_hash(parts | {"descriptors": descriptors and file_sha256(descriptors)})
+
+
+def latent_start(config: FlierConfig, folder: Path) -> LatentEncoder | None:
+    """The latent encoder that phase 0 leaves in a run folder, made where it is not there; None without that phase."""
+    if not config.phase0.steps:
+        return None
+    imagined, path = open_imagined(config.imagined), folder / LATENT_START
+    of_config = config.model_dump(include={"phase0", "latent_encoder", "seed", "data", "clip"})
+    key = semantic_hash({**of_config, "model": imagined.revision})
+    device, own = pick_device(config.device), config.latent_encoder
+    kept = checkpoint.load_matching(path, key)
+    if kept is None:
+        clip = open_clip_space(config.clip, device, last_block=config.phase2.last_block_lr > 0)
+        seer = Seer(clip, imagined, device)
+        base = seer.see(open_data(config.data, ("base",))["base"])
+        with one_thread():
+            encoder = imitate_clip(
+                seer.projection, base, Imitation(**config.phase0.model_dump()),
+                width=own.width, depth=own.depth, noise=own.noise, seed=config.seed,
+            )  # fmt: skip
+        shape = {"shape": list(base.latents.shape[1:]), "dim": encoder.last.out_features}
+        checkpoint.save(path, encoder.state_dict(), {"identity": key, **shape})
+        return encoder
+    tensors, note = kept
+    encoder = LatentEncoder(tuple(note["shape"]), note["dim"], width=own.width, depth=own.depth)
+    encoder.load_state_dict(tensors)
+    return encoder.eval().requires_grad_(requires_grad=False)
 
 
 def seeds_of(config: FlierConfig) -> list[int]:
@@ -131,12 +165,14 @@ def train(config: FlierConfig, *, out: Path, descriptors: Path | None, resume: b
         with clock.clock("representations"):
             split = open_data(config.data, ("val",))["val"]
             opened = open_tasks(config, descriptors, split)
+        with clock.clock("phase 0"):
+            start = latent_start(config, out)
         grids = {"trained": config.trained_shares, "fusion": config.fusions}
         rows = ROWS if config.episodes is None else EPISODE_ROWS
         settings = {name: row.settings(grids) for name, row in rows.items()}
         with clock.clock("tasks"):
             scores = run_tasks(
-                opened.tasks, recipe_of(config), dict.fromkeys(config.columns, settings), opened.numbers,
+                opened.tasks, recipe_of(config, start), dict.fromkeys(config.columns, settings), opened.numbers,
                 folder=out, key=task_key(config, descriptors, split),
             )  # fmt: skip
         choices = {

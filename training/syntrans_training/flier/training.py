@@ -3,6 +3,7 @@
 docs/method.md (43).
 """
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -38,6 +39,7 @@ class Recipe:
     width: int
     latent_noise: float
     depth: int = 2
+    start: LatentEncoder | None = None  # where the latent encoder begins; None draws it
 
 
 def train_flier(
@@ -55,9 +57,7 @@ def train_flier(
     The same seed gives the same weights; what is drawn does not depend on whether there is a latent branch.
     """
     torch.manual_seed(seed)
-    shape = tuple(real.latents.shape[1:])
-    kind = {"width": recipe.width, "depth": recipe.depth}
-    encoder = LatentEncoder(shape, text.shape[1], **kind) if with_latents else None  # type: ignore[arg-type]
+    encoder = _first_encoder(real, text, recipe) if with_latents else None
     model = Flier(projection, text, encoder).eval()  # the statistics of CLIP's own norms stay as they are
     _run(model, [(model.head, recipe.phase1.lr)], real, None, replace(recipe, latent_noise=0.0), recipe.phase1, seed)
     moved: list[tuple[Tensor, float]] = [(model.head, recipe.phase2.lr)]
@@ -66,6 +66,13 @@ def train_flier(
     moved += [(p.requires_grad_(), recipe.phase2.block_lr) for p in (model.block.parameters() if model.block else ())]
     _run(model, moved, real, imagined, recipe, recipe.phase2, seed + 1)
     return model.eval().requires_grad_(requires_grad=False)
+
+
+def _first_encoder(real: Pictures, text: Float[Tensor, "c d"], recipe: Recipe) -> LatentEncoder:
+    if recipe.start is not None:
+        return copy.deepcopy(recipe.start).requires_grad_()
+    channels, height, side = real.latents.shape[1:]
+    return LatentEncoder((channels, height, side), text.shape[1], width=recipe.width, depth=recipe.depth)
 
 
 def _run(

@@ -4,24 +4,30 @@ Xing et al., "Adaptive Cross-Modal Few-Shot Learning" (NeurIPS 2019, arXiv 1902.
 differently: the encoder is frozen (the gate alone is trained, on base classes), and features have unit length.
 """
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
-from syntrans_training.methods.prototype import prototypes
+from syntrans_training.methods.base import UNIT, LinearClassifiers, ReadsSupports, SupportReader
 from syntrans_training.modules.am3_gate import AM3Gate
 
 
-class AM3(LinearMethod):
+class AM3(ReadsSupports):
     """AM3 (Xing et al., NeurIPS 2019, arXiv 1902.07104).
 
     Args: gate: trained on base episodes; text: [C, s] class vectors of the split. Features have unit length.
     """
 
-    def __init__(self, gate: AM3Gate, text: Float[Tensor, "c s"]) -> None:
-        self.gate, self.text = gate.eval(), text
+    reader: SupportReader = UNIT
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+    def __init__(self, gate: AM3Gate, text: Float[Tensor, "c s"]) -> None:
+        self.gate = gate.eval()
+        with torch.no_grad():
+            self.semantic, self.share = gate.of_text(text)
+
+    def classify(self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:  # noqa: ARG002 - protocol
         """The distance -scale * |x - p|^2 as a linear score: |x|^2 moves all classes alike and is left out."""
-        mixed = self.gate(prototypes(support), self.text[classes])
+        share = self.share[classes]
+        mixed = share * F.normalize(reading, dim=-1) + (1 - share) * self.semantic[classes]
         return LinearClassifiers(2 * self.gate.scale * mixed, bias=-self.gate.scale * mixed.square().sum(-1))

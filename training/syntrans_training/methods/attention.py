@@ -8,19 +8,34 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import LinearClassifiers, ReadsSupports, SupportReader
 from syntrans_training.modules.attention import AttentionGenerator
 
 
-class AttentionWeights(LinearMethod):
+class WeightsOfOne(SupportReader):
+    """The weights that the generator (Gidaris, Komodakis, CVPR 2018, arXiv 1804.09458) makes of one picture.
+
+    Those of several are their mean.
+    """
+
+    def __init__(self, generator: AttentionGenerator) -> None:
+        self.generator = generator
+
+    def of_pictures(self, pictures: Float[Tensor, "b d"], _classes: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """See `SupportReader`."""
+        weights: Tensor = self.generator(pictures.view(-1, 1, 1, pictures.shape[-1]))
+        return weights.flatten(1)
+
+
+class AttentionWeights(ReadsSupports):
     """Dynamic few-shot learning (Gidaris, Komodakis, CVPR 2018, arXiv 1804.09458).
 
     Args: generator: trained on tasks of held-out base classes (modules/attention.py); all base classes are kept.
     """
 
     def __init__(self, generator: AttentionGenerator) -> None:
-        self.generator = generator.eval()
+        self.reader = WeightsOfOne(generator.eval())
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
-        """See `LinearMethod.classifiers`."""
-        return LinearClassifiers(F.normalize(self.generator(support), dim=-1), cosine=True)
+    def classify(self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `ReadsSupports`."""
+        return LinearClassifiers(F.normalize(reading, dim=-1), cosine=True)

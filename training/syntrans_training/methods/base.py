@@ -89,25 +89,55 @@ class LinearMethod(ABC):
         return self.classifiers(support, classes).scores(query)
 
 
-@runtime_checkable
-class ReadsSupports(Protocol):
-    """A linear method that takes something of the supports, whatever their texts: a scorer makes it once for all.
+class SupportReader:
+    """What methods take of the supports of a class: of the mean of what is made of each picture.
 
-    Methods share it where their `reader` is the same object.
+    A scorer makes that once of every picture, however many tasks show it. Compared as an object; this one makes
+    nothing of pictures, and of their mean nothing more.
     """
 
-    @property
-    def reader(self) -> object:
-        """What reads."""
-        ...
+    def of_pictures(self, pictures: Float[Tensor, "b d"], _classes: Int[Tensor, " b"]) -> Float[Tensor, "b r"]:
+        """A row for each picture, by itself and by the class of the split that it is of."""
+        return pictures
 
-    def read(self, support: Float[Tensor, "e n k d"]) -> Any:
-        """What it takes of the supports."""
-        ...
+    def of_mean(self, mean: Float[Tensor, "e n r"], _shots: int) -> Any:
+        """What is taken of the mean of the rows of a class's supports."""
+        return mean
 
-    def classify(self, reading: Any, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+
+class UnitPictures(SupportReader):
+    """The mean of pictures of the same length."""
+
+    def of_pictures(self, pictures: Float[Tensor, "b d"], _classes: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """See `SupportReader`."""
+        return F.normalize(pictures, dim=-1)
+
+
+PLAIN, UNIT = SupportReader(), UnitPictures()
+
+
+class ReadsSupports(LinearMethod):
+    """A linear method that sees nothing of supports but what its reader takes of them.
+
+    A scorer takes it once for all methods whose `reader` is the same.
+    """
+
+    reader: SupportReader
+
+    @abstractmethod
+    def classify(self, reading: Any, classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:
         """`LinearMethod.classifiers` of supports that are read."""
-        ...
+
+    def read(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Any:
+        """What the reader takes of supports that it has not met."""
+        e, n, shots, _ = support.shape
+        own = classes.unsqueeze(2).expand(e, n, shots).flatten()
+        rows = self.reader.of_pictures(support.flatten(0, 2), own)
+        return self.reader.of_mean(rows.view(e, n, shots, -1).mean(2), shots)
+
+    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+        """See `LinearMethod.classifiers`."""
+        return self.classify(self.read(support, classes), classes, support.shape[2])
 
 
 def accuracy(scores: Float[Tensor, "e m n"]) -> Float[Tensor, " e"]:

@@ -41,5 +41,5 @@ class CosineClassifier(LinearMethod):
         of_cosines = ((self.scale * cosines).softmax(1) - own) * (self.scale / z.shape[1])
         # What lies along a weight moves only its length, which no cosine sees.
         along = (of_cosines * cosines).sum(-1, keepdim=True) / length
-        gradient: Tensor = (of_cosines @ z).sub_(along * weights).div_(length)
-        return gradient
+        gradient: Tensor = (of_cosines / length) @ z
+        return gradient.addcmul_(along / length, weights, value=-1)

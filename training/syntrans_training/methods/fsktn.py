@@ -10,22 +10,26 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import UNIT, LinearClassifiers, ReadsSupports, SupportReader
 
 
-class KnowledgeTransfer(LinearMethod):
+class KnowledgeTransfer(ReadsSupports):
     """FS-KTN (Peng et al., ICCV 2019).
 
     Args: weights: [C, d], the unit weights that the text predicts for the split's classes.
     """
 
+    reader: SupportReader = UNIT
+
     def __init__(self, weights: Float[Tensor, "c d"]) -> None:
         self.weights = weights
 
-    def novel_weights(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Float[Tensor, "e n d"]:
+    def novel_weights(
+        self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int
+    ) -> Float[Tensor, "e n d"]:
         """w_c of every class, not normalised."""
-        return F.normalize(support, dim=-1).mean(2) + self.weights[classes] / support.shape[2]
+        return reading + self.weights[classes] / shots
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
-        """See `LinearMethod.classifiers`."""
-        return LinearClassifiers(F.normalize(self.novel_weights(support, classes), dim=-1), cosine=True)
+    def classify(self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:
+        """See `ReadsSupports`."""
+        return LinearClassifiers(F.normalize(self.novel_weights(reading, classes, shots), dim=-1), cosine=True)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import PLAIN, UNIT, LinearClassifiers, ReadsSupports, SupportReader
 
 
 def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
@@ -17,21 +17,24 @@ def prototypes(support: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
     return F.normalize(F.normalize(support, dim=-1).mean(2), dim=-1)
 
 
-class Prototype(LinearMethod):
+class Prototype(ReadsSupports):
     """Nearest visual prototype by cosine (Snell et al., NeurIPS 2017, arXiv 1703.05175); sees no texts."""
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
-        """See `LinearMethod.classifiers`."""
-        return LinearClassifiers(prototypes(support), cosine=True)
+    reader: SupportReader = UNIT
+
+    def classify(self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `ReadsSupports`."""
+        return LinearClassifiers(F.normalize(reading, dim=-1), cosine=True)
 
 
-class Euclidean(LinearMethod):
+class Euclidean(ReadsSupports):
     """Nearest class mean by Euclidean distance (Snell et al., NeurIPS 2017, arXiv 1703.05175).
 
     Scores are half of -d^2 + |query|^2.
     """
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:  # noqa: ARG002 - protocol
-        """See `LinearMethod.classifiers`."""
-        means = support.mean(2)
-        return LinearClassifiers(means, bias=-means.square().sum(-1) / 2)
+    reader: SupportReader = PLAIN
+
+    def classify(self, reading: Float[Tensor, "e n d"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `ReadsSupports`."""
+        return LinearClassifiers(reading, bias=-reading.square().sum(-1) / 2)

@@ -5,25 +5,40 @@ Every support is reconstructed with its class's text; w = k * prototype + (1 - k
 chosen on val. Scores by cosine. What we do differently: the texts are mined descriptors in place of its own.
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import LinearClassifiers, ReadsSupports, SupportReader
 from syntrans_training.modules.semalign import SemAlign
 
 
-class SemanticAlignment(LinearMethod):
-    """SemFew (Zhang et al., CVPR 2024, arXiv 2311.18649).
+class Reconstruction(SupportReader):
+    """Unit pictures, then the centres that SemFew (Zhang et al., CVPR 2024, arXiv 2311.18649) makes of them.
 
-    Args: network: trained on base classes; text: [C, s] class vectors of the split; k: the prototypes' share.
+    Args: network: trained on base classes; text: [C, s] class vectors of the split.
     """
 
-    def __init__(self, network: SemAlign, text: Float[Tensor, "c s"], *, k: float) -> None:
-        self.network, self.text, self.k = network.eval(), text, k
+    def __init__(self, network: SemAlign, text: Float[Tensor, "c s"]) -> None:
+        self.network, self.text = network.eval(), text
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
-        """See `LinearMethod.classifiers`."""
-        unit = F.normalize(support, dim=-1)
-        mixed = self.k * unit.mean(2) + (1 - self.k) * self.network.mean_centre(self.text[classes], unit)
-        return LinearClassifiers(F.normalize(mixed, dim=-1), cosine=True)
+    def of_pictures(self, pictures: Float[Tensor, "b d"], classes: Int[Tensor, " b"]) -> Float[Tensor, "b dd"]:
+        """See `SupportReader`."""
+        unit = F.normalize(pictures, dim=-1)
+        return torch.cat([unit, self.network.centres(unit, self.text, classes)], 1)
+
+
+class SemanticAlignment(ReadsSupports):
+    """SemFew (Zhang et al., CVPR 2024, arXiv 2311.18649).
+
+    Args: reader: a network trained on base classes, with the split's class vectors; k: the prototypes' share.
+    """
+
+    def __init__(self, reader: Reconstruction, *, k: float) -> None:
+        self.reader, self.k = reader, k
+
+    def classify(self, reading: Float[Tensor, "e n dd"], classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:  # noqa: ARG002 - protocol
+        """See `ReadsSupports`."""
+        mean, centre = reading.chunk(2, -1)
+        return LinearClassifiers(F.normalize(self.k * mean + (1 - self.k) * centre, dim=-1), cosine=True)

@@ -5,12 +5,14 @@ Tang, He, Qin, "Connecting Giants: Synergistic Knowledge Transfer of Large Multi
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from syntrans_training.methods.base import LinearClassifiers, LinearMethod
+from syntrans_training.methods.base import LinearClassifiers, LinearMethod, ReadsSupports, SupportReader
 from syntrans_training.modules.evidence_of_val import EvidenceOfVal
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
@@ -20,14 +22,83 @@ ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
 @dataclass(frozen=True)
 class Reading:
-    """What a head makes of supports, whatever their texts: their mean, the visual weights, and of how many it is.
-
-    docs/method.md (19) to (22).
-    """
+    """What a head makes of supports (docs/method.md (19) to (22)): mean, visual weights, and of how many it is."""
 
     mean: Float[Tensor, "e n d"]
     visual: Float[Tensor, "e n d"]
     shots: int
+
+
+class BridgeReader(SupportReader):
+    """`VSBird.visual_weights` (SynTrans: Tang, He, Qin, IJCAI 2025, arXiv 2510.11115) of the means of supports.
+
+    The generator's query and the units of the reconstructor's network are linear in a picture, so they are made of
+    pictures, in one product, and their mean is that of the supports. A generator that recalls nothing, as an untrained
+    one, asks nothing. Pictures are in the shared space; readers of one memory are equal.
+    """
+
+    def __init__(self, head: VSBird, memory: BaseClassMemory) -> None:
+        self.head, self.memory = head, memory
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BridgeReader) and other.memory is self.memory
+
+    def __hash__(self) -> int:
+        return id(self.memory)
+
+    @torch.no_grad()
+    def of_pictures(self, pictures: Float[Tensor, "b d"], _classes: Int[Tensor, " b"]) -> Float[Tensor, "b r"]:
+        """The pictures, and what the query and the network's units are of them but for a constant."""
+        return pictures if self._recall is None else torch.cat([pictures, pictures @ self._recall.linear], 1)
+
+    @torch.no_grad()
+    def of_mean(self, mean: Float[Tensor, "e n r"], shots: int) -> Reading:
+        """See `SupportReader`."""
+        generator = self.head.generator
+        if generator is None:
+            return Reading(mean, mean, shots)
+        if self._recall is None:
+            return Reading(mean, generator.support_scale * mean, shots)
+        mean, linear = torch.split(mean, list(self._recall.linear.shape), -1)
+        shares = generator.attention(self._recall.query(linear), self._recall.keys, self.memory.held_out_mask)
+        return Reading(mean, torch.addcmul(shares @ self._recall.recalled, generator.support_scale, mean), shots)
+
+    @cached_property
+    def _recall(self) -> "_Recall | None":
+        generator, memory = self.head.generator, self.memory
+        if generator is None or not generator.recall_scale.any():
+            return None
+        shown, again = memory.read.chunk(2)
+        # The last probe is no picture: what is made of it is the constant.
+        probes = F.pad(torch.eye(len(memory.metric.precision), device=shown.device), (0, 0, 0, 1))
+        text = memory.to_text(probes)
+        linear, from_units = [probes @ shown.T + memory.to_visual(text) @ again.T], None
+        if (network := self.head.reconstructor.residual) is not None:
+            linear.append(network[0](text - memory.to_visual.mean_in))
+            linear[0] = linear[0] + memory.layer[-1] @ again.T
+            from_units = memory.layer[:-1] @ again.T
+        both = torch.cat(linear, 1)
+        keys = memory.weights @ shown.T + self.head.semantic_weights(memory.text, memory) @ again.T
+        return _Recall(both[:-1] - both[-1], both[-1], from_units, keys, generator.recall_scale * memory.weights)
+
+
+@dataclass(frozen=True)
+class _Recall:
+    """What a head asks its base classes by: `linear` and `constant` of w directions of the query, then of h units."""
+
+    linear: Float[Tensor, "d wh"]
+    constant: Float[Tensor, " wh"]
+    from_units: Float[Tensor, "h w"] | None
+    keys: Float[Tensor, "c w"]
+    recalled: Float[Tensor, "c d"]
+
+    def query(self, linear: Float[Tensor, "e n wh"]) -> Float[Tensor, "e n w"]:
+        """The query, of the linear parts of the mean of the supports."""
+        linear = linear + self.constant
+        if self.from_units is None:
+            return linear
+        width = self.keys.shape[1]
+        return linear[..., :width] + F.leaky_relu(linear[..., width:], 0.2) @ self.from_units
 
 
 class SynTrans(LinearMethod):
@@ -56,6 +127,7 @@ class SynTrans(LinearMethod):
         with torch.no_grad():
             self.space = memory or head.build_memory()
             self.semantic = head.semantic_weights(text, self.space)
+        self.reader = BridgeReader(head, self.space)
         self._of_val: dict[int, EvidenceOfVal] = {}
 
     @property
@@ -73,7 +145,7 @@ class SynTrans(LinearMethod):
     def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
         within = self.within
-        return within.judge(within.read(self.space.project(support)), classes)
+        return within.judge(within.read(self.space.project(support), classes), classes)
 
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
@@ -82,22 +154,11 @@ class SynTrans(LinearMethod):
             return replace(within, weight=within.weight @ self.space.metric.transform)
 
 
-@dataclass(frozen=True)
-class SynTransWithin(LinearMethod):
+class SynTransWithin(ReadsSupports):
     """`SynTrans` of pictures in the shared space (docs/method.md section 4)."""
 
-    method: SynTrans
-
-    @property
-    def reader(self) -> BaseClassMemory:
-        """See `ReadsSupports`: methods of one memory are of one head."""
-        return self.method.space
-
-    @torch.no_grad()
-    def read(self, support: Float[Tensor, "e n k d"]) -> Reading:
-        """See `ReadsSupports`."""
-        mean = support.mean(2)
-        return Reading(mean, self.method.head.visual_weights(mean, self.method.space), support.shape[2])
+    def __init__(self, method: SynTrans) -> None:
+        self.method, self.reader = method, method.reader
 
     def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
         """How every task is fused; None where alpha of val stands."""
@@ -108,14 +169,10 @@ class SynTransWithin(LinearMethod):
             return of.worth.prior(of.alpha, reading.shots, tasks=len(classes))
         return of.worth.judge(of.alpha, Supports(reading.mean, of.semantic[classes], reading.shots))
 
-    def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
-        """See `LinearMethod.classifiers`."""
-        return self.classify(self.read(support), classes)
-
     @torch.no_grad()
-    def classify(self, reading: Reading, classes: Int[Tensor, "e n"]) -> LinearClassifiers:
+    def classify(self, reading: Reading, classes: Int[Tensor, "e n"], shots: int) -> LinearClassifiers:
         """See `ReadsSupports`."""
-        of, shots, judged = self.method, reading.shots, self.judge(reading, classes)
+        of, judged = self.method, self.judge(reading, classes)
         if judged is None and of.head.fusion == "evidence":
             return LinearClassifiers(*of.of_val(shots)(reading.mean, reading.visual, classes))
         weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
@@ -183,12 +240,12 @@ class TransductiveWithin:
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             moved = replace(weights, visual=weights.visual + supports.mean - shown.mean)
             weight, bias = head.classify(moved, shots=seen, alpha=alpha, variance_shots=supports.shots, **vars(judged))
-            scores = query @ weight.mT + bias.unsqueeze(1)
-            probabilities = scores.softmax(-1)
-            seen = counts + probabilities.sum(1).unsqueeze(-1)
-            average = (counts * shown.mean + probabilities.mT @ query) / seen
+            scores = weight @ query.mT + bias.unsqueeze(-1)  # a class a row: a third faster than a query a row
+            probabilities = scores.softmax(1)
+            seen = counts + probabilities.sum(-1, keepdim=True)
+            average = torch.baddbmm(counts * shown.mean, probabilities, query) / seen
             supports = replace(supports, mean=average, shots=float(seen.mean()))
-        return scores, judged
+        return scores.mT.contiguous(), judged
 
 
 class ImaginedSynTrans(LinearMethod):

@@ -36,6 +36,10 @@ class AM3Gate(nn.Module):
 
     def forward(self, prototypes: Float[Tensor, "e n d"], text: Float[Tensor, "e n s"]) -> Float[Tensor, "e n d"]:
         """Mixed prototypes p' of unit `prototypes` and class vectors `text`, episode by episode."""
-        semantic = F.normalize(self.transform(text), dim=-1)
-        visual_share = torch.sigmoid(self.share(semantic))
+        semantic, visual_share = self.of_text(text)
         return visual_share * prototypes + (1 - visual_share) * semantic
+
+    def of_text(self, text: Float[Tensor, "*b s"]) -> tuple[Float[Tensor, "*b d"], Float[Tensor, "*b 1"]]:
+        """What the classes' texts say: w', and lambda, the prototypes' share."""
+        semantic = F.normalize(self.transform(text), dim=-1)
+        return semantic, torch.sigmoid(self.share(semantic))

@@ -1,7 +1,7 @@
 """SemFew's SemAlign: a network that turns a picture's feature and its class's text into the class's centre."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -27,11 +27,12 @@ class SemAlign(nn.Module):
         centres: Tensor = self.layers(torch.cat([text, features], dim=-1))
         return centres
 
-    def mean_centre(self, text: Float[Tensor, "e n s"], features: Float[Tensor, "e n k d"]) -> Float[Tensor, "e n d"]:
-        """The mean centre of k pictures with one text: both linear maps do once what is the same for all of them."""
-        first, last = self.layers[0], self.layers[2]
+    def centres(
+        self, features: Float[Tensor, "b d"], text: Float[Tensor, "c s"], classes: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b d"]:
+        """The centres of pictures of a few classes, whose texts the first map reads once."""
+        first, rest = self.layers[0], self.layers[1:]
         assert isinstance(first, nn.Linear)
         of_text, of_features = torch.split(first.weight, [text.shape[-1], features.shape[-1]], 1)
-        hidden: Tensor = self.layers[1](features @ of_features.T + (text @ of_text.T + first.bias).unsqueeze(2))
-        centre: Tensor = last(hidden.mean(2))
-        return centre
+        centres: Tensor = rest(features @ of_features.T + (text @ of_text.T + first.bias)[classes])
+        return centres

@@ -206,12 +206,12 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
         }
     )
     ridge, class_texts = unpack(tensors, ridge_note), _ClassTexts(texts)
-    main, tasks = ridge.main, _val_tasks(config, val, config.ridge.episodes)
-    note = train_bridge(
+    tasks = _val_tasks(config, val, config.ridge.episodes)
+    train_bridge(
         RawFeatures(base.values, base.labels, val.features.values),
         class_texts,
         tasks,
-        tuple(dict.fromkeys((main, NONE, *texts.knowledge.variants))) if settings.controls else (main,),
+        tuple(dict.fromkeys((ridge.main, NONE, *texts.knowledge.variants))) if settings.controls else (ridge.main,),
         make_grid(
             powers=settings.feature_powers,
             shrinkages=settings.shrinkages,
@@ -229,7 +229,7 @@ def bridge_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Text
         measure_spreads(out / BRIDGE, val.features, class_texts)
         standard = ridge.whitening(val.features.values)
         learn_text_odds(out / BRIDGE, val.features, class_texts, tasks, ridge.main, standard)
-    return note
+    return checkpoint.read_note(out / BRIDGE)
 
 
 def _head_training(settings: VSBirdConfig, queries: int) -> HeadTrainingConfig:

@@ -62,8 +62,8 @@ class Directions:
         return cosines
 
     def with_queries(self, z: Float[np.ndarray, "n r"], weight: Float[np.ndarray, " n"] | float = 1.0) -> "Directions":
-        """See `ClassModel`; where there is text alone, the pictures themselves say where their centre is."""
-        moved = self if self.pictures.any() else replace(self, centre=z.mean(0))
+        """See `ClassModel`; where there is text alone, the pictures say where their centre is: few of them, little."""
+        moved = self if self.pictures.any() else replace(self, centre=z.sum(0) / np.float32(len(z) + HALF))
         placed = moved.place(z)
         for _ in range(ROUNDS):
             belief, worth = beliefs(moved.scores(placed), weight)

@@ -55,6 +55,7 @@ class FewShotClassifier:
         """Learn the classes from supports; `descriptors` are texts by class, also of classes without a picture."""
         self._descriptors = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
         y = labels_of(labels)
+        self._take_encoder()
         self._features = self._read(images, y)
         return self._learn(y)
 
@@ -101,7 +102,7 @@ class FewShotClassifier:
             save_file({"features": self._features, "labels": predictor.labels}, str(temporary))
         model = {
             "version": _VERSION,
-            "params": self.get_params(),
+            "params": self.get_params() | {"encoder": self._taken},
             "classes": self.classes_.tolist(),
             "descriptors": self._descriptors,
         }
@@ -119,6 +120,7 @@ class FewShotClassifier:
             tensors = load_file(str(Path(folder) / _SUPPORTS))
             loaded = cls(**model["params"])
             loaded._features, loaded._descriptors = tensors["features"], model["descriptors"]
+            loaded._take_encoder()
             labels = np.array(model["classes"])[tensors["labels"]]
         except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
             raise InputError(f"{folder} holds no saved FewShotClassifier ({error}); save one there") from error
@@ -135,6 +137,10 @@ class FewShotClassifier:
                 raise ValueError(f"FewShotClassifier has no parameter {name!r}; it has {', '.join(_parameters())}")
             setattr(self, name, value)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: all but the opened encoder, which is opened again when it is needed."""
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
 
     def __repr__(self) -> str:
         return f"FewShotClassifier({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
@@ -169,7 +175,7 @@ class FewShotClassifier:
             self._predictor = fit(self._features, shown, names, space, texts, settings)
         except InputError as error:
             raise BadValue(str(error)) from error
-        if self.encoder == FEATURES:
+        if self._taken == FEATURES:
             self.n_features_in_ = self._features.shape[1]
         return self
 
@@ -199,12 +205,18 @@ class FewShotClassifier:
     def _width(self) -> int | None:
         return getattr(self, "n_features_in_", None)
 
+    def _take_encoder(self) -> None:
+        """What `encoder` names now sees all pictures until the next `fit`: the supports' features are its own."""
+        if getattr(self, "_taken", FEATURES) != self.encoder:
+            vars(self).pop("_opened", None)
+        self._taken = self.encoder
+
     def _opened_encoder(self) -> OpenedEncoder | None:
-        if self.encoder == FEATURES:
+        if self._taken == FEATURES:
             return None
-        if getattr(self, "_opened", (None, None))[0] != (self.encoder,):
-            self._opened = ((self.encoder,), open_image_encoder(self.encoder))
-        return self._opened[1]
+        if not hasattr(self, "_opened"):
+            self._opened = open_image_encoder(self._taken)
+        return self._opened
 
     def _read(
         self, images: Any, labels: Shaped[np.ndarray, " n"] | None = None, width: int | None = None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
-from syntrans.text_safety import plain_text
+from syntrans.text_safety import harmless_name
 from syntrans.views.report.page import render_page
 from syntrans.views.report.prediction import FACTS, prediction_part
 from syntrans.views.report.provenance import Facts
@@ -138,7 +138,7 @@ def _cell(value: Any) -> Any:
         parts = [f"{item[0]} ({item[1]:.3g})" if isinstance(item, tuple) else str(item) for item in value]
         value = "; ".join(parts)
     if isinstance(value, str):
-        value = plain_text(value)
+        value = harmless_name(value)  # the table may go to a terminal
         if value[:1] in ("=", "+", "-", "@", "\t", "\r"):  # a spreadsheet would run it
             value = "'" + value
     return "" if value is None else value

@@ -10,7 +10,7 @@ from torch import Tensor
 from syntrans_training.engine.devices import thread_pool
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods.base import right_answers
-from syntrans_training.methods.closed_form import ClosedForms
+from syntrans_training.modules.closed_form import ClosedForms
 
 CHUNK = 25  # episodes at once: what is made of a form stays in a core's cache
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.methods import Method
 from syntrans_training.methods.base import InSpace, Space
-from syntrans_training.scoring.feature_gather import FeatureGather
+from syntrans_training.scoring.feature_gather import FeatureGather, read_pictures
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 Kept = TypeVar("Kept")
@@ -44,11 +44,13 @@ class View:
         `chunk` is how many episodes are in memory at once. Runs where the features are.
         """
         seen, views, methods = self._brought(tasks)
+        with torch.inference_mode():
+            read = read_pictures(methods, seen, tasks) if views is None else {}
         mine = local()
 
         def answer(part: Episodes) -> tuple[int, list[Kept]]:
             if not hasattr(mine, "gather"):
-                mine.gather = FeatureGather(seen, views)
+                mine.gather = FeatureGather(seen, views, read)
             with torch.inference_mode():
                 scores = mine.gather.scores(part, methods)
                 return len(part), [keep(part, name, of_row) for name, of_row in zip(self.rows, scores, strict=True)]

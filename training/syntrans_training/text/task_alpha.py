@@ -6,9 +6,9 @@ are those of other classes (docs/method.md (30) to (37)). The slope is that of t
 how exactly a task tells it, the other assignments of its texts to its classes say, so that nothing has to be assumed of
 the noise. A class is the mean over all slopes, by how probable each is, of what it would be with texts of that slope:
 texts of other classes leave the pictures, drawn to the mean of all classes as far as classes of no text are.
-`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody (benchmarks/fusion_prior.py);
-`HOME` that of pictures of val's own data set, where all is as on val but perhaps the texts: of a run that has learned on
-val how surely a task tells that, by `TextOdds`. Derived.
+`DOMAINS` is the prior, learned on kinds of domain that are no novel classes of anybody
+(benchmarks/training/fusion_prior.py); `HOME` that of pictures of val's own data set, where all is as on val but perhaps
+the texts, and with `TextOdds` what a run has learned on val of how surely a task tells that. Derived.
 """
 
 from dataclasses import dataclass, fields
@@ -38,7 +38,7 @@ class TextOdds:
 
     def wrong(self, slope: Float[Tensor, " e"], variance: Float[Tensor, " e"]) -> Float[Tensor, " e"]:
         """Probability that the texts are those of other classes."""
-        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-6))
+        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-9))
 
 
 @dataclass(frozen=True)

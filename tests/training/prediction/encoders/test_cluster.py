@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,7 @@ from prediction_world import ColourEncoder, photo, write_task
 from syntrans.errors import EnvironmentProblem
 from syntrans.images.image_set import ImageRef, open_images
 from syntrans_training.prediction.encoders import choose, cluster
-from syntrans_training.prediction.encoders.pipeline import encode_photos, fingerprint
+from syntrans_training.prediction.encoders.pipeline import encode_photos, of_grey
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 
@@ -31,7 +32,7 @@ def write_parquet(path, n=40):
 def reader(monkeypatch: pytest.MonkeyPatch):
     """A worker, in this process."""
     monkeypatch.setattr(choose, "open_image_encoder", lambda _ref: SimpleNamespace(encoder=ColourEncoder()))
-    return cluster.Reader(None, fingerprint(ColourEncoder()))
+    return cluster.Reader(None, of_grey(ColourEncoder()))
 
 
 def there(reader, pictures):
@@ -65,9 +66,16 @@ def test_rows_files_and_what_lies_elsewhere_are_read_like_here(tmp_path: Path, r
     assert sorted([*kept, 40]) == list(here.rows)
 
 
-def test_a_machine_with_another_encoder_is_refused(reader) -> None:
+@pytest.mark.parametrize("other", [np.ones(9), np.ones(4), np.full(9, np.nan)], ids=["weights", "length", "nan"])
+@pytest.mark.usefixtures("reader")
+def test_a_machine_with_another_encoder_is_refused(other: np.ndarray) -> None:
     with pytest.raises(EnvironmentProblem, match="another encoder"):
-        cluster.Reader(None, "0" * 16)
+        cluster.Reader(None, other)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_machine_whose_processor_rounds_otherwise_is_not_refused() -> None:
+    cluster.Reader(None, of_grey(ColourEncoder()) * np.float32(1 + 1e-5))
 
 
 def test_the_cause_of_a_failed_cluster_is_our_own_error_where_there_is_one() -> None:

@@ -41,6 +41,9 @@ def _moved(
         slope = gradient(parameters, *data)
         mean.lerp_(slope, 1 - BETA1)
         square.mul_(BETA2).addcmul_(slope, slope, value=1 - BETA2)
-        spread = square.sqrt().div_((1 - BETA2**step) ** 0.5).add_(EPSILON)
-        parameters.mul_(1 - lr * weight_decay).addcdiv_(mean, spread, value=-lr / (1 - BETA1**step))
+        begun = (1 - BETA2**step) ** 0.5  # of the squares, which began at zero
+        spread = square.sqrt().add_(begun * EPSILON)
+        if weight_decay:
+            parameters.mul_(1 - lr * weight_decay)
+        parameters.addcdiv_(mean, spread, value=-lr * begun / (1 - BETA1**step))
     return parameters

@@ -156,17 +156,21 @@ def _same_space(vectors: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n s"]:
 
 
 class TorchEncoder:
-    """An encoder of `syntrans_training.backbones` behind `ImageEncoder`; squeezed into a square, as in training."""
+    """An encoder of `syntrans_training.backbones` behind `ImageEncoder`, on a GPU where there is one.
+
+    Pictures are squeezed into a square, as in training.
+    """
 
     batch, in_threads = 32, False  # torch divides a batch over the cores itself
 
     def __init__(self, ref: str) -> None:
         try:
             from syntrans_training.backbones import build
+            from syntrans_training.engine.devices import pick_device
         except ImportError as error:
             raise broken_import(error, ref, "train") from error
-        self.name = ref
-        self._module = build(ref).eval()
+        self.name, self._device = ref, pick_device("auto")
+        self._module = build(ref).eval().to(self._device)
         self.dim, self.size = self._module.feature_dim, self._module.size or 224
         self.at_least = 2 * self.size  # enough for the resampling
 
@@ -180,5 +184,5 @@ class TorchEncoder:
         import torch
 
         with torch.inference_mode():
-            features = self._module(torch.from_numpy(batch)).float()
-        return np.asarray(features.numpy())
+            features = self._module(torch.from_numpy(batch).to(self._device)).float()
+        return np.asarray(features.cpu().numpy())

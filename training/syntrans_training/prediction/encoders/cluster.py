@@ -22,11 +22,15 @@ from syntrans_training.prediction.encoders.pipeline import (
     ImageEncoder,
     Keep,
     encode_photos,
-    fingerprint,
+    of_grey,
 )
+from syntrans_training.prediction.shapes import Float
 
 PART = 256
 """Pictures that one worker is given at a time."""
+_ROUNDING = 0.01
+"""Share of its length by which a grey picture's features may differ on another machine, whose processor or GPU rounds
+otherwise; those of other weights are far apart."""
 _FILE = -1  # stands for the row of a picture that is a file of its own
 _IN_CLUSTER = ("HF_HUB_OFFLINE", "HF_HOME", "HF_HUB_CACHE", "TOKENIZERS_PARALLELISM", "PYTHONPATH")
 _READ = pa.schema(
@@ -44,13 +48,18 @@ ReadElsewhere = Callable[[Mapping[int, dict[str, Any]]], Iterator[dict[str, Any]
 
 
 class Reader:
-    """A worker process: opens the encoder once. Raises `EnvironmentProblem` where it is another one than here."""
+    """A worker process: opens the encoder once, which says `expected` of a grey picture.
 
-    def __init__(self, ref: str | None, expected: str) -> None:
+    Raises `EnvironmentProblem` where it is another one than here.
+    """
+
+    def __init__(self, ref: str | None, expected: Float[np.ndarray, " d"]) -> None:
         from syntrans_training.prediction.encoders.choose import open_image_encoder
 
         self._encoder = open_image_encoder(ref).encoder
-        if fingerprint(self._encoder) != expected:
+        there = of_grey(self._encoder)
+        difference = np.linalg.norm(there - expected) if len(there) == len(expected) else np.inf
+        if not difference <= _ROUNDING * np.linalg.norm(expected):
             raise EnvironmentProblem(
                 f"a machine of the cluster has another encoder ({self._encoder.name}); install the same files there, "
                 "or name one on a shared disk with --encoder"
@@ -88,7 +97,7 @@ def encode_on_cluster(
     Raises `EnvironmentProblem` where the cluster fails.
     """
     join_cluster(address, cores())
-    read = partial(_read_there, ref=ref, expected=fingerprint(encoder), workers=workers)
+    read = partial(_read_there, ref=ref, expected=of_grey(encoder), workers=workers)
     return encode_elsewhere(encoder, pictures, label, keep, read=read)
 
 
@@ -132,7 +141,7 @@ def _picture(path: str, row: int, image: str | None, origin: str) -> Picture:
 
 
 def _read_there(
-    places: Mapping[int, dict[str, Any]], *, ref: str | None, expected: str, workers: int
+    places: Mapping[int, dict[str, Any]], *, ref: str | None, expected: Float[np.ndarray, " d"], workers: int
 ) -> Iterator[dict[str, Any]]:
     """Rows of `_READ`, as they come, by workers that open the encoder `ref`."""
     import ray.data

@@ -97,9 +97,14 @@ def encode_photos(encoder: ImageEncoder, photos: Sequence[Photo], label: str, ke
 
 def fingerprint(encoder: ImageEncoder) -> str:
     """16 hex digits of what an encoder says of a grey picture: features of equal ones may be mixed."""
+    return hashlib.sha256(of_grey(encoder).tobytes()).hexdigest()[:16]
+
+
+def of_grey(encoder: ImageEncoder) -> Float[np.ndarray, " d"]:
+    """What an encoder says of a grey picture."""
     grey = encoder.prepare(Image.new("RGB", (64, 64), (128, 128, 128)))
     batch = np.stack([grey])  # a copy, as of pictures: torch warns of arrays that may not be written
-    return hashlib.sha256(encoder.forward(batch).tobytes()).hexdigest()[:16]
+    return np.asarray(encoder.forward(batch)[0])
 
 
 def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:

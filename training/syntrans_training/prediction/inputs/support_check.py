@@ -16,6 +16,7 @@ ALIKE = 0.6  # cosine of two centred class directions from which they are hard t
 ODD = 0.8  # probability of another class from which a left-out support is odd
 SCALE = 20.0
 FEW = 3
+SHOWN = 10  # warnings of one kind
 
 
 def check_supports(
@@ -25,14 +26,19 @@ def check_supports(
     origins: Sequence[str],
     sha256: Sequence[str],
 ) -> list[str]:
-    """Warnings about supports in their space."""
+    """Warnings about supports in their space; of each kind the first `SHOWN`, and how many more there are."""
     return [
-        *_same(labels, classes, origins, sha256),
-        *_near_duplicates(z, labels, classes, origins, sha256),
-        *_odd_ones(z, labels, classes, origins),
-        *_alike(z, labels, classes),
+        *_first(_same(labels, classes, origins, sha256), "pictures that are there twice"),
+        *_first(_near_duplicates(z, labels, classes, origins, sha256), "pairs of nearly the same picture"),
+        *_first(_odd_ones(z, labels, classes, origins), "odd ones out"),
+        *_first(_alike(z, labels, classes), "pairs of classes that look alike"),
         *_small(labels, classes),
     ]
+
+
+def _first(warnings: list[str], kind: str) -> list[str]:
+    more = len(warnings) - SHOWN
+    return warnings if more <= 0 else [*warnings[:SHOWN], f"and {more:,} more {kind}"]
 
 
 def _same(
@@ -90,9 +96,10 @@ def _alike(z: Float[np.ndarray, "n r"], labels: Int[np.ndarray, " n"], classes: 
         return []
     means = np.stack([unit(z[labels == c].mean(0)) for c in seen])
     cosines = np.triu(unit(means - means.mean(0)) @ unit(means - means.mean(0)).T, 1)
+    pairs = sorted(np.argwhere(cosines > ALIKE).tolist(), key=lambda pair: -cosines[*pair])
     return [
         f"{classes[seen[a]]} and {classes[seen[b]]} look alike (cosine {cosines[a, b]:.2f}); more pictures would help"
-        for a, b in np.argwhere(cosines > ALIKE)
+        for a, b in pairs
     ]
 
 

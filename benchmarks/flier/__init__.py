@@ -1,0 +1,1 @@
+"""FLIER: what latents know, and the method with other settings."""

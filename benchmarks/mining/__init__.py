@@ -1,0 +1,1 @@
+"""Mining: speed, memory, what each step and each correction is worth."""

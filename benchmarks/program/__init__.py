@@ -1,0 +1,1 @@
+"""What users wait for: commands, pages, and the start beside earlier versions."""

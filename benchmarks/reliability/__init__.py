@@ -1,0 +1,1 @@
+"""Faults on purpose: kills, full disks, damaged files, bad inputs; `reliability.py` runs them all."""
