@@ -124,8 +124,8 @@ def latent_start(config: FlierConfig, folder: Path) -> LatentEncoder | None:
     if not config.phase0.steps:
         return None
     imagined, path = open_imagined(config.imagined), folder / LATENT_START
-    of_config = config.model_dump(include={"phase0", "latent_encoder", "seed", "data", "clip"})
-    key = semantic_hash({**of_config, "model": imagined.revision})
+    parts = config.model_dump(include={"phase0", "latent_encoder", "seed", "data", "clip"})
+    key = semantic_hash({**parts, "model": imagined.revision})
     device, own = pick_device(config.device), config.latent_encoder
     kept = checkpoint.load_matching(path, key)
     if kept is None:
