@@ -18,6 +18,7 @@ from syntrans.extras import EXTRAS, broken_import, not_here
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")
 _TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{4}\.tmp")  # as `atomic_path` names them
+_NAME_BYTES = 200  # of the final name in a temporary one; names end at 255
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 # Configs of runs from before the world was a package of its own name its models by the first.
 _MOVED_PACKAGES = {"package:syntrans_training/world/": "package:syntrans_world/"}
@@ -193,7 +194,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     make_dir(final.parent)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
+    short = os.fsencode(final.name)[:_NAME_BYTES].decode("utf-8", "ignore")  # a name may be as long as disks take them
+    temporary = final.with_name(f".{short}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as written:

@@ -19,6 +19,9 @@ _TERMINAL_COMMAND = re.compile(
 _UNSEEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn"])
 """Control, format (joiners, bidirectional overrides, tags), surrogate, private and unassigned characters."""
 
+# Controls (a line break too), halves of characters, and what turns the direction of text or is nothing to see.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+
 
 def plain_text(text: object) -> str:
     """One line of what can be seen: terminal commands and unseen characters out, every run of white space one space.
@@ -32,3 +35,8 @@ def plain_text(text: object) -> str:
     spaced = "".join(" " if c.isspace() else c for c in whole)
     seen = (c for c in spaced if unicodedata.category(c) not in _UNSEEN)
     return " ".join("".join(seen).split())
+
+
+def harmless_name(name: str) -> str:
+    """A name as its file has it, odd blanks and joiners and all; as `plain_text` only where it could do harm."""
+    return plain_text(name) if _UNSAFE.search(name) else name

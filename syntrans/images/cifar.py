@@ -222,7 +222,7 @@ def _check_memo(data: bytes) -> None:
     for opcode, number, _ in pickletools.genops(data):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
             numbered += 1
-            if number > numbered:
+            if int(number or 0) > numbered:
                 raise pickle.UnpicklingError(f"it numbers its {numbered}. object {number:,}")
 
 

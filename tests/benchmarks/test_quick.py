@@ -103,6 +103,10 @@ def test_every_try_of_generation_1_begins_with_the_one_generation_0(
     (written,) = artifacts.glob("bench/*/generation1.json")
     first, second = (row["shots"]["1"]["generation0"] for row in json.loads(written.read_text())["rows"])
     assert first == second
+    call(f"benchmarks/training/generation1.py {tmp_path}/run --config smoke --tries 0.1:0.001 --statistics", "--quick")
+    assert (
+        json.loads(max(artifacts.glob("bench/*/generation1.json")).read_text())["statistics"] == "whole base pictures"
+    )
 
 
 @pytest.mark.slow

@@ -156,3 +156,9 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_on
         temporary.touch()
         paths.remove_abandoned(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "names.csv", *others])
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "\u590f" * 85], ids=["letters", "signs"])
+def test_a_file_may_have_the_longest_name_that_disks_take(name: str, tmp_path: Path) -> None:
+    paths.atomic_write_text(tmp_path / name, "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]

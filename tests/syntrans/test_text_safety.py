@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syntrans.console import say
 from syntrans.contract.rows import Author, DescriptorRow, SemanticsRow, descriptor_id
-from syntrans.text_safety import plain_text
+from syntrans.text_safety import harmless_name, plain_text
 
 BIDI = "\u202e\u2066\u200f"
 HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x90\x07\\[];?0mJHP" + BIDI)), max_size=40)
@@ -71,3 +71,13 @@ def test_a_row_of_the_ledger_cannot_hold_a_control_character(text: str) -> None:
 def test_a_message_that_quotes_a_model_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("the model said \x1b[2J\x1b]0;owned\x07\u202egood")
     assert capsys.readouterr().err == "syntrans: the model said good\n"
+
+
+@pytest.mark.parametrize("name", ["two  blanks.jpg", "at 3.00\u202fPM.png", "\u0645\u06cc\u200c\u062e.jpg", "=1.jpg"])
+def test_a_harmless_name_stays_as_it_is(name: str) -> None:
+    assert harmless_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "gpj.\u202ea", "half \udcff", "\ufeffa"])
+def test_a_name_that_could_do_harm_is_made_plain(name: str) -> None:
+    assert harmless_name(name) == plain_text(name) != name

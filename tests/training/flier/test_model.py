@@ -18,6 +18,8 @@ from syntrans_training.flier.training import Phase, Recipe, train_flier
 
 WEIGHTS = LossWeights(fused=1.0, image=1.0, latent=0.5, fusion=0.3)
 RECIPE = Recipe(Phase(20, 1e-2, 0.0, 16, 0.01), Phase(80, 1e-2, 1e-4, 16, 0.01), WEIGHTS, 0.8, 8, 0.1)
+# Enough where a test asks what a training may change, and not how well it learns.
+SHORT = replace(RECIPE, phase1=replace(RECIPE.phase1, steps=2), phase2=replace(RECIPE.phase2, steps=8))
 CLASSES, DIM = 4, 12
 
 
@@ -56,7 +58,7 @@ def test_with_noise_or_other_classes_latents_the_latent_branch_knows_nothing(tas
 
 
 def test_no_share_for_the_latents_is_the_image_branch_alone(task: Task) -> None:
-    (scores, none), model = ROWS[FLIER].run(task, RECIPE, [{"trained": 1.0, "fusion": b} for b in (0.5, 0.0)])
+    (scores, none), model = ROWS[FLIER].run(task, SHORT, [{"trained": 1.0, "fusion": b} for b in (0.5, 0.0)])
     image, latent = branches(model, task.query)
     torch.testing.assert_close(none, image)
     torch.testing.assert_close(scores, 0.5 * image + 0.5 * latent)
@@ -64,8 +66,8 @@ def test_no_share_for_the_latents_is_the_image_branch_alone(task: Task) -> None:
 
 def test_of_what_training_changed_none_is_zero_shot_clip_and_half_lies_between(task: Task) -> None:
     settings = [{"trained": share, "fusion": 0.0} for share in (0.0, 0.5, 1.0)]
-    (none, _, _), model = ROWS[FLIER].run(task, RECIPE, settings)
-    torch.testing.assert_close(none, ROWS["zero_shot"].run(task, RECIPE, [{}])[0][0])
+    (none, _, _), model = ROWS[FLIER].run(task, SHORT, settings)
+    torch.testing.assert_close(none, ROWS["zero_shot"].run(task, SHORT, [{}])[0][0])
     half = model.towards(task.projection, task.text, 0.5)
     torch.testing.assert_close(half.head, (model.head + task.text) / 2)
     torch.testing.assert_close(half.weight, (model.weight + task.projection.weight) / 2)
@@ -81,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(task: Task) -
 
 
 def test_a_projection_without_a_rate_stays_clips(task: Task) -> None:
-    frozen = replace(RECIPE, phase2=replace(RECIPE.phase2, projection_lr=0.0))
+    frozen = replace(SHORT, phase2=replace(SHORT.phase2, projection_lr=0.0))
     model = train_flier(task.projection, task.text, task.real, task.imagined, frozen, seed=0)
     assert torch.equal(model.weight, task.projection.weight)
     assert not torch.equal(model.head, task.text)
@@ -93,8 +95,7 @@ def test_the_last_block_of_clip_is_tuned_where_it_has_a_rate_and_clips_own_stays
     own, projection = copy.deepcopy(block.state_dict()), replace(task.projection, block=block)
     told = (projection, task.text, task.real, task.imagined)
     tuned, frozen = (
-        train_flier(*told, replace(RECIPE, phase2=replace(RECIPE.phase2, block_lr=rate)), seed=0)
-        for rate in (1e-3, 0.0)
+        train_flier(*told, replace(SHORT, phase2=replace(SHORT.phase2, block_lr=rate)), seed=0) for rate in (1e-3, 0.0)
     )
     for name, value in block.state_dict().items():
         assert torch.equal(value, own[name])
@@ -107,7 +108,7 @@ def test_the_last_block_of_clip_is_tuned_where_it_has_a_rate_and_clips_own_stays
 
 
 def test_without_a_latent_branch_the_loss_is_the_image_branchs(task: Task) -> None:
-    model = train_flier(task.projection, task.text, task.real, None, RECIPE, seed=0, with_latents=False)
+    model = train_flier(task.projection, task.text, task.real, None, SHORT, seed=0, with_latents=False)
     entropy = F.cross_entropy(model.image_logits(task.query.before), task.query.labels)
     torch.testing.assert_close(branch_loss(model, task.query, WEIGHTS), 2 * entropy)
 

@@ -17,6 +17,7 @@ from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descript
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.episodes.sampler import read
 from syntrans_training.flier import tasks_of_split
+from syntrans_training.flier import train as flier_train
 from syntrans_training.imagination.diffusion_folder import open_folder
 
 pytestmark = pytest.mark.slow  # whole trainings on imagined pictures
@@ -132,6 +133,16 @@ def test_frozen_episodes_are_those_of_other_evaluations_and_leave_their_tables(
         assert lead == pytest.approx(summary["contrasts"][shots]["flier - pixels_only"]["mean"], abs=0.001)
     assert cli(["compare", f"{out}:flier", f"{out}:zero_shot"]) == 0
     assert cli(["report", str(run), str(out), "--out", str(tmp_path / "page")]) == 0
+
+
+def test_phase_0_is_run_once_and_evaluated_with(inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    more = ["--set", "phase0.steps=2", "--set", "shots=[1]", "--set", "seeds=1"]
+    assert train(inputs, run, *more) == 0
+    assert (run / "latent_start.safetensors").is_file()
+    monkeypatch.setattr(flier_train, "imitate_clip", None)
+    assert train(inputs, run, *more) == 0
+    assert cli(["evaluate", str(run), "--out", str(tmp_path / "evaluation")]) == 0
 
 
 def test_variations_of_a_run_are_measured_on_val_and_not_twice(

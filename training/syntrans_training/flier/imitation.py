@@ -1,6 +1,6 @@
 """Phase 0: the latent encoder learns on base classes to see a picture's latent as CLIP sees the picture.
 
-docs/method.md (49). Derived: the sources train the latent encoder on the shots and the imagined pictures alone, a few
+docs/method.md (43). Derived: the sources train the latent encoder on the shots and the imagined pictures alone, a few
 dozen latents. Base classes have thousands, their labels are not needed, and CLIP stays as it is.
 """
 
@@ -46,7 +46,7 @@ def imitate_clip(
         loss = _NEAR * (1 - (vectors * wanted).sum(-1)).mean()
         loss = loss + F.cross_entropy(_SHARP * vectors @ wanted.T, torch.arange(size))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return encoder.eval().requires_grad_(requires_grad=False)

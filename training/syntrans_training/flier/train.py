@@ -5,6 +5,7 @@ on the val classes, all of them at once, to choose the settings; `evaluate` runs
 A run folder holds
     val-<K>-shot-<seed>.safetensors   FLIER's weights of that task, and what every row scored; a run that was stopped
                                       goes on with those that are missing. Of frozen episodes: <number>, no weights
+    latent_start.safetensors          with phase 0: the latent encoder that it leaves
     flier.json                        config, what val chose and its accuracies, data, files, seconds, what made it
 """
 
@@ -122,11 +123,9 @@ def latent_start(config: FlierConfig, folder: Path) -> LatentEncoder | None:
     """The latent encoder that phase 0 leaves in a run folder, made where it is not there; None without that phase."""
     if not config.phase0.steps:
         return None
-    imagined, told = (
-        open_imagined(config.imagined),
-        config.model_dump(include={"phase0", "latent_encoder", "seed", "data"}),
-    )
-    key, path = semantic_hash({**told, "clip": config.clip, "model": imagined.revision}), folder / LATENT_START
+    imagined, path = open_imagined(config.imagined), folder / LATENT_START
+    parts = config.model_dump(include={"phase0", "latent_encoder", "seed", "data", "clip"})
+    key = semantic_hash({**parts, "model": imagined.revision})
     device, own = pick_device(config.device), config.latent_encoder
     kept = checkpoint.load_matching(path, key)
     if kept is None:
@@ -138,8 +137,8 @@ def latent_start(config: FlierConfig, folder: Path) -> LatentEncoder | None:
                 seer.projection, base, Imitation(**config.phase0.model_dump()),
                 width=own.width, depth=own.depth, noise=own.noise, seed=config.seed,
             )  # fmt: skip
-        note = {"identity": key, "shape": list(base.latents.shape[1:]), "dim": encoder.last.out_features}
-        checkpoint.save(path, encoder.state_dict(), note)
+        shape = {"shape": list(base.latents.shape[1:]), "dim": encoder.last.out_features}
+        checkpoint.save(path, encoder.state_dict(), {"identity": key, **shape})
         return encoder
     tensors, note = kept
     encoder = LatentEncoder(tuple(note["shape"]), note["dim"], width=own.width, depth=own.depth)

@@ -13,7 +13,10 @@ from syntrans_training.modules.attention import AttentionGenerator
 
 
 class WeightsOfOne(SupportReader):
-    """The weights that a generator makes of one picture: those of several are their mean."""
+    """The weights that the generator (Gidaris, Komodakis, CVPR 2018, arXiv 1804.09458) makes of one picture.
+
+    Those of several are their mean.
+    """
 
     def __init__(self, generator: AttentionGenerator) -> None:
         self.generator = generator

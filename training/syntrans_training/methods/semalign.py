@@ -15,7 +15,10 @@ from syntrans_training.modules.semalign import SemAlign
 
 
 class Reconstruction(SupportReader):
-    """Unit pictures, then the centres that a network makes of them with the texts [C, s] of their classes."""
+    """Unit pictures, then the centres that SemFew (Zhang et al., CVPR 2024, arXiv 2311.18649) makes of them.
+
+    Args: network: trained on base classes; text: [C, s] class vectors of the split.
+    """
 
     def __init__(self, network: SemAlign, text: Float[Tensor, "c s"]) -> None:
         self.network, self.text = network.eval(), text

@@ -30,11 +30,11 @@ class Reading:
 
 
 class BridgeReader(SupportReader):
-    """`VSBird.visual_weights` of the means of supports in the shared space; readers of one memory are equal.
+    """`VSBird.visual_weights` (SynTrans: Tang, He, Qin, IJCAI 2025, arXiv 2510.11115) of the means of supports.
 
     The generator's query and the units of the reconstructor's network are linear in a picture, so they are made of
     pictures, in one product, and their mean is that of the supports. A generator that recalls nothing, as an untrained
-    one, asks nothing.
+    one, asks nothing. Pictures are in the shared space; readers of one memory are equal.
     """
 
     def __init__(self, head: VSBird, memory: BaseClassMemory) -> None:

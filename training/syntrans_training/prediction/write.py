@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 
 from syntrans.errors import InputError, UsageError
 from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
-from syntrans.text_safety import plain_text
+from syntrans.text_safety import harmless_name
 from syntrans.views.report.page import render_page
 from syntrans.views.report.prediction import FACTS, prediction_part
 from syntrans.views.report.provenance import Facts
 from syntrans_training.prediction.answers import BROKEN, NAMED, NONE, Answer
 
-# Controls (a line break too) and what turns the direction of text; joiners and odd blanks are parts of names.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 UNSURE_FOLDER, NONE_FOLDER = "_unsure", "_none_of_these"
 
 
@@ -140,8 +138,7 @@ def _cell(value: Any) -> Any:
         parts = [f"{item[0]} ({item[1]:.3g})" if isinstance(item, tuple) else str(item) for item in value]
         value = "; ".join(parts)
     if isinstance(value, str):
-        if _UNSAFE.search(value):  # the table may go to a terminal; else names stay as their files have them
-            value = plain_text(value)
+        value = harmless_name(value)  # the table may go to a terminal
         if value[:1] in ("=", "+", "-", "@", "\t", "\r"):  # a spreadsheet would run it
             value = "'" + value
     return "" if value is None else value

@@ -3,7 +3,7 @@
 Linear methods (`methods.LinearMethod`) share one product with the queries: per episode [m, d] @ [d, methods * n]. The
 queries of a whole chunk are never gathered for those; a few episodes at a time are, so that they are still in the cache
 of a core when they are multiplied. That gather of m rows is most of the cost of a prototype row, and does not grow with
-the number of linear methods.
+the number of linear methods. What methods see of supports is read of every picture once (`read_pictures`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

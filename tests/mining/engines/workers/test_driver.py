@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from syntrans_mining.engines.base import EngineCrashed, EngineSpec, Message, Request, Response, Sampling
+from syntrans_mining.engines.workers.handle import WorkerHandle
 from syntrans_mining.engines.workers.pool import Pool, PoolSettings, WorkerPlan
 
 
@@ -101,3 +104,18 @@ def test_an_encoder_that_dies_is_asked_again(tmp_path: Path) -> None:
     with pool_of(tmp_path, clip) as pool:
         assert pool.embed("clip", "embed_texts", ["a", "b"]).result().vectors.shape == (2, 32)
     assert marker.exists()
+
+
+def test_a_message_that_nobody_took_leaves_no_view_of_its_bytes_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    dead = SimpleNamespace(exitcode=-9, join=lambda timeout: None)
+    context = SimpleNamespace(Pipe=lambda: (ours, theirs), Process=lambda **_: dead)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
+    with ours, pytest.raises(EngineCrashed) as caught:
+        WorkerHandle("worker-0", tmp_path / "worker-0.log", {}).send("last")
+    cause = caught.value.__cause__
+    assert isinstance(cause, BrokenPipeError)
+    assert cause.__traceback__ is None

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from syntrans_training.backbones import build
+from syntrans_training.backbones import Encoder
+from syntrans_training.backbones.resnet12 import ResNet12
 from syntrans_training.data.augment import Pictures, StoredCrops, crop_views, random_views
 from syntrans_training.data.store import Split
 from syntrans_training.encoder import features
@@ -142,12 +143,13 @@ def test_colours_change_for_the_student_and_are_drawn_anew() -> None:
 
 def make_task(terms=None, *, labels=None, shard=(0, 1), gather=None, interrupt_at=()):
     torch.manual_seed(0)
-    encoder = build("resnet12-tiny", drop_rate=0.1, drop_ramp_steps=4)
+    tower = ResNet12((8, 8, 8, 8), drop_rate=0.1, drop_ramp_steps=4)
+    encoder = Encoder(tower, feature_dim=tower.feature_dim)
     labels = np.arange(12) % 3 if labels is None else labels
     pictures = Pictures(PIXELS, labels, device=CPU, view={"size": 16, "jitter": 0.2}, shard=shard)
     taught = TeacherTargets(StoredCrops(12, views=2, seed=0), unit(24, 8).reshape(12, 2, 8).half(), unit(20, 8, seed=1))
     task = ClipDistill(
-        encoder, Projector(128, 8), pictures, taught, terms or Terms(), head=nn.Linear(128, 3), gather=gather
+        encoder, Projector(8, 8), pictures, taught, terms or Terms(), head=nn.Linear(8, 3), gather=gather
     )
     calls, losses = itertools.count(), task.losses
 
@@ -171,6 +173,12 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory):
+    """The weights of a run that nothing stopped."""
+    return run(tmp_path_factory.mktemp("straight"), make_task())
+
+
 @pytest.mark.parametrize("name", ["text", "relation", "feature", "cross_entropy"])
 def test_every_term_stands_on_its_own_weight(name: str) -> None:
     off = {"text": 0.0, "relation": 0.0, "feature": 0.0, "cross_entropy": 0.0}
@@ -183,16 +191,15 @@ def test_every_term_stands_on_its_own_weight(name: str) -> None:
     assert terms[0][name] > 0
 
 
-def test_no_label_is_used_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_no_label_is_used_unless_it_is_asked_for(straight, tmp_path: Path) -> None:
     mixed = np.random.default_rng(1).permutation(np.arange(12) % 3)
-    assert same(run(tmp_path / "a", make_task()), run(tmp_path / "b", make_task(labels=mixed)))
+    assert same(straight, run(tmp_path / "b", make_task(labels=mixed)))
     terms = Terms(cross_entropy=1.0)
     assert not same(run(tmp_path / "c", make_task(terms)), run(tmp_path / "d", make_task(terms, labels=mixed)))
 
 
 @pytest.mark.parametrize("step", range(9))
-def test_a_distillation_stopped_at_any_step_ends_in_the_same_bits(tmp_path: Path, step: int) -> None:
-    straight = run(tmp_path / "straight", make_task())
+def test_a_distillation_stopped_at_any_step_ends_in_the_same_bits(straight, tmp_path: Path, step: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped", make_task(interrupt_at=(step,)))
     assert same(straight, run(tmp_path / "stopped", make_task()))

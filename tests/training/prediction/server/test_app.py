@@ -25,7 +25,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from syntrans_training.prediction.server import app as server_app  # noqa: E402
 from syntrans_training.prediction.server import guard  # noqa: E402
 from syntrans_training.prediction.server.app import create_app  # noqa: E402
-from syntrans_training.prediction.server.session import Session  # noqa: E402
+from syntrans_training.prediction.server.session import Session, upload  # noqa: E402
 
 PORT = 8765
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -253,3 +253,11 @@ def test_the_command_listens_on_this_machine_alone(
     ((host, port),) = seen
     assert host == "127.0.0.1"
     assert f"open http://127.0.0.1:{port}/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("two  blanks.jpg", "two  blanks.jpg"), ("a\nb", "a b"), (" ", "a picture"), (None, "a picture")],
+)
+def test_an_answer_names_the_file_as_the_sender_does(sent: str | None, shown: str) -> None:
+    assert upload(sent, b"").origin == shown

@@ -11,7 +11,7 @@ from PIL import Image
 from syntrans.errors import InputError
 from syntrans.images.decode import decode, suffix_of
 from syntrans.paths import atomic_path
-from syntrans.text_safety import plain_text
+from syntrans.text_safety import harmless_name, plain_text
 from syntrans_training.prediction.answers import Answer, answers, terms
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 from syntrans_training.prediction.inputs.photos import Supports
@@ -37,7 +37,7 @@ class Upload:
 
 def upload(name: str | None, data: bytes) -> Upload:
     """A picture as it was sent, its name made harmless."""
-    return Upload(plain_text(name or "") or "a picture", data)
+    return Upload(harmless_name(name or "").strip() or "a picture", data)
 
 
 def check_folder(support: Path | None, supports: Supports) -> Path:
