@@ -12,6 +12,7 @@ from syntrans_training.data import load_splits
 from syntrans_training.data.novel_split_guard import LOG, ClosedSplit, pictures_key, record_touch, selecting
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
 from syntrans_training.methods import Prototype, RidgeRegression
+from syntrans_training.methods.base import LinearMethod, Method
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 
@@ -76,7 +77,8 @@ def test_scores_that_are_twice_as_large_get_half_the_temperature() -> None:
             linear = Prototype().classifiers(support, classes)
             return type(linear)(linear.weight * 2, cosine=True)
 
-    rows = {name: ScoredClassifier((method,), values) for name, method in {"a": Prototype(), "b": Twice()}.items()}
+    methods: dict[str, Method] = {"a": Prototype(), "b": Twice()}
+    rows = {name: ScoredClassifier((method,), values) for name, method in methods.items()}
     once, twice = calibrate(rows, tasks).values()
     assert once / twice == pytest.approx(2, rel=0.35)  # the grid's step is a third
 
