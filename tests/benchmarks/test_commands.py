@@ -44,6 +44,7 @@ def test_the_commands_are_found() -> None:
         "fusion",
         "fusion_prior",
         "fusion_bound",
+        "fusion_home",
         "generation1",
         "descriptor_count",
         "prediction_sets",

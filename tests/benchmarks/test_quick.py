@@ -28,6 +28,7 @@ RUN_ELSEWHERE = {
     "flier/flier_variations": "tests/training/flier/test_training.py",
     "training/fusion": "tests/training/test_benchmarks.py",
     "training/fusion_bound": "tests/training/test_benchmarks.py",
+    "training/fusion_home": "tests/training/test_benchmarks.py",
     "training/fusion_prior": "tests/training/test_benchmarks.py",
     "predict/predict_run": "tests/training/test_benchmarks.py",
     "predict/prediction_sets": "tests/training/test_benchmarks.py",

@@ -16,8 +16,10 @@ import yaml
 from syntrans.contract.reading import read_descriptors
 from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.contract.writing import write_descriptors
+from syntrans_training.bridge.trained_bridges import TrainedBridges
 from syntrans_training.config import TrainConfig
 from syntrans_training.pipeline.train import train
+from syntrans_training.text.task_alpha import HOME
 from syntrans_world.spec import CLASSES
 from syntrans_world.truth import judge
 
@@ -262,6 +264,25 @@ def test_a_rule_that_is_told_which_texts_are_wrong_loses_no_more_where_more_is_a
     for points in rows.values():
         reached = [float(point) for point in points if point != "+nan"]
         assert reached == sorted(reached)
+
+
+@pytest.mark.slow
+def test_what_a_run_has_learned_of_its_texts_is_compared_with_the_prior_of_all_runs(
+    benchmark: Callable[[str], Any],
+    trained_on_features: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fusion_home.py", str(trained_on_features), "--quick"])
+    assert benchmark("training.fusion_home").main() == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shots = [line[0] for line in lines]
+    assert shots == sorted(shots)
+    assert [" ".join(line[1:-8]) for line in lines] == ["one prior", "learned"] * len(set(shots))
+    monkeypatch.setattr(TrainedBridges, "own_pictures", lambda *_: HOME)
+    assert benchmark("training.fusion_home").main() == 0
+    without = [line.split()[-8:] for line in capsys.readouterr().out.splitlines()]
+    assert without[::2] == without[1::2] == [line[-8:] for line in lines[::2]]
 
 
 def test_a_threshold_covers_what_is_stated_and_three_answers_cannot_promise_much(
