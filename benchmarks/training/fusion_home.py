@@ -39,8 +39,10 @@ def rows_of(split: EvaluatedSplit, shots: int) -> dict[str, ScoredClassifier]:
     orders = [torch.from_numpy(derangement(len(text), seed)) for seed in range(ORDERS)]
 
     def row(level: Level, prior: DomainPrior, texts: list[torch.Tensor]) -> ScoredClassifier:
-        made = (bridge_method(head, of_classes, choice["alpha"], spread, level, domains=prior) for of_classes in texts)
-        return ScoredClassifier(tuple(made), features.shared)
+        methods = (
+            bridge_method(head, of_classes, choice["alpha"], spread, level, domains=prior) for of_classes in texts
+        )
+        return ScoredClassifier(tuple(methods), features.shared)
 
     rows = {
         "visual only": ScoredClassifier((Prototype(),), features.standard),

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -252,3 +253,22 @@ def write_imagined_of() -> Callable[..., Path]:
         return folder / IMAGINED
 
     return write
+
+
+@pytest.fixture
+def benchmark() -> Callable[[str], Any]:
+    """Imports one of the files of benchmarks/ by its room and its name."""
+    return lambda name: import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def trained_on_features(
+    features: Path, tiny_config: Callable[..., TrainConfig], write_toy_descriptors: Callable[..., Path], tmp_path: Path
+) -> Path:
+    """A training on toy features with two descriptors per class."""
+    from syntrans_training.pipeline.train import train
+
+    config = tiny_config(data={"path": str(features)}, encoder={"method": "precomputed"}, vsbird={"controls": False})
+    out = tmp_path / "artifacts" / "train" / "toy"
+    train(config, out=out, descriptors=write_toy_descriptors(rejected=False))
+    return out
