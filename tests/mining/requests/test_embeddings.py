@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,59 +44,66 @@ def encoder() -> Encoder:
     return Encoder()
 
 
-def vectors(encoder: Encoder, folder: Path, *, identity: str = "clip") -> Vectors:
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[ResponseCache]:
+    """The cache of one run."""
+    with closing(ResponseCache(tmp_path / "journal.sqlite")) as opened:
+        yield opened
+
+
+def vectors(encoder: Encoder, cache: ResponseCache, *, identity: str = "clip") -> Vectors:
     host: Any = encoder
     model: Any = SimpleNamespace(name="clip", identity=identity)
-    return Vectors(host, ResponseCache(folder / "journal.sqlite"), model)
+    return Vectors(host, cache, model)
 
 
 def picture(name: str) -> Picture:
     return Picture(name * 64, b"")
 
 
-def test_a_text_that_is_there_twice_is_encoded_once_and_stands_twice(encoder: Encoder, tmp_path: Path) -> None:
-    embedded = vectors(encoder, tmp_path).of_texts(["aa", "b", "aa"])
+def test_a_text_that_is_there_twice_is_encoded_once_and_stands_twice(encoder: Encoder, cache: ResponseCache) -> None:
+    embedded = vectors(encoder, cache).of_texts(["aa", "b", "aa"])
     assert encoder.texts == [["aa", "b"]]
     assert embedded.tokens == [2, 1, 2]
     assert np.array_equal(embedded.vectors[0], embedded.vectors[2])
     assert not np.array_equal(embedded.vectors[0], embedded.vectors[1])
 
 
-def test_what_the_cache_has_is_asked_of_nobody(encoder: Encoder, tmp_path: Path) -> None:
-    first = vectors(encoder, tmp_path).of_texts(["aa", "b"])
-    again = vectors(encoder, tmp_path).of_texts(["b", "ccc", "aa"])
+def test_what_the_cache_has_is_asked_of_nobody(encoder: Encoder, cache: ResponseCache) -> None:
+    first = vectors(encoder, cache).of_texts(["aa", "b"])
+    again = vectors(encoder, cache).of_texts(["b", "ccc", "aa"])
     assert encoder.texts == [["aa", "b"], ["ccc"]]
     assert np.array_equal(again.vectors[[2, 0]], first.vectors)
 
 
-def test_texts_are_kept_block_by_block(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_kept_block_by_block(encoder: Encoder, cache: ResponseCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "BLOCK", 2)
-    of = vectors(encoder, tmp_path)
+    of = vectors(encoder, cache)
     of.of_texts(["a", "bb", "ccc"])
     assert encoder.texts == [["a", "bb"], ["ccc"]]
     assert of.windowed == [1, 1]
 
 
-def test_another_encoder_has_vectors_of_its_own(encoder: Encoder, tmp_path: Path) -> None:
+def test_another_encoder_has_vectors_of_its_own(encoder: Encoder, cache: ResponseCache) -> None:
     for identity in ("clip", "other"):
-        vectors(encoder, tmp_path, identity=identity).of_texts(["aa"])
+        vectors(encoder, cache, identity=identity).of_texts(["aa"])
     assert encoder.texts == [["aa"], ["aa"]]
 
 
-def test_no_text_is_an_empty_table(encoder: Encoder, tmp_path: Path) -> None:
-    assert vectors(encoder, tmp_path).of_texts([]).vectors.shape[0] == 0
+def test_no_text_is_an_empty_table(encoder: Encoder, cache: ResponseCache) -> None:
+    assert vectors(encoder, cache).of_texts([]).vectors.shape[0] == 0
     assert encoder.texts == []
 
 
-def test_pictures_are_encoded_once_and_stand_in_their_order(encoder: Encoder, tmp_path: Path) -> None:
+def test_pictures_are_encoded_once_and_stand_in_their_order(encoder: Encoder, cache: ResponseCache) -> None:
     pictures = [picture("a"), picture("b"), picture("a")]
-    started = vectors(encoder, tmp_path).start_pictures(pictures)
+    started = vectors(encoder, cache).start_pictures(pictures)
     assert started.result().shape == (3, 2)
     assert started.result().shape == (3, 2)  # also when it is asked again
-    assert vectors(encoder, tmp_path).start_pictures(pictures[:1]).result().shape == (1, 2)
+    assert vectors(encoder, cache).start_pictures(pictures[:1]).result().shape == (1, 2)
     assert encoder.pictures == [["a" * 64, "b" * 64]]
 
 
-def test_a_configuration_without_an_encoder_has_no_vectors(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_configuration_without_an_encoder_has_no_vectors(encoder: Encoder, cache: ResponseCache) -> None:
     host: Any = encoder
-    assert Vectors.of(host, ResponseCache(tmp_path / "journal.sqlite"), None) is None
+    assert Vectors.of(host, cache, None) is None

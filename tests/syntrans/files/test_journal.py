@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from syntrans.files.journal import using_journal
 
 
 def read(path: Path) -> None:
-    with using_journal(path), sqlite3.connect(path) as journal:
+    with using_journal(path), closing(sqlite3.connect(path)) as journal:
         journal.execute("select * from rows").fetchall()
 
 
@@ -34,11 +35,11 @@ def test_what_the_disk_refuses_is_a_problem_of_the_machine(tmp_path: Path) -> No
 
 def test_a_journal_that_another_holds_is_one_too(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, closing(sqlite3.connect(path, timeout=0)) as journal:
         other.execute("create table rows (a)")
         other.execute("begin exclusive")
         with pytest.raises(EnvironmentProblem, match="locked"), using_journal(path):
-            sqlite3.connect(path, timeout=0).execute("select * from rows")
+            journal.execute("select * from rows")
 
 
 def test_other_errors_are_let_through(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """All tasks of a split, every one run once and kept: which scores each row gives the same test pictures."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ Settings = Mapping[str, Sequence[Mapping[str, float]]]  # row -> settings to sco
 
 
 @dataclass(frozen=True)
-class FlierTasks:
+class FlierTasks(ABC):
     """A split as FLIER sees it, of which subclasses make tasks."""
 
     split: Split
@@ -36,14 +37,14 @@ class FlierTasks:
 
     keeps_models: ClassVar[bool]
 
+    @abstractmethod
     def task(self, shots: int, number: int) -> Task:
         """The task of this number."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def truth(self) -> NDArray[np.int64]:
         """Labels [m] of the test pictures of every task."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
