@@ -6,7 +6,7 @@ Queries are ordered by class: query number c * Q + i belongs to class c of its e
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -135,6 +135,7 @@ class ReadsSupports(LinearMethod):
         rows = self.reader.of_pictures(support.flatten(0, 2), own)
         return self.reader.of_mean(rows.view(e, n, shots, -1).mean(2), shots)
 
+    @final
     def classifiers(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> LinearClassifiers:
         """See `LinearMethod.classifiers`."""
         return self.classify(self.read(support, classes), classes, support.shape[2])
