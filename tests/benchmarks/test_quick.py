@@ -26,10 +26,10 @@ NEED_NOTHING = [
 RUN_ELSEWHERE = {
     "training/descriptor_count": "tests/training/test_benchmarks.py",
     "flier/flier_variations": "tests/training/flier/test_training.py",
-    "training/fusion": "tests/training/test_fusion_benchmarks.py",
-    "training/fusion_bound": "tests/training/test_fusion_benchmarks.py",
-    "training/fusion_home": "tests/training/test_fusion_benchmarks.py",
-    "training/fusion_prior": "tests/training/test_fusion_benchmarks.py",
+    "training/fusion": "tests/training/test_benchmarks_fusion.py",
+    "training/fusion_bound": "tests/training/test_benchmarks_fusion.py",
+    "training/fusion_home": "tests/training/test_benchmarks_fusion.py",
+    "training/fusion_prior": "tests/training/test_benchmarks_fusion.py",
     "predict/predict_run": "tests/training/test_benchmarks.py",
     "predict/prediction_sets": "tests/training/test_benchmarks.py",
     "reliability/reliability": "tests/reliability/test_sample.py",  # a share of it: it has no --quick
