@@ -11,6 +11,7 @@ REASONS = {
     ("syntrans/images/decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
     ("syntrans/images/decode.py", "upright_rgb"): "as decode, of a picture that is opened already",
     ("syntrans/images/decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
+    ("syntrans/hub_models.py", "_fetched"): "the library's errors of the network have many bases",
     ("syntrans/images/hub.py", "open_tables"): "the library's errors have many bases",
     (
         "mining/syntrans_mining/engines/workers/driver.py",

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from prediction_world import predict
 
 from syntrans.errors import UsageError
 from syntrans_training.prediction.answers import NAMED, UNSURE, Answer
@@ -61,3 +62,15 @@ def test_a_table_names_files_as_they_are_called(name: str) -> None:
 def test_a_table_gives_a_terminal_no_commands(name: str) -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv([Answer(name, NAMED)])))
     assert row["path"].isprintable()
+
+
+@pytest.mark.parametrize("option", ["--out", "--sort-into"])
+def test_what_cannot_be_written_is_said_before_anything_is_read(option, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out.csv"
+    arguments = ("--support", tmp_path / "nowhere", "--query", tmp_path / "nowhere", option, out)
+    code, rows, err = predict(capsys, *arguments)
+    assert (code, rows) == (4, [])
+    assert "part of that path is a file" in err
+    assert "nowhere" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
+from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned, require_writable
 from syntrans.text_safety import harmless_name
 from syntrans.views.report.page import render_page
 from syntrans.views.report.prediction import FACTS, prediction_part
@@ -49,15 +49,19 @@ def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: 
 
 
 def check_out(path: Path) -> None:
-    """`UsageError` for a file form that is not written, and for a folder."""
+    """`UsageError` for a file form that is not written, and for a folder; `EnvironmentProblem` where none can be."""
     if path.suffix not in (".csv", ".jsonl", ".html", ".parquet"):
         raise UsageError(f"--out {path} has no known ending; end it with .csv, .parquet, .jsonl or .html")
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder; name a file")
+    require_writable(path)
 
 
 def check_sort_into(folder: Path, support: Path | None, query: str) -> None:
-    """`UsageError` where the next run would read the copies as supports, or as pictures to name; and for a file."""
+    """`UsageError` where the next run would read the copies as supports, or as pictures to name; and for a file.
+
+    `EnvironmentProblem` where nothing can be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--sort-into {folder} is a file; name a folder")
     for option, read in (("--support", support), ("--query", Path(query).expanduser())):
@@ -65,6 +69,7 @@ def check_sort_into(folder: Path, support: Path | None, query: str) -> None:
             raise UsageError(
                 f"--sort-into {folder} lies in {option} {read}, where the copies would be read too; name another folder"
             )
+    require_writable(folder, folder=True)
 
 
 def check_folders(classes: Sequence[str]) -> None:
