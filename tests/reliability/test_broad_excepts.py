@@ -25,6 +25,7 @@ REASONS = {
     ): "keeps what was read, raises it again",
     ("training/syntrans_training/prediction/encoders/onnx.py", "_open_session"): "the runtime's errors have no base",
     ("training/syntrans_training/prediction/encoders/onnx.py", "forward"): "the runtime's errors have no base",
+    ("training/syntrans_training/prediction/estimator.py", "fit"): "puts all back as it was, raises it again",
     ("mining/syntrans_mining/doctor.py", "_chat"): "a chat template is a program of the model's authors",
 }
 CATCH_ALL = {"Exception", "BaseException", None}

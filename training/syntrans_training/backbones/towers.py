@@ -71,7 +71,7 @@ def _timm_name(name: str) -> Tower:
     import timm
 
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name.partition('_')[0]}*")[:5]) or "see timm.list_models()"
+        close = ", ".join(timm.list_models(f"*{name.partition('_')[0]}*")[:5]) or "what timm.list_models() says"
         raise ModelLoadError(f"timm has no model {name!r}; it has: {close}")
     model = timm.create_model(name, pretrained=False, num_classes=0)
     return _timm(name, model, model.pretrained_cfg)
