@@ -70,7 +70,7 @@ def build(
 
 
 def build_trained(name: str) -> Encoder:
-    """The encoder of a `timm:` or `open_clip:` name, never with fresh weights; `ModelLoadError` where it has no others."""
+    """The encoder of a `timm:` or `open_clip:` name, never with fresh weights; `ModelLoadError` without."""
     return _behind_normalisation(open_tower(name, trained=True))
 
 
