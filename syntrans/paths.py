@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,6 @@ _NAME_BYTES = 200  # of the final name in a temporary one; names end at 255
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 # Configs of runs from before the world was a package of its own name its models by the first.
 _MOVED_PACKAGES = {"package:syntrans_training/world/": "package:syntrans_world/"}
-_MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "free some room"),
     errno.EDQUOT: ("the disk quota is used up", "free some room"),
@@ -33,6 +33,8 @@ _DISK_ERRORS = {
     errno.ENOTDIR: ("part of that path is a file, not a folder", "name another folder"),
     errno.EEXIST: ("there is already something of another kind", "name another path"),
     errno.EISDIR: ("there is a folder of that name", "name another file"),
+    errno.ENOENT: ("no folder can be made there", "name another one"),
+    errno.ENAMETOOLONG: ("the name is too long", "give a shorter one"),
 }
 
 
@@ -63,6 +65,23 @@ def make_dir(path: Path) -> Path:
     except OSError as error:
         raise disk_problem(path, error) from error
     return path
+
+
+def require_writable(path: Path, *, folder: bool = False) -> None:
+    """EnvironmentProblem where the file `path`, or anything in the folder `path`, could not be written.
+
+    For a command that works long before it writes. Nothing is made, neither the folders above.
+    """
+    above = next((p for p in (*([path] if folder else []), *path.parents) if os.path.lexists(p)), Path())
+    if not os.path.isdir(above):  # noqa: PTH112 - Path's own raises of names that are too long
+        raise disk_problem(path, OSError(errno.EEXIST if above == path else errno.ENOTDIR, "no folder"))
+    try:
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            os.lstat(path)
+        with tempfile.TemporaryFile(dir=above) as file:
+            file.write(b"room for a byte")
+    except OSError as error:
+        raise disk_problem(path, error) from error
 
 
 def newest(kind: str, filename: str) -> Path | None:
@@ -119,7 +138,7 @@ def resolve_model(ref: str, *, download: bool = True) -> Path:
 
     ``ref`` is a folder, ``package:<import_name>[/sub/folder]`` (an installed package, found without importing
     it), or a Hub id ``org/name[@revision]``, looked up in the local cache and then, unless ``HF_HUB_OFFLINE``
-    is set or ``download`` is false, fetched (safetensors and their JSON only, never a pickle).
+    is set or ``download`` is false, fetched (one set of safetensors and their JSON only, never a pickle).
     ModelLoadError if nothing is there, or a pipe, socket or device lies in the folder, which loading might open;
     EnvironmentProblem if `syntrans install` would bring the package.
     """
@@ -163,22 +182,22 @@ def _model_in_package(ref: str) -> Path:
 
 def _model_of_hub(ref: str, *, download: bool) -> Path:
     try:
-        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise broken_import(error, f"model {ref!r}", "train", otherwise="name a folder") from error
+    from syntrans.hub_models import snapshot
+
     repo, _, revision = ref.partition("@")
     offline = hub_is_offline() or not download
-    for local_only in (True,) if offline else (True, False):
-        try:
-            return Path(
-                snapshot_download(
-                    repo, revision=revision or None, local_files_only=local_only, allow_patterns=_MODEL_FILES
-                )
-            )
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-            failure = error
-    why = "and HF_HUB_OFFLINE forbids fetching it" if offline else f"and fetching it failed ({type(failure).__name__})"
+    try:
+        return snapshot(repo, revision or None, offline=offline)
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        failure = error
+    why = (
+        "and HF_HUB_OFFLINE forbids fetching it"
+        if offline
+        else f"and fetching it failed ({type(failure.__cause__ or failure).__name__})"
+    )
     raise ModelLoadError(
         f"model {ref!r} is not in the local cache {why}; run `hf download {repo}` where there is a network "
         f"and copy the cache, or name a folder; --config world (of imagine: imagine-world) needs no other model"

@@ -12,6 +12,44 @@ import typer
 
 from syntrans.cli import completion
 
+_PAGES = (".htm", ".html")
+_FILES = (*_PAGES, ".csv", ".json", ".jsonl", ".parquet", ".pdf", ".png", ".safetensors", ".txt", ".yaml", ".zip")
+"""Endings of names that are meant as those of files."""
+
+
+def is_page(out: Path) -> bool:
+    """Whether a name is meant as that of a page, and not of a folder."""
+    return out.suffix.lower() in _PAGES
+
+
+def _folder_to_write(context: typer.Context, out: Path | None) -> Path | None:
+    """--out as it was given. UsageError for the name of a file, EnvironmentProblem where nothing can be written."""
+    if out is None or context.resilient_parsing:
+        return out
+    from syntrans.errors import UsageError
+    from syntrans.paths import require_writable
+
+    require_writable(out, folder=True)
+    if out.suffix.lower() in _FILES and not out.exists():
+        raise UsageError(f"--out {out} is named as a file, and a folder is written; name a folder")
+    return out
+
+
+def _page_or_folder_to_write(context: typer.Context, out: Path | None) -> Path | None:
+    """The same of a command that writes a page, to a file or into a folder."""
+    if out is None or context.resilient_parsing:
+        return out
+    from syntrans.errors import UsageError
+    from syntrans.paths import require_writable
+
+    require_writable(out, folder=not is_page(out))
+    if is_page(out) and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file, or a folder without an ending")
+    if not is_page(out) and out.suffix.lower() in _FILES and not out.exists():
+        raise UsageError(f"--out {out} is named as a file of another form; name a .html file, or a folder")
+    return out
+
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Classes = Annotated[
@@ -57,7 +95,18 @@ Text = Annotated[
         autocompletion=completion.one_of("auto", "names", "none"),
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Write results to this folder instead of a new one.", metavar="DIR")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write results to this folder instead of a new one.", metavar="DIR", callback=_folder_to_write),
+]
+PageOut = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the page to this .html file, or all into this folder, instead of a new one.",
+        metavar="FILE|DIR",
+        callback=_page_or_folder_to_write,
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed for all random choices.", metavar="N", min=0)]
 Device = Annotated[str | None, typer.Option(help="Device: auto, cpu, cuda or cuda:N.", metavar="NAME")]
 Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Resume an interrupted run.")]

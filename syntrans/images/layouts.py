@@ -18,7 +18,7 @@ from syntrans.images.files import has_picture, is_picture, loose_pictures, pictu
 from syntrans.images.folders import ALIASES, PARTS, FilePool, class_folders, is_container, is_parquet
 from syntrans.images.hub import PREFIX, hub_parts, hub_pool
 from syntrans.images.lists import find_lists, listed_files
-from syntrans.images.parquet_pool import ParquetPool, files_below, globbed, parquet_files
+from syntrans.images.parquet_pool import ParquetPool, files_below, globbed, is_glob, parquet_files
 from syntrans.images.reference import MergedPool, PassedOver, Pool
 
 
@@ -37,6 +37,8 @@ def whole_pool(
         return CifarPool(archive)
     if lists and (list_files := find_lists(root)):
         return MergedPool([listed_files(root, file) for file in list_files.values()])
+    if columns.unlabelled and is_glob(root) and not any(is_parquet(file) for file in globbed(root)):
+        raise InputError(_nothing(path, root, by_class=False))
     pools: list[Pool] = []
     files = parquet_files(root, named)
     if root.is_dir() and (folders := class_folders(root, named)).keys:
@@ -92,10 +94,13 @@ def holds(root: Path) -> str:
     """What a path holds, for messages."""
     if not root.is_dir():
         return "it is not a local folder"
-    names = [below.name for below in visible(root)]
+    return f"it holds {_listed([below.name for below in visible(root)])}"
+
+
+def _listed(names: Sequence[str]) -> str:
     pickled = next((name for name in names if name.endswith((".pkl", ".pickle"))), None)
     note = f"; {pickled} is a pickle, which is never read: use the pictures themselves" if pickled else _heic(names)
-    return f"it holds {', '.join(names[:8]) or 'nothing'}{note}"
+    return f"{', '.join(names[:8]) or 'nothing'}{note}"
 
 
 def _heic(names: Sequence[str]) -> str:
@@ -114,6 +119,8 @@ def _nothing(path: str, root: Path, *, by_class: bool) -> str:
             if root.is_file()
             else f"holds no picture ({holds(root)})"
             if root.is_dir()
+            else f"fits no picture ({_listed([file.name for file in globbed(root)])})"
+            if is_glob(root)
             else gone
         )
         return f"{path} {what}; give a picture, a folder, a pattern in quotes, or Parquet"

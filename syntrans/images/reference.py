@@ -64,6 +64,9 @@ class ImageRef(NamedTuple):
         return decode(self.load(), self.origin or f"{self.class_key} {self.sha256[:12]}", at_least=at_least)
 
 
+_CURES = dict.fromkeys((".heic files", ".heif files"), "; save as JPEG to have them read")  # by kind
+
+
 class PassedOver:
     """What was left out, by kind: how often, and the first name."""
 
@@ -94,8 +97,11 @@ class PassedOver:
         return bool(self._found)
 
     def __str__(self) -> str:
-        """In one line, as "passed over: 2 .heic files (IMG_1.heic, ...), 1 broken links (a.jpg)"."""
-        parts = [f"{n:,} {kind} ({name}{', ...' if n > 1 else ''})" for kind, (n, name) in self._found.items()]
+        """In one line, as "passed over: 2 .txt files (a.txt, ...), 1 broken links (a.jpg)"."""
+        parts = [
+            f"{n:,} {kind} ({name}{', ...' if n > 1 else ''}{_CURES.get(kind, '')})"
+            for kind, (n, name) in self._found.items()
+        ]
         return f"passed over: {', '.join(parts)}"
 
 

@@ -11,6 +11,7 @@ REASONS = {
     ("syntrans/images/decode.py", "decode"): "decoders of damaged pictures raise whatever they stumble over",
     ("syntrans/images/decode.py", "upright_rgb"): "as decode, of a picture that is opened already",
     ("syntrans/images/decode.py", "_upright"): "so do readers of damaged EXIF, which only says how to turn a picture",
+    ("syntrans/hub_models.py", "_fetched"): "the library's errors of the network have many bases",
     ("syntrans/images/hub.py", "open_tables"): "the library's errors have many bases",
     (
         "mining/syntrans_mining/engines/workers/driver.py",
@@ -24,6 +25,7 @@ REASONS = {
     ): "keeps what was read, raises it again",
     ("training/syntrans_training/prediction/encoders/onnx.py", "_open_session"): "the runtime's errors have no base",
     ("training/syntrans_training/prediction/encoders/onnx.py", "forward"): "the runtime's errors have no base",
+    ("training/syntrans_training/prediction/estimator.py", "fit"): "puts all back as it was, raises it again",
     ("mining/syntrans_mining/doctor.py", "_chat"): "a chat template is a program of the model's authors",
 }
 CATCH_ALL = {"Exception", "BaseException", None}

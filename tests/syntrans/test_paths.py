@@ -162,3 +162,17 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_on
 def test_a_file_may_have_the_longest_name_that_disks_take(name: str, tmp_path: Path) -> None:
     paths.atomic_write_text(tmp_path / name, "whole")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.EROFS, "read-only"), (errno.ENOENT, "no folder can be made")])
+def test_what_cannot_be_written_can_be_told_before_anything_is(
+    number: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    paths.require_writable(tmp_path / "deep" / "er" / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(EnvironmentProblem, match=words):
+        paths.require_writable(tmp_path / "deep" / "er" / "a.txt")

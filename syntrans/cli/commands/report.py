@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from syntrans.cli import completion
-from syntrans.cli.options import Config, Json, Out, Set
+from syntrans.cli.options import Config, Json, PageOut, Set, is_page
 
 PAGE = "report.html"
 Settings = tuple[str | None, list[str]]
@@ -36,7 +36,7 @@ def report(
     port: Annotated[int, typer.Option(help="Port of --live; 0 takes any free one.", min=0, max=65535)] = 8766,
     config: Config = None,
     set_: Set = None,
-    out: Out = None,
+    out: PageOut = None,
     json_: Json = False,
 ) -> None:
     """Show runs as one page for a browser.
@@ -52,7 +52,7 @@ def report(
     Tables can be searched, sorted and saved as CSV. Corrections made on it are a file for `syntrans edit`. --figure:
     accuracy over alpha, and classifier weights (t-SNE), on novel classes, each also as PNG, Parquet and JSON, of a
     training or of the one that an evaluation was of; --config and --set are those of evaluate. Prints the path of
-    report.html.
+    the page.
     """
     from syntrans.errors import UsageError
 
@@ -84,6 +84,8 @@ def _written(
 
     if figure is None and (settings[0] or settings[1]):
         raise UsageError("--config and --set are of the figures of a training; add --figure all, or leave them out")
+    if figure and out is not None and is_page(out):
+        raise UsageError(f"--out {out} is one file, and the figures are files beside the page; name a folder")
     parts = [] if figure else parts_of(runs)  # what is refused is refused before a folder is made
     target = out or run_path("report")
     figures = {}
@@ -92,7 +94,7 @@ def _written(
         parts = parts_of([*runs, target])
     if pictures:
         _add_pictures(parts)
-    page = atomic_write_text(target / PAGE, render_page(parts))
+    page = atomic_write_text(target if is_page(target) else target / PAGE, render_page(parts))
     shown = [{key: part[key] for key in ("kind", "title", "place")} for part in parts]
     return {"page": str(page), "parts": shown, "figures": figures}
 

@@ -54,7 +54,9 @@ def test_what_is_not_read_is_counted_and_named(picture_tree: Path) -> None:
         (picture_tree / "goldfinch" / name).write_bytes(b"x")
     images = open_images(picture_tree)
     assert len(images["goldfinch"]) == 3
-    assert str(images.passed_over) == "passed over: 2 .heic files (IMG_1.heic, ...), 1 .txt files (notes.txt)"
+    assert str(images.passed_over) == (
+        "passed over: 2 .heic files (IMG_1.heic, ...; save as JPEG to have them read), 1 .txt files (notes.txt)"
+    )
 
 
 @pytest.mark.parametrize("pattern", ["", "*"])

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from syntrans.errors import ModelLoadError, UsageError
 from syntrans.paths import resolve_model
 from syntrans_training import backbones
+from syntrans_training.backbones import towers
 from syntrans_training.backbones.towers import revision
 from syntrans_training.config import EncoderConfig
 from syntrans_training.encoder.build_encoder import build_encoder
@@ -62,6 +63,15 @@ def test_an_open_clip_folder_gives_its_image_features() -> None:
     x = torch.rand(2, 3, 64, 64)
     model = open_clip.create_model(f"local-dir:{folder}").eval()
     assert torch.allclose(encoder(x), model.encode_image((x - mean) / std), atol=1e-4)
+
+
+def test_a_timm_name_has_its_trained_weights_where_they_are_wanted(saved_timm, monkeypatch) -> None:
+    folder, model = saved_timm
+    repositories = []
+    monkeypatch.setattr(towers, "resolve_model", lambda ref: repositories.append(ref) or folder)
+    trained = backbones.build_trained("timm:test_resnet")
+    assert repositories == ["timm/test_resnet.r160_in1k"]
+    assert torch.equal(trained.tower.state_dict()["conv1.0.weight"], model.state_dict()["conv1.0.weight"])
 
 
 def test_a_timm_name_gives_fresh_weights() -> None:

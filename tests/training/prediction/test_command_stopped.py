@@ -125,3 +125,11 @@ def test_kept_features_that_were_damaged_are_read_again(tmp_path: Path, capsys: 
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 or len(data) :])
         assert journal.FeatureJournal(tmp_path / "kept", ColourEncoder()).features == {}
         assert "passed over" in capsys.readouterr().err
+
+
+def test_a_file_of_the_longest_name_has_a_folder_of_features_of_its_own(tmp_path: Path) -> None:
+    names = ["ü" * 123 + f"{end}.csv" for end in "ab"]
+    folders = {journal.journal_folder(tmp_path / name) for name in names}
+    assert len(folders) == 2
+    for folder in folders:
+        folder.mkdir()

@@ -111,6 +111,16 @@ def test_a_model_folder_without_weights_is_one_line(kind: str, tmp_path: Path) -
     assert "\n" not in str(refused.value)
 
 
+def test_a_name_of_timm_without_trained_weights_at_hand_is_refused_and_never_taken_with_fresh_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelLoadError, match=r"timm/test_resnet\.r160_in1k' is not in the local cache"):
+        open_image_encoder("timm:test_resnet")
+    with pytest.raises(ModelLoadError, match="knows no trained weights of 'darknet17'; name their folder"):
+        open_image_encoder("timm:darknet17")
+
+
 def test_without_an_encoder_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(choose, "photo_file", lambda: None)

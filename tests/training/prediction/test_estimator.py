@@ -48,6 +48,29 @@ def test_the_estimator_learns_answers_corrects_and_comes_back_from_its_folder(tm
     assert classifier.predict([yellow]).tolist() == ["yellow"]
 
 
+@pytest.mark.usefixtures("colours")
+def test_what_is_refused_leaves_the_classifier_as_it_was(tmp_path: Path) -> None:
+    x, y = pictures(2)
+    classifier = syntrans.FewShotClassifier().fit(x, y, {"red": ["it is red"]})
+    before = classifier.predict_proba(x)
+    with pytest.raises(InputError, match="at least two"):
+        classifier.fit(x[:1], y[:1], {})
+    with pytest.raises(InputError, match="3 pictures and 2 labels"):
+        classifier.partial_fit(x[:3], y[:2])
+    for kept in (classifier, syntrans.FewShotClassifier.load(classifier.save(tmp_path / "model"))):
+        assert kept.classes_.tolist() == ["blue", "green", "red"]
+        assert np.allclose(kept.predict_proba(x), before, atol=1e-6)
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_folder_of_two_saved_classifiers_that_a_stop_has_mixed_is_refused(tmp_path: Path) -> None:
+    x, y = pictures(2)
+    older, newer = (syntrans.FewShotClassifier().fit(x[i:], y[i:]).save(tmp_path / f"{i}") for i in (0, 1))
+    (newer / "supports.safetensors").replace(older / "supports.safetensors")
+    with pytest.raises(InputError, match="its supports are those of another one"):
+        syntrans.FewShotClassifier.load(older)
+
+
 def test_a_fitted_classifier_is_copied_and_pickled_without_its_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     def open_one(_ref):
         encoder = replace(opened(None), space=Space())

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from prediction_world import predict
 
 from syntrans.errors import UsageError
 from syntrans_training.prediction.answers import NAMED, UNSURE, Answer
@@ -33,7 +34,7 @@ def test_a_file_is_no_folder_to_sort_into_and_a_folder_no_file_to_write(tmp_path
     with pytest.raises(UsageError, match="is a file; name a folder"):
         check_sort_into(picture, None, str(tmp_path))
     with pytest.raises(UsageError, match="is a folder; name a file"):
-        check_out((tmp_path / "names.csv").mkdir() or tmp_path / "names.csv")
+        check_out((tmp_path / "names.csv").mkdir() or tmp_path / "names.csv", None, "new")
 
 
 def test_what_was_sorted_before_is_counted_in_its_folder_and_in_others(tmp_path: Path, picture: Path) -> None:
@@ -61,3 +62,25 @@ def test_a_table_names_files_as_they_are_called(name: str) -> None:
 def test_a_table_gives_a_terminal_no_commands(name: str) -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv([Answer(name, NAMED)])))
     assert row["path"].isprintable()
+
+
+@pytest.mark.parametrize(("folder", "option"), [("known", "--support"), ("new/deep", "--query")])
+def test_answers_in_parquet_are_not_written_where_they_would_be_read_as_pictures(folder, option, tmp_path) -> None:
+    for name in ("known", "new"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match=rf"lies in {option} .*, where it would be read as pictures"):
+        check_out(tmp_path / folder / "names.parquet", tmp_path / "known", str(tmp_path / "new"))
+    check_out(tmp_path / folder / "names.csv", tmp_path / "known", str(tmp_path / "new"))
+    check_out(tmp_path / "names.parquet", tmp_path / "known", str(tmp_path / "new" / "*.jpg"))
+
+
+@pytest.mark.parametrize("option", ["--out", "--sort-into"])
+def test_what_cannot_be_written_is_said_before_anything_is_read(option, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out.csv"
+    arguments = ("--support", tmp_path / "nowhere", "--query", tmp_path / "nowhere", option, out)
+    code, rows, err = predict(capsys, *arguments)
+    assert (code, rows) == (4, [])
+    assert "part of that path is a file" in err
+    assert "nowhere" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

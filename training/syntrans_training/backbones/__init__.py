@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from syntrans_training.backbones.conv4 import Conv4
 from syntrans_training.backbones.resnet12 import NARROW_WIDTHS, TINY_WIDTHS, WIDTHS, ResNet12
-from syntrans_training.backbones.towers import is_tower, open_tower
+from syntrans_training.backbones.towers import Tower, is_tower, open_tower
 
 RESNETS = {"resnet12": WIDTHS, "resnet12-narrow": NARROW_WIDTHS, "resnet12-tiny": TINY_WIDTHS}
 
@@ -60,14 +60,22 @@ def build(
     Raises `ValueError` listing the known names.
     """
     if is_tower(name):
-        whole = open_tower(name)
-        return Encoder(whole.model, feature_dim=whole.feature_dim, mean=whole.mean, std=whole.std, size=whole.size)
+        return _behind_normalisation(open_tower(name))
     if name == "conv4":
         return Encoder(Conv4(), feature_dim=64 * (size // 16) ** 2, mean=mean, std=std)
     if name not in RESNETS:
         raise ValueError(f"unknown backbone {name!r}; known: {', '.join(['conv4', *sorted(RESNETS)])}")
     tower = ResNet12(RESNETS[name], drop_rate=drop_rate, block_size=drop_block, drop_ramp_steps=drop_ramp_steps)
     return Encoder(tower, feature_dim=tower.feature_dim, mean=mean, std=std)
+
+
+def build_trained(name: str) -> Encoder:
+    """The encoder of a `timm:` or `open_clip:` name, never with fresh weights; `ModelLoadError` without."""
+    return _behind_normalisation(open_tower(name, trained=True))
+
+
+def _behind_normalisation(whole: Tower) -> Encoder:
+    return Encoder(whole.model, feature_dim=whole.feature_dim, mean=whole.mean, std=whole.std, size=whole.size)
 
 
 def place(module: nn.Module, device: torch.device) -> nn.Module:

@@ -35,8 +35,8 @@ def is_tower(name: str) -> bool:
     return name.startswith(("timm:", "open_clip:"))
 
 
-def open_tower(name: str) -> Tower:
-    """The tower of that name.
+def open_tower(name: str, *, trained: bool = False) -> Tower:
+    """The tower of that name; `trained`: a name of timm's has its weights of the Hub, or of its cache, not fresh ones.
 
     Raises `ModelLoadError` when there is no such model, its folder has no safetensors, or its JSON does not say how
     pictures are normalised.
@@ -45,7 +45,7 @@ def open_tower(name: str) -> Tower:
     try:
         if library == "open_clip":
             return _open_clip(resolve_model(ref))
-        return _timm_folder(resolve_model(ref)) if _is_folder(ref) else _timm_name(ref)
+        return _timm_folder(resolve_model(ref)) if _is_folder(ref) else _timm_name(ref, trained=trained)
     except (InputError, OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{name}: does not load as an encoder: {error}") from error
 
@@ -67,13 +67,18 @@ def _is_folder(ref: str) -> bool:
     return "/" in ref or ref.startswith("package:") or Path(ref).is_dir()
 
 
-def _timm_name(name: str) -> Tower:
+def _timm_name(name: str, *, trained: bool) -> Tower:
     import timm
 
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name.partition('_')[0]}*")[:5]) or "see timm.list_models()"
+        close = ", ".join(timm.list_models(f"*{name.partition('_')[0]}*")[:5]) or "what timm.list_models() says"
         raise ModelLoadError(f"timm has no model {name!r}; it has: {close}")
     model = timm.create_model(name, pretrained=False, num_classes=0)
+    if trained:
+        hub = model.pretrained_cfg.get("hf_hub_id")
+        if not hub:
+            raise ModelLoadError(f"timm knows no trained weights of {name!r}; name their folder, timm:<folder>")
+        _load(model, resolve_model(hub))
     return _timm(name, model, model.pretrained_cfg)
 
 
@@ -82,11 +87,15 @@ def _timm_folder(folder: Path) -> Tower:
 
     config = _read_json(folder / "config.json")
     model = timm.create_model(config["architecture"], **{**config.get("model_args", {}), "num_classes": 0})
+    _load(model, folder)
+    return _timm(str(folder), model, config.get("pretrained_cfg", {}))
+
+
+def _load(model: nn.Module, folder: Path) -> None:
     weights = {key: value for path in _weights(folder) for key, value in load_file(str(path)).items()}
     missing, _ = model.load_state_dict(weights, strict=False)  # its classifier is left over
     if missing:
         raise ModelLoadError(f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}")
-    return _timm(str(folder), model, config.get("pretrained_cfg", {}))
 
 
 def _timm(name: str, model: nn.Module, preprocessing: Mapping[str, Any]) -> Tower:

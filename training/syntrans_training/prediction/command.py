@@ -54,7 +54,7 @@ def predict(request: Request) -> str:
     began = time.monotonic()
     request.task.check()
     if request.out is not None:
-        check_out(request.out)
+        check_out(request.out, request.task.support, request.query)
     if request.sort_into is not None:
         check_sort_into(request.sort_into, request.task.support, request.query)
     supports = request.task.supports()

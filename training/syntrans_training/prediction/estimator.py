@@ -15,6 +15,7 @@ from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.images.decode import upright_rgb
 from syntrans.images.image_set import ImageRef, read_file
 from syntrans.paths import atomic_path, atomic_write_text, make_dir
+from syntrans.provenance import file_sha256
 from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder
 from syntrans_training.prediction.encoders.pipeline import Photo, encode_photos
 from syntrans_training.prediction.inputs.arrays import BadValue, feature_rows, labels_of
@@ -53,19 +54,24 @@ class FewShotClassifier:
         self, images: Any, labels: Any, descriptors: Mapping[str, Sequence[str]] | None = None
     ) -> "FewShotClassifier":
         """Learn the classes from supports; `descriptors` are texts by class, also of classes without a picture."""
-        self._descriptors = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
-        y = labels_of(labels)
-        self._take_encoder()
-        self._features = self._read(images, y)
-        return self._learn(y)
+        described = {str(name): tuple(texts) for name, texts in (descriptors or {}).items()}
+        y, before = labels_of(labels), dict(vars(self))
+        try:
+            self._descriptors = described
+            self._take_encoder()
+            return self._learn(self._read(images, y), y)
+        except BaseException:  # what is refused leaves all as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def partial_fit(self, images: Any, labels: Any, classes: Any = None) -> "FewShotClassifier":  # noqa: ARG002 - scikit-learn's form
         """Corrections: more supports, of known or of new classes. On an unfitted classifier the same as `fit`."""
         if not hasattr(self, "_predictor"):
             return self.fit(images, labels)
         y = labels_of(labels)
-        self._features = np.concatenate([self._features, self._read(images, y, self._width())])
-        return self._learn(np.concatenate([self.classes_[self._predictor.labels], y]))
+        features = np.concatenate([self._features, self._read(images, y, self._width())])
+        return self._learn(features, np.concatenate([self.classes_[self._predictor.labels], y]))
 
     def predict(self, images: Any) -> Shaped[np.ndarray, " n"]:
         """The likeliest class of each picture."""
@@ -105,6 +111,7 @@ class FewShotClassifier:
             "params": self.get_params() | {"encoder": self._taken},
             "classes": self.classes_.tolist(),
             "descriptors": self._descriptors,
+            "supports": file_sha256(target / _SUPPORTS),
         }
         atomic_write_text(target / _MODEL, json.dumps(model, ensure_ascii=False, indent=2) + "\n")
         return target
@@ -117,14 +124,16 @@ class FewShotClassifier:
 
         try:
             model = json.loads((Path(folder) / _MODEL).read_text(encoding="utf-8"))
+            if model.get("supports", own := file_sha256(Path(folder) / _SUPPORTS)) != own:
+                raise ValueError("its supports are those of another one")  # noqa: TRY301 - told as the others
             tensors = load_file(str(Path(folder) / _SUPPORTS))
             loaded = cls(**model["params"])
-            loaded._features, loaded._descriptors = tensors["features"], model["descriptors"]
+            features, loaded._descriptors = tensors["features"], model["descriptors"]
             loaded._take_encoder()
             labels = np.array(model["classes"])[tensors["labels"]]
         except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
             raise InputError(f"{folder} holds no saved FewShotClassifier ({error}); save one there") from error
-        return loaded._learn(labels)
+        return loaded._learn(features, labels)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's form
         """The arguments of the constructor."""
@@ -159,22 +168,23 @@ class FewShotClassifier:
             input_tags=InputTags(two_d_array=not pictures, three_d_array=pictures),
         )
 
-    def _learn(self, y: Shaped[np.ndarray, " n"]) -> "FewShotClassifier":
+    def _learn(self, features: Float[np.ndarray, "n d"], y: Shaped[np.ndarray, " n"]) -> "FewShotClassifier":
         # Letters without a width of their own: a name is never cut to the longest of the labels.
         form = y.dtype.kind if y.dtype.kind in "US" else y.dtype
         described = [np.array([*self._descriptors], form)] if self._descriptors else []
-        self.classes_ = np.unique(np.concatenate([y, *described]))
-        names = tuple(str(c) for c in self.classes_.tolist())
-        opened, shown = self._opened_encoder(), np.searchsorted(self.classes_, y)
+        classes = np.unique(np.concatenate([y, *described]))
+        names = tuple(str(c) for c in classes.tolist())
+        opened, shown = self._opened_encoder(), np.searchsorted(classes, y)
         space, texts = Space(), None
         if opened is not None:
             texts = self._texts(opened, names, shown) if self.text else None
             space = opened.space if opened.trained is None else opened.trained.space(texts, shown)
         settings = Settings(self.coverage, self.inductive)
         try:
-            self._predictor = fit(self._features, shown, names, space, texts, settings)
+            predictor = fit(features, shown, names, space, texts, settings)
         except InputError as error:
             raise BadValue(str(error)) from error
+        self._features, self._predictor, self.classes_ = features, predictor, classes
         if self._taken == FEATURES:
             self.n_features_in_ = self._features.shape[1]
         return self

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned
+from syntrans.paths import atomic_path, atomic_write_text, disk_problem, make_dir, remove_abandoned, require_writable
 from syntrans.text_safety import harmless_name
 from syntrans.views.report.page import render_page
 from syntrans.views.report.prediction import FACTS, prediction_part
@@ -35,7 +35,6 @@ def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: 
 
     `head` is a line for the HTML page; `facts`, how the answers were made, go into HTML and Parquet.
     """
-    check_out(path)
     remove_abandoned(path.parent)
     if path.suffix == ".parquet":
         _write_parquet(path, answers, facts or [])
@@ -48,23 +47,40 @@ def write_answers(path: Path, answers: Sequence[Answer], head: str = "", facts: 
         atomic_write_text(path, make[path.suffix]())
 
 
-def check_out(path: Path) -> None:
-    """`UsageError` for a file form that is not written, and for a folder."""
+def check_out(path: Path, support: Path | None, query: str) -> None:
+    """`UsageError` for a file form that is not written, for a folder, and for Parquet where the next run would read it.
+
+    `EnvironmentProblem` where nothing can be written.
+    """
     if path.suffix not in (".csv", ".jsonl", ".html", ".parquet"):
         raise UsageError(f"--out {path} has no known ending; end it with .csv, .parquet, .jsonl or .html")
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder; name a file")
+    if path.suffix == ".parquet" and (read := _read_with(path, support, query)):
+        raise UsageError(f"--out {path} lies in {read}, where it would be read as pictures; name another folder")
+    require_writable(path)
 
 
 def check_sort_into(folder: Path, support: Path | None, query: str) -> None:
-    """`UsageError` where the next run would read the copies as supports, or as pictures to name; and for a file."""
+    """`UsageError` where the next run would read the copies as supports, or as pictures to name; and for a file.
+
+    `EnvironmentProblem` where nothing can be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--sort-into {folder} is a file; name a folder")
+    if read := _read_with(folder, support, query):
+        raise UsageError(
+            f"--sort-into {folder} lies in {read}, where the copies would be read too; name another folder"
+        )
+    require_writable(folder, folder=True)
+
+
+def _read_with(path: Path, support: Path | None, query: str) -> str:
+    """The option and its folder that `path` lies in; empty without one."""
     for option, read in (("--support", support), ("--query", Path(query).expanduser())):
-        if read is not None and read.is_dir() and folder.resolve().is_relative_to(read.resolve()):
-            raise UsageError(
-                f"--sort-into {folder} lies in {option} {read}, where the copies would be read too; name another folder"
-            )
+        if read is not None and read.is_dir() and path.resolve().is_relative_to(read.resolve()):
+            return f"{option} {read}"
+    return ""
 
 
 def check_folders(classes: Sequence[str]) -> None:

@@ -87,3 +87,27 @@ def test_pictures_of_a_run_that_does_not_say_where_they_lie_are_left_out(
 ) -> None:
     assert run(["report", str(mined), "--pictures", "--out", str(tmp_path / "out")]) == 0
     assert "does not say where they lie" in capsys.readouterr().err
+
+
+def test_a_name_of_a_page_is_its_file(mined: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("r.html", "deep/R.HTM"):
+        assert run(["report", str(mined), "--out", str(tmp_path / name)]) == 0
+        assert capsys.readouterr().out.strip() == str(tmp_path / name)
+        assert "<html" in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "told"),
+    [
+        ("r.html", ["--figure", "all"], "the figures are files beside the page; name a folder"),
+        ("there.html", [], "is a folder; name a file, or a folder without an ending"),
+        ("r.pdf", [], "is named as a file of another form; name a .html file, or a folder"),
+    ],
+)
+def test_what_a_page_cannot_be_written_to_is_refused_first(
+    name: str, more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there.html").mkdir()
+    assert run(["report", "nowhere", "--out", str(tmp_path / name), *more]) == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["there.html"]

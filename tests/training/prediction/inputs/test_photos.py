@@ -83,3 +83,9 @@ def test_a_query_that_is_no_picture_is_told_what_else_to_give(name: str, what: s
     (tmp_path / "notes.txt").write_text("wren")
     with pytest.raises(InputError, match=f"{what}; give a picture, a folder, a pattern in quotes, or Parquet"):
         open_queries(str(tmp_path / name))
+
+
+def test_a_pattern_that_fits_no_picture_says_what_it_fits(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(InputError, match=r"fits no picture \(a\.heic; HEIC is not read: save it as JPEG\); give a pic"):
+        open_queries(str(tmp_path / "*.heic"))

@@ -25,7 +25,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from syntrans_training.prediction.server import app as server_app  # noqa: E402
 from syntrans_training.prediction.server import guard  # noqa: E402
 from syntrans_training.prediction.server.app import create_app  # noqa: E402
-from syntrans_training.prediction.server.session import Session, upload  # noqa: E402
+from syntrans_training.prediction.server.session import Session, check_folder, upload  # noqa: E402
 
 PORT = 8765
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -228,6 +228,17 @@ def test_file_names_stay_text_and_name_no_path(client, support: Path) -> None:
 def test_supports_without_class_folders_are_refused(support: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--support", str(support / "red" / "0.png"), "--port", "0"]) == 3
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_supports_that_corrections_cannot_be_written_to_are_said_at_once(
+    support: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    check_folder(support, task.TaskRequest(support).supports())
+    assert f"warning: no correction can be kept: cannot write {support}" in capsys.readouterr().err
 
 
 def test_a_taken_port_is_one_line(support: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,12 +165,12 @@ class TorchEncoder:
 
     def __init__(self, ref: str) -> None:
         try:
-            from syntrans_training.backbones import build
+            from syntrans_training.backbones import build_trained
             from syntrans_training.engine.devices import pick_device
         except ImportError as error:
             raise broken_import(error, ref, "train") from error
         self.name, self._device = ref, pick_device("auto")
-        self._module = build(ref).eval().to(self._device)
+        self._module = build_trained(ref).eval().to(self._device)
         self.dim, self.size = self._module.feature_dim, self._module.size or 224
         self.at_least = 2 * self.size  # enough for the resampling
 

@@ -6,6 +6,7 @@ same encoder count: it is known by what it says of a grey picture.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from syntrans_training.prediction.encoders.pipeline import Encoded, ImageEncoder
 from syntrans_training.prediction.shapes import Float
 
 EVERY = 1024
+_NAME_BYTES = 200  # of the results' name in the folder's; names end at 255
 
 
 class FeatureJournal:
@@ -84,7 +86,10 @@ def _checksum(pictures: str, features: Float[np.ndarray, "n d"]) -> str:
 
 def journal_folder(out: Path) -> Path:
     """Where the features for the results `out` are kept."""
-    return out.with_name(f".{out.name}.partial")
+    name = os.fsencode(out.name)
+    if len(name) <= _NAME_BYTES:
+        return out.with_name(f".{out.name}.partial")
+    return out.with_name(f".{hashlib.sha256(name).hexdigest()[:16]}.partial")
 
 
 def encode_resumably(

@@ -8,9 +8,10 @@ from threading import Lock
 import numpy as np
 from PIL import Image
 
-from syntrans.errors import InputError
+from syntrans.errors import EnvironmentProblem, InputError
 from syntrans.images.decode import decode, suffix_of
-from syntrans.paths import atomic_path
+from syntrans.paths import atomic_path, require_writable
+from syntrans.progress import say
 from syntrans.text_safety import harmless_name, plain_text
 from syntrans_training.prediction.answers import Answer, answers, terms
 from syntrans_training.prediction.encoders.pipeline import encode_photos
@@ -41,7 +42,10 @@ def upload(name: str | None, data: bytes) -> Upload:
 
 
 def check_folder(support: Path | None, supports: Supports) -> Path:
-    """`support`, where corrections are kept; `InputError` unless it has a folder for every class."""
+    """`support`, where corrections are kept; `InputError` unless it has a folder for every class.
+
+    Says where they cannot be written.
+    """
     missing = [name for name in supports.classes if support is None or not (support / name).is_dir()]
     if support is None or missing:
         lack = f" (no folder {missing[0]!r})" if missing else ""
@@ -49,6 +53,10 @@ def check_folder(support: Path | None, supports: Supports) -> Path:
             f"--support {support} has no folder a class{lack}; serve keeps corrections there: give a folder of class "
             "folders"
         )
+    try:
+        require_writable(support, folder=True)
+    except EnvironmentProblem as error:  # its pictures may still be read
+        say(f"warning: no correction can be kept: {error}")
     return support
 
 
