@@ -2,10 +2,12 @@
 
 SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors, CMKD's student its
 teacher (cmkd-teacher.safetensors); the last generation leaves encoder.safetensors. They hold `encoder.*` and the heads
-that the next generation goes on from. A generation whose identity is already in this or a neighbouring run is taken
-over (`pipeline/generations.py` says what an identity is).
+that the next generation goes on from, and where BatchNorm's statistics were taken again, those of training too. A
+generation whose identity is already in this or a neighbouring run is taken over (`pipeline/generations.py` says what an
+identity is).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +26,19 @@ from syntrans_training.engine.distributed import join
 from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.run_files import ENCODER, METRICS, STATE, TEACHERS
-from syntrans_training.engine.trainer import Objective, Recipe, fit
+from syntrans_training.engine.trainer import Objective, Recipe, eagerly, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.modules.whiten import fit_whitening
 from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
 
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 VAL_ACCURACY = "val_accuracy_1_shot"
+TRAINING_STATISTICS = "training_statistics"  # BatchNorm's, of an encoder that has others now
+
+
+def encoder_as_trained(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's tensors with the BatchNorm statistics of its training, for a generation that goes on from it."""
+    return checkpoint.part(tensors, "encoder") | checkpoint.part(tensors, TRAINING_STATISTICS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class Generation:
     recipe: Recipe
     backbone: str
     val_every: int  # epochs between validation checks
+    statistics: dict[str, int] | None = None  # how BatchNorm's are taken again at the end; None: they are not
     teacher: "Generation | None" = None
 
 
@@ -56,6 +65,9 @@ class Parts(Protocol):
 
     def objective(self, generation: Generation, encoder: Encoder) -> Objective:
         """What the generation trains, with the weights it starts from."""
+
+    def retake_statistics(self, generation: Generation, module: nn.Module) -> dict[str, Tensor]:
+        """BatchNorm's statistics taken again as the generation says; those that they replace, by name."""
 
     def val_accuracy(self, generation: Generation, module: nn.Module) -> float:
         """1-shot accuracy on val of what has been trained so far."""
@@ -109,14 +121,22 @@ def _train(generation: Generation, parts: Parts, out: Path, *, n_base: int, devi
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
+    before: dict[str, Tensor] = {}
+    retaken: dict[str, Any] = {}
+    if generation.statistics:
+        with eagerly(recipe):
+            before = parts.retake_statistics(generation, module)
+            retaken = {**generation.statistics, "val_1_shot": round(parts.val_accuracy(generation, module), 4)}
     if join(device).first:
-        _save(generation, module, out)
+        _save(generation, module, out, before, retaken)
         state.remove(out / STATE)
 
 
-def _save(generation: Generation, module: nn.Module, out: Path) -> None:
+def _save(
+    generation: Generation, module: nn.Module, out: Path, before: dict[str, Tensor], retaken: dict[str, Any]
+) -> None:
     # The last epoch is kept (as SKD does); the looks at val are only written down.
-    tensors = module.state_dict()
+    tensors = module.state_dict() | {f"{TRAINING_STATISTICS}.{name}": value for name, value in before.items()}
     note: dict[str, Any] = {
         "identity": generation.identity,
         "method": generation.method,
@@ -125,6 +145,8 @@ def _save(generation: Generation, module: nn.Module, out: Path) -> None:
         "val_1_shot": val_checks(out / generation.metrics),
         "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
+    if retaken:
+        note["batchnorm"] = retaken
     if generation.teacher:
         note["teacher"] = checkpoint.read_note(out / generation.teacher.file)
     checkpoint.save(out / generation.file, tensors, note)

@@ -51,6 +51,8 @@ def plan(
         save_minutes=config.save_minutes,
         seed=seed,
     )
+    if statistics := _statistics(config):
+        parts["statistics"] = statistics  # left out otherwise: earlier encoders still fit
     if config.method == "cmkd":
         return _cmkd(config, recipe, parts, knowledge_key)
     if config.method != "skd-gen1":
@@ -90,12 +92,21 @@ def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledg
     return _last(config, "cmkd", identity, recipe, teacher)
 
 
+def _statistics(config: EncoderConfig) -> dict[str, int] | None:
+    """How BatchNorm's statistics are taken again; None: they are not."""
+    if not config.batchnorm_pictures or config.method == "frozen":
+        return None
+    return {"pictures": config.batchnorm_pictures, "size": config.test_size}
+
+
 def _first(config: EncoderConfig, method: str, identity: str, recipe: Recipe) -> Generation:
     files = f"{method}.safetensors", f"{method}.metrics.jsonl"
-    return Generation(method, identity, *files, recipe, config.backbone, config.val_every)
+    statistics = None if method == "cmkd-teacher" else _statistics(config)
+    return Generation(method, identity, *files, recipe, config.backbone, config.val_every, statistics)
 
 
 def _last(
     config: EncoderConfig, method: str, identity: str, recipe: Recipe, teacher: Generation | None = None
 ) -> Generation:
-    return Generation(method, identity, ENCODER, METRICS, recipe, config.backbone, config.val_every, teacher)
+    files = ENCODER, METRICS
+    return Generation(method, identity, *files, recipe, config.backbone, config.val_every, _statistics(config), teacher)
