@@ -11,6 +11,7 @@ from syntrans_training.config import EncoderConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.augment import whole_views
 from syntrans_training.data.store import Split
+from syntrans_training.encoder import training
 from syntrans_training.encoder.batchnorm import BATCH, retake_statistics
 from syntrans_training.encoder.training import TRAINING_STATISTICS, encoder_as_trained
 from syntrans_training.engine import checkpoint
@@ -103,6 +104,19 @@ def test_no_weight_of_either_generation_changes(toy_data: Path, tmp_path: Path) 
     assert note["batchnorm"] == {"pictures": 40, "size": 20}
     assert note["teacher"]["batchnorm"]
     assert not any(name.startswith(TRAINING_STATISTICS) for name in kept)
+
+
+@pytest.mark.slow
+def test_an_equal_training_is_not_done_again(toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = load_splits(str(toy_data), size=20, names=("base", "val"))
+    kept, _ = run(KEPT.model_copy(update=CROSS_ENTROPY), splits, tmp_path / "kept")
+    monkeypatch.setattr(training, "fit", None)
+    retaken, note = run(RETAKEN.model_copy(update=CROSS_ENTROPY), splits, tmp_path / "retaken")
+    assert checkpoint.part(kept, "encoder").keys() == encoder_as_trained(retaken).keys()
+    assert note["val_1_shot"].keys() == {"1"}
+    assert note["batchnorm"]["pictures"] == 40
+    again, _ = run(RETAKEN.model_copy(update=CROSS_ENTROPY), splits, tmp_path / "retaken")
+    assert all(value.equal(again[name]) for name, value in retaken.items())
 
 
 def identity(config, **change):

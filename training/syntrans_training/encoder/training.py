@@ -26,7 +26,7 @@ from syntrans_training.engine.distributed import join
 from syntrans_training.engine.equal_files import find_equal, take_over
 from syntrans_training.engine.metrics_log import read_rows
 from syntrans_training.engine.run_files import ENCODER, METRICS, STATE, TEACHERS
-from syntrans_training.engine.trainer import Objective, Recipe, eagerly, fit
+from syntrans_training.engine.trainer import Objective, Recipe, fit
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
 from syntrans_training.modules.whiten import fit_whitening
 from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
@@ -52,7 +52,8 @@ class Generation:
     recipe: Recipe
     backbone: str
     val_every: int  # epochs between validation checks
-    statistics: dict[str, int] | None = None  # how BatchNorm's are taken again at the end; None: they are not
+    trained: str  # the identity of its training; another than `identity` where statistics are taken again after it
+    statistics: dict[str, int] | None = None  # how BatchNorm's are taken again; None: they are not
     teacher: "Generation | None" = None
 
 
@@ -74,8 +75,11 @@ class Parts(Protocol):
 
 
 def find_generation(out: Path, generation: Generation) -> str:
-    """The file of an equal generation in this or a neighbouring run, "" where there is none."""
-    return find_equal(out, generation.identity, _NAMES)
+    """The file of an equal generation in this or a neighbouring run, "" where there is none.
+
+    One whose statistics are to be taken again is found before that, too.
+    """
+    return find_equal(out, generation.identity, _NAMES) or find_equal(out, generation.trained, _NAMES)
 
 
 def train_generations(
@@ -95,6 +99,9 @@ def train_generations(
             take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
             if generation is last and Path(equal) == out / ENCODER:
                 state.remove(out / STATE)  # of a run that died between writing the one and removing the other
+        processes.wait()
+        if processes.first and generation.identity != generation.trained:
+            _retake(generation, parts, out)
         processes.wait()
 
 
@@ -117,36 +124,47 @@ def _train(generation: Generation, parts: Parts, out: Path, *, n_base: int, devi
             recipe,
             device=device,
             state_file=out / STATE,
-            identity=generation.identity,
+            identity=generation.trained,
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
-    before: dict[str, Tensor] = {}
-    retaken: dict[str, Any] = {}
-    if generation.statistics:
-        with eagerly(recipe):
-            before = parts.retake_statistics(generation, module)
-            retaken = {**generation.statistics, "val_1_shot": round(parts.val_accuracy(generation, module), 4)}
     if join(device).first:
-        _save(generation, module, out, before, retaken)
+        _save(generation, module, out)
         state.remove(out / STATE)
 
 
-def _save(
-    generation: Generation, module: nn.Module, out: Path, before: dict[str, Tensor], retaken: dict[str, Any]
-) -> None:
-    # The last epoch is kept (as SKD does); the looks at val are only written down.
-    tensors = module.state_dict() | {f"{TRAINING_STATISTICS}.{name}": value for name, value in before.items()}
-    note: dict[str, Any] = {
+def _retake(generation: Generation, parts: Parts, out: Path) -> None:
+    """Take BatchNorm's statistics of the generation again, unless that was done; both are kept."""
+    tensors, note = checkpoint.load(out / generation.file)
+    if note["identity"] == generation.identity:
+        return
+    encoder = parts.encoder(1)
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+    module = nn.ModuleDict({"encoder": encoder})
+    before = parts.retake_statistics(generation, module)
+    tensors |= module.state_dict() | {f"{TRAINING_STATISTICS}.{name}": value for name, value in before.items()}
+    note["batchnorm"] = {
+        **(generation.statistics or {}),
+        "val_1_shot": round(parts.val_accuracy(generation, module), 4),
+    }
+    note |= {
         "identity": generation.identity,
+        "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
+    }
+    checkpoint.save(out / generation.file, tensors, note)
+
+
+def _save(generation: Generation, module: nn.Module, out: Path) -> None:
+    # The last epoch is kept (as SKD does); the looks at val are only written down.
+    tensors = module.state_dict()
+    note: dict[str, Any] = {
+        "identity": generation.trained,
         "method": generation.method,
         "backbone": generation.backbone,
         "precision": generation.recipe.precision,
         "val_1_shot": val_checks(out / generation.metrics),
         "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
     }
-    if retaken:
-        note["batchnorm"] = retaken
     if generation.teacher:
         note["teacher"] = checkpoint.read_note(out / generation.teacher.file)
     checkpoint.save(out / generation.file, tensors, note)

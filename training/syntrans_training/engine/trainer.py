@@ -95,14 +95,14 @@ def fit(
     fresh = training.epoch == training.step == 0
     log = Log(metrics_file, -1 if fresh else training.epoch) if processes.first else None
     if log and fresh and at_start:
-        with eagerly(recipe):
+        with _eagerly(recipe):
             log.add({"epoch": 0, **at_start(run.result)})
     done = (training.epoch * run.steps + training.step) * run.batch
     with deferred() as interrupted, track("train", recipe.epochs * run.steps * run.batch, "images", done) as bar:
         while training.epoch < recipe.epochs:
             row = run.epoch(interrupted, bar)
             if log:
-                with eagerly(recipe):
+                with _eagerly(recipe):
                     log.add(row | (after_epoch(training.epoch + 1, run.result) if after_epoch else {}))
             training.next_epoch()
             run.save()
@@ -122,7 +122,7 @@ def _start(task: Objective, recipe: Recipe, device: torch.device) -> Training:
     return Training(task.module, _optimizer(task.module, recipe), scaler, average, device)
 
 
-def eagerly(recipe: Recipe) -> AbstractContextManager[object]:
+def _eagerly(recipe: Recipe) -> AbstractContextManager[object]:
     """Within, what was compiled runs as it was written: a look at val takes seconds, to compile it again minutes."""
     return torch.compiler.set_stance("force_eager") if recipe.compiled else nullcontext()
 

@@ -184,7 +184,7 @@ class _ConfiguredParts:
         return CMKDStudent(encoder, pictures, self.task_shape, steps=settings.steps_per_epoch, teaching=teaching)
 
     def retake_statistics(self, generation: Generation, module: nn.Module) -> dict[str, Tensor]:
-        wanted, encoder = generation.statistics or {}, module.get_submodule("encoder")
+        wanted, encoder = generation.statistics or {}, backbones.place(module.get_submodule("encoder"), self.device)
         placing: dict[str, Any] = {"device": self.device, "precision": generation.recipe.precision}
         return retake_statistics(encoder, self.base, pictures=wanted["pictures"], size=wanted["size"], **placing)
 

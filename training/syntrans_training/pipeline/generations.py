@@ -51,8 +51,6 @@ def plan(
         save_minutes=config.save_minutes,
         seed=seed,
     )
-    if statistics := _statistics(config):
-        parts["statistics"] = statistics  # left out otherwise: earlier encoders still fit
     if config.method == "cmkd":
         return _cmkd(config, recipe, parts, knowledge_key)
     if config.method != "skd-gen1":
@@ -61,6 +59,7 @@ def plan(
         return _last(config, config.method, identity, recipe)
     identity = semantic_hash({**parts, "method": "skd-gen0", "gamma": config.rotation_gamma})
     teacher = _first(config, "skd-gen0", identity, recipe)
+    # The student starts from the weights and the statistics of that training, whatever is taken again after it.
     changes = config.generation1.model_dump(include={"epochs", "lr", "decay_epochs"})
     second = dataclasses.replace(recipe, **changes, warmup_epochs=0.0)  # the weights are trained already
     identity = semantic_hash({"distill": config.generation1.model_dump(mode="json"), "teacher": identity})
@@ -101,12 +100,25 @@ def _statistics(config: EncoderConfig) -> dict[str, int] | None:
 
 def _first(config: EncoderConfig, method: str, identity: str, recipe: Recipe) -> Generation:
     files = f"{method}.safetensors", f"{method}.metrics.jsonl"
-    statistics = None if method == "cmkd-teacher" else _statistics(config)
-    return Generation(method, identity, *files, recipe, config.backbone, config.val_every, statistics)
+    return _generation(config, method, identity, files, recipe)
 
 
 def _last(
     config: EncoderConfig, method: str, identity: str, recipe: Recipe, teacher: Generation | None = None
 ) -> Generation:
-    files = ENCODER, METRICS
-    return Generation(method, identity, *files, recipe, config.backbone, config.val_every, _statistics(config), teacher)
+    return _generation(config, method, identity, (ENCODER, METRICS), recipe, teacher)
+
+
+def _generation(
+    config: EncoderConfig,
+    method: str,
+    trained: str,
+    files: tuple[str, str],
+    recipe: Recipe,
+    teacher: Generation | None = None,
+) -> Generation:
+    """The generation of a training's identity, with another where statistics are taken again after it."""
+    statistics = None if method == "cmkd-teacher" else _statistics(config)
+    identity = semantic_hash({"trained": trained, "statistics": statistics}) if statistics else trained
+    of_encoder = recipe, config.backbone, config.val_every
+    return Generation(method, identity, *files, *of_encoder, trained, statistics, teacher)
