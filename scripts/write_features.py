@@ -5,7 +5,8 @@ Usage: python scripts/write_features.py RUN --out DIR [--file skd-gen0.safetenso
 
 RUN is a folder of `syntrans train`, which needs no stage after the encoder. An encoder can so be trained where there is
 an accelerator, and everything that follows be done on features, on another machine (docs/data.md: features). The config
-and the settings are those of the training. Numbers are stored in half precision.
+and the settings are those of the training. Numbers are stored in half precision. The files say which encoder made
+them, at which size of pictures.
 """
 
 import argparse
@@ -50,7 +51,8 @@ def main() -> None:
         if name == "val":
             say(f"{arguments.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
         path = arguments.out / f"{name}{SUFFIX}"
-        write_sealed(path, feature_table(split, values.numpy()))
+        maker = f"{config.encoder.backbone}, {config.encoder.test_size} px"
+        write_sealed(path, feature_table(split, values.numpy()).replace_schema_metadata({"encoder": maker}))
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
 
 

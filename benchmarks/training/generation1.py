@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from benchmarks.quick import TRAIN, add_quick, target
 from syntrans.config import load_config
@@ -29,8 +28,9 @@ from syntrans.provenance import made_by
 from syntrans_training.config import TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.load_splits import open_data
+from syntrans_training.encoder.batchnorm import retake_statistics
 from syntrans_training.encoder.build_encoder import build_encoder
-from syntrans_training.encoder.features import encode_batch, run_encoder
+from syntrans_training.encoder.features import run_encoder
 from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device, pick_precision
 from syntrans_training.engine.run_files import ENCODER
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     Accuracies = dict[int, NDArray[np.float32]]
 
 GENERATION0 = "skd-gen0.safetensors"
-PICTURES, BATCH = 1024, 128  # that BatchNorm's statistics are taken of
+PICTURES = 1024  # that BatchNorm's statistics are taken of
 QUICK = [*TRAIN, "encoder.generation1.epochs=1"]
 
 
@@ -102,27 +102,14 @@ def val_accuracies(
     precision = pick_precision(config.encoder.precision, device)
     encoder, _ = open_encoder(weights, build_encoder(config.encoder), device)
     if shown is not None:
-        take_statistics(encoder, shown, config.encoder.test_size, device)
+        placing: dict[str, Any] = {"device": device, "precision": precision}
+        retake_statistics(encoder, shown, pictures=PICTURES, size=config.encoder.test_size, **placing)
     values = run_encoder(encoder, val, size=config.encoder.test_size, device=device, precision=precision)
     unit = fit_whitening(values, torch.from_numpy(val.labels), shrinkage=None)(values)
     return {
         shots: torch.cat([accuracy(prototype_cosines(unit, part)[0]) for part in of_shots.chunks(CHUNK)]).numpy()
         for shots, of_shots in tasks.items()
     }
-
-
-@torch.inference_mode()
-def take_statistics(encoder: nn.Module, base: Split, size: int, device: torch.device) -> None:
-    """Mean and variance of BatchNorm from whole pictures at the size of the test, some of all base classes."""
-    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # every batch counts as much
-        norm.train()
-    some = np.sort(np.random.default_rng(0).permutation(len(base))[:PICTURES])
-    for rows in np.array_split(some, max(1, len(some) // BATCH)):
-        encode_batch(encoder, torch.from_numpy(np.array(base.pixels[rows])).to(device), size)
-    encoder.eval()
 
 
 def compared(after: Accuracies, before: Accuracies) -> dict[str, Any]:

@@ -62,13 +62,22 @@ def read_sealed(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def column_names(path: Path) -> list[str]:
     """The names of a file's columns; InputError as of `read_sealed`."""
+    names: list[str] = _schema(path).names
+    return names
+
+
+def file_metadata(path: Path) -> dict[bytes, bytes]:
+    """The metadata of a file's schema; InputError as of `read_sealed`."""
+    return dict(_schema(path).metadata or {})
+
+
+def _schema(path: Path) -> pa.Schema:
     with open_plain(path):
         pass
     try:
-        names: list[str] = pq.read_schema(path).names
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable Parquet file ({str(error)[:80]}); write it again") from error
-    return names
 
 
 def _seal(path: Path) -> None:

@@ -248,3 +248,11 @@ def test_the_check_of_data_counts_features_and_names_what_is_none(features: Path
     broken = check(Origin(str(features)), Decoding(84))
     assert broken["errors"] == 1
     assert "list of equally many numbers" in broken["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(("written", "told"), [("resnet12,\n84 px\x1b[31m", "resnet12, 84 px"), (None, "")])
+def test_the_encoder_that_a_file_names_is_told_as_plain_text(written: str | None, told: str, tmp_path: Path) -> None:
+    table = pa.table({"class": ["a", "a", "b"], "feature": [[1.0, 0.0], [0.5, 0.1], [0.0, 1.0]]})
+    file = tmp_path / "novel.features.parquet"
+    write_sealed(file, table.replace_schema_metadata({"encoder": written} if written else None))
+    assert given_split("novel", {"novel": file}, limit_per_class=None).encoder == told

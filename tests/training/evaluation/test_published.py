@@ -58,6 +58,18 @@ def test_given_features_are_not_called_by_a_backbone() -> None:
     assert "features of 640 numbers" in against(ours)
 
 
+def test_given_features_whose_file_names_their_encoder_are_called_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    ours = {"method": "precomputed", "numbers": 640, "features_of": "resnet12, 84 px"}
+    lines = against(summary("mini") | {"encoder": ours}).splitlines()
+    assert any(line.startswith("ours:") and "resnet12, 84 px" in line for line in lines)
+
+
+def test_what_a_large_model_reaches_by_names_alone_is_told() -> None:
+    assert "names alone: 94.43 ±0.05 (10-way)" in against(summary("mini"))
+    assert "94.43" not in against(summary("fc100"))
+
+
 def test_other_data_has_nothing_beside_it() -> None:
     assert against(summary("")).startswith("no published numbers for this data; there are some for miniImageNet")
 

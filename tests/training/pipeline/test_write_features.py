@@ -44,4 +44,5 @@ def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monk
         assert part.classes == pictures.classes
         assert np.array_equal(part.labels, pictures.labels)
         assert part.sha256 == pictures.sha256
+        assert part.encoder == "resnet12-tiny, 16 px"
         assert np.allclose(part.given, values.numpy(), rtol=2e-3, atol=2e-3)

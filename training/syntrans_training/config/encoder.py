@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     field_validator,
@@ -130,6 +131,13 @@ class EncoderConfig(StrictModel):
         ge=0.0,
         lt=1.0,
         description="Decay per step of a weight average, kept in place of the weights.",
+    )
+    batchnorm_pictures: NonNegativeInt = Field(
+        0,
+        description=(
+            "Whole base pictures, at test_size, of which BatchNorm's statistics are taken again at the end of the "
+            "training; 0: those of training views stay."
+        ),
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",

@@ -1,8 +1,9 @@
 """Features that were made elsewhere, in place of pictures: `data.path` is a folder of `<part>.features.parquet`.
 
 One row per picture: `class` (strings, or whole numbers, which serve as names), `feature` (list of numbers, equally many
-in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). `encoder.method:
-precomputed` takes them as they are. Every reader here raises `InputError` where a file is something else.
+in all files), and, where mining may have seen the picture, `sha256` (of its file's bytes). Metadata of the schema may
+say under `encoder` what made them. `encoder.method: precomputed` takes them as they are. Every reader here raises
+`InputError` where a file is something else.
 """
 
 import hashlib
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 
 from syntrans.classes.entries import composed
 from syntrans.errors import InputError
-from syntrans.files.sealed_parquet import column_names, read_sealed
+from syntrans.files.sealed_parquet import column_names, file_metadata, read_sealed
 from syntrans.images.folders import ALIASES, PARTS
+from syntrans.text_safety import plain_text
 from syntrans_training.data.store import Split
 
 SUFFIX = ".features.parquet"
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _NUMBERS = (pa.types.is_floating, pa.types.is_integer)
 _STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_LONGEST = 80  # signs of an encoder's name
 _FLAT = 1e-5  # a spread of unit features below this is rounding
 
 
@@ -73,7 +76,13 @@ def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | 
     hashes = np.array(_names(file, "sha256"))[rows].tolist() if has_hashes else digests
     key = hashlib.sha256("".join([*classes, *map(str, labels), *digests, *hashes]).encode()).hexdigest()[:16]
     no_pixels = np.zeros((len(rows), 0, 0, 3), np.uint8)
-    return Split(name, no_pixels, labels, classes, tuple(hashes), (), key, given=given)
+    return Split(name, no_pixels, labels, classes, tuple(hashes), (), key, given=given, encoder=_encoder(file))
+
+
+def _encoder(file: Path) -> str:
+    """What made the features, as the file's metadata says it; "" where it does not."""
+    told = file_metadata(file).get(b"encoder", b"")
+    return plain_text(told.decode(errors="replace"))[:_LONGEST]
 
 
 def _first(labelled: Sequence[str], limit: int | None) -> list[int]:

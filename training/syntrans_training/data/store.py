@@ -33,7 +33,8 @@ STORE_VERSION = 3  # raise it when the same bytes would decode to other pixels
 class Split:
     """Pictures of a split: `pixels` [n, S, S, 3] uint8, `labels` [n] into `classes`, `sha256` as in `pool.Picture`.
 
-    `dataset` is the name of the published data set, "" for any other. `given` [n, d]: features in place of pictures.
+    `dataset` is the name of the published data set, "" for any other. `given` [n, d]: features in place of pictures,
+    and `encoder` what made them, where their file says so.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Split:
     key: str
     dataset: str = ""
     given: NDArray[np.float32] | None = None
+    encoder: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -2,10 +2,12 @@
 
 SKD's generation 1 needs generation 0, which is trained first and leaves skd-gen0.safetensors, CMKD's student its
 teacher (cmkd-teacher.safetensors); the last generation leaves encoder.safetensors. They hold `encoder.*` and the heads
-that the next generation goes on from. A generation whose identity is already in this or a neighbouring run is taken
-over (`pipeline/generations.py` says what an identity is).
+that the next generation goes on from, and where BatchNorm's statistics were taken again, those of training too. A
+generation whose identity is already in this or a neighbouring run is taken over (`pipeline/generations.py` says what an
+identity is).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +33,12 @@ from syntrans_training.scoring.prototype_accuracy import prototype_accuracy
 
 _NAMES = (ENCODER, *(f"{teacher}.safetensors" for teacher in TEACHERS))
 VAL_ACCURACY = "val_accuracy_1_shot"
+TRAINING_STATISTICS = "training_statistics"  # BatchNorm's, of an encoder that has others now
+
+
+def encoder_as_trained(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's tensors with the BatchNorm statistics of its training, for a generation that goes on from it."""
+    return checkpoint.part(tensors, "encoder") | checkpoint.part(tensors, TRAINING_STATISTICS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Generation:
     recipe: Recipe
     backbone: str
     val_every: int  # epochs between validation checks
+    trained: str  # the identity of its training; another than `identity` where statistics are taken again after it
+    statistics: dict[str, int] | None = None  # how BatchNorm's are taken again; None: they are not
     teacher: "Generation | None" = None
 
 
@@ -57,13 +67,19 @@ class Parts(Protocol):
     def objective(self, generation: Generation, encoder: Encoder) -> Objective:
         """What the generation trains, with the weights it starts from."""
 
+    def retake_statistics(self, generation: Generation, module: nn.Module) -> dict[str, Tensor]:
+        """BatchNorm's statistics taken again as the generation says; those that they replace, by name."""
+
     def val_accuracy(self, generation: Generation, module: nn.Module) -> float:
         """1-shot accuracy on val of what has been trained so far."""
 
 
 def find_generation(out: Path, generation: Generation) -> str:
-    """The file of an equal generation in this or a neighbouring run, "" where there is none."""
-    return find_equal(out, generation.identity, _NAMES)
+    """The file of an equal generation in this or a neighbouring run, "" where there is none.
+
+    One whose statistics are to be taken again is found before that, too.
+    """
+    return find_equal(out, generation.identity, _NAMES) or find_equal(out, generation.trained, _NAMES)
 
 
 def train_generations(
@@ -83,6 +99,9 @@ def train_generations(
             take_over(Path(equal), out / generation.file, logs=(log, generation.metrics), what=generation.method)
             if generation is last and Path(equal) == out / ENCODER:
                 state.remove(out / STATE)  # of a run that died between writing the one and removing the other
+        processes.wait()
+        if processes.first and generation.identity != generation.trained:
+            _retake(generation, parts, out)
         processes.wait()
 
 
@@ -105,7 +124,7 @@ def _train(generation: Generation, parts: Parts, out: Path, *, n_base: int, devi
             recipe,
             device=device,
             state_file=out / STATE,
-            identity=generation.identity,
+            identity=generation.trained,
             metrics_file=out / generation.metrics,
             after_epoch=after_epoch,
         )
@@ -114,11 +133,32 @@ def _train(generation: Generation, parts: Parts, out: Path, *, n_base: int, devi
         state.remove(out / STATE)
 
 
+def _retake(generation: Generation, parts: Parts, out: Path) -> None:
+    """Take BatchNorm's statistics of the generation again, unless that was done; both are kept."""
+    tensors, note = checkpoint.load(out / generation.file)
+    if note["identity"] == generation.identity:
+        return
+    encoder = parts.encoder(1)
+    encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+    module = nn.ModuleDict({"encoder": encoder})
+    before = parts.retake_statistics(generation, module)
+    tensors |= module.state_dict() | {f"{TRAINING_STATISTICS}.{name}": value for name, value in before.items()}
+    note["batchnorm"] = {
+        **(generation.statistics or {}),
+        "val_1_shot": round(parts.val_accuracy(generation, module), 4),
+    }
+    note |= {
+        "identity": generation.identity,
+        "weights": checkpoint.weights_hash(checkpoint.part(tensors, "encoder")),
+    }
+    checkpoint.save(out / generation.file, tensors, note)
+
+
 def _save(generation: Generation, module: nn.Module, out: Path) -> None:
     # The last epoch is kept (as SKD does); the looks at val are only written down.
     tensors = module.state_dict()
     note: dict[str, Any] = {
-        "identity": generation.identity,
+        "identity": generation.trained,
         "method": generation.method,
         "backbone": generation.backbone,
         "precision": generation.recipe.precision,

@@ -154,10 +154,11 @@ def _origin(subject: EvaluatedSplit, checkpoint_dir: Path) -> dict[str, Any]:
 
 
 def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
-    """What saw the pictures; of given features only their length is known."""
+    """What saw the pictures; of given features their length, and what their file says."""
     encoder = subject.run.config.encoder
     if encoder.method == "precomputed":
-        return {"method": encoder.method, "numbers": subject.features.raw.shape[1]}
+        told = {"features_of": subject.split.encoder} if subject.split.encoder else {}
+        return {"method": encoder.method, "numbers": subject.features.raw.shape[1], **told}
     return encoder.model_dump(include={"backbone", "method", "test_size"})
 
 

@@ -79,13 +79,16 @@ def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototyp
     if seen:
         lines += [(f"{_QUERY_SEEN}:", "", "", "", ""), *map(_cells, seen)]
     cited = {entry.source for entry in (*entries, *seen)}
-    notes = [f"{key}: {where}" for key, where in sources().items() if key in cited]
+    notes = [_data()["by_names"][dataset]] if dataset in _data()["by_names"] else []
+    notes += [f"{key}: {where}" for key, where in sources().items() if key in cited]
     return f"{DATASETS[dataset]}, published (inductive) and ours\n{_aligned(lines)}\n" + "\n".join(notes)
 
 
 def _encoder(encoder: Mapping[str, Any]) -> str:
-    """Backbone and resolution, of given features their length; earlier runs do not say the latter two."""
+    """Backbone and resolution, of given features what their file says, or their length; earlier runs say less."""
     if encoder.get("method") == "precomputed":
+        if told := encoder.get("features_of"):
+            return str(told)
         return f"features of {encoder['numbers']} numbers" if "numbers" in encoder else "given features"
     return f"{encoder['backbone']}, {encoder['test_size']} px" if "test_size" in encoder else str(encoder["backbone"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from syntrans.config import read_saved
 from syntrans.errors import InputError, UsageError
@@ -17,6 +17,7 @@ from syntrans_training.config import EncoderConfig, TrainConfig
 from syntrans_training.data import Split
 from syntrans_training.data.augment import Pictures
 from syntrans_training.encoder import features
+from syntrans_training.encoder.batchnorm import retake_statistics
 from syntrans_training.encoder.build_encoder import build_encoder, build_to_open
 from syntrans_training.encoder.cmkd import (
     ClassKnowledge,
@@ -34,6 +35,7 @@ from syntrans_training.encoder.objectives.skd_gen1 import SKDGen1
 from syntrans_training.encoder.open_encoder import OpenedEncoder, open_encoder
 from syntrans_training.encoder.training import (
     Generation,
+    encoder_as_trained,
     find_generation,
     train_generations,
     val_accuracy,
@@ -153,7 +155,7 @@ class _ConfiguredParts:
             return self._cmkd_student(generation, encoder, pictures)
         tensors, _ = checkpoint.load(self.out / "skd-gen0.safetensors")
         head = nn.Linear(encoder.feature_dim, n_classes)
-        encoder.load_state_dict(checkpoint.part(tensors, "encoder"))
+        encoder.load_state_dict(encoder_as_trained(tensors))
         head.load_state_dict(checkpoint.part(tensors, "head"))
         second = config.generation1
         return SKDGen1(encoder, head, pictures, temperature=second.temperature, gamma=second.gamma)
@@ -180,6 +182,11 @@ class _ConfiguredParts:
                 settings.relation_weight, settings.relation, settings.temperature, queries_told=settings.queries_told,
             )  # fmt: skip
         return CMKDStudent(encoder, pictures, self.task_shape, steps=settings.steps_per_epoch, teaching=teaching)
+
+    def retake_statistics(self, generation: Generation, module: nn.Module) -> dict[str, Tensor]:
+        wanted, encoder = generation.statistics or {}, backbones.place(module.get_submodule("encoder"), self.device)
+        placing: dict[str, Any] = {"device": self.device, "precision": generation.recipe.precision}
+        return retake_statistics(encoder, self.base, pictures=wanted["pictures"], size=wanted["size"], **placing)
 
     def val_accuracy(self, generation: Generation, module: nn.Module) -> float:
         """Of the encoder's prototypes, or of a teacher that is told the val classes."""

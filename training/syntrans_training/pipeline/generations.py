@@ -59,6 +59,7 @@ def plan(
         return _last(config, config.method, identity, recipe)
     identity = semantic_hash({**parts, "method": "skd-gen0", "gamma": config.rotation_gamma})
     teacher = _first(config, "skd-gen0", identity, recipe)
+    # The student starts from the weights and the statistics of that training, whatever is taken again after it.
     changes = config.generation1.model_dump(include={"epochs", "lr", "decay_epochs"})
     second = dataclasses.replace(recipe, **changes, warmup_epochs=0.0)  # the weights are trained already
     identity = semantic_hash({"distill": config.generation1.model_dump(mode="json"), "teacher": identity})
@@ -90,12 +91,34 @@ def _cmkd(config: EncoderConfig, recipe: Recipe, parts: dict[str, Any], knowledg
     return _last(config, "cmkd", identity, recipe, teacher)
 
 
+def _statistics(config: EncoderConfig) -> dict[str, int] | None:
+    """How BatchNorm's statistics are taken again; None: they are not."""
+    if not config.batchnorm_pictures or config.method == "frozen":
+        return None
+    return {"pictures": config.batchnorm_pictures, "size": config.test_size}
+
+
 def _first(config: EncoderConfig, method: str, identity: str, recipe: Recipe) -> Generation:
     files = f"{method}.safetensors", f"{method}.metrics.jsonl"
-    return Generation(method, identity, *files, recipe, config.backbone, config.val_every)
+    return _generation(config, method, identity, files, recipe)
 
 
 def _last(
     config: EncoderConfig, method: str, identity: str, recipe: Recipe, teacher: Generation | None = None
 ) -> Generation:
-    return Generation(method, identity, ENCODER, METRICS, recipe, config.backbone, config.val_every, teacher)
+    return _generation(config, method, identity, (ENCODER, METRICS), recipe, teacher)
+
+
+def _generation(
+    config: EncoderConfig,
+    method: str,
+    trained: str,
+    files: tuple[str, str],
+    recipe: Recipe,
+    teacher: Generation | None = None,
+) -> Generation:
+    """The generation of a training's identity, with another where statistics are taken again after it."""
+    statistics = None if method == "cmkd-teacher" else _statistics(config)
+    identity = semantic_hash({"trained": trained, "statistics": statistics}) if statistics else trained
+    of_encoder = recipe, config.backbone, config.val_every
+    return Generation(method, identity, *files, *of_encoder, trained, statistics, teacher)
