@@ -1,12 +1,15 @@
 """What `syntrans predict` says of its task before it answers."""
 
+import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_world import Words, opened, photo, predict, write_task
+from prediction_world import COLOURS, Words, opened, photo, predict, write_task
 
+from syntrans.cli.app import run
 from syntrans_training.prediction import task
 from syntrans_training.prediction.encoders.choose import LazyText
 
@@ -58,3 +61,18 @@ def test_classes_without_pictures_are_told_to_need_some_before_none_of_them_is_f
     (tmp_path / "list.txt").write_text("red\nblue\n")
     _, _, err = predict(capsys, "--classes", tmp_path / "list.txt", "--query", query)
     assert "pictures of no class are not found: that needs pictures of the classes" in err
+
+
+def test_an_older_file_that_has_all_classes_goes_before_a_newer_one_that_has_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], artifacts: Path
+) -> None:
+    support, query = write_task(tmp_path, shots=1, queries=1)
+    for age, (name, classes) in enumerate([("other", ["wren"]), ("colours", COLOURS), ("older", COLOURS)]):
+        source = tmp_path / f"{name}.json"
+        source.write_text(json.dumps({one: [f"it is {one}"] for one in classes}))
+        out = artifacts / "import" / name
+        assert run(["import", str(source), "--format", "dclip", "--out", str(out)]) == 0
+        os.utime(out / "descriptors.parquet", (1e9 - age, 1e9 - age))
+    _, _, err = predict(capsys, "--support", support, "--query", query)
+    file = artifacts / "import" / "colours" / "descriptors.parquet"
+    assert f"descriptors: {file} (the newest that has all of these classes)" in err

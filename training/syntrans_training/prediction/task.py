@@ -9,7 +9,7 @@ import numpy as np
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError, UsageError
 from syntrans.images.class_lists import read_classes
-from syntrans.paths import newest
+from syntrans.paths import files_of_runs
 from syntrans.progress import say
 from syntrans_training.prediction.encoders.choose import OpenedEncoder, open_image_encoder, require_packages
 from syntrans_training.prediction.encoders.pipeline import encode_photos
@@ -198,10 +198,9 @@ def _find_descriptors(request: TaskRequest, classes: Sequence[str], opened: Open
         return _Descriptors(None, {}, f"no text leads to {opened.encoder.name}")
     if named is not None:
         return _Descriptors(named, find_descriptors(named, classes), "--descriptors")
-    for kind in ("mine", "import"):
-        path = newest(kind, "descriptors.parquet")
+    for path in files_of_runs(("mine", "import"), "descriptors.parquet"):
         try:
-            by_class = {} if path is None else find_descriptors(path, classes)
+            by_class = find_descriptors(path, classes)
         except InputError:
             continue
         if len(by_class) == len(classes):

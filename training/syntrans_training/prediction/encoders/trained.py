@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from syntrans.errors import InputError, UsageError
-from syntrans.paths import newest
+from syntrans.paths import files_of_runs
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
 from syntrans_training.engine.devices import autocast, pick_device
@@ -68,7 +68,7 @@ class RunKnowledge:
         return self.run.ridge.main != NAME
 
     def descriptors(self, given: Path | None, classes: Sequence[str]) -> Path | None:
-        """The `given` file, else the training's, else the newest one: the first that knows every class; None: names.
+        """The `given` file, else the training's, else the newest that knows every class; None: names.
 
         Raises `UsageError` where a file is given and the run reads none.
         """
@@ -76,7 +76,10 @@ class RunKnowledge:
             return self.run.asked_with(given)
         if not self.reads_descriptors:
             return None
-        sources: tuple[Callable[[], Path | None], ...] = (lambda: self.run.descriptors, *_NEWEST)
+        sources: tuple[Callable[[], Path | None], ...] = (
+            lambda: self.run.descriptors,
+            *(partial(Path, path) for path in files_of_runs(("mine", "import"), "descriptors.parquet")),
+        )
         for find in sources:
             try:
                 if path := find():
@@ -138,4 +141,3 @@ class RunKnowledge:
 
 
 _CONTROLS = {NONE: "no_text", NAME: "name_only"}  # their rows of an evaluation
-_NEWEST = tuple(partial(newest, kind, "descriptors.parquet") for kind in ("mine", "import"))
