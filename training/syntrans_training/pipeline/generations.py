@@ -120,5 +120,6 @@ def _generation(
     """The generation of a training's identity, with another where statistics are taken again after it."""
     statistics = None if method == "cmkd-teacher" else _statistics(config)
     identity = semantic_hash({"trained": trained, "statistics": statistics}) if statistics else trained
-    of_encoder = recipe, config.backbone, config.val_every
-    return Generation(method, identity, *files, *of_encoder, trained, statistics, teacher)
+    weights, metrics = files
+    every = config.val_every
+    return Generation(method, identity, weights, metrics, recipe, config.backbone, every, trained, statistics, teacher)
