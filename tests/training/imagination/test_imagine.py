@@ -51,6 +51,7 @@ def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_tw
     assert len({row.seed for row in rows}) == 6
     report = json.loads((out / "run.json").read_text())
     assert report["made_now"] == 6
+    assert report["model"]["precision"] == "fp32"  # `auto` on a CPU: with it, a row's seed makes its picture again
     assert report["kept"] + report["reasons"].get("other_class", 0) == 6
     assert meta["revision"] == rows[0].revision
     assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
@@ -71,6 +72,8 @@ def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(
     for word in ("StableDiffusionPipeline", "licence    not stated", "a local folder", "6 (2 classes", "16x16", "time"):
         assert word in printed
     assert not (tmp_path / "out").exists()
+    assert command("--dry-run", "--set", "size=60") == 2
+    assert "sides of 8, 16" in capsys.readouterr().err
 
 
 def test_a_disk_that_fills_leaves_no_half_file_and_the_same_command_ends_the_run(

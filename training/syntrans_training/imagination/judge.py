@@ -39,7 +39,7 @@ class Judge:
             nearest = int(others.argmax())
             lonely = len(self.class_ids) == 1
             margin = None if lonely else float(scores[own] - others[nearest])
-            bad = margin is not None and margin <= self.min_margin
+            bad = margin is not None and not margin > self.min_margin  # NaN leads nowhere
             judged[i] = replace(
                 rows[i],
                 similarity=float(scores[own]),

@@ -45,7 +45,7 @@ class LatentDiffusion:
 
         for library in (logging, transformers_logging):  # our own bar is enough
             library.disable_progress_bar()
-            library.set_verbosity_error()
+            library.set_verbosity(library.CRITICAL)  # an error is our own one line
         self.folder, self.device = folder, device
         kind = ("fp16" if device.type == "cuda" else "fp32") if precision == "auto" else precision
         try:
@@ -62,7 +62,7 @@ class LatentDiffusion:
     @property
     def size(self) -> int:
         """Side of the pictures that the model was trained on."""
-        return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
+        return int(self.folder.latent_side * self.pipeline.vae_scale_factor)
 
     def fits(self, text: str) -> bool:
         """Whether the text encoder reads all of a text."""
@@ -97,16 +97,17 @@ class LatentDiffusion:
         return torch.stack(drawn).to(self.vae.dtype)
 
     def _finished(self, latent: Float[Tensor, "1 c h w"]) -> Made:
-        kept = latent[0].float().cpu().numpy()
+        with np.errstate(over="ignore"):  # what 16 bits cannot hold is no number either
+            kept = latent[0].float().cpu().numpy().astype(np.float16)
         picture = self.decode(latent)
         if not np.isfinite(kept).all() or not picture.isfinite().all():
             return Made(None, None, "not_a_number")
         image = self.pipeline.image_processor.postprocess(picture, output_type="pil")[0]
         if getattr(self.pipeline, "safety_checker", None) is not None and self._refused(picture):
-            return Made(None, kept.astype(np.float16), "unsafe")
+            return Made(None, kept, "unsafe")
         written = io.BytesIO()
         image.save(written, "PNG")
-        return Made(written.getvalue(), kept.astype(np.float16))
+        return Made(written.getvalue(), kept)
 
     def _refused(self, picture: Float[Tensor, "1 3 s s"]) -> bool:
         _, flags = self.pipeline.run_safety_checker(picture, self.device, picture.dtype)
