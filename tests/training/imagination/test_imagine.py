@@ -150,6 +150,15 @@ def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_without_a_row_is_refused(
+    command: Callable[..., int], mined: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    write_descriptors(mined / "descriptors.parquet", [], meta)
+    assert command("--dry-run") == 3
+    assert "has no descriptor of any class" in capsys.readouterr().err
+
+
 def test_some_classes_can_be_named_and_an_unknown_one_is_told(
     command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

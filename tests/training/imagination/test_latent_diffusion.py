@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from syntrans.errors import ModelLoadError, UsageError
+from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.judge import pixels
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Precision, Sampling
@@ -114,6 +114,14 @@ def test_code_of_the_folder_is_not_run(copy: Path) -> None:
         open_folder(str(copy))
 
 
+@pytest.mark.parametrize("kind", ["StableDiffusionInpaintPipeline", "StableDiffusionImg2ImgPipeline"])
+def test_a_pipeline_that_begins_with_a_picture_is_refused(copy: Path, kind: str) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps(index | {"_class_name": kind}))
+    with pytest.raises(ModelLoadError, match=f"a {kind} does not go from text to pictures"):
+        LatentDiffusion(open_folder(str(copy)), torch.device("cpu"))
+
+
 def test_a_folder_of_something_else_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelLoadError, match="no diffusers pipeline"):
@@ -171,3 +179,19 @@ def test_a_latent_that_16_bits_cannot_hold_has_a_reason(
     monkeypatch.setattr(diffusion, "decode", lambda latent: torch.zeros(1, 3, 16, 16))
     result = diffusion._finished(torch.full((1, 4, 8, 8), 1e5))
     assert (result.image, result.latent, result.reason) == (None, None, "not_a_number")
+
+
+@pytest.mark.parametrize(
+    "full", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_memory_that_is_too_small_is_one_line(
+    diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch, full: RuntimeError
+) -> None:
+    def fill(*_arguments: object) -> None:
+        raise full
+
+    monkeypatch.setattr(diffusion, "noise", fill)
+    with pytest.raises(EnvironmentProblem, match="does not hold 3 pictures at once; lower batch"):
+        diffusion.make(JOBS, SAMPLING)
+    with pytest.raises(EnvironmentProblem, match="lower size"):
+        diffusion.make(JOBS[:1], SAMPLING)

@@ -131,6 +131,8 @@ def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = 
     groups: dict[str, list[DescriptorRow]] = {}
     for row in read_descriptors(path)[0]:
         groups.setdefault(row.class_id, []).append(row)
+    if not groups:
+        raise InputError(f"{path} has no descriptor of any class; mine again, or name another file")
     if classes:
         there = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
         matches = match([ClassEntry(c, c) for c in dict.fromkeys(classes)], there, str(path))

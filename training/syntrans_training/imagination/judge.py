@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from syntrans.contract.imagined import ImaginedRow
+from syntrans.errors import InputError
 from syntrans.images.decode import decode
 from syntrans_training.imagination.clip_space import ClipSpace
 
@@ -51,5 +52,9 @@ class Judge:
 
 
 def pixels(images: Sequence[bytes]) -> UInt8[np.ndarray, "n s s 3"]:
-    """PNGs of one size as an array."""
-    return np.stack([np.asarray(decode(image, "an imagined picture")) for image in images])
+    """PNGs as an array; InputError where they are of several sizes."""
+    shown = [np.asarray(decode(image, "an imagined picture")) for image in images]
+    sizes = sorted({f"{one.shape[1]}x{one.shape[0]}" for one in shown})
+    if len(sizes) > 1:
+        raise InputError(f"imagined pictures of one size are needed, there are {', '.join(sizes)}; imagine them again")
+    return np.stack(shown)
