@@ -133,6 +133,14 @@ def test_two_convolutions_read_latents_of_every_size(shape) -> None:
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 4), (4, 8, 8), (4, 15, 16), (4, 5, 5), (4, 8, 12), (4, 64, 64)])
+def test_a_pool_that_has_nothing_to_average_is_left_out_and_changes_nothing(shape: tuple[int, int, int]) -> None:
+    encoder, latents = LatentEncoder(shape, 6, width=8), torch.randn(2, *shape)
+    before = encoder.convolutions[:-1](latents)
+    assert isinstance(encoder.convolutions[-1], torch.nn.Identity) == (before.shape[-2:] == (4, 4))
+    assert torch.equal(encoder.convolutions(latents), F.adaptive_avg_pool2d(before, 4))
+
+
 def test_a_deeper_encoder_has_more_convolutions_and_one_is_too_few() -> None:
     def convolutions(depth: int) -> int:
         encoder = LatentEncoder((4, 8, 8), 6, width=8, depth=depth)

@@ -223,6 +223,17 @@ def test_latents_of_several_shapes_are_refused(inputs, tmp_path: Path, capsys: p
     assert not (tmp_path / "run").exists()
 
 
+def test_latents_of_another_size_than_the_models_are_refused(
+    inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, meta = read_imagined(inputs[0] / "imagined.parquet")
+    small = [replace(row, latent=np.zeros((4, 4, 4), np.float16)) for row in rows]
+    write_imagined(tmp_path / "imagined.parquet", small, meta)
+    assert train(inputs, tmp_path / "run", "--set", f"imagined={tmp_path}") == 3
+    assert "imagine again in the model's own size" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_imagined_pictures_it_says_what_to_run(
     inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

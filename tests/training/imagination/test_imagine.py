@@ -51,6 +51,7 @@ def test_a_run_leaves_pictures_latents_a_sheet_and_a_report_and_makes_nothing_tw
     assert len({row.seed for row in rows}) == 6
     report = json.loads((out / "run.json").read_text())
     assert report["made_now"] == 6
+    assert report["model"]["precision"] == "fp32"  # `auto` on a CPU: with it, a row's seed makes its picture again
     assert report["kept"] + report["reasons"].get("other_class", 0) == 6
     assert meta["revision"] == rows[0].revision
     assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
@@ -71,6 +72,8 @@ def test_a_dry_run_shows_model_licence_origin_size_and_time_and_makes_nothing(
     for word in ("StableDiffusionPipeline", "licence    not stated", "a local folder", "6 (2 classes", "16x16", "time"):
         assert word in printed
     assert not (tmp_path / "out").exists()
+    assert command("--dry-run", "--set", "size=60") == 2
+    assert "sides of 8, 16" in capsys.readouterr().err
 
 
 def test_a_disk_that_fills_leaves_no_half_file_and_the_same_command_ends_the_run(
@@ -145,6 +148,15 @@ def test_a_class_that_keeps_no_descriptor_is_refused_before_anything_is_made(
     assert command("--out", str(tmp_path / "out")) == 3
     assert "1 of 2 classes keep no descriptor (class w002)" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_without_a_row_is_refused(
+    command: Callable[..., int], mined: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = FileMetadata(run_id="r", class_list_sha256="0" * 64)
+    write_descriptors(mined / "descriptors.parquet", [], meta)
+    assert command("--dry-run") == 3
+    assert "has no descriptor of any class" in capsys.readouterr().err
 
 
 def test_some_classes_can_be_named_and_an_unknown_one_is_told(

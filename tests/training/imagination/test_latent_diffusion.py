@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from syntrans.errors import ModelLoadError
+from syntrans.errors import EnvironmentProblem, ModelLoadError, UsageError
 from syntrans_training.imagination.diffusion_folder import open_folder
 from syntrans_training.imagination.judge import pixels
 from syntrans_training.imagination.latent_diffusion import LatentDiffusion, Precision, Sampling
@@ -114,6 +114,14 @@ def test_code_of_the_folder_is_not_run(copy: Path) -> None:
         open_folder(str(copy))
 
 
+@pytest.mark.parametrize("kind", ["StableDiffusionInpaintPipeline", "StableDiffusionImg2ImgPipeline"])
+def test_a_pipeline_that_begins_with_a_picture_is_refused(copy: Path, kind: str) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps(index | {"_class_name": kind}))
+    with pytest.raises(ModelLoadError, match=f"a {kind} does not go from text to pictures"):
+        LatentDiffusion(open_folder(str(copy)), torch.device("cpu"))
+
+
 def test_a_folder_of_something_else_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelLoadError, match="no diffusers pipeline"):
@@ -132,3 +140,58 @@ def test_the_licence_is_that_of_the_card(copy: Path) -> None:
     assert open_folder(str(copy)).licence == "not stated in the folder"
     (copy / "README.md").write_text("---\nlicense: openrail++\n---\n# A model\n")
     assert open_folder(str(copy)).licence == "openrail++"
+    (copy / "README.md").write_text("---\nlicense: 'mit'\n---\n")
+    assert open_folder(str(copy)).licence == "mit"
+    (copy / "README.md").write_text("---\nlicense: other\nlicense_name: stabilityai-community\n---\n")
+    assert open_folder(str(copy)).licence == "stabilityai-community"
+
+
+@pytest.mark.parametrize("index", ["[]", "null", '{"_class_name": "P", "unet": [], "vae": [["a"], "b"]}'])
+def test_an_index_of_another_form_is_said_in_one_line(copy: Path, index: str) -> None:
+    (copy / "model_index.json").write_text(index)
+    with pytest.raises(ModelLoadError, match="not as diffusers writes it"):
+        open_folder(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "said"), [(1001, None, "1000 denoising steps"), (2, 12, "sides of 8, 16"), (2, 4, "sides of 8")]
+)
+def test_steps_and_sides_that_the_pipeline_refuses_are_said_before(
+    pipeline_folder: Path, steps: int, size: int | None, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_folder(str(pipeline_folder)).check(steps, size)
+
+
+def test_a_unet_may_say_its_side_twice_and_other_shapes_are_refused(copy: Path) -> None:
+    config = json.loads((copy / "unet" / "config.json").read_text())
+    (copy / "unet" / "config.json").write_text(json.dumps(config | {"sample_size": [8, 8]}))
+    open_folder(str(copy)).check(2, 16)
+    assert LatentDiffusion(open_folder(str(copy)), torch.device("cpu")).size == 16
+    (copy / "unet" / "config.json").write_text(json.dumps(config | {"sample_size": [8, 16]}))
+    with pytest.raises(ModelLoadError, match="only squares"):
+        open_folder(str(copy)).check(2, None)
+
+
+def test_a_latent_that_16_bits_cannot_hold_has_a_reason(
+    diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffusion, "decode", lambda latent: torch.zeros(1, 3, 16, 16))
+    result = diffusion._finished(torch.full((1, 4, 8, 8), 1e5))
+    assert (result.image, result.latent, result.reason) == (None, None, "not_a_number")
+
+
+@pytest.mark.parametrize(
+    "full", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_memory_that_is_too_small_is_one_line(
+    diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch, full: RuntimeError
+) -> None:
+    def fill(*_arguments: object) -> None:
+        raise full
+
+    monkeypatch.setattr(diffusion, "noise", fill)
+    with pytest.raises(EnvironmentProblem, match="does not hold 3 pictures at once; lower batch"):
+        diffusion.make(JOBS, SAMPLING)
+    with pytest.raises(EnvironmentProblem, match="lower size"):
+        diffusion.make(JOBS[:1], SAMPLING)

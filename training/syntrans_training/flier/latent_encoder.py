@@ -31,7 +31,8 @@ class LatentEncoder(nn.Module):
         first = 2 if side >= 2 * second * _CELLS else 1
         layers = [*_convolution(channels, width, first), *_convolution(width, 2 * width, second)]
         layers += [layer for _ in range(depth - 2) for layer in _convolution(2 * width, 2 * width, 1)]
-        self.convolutions = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(_CELLS))
+        pooled = -(-shape[1] // (first * second)) == -(-shape[2] // (first * second)) == _CELLS  # nothing to average
+        self.convolutions = nn.Sequential(*layers, nn.Identity() if pooled else nn.AdaptiveAvgPool2d(_CELLS))
         self.last = nn.Linear(2 * width * _CELLS**2, dim)
 
     def forward(self, latents: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:

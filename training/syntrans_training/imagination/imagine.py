@@ -75,6 +75,7 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config))
+    folder.check(config.steps, config.size)
     devices = pick_devices(config.device)
     make_dir(out)
     with lock(out):
@@ -91,19 +92,28 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
         write_imagined(out / IMAGINED, rows, _metadata(config, described, folder, judge))
         write_sheet(out / SHEET, rows)
         report = {
-            "config": config.model_dump(mode="json"),
-            "descriptors": {"path": str(descriptors), "sha256": file_sha256(descriptors)},
-            "model": {"name": folder.ref, "revision": folder.revision, "licence": folder.licence},
-            "pictures": len(rows),
+            **_what_was_done(config, described, folder, makers[0].precision, rows),
             "made_now": n_made,
-            "kept": sum(row.kept for row in rows),
-            "reasons": dict(Counter(row.reason for row in rows if row.reason)),
             "seconds": clock.totals(),
             "seconds_now": round(time.monotonic() - began, 2),
             "made_by": origin,
         }
         atomic_write_text(out / RUN, sealed_json(report))
     return report
+
+
+def _what_was_done(
+    config: ImagineConfig, described: Described, folder: DiffusionFolder, precision: str, rows: Sequence[ImaginedRow]
+) -> dict[str, Any]:
+    model = {"name": folder.ref, "revision": folder.revision, "licence": folder.licence, "precision": precision}
+    return {
+        "config": config.model_dump(mode="json"),
+        "descriptors": {"path": str(described.path), "sha256": file_sha256(described.path)},
+        "model": model,
+        "pictures": len(rows),
+        "kept": sum(row.kept for row in rows),
+        "reasons": dict(Counter(row.reason for row in rows if row.reason)),
+    }
 
 
 def required_model(config: ImagineConfig) -> str:
@@ -121,6 +131,8 @@ def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = 
     groups: dict[str, list[DescriptorRow]] = {}
     for row in read_descriptors(path)[0]:
         groups.setdefault(row.class_id, []).append(row)
+    if not groups:
+        raise InputError(f"{path} has no descriptor of any class; mine again, or name another file")
     if classes:
         there = [ClassEntry(class_id, group[0].class_name) for class_id, group in groups.items()]
         matches = match([ClassEntry(c, c) for c in dict.fromkeys(classes)], there, str(path))
@@ -207,7 +219,9 @@ def _judged(
     for start in range(0, len(wanted), group):
         rows = []
         for job in wanted[start : start + group]:
-            picture, prompt = journal.get(job.key) or Made(None, None, "not_a_number"), job.prompt
+            picture, prompt = journal.get(job.key), job.prompt
+            if picture is None:
+                raise InputError(f"{journal.path} lost a picture that was made; run the same command again")
             rows.append(
                 ImaginedRow(
                     class_id=prompt.class_id, class_name=prompt.class_name, picture_id=job.key, prompt=prompt.text,

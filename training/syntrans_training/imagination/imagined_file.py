@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from syntrans.classes.entries import ClassEntry
 from syntrans.classes.match import match
 from syntrans.contract.imagined import IMAGINED, ImaginedRow, read_imagined
@@ -60,7 +62,10 @@ def imagined_path(given: str | None) -> Path:
 
 
 def open_imagined(given: str | None) -> Imagined:
-    """The file that is named, else the newest. InputError where latents differ in shape, or none is kept."""
+    """The file that is named, else the newest.
+
+    InputError where latents differ in shape or are no numbers, or none is kept.
+    """
     path = imagined_path(given)
     rows, meta = read_imagined(path)
     kept = tuple(row for row in rows if row.kept and row.latent is not None and row.image is not None)
@@ -68,6 +73,9 @@ def open_imagined(given: str | None) -> Imagined:
     if len(shapes) != 1:
         sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none kept"
         raise InputError(f"{path}: latents of one shape are needed, there are {sizes}; imagine again with one model")
+    odd = next((row.picture_id for row in kept if row.latent is not None and not np.isfinite(row.latent).all()), None)
+    if odd is not None:
+        raise InputError(f"{path}: the latent of picture {odd} holds what is no number; imagine again")
     classes = {row.class_id: ClassEntry(row.class_id, row.class_name) for row in rows}
     return Imagined(
         path, file_sha256(path), kept, tuple(classes.values()), meta.get("model", ""), meta.get("revision", "")

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from syntrans.contract.imagined import ImaginedRow
+from syntrans.errors import InputError
 from syntrans.images.decode import decode
 from syntrans_training.imagination.clip_space import ClipSpace
 
@@ -39,7 +40,7 @@ class Judge:
             nearest = int(others.argmax())
             lonely = len(self.class_ids) == 1
             margin = None if lonely else float(scores[own] - others[nearest])
-            bad = margin is not None and margin <= self.min_margin
+            bad = margin is not None and not margin > self.min_margin  # NaN leads nowhere
             judged[i] = replace(
                 rows[i],
                 similarity=float(scores[own]),
@@ -51,5 +52,9 @@ class Judge:
 
 
 def pixels(images: Sequence[bytes]) -> UInt8[np.ndarray, "n s s 3"]:
-    """PNGs of one size as an array."""
-    return np.stack([np.asarray(decode(image, "an imagined picture")) for image in images])
+    """PNGs as an array; InputError where they are of several sizes."""
+    shown = [np.asarray(decode(image, "an imagined picture")) for image in images]
+    sizes = sorted({f"{one.shape[1]}x{one.shape[0]}" for one in shown})
+    if len(sizes) > 1:
+        raise InputError(f"imagined pictures of one size are needed, there are {', '.join(sizes)}; imagine them again")
+    return np.stack(shown)

@@ -5,6 +5,7 @@ diffusers gives them so with `output_type="latent"`; `encode` does the same to a
 VAE's posterior.
 """
 
+import inspect
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,21 @@ from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from torch import Tensor
 
-from syntrans.errors import ModelLoadError
+from syntrans.errors import EnvironmentProblem, ModelLoadError
 from syntrans_training.imagination.diffusion_folder import DiffusionFolder
 from syntrans_training.imagination.journal import Made
 from syntrans_training.imagination.prompts import Job
 
+_ARGUMENTS = {
+    "prompt",
+    "num_inference_steps",
+    "guidance_scale",
+    "height",
+    "width",
+    "latents",
+    "generator",
+    "output_type",
+}
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -45,7 +56,7 @@ class LatentDiffusion:
 
         for library in (logging, transformers_logging):  # our own bar is enough
             library.disable_progress_bar()
-            library.set_verbosity_error()
+            library.set_verbosity(library.CRITICAL)  # an error is our own one line
         self.folder, self.device = folder, device
         kind = ("fp16" if device.type == "cuda" else "fp32") if precision == "auto" else precision
         try:
@@ -55,6 +66,7 @@ class LatentDiffusion:
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelLoadError(f"{folder.ref}: does not load as a {folder.pipeline}: {reason}") from error
+        _check_call(folder, self.pipeline)
         self.pipeline.set_progress_bar_config(disable=True)
         self.vae: Any = self.pipeline.vae
         self.precision = kind
@@ -62,7 +74,7 @@ class LatentDiffusion:
     @property
     def size(self) -> int:
         """Side of the pictures that the model was trained on."""
-        return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
+        return int(self.folder.latent_side * self.pipeline.vae_scale_factor)
 
     def fits(self, text: str) -> bool:
         """Whether the text encoder reads all of a text."""
@@ -71,7 +83,21 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def make(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
-        """The pictures of some jobs, each from its own seed, whatever else is in the batch."""
+        """The pictures of some jobs, each from its own seed, whatever else is in the batch.
+
+        EnvironmentProblem where the device's memory does not hold them at once.
+        """
+        try:
+            return self._made(jobs, sampling)
+        except RuntimeError as error:  # torch raises no MemoryError of its own
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
+            lower = "lower batch" if len(jobs) > 1 else "lower size"
+            raise EnvironmentProblem(
+                f"the memory of {self.device} does not hold {len(jobs)} pictures at once; {lower} (the others are kept)"
+            ) from error
+
+    def _made(self, jobs: Sequence[Job], sampling: Sampling) -> list[Made]:
         side = sampling.size or self.size
         generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
         latents = self.pipeline(
@@ -97,16 +123,17 @@ class LatentDiffusion:
         return torch.stack(drawn).to(self.vae.dtype)
 
     def _finished(self, latent: Float[Tensor, "1 c h w"]) -> Made:
-        kept = latent[0].float().cpu().numpy()
+        with np.errstate(over="ignore"):  # what 16 bits cannot hold is no number either
+            kept = latent[0].float().cpu().numpy().astype(np.float16)
         picture = self.decode(latent)
         if not np.isfinite(kept).all() or not picture.isfinite().all():
             return Made(None, None, "not_a_number")
         image = self.pipeline.image_processor.postprocess(picture, output_type="pil")[0]
         if getattr(self.pipeline, "safety_checker", None) is not None and self._refused(picture):
-            return Made(None, kept.astype(np.float16), "unsafe")
+            return Made(None, kept, "unsafe")
         written = io.BytesIO()
         image.save(written, "PNG")
-        return Made(written.getvalue(), kept.astype(np.float16))
+        return Made(written.getvalue(), kept)
 
     def _refused(self, picture: Float[Tensor, "1 3 s s"]) -> bool:
         _, flags = self.pipeline.run_safety_checker(picture, self.device, picture.dtype)
@@ -133,3 +160,11 @@ class LatentDiffusion:
             shift = getattr(self.vae.config, "shift_factor", None) or 0
             parts.append(((inner - shift) * self.vae.config.scaling_factor).float().cpu())
         return torch.cat(parts)
+
+
+def _check_call(folder: DiffusionFolder, pipeline: object) -> None:
+    """ModelLoadError for a pipeline that does not begin with a text and noise alone, as inpainting does."""
+    takes = inspect.signature(type(pipeline).__call__).parameters
+    needed = {name for name, one in takes.items() if one.default is one.empty and one.kind is not one.VAR_KEYWORD}
+    if "image" in takes or needed - {"self", "prompt"} or not takes.keys() >= _ARGUMENTS:
+        raise ModelLoadError(f"{folder.ref}: a {folder.pipeline} does not go from text to pictures; name one that does")

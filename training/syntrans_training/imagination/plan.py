@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from syntrans.errors import InputError
-from syntrans.files.input_files import read_json
+from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_json import read_sealed_json
 from syntrans.paths import artifacts_root
 from syntrans.tables import duration
@@ -21,6 +21,7 @@ def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
     if config.undescribed == "error":
         check_described(described.rows)
     folder = open_folder(required_model(config), download=False)
+    folder.check(config.steps, config.size)
     pictures = len(described.rows) * config.per_class
     lines = {
         "model": f"{folder.ref} ({folder.pipeline}, {folder.bytes / 2**20:,.1f} MiB, revision {folder.revision})",
@@ -35,11 +36,9 @@ def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
 
 
 def _size(config: ImagineConfig, folder: DiffusionFolder, pictures: int) -> str:
-    unet = read_json(folder.path / "unet" / "config.json", "download the model again")
-    vae = read_json(folder.path / "vae" / "config.json", "download the model again")
-    down = 2 ** (len(vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4) - 1)
-    side = config.size or int(unet.get("sample_size") or 64) * down
-    latent = 2 * int(unet.get("in_channels", 4)) * (side // down) ** 2
+    channels = read_model_json(folder.path / "unet" / "config.json").get("in_channels", 4)
+    side = config.size or folder.latent_side * folder.factor
+    latent = 2 * int(channels) * (side // folder.factor) ** 2
     total = pictures * (side * side * 3 * _PNG_BYTES + latent)
     return f"pictures of {side}x{side}, about {total / 2**20:,.0f} MiB in all, twice that while they are made"
 

@@ -100,8 +100,8 @@ def open_task(request: TaskRequest, supports: Supports, query: str | None = None
         shown = np.array(supports.labels, np.int64)
         texts = _texts_of_run(request, supports.classes, shown, opened.trained, descriptors)
         opened = replace(opened, space=opened.trained.space(texts, shown))
-    if supports.imagined and texts is not None:
-        say("warning: imagined pictures count as real ones, and text alone was better (docs/flier.md); drop them")
+    if supports.imagined:
+        say("warning: imagined pictures count as real ones: sets hold a class less often than they say (docs/flier.md)")
     read = encode_photos(opened.encoder, supports.pictures, "read supports")
     for row, why in read.broken.items():
         origin = supports.pictures[row].origin
