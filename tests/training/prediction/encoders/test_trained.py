@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +219,17 @@ def test_what_is_no_finished_training_is_one_line(
     assert syntrans([*command, "--encoder", encoder.format(nothing=tmp_path)]) == code
     err = capsys.readouterr().err.splitlines()
     assert message in err[-1]
+
+
+def test_classes_that_the_training_did_not_read_of_are_told_by_the_newest_file_that_has_all_of_them(
+    trained_run, artifacts: Path, descriptor_row: Callable[..., DescriptorRow]
+) -> None:
+    meta = FileMetadata(run_id="toy", class_list_sha256="0" * 64, prompt_sha256={}, images_seen=[])
+    for age, (name, classes) in enumerate([("part", ["wren"]), ("whole", ["wren", "robin"])]):
+        path = artifacts / "import" / name / "descriptors.parquet"
+        path.parent.mkdir(parents=True)
+        write_descriptors(path, [descriptor_row(one, f"it is {one}") for one in classes], meta)
+        os.utime(path, (1e9 - age, 1e9 - age))
+    knowledge = RunKnowledge(read_run(trained_run[0]))
+    assert knowledge.descriptors(None, ["wren", "robin"]) == artifacts / "import" / "whole" / "descriptors.parquet"
+    assert knowledge.descriptors(None, ["wren", "owl"]) is None

@@ -1,8 +1,7 @@
 """A finished `syntrans train` as what looks at pictures and reads texts; everything as an evaluation does it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +75,23 @@ class RunKnowledge:
             return self.run.asked_with(given)
         if not self.reads_descriptors:
             return None
-        sources: tuple[Callable[[], Path | None], ...] = (
-            lambda: self.run.descriptors,
-            *(partial(Path, path) for path in files_of_runs(("mine", "import"), "descriptors.parquet")),
-        )
-        for find in sources:
+        for path in self._at_hand():
             try:
-                if path := find():
-                    self._knowledge(path, classes)
-                    return path
-            except InputError:  # changed since the training, or other classes
+                self._knowledge(path, classes)
+            except InputError:  # other classes
                 continue
+            return path
         return None
+
+    def _at_hand(self) -> Iterator[Path]:
+        """The training's file, unless it has changed since, and those of this folder's runs, the newest first."""
+        try:
+            trained_with = self.run.descriptors
+        except InputError:
+            trained_with = None
+        if trained_with is not None:
+            yield trained_with
+        yield from files_of_runs(("mine", "import"), "descriptors.parquet")
 
     def texts(
         self,
