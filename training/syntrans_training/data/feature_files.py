@@ -81,8 +81,8 @@ def given_split(name: str, files: Mapping[str, Path], *, limit_per_class: int | 
 
 def _encoder(file: Path) -> str:
     """What made the features, as the file's metadata says it; "" where it does not."""
-    told = file_metadata(file).get(b"encoder", b"")
-    return plain_text(told.decode(errors="replace"))[:_LONGEST]
+    stated = file_metadata(file).get(b"encoder", b"")
+    return plain_text(stated.decode(errors="replace"))[:_LONGEST]
 
 
 def _first(labelled: Sequence[str], limit: int | None) -> list[int]:

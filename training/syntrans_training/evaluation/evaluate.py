@@ -157,8 +157,8 @@ def _encoder(subject: EvaluatedSplit) -> dict[str, Any]:
     """What saw the pictures; of given features their length, and what their file says."""
     encoder = subject.run.config.encoder
     if encoder.method == "precomputed":
-        told = {"features_of": subject.split.encoder} if subject.split.encoder else {}
-        return {"method": encoder.method, "numbers": subject.features.raw.shape[1], **told}
+        origin = {"features_of": subject.split.encoder} if subject.split.encoder else {}
+        return {"method": encoder.method, "numbers": subject.features.raw.shape[1], **origin}
     return encoder.model_dump(include={"backbone", "method", "test_size"})
 
 

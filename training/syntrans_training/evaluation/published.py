@@ -87,8 +87,8 @@ def against(summary: Mapping[str, Any], rows: tuple[str, ...] = ("plain_prototyp
 def _encoder(encoder: Mapping[str, Any]) -> str:
     """Backbone and resolution, of given features what their file says, or their length; earlier runs say less."""
     if encoder.get("method") == "precomputed":
-        if told := encoder.get("features_of"):
-            return str(told)
+        if origin := encoder.get("features_of"):
+            return str(origin)
         return f"features of {encoder['numbers']} numbers" if "numbers" in encoder else "given features"
     return f"{encoder['backbone']}, {encoder['test_size']} px" if "test_size" in encoder else str(encoder["backbone"])
 
