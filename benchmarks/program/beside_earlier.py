@@ -117,7 +117,7 @@ def measure(earlier: Path, sizes: Sizes) -> dict[str, Any]:
     with ExitStack() as stack:
         address = stack.enter_context(serving(handler=Named))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        kept = {"SYNTRANS_ARTIFACTS": str(folder / "artifacts"), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+        kept = {"SYNTRANS_ARTIFACTS": str(folder / "artifacts")}
         # An empty PYTHONDONTWRITEBYTECODE is none: a checkout with bytecode and one without must not run side by side.
         stack.enter_context(mock.patch.dict(os.environ, kept, PYTHONDONTWRITEBYTECODE=""))
         costs = {"--help": compared(earlier, ["--help"], sizes)}
