@@ -113,7 +113,9 @@ def browser() -> Iterator[Page]:
         command = [BROWSER, *_OPTIONS, f"--user-data-dir={folder}", "about:blank"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
-                with connect(_address(Path(folder) / "DevToolsActivePort"), max_size=2**28) as connection:
+                address = _address(Path(folder) / "DevToolsActivePort")
+                # No pings: a thread would draw them from `random`, and tests that Hypothesis draws for see it move.
+                with connect(address, max_size=2**28, ping_interval=None) as connection:
                     yield Page(connection)
             finally:
                 process.terminate()
