@@ -126,7 +126,7 @@ def _true_pairs(rows: Sequence[DescriptorRow], true: NDArray[np.bool_]) -> NDArr
     """A number for the (class, slot) pair of every true row; -1 for the others."""
     numbers: dict[tuple[str, str], int] = {}
     pairs = np.full(len(rows), -1, np.int64)
-    for i in np.flatnonzero(true):
+    for i in np.flatnonzero(true).tolist():
         slot_value = slot_of(rows[i].text)
         assert slot_value is not None, "a true row speaks of a slot"
         pairs[i] = numbers.setdefault((rows[i].class_id, slot_value[0]), len(numbers))

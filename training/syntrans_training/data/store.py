@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,9 +127,8 @@ def _decode_all(name: str, refs: list[tuple[int, Picture]], folder: Path, size: 
     private = folder.with_name(f".{folder.name}.{os.getpid()}")
     make_dir(private)
     try:
-        table = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-            private / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(refs), size, size, 3)
-        )
+        open_memmap: Any = np.lib.format.open_memmap  # typed from NumPy 2.4 on
+        table = open_memmap(private / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(refs), size, size, 3))
         good, broken = 0, {}
         # Pillow releases the interpreter lock while it decodes and resizes, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool, track(f"decode {name}", len(refs), "images") as progress:

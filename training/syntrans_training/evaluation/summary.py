@@ -109,8 +109,8 @@ def confusion_table(path: Path, confusions_of_shots: Mapping[int, Confusions], c
             columns = {
                 "shots": np.full(n, shots, np.int32),
                 "row": [name] * n,
-                "true": [classes[i] for i in true],
-                "predicted": [classes[i] for i in predicted],
+                "true": [classes[i] for i in true.tolist()],
+                "predicted": [classes[i] for i in predicted.tolist()],
                 "queries": confusion[true, predicted],
             }
             tables.append(pa.table(columns))

@@ -84,7 +84,7 @@ def _odd_ones(
     directions = class_directions(z, labels, None, len(classes))
     p = softmax(SCALE * directions.left_out_scores(z, labels))
     warnings = []
-    for row in np.flatnonzero((counts[labels] >= FEW) & (p.max(1) > ODD) & (p.argmax(1) != labels)):
+    for row in np.flatnonzero((counts[labels] >= FEW) & (p.max(1) > ODD) & (p.argmax(1) != labels)).tolist():
         own, other = classes[labels[row]], classes[int(p[row].argmax())]
         warnings.append(f"odd one out in {own}: {origins[row]} looks like {other} ({p[row].max():.0%})")
     return warnings
