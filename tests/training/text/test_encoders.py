@@ -1,5 +1,6 @@
-"""Text encoders whatever their model: what they refuse."""
+"""Text encoders whatever their model: what they refuse, and what their cache spares."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,17 @@ def test_a_model_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(ModelLoadError, match="safetensors"):
         open_text_encoder(str(tmp_path))
+
+
+def test_a_model_is_called_for_texts_that_the_cache_does_not_have_alone(tiny_text_encoder: Path) -> None:
+    calls = []
+    before = open_text_encoder(str(tiny_text_encoder)).encode(["a red bird", "a blue bird"])
+    opened = open_text_encoder(str(tiny_text_encoder))
+    encoder = replace(opened, model=lambda: calls.append("model") or opened.model())
+    assert (encoder.encode(["a blue bird", "a red bird"]) == before[::-1]).all()
+    assert not calls
+    encoder.encode(["a red bird", "a green bird"])
+    assert calls
 
 
 def test_minilm_puts_like_beside_like() -> None:

@@ -58,7 +58,7 @@ class TrainedRun:
     def text_encoder(self) -> TextEncoder:
         """The encoder of the class texts; `InputError` when its files are not those of the training."""
         ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
-        encoder = open_text_encoder(ref, at_once=False)
+        encoder = open_text_encoder(ref)
         if encoder.revision != made_with["revision"]:
             raise InputError(
                 f"{ref} (revision {encoder.revision}) is not the text encoder that the bridge was trained with "

@@ -97,20 +97,17 @@ class TextEncoder:
         return computed
 
 
-def open_text_encoder(ref: str, *, at_once: bool = True) -> TextEncoder:
+def open_text_encoder(ref: str) -> TextEncoder:
     """The text encoder behind a folder or `package:` reference.
 
-    `at_once=False`: one that has loaded before; its model is loaded, which takes seconds, for the first unknown text.
-    Raises `ModelLoadError` when it is not there, of an unknown form, or has no safetensors.
+    Its model is loaded, which takes seconds, for the first text that the cache does not have.
+    Raises `ModelLoadError` when it is not there or has no safetensors; one that does not load raises it then.
     """
     folder = resolve_model(ref)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
-    model = cache(partial(_load, ref, folder))
-    if at_once:
-        model()
-    return TextEncoder(_name(folder), _revision(folder, weights), model)
+    return TextEncoder(_name(folder), _revision(folder, weights), cache(partial(_load, ref, folder)))
 
 
 def _load(ref: str, folder: Path) -> TextModel:
