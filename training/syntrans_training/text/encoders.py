@@ -55,7 +55,7 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> NDArray[np.float32]:
         """Embed `texts`, in order; each distinct text is computed once and kept on disk, a long one in windows."""
-        folder = (cache or artifacts_root() / "cache" / "text") / self.revision
+        folder = _cache_folder(self.revision, cache)
         kept = _read_cache(folder, self.kept) | self.unkept
         parts = [[text] if _text_key(text) in kept else self._windows(text) for text in texts]
         self._say_long({text for text, of_text in zip(texts, parts, strict=True) if len(of_text) > 1}, len({*texts}))
@@ -100,14 +100,18 @@ class TextEncoder:
 def open_text_encoder(ref: str) -> TextEncoder:
     """The text encoder behind a folder or `package:` reference.
 
-    Its model is loaded, which takes seconds, for the first text that the cache does not have.
-    Raises `ModelLoadError` when it is not there or has no safetensors; one that does not load raises it then.
+    Its model is loaded at once, which takes seconds, so that one that does not load ends a run before its long work;
+    but where the cache has vectors of it, it has loaded before, and is for the first text that is not there.
+    Raises `ModelLoadError` when it is not there, of an unknown form, or has no safetensors.
     """
     folder = resolve_model(ref)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
-    return TextEncoder(_name(folder), _revision(folder, weights), cache(partial(_load, ref, folder)))
+    encoder = TextEncoder(_name(folder), _revision(folder, weights), cache(partial(_load, ref, folder)))
+    if not any(_cache_folder(encoder.revision).glob("*.parquet")):
+        encoder.model()
+    return encoder
 
 
 def _load(ref: str, folder: Path) -> TextModel:
@@ -182,6 +186,10 @@ def _transformer(folder: Path) -> TextModel:
 
 def _text_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _cache_folder(revision: str, cache: Path | None = None) -> Path:
+    return (cache or artifacts_root() / "cache" / "text") / revision
 
 
 def _read_cache(folder: Path, read: dict[Path, dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:

@@ -60,8 +60,8 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(mode: str, ask: Callabl
 
 
 def test_all_tries_together_have_a_deadline(ask: Callable[..., Response]) -> None:
-    response = ask("stall", timeout=60, deadline=0.5)
-    assert (response.transient, response.error) == (True, "server: no answer within 0.5 s")
+    response = ask("stall", timeout=60, deadline=2)  # the list of models has to come within it on a busy machine
+    assert (response.transient, response.error) == (True, "server: no answer within 2 s")
 
 
 @pytest.mark.parametrize("mode", ["redirect-307", "redirect-302"])
