@@ -101,7 +101,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
     """The text encoder behind a folder or `package:` reference.
 
     Its model is loaded at once, which takes seconds, so that one that does not load ends a run before its long work;
-    but where the cache has vectors of it, it has loaded before, and is for the first text that is not there.
+    but where the cache has vectors of it, it has loaded before, and loads for the first text that is not there.
     Raises `ModelLoadError` when it is not there, of an unknown form, or has no safetensors.
     """
     folder = resolve_model(ref)
