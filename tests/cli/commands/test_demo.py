@@ -11,7 +11,7 @@ from syntrans.contract.reading import read_metadata
 from syntrans.runs.file_names import SUMMARY
 from tests.conftest import put_into_cache
 
-pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
