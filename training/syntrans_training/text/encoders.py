@@ -109,7 +109,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
     if not weights:
         raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
     encoder = TextEncoder(_name(folder), _revision(folder, weights), cache(partial(_load, ref, folder)))
-    if not any(_cache_folder(encoder.revision).glob("*.parquet")):
+    if not _cache_files(_cache_folder(encoder.revision)):
         encoder.model()
     return encoder
 
@@ -192,13 +192,17 @@ def _cache_folder(revision: str, cache: Path | None = None) -> Path:
     return (cache or artifacts_root() / "cache" / "text") / revision
 
 
+def _cache_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.parquet"))
+    except OSError as error:  # Python 3.11 raises it where the folder may not be read; later ones name no file
+        say(f"cache passed over: {folder} ({error.strerror})")
+        return []
+
+
 def _read_cache(folder: Path, read: dict[Path, dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
     """The vectors of all files; those of new ones are added to `read`."""
-    try:
-        files = sorted(folder.glob("*.parquet"))
-    except OSError as error:
-        say(f"cache passed over: {folder} ({error.strerror})")
-        return {}
+    files = _cache_files(folder)
     for path in files:
         if path not in read:
             read[path] = _read_file(path)
