@@ -33,6 +33,7 @@ def test_the_commands_are_found() -> None:
         "flier_probe",
         "flier_variations",
         "import_memory",
+        "lean_imports",
         "reliability_ray",
         "run",
         "evaluate",

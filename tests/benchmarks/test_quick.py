@@ -21,6 +21,7 @@ NEED_NOTHING = [
     "training/encoder_throughput.py",
     "training/evaluate.py",
     "program/report.py",
+    "program/lean_imports.py",
     "flier/flier_probe.py",
 ]
 RUN_ELSEWHERE = {

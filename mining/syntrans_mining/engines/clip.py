@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
 from syntrans.images.image_set import decode
+from syntrans.lean_imports import open_clip_for
 from syntrans.windows import clip_tokens
 from syntrans_mining.engines.long_texts import embed_windows
 
@@ -24,7 +26,7 @@ class ClipEncoder:
 
     def __init__(self, path: str, *, device: str = "cpu", batch: int = 64) -> None:
         try:
-            import open_clip
+            open_clip = open_clip_for(Path(path))
         except ImportError as error:
             raise broken_import(error, "open_clip", "train") from error
         self._device, self._batch = device, batch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from syntrans.errors import ModelLoadError
 from syntrans.extras import broken_import
 from syntrans.files.input_files import read_model_json
+from syntrans.lean_imports import hidden
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class SentenceEncoder:
     def __init__(self, path: str, *, device: str = "cpu", batch: int = 64) -> None:
         try:
             import torch
-            from transformers import AutoModel, AutoTokenizer
+
+            with hidden("sklearn"):
+                from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
             raise broken_import(error, "transformers", "train") from error
         self._device, self._batch = device, batch

@@ -16,6 +16,7 @@ from torch import nn
 
 from syntrans.errors import InputError, ModelLoadError
 from syntrans.files.input_files import read_json
+from syntrans.lean_imports import open_clip_for
 from syntrans.paths import resolve_model
 
 
@@ -106,13 +107,11 @@ def _timm(name: str, model: nn.Module, preprocessing: Mapping[str, Any]) -> Towe
 
 
 def _open_clip(folder: Path) -> Tower:
-    import open_clip
-
     _weights(folder)
     config = _read_json(folder / "open_clip_config.json")
     preprocessing, shape = config.get("preprocess_cfg", {}), config["model_cfg"]
     _require(str(folder), preprocessing, "mean", "std")
-    model = open_clip.create_model(f"local-dir:{folder.resolve()}").float()
+    model = open_clip_for(folder).create_model(f"local-dir:{folder.resolve()}").float()
     size = int(shape["vision_cfg"]["image_size"])
     return Tower(model.visual, int(shape["embed_dim"]), tuple(preprocessing["mean"]), tuple(preprocessing["std"]), size)
 

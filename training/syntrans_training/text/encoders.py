@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
+from syntrans.lean_imports import hidden, open_clip_for
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
 from syntrans.windows import clip_tokens, long_texts, mean_vectors, windows
@@ -140,9 +141,9 @@ def _revision(folder: Path, weights: list[Path]) -> str:
 
 def _open_clip(folder: Path) -> TextModel:
     """The text tower of a CLIP."""
-    import open_clip
     import torch
 
+    open_clip = open_clip_for(folder)
     source = f"local-dir:{folder.resolve()}"
     model = open_clip.create_model(source).float().eval()
     tokenizer = open_clip.get_tokenizer(source)
@@ -158,8 +159,10 @@ def _open_clip(folder: Path) -> TextModel:
 def _transformer(folder: Path) -> TextModel:
     """A sentence encoder."""
     import torch
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+
+    with hidden("sklearn"):
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
     logging.disable_progress_bar()  # our own bar is enough
 

@@ -11,6 +11,7 @@ import ctypes
 import os
 import signal
 
+from syntrans.lean_imports import hidden
 from syntrans_mining.engines.workers.environment import LOG_VARIABLE, RUN_VARIABLE, apply_environment
 from syntrans_mining.engines.workers.worker import redirect_output
 
@@ -23,7 +24,7 @@ if LOG_VARIABLE in os.environ:
         os._exit(1)
     redirect_output(os.environ[LOG_VARIABLE])
     apply_environment()
-    with contextlib.suppress(ImportError):  # said properly when an engine needs it
+    with contextlib.suppress(ImportError), hidden("sklearn"):  # said properly when an engine needs it
         import open_clip  # noqa: F401
         from vllm import LLM, SamplingParams  # noqa: F401
         from vllm.sampling_params import StructuredOutputsParams  # noqa: F401
