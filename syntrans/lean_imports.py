@@ -1,7 +1,7 @@
 """Import open_clip and transformers without the packages that they load for what is not used here.
 
 open_clip tries transformers for text towers of other kinds and for captions; transformers tries scikit-learn for one
-way of decoding. Together that is half of the time that open_clip takes to import (`benchmarks/program/lean_imports.py`).
+way of decoding. Together that is half of the time of their imports (`benchmarks/program/lean_imports.py`).
 """
 
 from __future__ import annotations
