@@ -37,7 +37,7 @@ def test_every_episode_equals_scikit_learn(episodes: Callable[..., Any], shots: 
         x, q = support[i].flatten(0, 1).double(), query[i].double()
         if normalise:
             x, q = F.normalize(x, dim=-1), F.normalize(q, dim=-1)
-        model = Sklearn(C=c, tol=1e-9, max_iter=10_000).fit(x.numpy(), np.repeat(np.arange(N), shots))
+        model = Sklearn(C=c, tol=1e-9, solver="newton-cg").fit(x.numpy(), np.repeat(np.arange(N), shots))
         expected = model.decision_function(q.numpy())
         # The intercepts are free up to a constant over classes; softmax does not see it.
         gap = scores[i].numpy() - expected
