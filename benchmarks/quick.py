@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 TRAIN = [
     "data.per_class=10",
-    "data.size=32",
+    "data.size=16",
     "encoder.backbone=conv4",
-    "encoder.train_size=32",
-    "encoder.test_size=32",
+    "encoder.train_size=16",
+    "encoder.test_size=16",
     "encoder.epochs=1",
     "encoder.batch_size=128",
     "encoder.val_every=1",
