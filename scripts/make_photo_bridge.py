@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
+from syntrans.packages.extras import install_command
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos

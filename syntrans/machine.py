@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from syntrans.extras import EXTRAS, install_command
+from syntrans.packages.extras import EXTRAS, install_command
 from syntrans.provenance import PACKAGES, memory_gib, package_versions
 
 KNOWN_VLLM = ("0.32", "0.33")

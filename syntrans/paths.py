@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import EXTRAS, broken_import, not_here
+from syntrans.packages.extras import EXTRAS, broken_import, not_here
 
 _PACKAGE_DIR = Path(__file__).resolve().parent
 _SHIPPED_KINDS = ("prompts", "mining/configs", "training/configs")

@@ -24,9 +24,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.quick import add_quick
-from syntrans.extras import install_command
 from syntrans.images.image_set import ImageRef
 from syntrans.machine import facts
+from syntrans.packages.extras import install_command
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction.encoders.choose import open_image_encoder
 from syntrans_training.prediction.encoders.pipeline import encode_photos

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from syntrans.classes.entries import ClassEntry
 from syntrans.errors import SyntransError
-from syntrans.extras import is_here
 from syntrans.files.scratch import scratch_folder
 from syntrans.machine import Check
+from syntrans.packages.extras import is_here
 from syntrans.paths import is_hub_id, resolve_model
 from syntrans.tables import size_of
 from syntrans_mining.dry_run.plan import configured_models, model_line

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from syntrans.errors import EnvironmentProblem
-from syntrans.extras import install_command, is_here, require
 from syntrans.machine import Check, gpu_memory_gib
+from syntrans.packages.extras import install_command, is_here, require
 from syntrans.paths import is_hub_id
 from syntrans.provenance import package_versions
 from syntrans_mining.engines.workers.environment import worker_environment

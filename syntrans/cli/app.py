@@ -18,7 +18,7 @@ from syntrans.cli.on_demand import Commands
 from syntrans.cli.options import CONTEXT, Json, with_new_name
 from syntrans.console import prepare_streams, say, settle_stdout
 from syntrans.errors import INTERRUPTED, SyntransError, UsageError, in_one_line
-from syntrans.extras import of_missing_module
+from syntrans.packages.extras import of_missing_module
 
 app = typer.Typer(
     name="syntrans",

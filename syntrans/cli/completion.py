@@ -100,7 +100,7 @@ def facets(incomplete: str) -> list[str]:
 
 def installs(incomplete: str) -> list[str]:
     """What `syntrans install` knows."""
-    from syntrans.extras import EXTRAS
+    from syntrans.packages.extras import EXTRAS
 
     return _fitting(EXTRAS, incomplete)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, images_named
 from syntrans.console import say
 from syntrans.errors import UsageError
-from syntrans.extras import require
+from syntrans.packages.extras import require
 from syntrans.paths import files_of_runs, run_path
 from syntrans.runs.file_names import FLIER_REPORT, TRAIN_REPORT
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from syntrans.errors import InputError
-from syntrans.extras import require
 from syntrans.images.columns import IMAGES, LABELS, Columns
 from syntrans.images.decode import read_file
 from syntrans.images.folders import ALIASES
 from syntrans.images.reference import UNREADABLE, Contained, ImageRef, PassedOver, Picture
+from syntrans.packages.extras import require
 
 PREFIX = "hf://"
 

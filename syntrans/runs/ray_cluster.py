@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syntrans.errors import EnvironmentProblem
-from syntrans.extras import broken_import
+from syntrans.packages.extras import broken_import
 
 
 def join_cluster(address: str | None, cores: int) -> None:

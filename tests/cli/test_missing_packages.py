@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 
 from syntrans.cli.app import app
-from syntrans.extras import EXTRAS
+from syntrans.packages.extras import EXTRAS
 from syntrans.paths import shipped_dir
 
 # Runs every command line that it is given in one process in which some packages cannot be found.

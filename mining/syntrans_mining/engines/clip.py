@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import
 from syntrans.images.image_set import decode
-from syntrans.lean_imports import open_clip_for
+from syntrans.packages.extras import broken_import
+from syntrans.packages.lean_imports import open_clip_for, open_clip_tokenizer
 from syntrans.windows import clip_tokens
 from syntrans_mining.engines.long_texts import embed_windows
 
@@ -33,7 +33,7 @@ class ClipEncoder:
         try:
             # Wrong preprocessing is silent and costly, so both come from the same folder as the weights.
             self._model, self._preprocess = open_clip.create_model_from_pretrained(f"local-dir:{path}", device=device)
-            self._tokenizer = open_clip.get_tokenizer(f"local-dir:{path}")
+            self._tokenizer = open_clip_tokenizer(Path(path))
         # Whatever is wrong with a model, open_clip and torch say it by any of these.
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{path} does not load in open_clip: {type(error).__name__}: {error}") from error

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import
 from syntrans.files.input_files import read_model_json
-from syntrans.lean_imports import hidden
+from syntrans.packages.extras import broken_import
+from syntrans.packages.lean_imports import hidden
 from syntrans_mining.engines.long_texts import embed_windows
 
 if TYPE_CHECKING:

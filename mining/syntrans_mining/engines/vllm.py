@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syntrans.errors import InputError, ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.packages.extras import broken_import
 from syntrans_mining.engines.base import Request, Response
 from syntrans_mining.engines.chat import Chat
 from syntrans_mining.engines.workers.environment import apply_environment

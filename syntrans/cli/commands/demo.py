@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from syntrans.cli.inputs import WORLD, export_world
 from syntrans.cli.options import Out, Seed
 from syntrans.console import say
-from syntrans.extras import require
+from syntrans.packages.extras import require
 from syntrans.paths import artifacts_root, atomic_write_text, make_dir
 from syntrans.runs.file_names import SUMMARY
 from syntrans.runs.legs import Clock, Legs

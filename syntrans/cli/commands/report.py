@@ -105,7 +105,7 @@ def _figures(runs: list[Path], figure: str, settings: Settings, out: Path) -> di
 
     from syntrans.config import load_config
     from syntrans.errors import InputError
-    from syntrans.extras import require
+    from syntrans.packages.extras import require
     from syntrans.views.report.runs import trainings_of
 
     require("report --figure", "train")

@@ -31,7 +31,7 @@ def serve(
     Answers as `syntrans predict` does, on 127.0.0.1 alone. A corrected picture is copied into its class's folder below
     --support: it counts at once, and in every later predict. For programs: POST /predict; /docs lists the calls.
     """
-    from syntrans.extras import require
+    from syntrans.packages.extras import require
 
     require("serve", "serve", ("fastapi", "starlette", "uvicorn", "python_multipart"))
     from syntrans.config import from_values

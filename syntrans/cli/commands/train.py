@@ -24,7 +24,7 @@ from syntrans.cli.inputs import (
 from syntrans.cli.options import Config, Device, DryRun, Images, Out, Resume, Seed, Set, overrides
 from syntrans.console import say
 from syntrans.errors import UsageError
-from syntrans.extras import require
+from syntrans.packages.extras import require
 from syntrans.runs.file_names import TRAIN_REPORT
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from syntrans import __version__
 from syntrans.cli.app import run as cli
 from syntrans.cli.commands import install
 from syntrans.errors import EnvironmentProblem, UsageError
-from syntrans.extras import EXTRAS
+from syntrans.packages.extras import EXTRAS
 
 
 @pytest.fixture

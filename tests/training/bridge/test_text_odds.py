@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from syntrans_training.bridge.alpha_curve import alpha_curve
-from syntrans_training.bridge.text_odds import _measure, learn_text_odds
+from syntrans_training.bridge.text_odds import WRONG, _least_lost, _measure, _Tasks, learn_text_odds
 from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -130,3 +130,18 @@ def test_right_texts_lose_next_to_nothing_and_those_of_other_classes_a_point_at_
     assert right[worth] > right[None] - 0.7
     assert wrong[None] < points(Prototype()) - 5  # what they cost where nothing judges them
     assert wrong[worth] > points(Prototype()) - 1.5
+
+
+def test_texts_that_are_half_wrong_are_told_from_right_ones() -> None:
+    """Where right texts tell nearly all of a class, believing half-wrong ones costs more than a point."""
+
+    def tasks(slope: float, believed: float) -> _Tasks:
+        accuracies = believed + (0.7 - believed) * WRONG  # visual only has 0.7
+        return _Tasks(accuracies.repeat(9, 1), torch.full((9,), slope), torch.full((9,), 0.01))
+
+    right = tasks(1.0, 0.9)
+    odds = _least_lost((right, right), tasks(0.0, 0.3), tasks(0.55, 0.6), visual=0.7)
+    surely_right, half, surely_wrong = odds.wrong(torch.tensor([1.0, 0.55, 0.0]), torch.full((3,), 0.01))
+    assert surely_right < 0.1
+    assert half > 0.85
+    assert surely_wrong > 0.95

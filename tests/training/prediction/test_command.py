@@ -67,7 +67,7 @@ def test_without_a_sentence_encoder_pictures_alone_decide_unless_text_was_asked_
     support, query = write_task(tmp_path, shots=1, queries=1)
     monkeypatch.setattr(task, "open_image_encoder", lambda _ref: opened(LazyText("MiniLM", SentenceEncoder)))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    monkeypatch.setattr("syntrans.extras.is_here", lambda name: name != "tokenizers")
+    monkeypatch.setattr("syntrans.packages.extras.is_here", lambda name: name != "tokenizers")
     exit_code, rows, err = predict(capsys, "--support", support, "--query", query, "--text", text)
     assert (exit_code, len(rows)) == (code, 0 if code else 3)
     assert "run: syntrans install minilm" in err

@@ -16,7 +16,7 @@ from torch import nn
 
 from syntrans.errors import InputError, ModelLoadError
 from syntrans.files.input_files import read_json
-from syntrans.lean_imports import open_clip_for
+from syntrans.packages.lean_imports import open_clip_for
 from syntrans.paths import resolve_model
 
 

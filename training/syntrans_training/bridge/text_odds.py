@@ -1,8 +1,9 @@
 """How surely a task of the run's own pictures tells whether its texts are right: two numbers for every number of shots.
 
-Learned on val's tasks, with the texts of their classes and with those of other classes (docs/method.md (32a), (32b),
-text/task_alpha.py), once heads are trained and spreads measured, and kept in the note of vsbird.safetensors. With right
-texts pictures are also shown that scatter as novel ones may: alpha is the best on val's own, so there doubt is cheap.
+Learned on val's tasks, with the texts of their classes, with those of other classes, and with half of these
+(docs/method.md (32a), (32b), text/task_alpha.py), once heads are trained and spreads measured, and kept in the note of
+vsbird.safetensors. With right texts pictures are also shown that scatter as novel ones may: alpha is the best on val's
+own, so there doubt is cheap.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from syntrans_training.methods import Prototype
 from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
-from syntrans_training.text.class_vectors import derangement
+from syntrans_training.text.class_vectors import derangement, half_deranged
 from syntrans_training.text.task_alpha import HOME, Supports, TextOdds, TextWorth
 
 WRONG = torch.tensor([0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1])  # probabilities that accuracy is measured at
@@ -67,18 +68,22 @@ def learn_text_odds(
     if not missing:
         return
     text = texts.val(variant, bridges.choices[variant, missing[0]]["name_share"])
-    orders = torch.stack([torch.from_numpy(derangement(len(text), seed)) for seed in range(DRAWS)])
+    others, half = (
+        torch.stack([torch.from_numpy(order(len(text), seed)) for seed in range(DRAWS)])
+        for order in (derangement, half_deranged if len(text) >= 4 else derangement)  # of three no half is left
+    )
     pictures = bridges.phi(val.values)
     rest = pictures - class_means(pictures, val.labels)[val.labels]
     noisier = pictures + rest[torch.randint(len(rest), (len(rest),), generator=torch.Generator().manual_seed(0))]
     for shots in missing:
         of_task = torch.from_numpy(tasks[shots].classes)
-        shuffled = orders[torch.arange(len(of_task)) % DRAWS].gather(1, of_task)
-        shown = ((pictures, of_task), (noisier, of_task), (pictures, shuffled))
-        right, noisy, wrong = (_measure(bridges, x, text, tasks[shots], variant, named) for x, named in shown)
+        turn = torch.arange(len(of_task)) % DRAWS
+        shuffled, half_shuffled = (orders[turn].gather(1, of_task) for orders in (others, half))
+        shown = ((pictures, of_task), (noisier, of_task), (pictures, shuffled), (pictures, half_shuffled))
+        right, noisy, *wrong = (_measure(bridges, x, text, tasks[shots], variant, named) for x, named in shown)
         alone = {"": ScoredClassifier((Prototype(),), standard)}
         visual = score_episodes(alone, tasks[shots], n_classes=len(text), chunk=500)[""].accuracy.mean()
-        odds = _least_lost((right, noisy), wrong, visual=float(visual))
+        odds = _least_lost((right, noisy), *wrong, visual=float(visual))
         note.setdefault(ODDS, []).append({"variant": variant, "shots": shots, **asdict(odds)})
     checkpoint.save(path, tensors, note)
 
@@ -103,13 +108,13 @@ def _measure(
     return _Tasks(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _least_lost(right: tuple[_Tasks, ...], wrong: _Tasks, *, visual: float) -> TextOdds:
+def _least_lost(right: tuple[_Tasks, ...], wrong: _Tasks, half_wrong: _Tasks, *, visual: float) -> TextOdds:
     """The best rule by docs/method.md (32b)."""
     of_val = sum(float(one.accuracies[:, 0].mean()) for one in right)
 
     def cost(odds: TextOdds) -> float:
         of_right = (of_val - sum(one.by(odds) for one in right)) / len(right)
-        of_wrong = visual - wrong.by(odds)
-        return max(of_right, 0) + LITTLE * of_wrong + max(of_wrong - MAY_LOSE, 0)
+        of_wrong, of_half = (visual - one.by(odds) for one in (wrong, half_wrong))
+        return max(of_right, 0) + LITTLE * of_wrong + sum(max(lost - MAY_LOSE, 0) for lost in (of_wrong, of_half))
 
     return min((TextOdds(*numbers) for numbers in product(THRESHOLDS, SHARPNESSES)), key=cost)

@@ -3,7 +3,7 @@
 import importlib.util
 
 from syntrans.errors import EnvironmentProblem
-from syntrans.extras import install_command
+from syntrans.packages.extras import install_command
 from syntrans.paths import resolve_model
 from syntrans_training.config.train import TrainConfig
 

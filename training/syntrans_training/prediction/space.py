@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.packages.extras import broken_import
 from syntrans_training.prediction.class_model import ClassModel
 from syntrans_training.prediction.shapes import Float, Int
 

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
 from syntrans.files.input_files import read_model_json
 from syntrans.files.sealed_parquet import read_sealed, write_sealed
-from syntrans.lean_imports import hidden, open_clip_for
+from syntrans.packages.lean_imports import hidden, open_clip_for, open_clip_tokenizer
 from syntrans.paths import artifacts_root, resolve_model
 from syntrans.progress import say, track
 from syntrans.windows import clip_tokens, long_texts, mean_vectors, windows
@@ -110,7 +110,7 @@ def open_text_encoder(ref: str) -> TextEncoder:
     if not weights:
         raise ModelLoadError(f"{ref}: no *.safetensors in the folder; other weight formats are not loaded")
     encoder = TextEncoder(_name(folder), _revision(folder, weights), cache(partial(_load, ref, folder)))
-    if not _cache_files(_cache_folder(encoder.revision)):
+    if not _is_cached(encoder.revision):
         encoder.model()
     return encoder
 
@@ -143,10 +143,8 @@ def _open_clip(folder: Path) -> TextModel:
     """The text tower of a CLIP."""
     import torch
 
-    open_clip = open_clip_for(folder)
-    source = f"local-dir:{folder.resolve()}"
-    model = open_clip.create_model(source).float().eval()
-    tokenizer = open_clip.get_tokenizer(source)
+    model = open_clip_for(folder).create_model(f"local-dir:{folder.resolve()}").float().eval()
+    tokenizer = open_clip_tokenizer(folder)
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -195,17 +193,21 @@ def _cache_folder(revision: str, cache: Path | None = None) -> Path:
     return (cache or artifacts_root() / "cache" / "text") / revision
 
 
-def _cache_files(folder: Path) -> list[Path]:
+def _is_cached(revision: str) -> bool:
+    """Whether the cache has vectors of an encoder."""
     try:
-        return sorted(folder.glob("*.parquet"))
-    except OSError as error:  # Python 3.11 raises it where the folder may not be read; later ones name no file
-        say(f"cache passed over: {folder} ({error.strerror})")
-        return []
+        return any(_cache_folder(revision).glob("*.parquet"))
+    except OSError:  # of a folder that may not be read, by Python 3.11; `_read_cache` says it
+        return False
 
 
 def _read_cache(folder: Path, read: dict[Path, dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
     """The vectors of all files; those of new ones are added to `read`."""
-    files = _cache_files(folder)
+    try:
+        files = sorted(folder.glob("*.parquet"))
+    except OSError as error:
+        say(f"cache passed over: {folder} ({error.strerror})")
+        return {}
     for path in files:
         if path not in read:
             read[path] = _read_file(path)

@@ -19,8 +19,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from syntrans.errors import EnvironmentProblem, InputError, ModelLoadError
-from syntrans.extras import broken_import
 from syntrans.images.image_set import decode
+from syntrans.packages.extras import broken_import
 from syntrans_mining.engines.base import Message, Picture, Request, Response
 from syntrans_mining.engines.picture_size import fit
 from syntrans_mining.engines.server.answers import read_answer, read_models

@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 
-from syntrans.lean_imports import hidden
+from syntrans.packages.lean_imports import hidden
 from syntrans_mining.engines.workers.environment import LOG_VARIABLE, RUN_VARIABLE, apply_environment
 from syntrans_mining.engines.workers.worker import redirect_output
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import EnvironmentProblem, UsageError
-from syntrans.extras import broken_import, install_command, is_here, require
+from syntrans.packages.extras import broken_import, install_command, is_here, require
 from syntrans_training.prediction.encoders.minilm import SentenceEncoder
 from syntrans_training.prediction.encoders.onnx import OnnxEncoder, photo_file
 from syntrans_training.prediction.encoders.pipeline import ImageEncoder

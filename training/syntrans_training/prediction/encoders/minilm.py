@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import, require
+from syntrans.packages.extras import broken_import, require
 from syntrans.paths import resolve_model
 from syntrans.progress import say
 from syntrans.windows import long_texts, mean_vectors, windows

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from syntrans.errors import ModelLoadError
-from syntrans.extras import broken_import
+from syntrans.packages.extras import broken_import
 from syntrans_training.prediction.shapes import Float, UInt8
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syntrans.errors import EnvironmentProblem
-from syntrans.extras import EXTRAS, broken_import, is_here, not_here, of_missing_module, require
+from syntrans.packages.extras import EXTRAS, broken_import, is_here, not_here, of_missing_module, require
 
 
 def test_a_package_is_looked_for_and_not_imported() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syntrans.lean_imports import hidden
+from syntrans.packages.lean_imports import hidden
 
 
 def run(program: str, *arguments: object) -> str:
@@ -20,7 +20,7 @@ def run(program: str, *arguments: object) -> str:
 
 def test_a_hidden_package_cannot_be_imported_inside_and_can_afterwards() -> None:
     assert run("""
-from syntrans.lean_imports import hidden
+from syntrans.packages.lean_imports import hidden
 with hidden("colorsys"):
     try:
         import colorsys
@@ -48,20 +48,24 @@ def test_a_clip_opens_without_transformers_and_one_with_a_text_tower_of_theirs_a
         """
 import json, sys
 from pathlib import Path
-from syntrans.lean_imports import open_clip_for
+from syntrans.packages.lean_imports import open_clip_for, open_clip_tokenizer
 from syntrans.paths import resolve_model
 
 clip, other = resolve_model("package:syntrans_world/weights/clip"), Path(sys.argv[1])
 open_clip_for(clip).create_model(f"local-dir:{clip}")
 print("transformers" in sys.modules)
+open_clip_tokenizer(clip)(["a bird"])
+print("sklearn" in sys.modules)
 
 from transformers import BertConfig
 BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64).save_pretrained(other)
 config = json.loads((clip / "open_clip_config.json").read_text(encoding="utf-8"))
 shape = {**config["model_cfg"], "text_cfg": {"hf_model_name": str(other), "hf_model_pretrained": False}}
 (other / "open_clip_config.json").write_text(json.dumps({**config, "model_cfg": shape}), encoding="utf-8")
-print(type(open_clip_for(other).model.CustomTextCLIP(**shape).text.transformer).__name__)
+package = open_clip_for(other)
+text = package.model.CustomTextCLIP(**shape).text
+print(type(text.transformer).__name__, type(text) is package.hf_model.HFTextEncoder)
 """,
         tmp_path,
     )
-    assert answer.split() == ["False", "BertModel"]
+    assert answer.split() == ["False", "False", "BertModel", "True"]
