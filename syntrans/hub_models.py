@@ -96,7 +96,7 @@ def _fetched(repo: str, revision: str | None) -> Path:
 
     try:
         names = [file.rfilename for file in HfApi().model_info(repo, revision=revision).siblings or ()]
-    except Exception as error:
+    except Exception as error:  # the Hub's and the network's errors have no base in common
         raise OSError(f"{type(error).__name__}: {error}") from error
     pipeline = None
     if INDEX in names:
