@@ -109,8 +109,10 @@ def measure(run: TrainedRun, main: str, shots: int, domain: Domain, tasks: Episo
     }
     for level, judged in ends.items():
         assert judged is not None
-        multiple = float((judged.slope * judged.precision / space.metric.precision).mean())
-        figures |= {f"α, {level}": equal_alpha(alpha, multiple), f"slope, {level}": float(judged.slope.mean())}
+        assert judged.precision is not None
+        slope = torch.as_tensor(judged.slope)
+        multiple = float((slope * judged.precision / space.metric.precision).mean())
+        figures |= {f"α, {level}": equal_alpha(alpha, multiple), f"slope, {level}": float(slope.mean())}
     return figures
 
 

@@ -27,7 +27,8 @@ from syntrans_training.evaluation.evaluate import open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods.base import LinearClassifiers, accuracy
-from syntrans_training.text.task_alpha import SLOPES, STEPS, Judged
+from syntrans_training.modules.fusion import TaskFusion
+from syntrans_training.text.task_alpha import SLOPES, STEPS
 
 WRONG = torch.tensor([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # probabilities tried
 # of right texts: whether as on val, exactness (33), slope
@@ -56,8 +57,9 @@ def measure(kind: Kind) -> Draw:
         true = F.one_hot((SLOPES.exp() - slope).abs().argmin(), len(SLOPES)).float()
         none = F.one_hot(torch.tensor(len(STEPS) // 2), len(STEPS)).float()
         shares = torch.cat([(1 - WRONG).unsqueeze(1) * true, WRONG.unsqueeze(1) * none], 1)
-        mixed = [worth.average(kind.of_val.alpha, 1, share.expand(len(classes), -1)) for share in shares]
-        accuracies.append(torch.stack([_reached(kind, Judged(*one, torch.zeros_like(one[0]))) for one in mixed], 1))
+        nowhere = torch.zeros(len(classes), 1, visual.shape[-1])
+        mixed = [worth.average(kind.of_val.alpha, 1, share.expand(len(classes), -1), nowhere) for share in shares]
+        accuracies.append(torch.stack([_reached(kind, one) for one in mixed], 1))
     return Draw(
         not kind.name.endswith(", shuffled"),
         kind.best,
@@ -66,10 +68,10 @@ def measure(kind: Kind) -> Draw:
     )
 
 
-def _reached(kind: Kind, judged: Judged) -> Tensor:
+def _reached(kind: Kind, judged: TaskFusion) -> Tensor:
     head, support = kind.of_val.head, kind.support
     weights = head.both_weights(support.mean(2), kind.of_val.semantic[kind.classes], kind.of_val.space, shots=1)
-    fused = LinearClassifiers(*head.classify(weights, shots=1, alpha=kind.of_val.alpha, **vars(judged)))
+    fused = LinearClassifiers(*head.classify(weights, shots=1, alpha=kind.of_val.alpha, of_task=judged))
     return accuracy(fused.scores(kind.query))
 
 

@@ -1,6 +1,7 @@
 """Learn the prior of the fusion of a task (`DOMAINS` of text/task_alpha.py, or `HOME`) over kinds of domain.
 
-python benchmarks/training/fusion_prior.py --home RUN ... --away RUN PICTURES DESCRIPTORS ... [--episodes N] [--quick]
+python benchmarks/training/fusion_prior.py --home RUN ... --away RUN PICTURES DESCRIPTORS ... [--episodes N]
+    [--changed NAME=VALUE ...] [--quick]
 
 RUN is a folder of `syntrans train`; its val classes, and those of PICTURES, which must be no novel classes of anybody,
 are four kinds of domain each (fusion.py), by every number of shots. A kind's loss is how far the inductive level stays
@@ -8,6 +9,7 @@ below what is best there without looking at the task: alpha of val or the 1/K ru
 noisier pictures, alpha of val or visual only with texts half shuffled, visual only with shuffled ones. Half a point is
 allowed, and a whole one with shuffled texts. The mean square of what is lost beyond that is made smaller number by
 number, each times 0.85 or 1.18, until none helps. Without --away the prior of a run's own pictures is learned so.
+--changed learns nothing: it prints what every number of the prior is worth that is to be changed so, at one shot.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,6 +110,16 @@ def total(every: list[Kind], prior: DomainPrior) -> float:
     return float(np.square(np.maximum(beyond, 0)).mean())
 
 
+def at_one_shot(every: list[Kind], prior: DomainPrior) -> str:
+    """Mean losses of the four kinds of domain."""
+    kinds = ("", ", noisier", ", half shuffled", ", shuffled")
+    by_kind = {name: loss for name, loss in losses(every, prior).items() if ", 1-shot " in name}
+    means = (
+        np.mean([v for name, v in by_kind.items() if name.endswith(("home" + kind, "away" + kind))]) for kind in kinds
+    )
+    return "".join(f"{mean:8.2f}" for mean in means)
+
+
 def learn(every: list[Kind], prior: DomainPrior) -> DomainPrior:
     """The prior that is better than all that differ from it by one step of one number."""
     least, moved = total(every, prior), True
@@ -130,6 +143,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, nargs="+", default=[], metavar="RUN")
     parser.add_argument("--away", nargs=3, action="append", default=[], metavar=("RUN", "PICTURES", "DESCRIPTORS"))
     parser.add_argument("--episodes", type=int, default=300)
+    parser.add_argument("--changed", nargs="+", default=[], metavar="NAME=VALUE")
     add_quick(parser)
     given = parser.parse_args()
     size = (DRAWS, 4) if given.quick else (given.episodes, 15)
@@ -143,7 +157,15 @@ def main() -> int:
         every += kinds(
             run, "away", open_evaluated_split(run, descriptors=Path(descriptors), views=False, data=data), *size
         )
-    prior = learn(every, DOMAINS if given.away else HOME)
+    prior = DOMAINS if given.away else HOME
+    if given.changed:
+        print(f"{'as it ships':<20}{at_one_shot(every, prior)}")
+        for one in given.changed:
+            name, _, value = one.partition("=")
+            number: Any = float(value)
+            print(f"{one:<20}{at_one_shot(every, replace(prior, **{name: number}))}")
+        return 0
+    prior = learn(every, prior)
     for name, loss in losses(every, prior).items():
         print(f"{name:<44}{loss:8.2f}")
     print(prior)

@@ -1,6 +1,7 @@
 """What a text is worth in a task: seen in its supports alone, anchored at val."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -153,7 +154,7 @@ def test_of_two_classes_the_slope_is_judged_too() -> None:
 def test_texts_that_are_all_alike_are_no_number_that_is_not_finite() -> None:
     _, supports, _ = tasks(1)
     for text in (torch.ones(E, N, D), torch.zeros(E, N, D)):
-        assert all(part.isfinite().all() for part in vars(judge(supports, text)).values())
+        assert all(torch.as_tensor(part).isfinite().all() for part in vars(judge(supports, text)).values())
 
 
 def test_how_exactly_a_task_tells_the_slope_does_not_depend_on_how_alike_its_directions_are() -> None:
@@ -184,8 +185,19 @@ def test_how_a_task_is_judged_depends_on_no_other_task(worth: TextWorth) -> None
     whole = judge(supports, text, worth)
     for i in range(3):
         alone = judge(supports[i : i + 1], text[i : i + 1], worth)
-        for name, part in vars(alone).items():
-            torch.testing.assert_close(getattr(whole, name)[i : i + 1], part, rtol=1e-4, atol=1e-5)
+        assert alone.cosine == whole.cosine
+        for name in ("slope", "precision", "offset", "believed"):
+            torch.testing.assert_close(getattr(whole, name)[i : i + 1], getattr(alone, name), rtol=1e-4, atol=1e-5)
+
+
+def test_cosines_of_phi_count_in_another_domain_alone_and_texts_of_other_classes_have_no_part_in_them() -> None:
+    right, wrong = (judged(5, classes=20, slope=slope) for slope in (1.0, 0.0))
+    assert right.cosine == wrong.cosine == WORTH.prior(0.5, 5).cosine == DOMAINS.cosine > 0
+    assert right.believed.min() > 0.6
+    assert wrong.believed.max() < 0.1
+    text, supports, _ = tasks(5)
+    for at_home in (replace(WORTH, domains=HOME), LEARNED):
+        assert judge(supports, text, at_home).cosine == 0
 
 
 def test_moments_of_many_pictures_are_those_they_were_drawn_with() -> None:
@@ -229,6 +241,17 @@ def test_no_query_enters_the_weights_of_the_first_two_levels(method: Callable[..
         alone = level.scores(supports, queries[:, :1], classes)
         torch.testing.assert_close(permuted, before[:, order], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(alone, before[:, :1], rtol=1e-4, atol=1e-4)
+
+
+def test_shares_of_queries_are_those_of_the_model_without_cosines(method: Callable[..., SynTrans]) -> None:
+    inductive, supports, queries, classes = shown(method)
+    without = replace(WORTH, domains=replace(DOMAINS, cosine=0.0))
+    plain = copy(inductive)
+    plain.worth = without
+    both = [TransductiveSynTrans(one).scores(supports, queries, classes) for one in (inductive, plain)]
+    torch.testing.assert_close(*both, rtol=0, atol=0)
+    alone = [one.scores(supports, queries, classes) for one in (inductive, plain)]
+    assert (alone[0] - alone[1]).abs().max() > 0.5
 
 
 def test_the_transductive_level_learns_from_the_queries_and_is_better_for_it(method: Callable[..., SynTrans]) -> None:

@@ -200,7 +200,7 @@ def semantic_on_base(head: VSBird, task: HeadProblem, config: HeadTrainingConfig
         batch = tasks.draw(2**31 + number, without.held_out_mask)  # a step that training does not reach
         memory = head.build_memory(without)
         semantic = head.semantic_weights(head.base_text[batch.classes], memory)
-        weights = Weights(semantic, semantic, memory.metric.precision)  # pictures have no part
+        weights = Weights(semantic, semantic, memory)  # pictures have no part
         weight, bias = head.classify(weights, shots=task.shots, alpha=1.0)
         answers = (batch.query @ (weight @ memory.metric.transform).mT + bias.unsqueeze(1)).argmax(-1)
         n = batch.classes.shape[1]

@@ -102,7 +102,7 @@ def _measure(
         shown = Supports(projected[torch.from_numpy(part.support)].mean(2), semantic[its_named], shots)
         weights = head.both_weights(shown.mean, shown.semantic, memory, shots=shots)
         doubted = [worth.doubted(alpha, shots, probability.expand(len(its_named))) for probability in WRONG]
-        linear = [head.classify(weights, shots=shots, alpha=alpha, **vars(judged)) for judged in doubted]
+        linear = [head.classify(weights, shots=shots, alpha=alpha, of_task=judged) for judged in doubted]
         query = projected[torch.from_numpy(part.query).flatten(1)]
         parts.append((accuracies_of(linear, query), *worth.slope(shown)))
     return _Tasks(*(torch.cat(column) for column in zip(*parts, strict=True)))

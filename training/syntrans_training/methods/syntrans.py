@@ -14,8 +14,9 @@ from torch import Tensor
 
 from syntrans_training.methods.base import LinearClassifiers, LinearMethod, ReadsSupports, SupportReader
 from syntrans_training.modules.evidence_of_val import EvidenceOfVal
+from syntrans_training.modules.fusion import AS_ON_VAL, TaskFusion
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
-from syntrans_training.text.task_alpha import Judged, Supports, TextWorth
+from syntrans_training.text.task_alpha import Supports, TextWorth
 
 ROUNDS = 8  # of expectation and maximisation; nothing moves after about six
 
@@ -142,7 +143,7 @@ class SynTrans(LinearMethod):
         return self._of_val[shots]
 
     @torch.no_grad()
-    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> Judged | None:
+    def judge(self, support: Float[Tensor, "e n k d"], classes: Int[Tensor, "e n"]) -> TaskFusion | None:
         """How every task is fused; None where alpha of val stands."""
         within = self.within
         return within.judge(within.read(self.space.project(support), classes), classes)
@@ -160,7 +161,7 @@ class SynTransWithin(ReadsSupports):
     def __init__(self, method: SynTrans) -> None:
         self.method, self.reader = method, method.reader
 
-    def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> Judged | None:
+    def judge(self, reading: Reading, classes: Int[Tensor, "e n"]) -> TaskFusion | None:
         """How every task is fused; None where alpha of val stands."""
         of = self.method
         if of.worth is None:
@@ -176,8 +177,8 @@ class SynTransWithin(ReadsSupports):
         if judged is None and of.head.fusion == "evidence":
             return LinearClassifiers(*of.of_val(shots)(reading.mean, reading.visual, classes))
         weights = of.head.both_weights(reading.mean, of.semantic[classes], of.space, shots=shots, visual=reading.visual)
-        of_task = {} if judged is None else vars(judged)
-        return LinearClassifiers(*of.head.classify(weights, shots=shots, alpha=of.alpha, **of_task))
+        of_task = judged or AS_ON_VAL
+        return LinearClassifiers(*of.head.classify(weights, shots=shots, alpha=of.alpha, of_task=of_task))
 
 
 class TransductiveSynTrans:
@@ -227,7 +228,7 @@ class TransductiveWithin:
     @torch.no_grad()
     def settle(
         self, support: Float[Tensor, "e n k d"], query: Float[Tensor, "e m d"], classes: Int[Tensor, "e n"]
-    ) -> tuple[Float[Tensor, "e m n"], Judged]:
+    ) -> tuple[Float[Tensor, "e m n"], TaskFusion]:
         """The scores, and how the tasks are fused in the end."""
         head, memory, alpha = self.inductive.head, self.inductive.space, self.inductive.alpha
         shots = support.shape[2]
@@ -236,10 +237,10 @@ class TransductiveWithin:
         counts = torch.full_like(shown.mean[..., :1], shots)
         supports, seen = shown, counts
         for _ in range(ROUNDS):
-            judged = self.worth.judge(alpha, supports)
+            judged = replace(self.worth.judge(alpha, supports), cosine=0.0)  # shares are to be those of the model alone
             # What the generator adds to the mean of the supports is added to the mean of all pictures.
             moved = replace(weights, visual=weights.visual + supports.mean - shown.mean)
-            weight, bias = head.classify(moved, shots=seen, alpha=alpha, variance_shots=supports.shots, **vars(judged))
+            weight, bias = head.classify(moved, shots=seen, alpha=alpha, variance_shots=supports.shots, of_task=judged)
             scores = weight @ query.mT + bias.unsqueeze(-1)  # a class a row: a third faster than a query a row
             probabilities = scores.softmax(1)
             seen = counts + probabilities.sum(-1, keepdim=True)
@@ -273,7 +274,7 @@ class ImaginedSynTrans(LinearMethod):
         # What the generator adds to the mean of the supports is added to the mean of all.
         weights, judged = replace(weights, visual=weights.visual + average - mean), ours.judge(support, classes)
         weight, bias = ours.head.classify(
-            weights, shots=shots + worth, alpha=ours.alpha, variance_shots=shots + worth.mean(1, keepdim=True),
-            **({} if judged is None else vars(judged)),
+            weights, shots=shots + worth, alpha=ours.alpha, of_task=judged or AS_ON_VAL,
+            variance_shots=shots + worth.mean(1, keepdim=True),
         )  # fmt: skip
         return LinearClassifiers(weight @ ours.space.metric.transform, bias)

@@ -8,10 +8,31 @@ alpha 0 is visual only, alpha 1 semantic only. `fused_cosine` gives the same log
 a whole grid of alphas costs one pass over the queries.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TaskFusion:
+    """How the classes of E tasks are fused, beside alpha (text/task_alpha.py); as it stands, as alpha alone has it.
+
+    `slope`: what the texts' predictions are multiplied by; `precision`: theirs, that of the head if None, direction by
+    direction; `offset`: where all pictures of a task lie, which no class is told by; `cosine`: nats that a cosine of 1
+    is worth, and `believed` how much a text tells there (modules/cosine_expert.py).
+    """
+
+    slope: float | Float[Tensor, "e 1 d"] = 1.0
+    precision: Float[Tensor, "e 1 d"] | None = None
+    offset: float | Float[Tensor, "e 1 d"] = 0.0
+    believed: float | Float[Tensor, "e 1 1"] = 1.0
+    cosine: float = 0.0
+
+
+AS_ON_VAL = TaskFusion()
 
 
 def fuse(

@@ -5,12 +5,22 @@ reconstructor, the text gate, the fusion.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from syntrans_training.modules.fusion import add, evidence_variance, fuse, fuse_evidence, gated_alpha
+from syntrans_training.modules.cosine_expert import CosineExpert, cosine_expert
+from syntrans_training.modules.fusion import (
+    AS_ON_VAL,
+    TaskFusion,
+    add,
+    evidence_variance,
+    fuse,
+    fuse_evidence,
+    gated_alpha,
+)
 from syntrans_training.modules.generator import VisualWeightGenerator
 from syntrans_training.modules.reconstructor import SemanticWeightReconstructor
 from syntrans_training.modules.shared_space import Metric
@@ -20,20 +30,6 @@ from syntrans_training.modules.text_gate import TextGate
 FUSIONS = ("evidence", "convex", "additive")
 HIDDEN = 64  # units of the reconstructor's residual network: few, since there are few base classes
 SHARPNESS = 10.0  # of cosines, where the fusion makes unit weights
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of the classes of E episodes in the shared space, from their pictures and from their texts.
-
-    `precision` and `gate` are the semantic weights': how exact they are in units of one picture, and how far each
-    class's text is believed, in (0, 1].
-    """
-
-    visual: Float[Tensor, "e n d"]
-    semantic: Float[Tensor, "e n d"]
-    precision: Float[Tensor, " d"]
-    gate: float | Float[Tensor, "e n 1"] = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,23 @@ class BaseClassMemory:
     def project(self, phi: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Pictures in the shared space."""
         return phi @ self.metric.transform.T
+
+    @cached_property
+    def cosine_expert(self) -> CosineExpert:
+        """What classifies by cosines of phi, for pictures of another domain."""
+        return cosine_expert(self.metric.transform, self.weights)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the classes of E episodes in the space of `memory`, from their pictures and from their texts; `gate`:
+    how far each class's text is believed, in (0, 1].
+    """
+
+    visual: Float[Tensor, "e n d"]
+    semantic: Float[Tensor, "e n d"]
+    memory: BaseClassMemory
+    gate: float | Float[Tensor, "e n 1"] = 1.0
 
 
 class VSBird(nn.Module):
@@ -179,9 +192,9 @@ class VSBird(nn.Module):
 
         `visual`: the visual ones, where they are known.
         """
-        visual, precision = self.visual_weights(mean, memory) if visual is None else visual, memory.metric.precision
-        gate = 1.0 if self.text_gate is None else self.text_gate(mean, semantic, precision, shots)
-        return Weights(visual, semantic, precision, gate)
+        visual = self.visual_weights(mean, memory) if visual is None else visual
+        gate = 1.0 if self.text_gate is None else self.text_gate(mean, semantic, memory.metric.precision, shots)
+        return Weights(visual, semantic, memory, gate)
 
     def classify(
         self,
@@ -189,27 +202,29 @@ class VSBird(nn.Module):
         *,
         shots: float | Float[Tensor, "e n 1"],
         alpha: float | Float[Tensor, "e 1 1"],
-        slope: float | Float[Tensor, "e 1 d"] = 1.0,
-        precision: Float[Tensor, "e 1 d"] | None = None,
-        offset: float | Float[Tensor, "e 1 d"] = 0.0,
+        of_task: TaskFusion = AS_ON_VAL,
         variance_shots: float | Float[Tensor, "e 1 1"] | None = None,
     ) -> tuple[Float[Tensor, "e n d"], Float[Tensor, "e n"]]:
         """Classifiers, weights and biases: scores are z @ w + b of projected queries z.
 
-        They are log-likelihoods in nats, but for a number that all classes share, where the fusion is `evidence`.
-        `slope` multiplies what the texts say, `precision` stands in for that of the head, and `offset` is where the
-        task's pictures lie (text/task_alpha.py). Where `shots` differ by class, `variance_shots` is the number that all
-        classes' variance is of: with its own, the largest class would draw all queries to itself (`evidence` alone).
+        They are log-likelihoods in nats, but for a number that all classes share, where the fusion is `evidence` (and
+        `of_task` adds no cosines). Where `shots` differ by class, `variance_shots` is the number that all classes'
+        variance is of: with its own, the largest class would draw all queries to itself (`evidence` alone).
         """
+        slope = of_task.slope
         if self.fusion == "evidence":
-            precision = weights.precision if precision is None else precision
+            precision = weights.memory.metric.precision if of_task.precision is None else of_task.precision
             mean, variance = fuse_evidence(
                 weights.visual, slope * weights.semantic, precision,
-                shots=shots, alpha=alpha, gate=weights.gate, offset=offset,
+                shots=shots, alpha=alpha, gate=weights.gate, offset=of_task.offset,
             )  # fmt: skip
             if variance_shots is not None:
                 variance = evidence_variance(precision, shots=variance_shots, alpha=alpha)
             weight, bias = mean / variance, -(mean.square() / variance).sum(-1) / 2
+            if of_task.cosine:
+                parts = weights.visual, weights.semantic
+                cosines = weights.memory.cosine_expert.weights(*parts, shots=shots, believed=of_task.believed)
+                weight = weight + of_task.cosine * cosines
         else:
             # One for all directions.
             gate = weights.gate * (slope if isinstance(slope, float) else slope.mean(-1, keepdim=True))

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from syntrans_training.modules.fusion import TaskFusion
 from syntrans_training.modules.shared_space import Phi
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
 from syntrans_training.prediction.class_means import ROUNDS, SCALE, beliefs
 from syntrans_training.prediction.shapes import Float, Int, Real
-from syntrans_training.text.task_alpha import ClassSpread, Judged, Supports, TextWorth
+from syntrans_training.text.task_alpha import ClassSpread, Supports, TextWorth
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class TrainedBridge:
         sums: Float[np.ndarray, "c r"],
         counts: Real[np.ndarray, "c 1"],
         text: Float[np.ndarray, "c r"],
-    ) -> Judged | None:
+    ) -> TaskFusion | None:
         """How pictures with these sums and numbers by class are fused."""
         seen = counts[:, 0] > 0
         if self.worth is None or seen.sum() < 2:
@@ -98,7 +99,7 @@ class TrainedBridge:
         shots: int,
         seen: Float[np.ndarray, "n 1"] | None = None,
         *,
-        judged: Judged | None = None,
+        judged: TaskFusion | None = None,
         pictures: float | None = None,
     ) -> tuple[Float[np.ndarray, "n r"], Float[np.ndarray, " n"]]:
         """Weights and biases of classes from means and texts, which give `ClassModel.scores`.
@@ -106,16 +107,16 @@ class TrainedBridge:
         The means are those of `pictures`, by default of `shots`: the more, the less the text weighs beside them. With
         `seen` they are what remains without the text, whose place in a class that is not seen is empty too.
         """
+        fused = TaskFusion(slope=float(self.reads_text)) if judged is None else judged
         with torch.inference_mode():
             mean, semantic = _tensor(means)[None], _tensor(text)[None]
             weights = self.head.both_weights(mean, semantic, self.memory, shots=shots)
             if seen is not None:
                 there = _tensor(seen)
-                visual = weights.visual * there + (0.0 if judged is None else judged.offset[0]) * (1 - there)
+                visual = weights.visual * there + fused.offset * (1 - there)
                 weights = replace(weights, visual=visual, semantic=torch.zeros_like(weights.semantic))
-            fused = {"slope": float(self.reads_text)} if judged is None else vars(judged)
             count = shots if pictures is None else pictures
-            weight, bias = self.head.classify(weights, shots=count, alpha=self.alpha, **fused)
+            weight, bias = self.head.classify(weights, shots=count, alpha=self.alpha, of_task=fused)
             factor = self.temperature / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
@@ -137,7 +138,7 @@ class BridgeClasses:
     shots: int
     unlabelled: Float[np.ndarray, "c r"]
     worth: Float[np.ndarray, "c 1"]
-    judged: Judged | None
+    judged: TaskFusion | None
     purity: float = 1.0
 
     @property
@@ -178,7 +179,7 @@ class BridgeClasses:
         self, z: Float[np.ndarray, "n r"], weight: Float[np.ndarray, " n"] | float = 1.0
     ) -> "BridgeClasses":
         """See `ClassModel`."""
-        moved = self
+        moved = replace(self, judged=_of_the_model(self.judged))
         for _ in range(ROUNDS):
             belief, worth = beliefs(moved.scores(z), weight)
             mass, sums = belief.sum(0)[:, None], belief.T @ z
@@ -187,7 +188,7 @@ class BridgeClasses:
                 unlabelled=(sums / np.maximum(mass, 1e-12)).astype(np.float32),
                 worth=worth.astype(np.float32),
                 purity=float(np.square(belief).sum() / max(belief.sum(), 1e-12)),
-                judged=self.bridge.judge(self.sums + sums, self.counts + mass, self.text),
+                judged=_of_the_model(self.bridge.judge(self.sums + sums, self.counts + mass, self.text)),
             )
         return moved
 
@@ -202,7 +203,7 @@ class BridgeClasses:
         """Where the text has the mean of every class among the pictures of this task."""
         if self.judged is None:
             return self.text
-        return _array(self.judged.slope[0] * _tensor(self.text) + self.judged.offset[0])
+        return _array((self.judged.slope * _tensor(self.text)[None] + self.judged.offset)[0])
 
     @property
     def _pictures(self) -> Float[np.ndarray, "c 1"]:
@@ -241,6 +242,11 @@ def alpha_without_text(alpha: float, spread: ClassSpread) -> float:
     left = float((1 - explained).clamp(min=0) @ telling / telling.sum())
     odds = left * min(1.0, 2 * alpha) / max(min(1.0, 2 - 2 * alpha), 1e-6)
     return odds / 2 if odds < 1 else 1 - 1 / (2 * odds)
+
+
+def _of_the_model(judged: TaskFusion | None) -> TaskFusion | None:
+    """Without cosines: the shares of unlabelled pictures are to be those of the two-covariance model."""
+    return None if judged is None else replace(judged, cosine=0.0)
 
 
 def _linear(

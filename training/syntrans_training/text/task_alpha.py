@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from syntrans_training.modules.fusion import TaskFusion
 from syntrans_training.modules.whiten import class_means
 
 RANKS = (0, 4, 8, 16, 32, 64, 128)  # directions by falling spread, in groups that share their variances
@@ -50,23 +51,25 @@ class DomainPrior:
     of the offset; `exact`: how much more exactly texts tell a class than on val, since novel classes lie closer
     together and scatter more; `alike`: how far the spread of direction j of classes of no text is drawn to that of
     all directions; `decision`: what the slope's likelihood counts, since a text that is half believed does harm;
+    `cosine`: nats that a cosine of 1 is worth (modules/cosine_expert.py);
     `own`: pictures lie where val's lie, and right texts tell as much as the head has it; `odds`: of such pictures, how
     surely a task tells whether its texts are right.
     """
 
-    mixed_up: float = 0.3
+    mixed_up: float = 0.25
     others: float = 0.42
-    slope: float = 0.2
+    slope: float = 0.24
     elsewhere: float = 1.5
-    exact: float = 1.25
-    alike: float = 0.65
+    exact: float = 1.06
+    alike: float = 0.55
     decision: float = 1.7
+    cosine: float = 10.0
     own: bool = False
     odds: TextOdds | None = None
 
 
 DOMAINS = DomainPrior()
-HOME = DomainPrior(mixed_up=0.25, slope=0.1, exact=1.0, decision=1.4, own=True)
+HOME = DomainPrior(slope=0.1, exact=1.0, alike=0.65, decision=1.4, cosine=0.0, own=True)
 
 
 @dataclass(frozen=True)
@@ -118,17 +121,6 @@ class Supports:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How E tasks are fused beside val's alpha: `slope`, what their texts' predictions are multiplied by, and their
-    `precision`, direction by direction; `offset`, where all pictures of a task lie, which no class is told by.
-    """
-
-    slope: Float[Tensor, "e 1 d"]
-    precision: Float[Tensor, "e 1 d"]
-    offset: Float[Tensor, "e 1 d"]
-
-
-@dataclass(frozen=True)
 class TextWorth:
     """What the texts of tasks of any domain are worth beside val's; `spread` is val's, `precision` the head's [d]."""
 
@@ -136,18 +128,18 @@ class TextWorth:
     precision: Float[Tensor, " d"]
     domains: DomainPrior = DOMAINS
 
-    def prior(self, alpha: float, shots: float, *, tasks: int = 1) -> Judged:
+    def prior(self, alpha: float, shots: float, *, tasks: int = 1) -> TaskFusion:
         """In a domain that nothing is known of, the same for all tasks."""
         share = self._log_prior(torch.zeros(tasks, 1)).softmax(1)
-        return Judged(*self.average(alpha, shots, share), torch.zeros(tasks, 1, len(self.precision)))
+        return self.average(alpha, shots, share, torch.zeros(tasks, 1, len(self.precision)))
 
-    def judge(self, alpha: float, supports: Supports) -> Judged:
+    def judge(self, alpha: float, supports: Supports) -> TaskFusion:
         """In each task, by what the task's supports say; no other task and no query is looked at."""
         if self.domains.odds is not None:
             return self.doubted(alpha, supports.shots, self.domains.odds.wrong(*self.slope(supports)))
         offset, away = self._offset(supports)
         share = (self._log_prior(away) + self.domains.decision * self._log_likelihood(supports, offset)).softmax(1)
-        return Judged(*self.average(alpha, supports.shots, share), offset)
+        return self.average(alpha, supports.shots, share, offset)
 
     def slope(self, supports: Supports) -> tuple[Float[Tensor, " e"], Float[Tensor, " e"]]:
         """The slope of each task's pictures on its texts, and how far it varies if all is as on val: (32a)."""
@@ -157,11 +149,11 @@ class TextWorth:
         noise = (square @ self._variance(supports.shots)).sum(1)
         return (texts * supports.mean).sum((1, 2)) / total, noise / total.square()
 
-    def doubted(self, alpha: float, shots: float, wrong: Float[Tensor, " e"]) -> Judged:
+    def doubted(self, alpha: float, shots: float, wrong: Float[Tensor, " e"]) -> TaskFusion:
         """Where the texts of a task are those of other classes with probability `wrong`, and else tell as on val."""
         share = torch.zeros(len(wrong), len(SLOPES) + len(STEPS))
         share[:, int(SLOPES.abs().argmin())], share[:, -1] = 1 - wrong, wrong
-        return Judged(*self.average(alpha, shots, share), torch.zeros(len(wrong), 1, len(self.precision)))
+        return self.average(alpha, shots, share, torch.zeros(len(wrong), 1, len(self.precision)))
 
     @cached_property
     def _slopes(self) -> Float[Tensor, " g"]:
@@ -195,8 +187,8 @@ class TextWorth:
         return -(freedom + 1) / 2 * misfit.log1p()
 
     def average(
-        self, alpha: float, shots: float, share: Float[Tensor, "e g"]
-    ) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1 d"]]:
+        self, alpha: float, shots: float, share: Float[Tensor, "e g"], offset: Float[Tensor, "e 1 d"]
+    ) -> TaskFusion:
         """The one slope and precision that make of pictures and text what all slopes make on average: (33), (35)."""
         used = torch.cat([SLOPES.exp(), torch.zeros_like(STEPS)]).unsqueeze(1)
         explained = used.square().clamp(max=1)
@@ -210,7 +202,8 @@ class TextWorth:
         total = a * shots + b * precision
         of_text = b * precision / total
         pictures, text, used_text = share @ torch.stack([a * shots / total, of_text, used * of_text])
-        return (used_text / text).unsqueeze(1), (a * shots / b * text / pictures).unsqueeze(1)
+        precision, believed = (a * shots / b * text / pictures).unsqueeze(1), (share @ used).unsqueeze(1)
+        return TaskFusion((used_text / text).unsqueeze(1), precision, offset, believed, self.domains.cosine)
 
     def _offset(self, supports: Supports) -> tuple[Float[Tensor, "e 1 d"], Float[Tensor, "e 1"]]:
         """Where all pictures of a task lie, and the share of their mean that is not chance: docs/method.md (36)."""
