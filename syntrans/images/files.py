@@ -68,7 +68,7 @@ def is_picture(path: Path) -> bool:
 def visible(folder: Path) -> list[Path]:
     """What is in a folder without what is hidden, sorted; nothing where there is no folder or it cannot be read."""
     try:
-        return sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+        return sorted((path for path in folder.iterdir() if not is_hidden(path.name)), key=lambda path: path.name)
     except OSError:
         return []
 

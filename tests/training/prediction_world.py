@@ -25,8 +25,8 @@ class ColourEncoder:
         square = picture.resize((self.size, self.size))
         return np.asarray(square, np.float32).transpose(2, 0, 1) / 255
 
-    def forward(self, batch: np.ndarray) -> np.ndarray:
-        mean = batch.mean((2, 3)) - 0.4
+    def forward(self, batch: np.ndarray | list[np.ndarray]) -> np.ndarray:
+        mean = np.stack([*batch]).mean((2, 3)) - 0.4
         return np.concatenate([mean, mean**2, mean * np.roll(mean, 1, 1)], 1).astype(np.float32)
 
 

