@@ -28,7 +28,7 @@ from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods.base import LinearClassifiers, accuracy
 from syntrans_training.modules.fusion import TaskFusion
-from syntrans_training.text.task_alpha import SLOPES, STEPS
+from syntrans_training.text.task_alpha import DOMAINS, HOME, SLOPES, STEPS
 
 WRONG = torch.tensor([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # probabilities tried
 # of right texts: whether as on val, exactness (33), slope
@@ -53,7 +53,8 @@ def measure(kind: Kind) -> Draw:
     visual, semantic = support.mean(2), kind.of_val.semantic[classes]
     accuracies = []
     for own, exact, slope in RIGHT:
-        worth = replace(kind.worth, domains=replace(kind.worth.domains, exact=exact, own=own))
+        cosine = HOME.cosine if own else DOMAINS.cosine
+        worth = replace(kind.worth, domains=replace(DOMAINS, exact=exact, own=own, cosine=cosine))
         true = F.one_hot((SLOPES.exp() - slope).abs().argmin(), len(SLOPES)).float()
         none = F.one_hot(torch.tensor(len(STEPS) // 2), len(STEPS)).float()
         shares = torch.cat([(1 - WRONG).unsqueeze(1) * true, WRONG.unsqueeze(1) * none], 1)
