@@ -7,6 +7,7 @@ function is made when it is first called: made for all of them at their import, 
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jaxtyping
 import numpy as np
@@ -18,7 +19,7 @@ check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 # What checks a function of a module, by its name.
-checkers = {}
+checkers: dict[str, Callable[[], object]] = {}
 
 
 def check_new_shapes() -> None:
