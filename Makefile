@@ -15,7 +15,7 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 PYTHONS := >=3.11,<3.14
 export HF_HUB_OFFLINE ?= 1
 export UV_NO_PROGRESS := 1
-# Bytecode is kept, also where the environment says otherwise: to collect the tests takes 13 s of a core, not 22.
+# Bytecode is kept, also where the environment says otherwise: to collect the tests takes 10 s of a core, not 15.
 export PYTHONDONTWRITEBYTECODE :=
 # In an environment of its own: nobody who uses SynTrans needs it.
 MKDOCS := mkdocs==1.6.1

@@ -37,7 +37,7 @@ MIRRORED = {
 }  # fmt: skip
 WHOLE_RUNS = {
     "cli": ("first_commands", "imports", "missing_packages", "output", "quickstart", "smoke", "too_little_to_train_on"),
-    "training": ("benchmarks", "benchmarks_fusion"),
+    "training": ("benchmarks", "benchmarks_fusion", "shape_checker"),
     "training/data": ("layouts",),
     "training/pipeline": ("class_identity", "outside"),
     "world": ("weights", "world"),

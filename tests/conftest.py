@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,24 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@cache
+def of_engines(file: Path) -> bool:
+    """Whether a file of tests names one of the marks of the engines' tier."""
+    return re.search(r"\bmark\.(slow|vllm)\b", file.read_text(encoding="utf-8")) is not None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The engines' tier imports no file without its marks: to collect the others took each of its processes seconds."""
+    whole = not config.option.markexpr.startswith("(slow or vllm)")
+    return None if whole or collection_path.suffix != ".py" or of_engines(collection_path) else True
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A mark that is given without its name in the file would take a test out of both tiers."""
+    if any(item.get_closest_marker(name) for name in ("slow", "vllm")) and not of_engines(item.path):
+        raise pytest.UsageError(f"{item.nodeid} has a mark of the engines' tier that its file does not name")
 
 
 @pytest.hookimpl(trylast=True)

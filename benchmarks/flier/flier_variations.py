@@ -25,9 +25,10 @@ from syntrans.provenance import made_by
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import selecting
 from syntrans_training.engine.devices import one_thread
+from syntrans_training.flier.build_tasks import open_tasks, recipe_of, seeds_of, task_key
 from syntrans_training.flier.evaluate import read_report
 from syntrans_training.flier.rows import FLIER, PIXELS, ROWS
-from syntrans_training.flier.train import accuracy, open_tasks, recipe_of, seeds_of, task_key
+from syntrans_training.flier.train import accuracy
 from syntrans_training.scoring.metrics import interval, paired
 
 if TYPE_CHECKING:

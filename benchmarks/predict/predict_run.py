@@ -25,7 +25,7 @@ from syntrans.config import load_config
 from syntrans.machine import facts
 from syntrans.paths import artifacts_root, atomic_write_text
 from syntrans_training.config import EvaluateConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.imagined_supports import Seen, see_for_run
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
@@ -52,7 +52,7 @@ def measure(subject: Any, shots: int, settings: Sequence[str]) -> dict[str, Any]
     )["syntrans"]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in ROWS}
     equal = []
-    tasks = open_episodes(subject, config, shots).episodes
+    tasks = open_episodes(subject, shots, **config.tasks).episodes
     for episode in (tasks[i] for i in range(len(tasks))):
         support, query = (torch.from_numpy(part)[None] for part in (episode.support, episode.query.reshape(-1)))
         classes = torch.from_numpy(episode.classes)[None]
@@ -71,11 +71,11 @@ def without_pictures(subject: Any, seen: Seen, settings: Sequence[str]) -> dict[
     """Figures of the same tasks without their supports: by text, by imagined pictures, by both; one by one."""
     given = [*settings, "device=cpu", "episodes.shots=[1]"]
     config = load_config(EvaluateConfig, "evaluate", kind="training/configs", overrides=given)
-    numbers = sorted({min(5, subject.run.config.imagined_supports), subject.run.config.imagined_supports})
+    numbers = sorted({min(5, subject.run.imagined.supports), subject.run.imagined.supports})
     kinds = {"text": (0, True)}
     kinds |= {f"{n} imagined": (n, False) for n in numbers} | {f"{n} imagined and text": (n, True) for n in numbers}
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
-    tasks, raw = open_episodes(subject, config, 1).episodes, subject.features.raw.numpy()
+    tasks, raw = open_episodes(subject, 1, **config.tasks).episodes, subject.features.raw.numpy()
     for episode in (tasks[i] for i in range(len(tasks))):
         truth = np.repeat(np.arange(len(episode.classes)), episode.query.shape[1])
         names = tuple(subject.split.classes[c] for c in episode.classes)

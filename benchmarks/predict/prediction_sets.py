@@ -25,7 +25,7 @@ from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.episodes.class_index import query_labels
-from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split, with_tasks_of
+from syntrans_training.evaluation.evaluated_split import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.scoring.feature_gather import FeatureGather
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syntrans_training.episodes.sampler import Episodes
-    from syntrans_training.evaluation.evaluate import EvaluatedSplit
+    from syntrans_training.evaluation.evaluated_split import EvaluatedSplit
     from syntrans_training.scoring.scored_classifier import ScoredClassifier
 
 USUAL = Path(__file__).parents[1] / "results" / "prediction_sets.json"
@@ -64,14 +64,14 @@ def of_split(subject: EvaluatedSplit, config: EvaluateConfig, shots: int) -> dic
     """Row -> probabilities [E, m, N] on a split."""
     chosen, n_classes = subject.run.chosen, len(subject.split.classes)
     rows = build_rows(subject.features, {}, n_classes=n_classes, shots=shots, draws=1)
-    tasks = open_episodes(subject, config, shots).episodes
+    tasks = open_episodes(subject, shots, **config.tasks).episodes
     return {name: probabilities(rows[name], chosen.temperature(name, shots), tasks) for name in ROWS if name in rows}
 
 
 def measure(folder: Path, level: float, config: EvaluateConfig) -> list[dict[str, Any]]:
     """A line per number of shots and row."""
     run = read_run(folder)
-    config = with_tasks_of(run, config)
+    config = config.like(**run.tasks.shape)
     val, novel = (open_evaluated_split(run, split=s, device=config.device, views=False) for s in ("val", "novel"))
     truth = query_labels(config.episodes.ways, config.episodes.queries).numpy()
     lines = []

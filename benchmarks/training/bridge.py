@@ -35,7 +35,7 @@ from benchmarks.quick import add_quick, target
 from benchmarks.training.bridge_features import write_features
 from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
-from syntrans_training.config.text_encoder import MINILM
+from syntrans_training.text.text_encoder_choice import MINILM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syntrans_training.config.text_encoder import MINILM
 from syntrans_training.data.class_split import published
 from syntrans_training.text.encoders import open_text_encoder
+from syntrans_training.text.text_encoder_choice import MINILM
 
 if TYPE_CHECKING:
     from pathlib import Path

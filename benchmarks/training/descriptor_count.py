@@ -24,7 +24,7 @@ from syntrans.paths import atomic_write_text
 from syntrans.provenance import made_by
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.config import EvaluateConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split, with_tasks_of
+from syntrans_training.evaluation.evaluated_split import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.scoring.metrics import interval, paired
@@ -35,7 +35,7 @@ from syntrans_training.text.class_vectors import read_knowledge
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from syntrans_training.evaluation.evaluate import EvaluatedSplit
+    from syntrans_training.evaluation.evaluated_split import EvaluatedSplit
     from syntrans_training.text.class_texts import TextsOfVariant, Vectors
 
 USUAL = Path(__file__).parents[1] / "results" / "descriptor_count.json"
@@ -66,7 +66,7 @@ def accuracies(
     features = subject.features
     of_count = SplitFeatures(features.raw, features.ridge, vectors, bridges=features.bridges)
     rows = build_rows(of_count, {}, n_classes=len(subject.split.classes), shots=shots, draws=1)
-    tasks = open_episodes(subject, config, shots).episodes
+    tasks = open_episodes(subject, shots, **config.tasks).episodes
     wanted = {name: rows[name] for name in (ROW, "semantic_only")}
     scored = score_episodes(wanted, tasks, n_classes=len(subject.split.classes), chunk=500)
     return {name: outcome.accuracy for name, outcome in scored.items()}
@@ -75,9 +75,9 @@ def accuracies(
 def measure(folder: Path, counts: list[int], draws: int, config: EvaluateConfig) -> list[dict[str, Any]]:
     """A line per number of shots and count, all descriptors last."""
     run = read_run(folder)
-    config = with_tasks_of(run, config)
+    config = config.like(**run.tasks.shape)
     subject = open_evaluated_split(run, device=config.device, views=False)
-    classes, text = subject.split.classes, run.config.text
+    classes, text = subject.split.classes, run.texts
     texts = texts_of_variant(read_knowledge(subject.descriptors, classes), classes, run.text_encoder(), **text.reading)
     main = subject.features.main
     lines = []

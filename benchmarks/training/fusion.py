@@ -23,7 +23,7 @@ from benchmarks.quick import add_quick
 from syntrans.progress import say
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
-from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import EvaluatedSplit, open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.table_rows import Level, bridge_method
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
@@ -156,7 +156,7 @@ def main() -> int:
     run = read_run(given.run)
     places = {"home": open_evaluated_split(run, split="val", views=False)}
     if given.away:
-        data, path = novel_pictures(run.config.data, given.away[0]), Path(given.away[1])
+        data, path = novel_pictures(run.pictures, given.away[0]), Path(given.away[1])
         places["away"] = open_evaluated_split(run, descriptors=path, views=False, data=data)
     panels = {}
     print(
@@ -164,7 +164,7 @@ def main() -> int:
         + "".join(f"{level:>14}" for level in LEVELS)
         + f"{'best α':>16}{'like α':>8}{'slope':>7}"
     )
-    for shots in run.config.episodes.shots:
+    for shots in run.tasks.shots:
         for place, split in places.items():
             for domain in domains(place, split, shots):
                 spec = EpisodeSpec(5, shots, queries, n_episodes, given.seed)

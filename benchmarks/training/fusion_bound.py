@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from benchmarks.quick import add_quick
 from benchmarks.training.fusion_prior import DRAWS, Kind, kinds
-from syntrans_training.evaluation.evaluate import open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods.base import LinearClassifiers, accuracy
@@ -164,7 +164,7 @@ def main() -> int:
     size = (2 * DRAWS, 4) if given.quick else (given.episodes, 15)
     run = read_run(given.run)
     if given.away:
-        data = novel_pictures(run.config.data, given.away[0])
+        data = novel_pictures(run.pictures, given.away[0])
         split = open_evaluated_split(run, descriptors=Path(given.away[1]), views=False, data=data)
     else:
         split = open_evaluated_split(run, split="val", views=False)

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.quick import add_quick
 from syntrans_training.episodes.sampler import EpisodeSpec, draw
-from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import EvaluatedSplit, open_evaluated_split
 from syntrans_training.evaluation.table_rows import Level, bridge_method
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.methods import Prototype
@@ -70,9 +70,9 @@ def main() -> int:
     run = read_run(given.run)
     split = open_evaluated_split(run, views=False)
     classes, labels = split.split.classes, split.split.labels
-    episodes, queries = (4, 4) if given.quick else (given.episodes, run.config.episodes.queries)
-    for shots in run.config.episodes.shots:
-        spec = EpisodeSpec(run.config.episodes.ways, shots, queries, episodes, run.config.episodes.seed)
+    episodes, queries = (4, 4) if given.quick else (given.episodes, run.tasks.queries)
+    for shots in run.tasks.shots:
+        spec = EpisodeSpec(run.tasks.ways, shots, queries, episodes, run.tasks.seed)
         tasks = draw(spec, labels, names=classes, barred=np.zeros(len(labels), bool))
         scored = score_episodes(rows_of(split, shots), tasks, n_classes=len(classes), chunk=200)
         for name in ("one prior", "learned"):

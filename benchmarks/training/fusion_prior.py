@@ -29,7 +29,7 @@ from benchmarks.training.fusion import domains
 from syntrans.progress import say
 from syntrans_training.baselines.registry import BASELINES
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
-from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import EvaluatedSplit, open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.methods import Prototype, SynTrans
@@ -68,7 +68,7 @@ def _points(method: Method, support: Tensor, query: Tensor, classes: Tensor) -> 
 def kinds(run: TrainedRun, place: str, split: EvaluatedSplit, episodes: int, queries: int) -> Iterator[Kind]:
     """Every draw of the four kinds of domain that are made of a split, by every number of shots."""
     main = split.features.main
-    for shots in run.config.episodes.shots:
+    for shots in run.tasks.shots:
         head, spread = run.bridges.heads[main, shots][0], run.bridges.spreads[main, shots][0]
         alpha, memory, rule = run.bridges.choices[main, shots]["alpha"], head.build_memory(), BASELINES["fsktn"]
         others = (Prototype(), rule.build(split.features, shots, {})())
@@ -153,7 +153,7 @@ def main() -> int:
         every += kinds(run, "home", open_evaluated_split(run, split="val", views=False), *size)
     for folder, pictures, descriptors in given.away:
         run = read_run(Path(folder))
-        data = novel_pictures(run.config.data, pictures)
+        data = novel_pictures(run.pictures, pictures)
         every += kinds(
             run, "away", open_evaluated_split(run, descriptors=Path(descriptors), views=False, data=data), *size
         )

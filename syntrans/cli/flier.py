@@ -42,7 +42,8 @@ def train(
     from syntrans.config import dump_config, load_config
     from syntrans.contract.reading import check_file
     from syntrans_training.config.flier import FlierConfig
-    from syntrans_training.flier.check import check_inputs
+    from syntrans_training.data.load_splits import origin_of
+    from syntrans_training.flier.task import check_inputs
     from syntrans_training.imagination.imagined_file import open_imagined
     from syntrans_training.pipeline.preparation import with_absolute_paths
 
@@ -50,7 +51,8 @@ def train(
     settled = load_config(FlierConfig, config, kind="training/configs", overrides=overrides)
     settled = settled.model_copy(update={"data": with_absolute_paths(settled.data)})
     taken = Chosen(str(descriptor_file(descriptors)), "as named") if descriptors else fitting_descriptors(settled.data)
-    imagined = Chosen(str(open_imagined(settled.imagined).path.absolute()), "as named" if settled.imagined else NEWEST)
+    seen = open_imagined(settled.imagined)
+    imagined = Chosen(str(seen.path.absolute()), "as named" if settled.imagined else NEWEST)
     settled = settled.model_copy(update={"imagined": imagined.what})
     named = "--images" if images else "--set" if _sets_pictures(settings) else f"config {config}"
     pictures = Chosen(settled.data.path, named)
@@ -58,7 +60,8 @@ def train(
     file = Path(taken.what).absolute() if taken else None
     if file is not None:
         check_file(file)
-    check_inputs(settled, file, "val")
+    kept = seen if settled.imagined_per_class else None
+    check_inputs(origin_of(settled.data), file, "val", imagined=kept, **settled.needs)
     if dry_run:
         return dump_config(settled).rstrip()
     target = _train_into_folder(settled, file, out, resume=resume)
@@ -109,10 +112,12 @@ def evaluate(folder: Path, out: Path | None, *, device: str | None, dry_run: boo
     require("evaluate", "imagine")
     from syntrans.config import dump_config
     from syntrans.runs.folder import removed_if_refused
-    from syntrans_training.flier.check import check_inputs
+    from syntrans_training.data.load_splits import origin_of
     from syntrans_training.flier.evaluate import evaluate as run
     from syntrans_training.flier.evaluate import read_report
     from syntrans_training.flier.table import render
+    from syntrans_training.flier.task import check_inputs
+    from syntrans_training.imagination.imagined_file import open_imagined
 
     config, report, descriptors = read_report(folder)
     pictures, text = Chosen(config.data.path, "all novel classes of the training at once"), descriptors or "class names"
@@ -120,7 +125,9 @@ def evaluate(folder: Path, out: Path | None, *, device: str | None, dry_run: boo
         f"evaluating FLIER of {folder}; pictures: {pictures}; descriptors: {text} (of the training); "
         f"imagined: {config.imagined} (of the training)"
     )
-    check_inputs(config, descriptors, "novel", apart_from=report["val"]["names"])
+    seen = open_imagined(config.imagined) if config.imagined_per_class else None
+    apart_from, origin = report["val"]["names"], origin_of(config.data)
+    check_inputs(origin, descriptors, "novel", imagined=seen, apart_from=apart_from, **config.needs)
     if dry_run:
         return f"# checkpoint {folder}\n{dump_config(config)}".rstrip()
     target = out or run_path("evaluate")

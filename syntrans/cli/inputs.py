@@ -20,6 +20,7 @@ from syntrans.runs.past_runs import newest_readable
 if TYPE_CHECKING:
     from syntrans.contract.rows import FileMetadata
     from syntrans_training.config import DataConfig
+    from syntrans_training.data.load_splits import Origin
 
 WORLD = "world"
 
@@ -97,7 +98,7 @@ def pictures_of(file: Path, meta: FileMetadata) -> Chosen:
     return Chosen(where, f"{file} was mined with them")
 
 
-def fitting_descriptors(data: DataConfig) -> Chosen | None:
+def fitting_descriptors(data: DataConfig | Origin) -> Chosen | None:
     """The newest file that was mined with these pictures, or knows every one of their classes; None without one."""
     files = list(descriptor_files())
     keys = class_keys(data) if files else []
@@ -109,7 +110,7 @@ def fitting_descriptors(data: DataConfig) -> Chosen | None:
     return None
 
 
-def class_keys(data: DataConfig) -> list[str]:
+def class_keys(data: DataConfig | Origin) -> list[str]:
     """The classes of a training's data, divided or not; of the world without drawing it."""
     if data.path == WORLD:
         return [entry.name for entry in read_classes(WORLD)]

@@ -72,6 +72,7 @@ def test_a_benchmark_that_needs_no_file_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("world_in_cache")
 @pytest.mark.parametrize(
     ("script", "row"),
     [
@@ -97,6 +98,7 @@ def test_a_benchmark_of_training_runs_with_the_arguments_of_its_page(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("world_in_cache")
 def test_every_try_of_generation_1_begins_with_the_one_generation_0(
     call: Callable[..., None], artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +153,7 @@ def test_naming_pictures_is_compared_with_another_program(call: Callable[..., No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("world_in_cache")
 def test_the_worth_of_a_text_is_measured_on_the_world(
     call: Callable[..., None], artifacts: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from syntrans_mining.config import MiningConfig
 from syntrans_mining.run.pictures import open_pictures, pictures_of
 from syntrans_training.config import DataConfig, TrainConfig
 from syntrans_training.data.check import check
-from syntrans_training.data.load_splits import decoding_of, open_data, origin_of
+from syntrans_training.data.load_splits import configured_pictures, decoding_of, open_data, origin_of
 from syntrans_training.data.store import Split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.pipeline.preparation import prepare
@@ -81,9 +81,9 @@ def train(request: Asked) -> Read:
 
 def evaluate_images(request: Asked) -> Read:
     """`syntrans evaluate --images`: all classes are novel; of data that are divided those of that part."""
-    trained = request._replace(path="elsewhere", split=None).data()
+    trained = configured_pictures(request._replace(path="elsewhere", split=None).data())
     with contextlib.redirect_stderr(io.StringIO()) as said:
-        split = novel_pictures(trained, request.path).open("novel")
+        split = novel_pictures(trained, request.path).open(("novel",))["novel"]
     return _of([split], said.getvalue())
 
 

@@ -9,9 +9,9 @@ from syntrans.cli.config_keys import model_of
 from syntrans.config import dotted, from_values, load_config, read_saved
 from syntrans.errors import UsageError
 from syntrans_training.config import DistillConfig, EncoderConfig, EvaluateConfig, TrainConfig
-from syntrans_training.config.text_encoder import text_encoder_ref
 from syntrans_training.engine.trainer import learning_rate
 from syntrans_training.pipeline.generations import plan
+from syntrans_training.text.text_encoder_choice import text_encoder_ref
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").rglob("*.yaml"))
 
@@ -140,7 +140,7 @@ def test_an_encoder_that_was_trained_under_old_names_is_still_the_one_that_the_c
 
 def test_the_world_with_a_teacher_is_the_world_but_for_that() -> None:
     world, full = (load_config(TrainConfig, name, kind="training/configs") for name in ("world", "world-full"))
-    assert (world.distill.teacher, full.distill.teacher) == (None, text_encoder_ref(world))
+    assert (world.distill.teacher, full.distill.teacher) == (None, text_encoder_ref(**world.text_choice))
     assert full.model_copy(update={"distill": DistillConfig()}) == world
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from syntrans_world.export import export
+from syntrans_world.export import export, export_cached
 from syntrans_world.render import render, typical
 from syntrans_world.spec import CLASSES, MIN_DISTANCE, PHRASES, SLOTS, SPLIT_SIZES, VALUES, distance
 from syntrans_world.truth import judge, score, slot_of, truth_slots
@@ -95,6 +95,23 @@ def test_a_small_export_is_a_prefix_of_a_larger_one(tmp_path: Path) -> None:
     second = pq.read_table(large / "val.parquet").to_pylist()
     assert first == second[::2]
     assert len(first) == 16
+
+
+def test_a_smaller_export_is_taken_from_a_larger_one_without_drawing_and_is_the_same_file(
+    tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = export(tmp_path / "drawn", per_class=1)
+    larger = export_cached(2)
+    assert larger == artifacts / "cache" / "world" / "2"
+    whole = (larger / "val.parquet").read_bytes()
+    (larger / "val.parquet").write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    with pytest.raises(TypeError), monkeypatch.context() as patch:  # of a damaged part nothing is taken
+        patch.setattr("syntrans_world.export.render", None)
+        export_cached(1)
+    (larger / "val.parquet").write_bytes(whole)
+    monkeypatch.setattr("syntrans_world.export.render", None)
+    for split in ("base", "val", "novel"):
+        assert (export_cached(1) / f"{split}.parquet").read_bytes() == (drawn / f"{split}.parquet").read_bytes()
 
 
 def test_a_part_that_is_damaged_is_written_anew(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Write the world's pictures as an ordinary data set: Parquet files in the Hugging Face image form."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,9 +40,7 @@ def export(out_dir: Path, per_class: int = 60, seed: int = 0, *, fine: str | Non
     as they are.
     """
     make_dir(out_dir)
-    stamp = {"world_seed": str(WORLD_SEED), "seed": str(seed), "per_class": str(per_class)}
-    if fine:
-        stamp["world_seed"] = f"{FINE_SEED} {fine}"
+    stamp = _stamp(per_class, seed, fine)
     for split in SPLIT_SIZES:
         target = out_dir / f"{split}.parquet"
         if not _is_current(target, stamp):
@@ -50,9 +49,27 @@ def export(out_dir: Path, per_class: int = 60, seed: int = 0, *, fine: str | Non
 
 
 def export_cached(per_class: int = 60, *, fine: str | None = None) -> Path:
-    """The export of that size in the cache, written once; each size has a folder of its own."""
+    """The export of that size in the cache, written once; each size has a folder of its own.
+
+    Where a larger one lies there, its first pictures are taken: they are the same, and drawing them takes seconds.
+    """
     folder = artifacts_root() / "cache" / (f"world-fine/{fine}" if fine else "world")
-    return export(folder / str(per_class), per_class, fine=fine)
+    sizes = sorted(int(path.name) for path in folder.glob("*") if path.name.isdecimal())
+    target = make_dir(folder / str(per_class))
+    for split in SPLIT_SIZES:
+        name, stamp = f"{split}.parquet", _stamp(per_class, 0, fine)
+        if not _is_current(target / name, stamp):
+            larger = ((folder / str(n) / name, n) for n in sizes if n > per_class)
+            kept = next((path for path, n in larger if _is_current(path, _stamp(n, 0, fine))), None)
+            if kept is not None:
+                _write_first(kept, target / name, per_class, stamp)
+    return export(target, per_class, fine=fine)
+
+
+def _stamp(per_class: int, seed: int, fine: str | None) -> dict[str, str]:
+    """What a file says of its pictures."""
+    world = f"{FINE_SEED} {fine}" if fine else str(WORLD_SEED)
+    return {"world_seed": world, "seed": str(seed), "per_class": str(per_class)}
 
 
 def _is_current(target: Path, stamp: dict[str, str]) -> bool:
@@ -77,6 +94,23 @@ def _write_split(
             picture = render(typical(entry.attributes, rng), rng)
             images.append({"bytes": _png(picture), "path": f"{entry.id}_{i:04d}.png"})
             names.append(entry.name)
+    _write(target, pa.array(images, _SCHEMA.field("image").type), pa.array(names), stamp)
+
+
+def _write_first(larger: Path, target: Path, per_class: int, stamp: dict[str, str]) -> None:
+    """The first pictures of every class of a larger file."""
+    table = read_sealed(larger)
+    numbers, classes = [], table.column("class").to_pylist()
+    taken: Counter[str] = Counter()
+    for number, name in enumerate(classes):
+        taken[name] += 1
+        if taken[name] <= per_class:
+            numbers.append(number)
+    first = table.take(numbers).combine_chunks()
+    _write(target, first.column("image").combine_chunks(), first.column("class").combine_chunks(), stamp)
+
+
+def _write(target: Path, images: pa.Array, names: pa.Array, stamp: dict[str, str]) -> None:
     schema = _SCHEMA.with_metadata({**(_SCHEMA.metadata or {}), **{k.encode(): v.encode() for k, v in stamp.items()}})
-    table = pa.Table.from_arrays([pa.array(images, _SCHEMA.field("image").type), pa.array(names)], schema=schema)
+    table = pa.Table.from_arrays([images, names], schema=schema)
     write_sealed(target, table, compression="none", row_group_size=1000)

@@ -87,7 +87,9 @@ def run(inputs: Inputs, out: Path | None, *, published: bool = False, dry_run: b
     from syntrans_training.evaluation.table import render
 
     say(f"evaluating {inputs.checkpoint}; pictures: {inputs.pictures}; descriptors: {inputs.descriptors}")
-    check_evaluation(inputs.trained, inputs.config, descriptors=inputs.file, images=inputs.images)
+    tasks = inputs.config.episodes
+    free = inputs.config.seen_queries == "exclude" and not tasks.file
+    check_evaluation(inputs.trained, **tasks.shape, free_queries=free, descriptors=inputs.file, images=inputs.images)
     checkpoint = Path(inputs.checkpoint.what)
     if dry_run:
         return f"# checkpoint {checkpoint}\n{dump_config(inputs.config)}".rstrip()
@@ -110,8 +112,7 @@ def choose_inputs(
     require("evaluate", "train")
     from syntrans.config import load_config
     from syntrans_training.config import EvaluateConfig
-    from syntrans_training.evaluation.evaluate import with_tasks_of
-    from syntrans_training.evaluation.novel_pictures import novel_pictures
+    from syntrans_training.evaluation.novel_pictures import elsewhere
     from syntrans_training.evaluation.trained_run import read_run
 
     settled = load_config(EvaluateConfig, config or "evaluate", kind="training/configs", overrides=settings)
@@ -121,12 +122,12 @@ def choose_inputs(
     text = Chosen(str(trained.descriptors or "class names"), "of the training")
     file = None if descriptors is None else descriptor_file(descriptors).absolute()
     if pictures and file is None and trained.descriptors:
-        text = fitting_descriptors(novel_pictures(trained.config.data, pictures.what).data) or text
+        text = fitting_descriptors(elsewhere(trained.pictures.origin, pictures.what)) or text
         file = Path(text.what).absolute()
     elif file is not None:
         text = Chosen(str(file), "--descriptors")
-    of_training = Chosen(trained.config.data.path, "the novel classes of the training")
-    settled = with_tasks_of(trained, settled)
+    of_training = Chosen(trained.pictures.origin.path, "the novel classes of the training")
+    settled = settled.like(**trained.tasks.shape)
     return Inputs(taken, trained, settled, pictures or of_training, text, file, pictures and pictures.what)
 
 

@@ -97,11 +97,11 @@ class Inputs(NamedTuple):
     def check(self) -> None:
         """InputError or UsageError for what a training would refuse at its end: the file, and a text encoder for it."""
         from syntrans.contract.reading import check_file
-        from syntrans_training.config.text_encoder import text_encoder_ref
+        from syntrans_training.text.text_encoder_choice import text_encoder_ref
 
         if self.file is not None:
             check_file(self.file)
-        text_encoder_ref(self.config)
+        text_encoder_ref(**self.config.text_choice)
 
 
 def run(

@@ -11,9 +11,11 @@ from prediction_world import photo
 
 from syntrans.errors import InputError
 from syntrans.provenance import file_sha256
+from syntrans_training.data.load_splits import Decoding, Origin, Pictures
 from syntrans_training.evaluation import imagined_supports
 from syntrans_training.evaluation.imagined_supports import Seen, see, see_for_run
 from syntrans_training.evaluation.trained_run import TrainedRun
+from syntrans_training.evaluation.trained_with import ImaginedOfRun
 from syntrans_training.imagination.imagined_file import open_imagined
 
 
@@ -52,9 +54,8 @@ def run(file: Path, monkeypatch: pytest.MonkeyPatch):
     )
     return Mock(
         TrainedRun, folder="run", open_encoder=lambda _: (None, {}), report={"imagined": {"sha256": file_sha256(file)}},
-        config=SimpleNamespace(
-            imagined=str(file), imagined_supports=2, encoder=SimpleNamespace(test_size=8), data=SimpleNamespace(size=8)
-        ),
+        imagined=ImaginedOfRun(str(file), 2), encoder=SimpleNamespace(test_size=8),
+        pictures=Pictures(Origin("pictures"), Decoding(8)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import torch
 from syntrans.cli import app as cli
 from syntrans.contract.rows import DescriptorRow
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.figures.class_weights import DRAWS, draw, draw_supports, separation
 from syntrans_training.figures.report import report
@@ -73,7 +73,7 @@ def test_the_curve_ends_where_the_method_is_visual_only_and_semantic_only(
     novel = open_evaluated_split(run, device="cpu")
     curves = pq.read_table(out / "alpha.parquet").to_pandas()
     for shots in SHOTS:
-        tasks = open_episodes(novel, EVALUATE, shots).episodes
+        tasks = open_episodes(novel, shots, **EVALUATE.tasks).episodes
         text = novel.features.vectors("kept", run.bridges.choices["kept", shots]["name_share"], 0)
         heads = run.bridges.heads["kept", shots]
         of_shots = curves[(curves.split == "novel") & (curves.shots == shots)].set_index("alpha")

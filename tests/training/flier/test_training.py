@@ -16,8 +16,7 @@ from syntrans.contract.imagined import ImaginedRow, read_imagined, write_imagine
 from syntrans.contract.rows import Author, DescriptorRow, FileMetadata, descriptor_id
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.episodes.sampler import read
-from syntrans_training.flier import tasks_of_split
-from syntrans_training.flier import train as flier_train
+from syntrans_training.flier import build_tasks, tasks_of_split
 from syntrans_training.imagination.diffusion_folder import open_folder
 
 pytestmark = pytest.mark.slow  # whole trainings on imagined pictures
@@ -140,7 +139,7 @@ def test_phase_0_is_run_once_and_evaluated_with(inputs, tmp_path: Path, monkeypa
     more = ["--set", "phase0.steps=2", "--set", "shots=[1]", "--set", "seeds=1"]
     assert train(inputs, run, *more) == 0
     assert (run / "latent_start.safetensors").is_file()
-    monkeypatch.setattr(flier_train, "imitate_clip", None)
+    monkeypatch.setattr(build_tasks, "imitate_clip", None)
     assert train(inputs, run, *more) == 0
     assert cli(["evaluate", str(run), "--out", str(tmp_path / "evaluation")]) == 0
 

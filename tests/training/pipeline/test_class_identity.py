@@ -34,7 +34,8 @@ from syntrans_training.config import DataConfig, EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.data.class_split import read_split
 from syntrans_training.data.load_splits import open_data
-from syntrans_training.evaluation.evaluate import evaluate, open_evaluated_split
+from syntrans_training.evaluation.evaluate import evaluate
+from syntrans_training.evaluation.evaluated_split import open_evaluated_split
 from syntrans_training.evaluation.novel_pictures import novel_pictures
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.pipeline.train import train
@@ -267,7 +268,7 @@ def test_mining_training_and_evaluation_give_every_class_of_any_list_its_own_row
             assert pictures_of(open_data(data, ("base",))["base"]) == by_name(entries, shas)
 
             features(folder, {"novel": entries}, shas)
-            pictures = novel_pictures(trained.config.data, folder)
+            pictures = novel_pictures(trained.pictures, folder)
             subject = open_evaluated_split(trained, device="cpu", descriptors=path, views=False, data=pictures)
             assert pictures_of(subject.split) == by_name(entries, shas)
             assert set(np.array(subject.split.sha256)[subject.seen]) == set(read_metadata(path).images_seen)

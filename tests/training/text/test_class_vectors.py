@@ -14,9 +14,9 @@ from syntrans.errors import InputError
 from syntrans.sentences import fill
 from syntrans.windows import windows
 from syntrans_training.config import TextConfig
-from syntrans_training.config.text_encoder import WORLD_CLIP
 from syntrans_training.text.class_vectors import derangement, embed_texts, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
+from syntrans_training.text.text_encoder_choice import WORLD_CLIP
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))

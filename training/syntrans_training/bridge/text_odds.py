@@ -26,7 +26,7 @@ from syntrans_training.modules.whiten import class_means
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import score_episodes
 from syntrans_training.text.class_vectors import derangement, half_deranged
-from syntrans_training.text.task_alpha import HOME, Supports, TextOdds, TextWorth
+from syntrans_training.text.task_alpha import HOME, Supports, TextOdds, TextWorth, log_odds
 
 WRONG = torch.tensor([0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1])  # probabilities that accuracy is measured at
 THRESHOLDS = [i / 20 for i in range(-12, 21)]
@@ -44,13 +44,15 @@ class _Tasks:
     slope: Float[Tensor, " e"]
     variance: Float[Tensor, " e"]
 
-    def by(self, odds: TextOdds) -> float:
-        """Mean accuracy by a rule; between two probabilities a straight line."""
-        wrong = odds.wrong(self.slope, self.variance)
+    def by(self, threshold: Float[Tensor, "r 1"], sharpness: Float[Tensor, "r 1"]) -> list[float]:
+        """Mean accuracy by each of R rules; between two probabilities a straight line."""
+        # Rule by rule where a whole table would round its last bits otherwise.
+        odds = log_odds(self.slope, self.variance, threshold=threshold, sharpness=sharpness)
+        wrong = torch.stack([torch.sigmoid(of_rule) for of_rule in odds])
         above = torch.searchsorted(WRONG, wrong).clamp(min=1, max=len(WRONG) - 1)
         share = (wrong - WRONG[above - 1]) / (WRONG[above] - WRONG[above - 1])
-        low, high = (self.accuracies.gather(1, i.unsqueeze(1)).squeeze(1) for i in (above - 1, above))
-        return float((low + share * (high - low)).mean())
+        low, high = (self.accuracies.T.gather(0, i) for i in (above - 1, above))
+        return [float(of_rule.mean()) for of_rule in low + share * (high - low)]
 
 
 @torch.no_grad()
@@ -111,10 +113,13 @@ def _measure(
 def _least_lost(right: tuple[_Tasks, ...], wrong: _Tasks, half_wrong: _Tasks, *, visual: float) -> TextOdds:
     """The best rule by docs/method.md (32b)."""
     of_val = sum(float(one.accuracies[:, 0].mean()) for one in right)
-
-    def cost(odds: TextOdds) -> float:
-        of_right = (of_val - sum(one.by(odds) for one in right)) / len(right)
-        of_wrong, of_half = (visual - one.by(odds) for one in (wrong, half_wrong))
-        return max(of_right, 0) + LITTLE * of_wrong + sum(max(lost - MAY_LOSE, 0) for lost in (of_wrong, of_half))
-
-    return min((TextOdds(*numbers) for numbers in product(THRESHOLDS, SHARPNESSES)), key=cost)
+    rules = list(product(THRESHOLDS, SHARPNESSES))
+    threshold, sharpness = torch.tensor(rules).T.unsqueeze(2)
+    by_rule = zip(*(one.by(threshold, sharpness) for one in (*right, wrong, half_wrong)), strict=True)
+    costs = []
+    for *of_rights, by_wrong, by_half in by_rule:
+        of_right = (of_val - sum(of_rights)) / len(right)
+        of_wrong, of_half = visual - by_wrong, visual - by_half
+        beyond = sum(max(lost - MAY_LOSE, 0) for lost in (of_wrong, of_half))
+        costs.append(max(of_right, 0) + LITTLE * of_wrong + beyond)
+    return TextOdds(*rules[costs.index(min(costs))])

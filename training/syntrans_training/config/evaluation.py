@@ -1,7 +1,7 @@
 """`syntrans evaluate`: the few-shot tasks and how they are scored."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -33,6 +33,11 @@ class FrozenEpisodesConfig(EpisodesConfig):
         description="An episodes file, or the folder of an evaluation whose tasks are to be taken.",
     )
 
+    def like(self, *, ways: int, shots: tuple[int, ...], queries: int) -> Self:
+        """The same, of this shape wherever none was given."""
+        shape = {"ways": ways, "shots": shots, "queries": queries}
+        return self.model_copy(update={key: value for key, value in shape.items() if key not in self.model_fields_set})
+
 
 class EvaluateConfig(StrictModel):
     """Everything `syntrans evaluate` needs besides the checkpoint."""
@@ -52,3 +57,13 @@ class EvaluateConfig(StrictModel):
     interval: Literal["normal", "t"] = Field("normal", description="Distribution behind the 95 % intervals.")
     control_draws: PositiveInt = Field(5, description="Draws over which the shuffled and random controls are averaged.")
     chunk: PositiveInt = Field(500, description="Episodes held in memory at once.")
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """The tasks of one number of shots, as `open_episodes` takes them."""
+        episodes = self.episodes.model_dump(include={"ways", "queries", "episodes", "seed", "file"})
+        return episodes | {"seen_queries": self.seen_queries}
+
+    def like(self, *, ways: int, shots: tuple[int, ...], queries: int) -> Self:
+        """The same, with tasks of this shape wherever none was given."""
+        return self.model_copy(update={"episodes": self.episodes.like(ways=ways, shots=shots, queries=queries)})

@@ -1,6 +1,6 @@
 """`syntrans train --config flier`: the data, the imagined pictures, both phases, and what val chooses from."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -107,3 +107,9 @@ class FlierConfig(StrictModel):
     def columns(self) -> tuple[int, ...]:
         """Numbers of shots that are trained and tested."""
         return self.episodes.shots if self.episodes else self.shots
+
+    @property
+    def needs(self) -> dict[str, Any]:
+        """What the tasks need of every class, as `check_inputs` takes it."""
+        shape = self.episodes.shape if self.episodes else None
+        return {"episodes": shape, "pool": self.support_pool, "most": max(self.shots)}

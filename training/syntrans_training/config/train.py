@@ -44,6 +44,17 @@ class TrainConfig(StrictModel):
         """The same with this split file."""
         return self.model_copy(update={"data": self.data.model_copy(update={"split_file": path})})
 
+    @property
+    def text_choice(self) -> dict[str, str]:
+        """What decides the text encoder, as `text_encoder_choice` takes it."""
+        encoder = self.encoder
+        return {
+            "named": self.text.encoder,
+            "path": self.data.path,
+            "backbone": encoder.backbone,
+            "method": encoder.method,
+        }
+
     @model_validator(mode="before")
     @classmethod
     def _one_seed(cls, values: Any) -> Any:

@@ -1,4 +1,7 @@
-"""The only door to pictures: `load_splits` opens a source and decodes its parts into memory-mapped arrays."""
+"""The only door to pictures: `load_splits` opens a source and decodes its parts into memory-mapped arrays.
+
+A data config ends here: `configured_pictures` says it in plain values.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -47,6 +50,18 @@ class Decoding:
     max_broken_share: float = 0.05
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """A data set as it is read: which pictures, and how they are stored."""
+
+    origin: Origin
+    decoding: Decoding
+
+    def open(self, names: tuple[str, ...]) -> dict[str, Split]:
+        """The named splits, as by `load_splits`."""
+        return _load(self.origin, names, self.decoding)
+
+
 def load_splits(
     path: str,
     *,
@@ -69,7 +84,12 @@ def load_splits(
 
 def open_data(data: DataConfig, names: tuple[str, ...], split: ClassSplit | None = None) -> dict[str, Split]:
     """The named splits of a data config, as by `load_splits`; `split` divides its classes instead of its split file."""
-    return _load(origin_of(data, split), names, decoding_of(data))
+    return configured_pictures(data, split).open(names)
+
+
+def configured_pictures(data: DataConfig, split: ClassSplit | None = None) -> Pictures:
+    """A data config in plain values; `split` divides its classes instead of its split file."""
+    return Pictures(origin_of(data, split), decoding_of(data))
 
 
 def origin_of(data: DataConfig, split: ClassSplit | None = None) -> Origin:
@@ -105,7 +125,9 @@ def _load(origin: Origin, names: tuple[str, ...], decoding: Decoding) -> dict[st
     return splits
 
 
-def class_names(path: str, dataset: str = AUTO, *, split_file: str | None = None, columns: Columns = ANY) -> list[str]:
+def class_names(
+    path: str, dataset: str = AUTO, *, split_file: str | ClassSplit | None = None, columns: Columns = ANY
+) -> list[str]:
     """The classes of all splits, without reading a picture."""
     if files := feature_files(path):
         return [name for names in given_classes(files).values() for name in names]

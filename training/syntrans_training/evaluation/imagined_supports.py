@@ -82,15 +82,15 @@ def see_for_run(run: TrainedRun, classes: Sequence[str], device: str) -> Seen | 
     note = run.report.get("imagined")
     if note is None:
         return None
-    imagined = open_imagined(run.config.imagined)
+    imagined = open_imagined(run.imagined.file)
     if imagined.sha256 != note["sha256"]:
         raise InputError(f"{imagined.path} has changed since {run.folder} was trained with it; train again")
-    size, chip = run.config.encoder.test_size, pick_device(device)
+    size, chip = run.encoder.test_size, pick_device(device)
     encoder = run.open_encoder(chip)
     try:
         return see(
             imagined, classes, lambda split: feature_stage(*encoder, split, chip, size).values,
-            size=run.config.data.size, at_most=run.config.imagined_supports,
+            size=run.pictures.decoding.size, at_most=run.imagined.supports,
         )  # fmt: skip
     except InputError as error:
         say(f"no row with imagined supports: {error}")

@@ -9,7 +9,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from syntrans.files.sealed_parquet import write_sealed
-from syntrans_training.config import EvaluateConfig
 from syntrans_training.episodes.frozen import FrozenEpisodes, episodes_name
 from syntrans_training.episodes.sampler import Episodes
 from syntrans_training.evaluation.trained_run import TrainedRun
@@ -22,14 +21,16 @@ Confusions = Mapping[str, NDArray[np.int64]]
 """Row -> how many queries of the true class (first axis) were taken for the predicted one."""
 
 
-def episodes_of(tasks: Mapping[int, FrozenEpisodes], config: EvaluateConfig) -> dict[str, Any]:
-    """Shape, number and origin of the episodes, by shots where they differ."""
+def episodes_of(
+    tasks: Mapping[int, FrozenEpisodes], wanted: Mapping[str, Any], *, kind: Kind, seen_queries: str
+) -> dict[str, Any]:
+    """What was `wanted` of the episodes, their number and origin, by shots where they differ."""
     return {
-        **config.episodes.model_dump(mode="json"),
+        **wanted,
         "episodes": min(len(part.episodes) for part in tasks.values()),
-        "interval": config.interval,
+        "interval": kind,
         "keys": {str(shots): part.episodes.key for shots, part in tasks.items()},
-        "seen_queries": config.seen_queries,
+        "seen_queries": seen_queries,
         "dropped": {str(shots): part.dropped for shots, part in tasks.items()},
         "files": {str(shots): episodes_name(shots) for shots in tasks},
     }

@@ -1,7 +1,11 @@
-"""Reading the folder of a finished training: its config, its bridge, its methods, its report."""
+"""Reading the folder of a finished training: what it was made with, its bridge, its methods, its report.
+
+The saved config ends here: `read_run` says it in plain values.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,12 @@ from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.bridge.ridge_baseline import RidgeBaseline, unpack
 from syntrans_training.bridge.trained_bridges import TrainedBridges, read_bridges
 from syntrans_training.config import TrainConfig
-from syntrans_training.config.text_encoder import text_encoder_ref
+from syntrans_training.data.load_splits import Pictures, configured_pictures
 from syntrans_training.encoder.build_encoder import build_to_open
 from syntrans_training.encoder.open_encoder import OpenedEncoder, encoder_file, open_encoder
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, ENCODER, RIDGE, SELECTED_BASELINES, SPLIT
+from syntrans_training.evaluation.trained_with import EncoderOfRun, ImaginedOfRun, TasksOfRun, TextsOfRun
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
 
 
@@ -30,7 +35,11 @@ class TrainedRun:
     """What `syntrans train` left in a folder."""
 
     folder: Path
-    config: TrainConfig
+    pictures: Pictures
+    encoder: EncoderOfRun
+    texts: TextsOfRun
+    tasks: TasksOfRun
+    imagined: ImaginedOfRun
     ridge: RidgeBaseline
     bridges: TrainedBridges
     chosen: SelectedBaselines
@@ -57,7 +66,7 @@ class TrainedRun:
 
     def text_encoder(self) -> TextEncoder:
         """The encoder of the class texts; `InputError` when its files are not those of the training."""
-        ref, made_with = text_encoder_ref(self.config), self.report["bridge"]["text_encoder"]
+        ref, made_with = self.texts.encoder, self.report["bridge"]["text_encoder"]
         encoder = open_text_encoder(ref)
         if encoder.revision != made_with["revision"]:
             raise InputError(
@@ -68,12 +77,12 @@ class TrainedRun:
 
     def open_encoder(self, device: torch.device) -> OpenedEncoder:
         """The encoder that the features come from, on the device, and the note of its file."""
-        return open_encoder(self.folder / self.encoder_file, build_to_open(self.config.encoder), device)
+        return open_encoder(self.folder / self.encoder_file, self.encoder.fresh(), device)
 
     @property
     def encoder_file(self) -> str:
         """The file whose encoder the features come from."""
-        return encoder_file(distilled=self.config.distill.teacher is not None)
+        return encoder_file(distilled=self.encoder.distilled)
 
     @property
     def distillation(self) -> dict[str, Any] | None:
@@ -142,4 +151,23 @@ def read_run(folder: Path) -> TrainedRun:
     ]:
         raise InputError(f"{folder} holds files of different runs; let `syntrans train` finish there")
     selected = SelectedBaselines(note=baselines[1], tensors=baselines[0])
-    return TrainedRun(folder, config, unpack(*ridge), read_bridges(folder / BRIDGE), selected, report)
+    texts, imagined = _texts_of(config), ImaginedOfRun(config.imagined, config.imagined_supports)
+    return TrainedRun(
+        folder, configured_pictures(config.data), _encoder_of(config), texts, _tasks_of(config), imagined,
+        unpack(*ridge), read_bridges(folder / BRIDGE), selected, report,
+    )  # fmt: skip
+
+
+def _encoder_of(config: TrainConfig) -> EncoderOfRun:
+    encoder, views = config.encoder, config.baselines.model_dump(include={"names", "views", "seed"})
+    distilled, fresh = config.distill.teacher is not None, partial(build_to_open, encoder)
+    return EncoderOfRun(encoder.backbone, encoder.method, encoder.test_size, distilled, fresh, views)
+
+
+def _texts_of(config: TrainConfig) -> TextsOfRun:
+    return TextsOfRun(config.text_choice, **config.text.reading)
+
+
+def _tasks_of(config: TrainConfig) -> TasksOfRun:
+    tasks, val = config.episodes, config.ridge
+    return TasksOfRun(tasks.ways, tasks.shots, tasks.queries, tasks.seed, val.episodes, val.seed)

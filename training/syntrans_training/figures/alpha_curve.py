@@ -3,7 +3,7 @@
 Val: the tasks that alpha was chosen on. Novel: the frozen tasks of an evaluation. The mean of all seeds' heads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,11 @@ from syntrans.paths import atomic_path
 from syntrans_training.bridge.alpha_curve import alpha_curve
 from syntrans_training.bridge.ridge_baseline import alpha_grid
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
-from syntrans_training.config import EvaluateConfig
 from syntrans_training.data.novel_split_guard import NOVEL
 from syntrans_training.encoder.features import Features
 from syntrans_training.episodes.sampler import Episodes
-from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_episodes, open_evaluated_split
-from syntrans_training.evaluation.trained_run import TrainedRun
+from syntrans_training.evaluation.evaluated_split import EvaluatedSplit, open_episodes, open_evaluated_split
+from syntrans_training.evaluation.summary import Kind
 from syntrans_training.scoring.metrics import Interval, interval
 
 if TYPE_CHECKING:
@@ -47,35 +46,38 @@ class Curve:
         return self.values[self.alphas.index(alpha)]
 
 
-def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
-    """Write alpha.parquet and alpha.png; returns the numbers at the ends and at the chosen alpha."""
-    val = open_evaluated_split(run, split="val", device=config.device, views=False)
-    curves = []
-    for shots, tasks in _val_tasks(run, val).items():
-        curves.append(_curve(val, "val", shots, tasks, config))
-        curves.append(_curve(novel, NOVEL, shots, open_episodes(novel, config, shots).episodes, config))
+def make(
+    novel: EvaluatedSplit, out: Path, *, shots: Sequence[int], tasks: Mapping[str, Any], kind: Kind, device: str
+) -> dict[str, Any]:
+    """Write alpha.parquet and alpha.png; returns the numbers at the ends and at the chosen alpha.
+
+    `tasks`: those of the novel classes, as `open_episodes` takes them.
+    """
+    val = open_evaluated_split(novel.run, split="val", device=device, views=False)
+    of_val, curves = _val_tasks(val), []
+    for k in shots:
+        curves.append(_curve(val, "val", k, of_val[k], kind))
+        curves.append(_curve(novel, NOVEL, k, open_episodes(novel, k, **tasks).episodes, kind))
     _write(curves, out / "alpha.parquet")
     draw(curves, out / "alpha.png")
     return {"variant": novel.features.main, "curves": [_summary(curve) for curve in curves]}
 
 
-def _val_tasks(run: TrainedRun, val: EvaluatedSplit) -> dict[int, Episodes]:
+def _val_tasks(val: EvaluatedSplit) -> dict[int, Episodes]:
     labels = torch.from_numpy(val.split.labels)
     features = Features(val.features.raw, labels, val.split.classes, key=val.split.key)
-    config = run.config
-    return val_episodes(
-        ValSplit(features, val.seen), **config.episodes.shape, episodes=config.ridge.episodes, seed=config.ridge.seed
-    )
+    tasks = val.run.tasks
+    return val_episodes(ValSplit(features, val.seen), **tasks.shape, episodes=tasks.val_episodes, seed=tasks.val_seed)
 
 
-def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, config: EvaluateConfig) -> Curve:
+def _curve(subject: EvaluatedSplit, split: str, shots: int, tasks: Episodes, kind: Kind) -> Curve:
     features = subject.features
     choice, heads = subject.run.bridges.choices[features.main, shots], subject.run.bridges.heads[features.main, shots]
     alphas = tuple(sorted({*alpha_grid(STEP), choice["alpha"]}))
     text = features.vectors(features.main, choice["name_share"], 0)
     of_heads = [alpha_curve(head, features.shared, text, tasks, alphas) for head in heads]
     accuracies = torch.stack(of_heads).mean(0).numpy()
-    values = tuple(interval(accuracies[:, i], kind=config.interval) for i in range(len(alphas)))
+    values = tuple(interval(accuracies[:, i], kind=kind) for i in range(len(alphas)))
     return Curve(split, shots, alphas, values, choice["alpha"])
 
 

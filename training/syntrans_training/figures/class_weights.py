@@ -4,7 +4,7 @@ Every class's weight is made from `DRAWS` draws of its supports; all novel class
 means over all seeds' heads; the picture shows the first one's weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from torch import Tensor
 from syntrans.errors import InputError
 from syntrans.files.sealed_parquet import write_sealed
 from syntrans.paths import atomic_path
-from syntrans_training.config import EvaluateConfig
 from syntrans_training.data import Split
-from syntrans_training.evaluation.evaluate import EvaluatedSplit
-from syntrans_training.evaluation.trained_run import TrainedRun
+from syntrans_training.evaluation.evaluated_split import EvaluatedSplit
 from syntrans_training.modules.vsbird import VSBird
 
 DRAWS = 50  # of supports, for every class
@@ -31,19 +29,19 @@ _NAMED = 24  # classes that a legend still has room for
 _KINDS = {"visual": "pictures alone", "multimodal": "pictures and text"}
 
 
-def make(run: TrainedRun, novel: EvaluatedSplit, config: EvaluateConfig, out: Path) -> dict[str, Any]:
+def make(novel: EvaluatedSplit, out: Path, *, shots: Sequence[int], seed: int) -> dict[str, Any]:
     """Write weights.parquet and weights.png; returns how well the weights of the classes lie apart."""
-    features, numbers, points = novel.features, [], {}
-    for shots in config.episodes.shots:
-        supports = torch.from_numpy(draw_supports(novel.split, shots, seed=config.episodes.seed))
-        choice, heads = run.bridges.choices[features.main, shots], run.bridges.heads[features.main, shots]
+    features, bridges, numbers, points = novel.features, novel.run.bridges, [], {}
+    for k in shots:
+        supports = torch.from_numpy(draw_supports(novel.split, k, seed=seed))
+        choice, heads = bridges.choices[features.main, k], bridges.heads[features.main, k]
         text = features.vectors(features.main, choice["name_share"], 0)
         for kind, alpha in (("visual", 0.0), ("multimodal", choice["alpha"])):
             weights = [weights_of(head, features.shared, supports, text, alpha=alpha) for head in heads]
             apart = [separation(of_head) for of_head in weights]
             means = {name: round(float(np.mean([a[name] for a in apart])), 4) for name in apart[0]}
-            numbers.append({"shots": shots, "weights": kind, "alpha": alpha, **means})
-            points[shots, kind] = _flat(weights[0], seed=config.episodes.seed)
+            numbers.append({"shots": k, "weights": kind, "alpha": alpha, **means})
+            points[k, kind] = _flat(weights[0], seed=seed)
     _write(points, novel.split.classes, out / "weights.parquet")
     draw(points, numbers, novel.split.classes, out / "weights.png")
     return {"classes": len(novel.split.classes), "draws": DRAWS, "perplexity": PERPLEXITY, "numbers": numbers}

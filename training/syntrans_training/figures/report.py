@@ -4,7 +4,8 @@ The novel split is opened and nothing is chosen; every figure is one more look o
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,12 @@ from syntrans.progress import say
 from syntrans.provenance import made_by
 from syntrans_training.config import EvaluateConfig
 from syntrans_training.data.novel_split_guard import pictures_key, record_touch
-from syntrans_training.evaluation.evaluate import EvaluatedSplit, open_evaluated_split, with_tasks_of
-from syntrans_training.evaluation.trained_run import TrainedRun, read_run
+from syntrans_training.evaluation.evaluated_split import open_evaluated_split
+from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.figures import alpha_curve as figure_alpha
 from syntrans_training.figures import class_weights as figure_weights
 
-_FIGURES: dict[str, Callable[[TrainedRun, EvaluatedSplit, EvaluateConfig, Path], dict[str, Any]]] = {
-    "alpha": figure_alpha.make,
-    "weights": figure_weights.make,
-}
-FIGURES = tuple(_FIGURES)
+FIGURES = ("alpha", "weights")
 
 
 def report(
@@ -39,11 +36,15 @@ def report(
         raise UsageError(f"there is no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
     run = read_run(folder)
     make_dir(out)
-    config = with_tasks_of(run, config)
-    config = config.model_copy(
-        update={"episodes": config.episodes.model_copy(update={"shots": run.config.episodes.shots})}
-    )
+    config, shots = config.like(**run.tasks.shape), run.tasks.shots
+    config = config.model_copy(update={"episodes": config.episodes.model_copy(update={"shots": shots})})
     novel = open_evaluated_split(run, device=config.device, views=False)
+    makers = {
+        "alpha": partial(
+            figure_alpha.make, shots=shots, tasks=config.tasks, kind=config.interval, device=config.device
+        ),
+        "weights": partial(figure_weights.make, shots=shots, seed=config.episodes.seed),
+    }
     written: dict[str, dict[str, Any]] = {}
     for name in figures:
         origin = made_by()
@@ -54,7 +55,7 @@ def report(
             figure=name,
             config=semantic_hash(config.model_dump(mode="json")),
         )
-        numbers = _FIGURES[name](run, novel, config, out)
+        numbers = makers[name](novel, out)
         written[name] = {**numbers, "checkpoint": str(folder), "looks_at_novel": touches, "made_by": origin}
         atomic_write_text(out / f"{name}.json", json.dumps(written[name], indent=2))
         say(f"written: {out / name}.png, .parquet, .json")

@@ -21,12 +21,12 @@ from syntrans.runs.file_names import FLIER_REPORT, SUMMARY
 from syntrans_training.config.flier import FlierConfig
 from syntrans_training.data.load_splits import open_data
 from syntrans_training.data.novel_split_guard import NOVEL, pictures_key, record_touch
-from syntrans_training.flier.check import check_apart
+from syntrans_training.flier.build_tasks import Opened, latent_start, open_tasks, recipe_of, task_key
 from syntrans_training.flier.episode_tasks import EpisodeTasks
 from syntrans_training.flier.measured import RowScores, measured_episodes, measured_pictures
 from syntrans_training.flier.rows import FIXED, FLIER
+from syntrans_training.flier.task import check_apart
 from syntrans_training.flier.tasks_of_split import run_tasks
-from syntrans_training.flier.train import Opened, latent_start, open_tasks, recipe_of, task_key
 
 
 def read_report(folder: Path) -> tuple[FlierConfig, dict[str, Any], Path | None]:
@@ -75,7 +75,7 @@ def evaluate(folder: Path, *, out: Path, device: str | None = None) -> dict[str,
             "seen_by_mining": opened.seen,
             "looks_at_novel": touches,
         },
-        **_measured(config, opened, scores, out),
+        **_measured(opened, scores, out, shape=_shape(config), imagined_per_class=config.imagined_per_class),
         "chosen": {
             shots: {row: entry["setting"] for row, entry in rows.items()} for shots, rows in report["choices"].items()
         },
@@ -94,15 +94,22 @@ def _settings(choices: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     return settings
 
 
-def _measured(config: FlierConfig, opened: Opened, scores: Mapping[int, RowScores], out: Path) -> dict[str, Any]:
+def _shape(config: FlierConfig) -> dict[str, Any]:
+    """What the tasks look like, as a summary says it."""
+    if config.episodes is not None:
+        return config.episodes.model_dump(exclude={"val_episodes"})
+    return {key: getattr(config, key) for key in ("shots", "seeds", "support_pool")}
+
+
+def _measured(
+    opened: Opened, scores: Mapping[int, RowScores], out: Path, *, shape: dict[str, Any], imagined_per_class: int
+) -> dict[str, Any]:
     """What was tested, and what it gave."""
-    tasks, beside = opened.tasks, {"imagined_per_class": config.imagined_per_class}
-    if isinstance(tasks, EpisodeTasks) and config.episodes is not None:
-        shape = config.episodes.model_dump(exclude={"val_episodes"})
+    tasks, beside = opened.tasks, {"imagined_per_class": imagined_per_class}
+    if isinstance(tasks, EpisodeTasks):
         keys = {str(shots): part.episodes.key for shots, part in tasks.episodes.items()}
         told = {**shape, "episodes": len(opened.numbers), "seen_queries": "exclude", "keys": keys}
         return {"protocol": {**shape, **beside}, "episodes": told, **measured_episodes(scores, tasks, out)}
     names = tasks.split.classes
-    shape = {"ways": len(names), "test": len(tasks.truth)}
-    shape |= {key: getattr(config, key) for key in ("shots", "seeds", "support_pool")}
-    return {"protocol": {**shape, **beside}, **measured_pictures(scores, tasks.truth, names, out)}
+    protocol = {"ways": len(names), "test": len(tasks.truth), **shape, **beside}
+    return {"protocol": protocol, **measured_pictures(scores, tasks.truth, names, out)}

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -70,29 +70,34 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
 
     Raises the errors of `syntrans.errors`; after any of them the same command goes on where it stopped.
     """
-    origin, began = made_by(threads=torch.get_num_threads()), time.monotonic()
+    origin, began, told = made_by(threads=torch.get_num_threads()), time.monotonic(), config.model_dump(mode="json")
     described = read_described(descriptors, config.classes, limit)
     if config.undescribed == "error":
         check_described(described.rows)
-    folder = open_folder(required_model(config))
+    described = described if config.summaries else replace(described, summaries={})
+    folder = open_folder(required_model(config.model))
     folder.check(config.steps, config.size)
+    sampling = Sampling(config.steps, config.guidance, config.size)
     devices = pick_devices(config.device)
     make_dir(out)
     with lock(out):
         remove_rests(out)
         clock = Clock(Legs(out))
         makers = [LatentDiffusion(folder, device, config.precision) for device in devices]
-        wanted = planned(config, described, folder, makers[0])
+        wanted = planned(
+            described, makers[0], sampling, revision=folder.revision, seed=config.seed,
+            templates=config.templates, prompts=config.prompts, per_class=config.per_class,
+        )  # fmt: skip
         with closing(PictureJournal(out / JOURNAL)) as journal:
             with clock.clock("make"):
-                n_made = make_missing(makers, wanted, sampling_of(config), journal, batch=config.batch)
+                n_made = make_missing(makers, wanted, sampling, journal, batch=config.batch)
             with clock.clock("judge"):
-                judge = _judge(config, described, devices[0])
+                judge = _judge(described, config.clip, devices[0], config.text.reading, config.min_margin)
                 rows = list(_judged(wanted, journal, judge, folder))
-        write_imagined(out / IMAGINED, rows, _metadata(config, described, folder, judge))
+        write_imagined(out / IMAGINED, rows, _metadata(told, described, folder, judge))
         write_sheet(out / SHEET, rows)
         report = {
-            **_what_was_done(config, described, folder, makers[0].precision, rows),
+            **_what_was_done(told, described, folder, makers[0].precision, rows),
             "made_now": n_made,
             "seconds": clock.totals(),
             "seconds_now": round(time.monotonic() - began, 2),
@@ -103,11 +108,11 @@ def imagine(config: ImagineConfig, descriptors: Path, *, out: Path, limit: int |
 
 
 def _what_was_done(
-    config: ImagineConfig, described: Described, folder: DiffusionFolder, precision: str, rows: Sequence[ImaginedRow]
+    config: dict[str, Any], described: Described, folder: DiffusionFolder, precision: str, rows: Sequence[ImaginedRow]
 ) -> dict[str, Any]:
     model = {"name": folder.ref, "revision": folder.revision, "licence": folder.licence, "precision": precision}
     return {
-        "config": config.model_dump(mode="json"),
+        "config": config,
         "descriptors": {"path": str(described.path), "sha256": file_sha256(described.path)},
         "model": model,
         "pictures": len(rows),
@@ -116,14 +121,14 @@ def _what_was_done(
     }
 
 
-def required_model(config: ImagineConfig) -> str:
+def required_model(model: str | None) -> str:
     """The diffusion model that is named; UsageError without one."""
-    if config.model is None:
+    if model is None:
         raise UsageError(
             "no diffusion model is named, and none is taken by default; --set model=FOLDER (or a Hub id) names one, "
             "--config imagine-world takes the embedded world's"
         )
-    return config.model
+    return model
 
 
 def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = None) -> Described:
@@ -146,28 +151,27 @@ def read_described(path: Path, classes: Sequence[str] = (), limit: int | None = 
     return Described(path, dict(list(groups.items())[:limit]), summaries)
 
 
-def sampling_of(config: ImagineConfig) -> Sampling:
-    """How the pictures are drawn."""
-    return Sampling(config.steps, config.guidance, config.size)
-
-
-def planned(config: ImagineConfig, described: Described, folder: DiffusionFolder, maker: LatentDiffusion) -> list[Job]:
-    """All pictures, class by class."""
-    prompts: list[Prompt] = []
+def planned(
+    described: Described,
+    maker: LatentDiffusion,
+    sampling: Sampling,
+    *,
+    revision: str,
+    templates: Sequence[str],
+    prompts: int,
+    per_class: int,
+    seed: int,
+) -> list[Job]:
+    """All pictures, class by class: `per_class` of each, its `prompts` by turns."""
+    every: list[Prompt] = []
     for class_id, rows in described.rows.items():
-        prompts += class_prompts(
-            rows,
-            templates=config.templates,
-            count=config.prompts,
-            fits=maker.fits,
-            seed=config.seed,
-            summary=described.summaries.get(class_id) if config.summaries else None,
-        )
-    few = len({p.class_id for p in prompts}) * min(4, config.prompts) - len(prompts)
+        summary = described.summaries.get(class_id)
+        every += class_prompts(rows, templates=templates, count=prompts, fits=maker.fits, seed=seed, summary=summary)
+    few = len({p.class_id for p in every}) * min(4, prompts) - len(every)
     if few > 0:
         say("some classes have fewer than 4 different prompts: they keep few descriptors, or few templates are given")
-    settings = [folder.revision, maker.precision, *map(str, (config.steps, config.guidance, config.size))]
-    return jobs(prompts, per_class=config.per_class, seed=config.seed, identity=" ".join(settings))
+    settings = [revision, maker.precision, *map(str, (sampling.steps, sampling.guidance, sampling.size))]
+    return jobs(every, per_class=per_class, seed=seed, identity=" ".join(settings))
 
 
 def make_missing(
@@ -204,13 +208,15 @@ def _in_turn(
                     running[pool.submit(make, maker, following)] = maker, following
 
 
-def _judge(config: ImagineConfig, described: Described, device: torch.device) -> Judge:
+def _judge(
+    described: Described, clip: str, device: torch.device, reading: Mapping[str, str], min_margin: float
+) -> Judge:
     classes = tuple(described.rows)
-    encoder = open_text_encoder(config.clip)
+    encoder = open_text_encoder(clip)
     knowledge = read_knowledge(described.path, classes)
     main = "kept" if "kept" in knowledge.variants else "name"
-    text = class_vectors(texts_of_variant(knowledge, classes, encoder, **config.text.reading))(main, 0.0, 0)
-    return Judge(open_clip_space(config.clip, device), text, classes, config.min_margin)
+    text = class_vectors(texts_of_variant(knowledge, classes, encoder, **reading))(main, 0.0, 0)
+    return Judge(open_clip_space(clip, device), text, classes, min_margin)
 
 
 def _judged(
@@ -233,9 +239,9 @@ def _judged(
         yield from judge.judged(rows)
 
 
-def _metadata(config: ImagineConfig, described: Described, folder: DiffusionFolder, judge: Judge) -> dict[str, str]:
+def _metadata(config: dict[str, Any], described: Described, folder: DiffusionFolder, judge: Judge) -> dict[str, str]:
     return {
-        "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
+        "config": json.dumps(config, sort_keys=True),
         "descriptors_sha256": file_sha256(described.path),
         "model": folder.ref,
         "revision": folder.revision,

@@ -20,7 +20,7 @@ def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
     described = read_described(descriptors, config.classes, limit)
     if config.undescribed == "error":
         check_described(described.rows)
-    folder = open_folder(required_model(config), download=False)
+    folder = open_folder(required_model(config.model), download=False)
     folder.check(config.steps, config.size)
     pictures = len(described.rows) * config.per_class
     lines = {
@@ -28,16 +28,16 @@ def plan(config: ImagineConfig, descriptors: Path, limit: int | None) -> str:
         "licence": folder.licence,
         "origin": folder.mirror,
         "pictures": f"{pictures:,} ({len(described.rows)} classes, {config.per_class} each, {config.steps} steps)",
-        "size": _size(config, folder, pictures),
+        "size": _size(folder, config.size, pictures),
         "time": _time(folder, pictures),
         "clip": config.clip,
     }
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
 
-def _size(config: ImagineConfig, folder: DiffusionFolder, pictures: int) -> str:
+def _size(folder: DiffusionFolder, size: int | None, pictures: int) -> str:
     channels = read_model_json(folder.path / "unet" / "config.json").get("in_channels", 4)
-    side = config.size or folder.latent_side * folder.factor
+    side = size or folder.latent_side * folder.factor
     latent = 2 * int(channels) * (side // folder.factor) ** 2
     total = pictures * (side * side * 3 * _PNG_BYTES + latent)
     return f"pictures of {side}x{side}, about {total / 2**20:,.0f} MiB in all, twice that while they are made"

@@ -17,7 +17,6 @@ from syntrans.named_data import named_data
 from syntrans.paths import atomic_write_text, hub_is_offline, is_hub_id, resolve_model
 from syntrans.progress import say
 from syntrans_training.config import DataConfig, TrainConfig
-from syntrans_training.config.text_encoder import text_encoder_ref
 from syntrans_training.data.auto_split import AUTO, by_chance, divide_classes
 from syntrans_training.data.class_split import SUBSETS, ClassSplit
 from syntrans_training.data.feature_files import feature_files
@@ -27,6 +26,7 @@ from syntrans_training.data.part_check import check_parts, count_parts, named_co
 from syntrans_training.engine.run_files import SPLIT
 from syntrans_training.imagination.imagined_file import imagined_path
 from syntrans_training.text.class_vectors import read_knowledge
+from syntrans_training.text.text_encoder_choice import text_encoder_ref
 
 _SHOWN = 12  # classes of a part that are named
 
@@ -157,6 +157,6 @@ def _check_models(config: TrainConfig) -> None:
     """ModelLoadError where a model that the config names is not there; one that a network may bring counts as there."""
     library, _, folder = config.encoder.backbone.partition(":")
     looks = library == "open_clip" and config.encoder.method != "precomputed"
-    for ref in (text_encoder_ref(config), config.distill.teacher, folder if looks else None):
+    for ref in (text_encoder_ref(**config.text_choice), config.distill.teacher, folder if looks else None):
         if ref is not None and (hub_is_offline() or not is_hub_id(ref)):
             resolve_model(ref, download=False)

@@ -34,7 +34,6 @@ from syntrans_training.bridge.trained_bridges import read_bridges
 from syntrans_training.bridge.val_tasks import ValSplit, val_episodes
 from syntrans_training.config import TrainConfig
 from syntrans_training.config.bridge import VSBirdConfig
-from syntrans_training.config.text_encoder import in_clip, text_encoder_ref
 from syntrans_training.data import Split
 from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
@@ -45,6 +44,7 @@ from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
+from syntrans_training.text.text_encoder_choice import in_clip, text_encoder_ref
 
 _VERSION = 8  # raise it when the same configuration would choose otherwise
 
@@ -64,7 +64,7 @@ class Texts:
 def open_texts(config: TrainConfig, base: Split, val: Split, descriptors: Path | None) -> Texts:
     """Read the descriptors and open their encoder; raises `InputError` or `ModelLoadError` before the long work."""
     knowledge = read_knowledge(descriptors, [*base.classes, *val.classes])
-    encoder = open_text_encoder(text_encoder_ref(config))
+    encoder = open_text_encoder(text_encoder_ref(**config.text_choice))
     say(f"class texts are read by {encoder.name}")
     file = None if descriptors is None else {"path": str(descriptors), "sha256": file_sha256(descriptors)}
     reading = config.text.reading
@@ -247,7 +247,7 @@ def _head_training(settings: VSBirdConfig, queries: int) -> HeadTrainingConfig:
 def baselines_stage(config: TrainConfig, base: Features, val: ValSplit, texts: Texts, out: Path) -> dict[str, Any]:
     """Choose, train and calibrate the baselines on the features of the ridge baseline; returns their note."""
     settings, ridge = config.baselines, unpack(*checkpoint.load(out / RIDGE))
-    bridges, of_clip = read_bridges(out / BRIDGE), in_clip(config)
+    bridges, of_clip = read_bridges(out / BRIDGE), in_clip(**config.text_choice)
     features = SplitFeatures(val.features.values, ridge, texts.val, bridges=bridges, views=val.views, in_clip=of_clip)
     n_classes, tasks = len(val.features.classes), _val_tasks(config, val, settings.episodes)
     identity = semantic_hash(

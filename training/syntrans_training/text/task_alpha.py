@@ -39,7 +39,18 @@ class TextOdds:
 
     def wrong(self, slope: Float[Tensor, " e"], variance: Float[Tensor, " e"]) -> Float[Tensor, " e"]:
         """Probability that the texts are those of other classes."""
-        return torch.sigmoid(self.sharpness * (self.threshold - slope) / variance.clamp(min=1e-9))
+        return torch.sigmoid(log_odds(slope, variance, threshold=self.threshold, sharpness=self.sharpness))
+
+
+def log_odds(
+    slope: Float[Tensor, " e"],
+    variance: Float[Tensor, " e"],
+    *,
+    threshold: float | Float[Tensor, "r 1"],
+    sharpness: float | Float[Tensor, "r 1"],
+) -> Float[Tensor, "*r e"]:
+    """Log odds that the texts of E tasks are those of other classes, by one pair of `TextOdds` or by R of them."""
+    return sharpness * (threshold - slope) / variance.clamp(min=1e-9)
 
 
 @dataclass(frozen=True)

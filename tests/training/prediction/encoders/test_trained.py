@@ -17,7 +17,7 @@ from syntrans.cli.app import run as syntrans
 from syntrans.contract.rows import DescriptorRow, FileMetadata
 from syntrans.contract.writing import write_descriptors
 from syntrans_training.config import EvaluateConfig, TrainConfig
-from syntrans_training.evaluation.evaluate import open_episodes, open_evaluated_split
+from syntrans_training.evaluation.evaluated_split import open_episodes, open_evaluated_split
 from syntrans_training.evaluation.table_rows import build_rows
 from syntrans_training.evaluation.trained_run import read_run
 from syntrans_training.pipeline.train import train
@@ -74,7 +74,7 @@ def subject(trained_run, tmp_path_factory: pytest.TempPathFactory):
 
 def evaluated(subject, shots, number):
     """One frozen episode, and the class numbers that the inductive row of an evaluation gives its queries."""
-    episode = open_episodes(subject, FEW, shots).episodes[number]
+    episode = open_episodes(subject, shots, **FEW.tasks).episodes[number]
     row = build_rows(
         subject.features, {}, n_classes=len(subject.split.classes), shots=shots, draws=1, level="inductive"
     )["syntrans"]

@@ -33,7 +33,7 @@ class TrainedEncoder:
     batch, in_threads = 32, False  # torch divides a batch over the cores itself
 
     def __init__(self, run: TrainedRun) -> None:
-        trained = run.config.encoder
+        trained = run.encoder
         if trained.method == "precomputed":
             raise UsageError(f"{run.folder} was trained on feature files and has no encoder; name one with pictures")
         self._device = pick_device("auto")
@@ -41,7 +41,7 @@ class TrainedEncoder:
         self._module.eval()
         self._precision, self._shown = note["precision"], trained.test_size
         self.name, self.dim = f"{trained.backbone} of {run.folder}", len(run.bridges.phi.mean)
-        self.size = run.config.data.size
+        self.size = run.pictures.decoding.size
         self.at_least = GAP * self.size
 
     def prepare(self, picture: Image.Image) -> UInt8[np.ndarray, "s s 3"]:
@@ -102,7 +102,7 @@ class RunKnowledge:
     ) -> ClassTexts:
         """The classes in words, as the run's heads read them: `described` by class, descriptors of `path`, or names."""
         variant = self.run.ridge.main if path is not None or described else NAME
-        text, share = self.run.config.text, self._choice(variant, labels)["name_share"]
+        text, share = self.run.texts, self._choice(variant, labels)["name_share"]
         bank = embed_texts(
             knowledge_of(described, classes) if described else self._knowledge(path, classes),
             classes,
