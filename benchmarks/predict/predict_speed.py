@@ -165,8 +165,9 @@ def _beside(ours: Callable[[], Any], bare: Callable[[], Any], pairs: int) -> dic
             (ours, bare)[which]()
             seconds[pair, which] = time.perf_counter() - began
     ratios = np.diff(np.log(seconds))[:, 0]
-    half = 1.96 * float(ratios.std(ddof=1)) / pairs**0.5
-    return {"ours_of_bare": round(float(np.exp(ratios.mean())), 3), "ours_of_bare_half_width": round(half, 3)}
+    mean = float(np.exp(ratios.mean()))
+    half = mean * 1.96 * float(ratios.std(ddof=1)) / pairs**0.5
+    return {"ours_of_bare": round(mean, 3), "ours_of_bare_half_width": round(half, 3)}
 
 
 def first_answer(folder: Path, sizes: Sizes) -> dict[str, float]:

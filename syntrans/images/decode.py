@@ -79,7 +79,8 @@ def read_file(path: Path) -> bytes:
         if status.st_size > MAX_BYTES:
             raise InputError(f"{path} has {status.st_size:,} bytes; {_too_large()}")
         with path.open("rb") as stream:
-            return stream.read(status.st_size)  # room for more would be asked of the system for every picture
+            # Room for more would be asked of the system for every picture; but some systems give every file the size 0.
+            return stream.read(status.st_size) or stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read picture {path}: {error.strerror}") from error
 

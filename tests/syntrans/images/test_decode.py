@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import struct
 import subprocess
 import zlib
@@ -91,6 +92,14 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
         read_file(tmp_path / "a.png")
     with pytest.raises(InputError, match="more than 50 are refused"):
         decode(png(0))
+
+
+def test_a_file_whose_system_gives_it_no_size_is_read_to_its_end(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    status = os.stat_result((stat.S_IFREG, *[0] * 9))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", lambda _: status)
+        assert read_file(tmp_path / "a.png") == b"picture"
 
 
 def test_an_animation_that_claims_too_many_frames_is_refused(png: Png) -> None:

@@ -42,7 +42,7 @@ def world():
     return base, val, text, tasks, ridge
 
 
-def run(world, path, names, *, in_clip=False, identity="x"):
+def run(world, path, names, *, in_clip=False, identity="x", wanted=frozenset()):
     base, val, text, tasks, ridge = world
     side = SplitFeatures(val.values, ridge, lambda *_: text[14:], in_clip=in_clip)
     known = BaseClasses(base.values, ridge.whitening(base.values), base.labels, text[:14])
@@ -55,10 +55,24 @@ def run(world, path, names, *, in_clip=False, identity="x"):
     def rows(chosen, shots):
         return build_rows(side, chosen.rows(side, shots), n_classes=6, shots=shots, draws=2)
 
-    return calibrate_rows(rows, tasks, path=path, identity=identity), side
+    return calibrate_rows(rows, tasks, wanted=wanted, path=path, identity=identity), side
 
 
 PLAIN = [name for name, peer in BASELINES.items() if not peer.needs_clip]
+
+
+def test_a_file_of_before_is_calibrated_again_where_it_lacks_a_row_that_is_wanted(world, tmp_path: Path) -> None:
+    path = tmp_path / SELECTED_BASELINES
+    run(world, path, ["simpleshot"])
+    tensors, note = checkpoint.load(path)
+    fitted = note["temperatures"]["1"].pop("fused")
+    note["temperatures"]["1"]["visual_only"] = 123.0
+    checkpoint.save(path, tensors, note)
+    kept, _ = run(world, path, ["simpleshot"])
+    assert kept["temperatures"]["1"]["visual_only"] == 123.0
+    again, _ = run(world, path, ["simpleshot"], wanted={"fused"})
+    assert again["temperatures"]["1"]["fused"] == fitted
+    assert again["temperatures"]["1"]["visual_only"] != 123.0
 
 
 def test_every_method_is_chosen_for_every_number_of_shots_and_beats_chance_on_val(world, tmp_path: Path) -> None:

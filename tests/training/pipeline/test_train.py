@@ -13,8 +13,10 @@ from syntrans.files.sealed_json import read_sealed_json
 from syntrans_training.config import EvaluateConfig, TrainConfig
 from syntrans_training.data import load_splits
 from syntrans_training.engine import checkpoint
+from syntrans_training.engine.run_files import SELECTED_BASELINES
 from syntrans_training.evaluation.evaluate import evaluate
 from syntrans_training.evaluation.table import render
+from syntrans_training.evaluation.table_rows import ELSEWHERE
 from syntrans_training.pipeline.train import TrainResult, train
 
 pytestmark = pytest.mark.slow  # whole trainings, which the tests share
@@ -127,6 +129,9 @@ def test_alpha_of_val_stands_for_the_trainings_own_pictures_and_for_others_their
     assert "syntrans_val" not in own
     assert "syntrans_inductive" not in other
     assert other["syntrans_val"]["mean"] == own["syntrans"]["mean"]
+    assert other["syntrans_val"]["temperature"] == own["syntrans"]["temperature"]
+    fitted = checkpoint.load(trained.folder / SELECTED_BASELINES)[1]["temperatures"]["1"][ELSEWHERE]
+    assert other["syntrans"]["temperature"] == other["syntrans_prior"]["temperature"] == round(fitted, 4)
 
 
 def test_the_same_evaluation_twice_gives_the_same_numbers(trained, artifacts) -> None:

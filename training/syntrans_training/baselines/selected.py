@@ -32,6 +32,7 @@ class SelectedBaselines:
                 )
         return rows
 
-    def temperature(self, row: str, shots: int) -> float:
-        """For the calibration of a row; `UNCALIBRATED` where val has not had it."""
-        return float(self.note["temperatures"][str(shots)].get(row, UNCALIBRATED))
+    def temperature(self, row: str, shots: int, instead: str = "") -> float:
+        """For the calibration of a row; where val has not had it that of `instead`, or `UNCALIBRATED`."""
+        of_val = self.note["temperatures"][str(shots)]
+        return float(of_val.get(row, of_val.get(instead, UNCALIBRATED)))

@@ -7,6 +7,7 @@ other's is `<method>_other`; and the temperature of every row of the table (cali
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,16 @@ def calibrate_rows(
     rows: Callable[[SelectedBaselines, int], Mapping[str, ScoredClassifier]],
     tasks: Mapping[int, Episodes],
     *,
+    wanted: AbstractSet[str],
     path: Path,
     identity: str,
 ) -> dict[str, Any]:
     """Fit the temperature of every row of the table on val, where `path` has none yet; returns its note.
 
-    `rows(chosen, shots)` are the rows of the table on val.
+    `rows(chosen, shots)` are the rows of the table on val. Files of before may lack rows that are `wanted`.
     """
     tensors, note = _load(path, identity)
-    if note["temperatures"]:
+    if note["temperatures"] and all(wanted <= set(of_val) for of_val in note["temperatures"].values()):
         return note
     chosen = SelectedBaselines(note, tensors)
     for shots, episodes in tasks.items():

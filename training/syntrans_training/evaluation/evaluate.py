@@ -42,7 +42,7 @@ from syntrans_training.evaluation.summary import (
     row_results,
     write_accuracies,
 )
-from syntrans_training.evaluation.table_rows import Level, build_rows
+from syntrans_training.evaluation.table_rows import Level, build_rows, calibrated_as
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.scoring.scored_classifier import ScoredClassifier
 from syntrans_training.scoring.scorer import EpisodeScores, score_episodes
@@ -195,7 +195,8 @@ def _rows(subject: EvaluatedSplit, shots: int, draws: int) -> dict[str, ScoredCl
     if subject.imagined is not None:
         choices = subject.run.report["imagined"]["choices"]
         rows |= imagined_rows(features, subject.imagined, choices, shots, level=level, draws=draws)
-    temperatures = {name: chosen.temperature(CALIBRATED_AS.get(name, name), shots) for name in rows}
+    like = {name: CALIBRATED_AS.get(name, name) for name in rows}
+    temperatures = {name: chosen.temperature(calibrated_as(like[name], level), shots, like[name]) for name in rows}
     return {name: replace(row, temperature=temperatures[name]) for name, row in rows.items()}
 
 

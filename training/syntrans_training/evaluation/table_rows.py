@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.bridge.split_features import SplitFeatures
 from syntrans_training.methods import Fused, Method, Prototype, Semantic, SynTrans, TransductiveSynTrans
 from syntrans_training.modules.vsbird import BaseClassMemory, VSBird
@@ -22,6 +23,8 @@ from syntrans_training.text.task_alpha import DOMAINS, ClassSpread, DomainPrior,
 
 Level = Literal["val", "prior", "inductive", "transductive"]
 _LEVELS: tuple[Level, ...] = ("prior", "inductive", "val")  # beside each other in a table
+ELSEWHERE = "syntrans_elsewhere"
+"""The inductive level for pictures of another data set, which val calibrates and no table of val's pictures has."""
 
 
 def build_rows(
@@ -62,6 +65,32 @@ def build_rows(
             rows["syntrans_transductive"] = ours(group="transductive", level="transductive")
         rows |= _controls(features, n_classes, shots, draws, level)
     return rows
+
+
+def elsewhere_row(features: SplitFeatures, shots: int) -> dict[str, ScoredClassifier]:
+    """`ELSEWHERE`, by name; nothing where the bridges have no spreads of val."""
+    if features.bridges is None or (features.main, shots) not in features.bridges.spreads:
+        return {}
+    return {ELSEWHERE: _bridge_row(features, shots, features.main, group="semantic", level="inductive")}
+
+
+def rows_of_val(
+    features: SplitFeatures, chosen: SelectedBaselines, shots: int, *, n_classes: int
+) -> dict[str, ScoredClassifier]:
+    """What val calibrates: every row of a table, two draws of what is random, and `ELSEWHERE`."""
+    table = build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
+    return table | elsewhere_row(features, shots)
+
+
+def calibrated_as(row: str, level: Level) -> str:
+    """The row whose temperature of val a row of the table takes; `level`: the headline's.
+
+    Where pictures are not like val's, what the prior of other domains moves is calibrated together.
+    """
+    moved = {"syntrans", "syntrans_prior", "shuffled", "half_shuffled", *_CONTROLS}
+    if row == "syntrans_val":
+        return "syntrans"  # the headline of val's own table
+    return ELSEWHERE if level == "inductive" and row in moved else row
 
 
 def _controls(

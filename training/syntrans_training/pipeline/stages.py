@@ -5,6 +5,7 @@ An identity hashes everything that changes the result and nothing else (no paths
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from syntrans.files.semantic_hash import semantic_hash
 from syntrans.progress import say
 from syntrans.provenance import file_sha256
 from syntrans_training.baselines.registry import BASELINES
-from syntrans_training.baselines.selected import SelectedBaselines
 from syntrans_training.baselines.selection import calibrate_rows, select_baselines
 from syntrans_training.baselines.training import BaseClasses, HeadTraining
 from syntrans_training.bridge.class_spreads import measure_spreads
@@ -39,8 +39,7 @@ from syntrans_training.encoder.features import Features
 from syntrans_training.engine import checkpoint
 from syntrans_training.engine.run_files import BRIDGE, RIDGE, SELECTED_BASELINES
 from syntrans_training.episodes.sampler import Episodes, EpisodeSpec, draw
-from syntrans_training.evaluation.table_rows import build_rows
-from syntrans_training.scoring.scored_classifier import ScoredClassifier
+from syntrans_training.evaluation.table_rows import elsewhere_row, rows_of_val
 from syntrans_training.text.class_texts import TextsOfVariant, Vectors, class_vectors, texts_of_variant
 from syntrans_training.text.class_vectors import CLASSNAME_FREE, KEPT, NAME, NONE, UNNAMED, Knowledge, read_knowledge
 from syntrans_training.text.encoders import TextEncoder, open_text_encoder
@@ -279,8 +278,5 @@ def baselines_stage(config: TrainConfig, base: Features, val: ValSplit, texts: T
         path=out / SELECTED_BASELINES,
         identity=identity,
     )
-
-    def rows(chosen: SelectedBaselines, shots: int) -> dict[str, ScoredClassifier]:
-        return build_rows(features, chosen.rows(features, shots), n_classes=n_classes, shots=shots, draws=2)
-
-    return calibrate_rows(rows, tasks, path=out / SELECTED_BASELINES, identity=identity)
+    rows, wanted = partial(rows_of_val, features, n_classes=n_classes), elsewhere_row(features, min(tasks)).keys()
+    return calibrate_rows(rows, tasks, wanted=wanted, path=out / SELECTED_BASELINES, identity=identity)

@@ -25,8 +25,9 @@ from syntrans_training.text.task_alpha import ClassSpread, Supports, TextWorth
 class TrainedBridge:
     """One head with its `alpha`, 0 visual to 1 semantic, and the `temperature` of its scores; a `space.Bridge`.
 
-    With val's `spread` the fusion is what the task's pictures say of it (text/task_alpha.py). Where a head that was
-    trained with texts `reads_text` no more, the mean of all classes stands in their place.
+    `elsewhere` is the temperature of scores that have cosines too. With val's `spread` the fusion is what the task's
+    pictures say of it (text/task_alpha.py). Where a head that was trained with texts `reads_text` no more, the mean of
+    all classes stands in their place.
     """
 
     phi: Phi
@@ -35,6 +36,7 @@ class TrainedBridge:
     temperature: float = 1.0
     spread: ClassSpread | None = None
     reads_text: bool = True
+    elsewhere: float = 1.0
 
     @cached_property
     def memory(self) -> BaseClassMemory:
@@ -117,7 +119,7 @@ class TrainedBridge:
                 weights = replace(weights, visual=visual, semantic=torch.zeros_like(weights.semantic))
             count = shots if pictures is None else pictures
             weight, bias = self.head.classify(weights, shots=count, alpha=self.alpha, of_task=fused)
-            factor = self.temperature / SCALE
+            factor = (self.elsewhere if fused.cosine else self.temperature) / SCALE
             return _array(factor * weight[0]), _array(factor * bias[0])
 
 

@@ -14,6 +14,7 @@ from syntrans.paths import files_of_runs
 from syntrans_training.data.store import GAP, squeezed
 from syntrans_training.encoder.features import encode_batch
 from syntrans_training.engine.devices import autocast, pick_device
+from syntrans_training.evaluation.table_rows import ELSEWHERE
 from syntrans_training.evaluation.trained_run import TrainedRun, read_run
 from syntrans_training.prediction.inputs.knowledge import ClassTexts
 from syntrans_training.prediction.shapes import Float, Int, UInt8
@@ -124,12 +125,15 @@ class RunKnowledge:
         is_main = choice["variant"] == self.run.bridges.variants[0]
         row = "syntrans" if is_main else _CONTROLS[choice["variant"]]
         temperature = self.run.chosen.temperature(row, choice["shots"])
+        elsewhere = self.run.chosen.temperature(ELSEWHERE, choice["shots"], row)
         spreads = self.run.bridges.spreads.get((choice["variant"], choice["shots"]))
         spread, alpha = None if spreads is None else spreads[0], choice["alpha"]
         if mute:
             alpha = 0.0 if spread is None else alpha_without_text(alpha, spread)
             spread = None
-        bridge = TrainedBridge(self.run.bridges.phi, head, alpha, temperature, spread, reads_text=not mute)
+        bridge = TrainedBridge(
+            self.run.bridges.phi, head, alpha, temperature, spread, reads_text=not mute, elsewhere=elsewhere
+        )
         return Space(text=bridge.semantic, bridge=bridge)
 
     def _knowledge(self, path: Path | None, classes: Sequence[str]) -> Knowledge:
