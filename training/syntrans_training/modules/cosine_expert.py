@@ -9,9 +9,10 @@ Contrastive Divergence" (Neural Computation 14(8), 2002). Derived, docs/method.m
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from syntrans_training.modules.fusion import add
 
 PULL = 1.0  # of the sphere, in units of the scatter: half way
 
@@ -37,8 +38,8 @@ class CosineExpert:
 
         The text counts as `believed` / K supports beside those of the class, as FS-KTN has it (docs/method.md (25)).
         """
-        unit_visual, unit_semantic = (F.normalize(x @ self.rounded.T, dim=-1) for x in (visual, semantic))
-        return F.normalize(unit_visual + believed / shots * unit_semantic, dim=-1) @ self.rounded / self.length
+        both = (x @ self.rounded.T for x in (visual, semantic))
+        return add(*both, shots=shots, alpha=believed) @ self.rounded / self.length
 
 
 def cosine_expert(transform: Float[Tensor, "d d"], base: Float[Tensor, "c d"]) -> CosineExpert:
